@@ -107,7 +107,7 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     own_rsvps = await attendance.of_user(reader, user_id, [one.id for one in events])
     numbers = await sequences(reader, [one.id for one in events])
     withdrawals = await history.withdrawals(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
-    found = []
+    entries = []
     for event in events:
         own_rsvp = own_rsvps.get(event.id)
         entry = await _calendar_entry(reader, head, event, own_rsvp, numbers[event.id], user_id)
@@ -117,8 +117,8 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
             stamped_at = Instant(max(entry.stamped_at, own_rsvp.answered_at) + turns * SECOND)
             entry = replace(entry, stamped_at=stamped_at)
         if entry is not None:
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 async def _calendar_entry(

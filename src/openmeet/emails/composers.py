@@ -56,13 +56,13 @@ def composers(head: EmailContext) -> dict[str, Composer]:
         LAST_CALL_MAIL: succession_composer(name, url),
         OFF_MAIL: disabled_composer(name, url),
     }
-    found = {kind: _in_language(head, _of_user, composer) for kind, composer in of_users.items()}
-    found[GUEST_MAIL] = _in_language(head, _of_guest_rsvp, guest_composer(head))
-    found[CO_HOST_MAIL] = _in_language(head, _of_co_host, co_host_composer(key, name, url))
-    found[INVITATION_MAIL] = _in_language(head, _of_group_invitation, invitation_composer(key, name, url))
-    found[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, import_composer(key, name, url))
+    composer_by_kind = {kind: _in_language(head, _of_user, composer) for kind, composer in of_users.items()}
+    composer_by_kind[GUEST_MAIL] = _in_language(head, _of_guest_rsvp, guest_composer(head))
+    composer_by_kind[CO_HOST_MAIL] = _in_language(head, _of_co_host, co_host_composer(key, name, url))
+    composer_by_kind[INVITATION_MAIL] = _in_language(head, _of_group_invitation, invitation_composer(key, name, url))
+    composer_by_kind[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, import_composer(key, name, url))
     # People who are leaving still get sign-in codes, because they have to sign in to cancel the deletion.
-    silent = {kind: _unless_leaving(composer) for kind, composer in found.items()}
+    silent = {kind: _unless_leaving(composer) for kind, composer in composer_by_kind.items()}
     return {
         CODE_MAIL: _in_language(head, _of_challenge, code_composer(key, name, url)),
         DELETION_MAIL: _in_language(head, _of_user, deletion_composer(name, url)),

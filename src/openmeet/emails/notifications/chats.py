@@ -199,14 +199,14 @@ async def _unread_in(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) ->
         viewer=viewer,
     )
     names = await shown_names(reader, [UserId(row["user_id"]) for row in rows if row["user_id"]])
-    found: dict[RoomId, _Unread] = {}
+    unread_by_room: dict[RoomId, _Unread] = {}
     for row in rows:
         name = names.get(UserId(row["user_id"]), unnamed()) if row["user_id"] else row["matrix_sender"] or unnamed()
-        before = found.get(RoomId(row["room_id"]), _Unread(int(row["unread"]), ()))
+        before = unread_by_room.get(RoomId(row["room_id"]), _Unread(int(row["unread"]), ()))
         text = words_of(row["body"], pictures_in(json.loads(row["details"])))
         line = f"{one_line(name)}: {summary_of(text)}"
-        found[RoomId(row["room_id"])] = _Unread(before.number, (*before.lines, line))
-    return found
+        unread_by_room[RoomId(row["room_id"])] = _Unread(before.number, (*before.lines, line))
+    return unread_by_room
 
 
 async def _marks(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) -> Mapping[RoomId, tuple[int, int]]:

@@ -224,14 +224,14 @@ async def _stories(
     for one in news:
         if one.kind.subject is SubjectType.EVENT:
             about.setdefault(EventId(one.subject_id), []).append(one)
-    found = []
+    stories = []
     for event_id, its_news in about.items():
         event, own_rsvp = facts.events.get(event_id), facts.answers.get(event_id)
         if event is None or not event.title:
             continue
         if event_id not in facts.seen:
             rejection = calendar_file.newest_removal(its_news, event, own_rsvp)
-            found += (
+            stories += (
                 []
                 if rejection is None
                 else _story_of_removal(calendar_file.as_last_known(event, rejection), rejection, facts)
@@ -239,22 +239,22 @@ async def _stories(
             continue
         news_points = points(its_news, facts.of_event(event), facts.names)
         if news_points:
-            found.append(await _story(tx, head, user, event, own_rsvp, news_points, zone, with_answer=with_answer))
-    return found
+            stories.append(await _story(tx, head, user, event, own_rsvp, news_points, zone, with_answer=with_answer))
+    return stories
 
 
 def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Facts) -> list[Story]:
     """One story per group, with the notifications that still apply."""
-    found: dict[GroupId, Story] = {}
+    stories: dict[GroupId, Story] = {}
     for one in news:
         present = facts.of_group(one) if one.kind.is_of_group else None
         if present is None or present.group is None or not still_true(one.kind, one.payload, present):
             continue
         group = present.group
         name, url = one_line(group.details.name), f"{head.public_url}/groups/{quote(group.slug)}{one.kind.page}"
-        story = found.setdefault(group.id, Story(None, name, [], "", (), None, "", url, "", "", ""))
+        story = stories.setdefault(group.id, Story(None, name, [], "", (), None, "", url, "", "", ""))
         story.points.append(texts.point(one.kind, one.payload, present, facts.names, title=name))
-    return list(found.values())
+    return list(stories.values())
 
 
 async def _stories_of_chats(
@@ -264,13 +264,13 @@ async def _stories_of_chats(
 
     A recipient without an account can reach the room only by the reply link.
     """
-    found: dict[str, Story] = {}
+    stories: dict[str, Story] = {}
     for one in news:
         present = facts.of_chat(one) if one.kind.subject is SubjectType.ROOM else None
         if present is None or present.chat is None or not still_true(one.kind, one.payload, present):
             continue
         chat = present.chat
-        story = found.get(one.subject_id)
+        story = stories.get(one.subject_id)
         if story is None:
             link = EmailLink(user.id, LinkPurpose.CHAT, one.subject_id)
             back = f"/mail/chat/{await links.token_for(tx, head.key, link)}"
@@ -290,11 +290,11 @@ async def _stories_of_chats(
                 answer_label="" if way is None else way[1],
                 is_chat=True,
             )
-            found[one.subject_id] = story
+            stories[one.subject_id] = story
         is_there = one.kind.merged is not kinds.each and any(point.kind is one.kind for point in story.points)
         if not is_there and len(story.points) < _MOST_MESSAGES:
             story.points.append(texts.point(one.kind, one.payload, present, facts.names, title=story.title))
-    return list(found.values())
+    return list(stories.values())
 
 
 def _way_there(one: Notification, chat: ChatPresent, back: str, *, has_account: bool) -> tuple[str, str] | None:

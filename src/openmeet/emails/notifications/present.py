@@ -58,7 +58,7 @@ class Facts:
         role = self.roles.get(group.id) if group else None
         if group is None or not rules.may_see(group, role):
             return None
-        found = Present(
+        present = Present(
             self.viewer,
             self.now,
             group=group,
@@ -66,7 +66,7 @@ class Facts:
             membership=self.memberships.get(MemberId(one.subject_id)),
             announcement=self.announced.get(AnnouncementId(one.subject_id)),
         )
-        return found if may_read(one.kind, one.payload, found) else None
+        return present if may_read(one.kind, one.payload, present) else None
 
 
 async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> Facts:
@@ -101,12 +101,12 @@ def points(news: Sequence[Notification], present: Present, names: Mapping[UserId
     for one in news:
         of_kind.setdefault(one.kind.name, []).append(one)
     present = replace(present, together=tuple(one.kind.name for one in news))
-    found = []
+    news_points = []
     for kind in (kind for name, kind in KINDS.items() if name in of_kind):
         payloads = [one.payload for one in of_kind[kind.name]]
-        found += [
+        news_points += [
             texts.point(kind, payload, present, names, payloads=payloads)
             for payload in kind.merged(payloads)
             if still_true(kind, payload, present)
         ]
-    return found
+    return news_points

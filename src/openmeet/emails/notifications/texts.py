@@ -102,19 +102,19 @@ def point(
 
 def _changes(payload: DatesChanged, event: Event, now: Instant) -> tuple[Change, ...]:
     """The time and place, if they differ from what they were. A change that was reversed is left out."""
-    found = []
+    changes = []
     if conditions.is_retimed(payload, event) and payload.started is not None and event.starts_at is not None:
         started, starts = payload.started, When(event.starts_at, event.time_zone, event.is_all_day)
         # The new time names its zone. The old time names its zone only if that is a different one.
         was = _date_time(started, now)
         if started.time_zone != starts.time_zone:
             was = f"{was}, {_zone_label(started)}"
-        found.append(Change(gettext("When"), was, when_label(event, now)))
+        changes.append(Change(gettext("When"), was, when_label(event, now)))
     if conditions.is_elsewhere(payload, event):
         place = ", ".join(event.place.lines)
         nowhere = gettext("No place")
-        found.append(Change(gettext("Where"), payload.was_at or nowhere, place or nowhere, is_place=True))
-    return tuple(found)
+        changes.append(Change(gettext("Where"), payload.was_at or nowhere, place or nowhere, is_place=True))
+    return tuple(changes)
 
 
 def with_place(one: Point, place: str, zone: str) -> Point:

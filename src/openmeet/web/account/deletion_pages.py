@@ -164,23 +164,23 @@ async def _require_typed_name(reader: Reader, user_id: UserId, typed_name: str) 
         raise InvalidInput("confirm", UserReason.WRONG_CONFIRMATION)
 
 
-def _deletion_preview(found: ErasurePreview) -> DeletionPreview:
+def _deletion_preview(erasure_preview: ErasurePreview) -> DeletionPreview:
     return DeletionPreview(
-        due_at=iso(found.due_at),
+        due_at=iso(erasure_preview.due_at),
         events=[
             HostedEventOutput(
                 one.slug, one.title, None if one.starts_at is None else iso(one.starts_at), one.heir, one.is_soon
             )
-            for one in found.events
+            for one in erasure_preview.events
         ],
-        more_events=found.more_events,
-        groups_passed_on=found.groups_passed,
-        groups_deleted=found.groups_deleted,
-        answers=found.answers,
-        memberships=found.memberships,
-        records=found.records,
-        records_out_of_reach=list(found.out_of_reach[:MOST_LISTED]),
-        deletes_account_server_account=found.has_custodial_account,
+        more_events=erasure_preview.more_events,
+        groups_passed_on=erasure_preview.groups_passed,
+        groups_deleted=erasure_preview.groups_deleted,
+        answers=erasure_preview.answers,
+        memberships=erasure_preview.memberships,
+        records=erasure_preview.records,
+        records_out_of_reach=list(erasure_preview.out_of_reach[:MOST_LISTED]),
+        deletes_account_server_account=erasure_preview.has_custodial_account,
     )
 
 

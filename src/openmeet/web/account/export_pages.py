@@ -29,18 +29,18 @@ async def show(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """The export as one file, never cached."""
     caller = caller_of(request)
-    found = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
+    document = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
     day = local_of(services(request).clock.now(), "UTC").date().isoformat()
     headers = {"content-disposition": f'attachment; filename="my-data-{day}.json"', "cache-control": "no-store"}
     return Response(
-        msgspec.json.format(msgspec.json.encode(found), indent=1), media_type="application/json", headers=headers
+        msgspec.json.format(msgspec.json.encode(document), indent=1), media_type="application/json", headers=headers
     )
 
 
 async def export(request: Request) -> Response:
     caller = caller_of(request)
-    found = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
-    return Response(msgspec.json.encode(found), media_type="application/json", headers={"cache-control": "no-store"})
+    document = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
+    return Response(msgspec.json.encode(document), media_type="application/json", headers={"cache-control": "no-store"})
 
 
 OPERATIONS = (

@@ -56,8 +56,8 @@ async def list_tokens(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         since = Instant(reader.now - SHOWN_AFTER_END)
         read = await tokens.of_user(reader, caller.user_id, since, page)
-    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(TokenList([_token_output(one) for one in found], cursor))
+    own_tokens, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(TokenList([_token_output(one) for one in own_tokens], cursor))
 
 
 async def make(request: Request) -> Response:

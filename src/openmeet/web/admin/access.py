@@ -33,10 +33,10 @@ async def operator_of(request: Request) -> SiteOperator:
     caller = caller_of(request)
     operators = services(request).settings.operators
     async with database_of(request).reader() as reader:
-        found = await setting_entry_of(reader, caller.user_id, operators)
-    if found is None:
+        setting_entry = await setting_entry_of(reader, caller.user_id, operators)
+    if setting_entry is None:
         raise NotFound(SiteReason.NOTHING_HERE)
-    return SiteOperator(caller, found)
+    return SiteOperator(caller, setting_entry)
 
 
 async def require_operator_or_service(request: Request) -> None:

@@ -115,27 +115,27 @@ class QueueOutput(msgspec.Struct, rename="camel"):
 
 async def show_status(request: Request) -> Response:
     await require_operator_or_service(request)
-    found = await sync_status(database_of(request), sync_dependencies_of(request))
+    status = await sync_status(database_of(request), sync_dependencies_of(request))
     shown = SyncStanding(
         sources=[
-            SourceOutput(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in found.sources
+            SourceOutput(one.url, one.state.value, one.reason, one.cursor, one.quiet_seconds) for one in status.sources
         ],
-        rejected_frames=found.rejected,
+        rejected_frames=status.rejected,
         queue=None
-        if found.queue is None
-        else QueueOutput(found.queue.waiting, found.queue.dead, round(found.queue_age_seconds, 1)),
-        records=found.records,
-        publications=[_job_counts(one) for one in found.publications],
-        jobs=[_job_counts(one) for one in found.jobs],
-        open_conflicts=found.open_conflicts,
+        if status.queue is None
+        else QueueOutput(status.queue.waiting, status.queue.dead, round(status.queue_age_seconds, 1)),
+        records=status.records,
+        publications=[_job_counts(one) for one in status.publications],
+        jobs=[_job_counts(one) for one in status.jobs],
+        open_conflicts=status.open_conflicts,
         failing_servers=[
             ServerOutput(
                 one.pds_url, one.circuit, one.records, one.attempts, _format_instant(one.next_at), explain(one.reason)
             )
-            for one in found.failing_servers
+            for one in status.failing_servers
         ],
-        discrepancies=found.discrepancies,
-        quarantined_records=found.put_aside,
+        discrepancies=status.discrepancies,
+        quarantined_records=status.put_aside,
     )
     return json_response(shown)
 

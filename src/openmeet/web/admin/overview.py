@@ -45,7 +45,7 @@ class Part:
 
 
 def needs_of(
-    found: SyncStatus,
+    status: SyncStatus,
     unreachable: Sequence[str],
     mirrored: Sequence[MirroredRoomOverview],
     geocoder: Geocoder | None = None,
@@ -54,10 +54,10 @@ def needs_of(
     of hosts, such as conflicts, are not included.
     """
     return [
-        *_lasting_problems(found, unreachable),
-        *_failed_items(found, mirrored),
+        *_lasting_problems(status, unreachable),
+        *_failed_items(status, mirrored),
         *_geocoder_needs(geocoder),
-        *_late_items(found),
+        *_late_items(status),
     ]
 
 
@@ -69,23 +69,23 @@ def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
     return [OperatorNeed("globe", title, "#parts", detail)]
 
 
-def _lasting_problems(found: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed]:
+def _lasting_problems(status: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed]:
     """Problems that last until an operator acts."""
     needs = [
         OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=capital(name)), path="#away")
         for name in unreachable
     ]
-    if found.queue is None:
+    if status.queue is None:
         needs.append(OperatorNeed("box", gettext("The broker doesn’t answer"), "#queue", gettext("Nothing is lost.")))
-    elif found.queue.dead:
-        count = found.queue.dead
+    elif status.queue.dead:
+        count = status.queue.dead
         title = ngettext("%(number)s message failed", "%(number)s messages failed", count)
         needs.append(OperatorNeed("box", title, path="/operating/dead-letters"))
     unread = [
-        (one.url, one.reason, "globe", "#sources") for one in found.sources if one.state is not SourceState.FOLLOWING
+        (one.url, one.reason, "globe", "#sources") for one in status.sources if one.state is not SourceState.FOLLOWING
     ]
     unread += [
-        (one.did, one.reason, "flag", "#labellers") for one in found.labellers if one.state != SourceState.FOLLOWING
+        (one.did, one.reason, "flag", "#labellers") for one in status.labellers if one.state != SourceState.FOLLOWING
     ]
     needs += [
         OperatorNeed(icon, gettext("We can’t read %(name)s", name=name), path, reason)
@@ -94,25 +94,25 @@ def _lasting_problems(found: SyncStatus, unreachable: Sequence[str]) -> list[Ope
     return needs
 
 
-def _failed_items(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list[OperatorNeed]:
+def _failed_items(status: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list[OperatorNeed]:
     """Single items that failed. Everything else continues."""
     needs = [
         OperatorNeed(
             "alert", gettext("%(kind)s: %(number)s failed", kind=JOB_LABELS[job.kind], number=job.number), path="#jobs"
         )
-        for job in found.jobs
+        for job in status.jobs
         if job.state == JobState.FAILED
     ]
-    if count := len(found.failing_servers):
+    if count := len(status.failing_servers):
         title = ngettext("%(number)s server failing", "%(number)s servers failing", count)
         needs.append(OperatorNeed("globe", title, "#servers", gettext("We’ll keep trying.")))
-    if count := sum(one.number for one in found.publications if one.state == PublicationState.REFUSED):
+    if count := sum(one.number for one in status.publications if one.state == PublicationState.REFUSED):
         title = ngettext("%(number)s record was refused", "%(number)s records were refused", count)
         needs.append(OperatorNeed("box", title, "#publications", gettext("Their owners see why.")))
-    if count := found.put_aside:
+    if count := status.put_aside:
         title = ngettext("%(number)s record couldn’t be read", "%(number)s records couldn’t be read", count)
         needs.append(OperatorNeed("box", title, path="/operating/put-aside"))
-    if count := sum(found.discrepancies.values()):
+    if count := sum(status.discrepancies.values()):
         title = ngettext("%(number)s difference is open", "%(number)s differences are open", count)
         needs.append(OperatorNeed("sync", title, path="#disagreements"))
     if count := sum(bool(one.status.error) for one in mirrored):
@@ -121,43 +121,43 @@ def _failed_items(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -
     return needs
 
 
-def _late_items(found: SyncStatus) -> list[OperatorNeed]:
+def _late_items(status: SyncStatus) -> list[OperatorNeed]:
     """Items that have waited longer than retries usually take."""
-    late = Instant(found.now - LATE)
+    late = Instant(status.now - LATE)
     needs = [
         OperatorNeed(
             "clock",
             gettext("%(kind)s: %(number)s waiting", kind=words[one.kind], number=one.number),
             path,
-            gettext("The oldest was due %(when)s.", when=ago(one.oldest_at, found.now)),
+            gettext("The oldest was due %(when)s.", when=ago(one.oldest_at, status.now)),
         )
         for counted, words, path in (
-            (found.jobs, JOB_LABELS, "#jobs"),
-            (found.publications, RECORD_LABELS, "#publications"),
+            (status.jobs, JOB_LABELS, "#jobs"),
+            (status.publications, RECORD_LABELS, "#publications"),
         )
         for one in counted
         if one.state in {JobState.DUE, PublicationState.DUE} and one.oldest_at < late
     ]
-    if found.queue is not None and found.queue.oldest_at is not None and found.queue.oldest_at < late:
-        title = ngettext("%(number)s message is waiting", "%(number)s messages are waiting", found.queue.waiting)
-        detail = gettext("The oldest came %(when)s.", when=ago(found.queue.oldest_at, found.now))
+    if status.queue is not None and status.queue.oldest_at is not None and status.queue.oldest_at < late:
+        title = ngettext("%(number)s message is waiting", "%(number)s messages are waiting", status.queue.waiting)
+        detail = gettext("The oldest came %(when)s.", when=ago(status.queue.oldest_at, status.now))
         needs.append(OperatorNeed("clock", title, "#queue", detail))
     return needs
 
 
 def parts_of(
-    found: SyncStatus, disagreements: Sequence[StoredDiscrepancy], conflicts: int, geocoder: Geocoder | None = None
+    status: SyncStatus, disagreements: Sequence[StoredDiscrepancy], conflicts: int, geocoder: Geocoder | None = None
 ) -> list[Part]:
     """The state of each part, in a few words. ``conflicts`` is the number of merge decisions that no host has reviewed."""
-    failed = sum(one.number for one in found.jobs if one.state == JobState.FAILED)
+    failed = sum(one.number for one in status.jobs if one.state == JobState.FAILED)
     opened = sum(one.repaired_at is None for one in disagreements)
     return [
-        _sources_part(found),
-        _queue_part(found),
+        _sources_part(status),
+        _queue_part(status),
         _part(
             gettext("Other servers"),
-            len(found.failing_servers),
-            ngettext("%(number)s failing", "%(number)s failing", len(found.failing_servers)),
+            len(status.failing_servers),
+            ngettext("%(number)s failing", "%(number)s failing", len(status.failing_servers)),
             gettext("All servers accept our requests."),
             "#servers",
         ),
@@ -170,8 +170,8 @@ def parts_of(
         ),
         _part(
             gettext("Reading repositories"),
-            found.put_aside,
-            ngettext("%(number)s quarantined", "%(number)s quarantined", found.put_aside),
+            status.put_aside,
+            ngettext("%(number)s quarantined", "%(number)s quarantined", status.put_aside),
             gettext("Every record was read."),
             "/operating/put-aside",
         ),
@@ -204,20 +204,20 @@ def _geocoder_part(geocoder: Geocoder | None) -> list[Part]:
     return [Part(gettext("Streets and venues"), words[geocoder.state], "amber" if geocoder.state == "fails" else "")]
 
 
-def _sources_part(found: SyncStatus) -> Part:
+def _sources_part(status: SyncStatus) -> Part:
     title = gettext("Sources")
-    if not found.sources:
+    if not status.sources:
         return Part(title, gettext("None is set up. The site only knows what people do here."), "off")
-    read = sum(one.state is SourceState.FOLLOWING for one in found.sources)
-    words = gettext("%(read)s of %(number)s read", read=read, number=len(found.sources))
-    return Part(title, words, "" if read == len(found.sources) else "amber", "#sources")
+    read = sum(one.state is SourceState.FOLLOWING for one in status.sources)
+    words = gettext("%(read)s of %(number)s read", read=read, number=len(status.sources))
+    return Part(title, words, "" if read == len(status.sources) else "amber", "#sources")
 
 
-def _queue_part(found: SyncStatus) -> Part:
+def _queue_part(status: SyncStatus) -> Part:
     title = gettext("Queue")
-    if found.queue is None:
+    if status.queue is None:
         return Part(title, gettext("It doesn’t answer."), "amber", "#queue")
-    dead = found.queue.dead
+    dead = status.queue.dead
     return _part(
         title,
         dead,

@@ -48,7 +48,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     await operator_of(request)
     sync_dependencies, db = sync_dependencies_of(request), database_of(request)
-    found = await sync_status(db, sync_dependencies)
+    status = await sync_status(db, sync_dependencies)
     async with db.reader() as reader:
         conflicts = await problems.open_conflicts(reader)
         disagreements = await discrepancies.newest(reader, problems.SHOWN)
@@ -61,11 +61,11 @@ async def show(request: Request) -> Response:
         request,
         "admin/operating.html",
         {
-            "sync": found,
-            "needs": needs_of(found, away, mirrored, geocoder),
-            "overview": parts_of(found, disagreements, len(conflicts), geocoder),
-            "now": found.now,
-            "servers": found.failing_servers,
+            "sync": status,
+            "needs": needs_of(status, away, mirrored, geocoder),
+            "overview": parts_of(status, disagreements, len(conflicts), geocoder),
+            "now": status.now,
+            "servers": status.failing_servers,
             "away": away,
             "conflicts": conflicts,
             "disagreements": disagreements,

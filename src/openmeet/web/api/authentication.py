@@ -60,11 +60,11 @@ async def admit(request: Request, operation: ApiOperation) -> None:
 async def _holder(request: Request, token: str) -> tuple[Caller, ApiToken, Instant]:
     """The holder of a valid token. Raises NotSignedIn."""
     async with database_of(request).reader() as reader:
-        found = await tokens.holder(reader, tokens.hash_token(token))
+        holder = await tokens.holder(reader, tokens.hash_token(token))
         now = reader.now
-    if found is None:
+    if holder is None:
         raise unknown_credential(ApiReason.UNKNOWN_TOKEN)
-    return *found, now
+    return *holder, now
 
 
 def _check_scope(operation: ApiOperation, token: ApiToken) -> None:
@@ -88,19 +88,19 @@ async def _service(request: Request, operation: ApiOperation, token: str) -> Ser
         await (_holder(request, token) if token.startswith(PREFIX) else identify_by_token(request))
         set_caller(request, None)
         raise Forbidden(ApiReason.SERVICES_ONLY)
-    found, now = await _known_service(request, token)
+    service, now = await _known_service(request, token)
     needed = FOR_SERVICES[operation.name]
-    if needed not in found.scopes:
+    if needed not in service.scopes:
         raise Forbidden(
             ApiReason.CREDENTIAL_LACKS_SCOPE,
             needed=needed,
             name="InsufficientScope",
             headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'},
         )
-    if not service_tokens.was_used_lately(found, now):
+    if not service_tokens.was_used_lately(service, now):
         async with database_of(request).transaction() as tx:
-            await service_tokens.note_use(tx, found)
-    return found
+            await service_tokens.note_use(tx, service)
+    return service
 
 
 async def _known_service(request: Request, token: str) -> tuple[ServiceTokenInfo, Instant]:

@@ -128,17 +128,21 @@ async def once(request: Request, respond: Callable[[Request], Awaitable[Response
                 return await _stored_answer(tx, request, user_id, key, digest)
             joined = _Joined(db, tx)
             join(request, joined)
-            found = await respond(request)
-            if joined.has_failed or not 200 <= found.status_code < 300:  # this response had no effect
-                raise _GaveUp(found)  # noqa: TRY301  # leaving the block is what rolls back
+            response = await respond(request)
+            if joined.has_failed or not 200 <= response.status_code < 300:  # this response had no effect
+                raise _GaveUp(response)  # noqa: TRY301  # leaving the block is what rolls back
             await tx.execute(
-                _END, user_id=user_id, key=key, status=found.status_code, answer=_seal(request, user_id, key, found)
+                _END,
+                user_id=user_id,
+                key=key,
+                status=response.status_code,
+                answer=_seal(request, user_id, key, response),
             )
     except _GaveUp as without_effect:
         return without_effect.answer
     finally:
         join(request, None)
-    return found
+    return response
 
 
 async def _stored_answer(tx: Transaction, request: Request, user_id: UserId, key: str, digest: bytes) -> Response:

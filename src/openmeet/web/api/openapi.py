@@ -182,8 +182,8 @@ def _tag(area: str) -> dict[str, str]:
 
 
 def _schema_types(one: ApiOperation) -> list[Any]:
-    found = [shape for shape in (one.body, *one.answers.values()) if shape is not None]
-    return [*found, *(parameter.shape for parameter in one.parameters)]
+    shapes = [shape for shape in (one.body, *one.answers.values()) if shape is not None]
+    return [*shapes, *(parameter.shape for parameter in one.parameters)]
 
 
 def _schema_name(shape: Any) -> str:
@@ -231,7 +231,7 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
                 }
             },
         }
-    found: dict[str, Any] = {
+    operation: dict[str, Any] = {
         "operationId": one.name,
         "summary": one.summary,
         "tags": [one.area],
@@ -240,15 +240,15 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
     parameters = [_in_path(name) for name in _PATH_PARAMETER.findall(one.path)]
     parameters += [_parameter(each, schema_of) for each in (*one.parameters, *_header_parameters(one))]
     if parameters:
-        found["parameters"] = parameters
+        operation["parameters"] = parameters
     if one.body is not None:
-        found["requestBody"] = {
+        operation["requestBody"] = {
             "required": not one.body_is_optional,
             "content": {media: _content(one.body, schema_of) for media in _media_types(one)}
             | {media: {"schema": {"type": "string"}, "example": _FILES[media]} for media in one.takes_files},
         }
-    found["security"] = _security(one)
-    return found
+    operation["security"] = _security(one)
+    return operation
 
 
 def _media_types(one: ApiOperation) -> tuple[str, ...]:
@@ -272,15 +272,13 @@ def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer_content(one: ApiOperation, shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
-    found = _content(shape, schema_of)
+    content = _content(shape, schema_of)
     if one.media_type != _EVENT_STREAM:
-        return found
+        return content
     # OpenAPI 3.1 has no way to describe the events of a stream.
-    what = (
-        f"Events. The data of each is JSON as {found['schema']['$ref']} says; of the events again and out it is empty."
-    )
+    what = f"Events. The data of each is JSON as {content['schema']['$ref']} says; of the events again and out it is empty."
     example = (
-        f"id: {example_of(str, 'id')}:12\nevent: message\ndata: {msgspec.json.encode(found['example']).decode()}\n\n"
+        f"id: {example_of(str, 'id')}:12\nevent: message\ndata: {msgspec.json.encode(content['example']).decode()}\n\n"
     )
     return {"schema": {"type": "string", "description": what}, "example": example}
 
@@ -328,5 +326,5 @@ def _service_description() -> str:
 
 def _problem_response(status: int) -> dict[str, Any]:
     title, why = _PROBLEMS[status]
-    found = {"type": "about:blank", "title": title, "status": status, "detail": why, "requestId": "9f2c41d07b3e-17"}
-    return found | ({"fields": {"title": why}} if status == HTTPStatus.BAD_REQUEST else {})
+    example = {"type": "about:blank", "title": title, "status": status, "detail": why, "requestId": "9f2c41d07b3e-17"}
+    return example | ({"fields": {"title": why}} if status == HTTPStatus.BAD_REQUEST else {})

@@ -45,14 +45,14 @@ async def show_reading(request: Request) -> Response:
     caller, requested_page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         read = await backfill_progress.of_person(reader, caller.user_id, requested_page)
-    found, cursor = requested_page.cut(read, lambda one: (one.asked_at, one.did))
+    progress, cursor = requested_page.cut(read, lambda one: (one.asked_at, one.did))
     return json_response(
         ReadingList(
             [
                 BackfillOutput(
                     one.did, one.handle, one.stage.value, one.total, one.applied, one.put_aside, explain(one.reason)
                 )
-                for one in found
+                for one in progress
             ],
             cursor,
         )

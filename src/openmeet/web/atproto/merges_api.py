@@ -106,8 +106,8 @@ def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
     return choose_one
 
 
-def _decision_list(found: list[KeptDecision], page: Page) -> DecisionList:
-    decisions, cursor = page.cut(found, lambda one: one.mark)
+def _decision_list(kept_decisions: list[KeptDecision], page: Page) -> DecisionList:
+    decisions, cursor = page.cut(kept_decisions, lambda one: one.mark)
     return DecisionList([_decision_output(one) for one in decisions], cursor)
 
 

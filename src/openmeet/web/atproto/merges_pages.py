@@ -164,14 +164,14 @@ def routes() -> list[Route]:
 
 async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """The merge decisions about an event, for users who may change it. Raises NotFound, Forbidden."""
-    event, found = await merge_review.merged(reader, caller, EventSlug(slug))
+    event, decisions = await merge_review.merged(reader, caller, EventSlug(slug))
     path = f"/events/{quote(event.slug)}"
     return MergedRecordView(
         "event",
         event.title,
         path,
         f"{path}/edit",
-        _merge_views(reader, found, event.time_zone),
+        _merge_views(reader, decisions, event.time_zone),
         event.record_uri,
         thumbnail(event.content),
         f"{path}/publishing" if event.author_id == caller.user_id else "",
@@ -180,17 +180,17 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
 
 async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """The merge decisions about a group, for users who may change it. Raises NotFound, Forbidden."""
-    group, found = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
+    group, kept_decisions = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = f"/groups/{quote(group.slug)}"
-    decisions = _merge_views(reader, found, group.details.time_zone)
+    decisions = _merge_views(reader, kept_decisions, group.details.time_zone)
     return MergedRecordView("group", group.details.name, path, f"{path}/settings", decisions, group.network.record_uri)
 
 
 async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """The merge decisions about a series, for users who may change it. Raises NotFound, Forbidden."""
-    series, found = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
+    series, kept_decisions = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = f"/series/{quote(series.slug)}"
-    decisions = _merge_views(reader, found, series.zone_name, series.timing.pattern.start)
+    decisions = _merge_views(reader, kept_decisions, series.zone_name, series.timing.pattern.start)
     return MergedRecordView("series", series.content.title, path, f"{path}/edit", decisions, series.record_uri)
 
 
@@ -240,6 +240,6 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
 
 
 def _merge_views(
-    reader: Reader, found: list[KeptDecision], zone: str, first: datetime | None = None
+    reader: Reader, decisions: list[KeptDecision], zone: str, first: datetime | None = None
 ) -> list[MergeView]:
-    return [merge_view(one, zone, reader.now, first) for one in found]
+    return [merge_view(one, zone, reader.now, first) for one in decisions]

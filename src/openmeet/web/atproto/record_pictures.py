@@ -60,11 +60,11 @@ async def show_of_group(request: Request) -> Response:
     )
 
 
-async def _served(request: Request, did: str, found: ParsedPicture | None) -> Response:
+async def _served(request: Request, did: str, picture: ParsedPicture | None) -> Response:
     pictures = services(request).record_pictures
-    if pictures is None or found is None:
+    if pictures is None or picture is None:
         raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
-    await pictures.ensure_stored(parse_did(did), found.cid, requested_size(request), accepted_format(request))
+    await pictures.ensure_stored(parse_did(did), picture.cid, requested_size(request), accepted_format(request))
     return await serve_picture(
-        request, pictures.store, found.cid, partial(record_pictures.blob_key, found.cid), _HEADERS
+        request, pictures.store, picture.cid, partial(record_pictures.blob_key, picture.cid), _HEADERS
     )

@@ -238,11 +238,11 @@ async def sync_answers(request: Request) -> Response:
         agreed = (await consent(tx, caller.user_id)).is_given
         own_record = None
         if own_rsvp is not None:
-            found = await publication_status.statuses(tx, PublicationKind.RSVP, [own_rsvp.id])
+            statuses = await publication_status.statuses(tx, PublicationKind.RSVP, [own_rsvp.id])
             own_record = _record_standing(
                 "rsvp",
                 event,
-                found[own_rsvp.id],
+                statuses[own_rsvp.id],
                 tx,
                 is_allowed=agreed and reach_of_answers(event),
                 their_record=own_rsvp.record_uri,
@@ -296,8 +296,8 @@ async def _series_shown(reader: Reader, series: Series) -> Response:
     return json_response(shown, headers=etag_of(series.revision))
 
 
-def _name(found: PublishLevel) -> ReachName:
-    match found:
+def _name(level: PublishLevel) -> ReachName:
+    match level:
         case PublishLevel.NOTHING:
             return "nothing"
         case PublishLevel.MINIMAL:
@@ -307,13 +307,13 @@ def _name(found: PublishLevel) -> ReachName:
 
 
 async def _records_of_events(reader: Reader, events: list[Event]) -> list[RecordStanding]:
-    found = await publication_status.statuses(reader, PublicationKind.EVENT, [event.id for event in events])
+    statuses = await publication_status.statuses(reader, PublicationKind.EVENT, [event.id for event in events])
     agreed = {user_id: (await consent(reader, user_id)).is_given for user_id in {event.author_id for event in events}}
     return [
         _record_standing(
             "event",
             event,
-            found[event.id],
+            statuses[event.id],
             reader,
             is_allowed=agreed[event.author_id]
             and reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING,
@@ -325,10 +325,10 @@ async def _records_of_events(reader: Reader, events: list[Event]) -> list[Record
 
 async def _series_record(reader: Reader, series: Series) -> list[RecordStanding]:
     """The record of the series itself, if it has one or had one."""
-    found = await record_settings.of_series(reader, series)
-    if found is None:
+    statuses = await record_settings.of_series(reader, series)
+    if statuses is None:
         return []
-    publication, is_allowed = found
+    publication, is_allowed = statuses
     status = publication.shown(reader.now, is_allowed=is_allowed)
     return [_output("series", series.slug, None, publication, status, None)]
 

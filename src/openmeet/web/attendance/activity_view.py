@@ -25,14 +25,14 @@ async def since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: st
 
 def parts_of(changes: RecentChanges, unconfirmed: int) -> list[str]:
     """``3 new answers``, ``1 can’t come``, ``2 wait for approval``. Empty if nothing happened and nobody is waiting."""
-    found = []
+    parts = []
     if changes.answered:
-        found.append(ngettext("%(number)s new answer", "%(number)s new answers", changes.answered))
+        parts.append(ngettext("%(number)s new answer", "%(number)s new answers", changes.answered))
     if changes.cannot_come:
-        found.append(ngettext("%(number)s can’t come", "%(number)s can’t come", changes.cannot_come))
+        parts.append(ngettext("%(number)s can’t come", "%(number)s can’t come", changes.cannot_come))
     if unconfirmed:
-        found.append(ngettext("%(number)s waits for approval", "%(number)s wait for approval", unconfirmed))
-    return found
+        parts.append(ngettext("%(number)s waits for approval", "%(number)s wait for approval", unconfirmed))
+    return parts
 
 
 def attendance_words(past: PastAttendance | None) -> str:

@@ -148,8 +148,8 @@ async def show_history(request: Request) -> Response:
 
 def history_page(page: Page, changes: Sequence[HistoryEntry]) -> History:
     """A page of the history."""
-    found, cursor = page.cut(changes, lambda one: (one.changed_at, one.id))
-    return History([change_shown(one) for one in found], cursor)
+    shown_changes, cursor = page.cut(changes, lambda one: (one.changed_at, one.id))
+    return History([change_shown(one) for one in shown_changes], cursor)
 
 
 def reply_of(name: ReplyName) -> RsvpReply:

@@ -35,7 +35,7 @@ def lines_of(
     changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId | None, zone: str
 ) -> list[HistoryLine]:
     """The changes, with times in the event's time zone. ``names`` has the names of the people who made the changes."""
-    found = []
+    lines = []
     for one in changes:
         local = wall_time.local_of(one.changed_at, zone)
         actor = (
@@ -46,10 +46,10 @@ def lines_of(
             else names.get(one.actor_id) or gettext("somebody")
         )
         by = f"{actor}, {_CHANNELS[one.through]}" if actor else _CHANNELS[one.through]
-        found.append(
+        lines.append(
             HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(one), str(by))
         )
-    return found
+    return lines
 
 
 def _change_text(one: HistoryEntry) -> str:

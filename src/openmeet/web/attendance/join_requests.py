@@ -40,14 +40,14 @@ async def oldest_join_requests(
     """The oldest requests, at most ``MAX_JOIN_REQUESTS``. If there is only one event, pass its registration settings as
     ``settings`` to show the responses. ``host`` is the id of the viewer.
     """
-    found = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
-    names = await shown_names(reader, [one.user_id for _, one in found])
-    past = await activity.past_attendance(reader, host, people=[one.user_id for _, one in found])
-    portraits = await portraits_of(reader, host, [one.user_id for _, one in found])
+    requests = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
+    names = await shown_names(reader, [one.user_id for _, one in requests])
+    past = await activity.past_attendance(reader, host, people=[one.user_id for _, one in requests])
+    portraits = await portraits_of(reader, host, [one.user_id for _, one in requests])
     by_id: dict[EventId, Event] = {one.id: one for one in events}
     response_texts: dict[AttendanceId, str] = {}
-    if settings is not None and found:
-        ids = [one.attendance_id for _, one in found]
+    if settings is not None and requests:
+        ids = [one.attendance_id for _, one in requests]
         details = await rsvp_details.of_answers(reader, events[0].id, settings, ids)
         response_texts = {one: " · ".join(reply.text for reply in of.responses) for one, of in details.items()}
     return [
@@ -61,5 +61,5 @@ async def oldest_join_requests(
             response_texts.get(one.attendance_id, ""),
             activity_view.attendance_words(past.get(one.user_id)),
         )
-        for event_id, one in found
+        for event_id, one in requests
     ]

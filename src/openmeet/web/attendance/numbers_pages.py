@@ -112,11 +112,11 @@ def _midnight(day: date, zone: str) -> Instant:
 
 
 def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
-    found: dict[date, int] = {}
+    numbers_by_day: dict[date, int] = {}
     for at, number in answers.items():
         day = local_of(at, zone).date()
-        found[day] = found.get(day, 0) + number
-    return found
+        numbers_by_day[day] = numbers_by_day.get(day, 0) + number
+    return numbers_by_day
 
 
 def _drawing(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:

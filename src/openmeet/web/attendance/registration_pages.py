@@ -212,7 +212,7 @@ def _registration_page(
 
 def _hours(selected_hours: str) -> list[tuple[str, str]]:
     """The options for the deadline. They include the current value if another client set it."""
-    found = {
+    hours = {
         "": gettext("the event ends"),
         "0": gettext("the event starts"),
         "1": gettext("1 hour before the start"),
@@ -224,9 +224,9 @@ def _hours(selected_hours: str) -> list[tuple[str, str]]:
         "168": gettext("a week before the start"),
         "336": gettext("2 weeks before the start"),
     }
-    if selected_hours not in found and selected_hours.isdecimal():
-        found[selected_hours] = gettext("%(chosen)s hours before the start", chosen=selected_hours)
-    return list(found.items())
+    if selected_hours not in hours and selected_hours.isdecimal():
+        hours[selected_hours] = gettext("%(chosen)s hours before the start", chosen=selected_hours)
+    return list(hours.items())
 
 
 def _slug(request: Request) -> EventSlug:

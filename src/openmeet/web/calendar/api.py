@@ -154,16 +154,16 @@ async def check(request: Request) -> Response:
     spans = [_span(one, number) for number, one in enumerate(body.spans)]
     async with database_of(request).reader() as reader:
         apart = await queries.excluded_event(reader, body.event) if body.event else None
-        found = await conflicts(reader, caller.user_id, spans, exclude=apart)
-    return json_response(ConflictsOutput([[_entry_output(entry) for entry in one] for one in found]))
+        clashes = await conflicts(reader, caller.user_id, spans, exclude=apart)
+    return json_response(ConflictsOutput([[_entry_output(entry) for entry in one] for one in clashes]))
 
 
 async def show_subscribed(request: Request) -> Response:
     caller, page = caller_of(request), pagination.paging(request)
     async with database_of(request).reader() as reader:
         read = await queries.of_person(reader, caller.user_id, page)
-    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(SubscribedPage([_subscribed_output(one) for one in found], cursor))
+    addresses, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(SubscribedPage([_subscribed_output(one) for one in addresses], cursor))
 
 
 async def subscribe(request: Request) -> Response:

@@ -60,7 +60,7 @@ async def day_cards(
     listed_keys = {entry.key for entries in listed.values() for entry in entries}
     own_events = [event for key, event in events.items() if key in listed_keys]
     facts = await facts_of(reader, public_url, viewer, own_events) if own_events else None
-    found = []
+    days = []
     for day, entries in listed.items():
         relative = formatting.relative_day(day, period.today)
         day_of_cards = DayOfCards(
@@ -81,8 +81,8 @@ async def day_cards(
                 )
             elif entry.kind is EntryKind.SUBSCRIBED:
                 day_of_cards.cards.append(_other(entry, clock))
-        found.append(day_of_cards)
-    return found
+        days.append(day_of_cards)
+    return days
 
 
 def _other(entry: CalendarEntry, clock: str) -> OtherCard:
@@ -99,10 +99,10 @@ def _other(entry: CalendarEntry, clock: str) -> OtherCard:
 
 def by_first_day(period: Period, entries: Sequence[CalendarEntry]) -> dict[date, list[CalendarEntry]]:
     """Each entry once, under its first day within the period. Days without entries are left out."""
-    found: dict[date, list[CalendarEntry]] = {}
+    entries_by_day: dict[date, list[CalendarEntry]] = {}
     for entry in entries:
         span = covered_days(entry, period.zone)
         day = max(span.first, period.start)
         if day <= min(span.last, period.end - timedelta(days=1)):
-            found.setdefault(day, []).append(entry)
-    return dict(sorted(found.items()))
+            entries_by_day.setdefault(day, []).append(entry)
+    return dict(sorted(entries_by_day.items()))

@@ -68,10 +68,10 @@ async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | No
     Empty if the feed works but its token cannot be derived again, because the server no longer has the key of that time
     or the feed belonged to a merged account.
     """
-    found = await queries.feed_of(reader, user_id)
-    if found is None:
+    feed = await queries.feed_of(reader, user_id)
+    if feed is None:
         return None
-    serial, token_hash = found
+    serial, token_hash = feed
     return key.find_valid(lambda one: _feed_token(one, user_id, serial), lambda one: _hash(one) == token_hash) or ""
 
 

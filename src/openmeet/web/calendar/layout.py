@@ -118,16 +118,16 @@ def blocks_of_day(entries: Sequence[Timed[K]], most: int = MOST_COLUMNS) -> list
     """Lay out a day. Blocks that overlap on screen share the width of the day, ordered by start; of two with the same
     start, the longer one comes first.
     """
-    found: list[HourBlock[K]] = []
+    blocks: list[HourBlock[K]] = []
     cluster: list[Timed[K]] = []
     ends = 0
     for one in sorted(map(_as_drawn, entries), key=lambda one: (one.start, -one.end)):
         if cluster and one.start >= ends:
-            found += _side_by_side(cluster, most)
+            blocks += _side_by_side(cluster, most)
             cluster = []
         ends = max(ends, one.end) if cluster else one.end
         cluster.append(one)
-    return found + (_side_by_side(cluster, most) if cluster else [])
+    return blocks + (_side_by_side(cluster, most) if cluster else [])
 
 
 def _as_drawn(one: Timed[K]) -> Timed[K]:

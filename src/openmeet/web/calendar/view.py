@@ -116,10 +116,10 @@ class EntryLook:
 def day_named(text: str, today: date) -> date:
     """The day in the URL, or today if it is missing or invalid."""
     try:
-        found = date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return today
-    return found if FIRST_YEAR < found.year < LAST_YEAR else today
+    return day if FIRST_YEAR < day.year < LAST_YEAR else today
 
 
 def period_of(view: View, on: date, today: date, zone: str, first_weekday: int) -> Period:
@@ -228,19 +228,19 @@ def entries_label(day: date, count: int) -> str:
 
 def clock_changes(days: Iterable[date], zone: str) -> list[str]:
     """A sentence for each day on which the clocks change."""
-    found = []
+    changes = []
     for day in days:
         before = local_of(midnight(day, zone), zone).utcoffset()
         after = local_of(midnight(day + timedelta(days=1), zone), zone).utcoffset()
         if before is None or after is None or before == after:
             continue
         words = formatting.short_day(day)
-        found.append(
+        changes.append(
             gettext("Clocks go forward on %(day)s.", day=words)
             if after > before
             else gettext("Clocks go back on %(day)s.", day=words)
         )
-    return found
+    return changes
 
 
 def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: int) -> list[str]:
@@ -248,7 +248,7 @@ def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: in
     an event on this site.
     """
     start, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
-    found: list[str] = []
+    overlaps: list[str] = []
     open_: list[CalendarEntry] = []
     for entry in entries:
         if not _takes_time(entry) or entry.ends_at <= start or entry.starts_at >= end:
@@ -257,9 +257,9 @@ def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: in
         for other in open_:
             if entry.kind is other.kind is EntryKind.SUBSCRIBED or _is_same(entry, other) or _is_same(other, entry):
                 continue
-            if len(found) == most:
-                return found
-            found.append(
+            if len(overlaps) == most:
+                return overlaps
+            overlaps.append(
                 gettext(
                     "%(first)s and %(second)s overlap from %(start)s to %(end)s.",
                     first=title_of(other),
@@ -269,7 +269,7 @@ def overlaps_on(day: date, zone: str, entries: Sequence[CalendarEntry], most: in
                 )
             )
         open_.append(entry)
-    return found
+    return overlaps
 
 
 def _takes_time(entry: CalendarEntry) -> bool:

@@ -138,8 +138,8 @@ async def open_room(request: Request) -> Response:
         await spend_on_opening(request, caller.user_id)
     async with database_of(request).transaction() as tx:
         room, is_new = await rooms.open_room(tx, caller, await _room_target(tx, caller.user_id, body))
-        found = await access(tx, room.id, caller.user_id)
-    return json_response(room_shown(room, found), 201 if is_new else 200, etag_of(room.revision))
+        level = await access(tx, room.id, caller.user_id)
+    return json_response(room_shown(room, level), 201 if is_new else 200, etag_of(room.revision))
 
 
 async def _room_target(reader: Reader, person: UserId, body: RoomOpening) -> RoomTarget:
@@ -156,8 +156,8 @@ async def _room_target(reader: Reader, person: UserId, body: RoomOpening) -> Roo
 
 async def show_room(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        room, found, _ = await rooms.readable_room(reader, room_id(request), viewer_of(request))
-    return json_response(room_shown(room, found), headers=etag_of(room.revision))
+        room, level, _ = await rooms.readable_room(reader, room_id(request), viewer_of(request))
+    return json_response(room_shown(room, level), headers=etag_of(room.revision))
 
 
 async def change_room(request: Request) -> Response:
@@ -181,24 +181,24 @@ async def change_room(request: Request) -> Response:
             ),
             if_revision=room.revision,
         )
-        found = await access(tx, room.id, caller.user_id)
-    return json_response(room_shown(changed, found), headers=etag_of(changed.revision))
+        level = await access(tx, room.id, caller.user_id)
+    return json_response(room_shown(changed, level), headers=etag_of(changed.revision))
 
 
 async def archive_room(request: Request) -> Response:
     body = await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
         room = await rooms.close(tx, caller_of(request), room_id(request), body.reason)
-        found = await access(tx, room.id, caller_of(request).user_id)
-    return json_response(room_shown(room, found), headers=etag_of(room.revision))
+        level = await access(tx, room.id, caller_of(request).user_id)
+    return json_response(room_shown(room, level), headers=etag_of(room.revision))
 
 
 async def reopen_room(request: Request) -> Response:
     body = await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
         room = await rooms.reopen(tx, caller_of(request), room_id(request), body.reason)
-        found = await access(tx, room.id, caller_of(request).user_id)
-    return json_response(room_shown(room, found), headers=etag_of(room.revision))
+        level = await access(tx, room.id, caller_of(request).user_id)
+    return json_response(room_shown(room, level), headers=etag_of(room.revision))
 
 
 async def list_members(request: Request) -> Response:
@@ -212,11 +212,11 @@ async def list_members(request: Request) -> Response:
     role = _ROLES.get(query_params.get("role", ""))
     async with database_of(request).reader() as reader:
         room, _, _ = await rooms.readable_room(reader, room_id(request), caller.user_id)
-        found = await people.members(
+        members = await people.members(
             reader, room, caller.user_id, words=query_params.get("q", "")[:100], role=role, limit=limit, after=after
         )
-    cursor = packed(f"{found.after[0].encode().hex()}.{found.after[1]}") if found.after else None
-    return json_response(ChatMemberList([member_shown(one) for one in found.people], found.others, cursor))
+    cursor = packed(f"{members.after[0].encode().hex()}.{members.after[1]}") if members.after else None
+    return json_response(ChatMemberList([member_shown(one) for one in members.people], members.others, cursor))
 
 
 async def list_messages(request: Request) -> Response:
@@ -308,16 +308,16 @@ async def send_message(request: Request) -> Response:
         elif body.signal is not None:
             new = replace(new, kind=MessageKind.SIGNAL, signal=body.signal, text="", pictures=())
         one, is_new = await messages.send(tx, caller, room, new)
-        (found,) = await queries.shown(tx, [one], caller.user_id)
-    return json_response(message_shown(found), 201 if is_new else 200)
+        (shown,) = await queries.shown(tx, [one], caller.user_id)
+    return json_response(message_shown(shown), 201 if is_new else 200)
 
 
 async def show_message(request: Request) -> Response:
     viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         one, _, _ = await queries.visible_message(reader, message_id(request), viewer)
-        (found,) = await queries.shown(reader, [one], viewer)
-    return json_response(message_shown(found))
+        (shown,) = await queries.shown(reader, [one], viewer)
+    return json_response(message_shown(shown))
 
 
 async def edit_message(request: Request) -> Response:
@@ -325,8 +325,8 @@ async def edit_message(request: Request) -> Response:
     await spend_on_change(request, caller.user_id, message_id(request))
     async with database_of(request).transaction() as tx:
         one = await messages.edit(tx, caller, message_id(request), body.text, body.if_revision)
-        (found,) = await queries.shown(tx, [one], caller.user_id)
-    return json_response(message_shown(found))
+        (shown,) = await queries.shown(tx, [one], caller.user_id)
+    return json_response(message_shown(shown))
 
 
 async def remove_message(request: Request) -> Response:
@@ -339,8 +339,8 @@ async def remove_message(request: Request) -> Response:
             if is_own
             else await messages.remove(tx, caller, message_id(request), body.reason, removal_sealer(request))
         )
-        (found,) = await queries.shown(tx, [one], caller.user_id)
-    return json_response(message_shown(found))
+        (shown,) = await queries.shown(tx, [one], caller.user_id)
+    return json_response(message_shown(shown))
 
 
 async def add_reaction(request: Request) -> Response:
@@ -377,8 +377,8 @@ async def _message_response(reader: Reader, request: Request) -> Response:
     """Respond with the current state of the message."""
     viewer = viewer_of(request)
     one, _, _ = await queries.visible_message(reader, message_id(request), viewer)
-    (found,) = await queries.shown(reader, [one], viewer)
-    return json_response(message_shown(found))
+    (shown,) = await queries.shown(reader, [one], viewer)
+    return json_response(message_shown(shown))
 
 
 async def mark_read(request: Request) -> Response:

@@ -67,8 +67,8 @@ async def list_guests(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        found = await matrix_guests.guests_of(reader, room_id(request))
-    return json_response(MatrixGuestList([_guest_output(one) for one in found]))
+        guests = await matrix_guests.guests_of(reader, room_id(request))
+    return json_response(MatrixGuestList([_guest_output(one) for one in guests]))
 
 
 async def change_guest(request: Request) -> Response:

@@ -290,9 +290,9 @@ async def _former_member_page(request: Request, reader: Reader, viewer: UserId |
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
     room = await room_queries.by_id(reader, message.room_id)
     assert room is not None, "a message has one"  # noqa: S101 - for the type checker
-    (found,) = await queries.shown(reader, [message], viewer)
+    (shown,) = await queries.shown(reader, [message], viewer)
     # Show nothing that other people wrote or did in the room.
-    own_message = replace(found, reply=None, reactions=(), is_pinned=False)
+    own_message = replace(shown, reply=None, reactions=(), is_pinned=False)
     context = {
         "row": view.message_view(own_message, room, set(), zone="UTC", now=reader.now, may_write=False),
         "message": message,
@@ -329,8 +329,8 @@ async def _is_banned(reader: Reader, room: RoomId, person: UserId) -> bool:
     """Whether the hosts have banned the person. Bans by moderators of the site do not count, because hosts cannot lift
     them.
     """
-    found = await sanctions.sanctions_in(reader, room, person)
-    return any(one.kind is SanctionKind.BAN and not one.of_site for one in found)
+    active_sanctions = await sanctions.sanctions_in(reader, room, person)
+    return any(one.kind is SanctionKind.BAN and not one.of_site for one in active_sanctions)
 
 
 def _message_id(request: Request) -> ChatMessageId:

@@ -161,8 +161,8 @@ def _around_path(path: str, further: str, number: int) -> str:
     return _search_path(path, further, [("around", str(number))]) + f"#m{number}"
 
 
-def _next_page(path: str, further: str, query_params: QueryParams, found: ChatSearchPage | None) -> str:
-    cursor = search_cursor(found.after) if found is not None else None
+def _next_page(path: str, further: str, query_params: QueryParams, search_page: ChatSearchPage | None) -> str:
+    cursor = search_cursor(search_page.after) if search_page is not None else None
     if cursor is None:
         return ""
     parameters = [

@@ -43,8 +43,8 @@ def _handler(
         async with database_of(request).transaction() as tx:
             await act(tx, caller, message_id(request))
             one, _, _ = await queries.visible_message(tx, message_id(request), caller.user_id)
-            (found,) = await queries.shown(tx, [one], caller.user_id)
-        return json_response(message_shown(found))
+            (shown,) = await queries.shown(tx, [one], caller.user_id)
+        return json_response(message_shown(shown))
 
     return answer
 
@@ -59,8 +59,8 @@ async def restore_message(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         one = await messages.restore(tx, caller, message_id(request), removal_sealer(request))
-        (found,) = await queries.shown(tx, [one], caller.user_id)
-    return json_response(message_shown(found))
+        (shown,) = await queries.shown(tx, [one], caller.user_id)
+    return json_response(message_shown(shown))
 
 
 async def report_message(request: Request) -> Response:
@@ -120,8 +120,8 @@ def _person_id(request: Request) -> UserId:
 async def list_sanctions(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        found = await sanctions.sanctions_in(reader, room_id(request), _person_id(request))
-    return json_response(SanctionList([sanction_shown(one) for one in found]))
+        active_sanctions = await sanctions.sanctions_in(reader, room_id(request), _person_id(request))
+    return json_response(SanctionList([sanction_shown(one) for one in active_sanctions]))
 
 
 async def put_sanction(request: Request) -> Response:
@@ -149,14 +149,16 @@ async def show_moderation(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        found, cursor = page.cut(await acts.acts_of(reader, room_id(request), page), lambda one: (int(one.at), one.id))
+        shown_acts, cursor = page.cut(
+            await acts.acts_of(reader, room_id(request), page), lambda one: (int(one.at), one.id)
+        )
         reports = await sanctions.open_reports(reader, room_id(request))
         removals = await objections.removals_of(reader, await objections.open_in_room(reader, room_id(request)))
         held_messages = await message_queries.held_in(reader, room_id(request))
     objected = [ChatObjectionShown(one.message_id, one.objection or "", one.reason) for one in removals.values()]
     return json_response(
         ModerationShown(
-            [act_shown(one) for one in found],
+            [act_shown(one) for one in shown_acts],
             [report_shown(one) for one in reports],
             objected,
             list(held_messages),

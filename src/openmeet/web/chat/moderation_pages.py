@@ -66,10 +66,10 @@ async def report(request: Request) -> Response:
 async def _report_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        one, room, found = await queries.visible_message(reader, _message_id(request), caller.user_id)
+        one, room, message = await queries.visible_message(reader, _message_id(request), caller.user_id)
         if one.user_id == caller.user_id or one.is_removed:
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-        (shown,) = await queries.visible_among(reader, room, [one.id], caller.user_id, found)
+        (shown,) = await queries.visible_among(reader, room, [one.id], caller.user_id, message)
     context = {
         "message": one,
         "line": view.line_of(shown),

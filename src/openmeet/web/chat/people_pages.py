@@ -73,10 +73,12 @@ async def _people_page(find: Find, request: Request, form_state: FormState, stat
         room_page = await find(reader, request)
         if room_page.access is Access.NONE:
             raise NotFound(ChatReason.NO_SUCH_ROOM)
-        found = None
+        members = None
         if room_page.room is not None:
-            found = await people.members(reader, room_page.room, caller.user_id, words=words, limit=100)
-        portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in found.people] if found else [])
+            members = await people.members(reader, room_page.room, caller.user_id, words=words, limit=100)
+        portraits = await portraits_of(
+            reader, caller.user_id, [one.user_id for one in members.people] if members else []
+        )
         further = await room_pages.further_rooms(reader, room_page, caller.user_id)
         sanctioned = await person_pages.sanctioned_rows(reader, room_page)
         guests = await _guest_rows(reader, room_page)
@@ -88,8 +90,8 @@ async def _people_page(find: Find, request: Request, form_state: FormState, stat
     context = {
         "place": room_page,
         "words": words,
-        "people": [person_row(one, room_page, portraits) for one in found.people] if found else [],
-        "others": found.others if found else 0,
+        "people": [person_row(one, room_page, portraits) for one in members.people] if members else [],
+        "others": members.others if members else 0,
         "further": further,
         "sanctioned": sanctioned,
         "guests": guests,
@@ -99,8 +101,8 @@ async def _people_page(find: Find, request: Request, form_state: FormState, stat
         "labels": _LABELS,
         "most": {"address": MAX_ADDRESS, "reason": MAX_REASON},
         "server": services(request).settings.matrix_server_name,
-        "has_uncounted": found is not None and found.others is None,
-        "has_more": found is not None and found.after is not None,
+        "has_uncounted": members is not None and members.others is None,
+        "has_more": members is not None and members.after is not None,
         "facts": room_facts(room_page, services(request).settings.chat_kept_days),
     }
     return page(request, "chat/people.html", context, status=status)
@@ -111,9 +113,9 @@ async def _guest_rows(reader: Reader, room_page: RoomPage) -> list[dict[str, obj
     if room_page.room is None or not room_page.room.is_mirrored:
         return []
     seen = (GuestState.INVITED, GuestState.BANNED) if room_page.access is Access.MODERATE else (GuestState.INVITED,)
-    found = await matrix_guests.guests_of(reader, room_page.room.id, states=seen)
+    guests = await matrix_guests.guests_of(reader, room_page.room.id, states=seen)
     is_open = await matrix_guests.are_allowed(reader, room_page.room)
-    return [_guest_row(one) for one in found if is_open or room_page.access is Access.MODERATE]
+    return [_guest_row(one) for one in guests if is_open or room_page.access is Access.MODERATE]
 
 
 def _guest_row(one: MatrixGuest) -> dict[str, object]:

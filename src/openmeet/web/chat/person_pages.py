@@ -100,15 +100,15 @@ async def sanctioned_rows(reader: Reader, room_page: RoomPage) -> list[dict[str,
     """The people who are muted or banned in the room. Empty unless the viewer moderates it."""
     if room_page.room is None or room_page.access is not Access.MODERATE:
         return []
-    found = await sanctions.sanctions_in(reader, room_page.room.id)
-    names = await shown_names(reader, [one.user_id for one in found])
+    active_sanctions = await sanctions.sanctions_in(reader, room_page.room.id)
+    names = await shown_names(reader, [one.user_id for one in active_sanctions])
     return [
         {
             "name": names[one.user_id],
             "href": room_page.page("people", one.user_id),
             "words": _words_of(one, reader.now, room_page.time_zone),
         }
-        for one in found
+        for one in active_sanctions
     ]
 
 
@@ -132,10 +132,10 @@ async def sanction_notice(
     """
     if room is None or viewer is None:
         return None
-    found = await sanctions.sanctions_in(reader, room.id, viewer)
-    if not found:
+    active_sanctions = await sanctions.sanctions_in(reader, room.id, viewer)
+    if not active_sanctions:
         return None
-    strictest = min(found, key=lambda one: one.kind is not SanctionKind.BAN)
+    strictest = min(active_sanctions, key=lambda one: one.kind is not SanctionKind.BAN)
     until = "" if strictest.until is None else view.time_label(strictest.until, reader.now, zone)
     if strictest.of_site:
         words = gettext("A moderator of this site decided that you can’t write here.")
@@ -224,8 +224,8 @@ async def _person_page(find: Find, request: Request, form_state: FormState, stat
     async with database_of(request).reader() as reader:
         room_page, room, person = await _find_room_and_person(find, reader, request)
         reached = (await access_of_each(reader, room, [person])).get(person, Access.NONE)
-        found = await sanctions.sanctions_in(reader, room.id, person)
-        by = await shown_names(reader, [person, *(one.by_user_id for one in found)])
+        active_sanctions = await sanctions.sanctions_in(reader, room.id, person)
+        by = await shown_names(reader, [person, *(one.by_user_id for one in active_sanctions)])
         write = await _thread_with(reader, room_page, person)
         in_group = await _role_in_group(reader, room_page, caller.user_id, person)
         now = reader.now
@@ -244,7 +244,7 @@ async def _person_page(find: Find, request: Request, form_state: FormState, stat
                 "by": gettext("A moderator of this site") if one.of_site else by[one.by_user_id],
                 "of_site": one.of_site,
             }
-            for one in found
+            for one in active_sanctions
         ],
         "write": write,
         "in_group": in_group,

@@ -202,7 +202,7 @@ class MessagePictureView:
     height: int
 
 
-def picture_views(found: Sequence[MessagePicture], author: str, path: str) -> tuple[MessagePictureView, ...]:
+def picture_views(message_pictures: Sequence[MessagePicture], author: str, path: str) -> tuple[MessagePictureView, ...]:
     """The pictures of a message. ``path`` is the prefix of their URLs for this reader. A picture without a description
     is described by its author's name.
     """
@@ -214,7 +214,7 @@ def picture_views(found: Sequence[MessagePicture], author: str, path: str) -> tu
             one.width,
             one.height,
         )
-        for one in found
+        for one in message_pictures
     )
 
 
@@ -240,7 +240,7 @@ class ChatPictureShown(msgspec.Struct, rename="camel"):
     height: int
 
 
-def pictures_shown(found: Sequence[MessagePicture]) -> list[ChatPictureShown]:
+def pictures_shown(message_pictures: Sequence[MessagePicture]) -> list[ChatPictureShown]:
     return [
         ChatPictureShown(
             one.key,
@@ -250,5 +250,5 @@ def pictures_shown(found: Sequence[MessagePicture]) -> list[ChatPictureShown]:
             one.width,
             one.height,
         )
-        for one in found
+        for one in message_pictures
     ]

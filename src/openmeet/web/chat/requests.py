@@ -89,8 +89,8 @@ async def subject_of(
         if series_slug:
             return RoomSubject(SubjectKind.SERIES, (await agenda.visible(reader, SeriesSlug(series_slug), viewer)).id)
         if group:
-            found, _ = await group_actions.visible(reader, GroupSlug(group), viewer)
-            return RoomSubject(SubjectKind.GROUP, found.id)
+            visible_group, _ = await group_actions.visible(reader, GroupSlug(group), viewer)
+            return RoomSubject(SubjectKind.GROUP, visible_group.id)
     except NotFound:
         raise NotFound(ChatReason.NO_SUCH_ROOM) from None
     raise NotFound(ChatReason.NO_SUCH_ROOM)

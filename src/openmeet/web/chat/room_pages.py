@@ -174,15 +174,15 @@ async def _room_page_of(
     target = await rooms.target_of(reader, kind, subject, with_user_id=with_user_id, name=name)
     room = await rooms.room_at(reader, target)
     if room is None:
-        found = await rooms.access_before_opening(reader, target, viewer)
+        level = await rooms.access_before_opening(reader, target, viewer)
     else:
-        found = await access(reader, room.id, viewer)
-    if found is Access.NONE and (target.kind is RoomKind.HOSTS or with_user_id not in {None, viewer}):
+        level = await access(reader, room.id, viewer)
+    if level is Access.NONE and (target.kind is RoomKind.HOSTS or with_user_id not in {None, viewer}):
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if room is None and with_user_id not in {None, viewer}:
         # Check this before showing the person's name, because the URL could contain any id.
         await rooms.require_answered(reader, target)
-    if room is None and target.kind in {RoomKind.HOSTS, RoomKind.DATE} and found is not Access.MODERATE:
+    if room is None and target.kind in {RoomKind.HOSTS, RoomKind.DATE} and level is not Access.MODERATE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if room is None and target.kind is RoomKind.CHANNEL and target.name != GENERAL:
         # The admins of a group open channels with a form that requires the name.
@@ -194,7 +194,7 @@ async def _room_page_of(
     return RoomPage(
         target=target,
         room=room,
-        access=found,
+        access=level,
         title=title,
         subtitle=subtitle_of(target, person, viewer),
         path=path,
@@ -222,24 +222,24 @@ async def further_rooms(reader: Reader, room_page: RoomPage, viewer: UserId | No
     """Path and name of the related rooms that this person can open: the room of the hosts, the room of one date, other
     channels.
     """
-    found = []
+    links = []
     runs = room_page.access is Access.MODERATE
     if runs and room_page.path_of_related_room("hosts"):
-        found.append((room_page.path_of_related_room("hosts"), gettext("Chat of the hosts")))
+        links.append((room_page.path_of_related_room("hosts"), gettext("Chat of the hosts")))
     if room_page.target.kind is RoomKind.SERIES and room_page.event_id is not None:
         date_room = await rooms.room_at(
             reader, RoomTarget(RoomKind.DATE, RoomSubject(SubjectKind.EVENT, room_page.event_id))
         )
         if date_room is not None and await access(reader, date_room.id, viewer):
-            found.append((f"{room_page.subject_path}/chat/date", gettext("Chat of this date only")))
+            links.append((f"{room_page.subject_path}/chat/date", gettext("Chat of this date only")))
         elif date_room is None and runs:
-            found.append((f"{room_page.subject_path}/chat/date", gettext("Open a chat for this date only")))
+            links.append((f"{room_page.subject_path}/chat/date", gettext("Open a chat for this date only")))
     if room_page.target.kind is RoomKind.DATE:
-        found.append((f"{room_page.subject_path}/chat", gettext("Chat of all dates")))
+        links.append((f"{room_page.subject_path}/chat", gettext("Chat of all dates")))
     if room_page.target.kind is RoomKind.CHANNEL and room_page.access is not Access.NONE:
         channels = await room_queries.of_subject(reader, room_page.target.subject, [RoomKind.CHANNEL])
         names = [GENERAL, *(one.name for one in channels if one.name != GENERAL)]
-        found += [
+        links += [
             (
                 f"{room_page.subject_path}/chat/{quote(name, safe='')}",
                 gettext("Group chat") if name == GENERAL else f"# {name}",
@@ -247,7 +247,7 @@ async def further_rooms(reader: Reader, room_page: RoomPage, viewer: UserId | No
             for name in names
             if name != room_page.target.name
         ]
-    return found
+    return links
 
 
 def _span_of(event: Event) -> tuple[Instant, Instant] | None:

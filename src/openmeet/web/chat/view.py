@@ -183,7 +183,7 @@ async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage])
     """The authors of these messages who moderate the room."""
     authors = {one.message.user_id for one in shown if one.message.user_id is not None}
     return {
-        user_id for user_id, found in (await access_of_each(reader, room, authors)).items() if found is Access.MODERATE
+        user_id for user_id, level in (await access_of_each(reader, room, authors)).items() if level is Access.MODERATE
     }
 
 

@@ -112,8 +112,8 @@ async def _reply_context(reader: Reader, message: str, viewer: UserId) -> dict[s
         one, room, access = await queries.visible_message(reader, ChatMessageId(message), viewer)
     except NotFound:
         return None
-    found = (await queries.visible_among(reader, room, [one.id], viewer, access))[0]
-    return {"id": one.id, "name": found.name, "words": view.line_of(found).removeprefix(f"{found.name}: ")}
+    visible = (await queries.visible_among(reader, room, [one.id], viewer, access))[0]
+    return {"id": one.id, "name": visible.name, "words": view.line_of(visible).removeprefix(f"{visible.name}: ")}
 
 
 async def _has_written(reader: Reader, room: Room, viewer: UserId, level: Access) -> bool:

@@ -143,8 +143,8 @@ async def _chat_page(
     address = (await addresses_of(reader, [room], link.user_id)).get(room.id)
     if address is None:
         raise NotFound(EmailLinkReason.NO_CHAT)
-    found = await access(reader, room.id, link.user_id)
-    shown = await queries.page_of_messages(reader, room, link.user_id, MessageFilter(), limit=_SHOWN, level=found)
+    level = await access(reader, room.id, link.user_id)
+    shown = await queries.page_of_messages(reader, room, link.user_id, MessageFilter(), limit=_SHOWN, level=level)
     hosts = await view.hosts_among(reader, room, shown.messages)
     rows = [
         # Pages of single messages require an account.
@@ -160,7 +160,7 @@ async def _chat_page(
         )
         for one in shown.messages
     ]
-    may_write = found >= Access.WRITE and not room.is_closed
+    may_write = level >= Access.WRITE and not room.is_closed
     context = {
         "address": address,
         "rows": view.rows_of(

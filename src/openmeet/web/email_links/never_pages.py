@@ -50,10 +50,10 @@ async def opt_in(request: Request) -> Response:
 
 
 def _address_from_link(request: Request) -> str:
-    found = email_suppressions.address_in(services(request).code_key, request.path_params["token"])
-    if found is None:
+    address = email_suppressions.address_in(services(request).code_key, request.path_params["token"])
+    if address is None:
         raise NotFound(EmailLinkReason.CUT_OFF, name=INVALID_LINK)
-    return found
+    return address
 
 
 def _never_page(request: Request, *, is_left_alone: bool, is_new: bool = False) -> Response:

@@ -69,9 +69,9 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
     if event is None or event.visibility is not Visibility.PUBLIC or event.is_hidden or event.is_held or event.is_draft:
         raise NotFound(EventReason.NO_SUCH_EVENT)
     raise_if_gone(event)
-    (found,) = await _events(request, reader, [event])
+    (embedded,) = await _events(request, reader, [event])
     page = f"/events/{quote(event.slug)}"
-    shown = {"event": EmbedEvent(found.card, time_and_place.tagged(event, reader.now))}
+    shown = {"event": EmbedEvent(embedded.card, time_and_place.tagged(event, reader.now))}
     return EmbedContent(event.title, page, f"/embed{page}", "event", shown)
 
 
@@ -118,11 +118,11 @@ async def person_content(request: Request, reader: Reader, most: int) -> EmbedCo
 
 async def search_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The events that a search finds, or those of the front page. Raises InvalidForm, Unavailable."""
-    search_fields, found = await public_search(request, reader, most, once_per_series=True)
+    search_fields, events = await public_search(request, reader, most, once_per_series=True)
     query_string = query.query_string(search_fields)
     page = f"/?{query_string}" if query_string else "/"
     name = query.name_of(search_fields)
-    return await _list_content(request, reader, name, page, found, frame=f"/embed/search{page[1:]}")
+    return await _list_content(request, reader, name, page, events, frame=f"/embed/search{page[1:]}")
 
 
 async def _list_content(

@@ -68,18 +68,18 @@ class EmbedLook:
     @property
     def styles(self) -> str:
         """The CSS for the values that differ from the stylesheet. Empty for the default look."""
-        found = "" if self.radius == _USUAL_RADIUS else f":root{{--round:{self.radius}px}}"
+        css = "" if self.radius == _USUAL_RADIUS else f":root{{--round:{self.radius}px}}"
         if self.accent == DEFAULT_ACCENT:
-            return found
+            return css
         accent_rgb = rgb(self.accent)
         if self.theme is not EmbedTheme.DARK:
-            found += f":root{{{_accent(readable_on(_LIGHT_SHEET, accent_rgb))}}}"
+            css += f":root{{{_accent(readable_on(_LIGHT_SHEET, accent_rgb))}}}"
         dark = f":root{{{_accent(readable_on(_DARK_SHEET, accent_rgb))}}}"
         if self.theme is EmbedTheme.DARK:
-            found += dark
+            css += dark
         elif self.theme is EmbedTheme.AUTO:
-            found += f"@media (prefers-color-scheme:dark){{{dark}}}"
-        return found
+            css += f"@media (prefers-color-scheme:dark){{{dark}}}"
+        return css
 
     @property
     def style_source(self) -> str:

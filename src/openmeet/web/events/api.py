@@ -124,10 +124,14 @@ async def list_events(request: Request) -> Response:
     search_query = query.parse_query(search_fields, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
-        events = found.events
-        cursor = event_lists.pack(search.position_in(found.query, events[limit - 1])) if len(events) > limit else None
-        searched = " ".join(found.query.words) if found.is_corrected else None
+        coming_events = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
+        events = coming_events.events
+        cursor = (
+            event_lists.pack(search.position_in(coming_events.query, events[limit - 1]))
+            if len(events) > limit
+            else None
+        )
+        searched = " ".join(coming_events.query.words) if coming_events.is_corrected else None
         return json_response(FoundEvents(await details_of(reader, request, events[:limit]), cursor, searched))
 
 
@@ -224,10 +228,10 @@ async def _visible_event(reader: Reader, request: Request, caller: Caller | None
     return event
 
 
-async def events_page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
+async def events_page(reader: Reader, request: Request, events: list[Event], limit: int) -> EventList:
     """One page of a list. The caller has read one event more than the limit, to find out whether there is a next page."""
-    cursor = event_lists.pack(event_lists.position_of(found[limit - 1])) if len(found) > limit else None
-    return EventList(await details_of(reader, request, found[:limit]), cursor)
+    cursor = event_lists.pack(event_lists.position_of(events[limit - 1])) if len(events) > limit else None
+    return EventList(await details_of(reader, request, events[:limit]), cursor)
 
 
 async def details_of(reader: Reader, request: Request, events: Sequence[Event]) -> list[EventDetail]:
@@ -246,14 +250,14 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own_event_ids)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
     bar_inputs = await bar_inputs_of(reader, events, viewer, own_rsvps=own_rsvps, counts=counts, hosted=run)
-    found = []
+    details = []
     for event in events:
         answer = own_rsvps.get(event.id)
         count = counts[event.id]
         status = statuses.get(event.id)
         is_going = answer is not None and answer.status in SEATED
         private = private_details(event, viewer, is_going=is_going, now=reader.now, runs=event.id in run)
-        found.append(
+        details.append(
             EventDetail(
                 **event_fields(event, private, services(request).settings.public_url),
                 **surroundings.fields(event),
@@ -267,7 +271,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 publication=_publication(event, status, reader.now, has_agreed=has_agreed),
             )
         )
-    return found
+    return details
 
 
 def _publication(

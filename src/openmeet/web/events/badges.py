@@ -49,7 +49,7 @@ async def in_a_list(
         )
     )
     in_groups = await _group_badges(reader, events, within)
-    found: dict[EventId, tuple[Badge, ...]] = {}
+    badges: dict[EventId, tuple[Badge, ...]] = {}
     named_apps: set[str] = set()
     for event in events:
         app_badge = next(iter(sources.get(event.id, ())), None)
@@ -58,8 +58,8 @@ async def in_a_list(
         series = None if place is None or place.series_id in named_apps else OF_A_SERIES
         named_apps |= set() if place is None else {place.series_id}
         group = in_groups.get(event.group.id) if event.group is not None else None
-        found[event.id] = tuple(one for one in (app_badge, series, group) if one is not None)
-    return found
+        badges[event.id] = tuple(one for one in (app_badge, series, group) if one is not None)
+    return badges
 
 
 async def of_event(reader: Reader, event: Event, public_url: str) -> tuple[Badge, ...]:

@@ -45,12 +45,12 @@ async def chat_preview(
     reader: Reader, event: Event, viewer: UserId | None, hosts: Collection[UserId]
 ) -> ChatPreviewView | None:
     """The preview; None for viewers who may not read the chat."""
-    found = None if event.is_draft or event.is_held else await preview_of(reader, event.id, viewer)
-    if found is None:
+    preview = None if event.is_draft or event.is_held else await preview_of(reader, event.id, viewer)
+    if preview is None:
         return None
     return ChatPreviewView(
-        None if found.pin is None else _line(found.pin, hosts, reader.now),
-        [_line(one, hosts, reader.now) for one in found.latest],
+        None if preview.pin is None else _line(preview.pin, hosts, reader.now),
+        [_line(one, hosts, reader.now) for one in preview.latest],
     )
 
 

@@ -83,15 +83,15 @@ async def list_co_hosts(request: Request) -> Response:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         await seeing.require_permission(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.of_event(reader, event.id, list(CoHostState), page)
-        found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-        return json_response(CoHostList(await _co_host_outputs(reader, found), cursor))
+        page_of_hosts, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+        return json_response(CoHostList(await _co_host_outputs(reader, page_of_hosts), cursor))
 
 
 async def list_asked(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        found, cursor = await asked_of(reader, caller.user_id, services(request).code_key, page)
-    shown = [CoHostRequestOutput(one.token, one.title, one.by, iso(one.expires_at)) for one in found]
+        invitations, cursor = await asked_of(reader, caller.user_id, services(request).code_key, page)
+    shown = [CoHostRequestOutput(one.token, one.title, one.by, iso(one.expires_at)) for one in invitations]
     return json_response(AskedList(shown, cursor))
 
 
@@ -147,8 +147,8 @@ async def decline(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _co_host_outputs(reader: Reader, found: list[CoHost]) -> list[CoHostOutput]:
-    people: list[UserId] = [one.user_id for one in found if one.user_id is not None]
+async def _co_host_outputs(reader: Reader, page_of_hosts: list[CoHost]) -> list[CoHostOutput]:
+    people: list[UserId] = [one.user_id for one in page_of_hosts if one.user_id is not None]
     names = await shown_names(reader, people)
     return [
         CoHostOutput(
@@ -162,7 +162,7 @@ async def _co_host_outputs(reader: Reader, found: list[CoHost]) -> list[CoHostOu
             iso(one.created_at),
             iso(one.expires_at),
         )
-        for one in found
+        for one in page_of_hosts
     ]
 
 

@@ -148,10 +148,12 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         role = await seeing.role_of(reader, event, caller.user_id)
         permissions.require_permission(role, EventPermission.SEE)
-        found = await co_host_queries.of_event(reader, event.id, list(CoHostState))
-        names = await shown_names(reader, [event.author_id, *(one.user_id for one in found if one.user_id is not None)])
+        hosts_of_event = await co_host_queries.of_event(reader, event.id, list(CoHostState))
+        names = await shown_names(
+            reader, [event.author_id, *(one.user_id for one in hosts_of_event if one.user_id is not None)]
+        )
         offered = await co_host_queries.offered(reader, event.id)
-        lines: list[HostLine] = lines_of(found, names, reader.now, services(request).code_key, offered)
+        lines: list[HostLine] = lines_of(hosts_of_event, names, reader.now, services(request).code_key, offered)
     context = {
         "event": event,
         "author": names[event.author_id],
@@ -160,7 +162,7 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         "typed": form_state,
         "may_choose": permissions.may(role, EventPermission.CHOOSE_HOSTS),
         "is_date": event.place_in_series is not None,
-        "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in found),
+        "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in hosts_of_event),
         "may_hand_over": permissions.may(role, EventPermission.HAND_OVER) and event.place_in_series is None,
         "is_offered_to_me": offered is not None and offered.user_id == caller.user_id,
         "may_leave": permissions.may(role, EventPermission.LEAVE),
@@ -214,11 +216,11 @@ class HostLine:
 
 
 def lines_of(
-    found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: SigningKey, offered: CoHost | None = None
+    hosts: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: SigningKey, offered: CoHost | None = None
 ) -> list[HostLine]:
     """Co-hosts first, then invited people. ``offered`` is the person to whom ownership has been offered."""
     ordered = sorted(
-        found, key=lambda one: (one.state is not CoHostState.ACCEPTED, one.state is not CoHostState.INVITED)
+        hosts, key=lambda one: (one.state is not CoHostState.ACCEPTED, one.state is not CoHostState.INVITED)
     )
     return [
         HostLine(
@@ -259,12 +261,12 @@ async def asked_of(
     read = await co_host_queries.waiting_for(reader, user_id, page)
     waiting, cursor = page.cut(read, lambda one: (one.created_at, one.id))
     # Blocked users cannot send e-mails to this person either.
-    found = [one for one in waiting if not await is_block_between(reader, one.invited_by, user_id)]
-    events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
-    names = await shown_names(reader, [one.invited_by for one in found])
+    invitations = [one for one in waiting if not await is_block_between(reader, one.invited_by, user_id)]
+    events = await events_by_ids(reader, [EventId(one.event_id) for one in invitations])
+    names = await shown_names(reader, [one.invited_by for one in invitations])
     offers = [
         AskedToHost(token_of(key, one.id), event.title or gettext("an event"), names[one.invited_by], one.expires_at)
-        for one in found
+        for one in invitations
         if (event := events.get(EventId(one.event_id))) is not None and not event.is_gone
     ]
     return offers, cursor

@@ -152,14 +152,14 @@ def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[
     """Move three events of the next weekend out of the list and return them. Empty if there are fewer than three."""
     first, last = _date_filters(wall_time.local_of(now, zone).date())["weekend"]
     days = [day for part in parts for day in part if first <= day.key <= last]
-    found = [card for day in days for card in day.items if not card.is_cancelled][:WEEKEND_TILES]
-    if len(found) < WEEKEND_TILES:
+    tiles = [card for day in days for card in day.items if not card.is_cancelled][:WEEKEND_TILES]
+    if len(tiles) < WEEKEND_TILES:
         return []
     for day in days:
-        day.items = [card for card in day.items if card not in found]
+        day.items = [card for card in day.items if card not in tiles]
     for part in parts:
         part[:] = [day for day in part if day.items]
-    return found
+    return tiles
 
 
 def weekend_path(now: Instant, zone: str) -> str:
@@ -181,9 +181,9 @@ def _date_filters(today: date) -> dict[str, tuple[str, str]]:
     """The first and last day of each date filter. On a Sunday, the weekend is that day only."""
     saturday = today if today.isoweekday() == 7 else today + timedelta(days=6 - today.isoweekday())
     sunday = saturday + timedelta(days=7 - saturday.isoweekday())
-    found = {
+    filters = {
         "today": (today, today),
         "weekend": (saturday, sunday),
         "week": (today, today + timedelta(days=6)),
     }
-    return {name: (first.isoformat(), last.isoformat()) for name, (first, last) in found.items()}
+    return {name: (first.isoformat(), last.isoformat()) for name, (first, last) in filters.items()}

@@ -91,7 +91,7 @@ async def show_discover(request: Request) -> Response:
     if isinstance(submitted, Response):
         return submitted
     shown = submitted.shown
-    found: FoundPage | None = None
+    found_page: FoundPage | None = None
     others: list[OtherEvent] = []
     others_heading = ""
     empty: query.Empty | None = None
@@ -107,17 +107,17 @@ async def show_discover(request: Request) -> Response:
             except InvalidForm as wrong:
                 shown = form_with_problems(shown.values, wrong)
             else:
-                found = await _read_page(request, reader, submitted, search_query, zone)
-        if found is not None and submitted.is_search and not found.events and submitted.is_first_page:
+                found_page = await _read_page(request, reader, submitted, search_query, zone)
+        if found_page is not None and submitted.is_search and not found_page.events and submitted.is_first_page:
             others_heading, others = await search_hints.other_events(
-                request, reader, found.search_query, found.named_links
+                request, reader, found_page.search_query, found_page.named_links
             )
             empty = await search_hints.next_step(
-                reader, submitted.search_fields, found.search_query, is_name=bool(found.named_links)
+                reader, submitted.search_fields, found_page.search_query, is_name=bool(found_page.named_links)
             )
     context = (
-        _form_context(request, submitted, found, now, zone)
-        | _events_context(request, submitted, found, now, zone)
+        _form_context(request, submitted, found_page, now, zone)
+        | _events_context(request, submitted, found_page, now, zone)
         | {"typed": shown, "empty": empty, "others": others, "others_heading": others_heading}
     )
     return page(request, "events/home.html", context, status=400 if shown.problems else 200)
@@ -165,8 +165,8 @@ async def _read_page(
             is_name=any(one.is_place for one in named_links),
             may_drop_words=True,
         )
-        found, forgiven = search_result.events, search_result.shown
-        if not found and search_query.words and submitted.is_first_page:
+        coming_events, forgiven = search_result.events, search_result.shown
+        if not coming_events and search_query.words and submitted.is_first_page:
             more_named, forgiven = await search_hints.corrected_links(
                 request, reader, search_query, submitted.search_fields, zone, named_links
             )
@@ -176,10 +176,10 @@ async def _read_page(
             " ".join(search_result.query.words) if search_result.is_corrected else "",
         )
     else:
-        found = await front_page.coming(
+        coming_events = await front_page.coming(
             reader, search_query.viewer, shown_of(request), submitted.after, PAGE_SIZE + 1, once_per_series=True
         )
-    events = found[:PAGE_SIZE]
+    events = coming_events[:PAGE_SIZE]
     further = await further_dates(reader, events)
     distances = map_pages.distances(events, search_query.near) if search_query.near is not None else {}
     labels = {event_id: one.label for event_id, one in distances.items()}
@@ -191,19 +191,19 @@ async def _read_page(
         parts.append(
             await day_cards(reader, public_url, submitted.viewer, events_of_part, further=further, distances=labels)
         )
-    if len(found) > PAGE_SIZE:
+    if len(coming_events) > PAGE_SIZE:
         cursor = event_lists.pack(search.position_in(search_query, events[-1]))
     return FoundPage(search_query, events, parts, distances, named_links, forgiven, mended, cursor)
 
 
 def _events_context(
-    request: Request, submitted: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
+    request: Request, submitted: SubmittedSearch, found_page: FoundPage | None, now: Instant, zone: str
 ) -> dict[str, object]:
     """The part of the context for the events of the page."""
-    parts = found.parts if found else []
-    events = list(found.events) if found else []
+    parts = found_page.parts if found_page else []
+    events = list(found_page.events) if found_page else []
     cards = [dated_card for part in parts for dated_card in with_days(part)]
-    distances = found.distances if found else {}
+    distances = found_page.distances if found_page else {}
     is_by_distance = bool(submitted.view and distances)
     if is_by_distance:
         # Pins and rows must have the same order.
@@ -212,11 +212,11 @@ def _events_context(
         cards.sort(key=lambda dated_card: order[dated_card[1].slug])
     begins = submitted.viewer is None and not submitted.is_search and submitted.is_first_page and not submitted.view
     events_by_slug: dict[str, Event] = {event.slug: event for event in events}
-    near = found.search_query.near if found else None
+    near = found_page.search_query.near if found_page else None
     more = ""
-    if found is not None and found.cursor:
-        search_fields = submitted.search_fields | ({"q": found.mended} if found.mended else {})
-        more = discover.path_of(search_fields, submitted.view, after=found.cursor)
+    if found_page is not None and found_page.cursor:
+        search_fields = submitted.search_fields | ({"q": found_page.mended} if found_page.mended else {})
+        more = discover.path_of(search_fields, submitted.view, after=found_page.cursor)
     return {
         "collage": discover.featured_events(parts) if begins else [],
         "weekend": [
@@ -232,19 +232,19 @@ def _events_context(
         if submitted.is_first_page
         else "",
         "more": more,
-        "named": found.named_links if found else [],
-        "forgiven": found.forgiven if found else "",
+        "named": found_page.named_links if found_page else [],
+        "forgiven": found_page.forgiven if found_page else "",
         "map": map_pages.of_search(request, events, near, query.query_string(submitted.search_fields), now)
-        if submitted.view and found is not None
+        if submitted.view and found_page is not None
         else None,
     }
 
 
 def _form_context(
-    request: Request, submitted: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
+    request: Request, submitted: SubmittedSearch, found_page: FoundPage | None, now: Instant, zone: str
 ) -> dict[str, object]:
     """The part of the context for the search: its form, chips and links."""
-    search_fields, search_query = submitted.search_fields, found.search_query if found else None
+    search_fields, search_query = submitted.search_fields, found_page.search_query if found_page else None
     query_string = query.query_string(search_fields)
     # Private results have no feed, because feed readers have no session.
     follows = search_query is not None and search_query.of_groups_of is None

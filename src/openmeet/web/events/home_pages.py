@@ -164,8 +164,8 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
 async def _for_you(reader: Reader, viewer: UserId, already_shown: Sequence[Event]) -> list[Suggestion]:
     """Suggestions that no other list of the page contains."""
     shown = {event.id for event in already_shown}
-    found = await suggestions.for_person(reader, viewer, MOST_SUGGESTED + len(shown))
-    return [one for one in found if one.event.id not in shown][:MOST_SUGGESTED]
+    suggested = await suggestions.for_person(reader, viewer, MOST_SUGGESTED + len(shown))
+    return [one for one in suggested if one.event.id not in shown][:MOST_SUGGESTED]
 
 
 async def _names_about(reader: Reader, several: Sequence[Suggestion]) -> Mapping[str, str]:

@@ -214,15 +214,15 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
     }
     series = await series_queries.by_ids(reader, list(dict.fromkeys(series_id_by_event.values())))
     numbers = await more_dates(reader, events)
-    found = {}
+    dates_by_event = {}
     for event_id, series_id in series_id_by_event.items():
         one = series.get(series_id)
         if one is None or one.deleted_at is not None or one.is_hidden:
             continue
         label = _more_dates_label(numbers.get(event_id, 0), goes_on=_has_unstored_dates(one))
         if label:
-            found[event_id] = FurtherDates(f"/series/{quote(one.slug)}", label)
-    return found
+            dates_by_event[event_id] = FurtherDates(f"/series/{quote(one.slug)}", label)
+    return dates_by_event
 
 
 def _has_unstored_dates(series: Series) -> bool:

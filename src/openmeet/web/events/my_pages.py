@@ -212,11 +212,11 @@ async def _next_hosted(request: Request, reader: Reader, viewer: UserId, event: 
 
 def _other_answers(counts: RsvpCounts) -> list[str]:
     """``2 to decide``, ``3 interested``."""
-    found = []
+    labels = []
     if counts.unconfirmed:
-        found.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.unconfirmed))
+        labels.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.unconfirmed))
     if counts.waiting:
-        found.append(ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting))
+        labels.append(ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting))
     if counts.interested:
-        found.append(ngettext("%(number)s maybe", "%(number)s maybe", counts.interested))
-    return found
+        labels.append(ngettext("%(number)s maybe", "%(number)s maybe", counts.interested))
+    return labels

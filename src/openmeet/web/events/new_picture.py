@@ -38,12 +38,12 @@ async def read(request: Request) -> tuple[dict[str, str], bytes]:
     if declared != "multipart/form-data":
         return await read_form(request), b""
     async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
-        found = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
         file = form.get("picture")
         body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
-    if any("\x00" in value for value in found.values()):
+    if any("\x00" in value for value in fields.values()):
         raise InvalidInput("", EventReason.UNSTORABLE_CHARACTER)
-    return found, body
+    return fields, body
 
 
 async def store_picture(request: Request, caller: Caller, form: dict[str, str], body: bytes) -> SentPicture:

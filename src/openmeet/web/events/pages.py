@@ -324,9 +324,10 @@ async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
         return None
     place, group = event.place_in_series, event.group
     named = (event.id, place.series_id if place else None, group.id if group else None, event.author_id)
-    found = await visibility.statuses_of(reader, [one for one in named if one is not None])
+    statuses = await visibility.statuses_of(reader, [one for one in named if one is not None])
     return next(
-        (found[one] for one in named if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
+        (statuses[one] for one in named if one in statuses and statuses[one].state is not SubjectVisibility.TRUSTED),
+        None,
     )
 
 
@@ -374,12 +375,16 @@ async def _related_events(reader: Reader, request: Request, event: Event, viewer
     """Events similar to a public one. Empty if the event is not visible to everyone."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.is_hidden or event.is_gone:
         return []
-    found = await suggestions.related(reader, event, viewer, MOST_RELATED)
-    facts = await facts_of(reader, services(request).settings.public_url, viewer, found) if found else None
+    related_events = await suggestions.related(reader, event, viewer, MOST_RELATED)
+    facts = (
+        await facts_of(reader, services(request).settings.public_url, viewer, related_events)
+        if related_events
+        else None
+    )
     return (
         []
         if facts is None
-        else [RelatedEvent(listing.card_of(one, facts), listing.day_in_row(one, reader.now)) for one in found]
+        else [RelatedEvent(listing.card_of(one, facts), listing.day_in_row(one, reader.now)) for one in related_events]
     )
 
 

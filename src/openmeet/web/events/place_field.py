@@ -110,8 +110,8 @@ def read(request: Request, form: Mapping[str, str]) -> dict[str, str]:
     text = form.get(PLACE)
     if text is None or text.strip() == before.get(PLACE, "").strip():
         return dict(form)
-    found = read_place(text, _finder(request), country=form.get("country", ""))
-    return _filled(form, _parts_of(found.venue), before)
+    parsed = read_place(text, _finder(request), country=form.get("country", ""))
+    return _filled(form, _parts_of(parsed.venue), before)
 
 
 async def with_place(request: Request, form: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
@@ -125,20 +125,20 @@ async def with_place(request: Request, form: Mapping[str, str]) -> tuple[dict[st
     await spend_of(request)
     problem: Why = ""
     try:
-        found = await _matching_places(request, form)
+        matches = await _matching_places(request, form)
     except Unavailable as later:
-        found, problem = [], later.why
-    if not form.get(CHOICE) and (len(found) != 1 or head_of(form.get(PLACE, ""))):
+        matches, problem = [], later.why
+    if not form.get(CHOICE) and (len(matches) != 1 or head_of(form.get(PLACE, ""))):
         try:
-            found = [*found, *await _address_choices(request, form.get(PLACE, ""))]
+            matches = [*matches, *await _address_choices(request, form.get(PLACE, ""))]
         except Unavailable as later:
             problem = problem or later.why
-    if len(found) != 1:
-        is_unknown = not found and not problem
+    if len(matches) != 1:
+        is_unknown = not matches and not problem
         return dict(form), PlaceField(
-            tuple(found), credit=_credit(request, found), problem=PlaceReason.UNKNOWN() if is_unknown else problem
+            tuple(matches), credit=_credit(request, matches), problem=PlaceReason.UNKNOWN() if is_unknown else problem
         )
-    first_choice = found[0]
+    first_choice = matches[0]
     sets_zone = bool(first_choice.zone) and form.get("time_zone", "") in {form.get(ZONE, ""), first_choice.zone}
     filled = _filled(form, first_choice.fills, _place_before(form)) | {PLACE: first_choice.fills[PLACE]}
     if sets_zone:
@@ -182,9 +182,9 @@ async def _matching_places(request: Request, form: Mapping[str, str]) -> list[Pl
     def find(name: str) -> PlaceMatch:
         return places.resolve_place(request, name)
 
-    found = read_place(text, find, is_asked=True)
-    if found.town is not None:
-        return [_town_choice(found.town, places.labels([found.town])[0], found.venue, text)]
+    parsed = read_place(text, find, is_asked=True)
+    if parsed.town is not None:
+        return [_town_choice(parsed.town, places.labels([parsed.town])[0], parsed.venue, text)]
     return _town_choices(find(text.rpartition(",")[2].strip()).choices[:_FEW], text)
 
 

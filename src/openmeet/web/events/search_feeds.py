@@ -35,21 +35,21 @@ def routes() -> list[Route]:
 
 
 async def serve_calendar(request: Request) -> Response:
-    feed, found, public_url, changed = await _feed_content(request, "ics")
+    feed, events, public_url, changed = await _feed_content(request, "ics")
     async with database_of(request).reader() as reader:
-        numbers = await sequences(reader, [event.id for event in found])
-    file = feeds.calendar_of(feed, found, numbers, public_url)
+        numbers = await sequences(reader, [event.id for event in events])
+    file = feeds.calendar_of(feed, events, numbers, public_url)
     return feeds.feed_response(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
 
 
 async def serve_atom(request: Request) -> Response:
-    feed, found, public_url, changed = await _feed_content(request, "atom")
-    return feeds.served_as(request, "atom", feed, found, public_url, changed)
+    feed, events, public_url, changed = await _feed_content(request, "atom")
+    return feeds.served_as(request, "atom", feed, events, public_url, changed)
 
 
 async def serve_json(request: Request) -> Response:
-    feed, found, public_url, changed = await _feed_content(request, "json")
-    return feeds.served_as(request, "json", feed, found, public_url, changed)
+    feed, events, public_url, changed = await _feed_content(request, "json")
+    return feeds.served_as(request, "json", feed, events, public_url, changed)
 
 
 async def public_search(
@@ -73,10 +73,10 @@ async def public_search(
 async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
     """The events of the search, and the time at which the feed changed. Raises InvalidForm, which names invalid fields."""
     async with database_of(request).reader() as reader:
-        search_fields, found = await public_search(request, reader, MOST)
-        changed = feeds.changed_at(found, reader.now)
+        search_fields, events = await public_search(request, reader, MOST)
+        changed = feeds.changed_at(events, reader.now)
     public_url = services(request).settings.public_url
     query_string = searches.query_string(search_fields)
     query = f"?{query_string}" if query_string else ""
     address = f"{public_url}/events.{kind}{query}"
-    return Feed(searches.name_of(search_fields), address, f"{public_url}/{query}", address), found, public_url, changed
+    return Feed(searches.name_of(search_fields), address, f"{public_url}/{query}", address), events, public_url, changed

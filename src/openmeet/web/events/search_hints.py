@@ -105,8 +105,8 @@ async def corrected_links(
         return [], ""
     linked_paths = {one.path for one in name_links}
     links = await named_links(request, reader, replace(search_query, words=corrected.words), search_fields, zone)
-    found = [one for one in links if one.path not in linked_paths]
-    return found, corrected.shown if found else ""
+    further_links = [one for one in links if one.path not in linked_paths]
+    return further_links, corrected.shown if further_links else ""
 
 
 async def _names_with(request: Request, reader: Reader, search_query: SearchQuery) -> list[NamedLink]:

@@ -44,7 +44,7 @@ def json_ld(event: Event, host: str, public_url: str) -> Markup | None:
 
 def _event_data(event: Event, host: str, public_url: str) -> dict[str, Any]:
     url = address_of(event, public_url)
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Event",
         "name": event.title,
@@ -55,21 +55,21 @@ def _event_data(event: Event, host: str, public_url: str) -> dict[str, Any]:
         "organizer": {"@type": "Person", "name": host},
     }
     if event.content.description:
-        found["description"] = summary_of(event.content.description, 1000)
+        document["description"] = summary_of(event.content.description, 1000)
     places = [_place_data(event.place)] if not event.place.is_empty else []
     if event.content.mode is not Mode.IN_PERSON:
         places.append({"@type": "VirtualLocation", "url": url})
     if places:
-        found["location"] = places[0] if len(places) == 1 else places
+        document["location"] = places[0] if len(places) == 1 else places
     if event.content.picture is not None:
-        found["image"] = f"{public_url}/media/{event.content.picture.key}/large"
+        document["image"] = f"{public_url}/media/{event.content.picture.key}/large"
     if event.content.languages:
-        found["inLanguage"] = list(event.content.languages)
+        document["inLanguage"] = list(event.content.languages)
     if event.content.tags:
-        found["keywords"] = list(event.content.tags)
+        document["keywords"] = list(event.content.tags)
     if event.content.tickets.url:
-        found["offers"] = {"@type": "Offer", "url": event.content.tickets.url}
-    return found
+        document["offers"] = {"@type": "Offer", "url": event.content.tickets.url}
+    return document
 
 
 def _time_data(event: Event) -> dict[str, str]:
@@ -77,10 +77,10 @@ def _time_data(event: Event) -> dict[str, str]:
     if days is not None:
         return {"startDate": days[0].isoformat(), "endDate": days[1].isoformat()}
     assert event.starts_at is not None  # noqa: S101  # asked by the caller
-    found = {"startDate": wall_time.local_of(event.starts_at, event.time_zone).isoformat()}
+    times = {"startDate": wall_time.local_of(event.starts_at, event.time_zone).isoformat()}
     if event.ends_at is not None:
-        found["endDate"] = wall_time.local_of(event.ends_at, event.time_zone).isoformat()
-    return found
+        times["endDate"] = wall_time.local_of(event.ends_at, event.time_zone).isoformat()
+    return times
 
 
 def _place_data(place: Venue) -> dict[str, Any]:
@@ -91,10 +91,10 @@ def _place_data(place: Venue) -> dict[str, Any]:
         "addressRegion": place.region,
         "addressCountry": known_code(place.country) or place.country,
     }
-    found: dict[str, Any] = {"@type": "Place"}
+    place_document: dict[str, Any] = {"@type": "Place"}
     if place.lines:
-        found["name"] = place.name or place.locality or place.lines[0]
-        found["address"] = {"@type": "PostalAddress", **{name: text for name, text in address.items() if text}}
+        place_document["name"] = place.name or place.locality or place.lines[0]
+        place_document["address"] = {"@type": "PostalAddress", **{name: text for name, text in address.items() if text}}
     if place.latitude and place.longitude:
-        found["geo"] = {"@type": "GeoCoordinates", "latitude": place.latitude, "longitude": place.longitude}
-    return found
+        place_document["geo"] = {"@type": "GeoCoordinates", "latitude": place.latitude, "longitude": place.longitude}
+    return place_document

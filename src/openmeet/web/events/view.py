@@ -294,21 +294,21 @@ def _link_view(link: EventLink) -> ShownLink:
 
 
 def _event_chips(event: Event, now: Instant) -> list[Chip]:
-    found = []
+    chips = []
     if event.is_draft:
-        found.append(Chip(gettext("Draft"), "warn"))
+        chips.append(Chip(gettext("Draft"), "warn"))
     if STATUS_LABELS[event.status]:
-        found.append(Chip(str(STATUS_LABELS[event.status]), "warn"))
+        chips.append(Chip(str(STATUS_LABELS[event.status]), "warn"))
     if event.is_over(now) and not event.is_cancelled:
-        found.append(Chip(gettext("Over"), "plain"))
+        chips.append(Chip(gettext("Over"), "plain"))
     match event.visibility:
         case Visibility.UNLISTED:
-            found.append(Chip(gettext("Unlisted: only with this link"), "plain"))
+            chips.append(Chip(gettext("Unlisted: only with this link"), "plain"))
         case Visibility.PRIVATE:
-            found.append(Chip(gettext("Members only") if event.group else gettext("Private"), "plain"))
+            chips.append(Chip(gettext("Members only") if event.group else gettext("Private"), "plain"))
         case Visibility.PUBLIC:
             pass
-    return found
+    return chips
 
 
 def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: bool) -> list[AttendeeGroupView]:
@@ -329,13 +329,13 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
         shown[_OFFERED if is_offered else _GROUPS[one.status]].append(
             _attendee_view(one, people.names[one.user_id], people.portraits, viewer)
         )
-    found = []
+    groups = []
     for words, total in totals.items():
         listed = shown[words] if total else []
         more = max(0, total - sum(1 + person.guests for person in listed))
         if listed or more:
-            found.append(AttendeeGroupView(words, listed, more))
-    return found
+            groups.append(AttendeeGroupView(words, listed, more))
+    return groups
 
 
 def _attendee_view(one: Attendee, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:

@@ -35,11 +35,11 @@ async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> l
     # An event without an end is assumed to last one hour, as in the calendar.
     ends_at = event.ends_at if event.ends_at is not None else Instant(event.starts_at + HOUR)
     itself = ExcludedEvent(event.id, event.title, event.starts_at)
-    [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], exclude=itself)
+    [entries] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], exclude=itself)
     day = local_of(event.starts_at, event.time_zone).date()
     return [
         Meanwhile(one.title, f"/events/{one.slug}" if one.slug else "", _time_label(one, event.time_zone, day))
-        for one in found[:MOST_SHOWN]
+        for one in entries[:MOST_SHOWN]
     ]
 
 

@@ -67,16 +67,16 @@ class GroupAccess:
 
     @property
     def _rare(self) -> list[Tab]:
-        found = []
+        tabs = []
         if self.may(GroupPermission.APPROVE):
-            found.append(Tab(f"{self.path}/requests", gettext("Requests"), self.counts.get(GroupRole.PENDING, 0)))
+            tabs.append(Tab(f"{self.path}/requests", gettext("Requests"), self.counts.get(GroupRole.PENDING, 0)))
         if self.may(GroupPermission.INVITE):
-            found.append(Tab(f"{self.path}/invitations", gettext("Invite")))
+            tabs.append(Tab(f"{self.path}/invitations", gettext("Invite")))
         if self.viewer is not None and (self.group.is_read_only or self.may(GroupPermission.SEE_MEMBERS)):
-            found.append(Tab(f"{self.path}/network", gettext("Other apps")))
+            tabs.append(Tab(f"{self.path}/network", gettext("Other apps")))
         if self.may(GroupPermission.EDIT_GROUP):
-            found.append(Tab(f"{self.path}/settings", gettext("Settings")))
-        return found
+            tabs.append(Tab(f"{self.path}/settings", gettext("Settings")))
+        return tabs
 
 
 async def see(reader: Reader, request: Request, action: GroupPermission | None = None) -> GroupAccess:

@@ -115,12 +115,12 @@ async def list_announcements(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
-        found = await announcements.newest(
+        newest = await announcements.newest(
             reader, group.id, limit=limit + 1, before=AnnouncementId(cursor) if cursor else None
         )
-        names = await shown_names(reader, [one.author_id for one in found])
-    shown = [_announcement_output(one, names[one.author_id]) for one in found[:limit]]
-    return json_response(AnnouncementList(shown, found[limit - 1].id if len(found) > limit else None))
+        names = await shown_names(reader, [one.author_id for one in newest])
+    shown = [_announcement_output(one, names[one.author_id]) for one in newest[:limit]]
+    return json_response(AnnouncementList(shown, newest[limit - 1].id if len(newest) > limit else None))
 
 
 async def announce(request: Request) -> Response:
@@ -157,8 +157,8 @@ async def follow_did(request: Request) -> Response:
 
 
 async def _did_list(reader: Reader, group_id: GroupId, page: Page) -> DidList:
-    found, cursor = page.cut(await invitation_queries.followed(reader, group_id, page), lambda one: (one[1], one[0]))
-    return DidList([did for did, _ in found], cursor)
+    follows, cursor = page.cut(await invitation_queries.followed(reader, group_id, page), lambda one: (one[1], one[0]))
+    return DidList([did for did, _ in follows], cursor)
 
 
 async def unfollow_did(request: Request) -> Response:

@@ -178,14 +178,14 @@ async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
     return queries.search_text(last.details), last.id
 
 
-async def _group_list(reader: Reader, request: Request, found: list[ListedGroup], limit: int) -> GroupList:
+async def _group_list(reader: Reader, request: Request, groups: list[ListedGroup], limit: int) -> GroupList:
     url = services(request).settings.public_url
-    page = found[:limit]
+    page = groups[:limit]
     sources = await sources_of(reader, [(not one.group.is_read_only, one.group.network.record_uri) for one in page])
     shown = [
         group_shown(one.group, one.role, one.members, url, source) for one, source in zip(page, sources, strict=True)
     ]
-    return GroupList(shown, found[limit - 1].group.id if len(found) > limit else None)
+    return GroupList(shown, groups[limit - 1].group.id if len(groups) > limit else None)
 
 
 async def _group_output(reader: Reader, request: Request, group: Group, role: GroupRole | None) -> GroupOutput:

@@ -62,13 +62,13 @@ async def put_name(request: Request) -> Response:
 async def _network_output(request: Request) -> GroupNetworkOutput:
     async with database_of(request).reader() as reader:
         seen = await see_network(reader, request)
-        found = await on_the_network(reader, seen)
-    own_name = found.mine
+        network = await on_the_network(reader, seen)
+    own_name = network.mine
     return GroupNetworkOutput(
-        record_uri=found.uri,
-        share=("nothing", "least", "all")[found.share],
+        record_uri=network.uri,
+        share=("nothing", "least", "all")[network.share],
         is_kept_elsewhere=seen.group.is_read_only,
-        handle=found.handle or None,
+        handle=network.handle or None,
         mine=None
         if own_name is None
         else NameOutput(

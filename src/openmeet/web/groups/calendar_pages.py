@@ -106,10 +106,10 @@ async def change(request: Request) -> Response:
 async def serve(request: Request) -> Response:
     settings = services(request).settings
     async with database_of(request).reader() as reader:
-        found = await calendar_feeds.reader_of(reader, request.path_params["token"])
-        if found is None:
+        feed_reader = await calendar_feeds.reader_of(reader, request.path_params["token"])
+        if feed_reader is None:
             raise NotFound(GroupReason.NO_SUCH_ADDRESS)
-        group, membership = found
+        group, membership = feed_reader
         file, changed = await calendar_file(
             reader,
             group,

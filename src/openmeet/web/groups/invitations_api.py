@@ -94,10 +94,10 @@ async def list_invitations(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
-        found, cursor = page.cut(
+        invitations, cursor = page.cut(
             await invitation_queries.open_invitations(reader, group.id, page), lambda one: (one.created_at, one.id)
         )
-    return json_response(InvitationList([_invitation_output(request, one) for one in found], cursor))
+    return json_response(InvitationList([_invitation_output(request, one) for one in invitations], cursor))
 
 
 async def invite_by_link(request: Request) -> Response:

@@ -128,19 +128,19 @@ class MemberView:
         return "" if self.role is GroupRole.MEMBER else str(ROLE_CHIPS[self.role])
 
 
-async def badges_of(reader: Reader, found: Sequence[ListedGroup], public_url: str) -> dict[GroupId, Sequence[Badge]]:
+async def badges_of(reader: Reader, groups: Sequence[ListedGroup], public_url: str) -> dict[GroupId, Sequence[Badge]]:
     """Badges of groups in a list. Empty if all groups were created on this site."""
-    if not any(one.group.is_read_only for one in found):
+    if not any(one.group.is_read_only for one in groups):
         return {}
-    shown = await badges.of_each_group(reader, [one.group for one in found], public_url)
-    return {one.group.id: some for one, some in zip(found, shown, strict=True)}
+    shown = await badges.of_each_group(reader, [one.group for one in groups], public_url)
+    return {one.group.id: some for one, some in zip(groups, shown, strict=True)}
 
 
 def cards_of(
-    found: Sequence[ListedGroup], nexts: Mapping[GroupId, Instant], shown: Mapping[GroupId, Sequence[Badge]]
+    groups: Sequence[ListedGroup], nexts: Mapping[GroupId, Instant], shown: Mapping[GroupId, Sequence[Badge]]
 ) -> list[GroupCard]:
     """Cards of groups, in order. ``shown`` comes from ``badges_of``."""
-    return [_group_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in found]
+    return [_group_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in groups]
 
 
 def _group_card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
@@ -341,15 +341,15 @@ async def days_of(
 
 def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthEntry]]:
     """Events with the local day on which they start."""
-    found = []
+    entries = []
     for event in events:
         if event.starts_at is None:
             continue
         starts = local_of(event.starts_at, event.time_zone)
         path = f"/events/{quote(event.slug)}"
         entry = MonthEntry(path, formatting.clock(starts), event.title, event.is_cancelled, not is_own(group, event))
-        found.append((starts.date(), entry))
-    return found
+        entries.append((starts.date(), entry))
+    return entries
 
 
 def person_of(one: Membership, names: Mapping[UserId, str], portraits: Portraits, viewer: UserId | None) -> MemberView:

@@ -67,8 +67,8 @@ async def list_messages(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller_of(request), _slug(request))
-        found, cursor = page.cut(await queries.of_event(reader, event.id, page), lambda one: (one.number, one.id))
-    return json_response(MessageList([_message_output(one) for one in found], cursor))
+        messages, cursor = page.cut(await queries.of_event(reader, event.id, page), lambda one: (one.number, one.id))
+    return json_response(MessageList([_message_output(one) for one in messages], cursor))
 
 
 async def preview(request: Request) -> Response:

@@ -357,10 +357,10 @@ def _number_cursor(one: tuple[int, object]) -> tuple[int, str]:
 
 async def _own_import(request: Request, caller: Caller) -> Import:
     async with database_of(request).reader() as reader:
-        found = await queries.find(reader, caller.user_id, _import_id(request))
-    if found is None:
+        own_import = await queries.find(reader, caller.user_id, _import_id(request))
+    if own_import is None:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
-    return found
+    return own_import
 
 
 def _import_id(request: Request) -> ImportId:

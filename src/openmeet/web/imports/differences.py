@@ -68,12 +68,12 @@ def _rule_text(text: str, first: str) -> str:
 
 def _dates_text(text: str, zone: str) -> str:
     try:
-        found = parse_dates(text, zone)
+        dates = parse_dates(text, zone)
     except RuleRefused:
         return text
-    date_labels = [f"{formatting.short_day(at)} {at.year}" for at in found[:_NAMED]]
+    date_labels = [f"{formatting.short_day(at)} {at.year}" for at in dates[:_NAMED]]
     return ", ".join(date_labels) + (
-        gettext(" and %(named)s more", named=len(found) - _NAMED) if len(found) > _NAMED else ""
+        gettext(" and %(named)s more", named=len(dates) - _NAMED) if len(dates) > _NAMED else ""
     )
 
 

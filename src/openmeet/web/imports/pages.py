@@ -184,10 +184,10 @@ async def send(request: Request) -> Response:
 
 
 async def _own_import(reader: Reader, request: Request, caller: Caller) -> Import:
-    found = await queries.find(reader, caller.user_id, ImportId(request.path_params["import_id"]))
-    if found is None:
+    own_import = await queries.find(reader, caller.user_id, ImportId(request.path_params["import_id"]))
+    if own_import is None:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
-    return found
+    return own_import
 
 
 async def _uids(

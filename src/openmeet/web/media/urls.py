@@ -22,10 +22,10 @@ class PictureView:
     height: int
 
 
-def record_picture(path: str, found: ParsedPicture) -> PictureView:
+def record_picture(path: str, picture: ParsedPicture) -> PictureView:
     """The picture of a record. Its URL is below the page of the event or group."""
-    sides = (found.width, found.height) if found.width and found.height else _USUAL
-    return PictureView(f"{path}/record-picture", found.alt[:1000], *sides)
+    sides = (picture.width, picture.height) if picture.width and picture.height else _USUAL
+    return PictureView(f"{path}/record-picture", picture.alt[:1000], *sides)
 
 
 def portrait_url(connection: HTTPConnection, key: str | None) -> str | None:

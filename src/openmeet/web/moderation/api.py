@@ -204,10 +204,10 @@ async def show_queue(request: Request) -> Response:
     limit = limit_of(request, _PAGE, _MOST)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found = await reports.bundles(
+        bundles = await reports.bundles(
             reader, after=position_of(request.query_params.get("cursor", "")), limit=limit + 1
         )
-        shown = [one.subject for one in found[:limit]]
+        shown = [one.subject for one in bundles[:limit]]
         described = await subjects.described(reader, shown)
         stand = await visibility.statuses_of(reader, [subject.id for subject in shown])
         open_reports = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
@@ -227,7 +227,7 @@ async def show_queue(request: Request) -> Response:
         )
         for subject in shown
     ]
-    cursor = f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else None
+    cursor = f"{bundles[limit - 1].since}:{bundles[limit - 1].subject.id}" if len(bundles) > limit else None
     return json_response(ModerationQueue(entries, cursor))
 
 
@@ -243,9 +243,9 @@ async def list_subjects(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("cursor", ""))
-        found = await visibility.listed(reader, [SubjectVisibility(state)], after=after, limit=limit + 1)
-        described = await subjects.described(reader, [one.subject for one in found])
-        labels = await view.of_each(reader, [one.subject for one in found[:limit]])
+        statuses = await visibility.listed(reader, [SubjectVisibility(state)], after=after, limit=limit + 1)
+        described = await subjects.described(reader, [one.subject for one in statuses])
+        labels = await view.of_each(reader, [one.subject for one in statuses[:limit]])
     shown = [
         SubjectStatusOutput(
             one.subject.thing,
@@ -256,9 +256,9 @@ async def list_subjects(request: Request) -> Response:
             iso(one.since),
             _label_outputs(labels.get(one.subject.id)),
         )
-        for one in found[:limit]
+        for one in statuses[:limit]
     ]
-    cursor = f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else None
+    cursor = f"{statuses[limit - 1].since}:{statuses[limit - 1].subject.id}" if len(statuses) > limit else None
     return json_response(StandingList(shown, cursor))
 
 
@@ -266,14 +266,14 @@ async def list_labelled(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found, cursor = await view.held_subjects(reader, page)
-        described = await subjects.described(reader, found)
-        labels = await view.of_each(reader, found)
+        held_subjects, cursor = await view.held_subjects(reader, page)
+        described = await subjects.described(reader, held_subjects)
+        labels = await view.of_each(reader, held_subjects)
     return json_response(
         LabelledList(
             [
                 LabelledThing(one.thing, one.id, described[one.id].title, _label_outputs(labels.get(one.id)))
-                for one in found
+                for one in held_subjects
             ],
             cursor,
         )
@@ -314,9 +314,9 @@ async def show_log(request: Request) -> Response:
         await moderator_of(reader, request)
         before = position_of(request.query_params.get("cursor", ""))
         subject = request.query_params.get("subject") or None
-        found = await audit_log.newest(reader, subject=subject, before=before, limit=limit + 1)
-    cursor = f"{found[limit - 1].at}:{found[limit - 1].id}" if len(found) > limit else None
-    return json_response(ModerationLogOutput(list(map(_log_line, found[:limit])), cursor))
+        entries = await audit_log.newest(reader, subject=subject, before=before, limit=limit + 1)
+    cursor = f"{entries[limit - 1].at}:{entries[limit - 1].id}" if len(entries) > limit else None
+    return json_response(ModerationLogOutput(list(map(_log_line, entries[:limit])), cursor))
 
 
 async def show_policy(request: Request) -> Response:
@@ -348,7 +348,7 @@ def _policy_output(one: ModerationPolicy) -> PolicyOutput:
     )
 
 
-def _label_outputs(found: Labelled | None) -> list[LabelIssued]:
+def _label_outputs(labelled: Labelled | None) -> list[LabelIssued]:
     return [
         LabelIssued(
             labeller=one.source,
@@ -359,7 +359,7 @@ def _label_outputs(found: Labelled | None) -> list[LabelIssued]:
             expires_at=None if one.expires_at is None else iso(one.expires_at),
             hides=one.hides,
         )
-        for one in (found.labels if found else ())
+        for one in (labelled.labels if labelled else ())
     ]
 
 

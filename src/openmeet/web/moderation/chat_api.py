@@ -109,10 +109,10 @@ async def list_waiting(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("cursor", ""))
-        found = await objections.waiting_for_site(
+        waiting = await objections.waiting_for_site(
             reader, limit=most + 1, after=None if after is None else (after[0], ChatMessageId(after[1]))
         )
-        ids = [message for message, _ in found[:most]]
+        ids = [message for message, _ in waiting[:most]]
         stored = await by_ids(reader, ids)
         rooms = await rooms_by_ids(reader, {one.room_id for one in stored.values()})
         addresses = await addresses_of(reader, list(rooms.values()), None)
@@ -126,9 +126,9 @@ async def list_waiting(request: Request) -> Response:
             [_report_output(one) for one in reports.get(message, []) if one.is_open],
             _open_objection(removals.get(message)) if stored[message].removed_by_site else None,
         )
-        for message, since in found[:most]
+        for message, since in waiting[:most]
     ]
-    last = found[most - 1] if len(found) > most else None
+    last = waiting[most - 1] if len(waiting) > most else None
     return json_response(WaitingMessages(shown, f"{last[1]}:{last[0]}" if last else None))
 
 

@@ -59,10 +59,10 @@ async def show_reported(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("after", ""))
-        found = await objections.waiting_for_site(
+        waiting = await objections.waiting_for_site(
             reader, limit=_PAGE + 1, after=None if after is None else (after[0], ChatMessageId(after[1]))
         )
-        ids = [message for message, _ in found[:_PAGE]]
+        ids = [message for message, _ in waiting[:_PAGE]]
         stored = await by_ids(reader, ids)
         shown = {one.id: one for one in await queries.shown(reader, [stored[one] for one in ids], None)}
         rooms = await rooms_by_ids(reader, {one.room_id for one in stored.values()})
@@ -78,10 +78,10 @@ async def show_reported(request: Request) -> Response:
                 "reports": [(REASON_LABELS[one.reason], one.words) for one in reports.get(message, []) if one.is_open],
                 "objection": _open_objection(removals.get(message)) if stored[message].removed_by_site else "",
             }
-            for message, since in found[:_PAGE]
+            for message, since in waiting[:_PAGE]
         ]
         context = {"tabs": await tabs_of(reader, "chat"), "now": reader.now, "cards": cards}
-    last = found[_PAGE - 1] if len(found) > _PAGE else None
+    last = waiting[_PAGE - 1] if len(waiting) > _PAGE else None
     context["more"] = f"{PATH}?after={last[1]}:{last[0]}" if last else ""
     return page(request, "moderation/chat.html", context)
 

@@ -60,11 +60,13 @@ async def show_queue(request: Request) -> Response:
     """Reports grouped by subject, longest waiting first."""
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found = await reports.bundles(reader, after=position_of(request.query_params.get("after", "")), limit=PAGE + 1)
+        bundles = await reports.bundles(
+            reader, after=position_of(request.query_params.get("after", "")), limit=PAGE + 1
+        )
         context = await _tab_context(reader, "") | {
-            "cards": await view.subject_cards(reader, [one.subject for one in found[:PAGE]])
+            "cards": await view.subject_cards(reader, [one.subject for one in bundles[:PAGE]])
         }
-    more = f"{PATH}?after={found[PAGE - 1].since}:{found[PAGE - 1].subject.id}" if len(found) > PAGE else ""
+    more = f"{PATH}?after={bundles[PAGE - 1].since}:{bundles[PAGE - 1].subject.id}" if len(bundles) > PAGE else ""
     return page(request, "moderation/queue.html", {**context, "more": more})
 
 

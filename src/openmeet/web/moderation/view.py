@@ -125,7 +125,7 @@ async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[Subje
     reported = await _reports_about(
         reader, await reports.open_about(reader, [subject.id for subject in listed], MOST_REPORTS)
     )
-    found = []
+    cards = []
     for subject in listed:
         subject_visibility = stand.get(subject.id)
         state = subject_visibility.state if subject_visibility else SubjectVisibility.SHOWN
@@ -136,7 +136,7 @@ async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[Subje
             if subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID}
             else []
         )
-        found.append(
+        cards.append(
             SubjectCard(
                 described[subject.id],
                 str(THING_LABELS[subject.thing]),
@@ -153,13 +153,13 @@ async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[Subje
                 is_held,
             )
         )
-    return found
+    return cards
 
 
-async def _reports_about(reader: Reader, found: Sequence[AbuseReport]) -> dict[str, list[ReportView]]:
-    names = await shown_names(reader, [one.reporter_id for one in found])
+async def _reports_about(reader: Reader, abuse_reports: Sequence[AbuseReport]) -> dict[str, list[ReportView]]:
+    names = await shown_names(reader, [one.reporter_id for one in abuse_reports])
     by_subject: dict[str, list[ReportView]] = {}
-    for one in found:
+    for one in abuse_reports:
         line = ReportView(names[one.reporter_id], str(REASON_LABELS[one.reason]), one.words, one.created_at)
         by_subject.setdefault(one.subject.id, []).append(line)
     return by_subject
@@ -238,9 +238,9 @@ def _rule_value(value: int) -> str:
     return str(value)
 
 
-def next_after(found: Sequence[ModerationStatus], limit: int) -> str:
+def next_after(statuses: Sequence[ModerationStatus], limit: int) -> str:
     """The cursor of the next page of subjects with this status. Empty on the last page."""
-    return f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else ""
+    return f"{statuses[limit - 1].since}:{statuses[limit - 1].subject.id}" if len(statuses) > limit else ""
 
 
 # Maximum number of subjects per page of held content. Once some are decided, the next ones appear.
@@ -273,14 +273,14 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
     held_ids = await _held_subjects(
         reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))]
     )
-    found = {}
+    labelled_by_subject = {}
     for one in subjects:
         own_labels = [label for name in names.get(one.id, ()) for label in issued.get(name, ())]
         if own_labels:
-            found[one.id] = Labelled(
+            labelled_by_subject[one.id] = Labelled(
                 [(_label_line(one, label), label.labelled_at) for label in own_labels], one.id in held_ids, own_labels
             )
-    return found
+    return labelled_by_subject
 
 
 async def held_subjects(reader: Reader, page: Page) -> tuple[list[Subject], str | None]:
@@ -306,13 +306,13 @@ async def held_subjects(reader: Reader, page: Page) -> tuple[list[Subject], str 
         """,
         **page.values,
     )
-    found, cursor = page.cut(rows, lambda one: (one["heard_at"], one["id"]))
-    return [Subject(ModeratedKind(row["thing"]), row["id"]) for row in found], cursor
+    page_rows, cursor = page.cut(rows, lambda one: (one["heard_at"], one["id"]))
+    return [Subject(ModeratedKind(row["thing"]), row["id"]) for row in page_rows], cursor
 
 
 async def _dids_and_uris(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
     """The DIDs and record URIs by which labels refer to these subjects."""
-    found: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is ModeratedKind.DID}
+    names_by_subject: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is ModeratedKind.DID}
     events = [one.id for one in subjects if one.thing is ModeratedKind.EVENT]
     persons = [one.id for one in subjects if one.thing is ModeratedKind.PERSON]
     if events:
@@ -323,12 +323,12 @@ async def _dids_and_uris(reader: Reader, subjects: Sequence[Subject]) -> Mapping
             ids=events,
         )
         for row in rows:
-            found.setdefault(row["id"], []).append(row["name"])
+            names_by_subject.setdefault(row["id"], []).append(row["name"])
     if persons:
         rows = await reader.fetch("select user_id, did from identities where user_id in :ids order by did", ids=persons)
         for row in rows:
-            found.setdefault(row["user_id"], []).append(row["did"])
-    return found
+            names_by_subject.setdefault(row["user_id"], []).append(row["did"])
+    return names_by_subject
 
 
 async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str]:

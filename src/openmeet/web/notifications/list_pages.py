@@ -179,8 +179,8 @@ def _filters(unread: Mapping[str, int], selected: NotificationFilter) -> list[Fi
     counts = Counter[NotificationFilter]()
     for name, number in unread.items():
         counts[NotificationFilter.UNREAD] += number
-        if (found := _FILTER_BY_KIND.get(name)) is not None:
-            counts[found] += number
+        if (name_of_filter := _FILTER_BY_KIND.get(name)) is not None:
+            counts[name_of_filter] += number
     return [
         FilterLink(words, PATH + (f"?show={one.value}" if one.value else ""), counts[one], one is selected)
         for one, words in _FILTER_LABELS.items()
@@ -211,17 +211,17 @@ def _bundles(
     """Bundle notifications of one kind about one subject into one row, separately for read and unread ones. The row
     takes the place of its newest notification.
     """
-    found: dict[tuple[str, str, bool], list[NotificationLine]] = {}
+    bundles: dict[tuple[str, str, bool], list[NotificationLine]] = {}
     looks: dict[tuple[str, str, bool], tuple[str, int]] = {}
     newest: dict[tuple[str, str, bool], Instant] = {}
     for one, line in items:
         key = (one.kind.name if line.path else one.id, one.subject_id, line.is_unread)
-        found.setdefault(key, []).append(line)
+        bundles.setdefault(key, []).append(line)
         newest.setdefault(key, one.created_at)
         looks[key] = pictures.get(one.subject_id, ("", tone_of(one.subject_id)))
     return [
         NewsBundle(lines[0], lines[1:], *looks[key], newest[key], _line_avatars(lines, portraits))
-        for key, lines in found.items()
+        for key, lines in bundles.items()
     ]
 
 

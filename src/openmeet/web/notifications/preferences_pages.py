@@ -155,12 +155,12 @@ def _channels(form: dict[str, str], topic: NotificationTopic) -> frozenset[Chann
 
 
 def _choice_values(channels_by_topic: dict[NotificationTopic, frozenset[Channel]]) -> dict[str, str]:
-    found = {}
+    values = {}
     for topic, channels in channels_by_topic.items():
-        found[f"{topic}_mail"] = next((one.value for one in (Channel.EMAIL, Channel.DIGEST) if one in channels), "")
+        values[f"{topic}_mail"] = next((one.value for one in (Channel.EMAIL, Channel.DIGEST) if one in channels), "")
         if Channel.IN_APP in channels:
-            found[f"{topic}_in_app"] = "on"
-    return found
+            values[f"{topic}_in_app"] = "on"
+    return values
 
 
 def _hours_values(hours: DeliveryHours) -> dict[str, str]:

@@ -65,8 +65,8 @@ async def list_followed(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         read = await queries.followed_by(reader, caller_of(request).user_id, page)
-    found, cursor = page.cut(read, lambda one: (one[1], one[0]))
-    return json_response(FollowedPeople([person for person, _ in found], cursor))
+    followed, cursor = page.cut(read, lambda one: (one[1], one[0]))
+    return json_response(FollowedPeople([person for person, _ in followed], cursor))
 
 
 async def follow(request: Request) -> Response:

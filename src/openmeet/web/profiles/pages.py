@@ -135,13 +135,13 @@ async def serve_calendar(request: Request) -> Response:
 
 
 async def serve_atom(request: Request) -> Response:
-    feed, found, public_url, changed = await _feed_content(request, "atom")
-    return feeds.served_as(request, "atom", feed, found, public_url, changed)
+    feed, events, public_url, changed = await _feed_content(request, "atom")
+    return feeds.served_as(request, "atom", feed, events, public_url, changed)
 
 
 async def serve_json(request: Request) -> Response:
-    feed, found, public_url, changed = await _feed_content(request, "json")
-    return feeds.served_as(request, "json", feed, found, public_url, changed)
+    feed, events, public_url, changed = await _feed_content(request, "json")
+    return feeds.served_as(request, "json", feed, events, public_url, changed)
 
 
 async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:

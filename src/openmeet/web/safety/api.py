@@ -92,8 +92,8 @@ async def list_reports(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         read = await reports.of_person(reader, caller_of(request).user_id, page)
-    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(ReportList([_report_output(one) for one in found], cursor))
+    own_reports, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(ReportList([_report_output(one) for one in own_reports], cursor))
 
 
 async def list_blocks(request: Request) -> Response:
@@ -101,12 +101,14 @@ async def list_blocks(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         viewer = caller_of(request).user_id
         read = await distance.blocked_by(reader, viewer, page)
-        found, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
-        described = await subjects.described(reader, [one.subject for one in found])
-        may_know = {one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in found}
+        own_blocks, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
+        described = await subjects.described(reader, [one.subject for one in own_blocks])
+        may_know = {
+            one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in own_blocks
+        }
     shown = [
         BlockOutput(one.subject.id, described[one.subject.id].title if may_know[one.subject.id] else "", iso(one.since))
-        for one in found
+        for one in own_blocks
     ]
     return json_response(BlockList(shown, cursor))
 
@@ -127,10 +129,10 @@ async def list_mutes(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         read = await distance.mutes_of(reader, caller_of(request).user_id, page)
-    found, cursor = page.cut(read, lambda one: (one[1], one[0].id))
+    own_mutes, cursor = page.cut(read, lambda one: (one[1], one[0].id))
     shown = [
         MuteOutput("group" if subject.thing is ModeratedKind.GROUP else "person", subject.id, iso(since))
-        for subject, since in found
+        for subject, since in own_mutes
     ]
     return json_response(MuteList(shown, cursor))
 

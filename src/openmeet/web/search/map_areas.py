@@ -55,7 +55,7 @@ def areas_around(places: Sequence[tuple[float, float, int]], box: Box, metres_of
         cell = _cell(centre, [place for place, _ in chosen], reach)
         square_km = _size(cell) * (metres_of_pixel / 1_000) ** 2
         paths[_tint(people, square_km)].append(_path(_clip_to_box(cell, box)))
-    return tuple(MapArea(tint, "".join(found)) for tint, found in paths.items() if any(found))
+    return tuple(MapArea(tint, "".join(outlines)) for tint, outlines in paths.items() if any(outlines))
 
 
 def _tint(people: int, square_km: float) -> Tint:

@@ -279,7 +279,7 @@ def _place_pins(
             groups.append((x, y, [one]))
         else:
             near[2].append(one)
-    found = []
+    pins = []
     for x, y, several in groups:
         is_town = all(one.position.is_town for one in several)
         metres = metres_of_pixel(several[0].position.latitude, view.zoom)
@@ -287,8 +287,8 @@ def _place_pins(
         width = _width(several[0].label if len(several) == 1 else "0 events")
         # Keep labels at the edge fully visible.
         label_x = max(width / 2 + 2, min(size.width - width / 2 - 2, x))
-        found.append(Pin(round(label_x), round(max(_PIN_HEIGHT + 10, y)), width, radius, tuple(several)))
-    return tuple(found)
+        pins.append(Pin(round(label_x), round(max(_PIN_HEIGHT + 10, y)), width, radius, tuple(several)))
+    return tuple(pins)
 
 
 def _width(label: str) -> int:
@@ -310,7 +310,7 @@ def _place_names(
     taken_areas += _control_areas(size)
     if circle is not None:
         taken_areas.append((circle[0] - 6, circle[1] - 6, circle[0] + 6, circle[1] + 6))
-    found = []
+    names = []
     for number, city in enumerate(places):
         x, y = _pixel_position(city.latitude, city.longitude, view, size, centre)
         wide, high = len(city.name) * _NAME_LETTER / 2 + _NAME_GAP, _NAME_HEIGHT / 2 + _NAME_GAP
@@ -319,8 +319,8 @@ def _place_names(
         fits = fits and -size.bleed <= box[1] <= box[3] <= size.height + size.bleed
         if fits and not any(_meet(box, one) for one in taken_areas):
             taken_areas.append(box)
-            found.append(MapName(round(x), round(y), city.name, number == 0 or city.population >= _LARGE))
-    return tuple(found)
+            names.append(MapName(round(x), round(y), city.name, number == 0 or city.population >= _LARGE))
+    return tuple(names)
 
 
 def _control_areas(size: MapSize) -> list[tuple[float, float, float, float]]:

@@ -122,7 +122,7 @@ def of_search(
     """The map of these events. None if neither the events nor the search determine a part of the world to show.
     ``query_string`` is the query string of the search, which the links preserve.
     """
-    positions = {event.id: found for event in events if (found := position_of(event)) is not None}
+    positions = {event.id: position for event in events if (position := position_of(event)) is not None}
     shown = [
         _map_event(event, positions[event.id], row, now)
         for row, event in enumerate(events, start=1)
@@ -168,7 +168,7 @@ class Distance:
 def distances(events: Sequence[Event], near: Near) -> dict[EventId, Distance]:
     """The distances of all events that have a position."""
     origin = spot(near.latitude, near.longitude)
-    found = {}
+    distance_by_event = {}
     for event in events:
         position = position_of(event)
         if position is None:
@@ -178,8 +178,8 @@ def distances(events: Sequence[Event], near: Near) -> dict[EventId, Distance]:
             label = gettext("about %(distance)s", distance=_distance_label(max(TOWN_KM, round(away))))
         else:
             label = _distance_label(away)
-        found[event.id] = Distance(away, label)
-    return found
+        distance_by_event[event.id] = Distance(away, label)
+    return distance_by_event
 
 
 def _distance_label(number: float) -> str:

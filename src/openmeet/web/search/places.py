@@ -129,12 +129,12 @@ async def links(request: Request, search_fields: Mapping[str, str]) -> PlaceLink
         return PlaceLinks(
             tuple(_place_link(search_fields, label, near_value(place, label)) for place, label in labelled_towns)
         )
-    found = {address_label(one): one for one in await addresses(request, near)}
+    address_by_label = {address_label(one): one for one in await addresses(request, near)}
     geocoder = services(request).geocoder
     return PlaceLinks(
         tuple(
             _place_link(search_fields, label, f"{one.line[:MAX_NAME]} {query.AT}{one.latitude},{one.longitude}")
-            for label, one in found.items()
+            for label, one in address_by_label.items()
         ),
         geocoder.settings.credit if geocoder is not None else "",
     )

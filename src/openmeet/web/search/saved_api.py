@@ -53,8 +53,8 @@ async def list_searches(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         read = await queries.of_person(reader, caller_of(request).user_id, page)
-    found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(SearchList([_search_output(one) for one in found], cursor))
+    own_searches, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+    return json_response(SearchList([_search_output(one) for one in own_searches], cursor))
 
 
 async def keep_search(request: Request) -> Response:

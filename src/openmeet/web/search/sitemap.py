@@ -51,8 +51,8 @@ def routes() -> list[Route]:
 async def sitemap(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        found = await _paths_with_changes(reader, shown_of(request))
-    return Response(_sitemap_xml(public_url, found), media_type="application/xml", headers=_HEADERS)
+        paths = await _paths_with_changes(reader, shown_of(request))
+    return Response(_sitemap_xml(public_url, paths), media_type="application/xml", headers=_HEADERS)
 
 
 async def robots(request: Request) -> Response:
@@ -76,11 +76,11 @@ async def _paths_with_changes(reader: Reader, shown: FrontPagePolicy) -> list[tu
 
 def _sitemap_xml(public_url: str, addresses: Iterable[tuple[str, Instant]]) -> bytes:
     ET.register_namespace("", _XMLNS)
-    found = ET.Element(f"{{{_XMLNS}}}urlset")
+    urlset = ET.Element(f"{{{_XMLNS}}}urlset")
     for path, changed_at in (("/", None), ("/groups", None), *addresses):
-        entry = ET.SubElement(found, f"{{{_XMLNS}}}url")
+        entry = ET.SubElement(urlset, f"{{{_XMLNS}}}url")
         ET.SubElement(entry, f"{{{_XMLNS}}}loc").text = f"{public_url}{path}"
         if changed_at is not None:
             ET.SubElement(entry, f"{{{_XMLNS}}}lastmod").text = formatting.iso(changed_at)
-    written: bytes = ET.tostring(found, encoding="utf-8", xml_declaration=True)
+    written: bytes = ET.tostring(urlset, encoding="utf-8", xml_declaration=True)
     return written

@@ -117,10 +117,10 @@ async def list_own(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        found, cursor = page.cut(
+        own_series, cursor = page.cut(
             await queries.of_owner(reader, caller.user_id, page), lambda one: (one.created_at, one.id)
         )
-        shown = [await present.series_output(reader, one, caller.user_id, url) for one in found]
+        shown = [await present.series_output(reader, one, caller.user_id, url) for one in own_series]
     return json_response(SeriesList(shown, cursor))
 
 

@@ -41,13 +41,13 @@ async def in_form(
         own_events += (
             [] if edited_series is None else [one.event for one in await date_queries.stored(reader, edited_series)]
         )
-        found = await conflicts(reader, caller.user_id, times)
+        clashes = await conflicts(reader, caller.user_id, times)
     own_ids = {event.id for event in own_events}
     # A calendar feed that the viewer subscribes to may contain copies of these events.
     copies = {(event.title, event.starts_at) for event in own_events}
     return [
         next((one.title for one in some if one.key not in own_ids and (one.title, one.starts_at) not in copies), "")
-        for some in found
+        for some in clashes
     ]
 
 

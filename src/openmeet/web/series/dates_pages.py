@@ -263,36 +263,36 @@ def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice
 def _answers_label(line: AgendaOccurrence) -> str:
     """``8 of 8 going, 2 waiting``. A date without RSVPs shows its capacity."""
     counts, places = line.counts, line.details.content.capacity
-    found = []
+    parts = []
     if places is not None:
-        found.append(gettext("%(number)s of %(places)s going", number=counts.going, places=places))
+        parts.append(gettext("%(number)s of %(places)s going", number=counts.going, places=places))
     elif counts.going:
-        found.append(gettext("%(number)s going", number=counts.going))
+        parts.append(gettext("%(number)s going", number=counts.going))
     if counts.waiting:
-        found.append(gettext("%(number)s waiting", number=counts.waiting))
+        parts.append(gettext("%(number)s waiting", number=counts.waiting))
     if counts.unconfirmed:
-        found.append(gettext("%(number)s to decide", number=counts.unconfirmed))
+        parts.append(gettext("%(number)s to decide", number=counts.unconfirmed))
     if counts.interested:
-        found.append(gettext("%(number)s maybe", number=counts.interested))
-    return ", ".join(found) or gettext("No answers yet")
+        parts.append(gettext("%(number)s maybe", number=counts.interested))
+    return ", ".join(parts) or gettext("No answers yet")
 
 
 def _difference_chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
     """How the date differs from the other dates."""
-    found = []
+    chips = []
     if line.is_cancelled:
-        found.append((gettext("Cancelled"), "warn"))
+        chips.append((gettext("Cancelled"), "warn"))
     if line.event is not None and line.event.is_draft:
-        found.append((gettext("Draft"), "warn"))
+        chips.append((gettext("Draft"), "warn"))
     if (
         line.details.content.capacity is not None
         and line.counts.seats >= line.details.content.capacity
         and not line.is_cancelled
     ):
-        found.append((gettext("Full"), "plain"))
+        chips.append((gettext("Full"), "plain"))
     if line.differs_in:
-        found.append((gettext("Changed automatically"), "plain"))
-    return found
+        chips.append((gettext("Changed automatically"), "plain"))
+    return chips
 
 
 def _occurrence_label(name: str) -> str:

@@ -259,10 +259,10 @@ def _plain(text: str) -> str:
 
 def _changed_fields(series: Series, edit: Edit, before: Details) -> list[EditDifference]:
     """The changed fields, with their old and new values."""
-    found = []
+    differences = []
     if edit.details is not None:
         old, new = values_of_event(before), values_of_event(edit.details)
-        found += [
+        differences += [
             EditDifference(LABELS[name], *_value_labels(name, old[name], new[name]))
             for name in FIELDS
             if old[name] != new[name]
@@ -272,8 +272,8 @@ def _changed_fields(series: Series, edit: Edit, before: Details) -> list[EditDif
         # Excluded and added dates are not form fields.
         plain = replace(pattern, left_out=(), added=())
         after = describe(replace(plain, rule=edit.rewritten.rule))
-        found.append(EditDifference(recurrence_form.LABELS["repeats"], describe(plain), after))
-    return found
+        differences.append(EditDifference(recurrence_form.LABELS["repeats"], describe(plain), after))
+    return differences
 
 
 def _value_labels(name: str, before: str, after: str) -> tuple[str, str]:

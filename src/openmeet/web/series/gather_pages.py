@@ -51,12 +51,12 @@ async def repeat(request: Request) -> Response:
         return await _repeat_page(request, event, FormState(dict(form)))
 
     def timing(locked: Event) -> Timing:
-        found = recurrence_form.submitted_timing(form, details_in(locked))
-        if found is None:
+        submitted = recurrence_form.submitted_timing(form, details_in(locked))
+        if submitted is None:
             raise InvalidForm({"repeats": SeriesReason.HOW_OFTEN_NEEDED})
-        if found != checked:
+        if submitted != checked:
             raise PreconditionFailed(SeriesReason.EVENT_CHANGED_SINCE_OPENED)
-        return found
+        return submitted
 
     try:
         checked = await recurrence_preview.timing_of(request, form, details_in(event))

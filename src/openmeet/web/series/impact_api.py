@@ -94,9 +94,9 @@ async def plan_deletion(request: Request) -> Response:
 
 
 def _impact_response(series: Series, effect: SeriesImpact) -> Response:
-    found = asdict(effect)
-    notified, mailed = found.pop("notified"), found.pop("mailed")
-    shown = ActPlanned(**found, people_told=notified, people_mailed=mailed, revision=series.revision)
+    fields = asdict(effect)
+    notified, mailed = fields.pop("notified"), fields.pop("mailed")
+    shown = ActPlanned(**fields, people_told=notified, people_mailed=mailed, revision=series.revision)
     return json_response(shown, headers=etag_of(series.revision))
 
 

@@ -47,10 +47,10 @@ async def show_list(request: Request) -> Response:
             search_result = await corrected_search.coming(
                 database_of(request), reader, search_query, after, PAGE_SIZE + 1
             )
-            found, search_query = search_result.events, search_result.query
+            events, search_query = search_result.events, search_result.query
             forgiven = search_result.shown
         else:
-            found = await front_page.coming(
+            events = await front_page.coming(
                 reader,
                 search_query.viewer,
                 shown_of(request),
@@ -63,16 +63,16 @@ async def show_list(request: Request) -> Response:
             reader,
             services(request).settings.public_url,
             caller.user_id if caller else None,
-            found[:PAGE_SIZE],
-            further=await further_dates(reader, found[:PAGE_SIZE]),
+            events[:PAGE_SIZE],
+            further=await further_dates(reader, events[:PAGE_SIZE]),
         )
     more = ""
-    if len(found) > PAGE_SIZE:
+    if len(events) > PAGE_SIZE:
         parameters = {name: text for name, text in search_fields.items() if text} | (
             {"q": forgiven} if forgiven else {}
         )
         more = "/series?" + urlencode(
-            {**parameters, "after": event_lists.pack(finding.position_in(search_query, found[PAGE_SIZE - 1]))}
+            {**parameters, "after": event_lists.pack(finding.position_in(search_query, events[PAGE_SIZE - 1]))}
         )
     context = {
         "days": days,
@@ -97,12 +97,12 @@ async def search(request: Request) -> Response:
         dates, search_query = search_result.events, search_result.query
         cursor = event_lists.pack(finding.position_in(search_query, dates[limit - 1])) if len(dates) > limit else None
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
-        found = await queries.by_ids(reader, ids)
+        series = await queries.by_ids(reader, ids)
         url = services(request).settings.public_url
         shown = [
-            await present.series_output(reader, found[one], viewer, url)
+            await present.series_output(reader, series[one], viewer, url)
             for one in ids
-            if one in found and found[one].deleted_at is None and not found[one].is_hidden
+            if one in series and series[one].deleted_at is None and not series[one].is_hidden
         ]
     return json_response(SeriesList(shown, cursor))
 

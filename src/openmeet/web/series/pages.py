@@ -233,9 +233,14 @@ async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
     subject_ids = [
         one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None
     ]
-    found = await visibility.statuses_of(reader, subject_ids)
+    statuses = await visibility.statuses_of(reader, subject_ids)
     return next(
-        (found[one] for one in subject_ids if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
+        (
+            statuses[one]
+            for one in subject_ids
+            if one in statuses and statuses[one].state is not SubjectVisibility.TRUSTED
+        ),
+        None,
     )
 
 

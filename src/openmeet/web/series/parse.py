@@ -125,7 +125,7 @@ def _wrong_in_dates(body: SeriesInput, problems: Mapping[str, Why]) -> dict[str,
     """Errors in the rule and dates, to be reported with the errors of other fields. Dates cannot be parsed without a
     valid time zone. In that case they are skipped.
     """
-    found: dict[str, Why] = {}
+    reasons: dict[str, Why] = {}
     reads: list[Callable[[], object]] = [lambda: rule_of(body.recurrence)]
     if "timeZone" not in problems:
         reads += [
@@ -136,8 +136,8 @@ def _wrong_in_dates(body: SeriesInput, problems: Mapping[str, Why]) -> dict[str,
         try:
             read()
         except RuleRefused as wrong:
-            found[wrong.field] = wrong.why
-    return found
+            reasons[wrong.field] = wrong.why
+    return reasons
 
 
 def edit_of(body: EditInput, before: Details | None, event: Event | None, current_pattern: Pattern) -> Edit:

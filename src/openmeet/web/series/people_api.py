@@ -49,10 +49,12 @@ async def list_followers(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         series = await agenda.find_for_host(reader, slug_of(request), caller.user_id)
         after = UserId(request.query_params.get("cursor", ""))
-        found = await follower_queries.named_followers(reader, series.id, after=after, limit=limit + 1)
+        followers = await follower_queries.named_followers(reader, series.id, after=after, limit=limit + 1)
         count = await follower_queries.count_followers(reader, series.id)
-    shown = [FollowerOutput(one.user_id, name or unnamed(), one.notifications_enabled) for one, name in found[:limit]]
-    return json_response(FollowerList(shown, count, shown[-1].user_id if len(found) > limit else None))
+    shown = [
+        FollowerOutput(one.user_id, name or unnamed(), one.notifications_enabled) for one, name in followers[:limit]
+    ]
+    return json_response(FollowerList(shown, count, shown[-1].user_id if len(followers) > limit else None))
 
 
 async def stop_going(request: Request) -> Response:
@@ -74,9 +76,9 @@ async def list_heirs(request: Request) -> Response:
         after = (unquote(position[1]).replace("\x00", ""), position[2])
     async with database_of(request).reader() as reader:
         series = await agenda.find_for_host(reader, slug_of(request), caller.user_id)
-        found = await ownership.candidates(reader, series, after=after, limit=limit + 1)
-    people = [HeirOutput(user_id, name or unnamed()) for user_id, name in found[:limit]]
-    user_id, name = found[limit - 1] if len(found) > limit else ("", "")
+        candidates = await ownership.candidates(reader, series, after=after, limit=limit + 1)
+    people = [HeirOutput(user_id, name or unnamed()) for user_id, name in candidates[:limit]]
+    user_id, name = candidates[limit - 1] if len(candidates) > limit else ("", "")
     return json_response(HeirList(people, packed(f"{quote(name)} {user_id}") if user_id else None))
 
 
@@ -93,8 +95,8 @@ async def list_offered(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         read = await ownership.offered_to(reader, caller.user_id, page)
-        found, cursor = page.cut(read, lambda one: (one.created_at, one.series_id))
-        offers = await ownership.open_to(reader, caller.user_id, found)
+        open_offers, cursor = page.cut(read, lambda one: (one.created_at, one.series_id))
+        offers = await ownership.open_to(reader, caller.user_id, open_offers)
         names = await names_of(reader, [one.from_id for one, _ in offers])
     shown = [
         OfferedSeries(

@@ -52,10 +52,10 @@ async def show_mine(request: Request) -> Response:
         seen = await visibility.seen(reader, followed, caller.user_id)
         offers = await ownership.offered_to(reader, caller.user_id)
         offered = [one for _, one in await ownership.open_to(reader, caller.user_id, offers)]
-        found = [one.is_open for one in await detection_queries.of_person(reader, caller.user_id)]
+        are_open = [one.is_open for one in await detection_queries.of_person(reader, caller.user_id)]
     context = {
-        "found": sum(found),
-        "decided": len(found) - sum(found),
+        "found": sum(are_open),
+        "decided": len(are_open) - sum(are_open),
         "hosted": [_series_row(one) for one in hosted],
         "answered": [_series_row(one) | {"mine": own_dates[one.id]} for one in answered],
         "followed": [_series_row(one) for one in seen if one.owner_id != caller.user_id],
@@ -69,16 +69,16 @@ async def show_followers(request: Request) -> Response:
     after = UserId(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         series = await agenda.find_for_host(reader, _slug(request), caller.user_id)
-        found = await follower_queries.named_followers(reader, series.id, after=after, limit=PER_PAGE + 1)
+        followers = await follower_queries.named_followers(reader, series.id, after=after, limit=PER_PAGE + 1)
         count = await follower_queries.count_followers(reader, series.id)
-    shown = found[:PER_PAGE]
+    shown = followers[:PER_PAGE]
     context = {
         "series": series,
         "address": _series_path(series),
         "count": count,
         "followers": [(name or unnamed(), one.notifications_enabled) for one, name in shown],
         "more": f"{_series_path(series)}/followers?after={quote(shown[-1][0].user_id)}"
-        if len(found) > PER_PAGE
+        if len(followers) > PER_PAGE
         else "",
     }
     return page(request, "series/followers.html", context)

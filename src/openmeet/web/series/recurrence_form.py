@@ -147,10 +147,10 @@ def form_state(
     state = RecurrenceFormState([*_once_option(), *plain, _custom_option()], repeats, skipped=skipped)
     if message:
         return replace(state, notes=[message])
-    found = _dates_preview({**form, "repeats": repeats}, start, zone, now, may_skip=may_skip)
-    if found is None:
+    preview = _dates_preview({**form, "repeats": repeats}, start, zone, now, may_skip=may_skip)
+    if preview is None:
         return state
-    return replace(state, meaning=found.meaning, sentence=found.sentence, dates=found.dates, notes=found.notes)
+    return replace(state, meaning=preview.meaning, sentence=preview.sentence, dates=preview.dates, notes=preview.notes)
 
 
 def values_of(current_pattern: Pattern) -> dict[str, str]:

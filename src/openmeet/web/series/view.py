@@ -229,15 +229,15 @@ def _seats(line: AgendaOccurrence) -> str:
 
 def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsvp | None) -> list[tuple[str, str]]:
     event = line.event
-    found: list[tuple[str, str]] = []
+    chips: list[tuple[str, str]] = []
     if event is None:
         if standing_rsvp is not None:
-            found.append((gettext("We’ll add you later"), "plain"))
-        return found
+            chips.append((gettext("We’ll add you later"), "plain"))
+        return chips
     if status := str(STATUS_LABELS[event.status]):
-        found.append((status, "warn"))
-    found += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
+        chips.append((status, "warn"))
+    chips += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
     own_badge = answer_badges.own_badge_of(AnswerBarInput(event, line.rsvp, now))
     if own_badge is not None:
-        found.append((str(own_badge.words), own_badge.tone))
-    return found
+        chips.append((str(own_badge.words), own_badge.tone))
+    return chips

@@ -274,6 +274,6 @@ async def _link_page(request: Request, *, status: int = 200) -> Response:
     key, token = services(request).code_key, request.path_params["token"]
     async with database_of(request).reader() as reader:
         works = await actions.find_link(reader, key, token) is not None
-        found = await actions.link_and_request(reader, key, token, known_browser(request))
-    context = {"works": works, "is_here": found is not None, "path": request.url.path}
+        outcome = await actions.link_and_request(reader, key, token, known_browser(request))
+    context = {"works": works, "is_here": outcome is not None, "path": request.url.path}
     return page(request, "sign_in/link.html", context, status=status if works else 410)

@@ -251,10 +251,10 @@ async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStr
         return {}
     people = {one.person for one in streams}
     access_by_person = await access_of_each(reader, room, {one for one in people if one is not None})
-    found: dict[UserId | None, Access] = dict(access_by_person.items())
+    level_by_person: dict[UserId | None, Access] = dict(access_by_person.items())
     if None in people:
-        found[None] = await access_in(reader, room, None)
-    return found
+        level_by_person[None] = await access_in(reader, room, None)
+    return level_by_person
 
 
 async def _end_signed_out(reader: Reader, streams: Collection[LiveStream]) -> None:
@@ -292,14 +292,14 @@ def _sights(
     """
     groups = defaultdict(list)
     for one in streams:
-        found = levels.get(one.person, Access.NONE)
+        level = levels.get(one.person, Access.NONE)
         floor = 0
-        if found is not Access.MODERATE and room.history is not HistoryMode.ALL:
+        if level is not Access.MODERATE and room.history is not HistoryMode.ALL:
             floor = one.entered if one.person is None else entered.get(one.person, one.entered)
-        groups[one.person, one.language, found, floor].append(one)
+        groups[one.person, one.language, level, floor].append(one)
     return [
-        (_Sight(person, language, found, floor, hidden.get(person, ()) if person is not None else ()), alike)
-        for (person, language, found, floor), alike in groups.items()
+        (_Sight(person, language, level, floor, hidden.get(person, ()) if person is not None else ()), alike)
+        for (person, language, level, floor), alike in groups.items()
     ]
 
 

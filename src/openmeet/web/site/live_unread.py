@@ -60,10 +60,10 @@ class UnreadWatch:
             for one in open_.get(person, ()):
                 if one.room not in counted:
                     counted[one.room] = await unread_counts(reader, person, except_room=one.room)
-                found = counted[one.room]
-                if found != one.unread:
-                    one.unread = found
-                    one.push(unread_frame(found))
+                counts = counted[one.room]
+                if counts != one.unread:
+                    one.unread = counts
+                    one.push(unread_frame(counts))
 
 
 async def _affected_people(
@@ -92,8 +92,8 @@ async def _affected_people(
     }
 
 
-def unread_frame(found: UnreadCounts) -> bytes:
+def unread_frame(counts: UnreadCounts) -> bytes:
     """The frame with the unread counts of the other rooms. It has no id, because a stream cannot resume from it."""
     return (
-        f'event: rooms\ndata: {{"messages":{found.messages},"mentions":{found.mentions},"rooms":{found.rooms}}}\n\n'
+        f'event: rooms\ndata: {{"messages":{counts.messages},"mentions":{counts.mentions},"rooms":{counts.rooms}}}\n\n'
     ).encode()

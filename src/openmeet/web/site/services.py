@@ -93,5 +93,5 @@ def publishing_of(connection: HTTPConnection) -> PublishingDependencies:
 
 def services(connection: HTTPConnection) -> Services:
     """The services of the requested site. No other function reads the application state; a test checks this."""
-    found: Services = connection.app.state.services
-    return found
+    site_services: Services = connection.app.state.services
+    return site_services

@@ -116,17 +116,17 @@ def unknown_credential(why: Why) -> NotSignedIn:
     return NotSignedIn(why, name="InvalidToken", headers={"www-authenticate": 'Bearer error="invalid_token"'})
 
 
-async def _note_presence(connection: HTTPConnection, found: queries.SessionHolder | None) -> None:
+async def _note_presence(connection: HTTPConnection, holder: queries.SessionHolder | None) -> None:
     """Record once a day that the user was active. An owner who only reads does not count as absent
     (``groups.ownership``).
     """
-    if found is None:
+    if holder is None:
         return
     now = services(connection).clock.now()
     today = Instant(now - now % DAY)
-    if found.seen_at is None or found.seen_at < today:
+    if holder.seen_at is None or holder.seen_at < today:
         async with database_of(connection).transaction() as tx:
-            await users.note_seen(tx, found.caller.user_id, today)
+            await users.note_seen(tx, holder.caller.user_id, today)
 
 
 def bearer_of(connection: HTTPConnection) -> str:

@@ -118,8 +118,8 @@ async def list_webhooks(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         read = await queries.of_user(reader, caller_of(request).user_id, page)
-        found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-        return json_response(WebhookList([await webhook_output(reader, one) for one in found], cursor))
+        webhooks, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+        return json_response(WebhookList([await webhook_output(reader, one) for one in webhooks], cursor))
 
 
 async def register(request: Request) -> Response:

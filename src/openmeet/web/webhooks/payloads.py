@@ -134,18 +134,18 @@ async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: Attenda
 
 
 async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_url: str) -> Mapping[str, Any] | None:
-    found = await series.by_id(reader, series_id)
-    if found is None:
+    series_of_event = await series.by_id(reader, series_id)
+    if series_of_event is None:
         return None
-    is_groups = found.group is not None and found.group.id == webhook.group_id
-    if not (is_groups if webhook.group_id is not None else found.owner_id == webhook.user_id):
+    is_groups = series_of_event.group is not None and series_of_event.group.id == webhook.group_id
+    if not (is_groups if webhook.group_id is not None else series_of_event.owner_id == webhook.user_id):
         return None
-    if found.deleted_at is not None:
-        return {"slug": found.slug, "isGone": True}
-    if not await series_seeing.may_see(reader, found, webhook.user_id):
+    if series_of_event.deleted_at is not None:
+        return {"slug": series_of_event.slug, "isGone": True}
+    if not await series_seeing.may_see(reader, series_of_event, webhook.user_id):
         return None
     # The public view, without details that are for attendees only.
-    shown: dict[str, Any] = msgspec.to_builtins(await present.series_output(reader, found, None, public_url))
+    shown: dict[str, Any] = msgspec.to_builtins(await present.series_output(reader, series_of_event, None, public_url))
     return shown | {"isGone": False}
 
 

@@ -147,16 +147,16 @@ async def of_repository(
         parts.reverse()
     if after is not None and is_among_undated is not is_reverse and len(parts) > 1:
         del parts[0]  # earlier pages have already covered this part
-    found: list[Event] = []
+    events: list[Event] = []
     for clauses, order, bound in parts:
-        if len(found) < limit:
+        if len(events) < limit:
             rows = await reader.fetch(
                 f"select {COLUMNS} from events where {' and '.join(clauses)} order by {order} limit :limit",
                 **bound,
-                limit=limit - len(found),
+                limit=limit - len(events),
             )
-            found += map(event_of, rows)
-    return found
+            events += map(event_of, rows)
+    return events
 
 
 def _visible_conditions(did: str, viewer: UserId | None) -> tuple[list[str], dict[str, object]]:

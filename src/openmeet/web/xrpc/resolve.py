@@ -62,10 +62,10 @@ async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole 
     """The group that a parameter names, like ``event_at``, and the caller's membership. Raises NotFound
     (``GroupNotFound``).
     """
-    found = await find_group(call.reader, call.text(parameter), call.viewer, call.public_url)
-    if found is None:
+    group_and_role = await find_group(call.reader, call.text(parameter), call.viewer, call.public_url)
+    if group_and_role is None:
         raise NotFound(XrpcReason.NO_SUCH_GROUP, name="GroupNotFound")
-    return found
+    return group_and_role
 
 
 async def find_event(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Event | None:
@@ -143,9 +143,9 @@ async def resolve_uri(call: LexiconCall) -> Resolved:
     series = await find_series(*lookup)
     if series is not None:
         return Resolved(kind="series", url=series_url(series.slug, call.public_url), uri=series.record_uri)
-    found = await find_group(*lookup)
-    if found is not None:
-        group, _ = found
+    group_and_role = await find_group(*lookup)
+    if group_and_role is not None:
+        group, _ = group_and_role
         return Resolved(kind="group", url=group_url(group.slug, call.public_url), uri=group.network.record_uri)
     raise NotFound(SiteReason.NOTHING_HERE, name="NotFound")
 
