@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
 
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import open_folder
@@ -68,6 +68,35 @@ class Deployment:
 
         head = EmailContext(CODE_KEY, "OpenMeet", self.url)
         await dispatcher.run_once(self.db, {JobKind.MAIL: one_by_one(email_handler(self.db, composers(head), send))})
+
+
+# The keystroke-level model of Card, Moran and Newell (1980): to decide what comes next, and to point at it.
+_SECONDS_PER_TAP = 1.35 + 1.1
+# On a phone, the average person types 36 words a minute (Palin et al., 2019): 0.33 s per character. Slower ones count.
+_SECONDS_PER_CHARACTER = 0.5
+
+
+@dataclass
+class Count:
+    """What a person has done so far: taps, fields that they filled, and characters that they typed."""
+
+    taps: int = 0
+    fields: int = 0
+    characters: int = 0
+
+    async def tap(self, what: Locator) -> None:
+        self.taps += 1
+        await what.click()
+
+    async def fill(self, what: Locator, text: str) -> None:
+        self.fields += 1
+        self.characters += len(text)
+        await what.fill(text)
+
+    @property
+    def seconds(self) -> float:
+        """An estimate of the time that this takes a person, who also taps each field before typing."""
+        return (self.taps + self.fields) * _SECONDS_PER_TAP + self.characters * _SECONDS_PER_CHARACTER
 
 
 @asynccontextmanager

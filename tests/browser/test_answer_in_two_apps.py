@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.browsers import DESK, PHONE, sideways, small_targets
+from tests.browser.browsers import DESK, PHONE, Count, sideways, small_targets
 from tests.external_dependencies import needs
 from tests.system.single_process import Up, get, post, running_up
 from tests.system.tour.polling import eventually
@@ -105,27 +105,42 @@ async def until_shown(page: Page, words: str) -> None:
     await eventually(look)
 
 
-@pytest.mark.parametrize(("size", "person"), [(PHONE, 1), (DESK, 2)], ids=["phone", "desk"])
+@pytest.mark.parametrize(
+    ("size", "script", "host_number", "person"),
+    [
+        pytest.param(PHONE, True, 0, 1, id="phone"),
+        pytest.param(DESK, True, 0, 2, id="desk"),
+        # Each person is asked only once whether to share answers, so a third one is needed.
+        pytest.param(PHONE, False, 1, 0, id="phone without scripts"),
+    ],
+)
 async def test_answer_is_the_same_on_the_site_and_in_another_app(
-    browser: Browser, up: Up, size: dict[str, int], person: int
+    browser: Browser, up: Up, size: dict[str, int], *, script: bool, host_number: int, person: int
 ) -> None:
-    host, theirs = await other_app(up, 0), await other_app(up, person)
+    """Answering, sharing the answer and cancelling it take six taps."""
+    host, theirs = await other_app(up, host_number), await other_app(up, person)
     when = {"createdAt": "2026-11-20T12:00:00Z", "startsAt": "2037-06-01T12:00:00Z", "endsAt": "2037-06-01T14:00:00Z"}
-    uri = await host.create(EVENT, {"name": f"Choir rehearsal at {size['width']} px", **when})
+    uri = await host.create(EVENT, {"name": f"Choir rehearsal {person}", **when})
     path = await event_path(up, uri)
-    opened = await browser.new_context(viewport=size, locale="en-GB", base_url=up.openmeet)  # type: ignore[arg-type]  # a viewport
+    opened = await browser.new_context(
+        viewport=size,  # type: ignore[arg-type]  # a viewport
+        locale="en-GB",
+        base_url=up.openmeet,
+        java_script_enabled=script,
+    )
     opened.set_default_timeout(30_000)
     page = await opened.new_page()
     await sign_in_at_own_server(page, up, person, path)
     bar = page.locator(".answer-bar")
+    count = Count()
 
     # Answered on the site. The record is written after the person consents.
-    await bar.get_by_role("button", name="I’m going").click()
+    await count.tap(bar.get_by_role("button", name="I’m going"))
     await expect(bar.get_by_text("You’re going.")).to_be_visible()
     assert await theirs.answers_to(uri) == []
-    await page.get_by_role("link", name="Share it with other apps?").click()
-    await page.get_by_role("radio", name="Yes, sync what’s public").check()
-    await page.get_by_role("button", name="Save my choice").click()
+    await count.tap(page.get_by_role("link", name="Share it with other apps?"))
+    await count.tap(page.get_by_role("radio", name="Yes, sync what’s public"))
+    await count.tap(page.get_by_role("button", name="Save my choice"))
     await page.wait_for_url(f"**{path}")
 
     async def record() -> dict[str, Any] | None:
@@ -144,8 +159,9 @@ async def test_answer_is_the_same_on_the_site_and_in_another_app(
     assert await small_targets(page) == []
 
     # Cancelled on the site.
-    await bar.locator(".answer-others > summary").click()
-    await bar.get_by_role("button", name="Can’t go").click()
+    await count.tap(bar.locator(".answer-others > summary"))
+    await count.tap(bar.get_by_role("button", name="Can’t go"))
+    assert count.taps == 6
     await expect(bar.get_by_text("You said you can’t go.")).to_be_attached()
 
     async def is_cancelled() -> bool:

@@ -19,7 +19,7 @@ from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints
-from tests.browser.browsers import DESK, PHONE, Deployment, context, deployment, sideways
+from tests.browser.browsers import DESK, PHONE, Count, Deployment, context, deployment, sideways
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 from tests.openmeet.places.geocoder_server import geocoder_server
@@ -200,8 +200,8 @@ async def test_a_street_from_a_geocoder(
 async def test_two_people_find_each_others_event(
     browser: Browser, openmeet: Deployment, *, script: bool, viewport: dict[str, int]
 ) -> None:
-    """Each test types a line with a town; the other person types the town's name into the search. It takes at most
-    three taps.
+    """Each creates an event with a line that names a town. The other types the name of the town into the search, and
+    is at the event after three taps.
     """
     lines = {"Bea": ("Chess", "Old mill, Berlin", "Potsdam"), "Cleo": ("Rowing", "Pier 2, Potsdam", "Berlin")}
     sessions = {}
@@ -230,11 +230,12 @@ async def test_two_people_find_each_others_event(
             page = pages[name]
             town = lines[name][2]
             await page.goto("/")
-            search = page.get_by_role("searchbox", name="Search", exact=True)
-            await search.fill(town)
-            await search.press("Enter")
-            await page.get_by_role("link", name=f"Near {town}").click()
+            count = Count()
+            await count.fill(page.get_by_role("searchbox", name="Search", exact=True), town)
+            await count.tap(page.locator("main").get_by_role("button", name="Search", exact=True))
+            await count.tap(page.get_by_role("link", name=f"Near {town}"))
             await expect(page.get_by_role("heading", level=1)).to_have_text(f"Events near {town}")
-            await page.get_by_role("link", name=wanted).first.click()
+            await count.tap(page.get_by_role("link", name=wanted).first)
             await expect(page.get_by_role("heading", level=1)).to_have_text(wanted)
+            assert (count.taps, count.fields) == (3, 1)
             assert not await sideways(page)
