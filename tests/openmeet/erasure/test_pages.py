@@ -1,5 +1,7 @@
 """Settings → Delete my account, and DELETE /api/me: the required confirmation, and what is refused."""
 
+import re
+
 import pytest
 
 from at_protocol.syntax.did import parse_did
@@ -10,7 +12,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import erasure_requests
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
 
 
 @pytest.fixture
@@ -74,21 +76,41 @@ async def test_people_without_a_handle_type_something_else(site: Site) -> None:
 
 
 async def test_signing_in_again_leads_back(site: Site, clock: HandClock) -> None:
-    """If the last sign-in is too old, the page asks the person to sign in again, and the sign-in page leads back to it.
-    It never leads to another site.
+    """If the last sign-in is too old, the page links to the sign-in page. There the person's address is filled in. The new
+    session replaces the earlier one.
     """
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
     async with signed_in(site, ana.user_id) as browser:
+        earlier = dict(browser.cookies)
         clock.turn(11 * MINUTE)
         page = (await browser.get("/settings/delete")).text
-        assert (
-            '<form method="post" action="/sign-out"><input type="hidden" name="next" value="/settings/delete">' in page
-        )
-        answer = await browser.post("/sign-out", data={"next": "/settings/delete"})
-        assert answer.headers["location"] == "/sign-in?next=%2Fsettings%2Fdelete"
-        assert 'value="/settings/delete"' in (await browser.get(answer.headers["location"])).text
-        assert (await browser.post("/sign-out", data={"next": "https://evil.example/"})).headers["location"] == "/"
+        assert 'href="/sign-in?again=yes&amp;next=/settings/delete"' in page
+        start = (await browser.get("/sign-in?again=yes&next=/settings/delete")).text
+        assert "<h1>Sign in again</h1>" in start
+        assert "creates your account" not in start
+        assert 'value="/settings/delete"' in start
+        assert re.search(r'<input id="identifier"[^>]* value="ana@example\.org"', start)
+        asked_at = await browser.post("/sign-in", data={"identifier": "ana@example.org", "next": "/settings/delete"})
+        code_page = (await browser.get(asked_at.headers["location"])).text
+        assert 'href="/sign-in?next=%2Fsettings%2Fdelete&amp;again=yes"' in code_page
+        answer = await sign_up(browser, "ana@example.org", "Ana", next_path="/settings/delete")
+        assert answer.headers["location"] == "/settings/delete"
+        assert 'name="confirm"' in (await browser.get("/settings/delete")).text
+    async with site.browser() as browser:
+        browser.cookies.update(earlier)
+        assert (await browser.get("/settings/delete")).headers["location"].startswith("/sign-in?")
+
+
+async def test_a_handle_is_filled_in_if_there_is_no_address(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        did = parse_did("did:plc:" + "a" * 24)
+        await identities.link(tx, did, ana.user_id, handle="ana.example", pds_url="https://pds.example")
+        await tx.execute("update users set email = null where id = :id", id=ana.user_id)
+    async with signed_in(site, ana.user_id) as browser:
+        shown = (await browser.get("/sign-in?again=yes&next=/settings/delete")).text
+    assert re.search(r'<input id="identifier"[^>]* value="ana\.example"', shown)
 
 
 async def test_the_api_needs_a_session_instead_of_a_token(site: Site, clock: HandClock) -> None:

@@ -352,8 +352,10 @@ async def test_a_silent_sign_in_is_no_proof_for_deleting_the_account(site: SignI
         assert 'name="confirm"' not in shown
         refused = await browser.post("/settings/delete", data=proof)
         assert (refused.status_code, "without asking" in refused.text) == (400, True)
-        left = await browser.post("/sign-out", data={"next": "/settings/delete"})
-        assert left.headers["location"] == "/sign-in?next=%2Fsettings%2Fdelete"
+        for path in ("/sign-in?again=yes&next=/settings/delete", "/sign-in/network?next=/settings/delete"):
+            assert 'value="ana.town.test"' in (await browser.get(path)).text
+        other_way = (await browser.get("/sign-in/network?next=/settings/delete")).text
+        assert 'href="/sign-in?again=yes&amp;next=/settings/delete"' in other_way
         await site.sign_in_at_pds(browser, "ana", next_path="/settings/delete?from=mail")
         assert 'name="confirm"' in (await browser.get("/settings/delete")).text
         assert (await browser.post("/settings/delete", data=proof)).status_code == 303

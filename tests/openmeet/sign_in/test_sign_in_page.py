@@ -2,6 +2,8 @@
 everything that was typed.
 """
 
+import re
+
 import pytest
 
 from openmeet.domain.users import queries as users
@@ -15,6 +17,22 @@ async def test_an_invalid_address_is_reported_next_to_the_field(make_sqlite, clo
         shown = await browser.post("/sign-in", data={"identifier": typed, "next": "/home"})
     assert (shown.status_code, 'id="identifier-problem"' in shown.text) == (400, True)
     assert f'value="{typed}"' in shown.text
+
+
+async def test_the_cursor_is_in_the_first_field(make_sqlite, clock):
+    """Text below the field describes it. If there is an error, its summary takes the focus."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        start = (await browser.get("/sign-in")).text
+        assert re.search(r'<input id="identifier"[^>]* aria-describedby="ways-in"[^>]* autofocus>', start)
+        assert 'id="ways-in"' in start
+        refused = (await browser.post("/sign-in", data={"identifier": "ana@"})).text
+        assert ("data-focus" in refused, "autofocus" in refused) == (True, False)
+        asked = await browser.post("/sign-in", data={"identifier": "ana@example.org"})
+        code_page = (await browser.get(asked.headers["location"])).text
+        assert re.search(r'<input class="code" id="code"[^>]* autofocus', code_page)
+        wrong = await browser.post("/sign-in/code", data={"challenge": "unknown", "code": "AAAA AAAA"})
+        assert ("data-focus" in wrong.text, "autofocus" in wrong.text) == (True, False)
 
 
 async def test_newcomers_enter_their_name_after_the_code(make_sqlite, clock):

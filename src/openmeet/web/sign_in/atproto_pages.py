@@ -124,7 +124,8 @@ async def show_accounts(request: Request) -> Response:
     if not is_offered(request):
         raise NotFound(SignInReason.NO_NETWORK_SIGN_IN)
     next_path = local_path(request.query_params.get("next", "/"))
-    return await accounts_page(request, FormState({FIELD: request.query_params.get(FIELD, "")}), next_path)
+    name = request.query_params.get(FIELD, "") or await own_handle(request)
+    return await accounts_page(request, FormState({FIELD: name}), next_path)
 
 
 async def begin_sign_in(request: Request) -> Response:
@@ -228,9 +229,34 @@ def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
     return network, network.app
 
 
+async def own_name(request: Request) -> str:
+    """What a user who is signed in can enter to sign in again: their e-mail address, otherwise a handle. Empty if nobody
+    is signed in.
+    """
+    caller = caller_or_none(request)
+    if caller is None:
+        return ""
+    async with database_of(request).reader() as reader:
+        user = await by_id(reader, caller.user_id)
+    return user.email if user is not None and user.email else await own_handle(request)
+
+
+async def own_handle(request: Request) -> str:
+    """The handle of a user who is signed in, of their default account first. Empty if there is none."""
+    caller = caller_or_none(request)
+    if caller is None:
+        return ""
+    async with database_of(request).reader() as reader:
+        identities = await queries.of_user(reader, caller.user_id)
+    return next((one.handle for one in identities if one.handle), "")
+
+
 async def start_page(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
-    """The sign-in page. If the visitor came from a public event, the page mentions that event."""
+    """The sign-in page. If the visitor came from a public event, the page mentions that event. To somebody who is
+    signed in, it is the page to sign in again.
+    """
     context = {
+        "is_again": caller_or_none(request) is not None,
         "typed": form_state,
         "next_path": next_path,
         "with_accounts": services(request).network is not None,
@@ -295,11 +321,14 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
     _give_back_later(network, request, replaced)
     caller = Caller(whose.user_id, user.display_name if user else "")
     finished = await finish_click(request, db, caller, proven.next_path)
-    return signed_in(request, session, RedirectAfterSignIn(_claim_page(whose.claim)) if whose.claim else finished)
+    return await signed_in(request, session, RedirectAfterSignIn(_claim_page(whose.claim)) if whose.claim else finished)
 
 
-def signed_in(request: Request, session: OpenedSession, finished: RedirectAfterSignIn) -> Response:
-    """Carry out the stored click and redirect into the site with a new session."""
+async def signed_in(request: Request, session: OpenedSession, finished: RedirectAfterSignIn) -> Response:
+    """Carry out the stored click and redirect into the site with a new session, which replaces the one of the browser."""
+    if earlier := site_session.cookie_token(request):
+        async with database_of(request).transaction() as tx:
+            await actions.close_session(tx, earlier)
     response = go(finished.path, flash="account_kept" if session.keeps_account else finished.flash)
     site_session.set_cookie(request, response, session)
     forget_click(request, response)

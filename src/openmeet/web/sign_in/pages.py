@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
-from openmeet.domain.sign_in import actions, model
+from openmeet.domain.sign_in import actions, model, queries
 from openmeet.domain.sign_in.actions import CodeResult
 from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
@@ -24,7 +24,15 @@ from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_cli
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in import sign_out as signing_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, known_browser
-from openmeet.web.sign_in.atproto_pages import PASSWORD_PATH, password_page, send_to_server, signed_in, start_page
+from openmeet.web.sign_in.atproto_pages import (
+    PASSWORD_PATH,
+    own_handle,
+    own_name,
+    password_page,
+    send_to_server,
+    signed_in,
+    start_page,
+)
 from openmeet.web.sign_in.password import sign_in
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -54,11 +62,11 @@ def routes() -> list[Route]:
 
 async def show_sign_in(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", "/"))
-    # A user who is signed in may have to enter the password for their handle again, to restore the session with the
-    # repository.
+    # Deleting the account needs a recent sign-in, so a user who is signed in can sign in again.
     if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
-    return await start_page(request, FormState({FIELD: request.query_params.get(FIELD, "")}), next_path)
+    name = request.query_params.get(FIELD, "") or await own_name(request)
+    return await start_page(request, FormState({FIELD: name}), next_path)
 
 
 async def redirect_sign_up(request: Request) -> Response:
@@ -87,11 +95,12 @@ async def show_password(request: Request) -> Response:
     if services(request).network is None:
         raise NotFound(SignInReason.NO_PASSWORD_SIGN_IN)
     next_path = local_path(request.query_params.get("next", "/"))
-    return await password_page(request, FormState({"handle": request.query_params.get("handle", "")}), next_path)
+    name = request.query_params.get("handle", "") or await own_handle(request)
+    return await password_page(request, FormState({"handle": name}), next_path)
 
 
 async def show_code(request: Request) -> Response:
-    return _code_page(request, EMPTY, request.query_params.get("challenge", ""))
+    return await _code_page(request, EMPTY, request.query_params.get("challenge", ""))
 
 
 async def answer_code(request: Request) -> Response:
@@ -110,7 +119,7 @@ async def answer_code(request: Request) -> Response:
         )
     if answered.session is None:
         status = 429 if answered.is_used_up else 400
-        return _code_page(
+        return await _code_page(
             request, form_with_problems(form, actions.wrong_code(answered, has_link=True)), challenge_id, status=status
         )
     return await _enter(request, answered, answered.session)
@@ -143,8 +152,8 @@ async def _enter(request: Request, answered: CodeResult, session: OpenedSession)
     following = await _finished(request, session.user_id, answered.next_path)
     if answered.is_new:
         finished = RedirectAfterSignIn("/welcome?" + urlencode({"next": following.path}), flash="")
-        return signed_in(request, session, finished)
-    return signed_in(request, session, following)
+        return await signed_in(request, session, finished)
+    return await signed_in(request, session, following)
 
 
 async def sign_in_with_handle(request: Request) -> Response:
@@ -177,7 +186,7 @@ async def sign_in_with_handle(request: Request) -> Response:
             SessionTransport.BROWSER,
             strength=SessionStrength.APP_PASSWORD if proven.may_be_app_password else SessionStrength.FULL,
         )
-    return signed_in(request, session, await _finished(request, proven.user_id, next_path))
+    return await signed_in(request, session, await _finished(request, proven.user_id, next_path))
 
 
 async def show_done(request: Request) -> Response:
@@ -220,15 +229,13 @@ async def choose_name(request: Request) -> Response:
 
 async def sign_out(request: Request) -> Response:
     """End this browser's session. Sessions at the PDS continue, for publications that are waiting (decision 0075),
-    unless the user chooses to end them too. ``next`` is the page to open after the next sign-in.
+    unless the user chooses to end them too.
     """
     # Signing out must always work, even without a valid form.
     form = await read_form(request) if "content-type" in request.headers else {}
     at_servers = form.get("revoke") == "true"
     flash = await signing_out.end_browser(request, caller_or_none(request), at_servers=at_servers)
-    next_path = local_path(form.get("next", "/"))
-    following = "/" if next_path == "/" else "/sign-in?" + urlencode({"next": next_path})
-    response = go(following, flash=flash)
+    response = go("/", flash=flash)
     site_session.clear_cookie(request, response)
     return response
 
@@ -259,8 +266,14 @@ async def _finished(request: Request, user_id: UserId, next_path: str) -> Redire
     return await finish_click(request, database_of(request), caller, next_path)
 
 
-def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
+async def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        asked = await queries.challenge(reader, ChallengeId(challenge))
+    again = {"next": asked.next_path} if asked is not None and asked.next_path != "/" else {}
+    if caller_or_none(request):
+        again["again"] = "yes"
     context = {
+        "another_code": "/sign-in" + (f"?{urlencode(again)}" if again else ""),
         "typed": form_state,
         "challenge": challenge,
         "with_mailbox": services(request).settings.dev_mailbox,
