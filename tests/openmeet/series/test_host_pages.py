@@ -351,7 +351,7 @@ async def test_moving_a_date_into_the_past_needs_confirmation(site, ana) -> None
     typed |= {"repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never"}
     asked = await ana.post(f"{path}/edit", data=typed)
     assert asked.status_code == 400
-    assert "This start is in the past. Save again if that is right." in asked.text
+    assert "This start is in the past. If that’s right, choose “Continue: which dates?” again." in asked.text
     typed["past"] = inputs_of(asked.text)["past"]
     reach = await ana.post(f"{path}/edit", data=typed)
     assert reach.status_code == 200, reach.text

@@ -115,7 +115,7 @@ async def test_a_start_in_the_past_is_asked_about_once(browser):
     typed = TYPED | {"starts": "2025-07-04T18:00", "ends": ""}
     asked = await browser.post("/events/new", data=inputs_of((await browser.get("/events/new")).text) | typed)
     assert asked.status_code == 400
-    assert "This start is in the past. Save again if that is right." in asked.text
+    assert "This start is in the past. If that’s right, choose “Create event” again." in asked.text
     again = TYPED | inputs_of(asked.text)
     other = await browser.post("/events/new", data=again | {"starts": "2024-07-04T18:00"})
     assert other.status_code == 400

@@ -92,7 +92,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.no_date_yet": mark("This event has no date yet. Once it has one, it can be added to a calendar."),
     "event.invitation_link_over": mark("The invitation was withdrawn, or it’s too old. Ask the host for a new one."),
     "event.start_in_past_send_again": mark("This start is in the past. Send allowPast: true if that is right."),
-    "event.start_in_past_save_again": mark("This start is in the past. Save again if that is right."),
+    "event.start_in_past_save_again": mark("This start is in the past. If that’s right, choose “%(button)s” again."),
     "event.draft_changed_while_open": mark(
         "This draft was changed after you opened it. What you typed is still here. Save again to use your version."
     ),

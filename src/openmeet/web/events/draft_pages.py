@@ -19,7 +19,15 @@ from openmeet.domain.events.submissions import PROBLEM, selected_fields, submiss
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import flash, place_field
-from openmeet.web.events.new_pages import PAST, form_page, kept_more, publish_first, require_confirmed_past_start
+from openmeet.web.events.new_pages import (
+    PAST,
+    PUBLISH_LABEL,
+    SCHEDULE_LABEL,
+    form_page,
+    kept_more,
+    publish_first,
+    require_confirmed_past_start,
+)
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview, skipped_dates
 from openmeet.web.site.caller import caller_of
@@ -134,7 +142,8 @@ async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str]
 
 def _checked_details(request: Request, form: Mapping[str, str], event: Event) -> Details:
     details = rules.check(submission_of(form), event)
-    require_confirmed_past_start(request, form, details, None)
+    button = SCHEDULE_LABEL if form.get("save") == "later" else PUBLISH_LABEL
+    require_confirmed_past_start(request, form, details, None, button)
     return details
 
 

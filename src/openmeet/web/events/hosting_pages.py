@@ -28,7 +28,7 @@ from openmeet.outbox import publication_status, publication_withdrawals, publica
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
-from openmeet.web.events.new_pages import PAST, form_page, publish_first, require_confirmed_past_start
+from openmeet.web.events.new_pages import PAST, SAVE_LABEL, form_page, publish_first, require_confirmed_past_start
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
@@ -81,7 +81,7 @@ async def save(request: Request) -> Response:
     shown = {**values_of(submission), "revision": revision, **confirmations}
     try:
         details = rules.check(submission, event)
-        require_confirmed_past_start(request, form, details, event)
+        require_confirmed_past_start(request, form, details, event, SAVE_LABEL)
         async with database_of(request).transaction() as tx:
             ask_to_confirm_lower_limit(
                 form, "capacity", lowered, await capacity_change.by_details(tx, [(event, details)])

@@ -32,7 +32,7 @@ from openmeet.domain.sign_in.model import hash_token
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
-from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
@@ -55,6 +55,11 @@ _PUBLISH_FIRST_SECONDS = 5.0
 
 # Hidden field that confirms a start in the past.
 PAST = "past"
+# Labels of the form's buttons. Questions about the input name the button that confirms it.
+SAVE_LABEL = lazy("Save changes")
+SCOPE_LABEL = lazy("Continue: which dates?")
+PUBLISH_LABEL = lazy("Publish")
+SCHEDULE_LABEL = lazy("Publish at this time")
 _DRAFT_NOTICE = lazy("Here’s the event you started. Check it, then create it.")
 
 # Options for when the join link is shown, in minutes before the start.
@@ -145,7 +150,7 @@ async def create(request: Request) -> Response:
         details = _checked_details(submission, sent_picture)
         details = replace(details, content=replace(details.content, picture=sent_picture.picture))
         timing = await recurrence_preview.timing_of(request, form, details)
-        require_confirmed_past_start(request, form, details, None)
+        require_confirmed_past_start(request, form, details, None, _submit_label(request, None))
     except InvalidForm as wrong:
         problems = form_with_problems({**values, **confirmation_field(form, PAST, wrong)}, wrong)
         return await new_page(request, problems, status=400)
@@ -217,13 +222,15 @@ def _forget_draft(response: Response) -> Response:
 
 
 def require_confirmed_past_start(
-    request: Request, form: Mapping[str, str], details: Details, before: Event | Details | None
+    request: Request, form: Mapping[str, str], details: Details, before: Event | Details | None, button: LazyText
 ) -> None:
-    """Raises NeedsConfirmation for a start in the past that was not confirmed."""
+    """Raises NeedsConfirmation for a start in the past that was not confirmed. ``button`` is the label of the button that
+    submitted the form, and that confirms the start when it is pressed again.
+    """
     submission = submission_of(form)
     start = f"{submission.starts} {submission.time_zone}"
     if form.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
-        raise NeedsConfirmation("starts", EventReason.START_IN_PAST_SAVE_AGAIN, name=PAST, key=start)
+        raise NeedsConfirmation("starts", EventReason.START_IN_PAST_SAVE_AGAIN(button=button), name=PAST, key=start)
 
 
 async def publish_first(request: Request, event: Event) -> bool:
@@ -357,6 +364,8 @@ def form_page(
         "is_new": is_new and not series_path,
         "is_draft": event is not None and event.is_draft,
         "action": _action_path(event, series_path),
+        "submit_label": _submit_label(request, event, series_path),
+        "schedule_label": SCHEDULE_LABEL,
         "series_path": series_path,
         "repeats": repeats,
         "clashes": clashes,
@@ -397,6 +406,15 @@ def _cover_path(event: Event | None, form_state: FormState) -> str:
         checked_categories or listed_categories,
         int(shuffle) if shuffle.isascii() and shuffle.isdigit() else 0,
     ).path
+
+
+def _submit_label(request: Request, event: Event | None, series_path: str = "") -> LazyText:
+    """The label of the form's main button."""
+    if series_path:
+        return SCOPE_LABEL
+    if event is not None:
+        return PUBLISH_LABEL if event.is_draft else SAVE_LABEL
+    return lazy("Create event") if caller_or_none(request) else lazy("Continue")
 
 
 def _action_path(event: Event | None, series_path: str) -> str:

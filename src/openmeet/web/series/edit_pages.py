@@ -30,7 +30,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import place_field
 from openmeet.web.events.forms import LABELS
-from openmeet.web.events.new_pages import PAST, form_page, require_confirmed_past_start
+from openmeet.web.events.new_pages import PAST, SCOPE_LABEL, form_page, require_confirmed_past_start
 from openmeet.web.series import conflicts, parse, present, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
@@ -116,7 +116,7 @@ async def save(request: Request) -> Response:
             return _edit_form_page(request, series, form_with_problems(shown, wrong), event, repeats, status=400)
         try:
             if edit.details is not None and "starts_local" in edit.changed:
-                require_confirmed_past_start(request, form, edit.details, before)
+                require_confirmed_past_start(request, form, edit.details, before, SCOPE_LABEL)
         except InvalidForm as asks:
             shown |= confirmation_field(form, PAST, asks)
             return _edit_form_page(request, series, form_with_problems(shown, asks), event, repeats, status=400)
