@@ -86,16 +86,16 @@ async def attendees(
     """List people of an event in these statuses, by time of answer; waitlisted people by waitlist order.
 
     ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Except for hosts
-    (``with_private``), so are people who do not want to be seen, including guests without an account. Only hosts and
-    the waitlisted people themselves (``viewer``) see who is waiting. Others see only how many, because it is private
-    that somebody did not get a place.
+    (``with_private``), so are people who do not want to be seen, including guests without an account. Only hosts see
+    who is waiting. Others see only how many, because it is private that somebody did not get a place. Everyone sees
+    themselves (``viewer``).
     """
     # Requests that are not approved yet are shown only to hosts.
     seen = (
         ""
         if with_private
-        else f"and a.is_private = 0 and not {IS_GUEST} and coalesce(a.pending_for, '') <> 'approval'"
-        " and (a.status <> 'waitlisted' or a.user_id = :viewer)"
+        else f"and (a.user_id = :viewer or a.is_private = 0 and not {IS_GUEST}"
+        " and coalesce(a.pending_for, '') <> 'approval' and a.status <> 'waitlisted')"
     )
     parts = [part for status in statuses if (part := _first_of(status, seen, after))]
     if not parts:
