@@ -1,10 +1,12 @@
 """The event page describes the viewer's answer correctly, also for cancelled events and optional questions."""
 
+import re
+
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import host_decisions
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, event_by, person, sign_up, site_on
+from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
 
 OPTIONAL = RegistrationQuestion("q1", "Do you bring a lantern?")
 REQUIRED = RegistrationQuestion("q2", "What do you eat?", is_required=True)
@@ -65,6 +67,59 @@ async def test_optional_questions_are_asked_after_the_click(make_sqlite: MakeDat
         assert "asks everyone who comes" not in page
         await guest.post(f"{lantern}/answer", data={"reply": "declined"})
         assert "Answer Hanna’s questions" not in (await guest.get(lantern)).text
+
+
+async def test_options_say_which_parties_would_wait(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """With one free place, two people would wait. Somebody who already has the other places is not offered more."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        hanna, ben, cleo, dora = [await person(tx, name) for name in ("Hanna", "Ben", "Cleo", "Dora")]
+        event = await event_by(tx, hanna, capacity="3")
+        await host_decisions.change_registration_settings(tx, hanna, event.slug, RegistrationSettings(max_party=3))
+    path = f"/events/{event.slug}"
+    async with signed_in(site, ben.user_id) as guest, signed_in(site, cleo.user_id) as other:
+        assert _parties((await other.get(path)).text) == ["Only me", "2 people", "3 people"]
+        await guest.post(f"{path}/answer", data={"reply": "going", "party": "2"})
+        waits = ["Only me", "2 people, on the waitlist", "3 people, on the waitlist"]
+        assert _parties((await other.get(path)).text) == waits
+        assert _parties((await other.get(f"{path}/answer")).text) == waits
+        assert _parties((await guest.get(path)).text) == ["Only me", "2 people", "3 people"]
+        await other.post(f"{path}/answer", data={"reply": "going", "party": "1"})
+        assert _parties((await guest.get(f"{path}/answer")).text) == ["Only me", "2 people"]
+        assert _parties((await other.get(f"{path}/answer")).text) == []
+    async with signed_in(site, hanna.user_id) as host:
+        offered = _parties((await host.get(f"{path}/joining")).text, "max_party")
+        assert offered == ["Everyone answers for themselves", "Up to 2 people", "Up to 3 people"]
+    async with signed_in(site, dora.user_id) as late:
+        # Everybody waits, so the button says it.
+        assert _parties((await late.get(path)).text) == ["Only me", "2 people", "3 people"]
+
+
+def _parties(page: str, field: str = "party") -> list[str]:
+    found = re.search(rf'<select id="{field}".*?</select>', page, re.DOTALL)
+    return re.findall(r"<option[^>]*>([^<]+)<", found[0]) if found else []
+
+
+async def test_people_see_their_own_private_answer_in_the_list(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """So they are not counted among those who are not shown. The same is true for their own request to join."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        hanna, ben, cleo = [await person(tx, name) for name in ("Hanna", "Ben", "Cleo")]
+        event = await event_by(tx, hanna)
+        await host_decisions.change_registration_settings(tx, hanna, event.slug, RegistrationSettings(max_party=2))
+        asking = await event_by(tx, hanna)
+        settings = RegistrationSettings(max_party=2, needs_approval=True)
+        await host_decisions.change_registration_settings(tx, hanna, asking.slug, settings)
+    details = {"whole": "yes", "reply": "going", "party": "2", "is_private": "yes"}
+    async with signed_in(site, ben.user_id) as guest, signed_in(site, cleo.user_id) as other:
+        for each in (event, asking):
+            await guest.post(f"/events/{each.slug}/answer", data=details)
+            page = (await guest.get(f"/events/{each.slug}")).text
+            assert "Ben (you)" in page
+            assert "aren’t shown" not in page
+            page = (await other.get(f"/events/{each.slug}")).text
+            assert "Ben" not in page
+            assert "2 who aren’t shown" in page
 
 
 async def _asking(site: Site, question: RegistrationQuestion) -> str:

@@ -1,17 +1,20 @@
 """RSVP form fields in addition to the reply itself. A form has only the fields that the event uses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance.capacity_change import CapacityImpact, describe
 from openmeet.domain.attendance.model import MOST_IN_PARTY, AnswerMode, Attendance, ReplyDetails
+from openmeet.domain.attendance.queries import seats_by_mode
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
-from openmeet.domain.attendance.rules import largest_party, limits_of
+from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken, fits, largest_party, limits_of
+from openmeet.domain.attendance.waitlist import would_wait
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
@@ -59,8 +62,17 @@ class AnswerFields:
         return labels | {question.id: question.words for question in self.questions}
 
 
-def fields_of(event: Event, registration_settings: RegistrationSettings, own_rsvp: Attendance | None) -> AnswerFields:
-    """The fields for an event and an existing RSVP."""
+def fields_of(
+    event: Event,
+    registration_settings: RegistrationSettings,
+    own_rsvp: Attendance | None,
+    taken: SeatsTaken | None = None,
+) -> AnswerFields:
+    """The fields for an event and an existing RSVP.
+
+    With ``taken``, the places that are taken or held now, the options say which parties would wait for places. Options that
+    would be refused because the person already has a place are left out.
+    """
     limits = limits_of(event, registration_settings)
     ways = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
     largest = max(largest_party(limits, way) or MOST_IN_PARTY for way in ways)
@@ -69,12 +81,13 @@ def fields_of(event: Event, registration_settings: RegistrationSettings, own_rsv
         min(max(registration_settings.max_party, own_rsvp.party if own_rsvp else 1), largest),
         own_rsvp.party if own_rsvp and own_rsvp.is_seated else 1,
     )
+    largest_now = most if taken is None else _largest_party_now(limits, ways, own_rsvp, taken, most)
+    if own_rsvp is not None and _holds_place(own_rsvp):
+        most = min(most, max(largest_now, own_rsvp.party))
     asks_party = most > 1 or (own_rsvp is not None and own_rsvp.party > 1)
+    tells_wait = not _holds_place(own_rsvp) and not registration_settings.needs_approval
     parties = (
-        tuple(
-            (str(n), gettext("Only me") if n == 1 else ngettext("%(number)s person", "%(number)s people", n))
-            for n in range(1, most + 1)
-        )
+        tuple((str(n), _party_label(n, waits=tells_wait and n > largest_now)) for n in range(1, most + 1))
         if asks_party
         else ()
     )
@@ -84,6 +97,44 @@ def fields_of(event: Event, registration_settings: RegistrationSettings, own_rsv
         else ()
     )
     return AnswerFields(parties, registration_settings.asks_names and most > 1, modes, registration_settings.questions)
+
+
+async def fields_now(
+    reader: Reader, event: Event, registration_settings: RegistrationSettings, own_rsvp: Attendance | None
+) -> AnswerFields:
+    """``fields_of`` with the places that are free now."""
+    fields = fields_of(event, registration_settings, own_rsvp)
+    if not fields.parties or limits_of(event, registration_settings).is_unlimited:
+        return fields
+    if not _holds_place(own_rsvp) and await would_wait(reader, event, registration_settings):
+        # Everybody joins the waitlist, and the button says so.
+        return fields
+    return fields_of(event, registration_settings, own_rsvp, await seats_by_mode(reader, event.id))
+
+
+def _holds_place(own_rsvp: Attendance | None) -> bool:
+    return own_rsvp is not None and (own_rsvp.is_seated or own_rsvp.offered_until is not None)
+
+
+def _largest_party_now(
+    limits: SeatLimits,
+    modes: Sequence[AnswerMode | None],
+    own_rsvp: Attendance | None,
+    taken: SeatsTaken,
+    most: int,
+) -> int:
+    """The largest party up to ``most`` for which there are places now in one of the modes, in addition to the places that
+    the person has.
+    """
+    if own_rsvp is not None and _holds_place(own_rsvp):
+        taken = taken.plus(-own_rsvp.party, own_rsvp.mode)
+    return max((n for n in range(1, most + 1) if any(fits(limits, taken, n, mode) for mode in modes)), default=0)
+
+
+def _party_label(party: int, *, waits: bool) -> str:
+    if waits:
+        return ngettext("%(number)s person, on the waitlist", "%(number)s people, on the waitlist", party)
+    return gettext("Only me") if party == 1 else ngettext("%(number)s person", "%(number)s people", party)
 
 
 def values_of(own_rsvp: Attendance | None) -> dict[str, str]:

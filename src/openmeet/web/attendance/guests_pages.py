@@ -165,7 +165,7 @@ async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
     bar = answer_bar_of(bar_input)
     return GuestForm(
         event,
-        forms.fields_of(event, registration_settings, None),
+        await forms.fields_now(reader, event, registration_settings, None),
         answer_texts.sentence_of(bar, bar_input, await _figures_of(reader, event)),
         tuple(
             (reply, answer_texts.reply_label(bar, reply)) for reply in bar.replies if reply is not RsvpReply.DECLINED

@@ -170,7 +170,7 @@ async def _answer_page(
     context = {
         "event": event,
         "mine": own_rsvp,
-        "fields": forms.fields_of(event, registration_settings, own_rsvp),
+        "fields": await forms.fields_now(reader, event, registration_settings, own_rsvp),
         "typed": form_state,
         "wanted": reply if reply in set(RsvpReply) else "",
         "is_open": is_open,

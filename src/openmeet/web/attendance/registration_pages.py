@@ -178,6 +178,12 @@ def _registration_page(
     request: Request, event: Event, form_state: FormState, questions: list[SubmittedQuestion], *, status: int = 200
 ) -> Response:
     numbered = list(enumerate(questions, 1))
+    # A larger party could never come. What was saved before the places were limited stays an option.
+    chosen = form_state.value("max_party")
+    largest_party = max(
+        min(MOST_IN_PARTY, event.content.capacity or MOST_IN_PARTY),
+        min(MOST_IN_PARTY, int(chosen)) if chosen.isascii() and chosen.isdecimal() and len(chosen) < 4 else 1,
+    )
     context = {
         "event": event,
         "typed": FormState(
@@ -200,7 +206,7 @@ def _registration_page(
                 if n == 1
                 else ngettext("Up to %(number)s person", "Up to %(number)s people", n),
             )
-            for n in range(1, MOST_IN_PARTY + 1)
+            for n in range(1, largest_party + 1)
         ],
         "hours": _hours(form_state.value("closes_hours_before")),
         "labels": _LABELS

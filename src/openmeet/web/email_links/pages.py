@@ -39,7 +39,7 @@ from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.notifications.texts import when_label
 from openmeet.emails.unsubscribe import stop, unsubscribed_topic
-from openmeet.web.attendance.forms import fields_of, reply_details_of, values_of
+from openmeet.web.attendance.forms import fields_now, fields_of, reply_details_of, values_of
 from openmeet.web.check_in.pages import ticket_page
 from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import page
@@ -155,7 +155,7 @@ async def _answer_page(
 ) -> Response:
     event_path = f"/events/{quote(event.slug)}"
     registration_settings = await registration_settings_of(reader, event)
-    fields = fields_of(event, registration_settings, own_rsvp)
+    fields = await fields_now(reader, event, registration_settings, own_rsvp)
     private = await _shown_to(reader, event, user_id, own_rsvp)
     bar_input = await bar_input_of(reader, event, user_id, rsvp=own_rsvp, settings=registration_settings)
     bar = answer_bar_of(bar_input)

@@ -50,6 +50,7 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publication_status, publications
 from openmeet.web.attendance import activity_view
+from openmeet.web.attendance.forms import fields_now
 from openmeet.web.attendance.join_requests import oldest_join_requests
 from openmeet.web.events import answer_view, badges, listing, new_links, structured_data, view
 from openmeet.web.events.answer_sharing import sharing_of
@@ -149,7 +150,7 @@ async def _event_context(
 ) -> dict[str, object]:
     registration_settings = await registration.of_event(reader, event)
     viewer = await _viewer_of(reader, request, event, caller, own_rsvp)
-    people = await _people_of(reader, event, viewer)
+    people = await _people_of(reader, event, viewer, registration_settings)
     series = await series_context_of(reader, event, viewer.user_id)
     context = view.event_context(event, viewer, people, registration_settings, _requested_reply(request), reader.now)
     context |= await _sharing_context(reader, request, event, viewer, people)
@@ -233,7 +234,9 @@ async def _viewer_of(
     )
 
 
-async def _people_of(reader: Reader, event: Event, viewer: EventViewer) -> EventPeople:
+async def _people_of(
+    reader: Reader, event: Event, viewer: EventViewer, registration_settings: RegistrationSettings
+) -> EventPeople:
     counts = (await counts_shown(reader, [event.id]))[event.id]
     attendees = await lists.attendees(
         reader,
@@ -247,7 +250,8 @@ async def _people_of(reader: Reader, event: Event, viewer: EventViewer) -> Event
     shown_people = [event.author_id, *co_hosts, *(one.user_id for one in attendees)]
     names = await shown_names(reader, shown_people)
     portraits = await portraits_of(reader, viewer.user_id, shown_people)
-    return EventPeople(counts, attendees, co_hosts, names, portraits)
+    fields = await fields_now(reader, event, registration_settings, viewer.own_rsvp)
+    return EventPeople(counts, attendees, co_hosts, names, portraits, fields)
 
 
 def _requested_reply(request: Request) -> RequestedReply:

@@ -32,6 +32,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
+from openmeet.web.attendance.forms import AnswerFields
 from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of
@@ -114,13 +115,16 @@ class EventViewer:
 
 @dataclass(frozen=True, slots=True)
 class EventPeople:
-    """The people on the page of an event. ``names`` has the names of the author, the co-hosts and the attendees."""
+    """The people on the page of an event. ``names`` has the names of the author, the co-hosts and the attendees. ``fields``
+    are those of the viewer's answer.
+    """
 
     counts: RsvpCounts
     attendees: Sequence[Attendee]
     co_host_ids: Sequence[UserId]
     names: Mapping[UserId, str]
     portraits: Portraits
+    fields: AnswerFields
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +221,7 @@ def _answers_context(
         "people": _attendee_groups(people, viewer.user_id, is_host=viewer.is_hosting) if sees_list else [],
         "sees_list": sees_list,
         "list_audience": registration_settings.list_audience.value,
-        "fields": forms.fields_of(event, registration_settings, own_rsvp),
+        "fields": people.fields,
         "typed": FormState(forms.values_of(own_rsvp)),
         "takes_guests": can_answer
         and registration_settings.takes_guests
