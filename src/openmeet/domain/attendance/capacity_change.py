@@ -47,9 +47,9 @@ async def by_limits(reader: Reader, limits_by_event: Mapping[EventId, tuple[Seat
         " and offered_until is null group by event_id, mode, party order by event_id, mode, party",
         ids=ids,
     ):
-        event_id, one = EventId(row["event_id"]), _WaitingParty(row["party"], _mode(row["mode"]))
+        event_id, party = EventId(row["event_id"]), _WaitingParty(row["party"], _mode(row["mode"]))
         before, after = changed_limits[event_id]
-        if is_too_large(after, one) and not is_too_large(before, one):
+        if is_too_large(after, party) and not is_too_large(before, party):
             stuck[event_id] = stuck.get(event_id, 0) + int(row["found"])
     over = {}
     for event_id, (before, after) in changed_limits.items():

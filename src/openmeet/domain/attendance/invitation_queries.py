@@ -24,7 +24,7 @@ class Invitee:
     invited_as: str
 
 
-async def put(tx: Transaction, series_id: str, one: Invitee) -> None:
+async def put(tx: Transaction, series_id: str, invitee: Invitee) -> None:
     """Invite this person to every new date. Idempotent."""
     await tx.execute(
         """
@@ -32,9 +32,9 @@ async def put(tx: Transaction, series_id: str, one: Invitee) -> None:
         values (:series_id, :user_id, :invited_by, :invited_as, :now) on conflict (series_id, user_id) do nothing
         """,
         series_id=series_id,
-        user_id=one.user_id,
-        invited_by=one.invited_by,
-        invited_as=one.invited_as,
+        user_id=invitee.user_id,
+        invited_by=invitee.invited_by,
+        invited_as=invitee.invited_as,
         now=tx.now,
     )
 

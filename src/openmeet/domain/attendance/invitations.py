@@ -94,17 +94,17 @@ async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[E
             await _invite(tx, date, one, is_private=is_private)
 
 
-async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bool) -> tuple[Attendance, bool]:
+async def _invite(tx: Transaction, event: Event, invitee: Invitee, *, is_private: bool) -> tuple[Attendance, bool]:
     """Return the row under which the host sees this address, and whether it was invited just now. The event is locked."""
-    rsvp = await queries.by_invited_as(tx, event.id, one.invited_as)
-    if rsvp is None and await queries.find(tx, event.id, one.user_id) is not None:
+    rsvp = await queries.by_invited_as(tx, event.id, invitee.invited_as)
+    if rsvp is None and await queries.find(tx, event.id, invitee.user_id) is not None:
         nobody = await guests.make(tx, display_name="", email=None)
-        return await _put(tx, event, replace(one, user_id=nobody), None, is_private=True), False
+        return await _put(tx, event, replace(invitee, user_id=nobody), None, is_private=True), False
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
         if rsvp.pending_for is PendingFor.UNKNOWN_STATUS:
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
-        caller = Caller(one.invited_by, "")
+        caller = Caller(invitee.invited_by, "")
         has_room = await save_rsvp.expire_offers_and_check_room(
             tx, event, await registration.of_event(tx, event), rsvp, save_rsvp.stored_details(rsvp)
         )
@@ -113,22 +113,24 @@ async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bo
         )
         await host_decisions.notify_approved(tx, event, [let_in])
         return let_in, False
-    saved = await _put(tx, event, one, rsvp, is_private=is_private)
+    saved = await _put(tx, event, invitee, rsvp, is_private=is_private)
     return saved, rsvp is None or saved.status is not rsvp.status
 
 
-async def _put(tx: Transaction, event: Event, one: Invitee, rsvp: Attendance | None, *, is_private: bool) -> Attendance:
+async def _put(
+    tx: Transaction, event: Event, invitee: Invitee, rsvp: Attendance | None, *, is_private: bool
+) -> Attendance:
     details = replace(save_rsvp.stored_details(rsvp), is_private=rsvp.is_private if rsvp else is_private)
     decision = rules.decide(
         event, DEFAULT, rsvp, AttendanceAction.INVITE, relationship=EventRelationship(), has_room=False, now=tx.now
     )
     if rsvp is not None and rsvp.status is decision.status:
         return rsvp
-    user_id = one.user_id if rsvp is None else rsvp.user_id
+    user_id = invitee.user_id if rsvp is None else rsvp.user_id
     saved = await host_decisions.save_host_decision(
-        tx, event, user_id, rsvp, decision, details, Caller(one.invited_by, ""), is_approved=True
+        tx, event, user_id, rsvp, decision, details, Caller(invitee.invited_by, ""), is_approved=True
     )
-    await queries.set_invited_as(tx, saved.id, one.invited_as)
+    await queries.set_invited_as(tx, saved.id, invitee.invited_as)
     if event.visibility is Visibility.PRIVATE:
         await event_changes.reconsider_hidden_rsvps(tx, [event])
     return saved

@@ -204,18 +204,18 @@ class AttendeeRow:
 
 
 async def for_hosts(
-    reader: Reader, event_id: EventId, which: AttendeeFilter, after: AttendeeCursor | None, limit: int
+    reader: Reader, event_id: EventId, attendee_filter: AttendeeFilter, after: AttendeeCursor | None, limit: int
 ) -> list[Attendee]:
     """RSVPs by waitlist order and arrival, including people who are hidden from other viewers."""
     search = ""
     values: dict[str, object] = {}
-    if which.q:
+    if attendee_filter.q:
         search = f"""and (lower(coalesce(a.invited_as, '')) like :q escape '!'
                     or not {IS_UNANSWERED_INVITATION} and (
                        lower(u.display_name) like :q escape '!'
                     or lower(a.guest_names) like :q escape '!'
                     or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!')))"""
-        values["q"] = "%" + re.sub(r"([!%_])", r"!\1", which.q.lower()) + "%"
+        values["q"] = "%" + re.sub(r"([!%_])", r"!\1", attendee_filter.q.lower()) + "%"
     after_clause = ""
     if after is not None:
         after_clause = """and (coalesce(a.waitlist_number, 0) > :waitlist_number or (coalesce(a.waitlist_number, 0) = :waitlist_number and
@@ -232,7 +232,7 @@ async def for_hosts(
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
-        wanted=[status.value for status in which.statuses],
+        wanted=[status.value for status in attendee_filter.statuses],
         limit=limit,
         **values,
     )
@@ -312,42 +312,42 @@ def new_time_sentence(going: int, unconfirmed: int) -> str:
     )
 
 
-def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
+def shown(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
     """One RSVP as text. A person invited by address is shown by that address until they have answered.
 
     That is also true after the host revokes the invitation or checks them in, because the owner of the address would be
     revealed otherwise. The names of their guests are left out for the same reason.
     """
-    words = str(STATUS_LABELS[one.status])
-    if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
+    words = str(STATUS_LABELS[attendee.status])
+    if attendee.status is AttendanceStatus.WAITLISTED and attendee.offered_until is not None:
         words = gettext("a place is held")
-    elif one.status is AttendanceStatus.WAITLISTED and is_too_large(limits, one):
+    elif attendee.status is AttendanceStatus.WAITLISTED and is_too_large(limits, attendee):
         words = gettext("waiting with more people than there are places, so others move up first")
-    elif one.pending_for is PendingFor.FOREIGN:
+    elif attendee.pending_for is PendingFor.FOREIGN:
         words = gettext("answered in another app")
-    elif one.pending_for is PendingFor.UNKNOWN_STATUS:
+    elif attendee.pending_for is PendingFor.UNKNOWN_STATUS:
         words = gettext("unclear answer")
     return AttendeeRow(
-        one.attendance_id,
-        one.user_id,
-        one.invited_as if one.is_unanswered_invitation else names[one.user_id],
-        one.status,
+        attendee.attendance_id,
+        attendee.user_id,
+        attendee.invited_as if attendee.is_unanswered_invitation else names[attendee.user_id],
+        attendee.status,
         words,
-        one.party,
-        () if one.is_unanswered_invitation else one.guest_names,
-        one.mode,
-        one.pending_for,
+        attendee.party,
+        () if attendee.is_unanswered_invitation else attendee.guest_names,
+        attendee.mode,
+        attendee.pending_for,
         # Either value would reveal whether this address has a local account.
-        one.is_guest and not one.is_unanswered_invitation,
-        one.is_private and not one.is_unanswered_invitation,
-        one.offered_until is not None,
-        one.is_unanswered_invitation,
+        attendee.is_guest and not attendee.is_unanswered_invitation,
+        attendee.is_private and not attendee.is_unanswered_invitation,
+        attendee.offered_until is not None,
+        attendee.is_unanswered_invitation,
     )
 
 
-def format_cursor(one: Attendee) -> str:
+def format_cursor(attendee: Attendee) -> str:
     """The cursor after this RSVP."""
-    return packed(f"{one.waitlist_number}.{one.answered_at}.{one.attendance_id}")
+    return packed(f"{attendee.waitlist_number}.{attendee.answered_at}.{attendee.attendance_id}")
 
 
 def parse_cursor(text: str) -> AttendeeCursor | None:

@@ -125,8 +125,8 @@ async def earliest_answered(
     )
     answered_by_user: dict[UserId, AnsweredEvents] = {}
     for row in rows:
-        one = answered_by_user.setdefault(UserId(row["user_id"]), AnsweredEvents([], int(row["total"])))
-        one.earliest.append(EventId(row["event_id"]))
+        answered = answered_by_user.setdefault(UserId(row["user_id"]), AnsweredEvents([], int(row["total"])))
+        answered.earliest.append(EventId(row["event_id"]))
     return answered_by_user
 
 
@@ -170,21 +170,21 @@ async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
     return [event.author_id, *(await co_hosts_of(reader, [event.id])).get(event.id, ())]
 
 
-def notification_revision(now: Instant, who: UserId, status: AttendanceStatus) -> int:
+def notification_revision(now: Instant, person: UserId, status: AttendanceStatus) -> int:
     """Return a revision that distinguishes notifications about RSVPs of many people, or of one person twice, in one
     transaction.
     """
     return (
         now // _MILLISECOND * _NUMBERS_PER_MILLISECOND
-        + zlib.crc32(f"{who} {status}".encode()) % _NUMBERS_PER_MILLISECOND
+        + zlib.crc32(f"{person} {status}".encode()) % _NUMBERS_PER_MILLISECOND
     )
 
 
 async def notify_hosts(
-    tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
+    tx: Transaction, event: Event, hosts: Sequence[UserId], person: UserId, status: AttendanceStatus
 ) -> None:
     """Notify the hosts of an RSVP."""
-    await notify_hosts_of_each(tx, event, hosts, [(who, status)])
+    await notify_hosts_of_each(tx, event, hosts, [(person, status)])
 
 
 async def notify_hosts_of_each(
@@ -202,13 +202,13 @@ async def notify_hosts_of_each(
 
 
 async def host_notification_writes(
-    tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
+    tx: Transaction, event: Event, hosts: Sequence[UserId], person: UserId, status: AttendanceStatus
 ) -> Sequence[SqlWrite] | None:
     """Return the writes of ``notify_hosts``, to be executed in one batch with the RSVP, or None if that is not
     possible.
     """
-    answer, number = NewAnswer(person_id=who, answer=status.value), notification_revision(tx.now, who, status)
-    to = [one for one in hosts if one != who]
+    answer, number = NewAnswer(person_id=person, answer=status.value), notification_revision(tx.now, person, status)
+    to = [one for one in hosts if one != person]
     return await notify_write(tx, kinds.NEW_ANSWER, event.id, to, answer, revision=number)
 
 

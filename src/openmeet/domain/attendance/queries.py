@@ -329,23 +329,23 @@ _INSERT_EACH = insert_rows_sql(
 )
 
 
-def _values(one: Attendance) -> dict[str, object]:
+def _values(attendance: Attendance) -> dict[str, object]:
     return {
-        "status": one.status.value,
-        "waitlist_number": one.waitlist_number,
-        "source": one.source.value,
-        "answered_at": one.answered_at,
-        "party": one.party,
-        "mode": one.mode.value if one.mode else None,
-        "offered_until": one.offered_until,
-        "pending_for": one.pending_for.value if one.pending_for else None,
-        "approved_at": one.approved_at,
-        "known_starts_at": one.known_starts_at,
-        "is_private": int(one.is_private),
-        "skips_record": int(one.skips_record),
-        "guest_names": msgspec.json.encode(one.guest_names).decode(),
-        "replies": msgspec.json.encode(dict(one.form_responses)).decode(),
-        "reply_words": msgspec.json.encode(dict(one.question_texts)).decode(),
+        "status": attendance.status.value,
+        "waitlist_number": attendance.waitlist_number,
+        "source": attendance.source.value,
+        "answered_at": attendance.answered_at,
+        "party": attendance.party,
+        "mode": attendance.mode.value if attendance.mode else None,
+        "offered_until": attendance.offered_until,
+        "pending_for": attendance.pending_for.value if attendance.pending_for else None,
+        "approved_at": attendance.approved_at,
+        "known_starts_at": attendance.known_starts_at,
+        "is_private": int(attendance.is_private),
+        "skips_record": int(attendance.skips_record),
+        "guest_names": msgspec.json.encode(attendance.guest_names).decode(),
+        "replies": msgspec.json.encode(dict(attendance.form_responses)).decode(),
+        "reply_words": msgspec.json.encode(dict(attendance.question_texts)).decode(),
     }
 
 

@@ -311,10 +311,10 @@ def largest_party(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
     return min((limit for limit in both if limit is not None), default=None)
 
 
-def is_too_large(limits: SeatLimits, one: HasParty) -> bool:
+def is_too_large(limits: SeatLimits, party: HasParty) -> bool:
     """Whether this party would not fit even if it were alone, because a limit was lowered since they answered."""
-    most = largest_party(limits, one.mode)
-    return most is not None and one.party > most
+    most = largest_party(limits, party.mode)
+    return most is not None and party.party > most
 
 
 def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:

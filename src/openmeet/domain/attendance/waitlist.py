@@ -273,9 +273,9 @@ async def first_number(reader: Reader, event_id: EventId) -> int:
     return await _number(reader, event_id, "min")
 
 
-async def _number(reader: Reader, event_id: EventId, which: str) -> int:
+async def _number(reader: Reader, event_id: EventId, aggregate: str) -> int:
     row = await reader.fetch_one(
-        f"select coalesce({which}(waitlist_number), 0) as number from attendances where event_id = :event_id",
+        f"select coalesce({aggregate}(waitlist_number), 0) as number from attendances where event_id = :event_id",
         event_id=event_id,
     )
     return int(row["number"]) if row else 0

@@ -67,9 +67,9 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def digest_of(user_id: str, what: bytes) -> bytes:
+def digest_of(user_id: str, content: bytes) -> bytes:
     """A digest that detects a repeated subscription without revealing the address."""
-    return hashlib.sha256(user_id.encode() + b"\x00" + what).digest()
+    return hashlib.sha256(user_id.encode() + b"\x00" + content).digest()
 
 
 async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
@@ -121,10 +121,10 @@ def read_file(data: bytes, now: Instant, zone: str) -> ReadFile:
     )
 
 
-def _date(one: Instance, zone: str) -> ReadDate:
-    event = one.event
-    named = one.zone_name if is_zone(one.zone_name) else zone
-    starts_at, ends_at = one.starts_at, one.ends_at
+def _date(instance: Instance, zone: str) -> ReadDate:
+    event = instance.event
+    named = instance.zone_name if is_zone(instance.zone_name) else zone
+    starts_at, ends_at = instance.starts_at, instance.ends_at
     if event.pattern.zone_name is None and not event.pattern.is_all_day:
         # A floating time has no time zone. It is interpreted in the reader's time zone.
         named = zone

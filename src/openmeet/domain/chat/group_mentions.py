@@ -88,9 +88,9 @@ async def _last_call(
     return row["last"] if row else None
 
 
-def calls_of(one: ChatMessage) -> frozenset[GroupMention]:
+def calls_of(message: ChatMessage) -> frozenset[GroupMention]:
     """The group mentions of a stored message."""
-    listed = one.details.get("calls")
+    listed = message.details.get("calls")
     return frozenset(GroupMention(call) for call in listed) if isinstance(listed, list) else frozenset()
 
 
@@ -100,12 +100,12 @@ def is_group_mention(name: str) -> bool:
 
 
 async def page_of_people_called(
-    tx: Transaction, room: Room, one: ChatMessage, after: UserId | None
+    tx: Transaction, room: Room, message: ChatMessage, after: UserId | None
 ) -> tuple[Collection[UserId], UserId | None]:
     """Store the next people addressed by a group mention of a message, if they may read the message. Return them, and
     the last person looked at, or None if there are no more.
     """
-    calls = calls_of(one)
+    calls = calls_of(message)
     if not calls:
         return (), None
     only_hosts = GroupMention.EVERYONE not in calls
@@ -123,10 +123,10 @@ async def page_of_people_called(
     listed = [UserId(row["user_id"]) for row in rows]
     access_by_person = await access_of_each(tx, room, listed)
     with_access = [
-        who for who in listed if access_by_person.get(who, Access.NONE) is not Access.NONE and who != one.user_id
+        who for who in listed if access_by_person.get(who, Access.NONE) is not Access.NONE and who != message.user_id
     ]
     await tx.execute_many(
         "insert into chat_mentions (message_id, user_id, is_called) values (:message, :person, 1) on conflict do nothing",
-        [{"message": one.id, "person": who} for who in with_access],
+        [{"message": message.id, "person": who} for who in with_access],
     )
     return with_access, listed[-1] if len(listed) == _PAGE else None

@@ -56,7 +56,7 @@ async def send(
     await posting.check_slow_mode(tx, room, author)
     is_held = await posting.waits_for_moderator(tx, room, author, body)
     entry = log.entry_after(room)
-    one = ChatMessage(
+    message = ChatMessage(
         id=ChatMessageId(new_id(tx.now)),
         room_id=room.id,
         number=entry.number,
@@ -69,45 +69,45 @@ async def send(
         external_id=external_id,
         held_at=tx.now if is_held else None,
     )
-    await message_queries.insert(tx, entry, one, search_index_terms(one))
-    await messages.add_mentions(tx, room, one, mentions)
-    return one
+    await message_queries.insert(tx, entry, message, search_index_terms(message))
+    await messages.add_mentions(tx, room, message, mentions)
+    return message
 
 
 async def edit(tx: Transaction, sender: str, message_id: ChatMessageId, text: str) -> ChatMessage:
     """Change a guest's own text, up to a day after it was sent. Raises NotFound, Forbidden (``AuthorOnly`` …), Refused
     (``TooLate``, ``Removed``), InvalidForm.
     """
-    one = await _own(tx, sender, message_id)
-    room = await _writable(tx, one.room_id, sender)
-    edited = posting.checked_edit(one, text, tx.now)
+    message = await _own(tx, sender, message_id)
+    room = await _writable(tx, message.room_id, sender)
+    edited = posting.checked_edit(message, text, tx.now)
     if not edited.changes:
-        return one
+        return message
     waits = await posting.waits_for_moderator(tx, room, MessageAuthor(matrix_sender=sender), edited.text)
     changed = edited.message(tx.now, waits=waits)
-    await message_queries.keep_earlier_text(tx, one)
+    await message_queries.keep_earlier_text(tx, message)
     await messages.write_message(tx, changed)
-    await log.append(tx, one.room_id, LogKind.EDITED, one.id)
+    await log.append(tx, message.room_id, LogKind.EDITED, message.id)
     return changed
 
 
 async def retract(tx: Transaction, sender: str, message_id: ChatMessageId) -> ChatMessage:
     """Empty a guest's own message, even after they left. Idempotent. Raises NotFound, Forbidden (``AuthorOnly``)."""
-    one = await _own(tx, sender, message_id)
-    if one.is_taken_back:
-        return one
-    await tx.execute("delete from chat_removed where message_id = :id", id=one.id)
-    await pictures.release(tx, [one.id])
-    return await messages.empty(tx, one, None)
+    message = await _own(tx, sender, message_id)
+    if message.is_taken_back:
+        return message
+    await tx.execute("delete from chat_removed where message_id = :id", id=message.id)
+    await pictures.release(tx, [message.id])
+    return await messages.empty(tx, message, None)
 
 
 async def react(tx: Transaction, sender: str, message_id: ChatMessageId, emoji: str, external_id: str) -> None:
     """Add a guest's reaction. Raises NotFound, Forbidden, InvalidForm (``emoji``), Refused (``Removed``, ``TooManyReactions``)."""
-    one = await message_queries.by_id(tx, message_id)
-    if one is None or one.is_held:
+    message = await message_queries.by_id(tx, message_id)
+    if message is None or message.is_held:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-    await _writable(tx, one.room_id, sender)
-    await reactions.add(tx, one, emoji, matrix_sender=sender, external_id=external_id)
+    await _writable(tx, message.room_id, sender)
+    await reactions.add(tx, message, emoji, matrix_sender=sender, external_id=external_id)
 
 
 async def _own(tx: Transaction, sender: str, message_id: ChatMessageId) -> ChatMessage:
@@ -115,10 +115,10 @@ async def _own(tx: Transaction, sender: str, message_id: ChatMessageId) -> ChatM
     if message is None:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
     await room_queries.lock(tx, message.room_id)
-    one = await message_queries.by_id(tx, message_id) or message
-    if one.matrix_sender != sender:
+    own = await message_queries.by_id(tx, message_id) or message
+    if own.matrix_sender != sender:
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
-    return one
+    return own
 
 
 async def _writable(tx: Transaction, room_id: RoomId, sender: str) -> Room:

@@ -88,31 +88,31 @@ async def by_id(reader: Reader, message: ChatMessageId) -> ChatMessage | None:
     return message_of(row) if row else None
 
 
-async def insert(tx: Transaction, entry: log.NextEntry, one: ChatMessage, search_words: str) -> None:
+async def insert(tx: Transaction, entry: log.NextEntry, message: ChatMessage, search_words: str) -> None:
     """Store a new message and its log entry. Both have the same number."""
     values: dict[str, object] = {
-        "id": one.id,
-        "room_id": one.room_id,
-        "number": one.number,
-        "user_id": one.user_id,
-        "matrix_sender": one.matrix_sender,
-        "client_id": one.client_id,
-        "kind": one.kind.value,
-        "body": one.body,
-        "details": json.dumps(one.details),
-        "about": one.about,
-        "reply_to": one.reply_to,
-        "external_id": one.external_id,
-        "revision": one.revision,
-        "said_at": one.said_at,
-        "edited_at": one.edited_at,
-        "removed_at": one.removed_at,
-        "removed_by": one.removed_by,
-        "held_at": one.held_at,
-        "removed_by_site": int(one.removed_by_site),
+        "id": message.id,
+        "room_id": message.room_id,
+        "number": message.number,
+        "user_id": message.user_id,
+        "matrix_sender": message.matrix_sender,
+        "client_id": message.client_id,
+        "kind": message.kind.value,
+        "body": message.body,
+        "details": json.dumps(message.details),
+        "about": message.about,
+        "reply_to": message.reply_to,
+        "external_id": message.external_id,
+        "revision": message.revision,
+        "said_at": message.said_at,
+        "edited_at": message.edited_at,
+        "removed_at": message.removed_at,
+        "removed_by": message.removed_by,
+        "held_at": message.held_at,
+        "removed_by_site": int(message.removed_by_site),
         "search_words": search_words,
     }
-    await log.write(tx, entry, LogKind.POSTED, one.id, along=[SqlWrite(_INSERT, values)], said_at=tx.now)
+    await log.write(tx, entry, LogKind.POSTED, message.id, along=[SqlWrite(_INSERT, values)], said_at=tx.now)
 
 
 async def insert_notice(tx: Transaction, room: RoomId, notice: RoomNotice, **details: str) -> None:
@@ -169,15 +169,15 @@ async def shown_counts(reader: Reader, author: MessageAuthor) -> dict[RoomId, tu
     return {RoomId(row["room_id"]): (int(row["said"]), int(row["linked"])) for row in rows}
 
 
-async def around(reader: Reader, one: ChatMessage, number: int) -> list[ChatMessage]:
+async def around(reader: Reader, chat_message: ChatMessage, number: int) -> list[ChatMessage]:
     """A message with up to ``number`` messages before and after it, in order."""
-    near = {one.id: one}
+    near = {chat_message.id: chat_message}
     for compared, order in (("<", "desc"), (">", "asc")):
         rows = await reader.fetch(
             f"select {COLUMNS} from chat_messages m where m.room_id = :room and m.number {compared} :here"
             f" order by m.number {order} limit :limit",
-            room=one.room_id,
-            here=one.number,
+            room=chat_message.room_id,
+            here=chat_message.number,
             limit=number,
         )
         near |= {message.id: message for message in map(message_of, rows)}
@@ -222,12 +222,12 @@ async def by_ids(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMes
     return {one.id: one for one in map(message_of, rows)}
 
 
-async def keep_earlier_text(tx: Transaction, one: ChatMessage) -> None:
+async def keep_earlier_text(tx: Transaction, message: ChatMessage) -> None:
     """Keep the text before an edit, for moderators."""
     await tx.execute(
         "insert into chat_edits (message_id, revision, body, until) values (:id, :revision, :body, :until)",
-        id=one.id,
-        revision=one.revision,
-        body=one.body,
+        id=message.id,
+        revision=message.revision,
+        body=message.body,
         until=Instant(tx.now + SEALED_FOR),
     )

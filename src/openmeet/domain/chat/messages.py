@@ -74,12 +74,12 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     if level is not Access.MODERATE:
         await posting.check_slow_mode(tx, room, author)
     choices = new.details.get("choices")
-    written = [body, *(choices if isinstance(choices, list) else ()), *(one.alt for one in new.pictures)]
+    written = [body, *(choices if isinstance(choices, list) else ()), *(message.alt for message in new.pictures)]
     is_held = level is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, "\n".join(written))
     calls = () if is_signal else await group_mentions.allowed_group_mentions(tx, room, caller.user_id, level, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)
-    one = ChatMessage(
+    message = ChatMessage(
         id=ChatMessageId(new_id(tx.now)),
         room_id=room_id,
         number=entry.number,
@@ -93,10 +93,10 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
         reply_to=new.reply_to,
         held_at=tx.now if is_held else None,
     )
-    await message_queries.insert(tx, entry, one, search_index_terms(one))
-    await pictures.attach(tx, one.id, shown)
-    await add_mentions(tx, room, one, new.mentions)
-    return one, True
+    await message_queries.insert(tx, entry, message, search_index_terms(message))
+    await pictures.attach(tx, message.id, shown)
+    await add_mentions(tx, room, message, new.mentions)
+    return message, True
 
 
 async def require_write_access(
@@ -144,7 +144,7 @@ async def _check_reply(
 
 
 async def add_mentions(
-    tx: Transaction, room: Room, one: ChatMessage, mentioned_ids: Collection[UserId]
+    tx: Transaction, room: Room, message: ChatMessage, mentioned_ids: Collection[UserId]
 ) -> list[UserId]:
     """Store the mentions of people who may read the message and whose names its author can see. Return the newly
     mentioned.
@@ -155,24 +155,26 @@ async def add_mentions(
     that was in an earlier text of the message keeps referring to the same person, even if somebody else has that name
     now.
     """
-    with_access = await people.named_among(tx, room, mentioned_ids, one.user_id)
+    with_access = await people.named_among(tx, room, mentioned_ids, message.user_id)
     mentioned = [person for person in dict.fromkeys(mentioned_ids) if person in with_access]
-    rows = await tx.fetch("select name from chat_mentions where message_id = :id and name <> ''", id=one.id)
+    rows = await tx.fetch("select name from chat_mentions where message_id = :id and name <> ''", id=message.id)
     known_names = {row["name"] for row in rows}
     names = [
-        name for name in mentioned_names(one.body) if not (group_mentions.is_group_mention(name) or name in known_names)
+        name
+        for name in mentioned_names(message.body)
+        if not (group_mentions.is_group_mention(name) or name in known_names)
     ]
-    called = await people.people_named(tx, room, names, one.user_id)
+    called = await people.people_named(tx, room, names, message.user_id)
     written = {person: name for name, person in called.items()}
     added = []
     for person in list(dict.fromkeys((*mentioned, *written)))[:MAX_MENTIONS]:
         made = await tx.execute(
             "insert into chat_mentions (message_id, user_id, name) values (:message, :person, :name) on conflict do nothing",
-            message=one.id,
+            message=message.id,
             person=person,
             name=written.get(person, ""),
         )
-        if made and person != one.user_id:
+        if made and person != message.user_id:
             added.append(person)
     return added
 
@@ -185,51 +187,51 @@ async def edit(
     Raises NotFound, Forbidden (``AuthorOnly``, ``Muted`` …), Refused (``TooLate``, ``Removed``, ``NotEditable``),
     Conflict (``RevisionChanged``), InvalidForm (``text``).
     """
-    one, room, level = await lock_visible_message(tx, caller, message_id)
-    if one.user_id != caller.user_id:
+    message, room, level = await lock_visible_message(tx, caller, message_id)
+    if message.user_id != caller.user_id:
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
     await require_write_access(tx, room, caller.user_id, level)
-    if one.is_removed:
+    if message.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
-    if one.kind is not MessageKind.TEXT:
+    if message.kind is not MessageKind.TEXT:
         raise Refused(ChatReason.NOT_EDITABLE, name="NotEditable")
-    if if_revision is not None and if_revision != one.revision:
+    if if_revision is not None and if_revision != message.revision:
         raise Conflict(ChatReason.REVISION_CHANGED, name="RevisionChanged")
-    edited = posting.checked_edit(one, text, tx.now)
+    edited = posting.checked_edit(message, text, tx.now)
     if not edited.changes:
-        return one
+        return message
     author = MessageAuthor(caller.user_id)
     waits = level is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, edited.text)
     changed = edited.message(tx.now, waits=waits)
-    await message_queries.keep_earlier_text(tx, one)
+    await message_queries.keep_earlier_text(tx, message)
     await write_message(tx, changed)
     await add_mentions(tx, room, changed, ())
-    await log.append(tx, room.id, LogKind.EDITED, one.id)
+    await log.append(tx, room.id, LogKind.EDITED, message.id)
     return changed
 
 
 async def is_author(reader: Reader, message_id: ChatMessageId, person: UserId) -> bool:
     """Whether this person wrote the message. False if there is no such message."""
-    one = await message_queries.by_id(reader, message_id)
-    return one is not None and one.user_id == person
+    message = await message_queries.by_id(reader, message_id)
+    return message is not None and message.user_id == person
 
 
 async def retract(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
     """Empty one's own message; its position remains. People can do this even after leaving the room. Idempotent. Raises
     NotFound, Forbidden (``AuthorOnly``).
     """
-    one = await message_queries.by_id(tx, message_id)
-    if one is None or one.user_id != caller.user_id:
+    message = await message_queries.by_id(tx, message_id)
+    if message is None or message.user_id != caller.user_id:
         await queries.visible_message(tx, message_id, caller.user_id)
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
-    await room_queries.lock(tx, one.room_id)
-    one = await message_queries.by_id(tx, message_id) or one
-    if one.is_taken_back:
-        return one
+    await room_queries.lock(tx, message.room_id)
+    message = await message_queries.by_id(tx, message_id) or message
+    if message.is_taken_back:
+        return message
     # After this, a text that a moderator removed can no longer be restored.
-    await tx.execute("delete from chat_removed where message_id = :id", id=one.id)
-    await pictures.release(tx, [one.id])
-    return await empty(tx, one, caller.user_id)
+    await tx.execute("delete from chat_removed where message_id = :id", id=message.id)
+    await pictures.release(tx, [message.id])
+    return await empty(tx, message, caller.user_id)
 
 
 async def remove(
@@ -240,28 +242,34 @@ async def remove(
     ``of_site``: see ``lock_moderated_message``. Raises NotFound, Forbidden (``NotAModerator``), InvalidForm
     (``reason``).
     """
-    one, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
+    message, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
     checked_reason = _checked_reason(reason)
     if not checked_reason:
         raise InvalidForm({"reason": ChatReason.REASON_NEEDED()})
-    if one.is_removed:
-        return one
+    if message.is_removed:
+        return message
     await tx.execute(
         "insert into chat_removed (message_id, body_sealed, until) values (:id, :sealed, :until)",
-        id=one.id,
-        sealed=sealer.seal(json.dumps([one.body, one.details]).encode(), purpose_of(one.id)),
+        id=message.id,
+        sealed=sealer.seal(json.dumps([message.body, message.details]).encode(), purpose_of(message.id)),
         until=Instant(tx.now + SEALED_FOR),
     )
-    removed = await empty(tx, one, caller.user_id, of_site=of_site)
+    removed = await empty(tx, message, caller.user_id, of_site=of_site)
     await tx.execute(
         "update chat_reports set closed_at = :now, outcome = 'acted' where message_id = :id and closed_at is null"
         " and to_tenant in (0, cast(:of_site as integer))",
         now=tx.now,
-        id=one.id,
+        id=message.id,
         of_site=int(of_site),
     )
     await note_act(
-        tx, room.id, ModerationAct.REMOVED, by=caller.user_id, message=one.id, about=one.user_id, reason=checked_reason
+        tx,
+        room.id,
+        ModerationAct.REMOVED,
+        by=caller.user_id,
+        message=message.id,
+        about=message.user_id,
+        reason=checked_reason,
     )
     return removed
 
@@ -274,40 +282,40 @@ async def restore(
 
     Raises NotFound, Forbidden, Refused (``TakenBack``, ``NothingToRestore``, ``RemovedBySite``).
     """
-    one, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
-    if not one.is_removed:
-        return one
-    require_may_decide_removal(one, of_site=of_site)
+    message, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
+    if not message.is_removed:
+        return message
+    require_may_decide_removal(message, of_site=of_site)
     row = await tx.fetch_one(
-        "select body_sealed from chat_removed where message_id = :id and until > :now", id=one.id, now=tx.now
+        "select body_sealed from chat_removed where message_id = :id and until > :now", id=message.id, now=tx.now
     )
     if row is None:
-        taken_back = one.is_taken_back
+        taken_back = message.is_taken_back
         raise Refused(
             ChatReason.TAKEN_BACK_BY_AUTHOR if taken_back else ChatReason.NOTHING_TO_RESTORE,
             name="TakenBack" if taken_back else "NothingToRestore",
         )
     try:
-        body, details = json.loads(sealer.unseal(bytes(row["body_sealed"]), purpose_of(one.id)))
+        body, details = json.loads(sealer.unseal(bytes(row["body_sealed"]), purpose_of(message.id)))
     except CannotUnseal:
         raise Refused(ChatReason.NOTHING_TO_RESTORE, name="NothingToRestore") from None
     back = replace(
-        one,
+        message,
         body=body,
         details=details,
         removed_at=None,
         removed_by=None,
         removed_by_site=False,
-        revision=one.revision + 1,
+        revision=message.revision + 1,
     )
     await write_message(tx, back)
-    await tx.execute("delete from chat_removed where message_id = :id", id=one.id)
+    await tx.execute("delete from chat_removed where message_id = :id", id=message.id)
     await tx.execute(
         "update chat_reports set outcome = 'dismissed' where message_id = :id and outcome = 'acted' and to_tenant = 1",
-        id=one.id,
+        id=message.id,
     )
-    await note_act(tx, room.id, ModerationAct.RESTORED, by=caller.user_id, message=one.id, about=one.user_id)
-    number = await log.append(tx, room.id, LogKind.RESTORED, one.id)
+    await note_act(tx, room.id, ModerationAct.RESTORED, by=caller.user_id, message=message.id, about=message.user_id)
+    number = await log.append(tx, room.id, LogKind.RESTORED, message.id)
     await notify_author(tx, kinds.CHAT_RESTORED, back, number)
     return back
 
@@ -325,21 +333,23 @@ async def release(tx: Transaction, caller: Caller, message_id: ChatMessageId, re
 async def _set_held(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str, *, held: bool
 ) -> ChatMessage:
-    one, room, level = await lock_visible_message(tx, caller, message_id)
+    message, room, level = await lock_visible_message(tx, caller, message_id)
     require_at_least(level, Access.MODERATE)
     checked_reason = _checked_reason(reason)
-    if one.is_removed or one.is_held is held:
-        return one
+    if message.is_removed or message.is_held is held:
+        return message
     act = ModerationAct.HELD if held else ModerationAct.RELEASED
-    await note_act(tx, room.id, act, by=caller.user_id, message=one.id, about=one.user_id, reason=checked_reason)
-    return await set_held(tx, one, held=held)
+    await note_act(
+        tx, room.id, act, by=caller.user_id, message=message.id, about=message.user_id, reason=checked_reason
+    )
+    return await set_held(tx, message, held=held)
 
 
-async def set_held(tx: Transaction, one: ChatMessage, *, held: bool) -> ChatMessage:
+async def set_held(tx: Transaction, message: ChatMessage, *, held: bool) -> ChatMessage:
     """Hold or release a message. The caller has locked the room and checked access, or acts for the program."""
-    changed = replace(one, held_at=tx.now if held else None)
+    changed = replace(message, held_at=tx.now if held else None)
     await write_message(tx, changed)
-    await log.append(tx, one.room_id, LogKind.REMOVED if held else LogKind.RESTORED, one.id)
+    await log.append(tx, message.room_id, LogKind.REMOVED if held else LogKind.RESTORED, message.id)
     return changed
 
 
@@ -377,11 +387,11 @@ async def lock_moderated_message(
     return now_there, locked_room
 
 
-def require_may_decide_removal(one: ChatMessage, *, of_site: bool) -> None:
+def require_may_decide_removal(message: ChatMessage, *, of_site: bool) -> None:
     """Raise Refused (``RemovedBySite``) if the community's moderators removed the message and the caller is not one of
     them.
     """
-    if one.removed_by_site and not of_site:
+    if message.removed_by_site and not of_site:
         raise Refused(ChatReason.REMOVED_BY_SITE, name="RemovedBySite")
 
 
@@ -401,7 +411,7 @@ async def sealed_content(
     return str(body), pictures_in(details)
 
 
-async def write_message(tx: Transaction, one: ChatMessage) -> None:
+async def write_message(tx: Transaction, message: ChatMessage) -> None:
     """Write the parts of a message that can change, with its search words. The room is locked. The caller writes the
     log entry.
     """
@@ -412,37 +422,37 @@ async def write_message(tx: Transaction, one: ChatMessage) -> None:
                removed_by = :removed_by, removed_by_site = :by_site, held_at = :held_at, search_words = :words
          where id = :id
         """,
-        id=one.id,
-        body=one.body,
-        details=json.dumps(one.details),
-        revision=one.revision,
-        edited_at=one.edited_at,
-        removed_at=one.removed_at,
-        removed_by=one.removed_by,
-        by_site=int(one.removed_by_site),
-        held_at=one.held_at,
-        words=search_index_terms(one),
+        id=message.id,
+        body=message.body,
+        details=json.dumps(message.details),
+        revision=message.revision,
+        edited_at=message.edited_at,
+        removed_at=message.removed_at,
+        removed_by=message.removed_by,
+        by_site=int(message.removed_by_site),
+        held_at=message.held_at,
+        words=search_index_terms(message),
     )
 
 
-async def empty(tx: Transaction, one: ChatMessage, by: UserId | None, *, of_site: bool = False) -> ChatMessage:
+async def empty(tx: Transaction, message: ChatMessage, by: UserId | None, *, of_site: bool = False) -> ChatMessage:
     """Empty a message. The caller has locked the room and checked access. ``by`` is None if its author, a Matrix guest,
     does it.
     """
     emptied = replace(
-        one,
+        message,
         body="",
         details={},
         removed_at=tx.now,
         removed_by=by,
         removed_by_site=of_site,
         held_at=None,
-        revision=one.revision + 1,
+        revision=message.revision + 1,
     )
     await write_message(tx, emptied)
     for table in ("chat_reactions", "chat_edits", "chat_votes", "chat_mentions", "chat_pins"):
-        await tx.execute(f"delete from {table} where message_id = :id", id=one.id)
-    await log.append(tx, one.room_id, LogKind.REMOVED, one.id)
+        await tx.execute(f"delete from {table} where message_id = :id", id=message.id)
+    await log.append(tx, message.room_id, LogKind.REMOVED, message.id)
     return emptied
 
 

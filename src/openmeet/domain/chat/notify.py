@@ -105,15 +105,15 @@ async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
     while is_first or after is not None:
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, entry.room_id)
-            one = await message_queries.by_id(tx, entry.message_id)
-            if room is None or one is None or not _is_news(one, tx.now):
+            message = await message_queries.by_id(tx, entry.message_id)
+            if room is None or message is None or not _is_news(message, tx.now):
                 return
             kinds_by_person: dict[UserId, NotificationKind[ChatNews]] = {}
             if entry.kind is not LogKind.EDITED:
-                kinds_by_person, after = await _followers(tx, room, one, after)
+                kinds_by_person, after = await _followers(tx, room, message, after)
             if is_first:
-                kinds_by_person |= await _addressed(tx, room, one, is_edit=entry.kind is LogKind.EDITED)
-            await _notify(tx, room, one, kinds_by_person)
+                kinds_by_person |= await _addressed(tx, room, message, is_edit=entry.kind is LogKind.EDITED)
+            await _notify(tx, room, message, kinds_by_person)
         is_first = False
 
 
@@ -127,11 +127,11 @@ async def _notify_called(db: Database, entry: ChatLogEntry, message_id: ChatMess
         is_first = False
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, entry.room_id)
-            one = await message_queries.by_id(tx, message_id)
-            if room is None or one is None or not _is_news(one, tx.now):
+            message = await message_queries.by_id(tx, message_id)
+            if room is None or message is None or not _is_news(message, tx.now):
                 return
-            called, after = await page_of_people_called(tx, room, one, after)
-            await _notify(tx, room, one, dict.fromkeys(called, kinds.CHAT_MENTION))
+            called, after = await page_of_people_called(tx, room, message, after)
+            await _notify(tx, room, message, dict.fromkeys(called, kinds.CHAT_MENTION))
 
 
 async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMessageId) -> None:
@@ -140,42 +140,50 @@ async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMes
     """
     async with db.transaction() as tx:
         room = await room_queries.lock(tx, entry.room_id)
-        one = await message_queries.by_id(tx, message_id)
+        message = await message_queries.by_id(tx, message_id)
         last = await tx.fetch_one(
             "select max(number) as number from chat_log where message_id = :id and kind = 'removed'", id=message_id
         )
-        if room is None or one is None or one.user_id is None or not one.is_removed or one.is_taken_back:
+        if (
+            room is None
+            or message is None
+            or message.user_id is None
+            or not message.is_removed
+            or message.is_taken_back
+        ):
             return
         if last is None or last["number"] != entry.number:
             return
-        await notify_author(tx, kinds.CHAT_REMOVED, one, entry.number)
+        await notify_author(tx, kinds.CHAT_REMOVED, message, entry.number)
 
 
-async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], one: ChatMessage, number: int) -> None:
+async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], message: ChatMessage, number: int) -> None:
     """Notify the author of the moderators' decision about a message, once per decision. ``number`` is the number of the
     decision’s log entry.
     """
-    if one.user_id is not None:
-        await notify_each(tx, kind, [Notice([one.user_id], one.room_id, number, ChatNews(message_id=one.id))])
+    if message.user_id is not None:
+        await notify_each(
+            tx, kind, [Notice([message.user_id], message.room_id, number, ChatNews(message_id=message.id))]
+        )
 
 
-def _is_news(one: ChatMessage, now: Instant) -> bool:
-    is_shown = not one.is_removed and not one.is_held
-    return is_shown and one.kind in WRITTEN and one.said_at > now - _NEWS_FOR
+def _is_news(message: ChatMessage, now: Instant) -> bool:
+    is_shown = not message.is_removed and not message.is_held
+    return is_shown and message.kind in WRITTEN and message.said_at > now - _NEWS_FOR
 
 
-async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: bool) -> _KindByPerson:
+async def _addressed(reader: Reader, room: Room, message: ChatMessage, *, is_edit: bool) -> _KindByPerson:
     """The people whom the message itself addresses, with the strongest reason."""
     kinds_by_person: dict[UserId, NotificationKind[ChatNews]] = {}
     if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         kinds_by_person = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)
-    if not is_edit and one.reply_to is not None:
-        replied_to = await message_queries.by_id(reader, one.reply_to)
+    if not is_edit and message.reply_to is not None:
+        replied_to = await message_queries.by_id(reader, message.reply_to)
         if replied_to is not None and replied_to.user_id is not None:
             kinds_by_person[replied_to.user_id] = kinds.CHAT_REPLY
     rows = await reader.fetch(
         "select user_id from chat_mentions where message_id = :message and is_called = 0 order by user_id",
-        message=one.id,
+        message=message.id,
     )
     return kinds_by_person | {UserId(row["user_id"]): kinds.CHAT_MENTION for row in rows}
 
@@ -189,7 +197,7 @@ async def _people_of(reader: Reader, room: Room) -> list[UserId]:
 
 
 async def _followers(
-    reader: Reader, room: Room, one: ChatMessage, after: UserId | None
+    reader: Reader, room: Room, message: ChatMessage, after: UserId | None
 ) -> tuple[dict[UserId, NotificationKind[ChatNews]], UserId | None]:
     """Return the next people who are notified of every message, because of their level for this room or because they
     want to know what is unread in all of their rooms. Also return the last of them if there are more. People who were
@@ -208,7 +216,7 @@ async def _followers(
         """,
         room=room.id,
         after=after or "",
-        message=one.id,
+        message=message.id,
         topic=NotificationTopic.ROOMS.value,
         limit=_PEOPLE,
     )
@@ -218,11 +226,11 @@ async def _followers(
     return kinds_by_person, UserId(rows[-1]["user_id"]) if len(rows) == _PEOPLE else None
 
 
-async def _notify(tx: Transaction, room: Room, one: ChatMessage, kinds_by_person: _KindByPerson) -> None:
+async def _notify(tx: Transaction, room: Room, message: ChatMessage, kinds_by_person: _KindByPerson) -> None:
     """Notify these people, except those who may not read the message, have already read it or do not want to be
     notified.
     """
-    people = sorted(set(kinds_by_person) - {one.user_id})
+    people = sorted(set(kinds_by_person) - {message.user_id})
     if not people:
         return
     access_by_person = await access_of_each(tx, room, people)
@@ -239,7 +247,7 @@ async def _notify(tx: Transaction, room: Room, one: ChatMessage, kinds_by_person
         if access_by_person.get(person, Access.NONE) is Access.NONE:
             continue
         own = readings.get(person)
-        if own is not None and (own["read_number"] >= one.number or (own["muted_until"] or 0) > tx.now):
+        if own is not None and (own["read_number"] >= message.number or (own["muted_until"] or 0) > tx.now):
             continue
         level = NotificationLevel.USUAL if own is None else NotificationLevel(own["level"])
         if kinds_by_person[person] not in _KINDS_OF_LEVEL[level]:
@@ -250,13 +258,15 @@ async def _notify(tx: Transaction, room: Room, one: ChatMessage, kinds_by_person
     for kind, to in recipients.items():
         if kind in _BUNDLES:
             waiting_ids = await queries.waiting_among(tx, to, kind, room.id, Instant(tx.now - _BUNDLED_FOR))
-            await notify_each(tx, kind, _notices(room, one, [who for who in to if who not in waiting_ids], looking))
+            await notify_each(tx, kind, _notices(room, message, [who for who in to if who not in waiting_ids], looking))
         else:
-            await notify_each(tx, kind, _notices(room, one, to, looking))
+            await notify_each(tx, kind, _notices(room, message, to, looking))
 
 
-def _notices(room: Room, one: ChatMessage, to: Sequence[UserId], looking: Collection[UserId]) -> list[Notice[ChatNews]]:
-    is_answer = room.kind is RoomKind.DIRECT and one.user_id != room.with_user_id
-    payload = ChatNews(person_id=one.user_id, message_id=one.id, is_answer=is_answer)
-    notice = Notice([person for person in to if person not in looking], room.id, one.number, payload)
+def _notices(
+    room: Room, message: ChatMessage, to: Sequence[UserId], looking: Collection[UserId]
+) -> list[Notice[ChatNews]]:
+    is_answer = room.kind is RoomKind.DIRECT and message.user_id != room.with_user_id
+    payload = ChatNews(person_id=message.user_id, message_id=message.id, is_answer=is_answer)
+    notice = Notice([person for person in to if person not in looking], room.id, message.number, payload)
     return [notice, replace(notice, to=[person for person in to if person in looking], is_shown=False)]

@@ -67,9 +67,15 @@ async def own_removal(reader: Reader, message_id: ChatMessageId, person: UserId)
     """Why a message of this person was removed. They can read this even if they have lost access since. Raises
     NotFound.
     """
-    one = await message_queries.by_id(reader, message_id)
+    message = await message_queries.by_id(reader, message_id)
     removal = (await removals_of(reader, [message_id])).get(message_id)
-    if one is None or one.user_id != person or not one.is_removed or one.is_taken_back or removal is None:
+    if (
+        message is None
+        or message.user_id != person
+        or not message.is_removed
+        or message.is_taken_back
+        or removal is None
+    ):
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
     return removal
 
@@ -79,9 +85,9 @@ async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, 
 
     Raises NotFound, InvalidForm (``words``), Refused (``AlreadyObjected``, ``NothingToObjectTo``).
     """
-    one = await message_queries.by_id(tx, message_id)
-    if one is not None:
-        await room_queries.lock(tx, one.room_id)
+    message = await message_queries.by_id(tx, message_id)
+    if message is not None:
+        await room_queries.lock(tx, message.room_id)
     removal = await own_removal(tx, message_id, caller.user_id)
     objection_text = words.strip()
     if not objection_text:
@@ -93,14 +99,14 @@ async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, 
     removed_message = await tx.fetch_one(
         "select 1 as found from chat_removed where message_id = :id and until > :now", id=message_id, now=tx.now
     )
-    if one is None or removed_message is None:
+    if message is None or removed_message is None:
         raise Refused(ChatReason.NOTHING_TO_OBJECT_TO, name="NothingToObjectTo")
     await note_act(
         tx,
-        one.room_id,
+        message.room_id,
         ModerationAct.OBJECTED,
         by=caller.user_id,
-        message=one.id,
+        message=message.id,
         about=caller.user_id,
         reason=objection_text,
     )
@@ -114,16 +120,22 @@ async def uphold(
 
     Raises NotFound, Forbidden, Refused (``RemovedBySite``).
     """
-    one, room = await messages.lock_moderated_message(tx, caller, message_id, of_site=of_site)
-    messages.require_may_decide_removal(one, of_site=of_site)
-    removal = (await removals_of(tx, [one.id])).get(one.id)
+    message, room = await messages.lock_moderated_message(tx, caller, message_id, of_site=of_site)
+    messages.require_may_decide_removal(message, of_site=of_site)
+    removal = (await removals_of(tx, [message.id])).get(message.id)
     if removal is None or removal.objection is None or removal.is_decided:
         return
     explanation = reason.strip()[:MAX_REASON]
     await note_act(
-        tx, room.id, ModerationAct.UPHELD, by=caller.user_id, message=one.id, about=one.user_id, reason=explanation
+        tx,
+        room.id,
+        ModerationAct.UPHELD,
+        by=caller.user_id,
+        message=message.id,
+        about=message.user_id,
+        reason=explanation,
     )
-    await notify.notify_author(tx, kinds.CHAT_UPHELD, one, await log.append(tx, room.id, LogKind.ROOM))
+    await notify.notify_author(tx, kinds.CHAT_UPHELD, message, await log.append(tx, room.id, LogKind.ROOM))
 
 
 # SQL condition on ``a``. The side that removed the message decides: the hosts, or the community's moderators (``:of_site``).
@@ -200,6 +212,6 @@ async def reports_to_site(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[
     reports: dict[ChatMessageId, list[SiteReport]] = {}
     for row in rows:
         message = ChatMessageId(row["message_id"])
-        one = SiteReport(message, ReportReason(row["reason"]), row["words"], row["at"], row["closed_at"] is None)
-        reports.setdefault(message, []).append(one)
+        report = SiteReport(message, ReportReason(row["reason"]), row["words"], row["at"], row["closed_at"] is None)
+        reports.setdefault(message, []).append(report)
     return reports

@@ -74,10 +74,10 @@ class TextEdit:
         return replace(self.before, body=self.text, revision=self.before.revision + 1, edited_at=now, held_at=held_at)
 
 
-def checked_edit(one: ChatMessage, text: str, now: Instant) -> TextEdit:
+def checked_edit(message: ChatMessage, text: str, now: Instant) -> TextEdit:
     """Validate an edit by the author. Raises Refused (``TooLate``, ``Removed``), InvalidForm (``text``)."""
-    if one.is_removed:
+    if message.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
-    if now >= one.said_at + EDITABLE_FOR:
+    if now >= message.said_at + EDITABLE_FOR:
         raise Refused(ChatReason.TOO_LATE_TO_EDIT, name="TooLate")
-    return TextEdit(one, checked_text(text, is_needed=not one.pictures))
+    return TextEdit(message, checked_text(text, is_needed=not message.pictures))

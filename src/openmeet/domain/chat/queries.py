@@ -239,23 +239,23 @@ async def visible_message(
     reader: Reader, message: ChatMessageId, viewer: UserId | None
 ) -> tuple[ChatMessage, Room, Access]:
     """A message that this person may read, its room and their access. Raises NotFound."""
-    one = await by_id(reader, message)
-    room = await room_by_id(reader, one.room_id) if one else None
-    if one is None or room is None:
+    found_message = await by_id(reader, message)
+    room = await room_by_id(reader, found_message.room_id) if found_message else None
+    if found_message is None or room is None:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
     level = await access(reader, room.id, viewer)
-    if not await is_visible(reader, one, room, viewer, level):
+    if not await is_visible(reader, found_message, room, viewer, level):
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-    return one, room, level
+    return found_message, room, level
 
 
-async def is_visible(reader: Reader, one: ChatMessage, room: Room, viewer: UserId | None, level: Access) -> bool:
+async def is_visible(reader: Reader, message: ChatMessage, room: Room, viewer: UserId | None, level: Access) -> bool:
     """Whether a person with this access to the room can read this message."""
     if level is Access.NONE or (
-        one.is_held and level is not Access.MODERATE and (viewer is None or one.user_id != viewer)
+        message.is_held and level is not Access.MODERATE and (viewer is None or message.user_id != viewer)
     ):
         return False
-    return one.number > await reading_floor(reader, room, viewer, level)
+    return message.number > await reading_floor(reader, room, viewer, level)
 
 
 async def visible_among(
@@ -359,16 +359,16 @@ async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId,
     }
 
 
-def _name_of(one: ChatMessage, names: Mapping[UserId, _AuthorName]) -> str:
-    if one.user_id is None:
-        return one.matrix_sender or ""
-    author = names.get(one.user_id)
+def _name_of(message: ChatMessage, names: Mapping[UserId, _AuthorName]) -> str:
+    if message.user_id is None:
+        return message.matrix_sender or ""
+    author = names.get(message.user_id)
     return (author.name or author.handle or unnamed()) if author else unnamed()
 
 
 def _reply_line(
     replied_to: ChatMessage | None,
-    one: ChatMessage,
+    message: ChatMessage,
     names: Mapping[UserId, _AuthorName],
     blocked_or_muted: Collection[UserId],
     unread: Collection[ChatMessageId],
@@ -382,7 +382,7 @@ def _reply_line(
         or replied_to.id in unread
     )
     if replied_to is None:
-        return ReplyLine(one.reply_to or ChatMessageId(""), 0, None, "", "", is_removed=True)
+        return ReplyLine(message.reply_to or ChatMessageId(""), 0, None, "", "", is_removed=True)
     has_picture = not is_gone and not replied_to.body and bool(replied_to.pictures)
     text = replied_to.pictures[0].alt if has_picture else replied_to.body
     line = "" if is_gone else with_names(text, renamed.get(replied_to.id, {})).partition("\n")[0]

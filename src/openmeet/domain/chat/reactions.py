@@ -54,13 +54,13 @@ async def react(
     """Add one's reaction. ``external_id`` is the id of its Matrix event. Raises NotFound, Forbidden, InvalidForm
     (``emoji``), Refused (``Removed``, ``TooManyReactions``).
     """
-    one = await _writable(tx, caller, message_id)
-    await add(tx, one, emoji, user_id=caller.user_id, external_id=external_id)
+    message = await _writable(tx, caller, message_id)
+    await add(tx, message, emoji, user_id=caller.user_id, external_id=external_id)
 
 
 async def add(
     tx: Transaction,
-    one: ChatMessage,
+    message: ChatMessage,
     emoji: str,
     *,
     user_id: UserId | None = None,
@@ -71,9 +71,11 @@ async def add(
     (``emoji``), Refused.
     """
     picture = checked_emoji(emoji)
-    if one.is_removed:
+    if message.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
-    kinds = await tx.fetch("select distinct emoji from chat_reactions where message_id = :id order by emoji", id=one.id)
+    kinds = await tx.fetch(
+        "select distinct emoji from chat_reactions where message_id = :id order by emoji", id=message.id
+    )
     emojis = {row["emoji"] for row in kinds}
     # Clients write the same emoji with or without the variation selector of its coloured form.
     picture = next((each for each in sorted(emojis) if _is_same(each, picture)), picture)
@@ -82,7 +84,7 @@ async def add(
     own_reactions = await tx.fetch(
         "select emoji from chat_reactions where message_id = :id"
         " and (user_id = cast(:person as text) or matrix_sender = cast(:sender as text)) order by emoji",
-        id=one.id,
+        id=message.id,
         person=user_id,
         sender=matrix_sender,
     )
@@ -91,7 +93,7 @@ async def add(
     made = await tx.execute(
         "insert into chat_reactions (message_id, user_id, matrix_sender, emoji, external_id, at)"
         " values (:id, :person, :sender, :emoji, :external, :now) on conflict do nothing",
-        id=one.id,
+        id=message.id,
         person=user_id,
         sender=matrix_sender,
         emoji=picture,
@@ -104,12 +106,12 @@ async def add(
             "update chat_reactions set external_id = :external where message_id = :id and emoji = :emoji"
             " and user_id = cast(:person as text) and external_id is null",
             external=external_id,
-            id=one.id,
+            id=message.id,
             emoji=picture,
             person=user_id,
         )
     if made:
-        await log.append(tx, one.room_id, LogKind.REACTED, one.id)
+        await log.append(tx, message.room_id, LogKind.REACTED, message.id)
 
 
 def _is_same(one: str, other: str) -> bool:
@@ -155,10 +157,10 @@ async def drop(tx: Transaction, made: MatrixReaction) -> None:
 
 async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, emoji: str) -> None:
     """Remove one's reaction, including its Matrix event if it was made on Matrix. Raises NotFound."""
-    one, room, _ = await lock_visible_message(tx, caller, message_id)
+    message, room, _ = await lock_visible_message(tx, caller, message_id)
     rows = await tx.fetch(
         "select emoji, external_id from chat_reactions where message_id = :id and user_id = :person order by emoji",
-        id=one.id,
+        id=message.id,
         person=caller.user_id,
     )
     removed_rows = [row for row in rows if _is_same(row["emoji"], emoji.strip())]
@@ -166,23 +168,23 @@ async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, em
         return
     await tx.execute(
         "delete from chat_reactions where message_id = :id and user_id = :person and emoji in :emojis",
-        id=one.id,
+        id=message.id,
         person=caller.user_id,
         emojis=[row["emoji"] for row in removed_rows],
     )
     await mirroring.redact(tx, room.id, [row["external_id"] for row in removed_rows if row["external_id"] is not None])
-    await log.append(tx, room.id, LogKind.REACTED, one.id)
+    await log.append(tx, room.id, LogKind.REACTED, message.id)
 
 
 async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:
     """Pin a message. Raises NotFound, Forbidden (``NotAModerator``), Refused (``TooManyPins``, ``Removed``)."""
-    one, room, _ = await lock_visible_message(tx, caller, message_id)
+    message, room, _ = await lock_visible_message(tx, caller, message_id)
     await require_access(tx, room.id, caller.user_id, Access.MODERATE)
-    if one.is_removed:
+    if message.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     made = await tx.execute(
         "insert into chat_pins (message_id, room_id, pinned_by, at) values (:id, :room, :person, :now) on conflict do nothing",
-        id=one.id,
+        id=message.id,
         room=room.id,
         person=caller.user_id,
         now=tx.now,
@@ -191,15 +193,15 @@ async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> Non
     if row is not None and row["number"] > MAX_PINS:
         raise Refused(ChatReason.TOO_MANY_PINS, name="TooManyPins", most=MAX_PINS)
     if made:
-        await log.append(tx, room.id, LogKind.PINNED, one.id)
+        await log.append(tx, room.id, LogKind.PINNED, message.id)
 
 
 async def unpin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:
     """Unpin a message. Raises NotFound, Forbidden (``NotAModerator``)."""
-    one, room, _ = await lock_visible_message(tx, caller, message_id)
+    message, room, _ = await lock_visible_message(tx, caller, message_id)
     await require_access(tx, room.id, caller.user_id, Access.MODERATE)
-    if await tx.execute("delete from chat_pins where message_id = :id", id=one.id):
-        await log.append(tx, room.id, LogKind.PINNED, one.id)
+    if await tx.execute("delete from chat_pins where message_id = :id", id=message.id):
+        await log.append(tx, room.id, LogKind.PINNED, message.id)
 
 
 async def vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choices: Collection[int]) -> None:
@@ -207,32 +209,32 @@ async def vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choic
 
     Raises NotFound, Forbidden, InvalidForm (``choices``), Refused (``NotAPoll``, ``PollClosed``).
     """
-    one = await _writable(tx, caller, message_id)
-    poll = _open_poll(one, tx.now)
+    message = await _writable(tx, caller, message_id)
+    poll = _open_poll(message, tx.now)
     chosen_numbers = sorted(set(choices))
     if any(not 0 <= number < len(poll.choices) for number in chosen_numbers) or (
         len(chosen_numbers) > 1 and not poll.several
     ):
         raise InvalidForm({"choices": ChatReason.NO_SUCH_CHOICE()})
     await tx.execute(
-        "delete from chat_votes where message_id = :id and user_id = :person", id=one.id, person=caller.user_id
+        "delete from chat_votes where message_id = :id and user_id = :person", id=message.id, person=caller.user_id
     )
     await tx.execute_many(
         "insert into chat_votes (message_id, user_id, choice) values (:id, :person, :choice)",
-        [{"id": one.id, "person": caller.user_id, "choice": number} for number in chosen_numbers],
+        [{"id": message.id, "person": caller.user_id, "choice": number} for number in chosen_numbers],
     )
-    await log.append(tx, one.room_id, LogKind.REACTED, one.id)
+    await log.append(tx, message.room_id, LogKind.REACTED, message.id)
 
 
 async def close_poll(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
     """End a poll now. Raises NotFound, Forbidden (``AuthorOnly``), Refused (``NotAPoll``, ``PollClosed``)."""
-    one = await _writable(tx, caller, message_id)
-    if one.user_id != caller.user_id:
+    message = await _writable(tx, caller, message_id)
+    if message.user_id != caller.user_id:
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
-    _open_poll(one, tx.now)
-    ended = replace(one, details={**one.details, "endsAt": int(tx.now)}, revision=one.revision + 1)
+    _open_poll(message, tx.now)
+    ended = replace(message, details={**message.details, "endsAt": int(tx.now)}, revision=message.revision + 1)
     await write_message(tx, ended)
-    await log.append(tx, one.room_id, LogKind.EDITED, one.id)
+    await log.append(tx, message.room_id, LogKind.EDITED, message.id)
     return ended
 
 
@@ -240,25 +242,25 @@ async def toggle_vote(tx: Transaction, caller: Caller, message_id: ChatMessageId
     """Add a choice to one's votes, or withdraw it. In a single-choice poll, the new choice replaces the earlier one.
     Raises the same errors as ``vote``.
     """
-    one = await message_queries.by_id(tx, message_id)
-    if one is not None:
+    message = await message_queries.by_id(tx, message_id)
+    if message is not None:
         # Concurrent taps of one person must not overwrite each other's choice.
-        await room_queries.lock(tx, one.room_id)
+        await room_queries.lock(tx, message.room_id)
     rows = await tx.fetch(
         "select choice from chat_votes where message_id = :id and user_id = :person order by choice",
         id=message_id,
         person=caller.user_id,
     )
     own_choices = {int(row["choice"]) for row in rows}
-    poll = poll_in(one.details) if one else None
+    poll = poll_in(message.details) if message else None
     if is_on and poll is not None and not poll.several:
         own_choices.clear()
     await vote(tx, caller, message_id, own_choices | {choice} if is_on else own_choices - {choice})
 
 
-def _open_poll(one: ChatMessage, now: Instant) -> Poll:
-    poll = poll_in(one.details)
-    if one.kind is not MessageKind.POLL or poll is None:
+def _open_poll(message: ChatMessage, now: Instant) -> Poll:
+    poll = poll_in(message.details)
+    if message.kind is not MessageKind.POLL or poll is None:
         raise Refused(ChatReason.NOT_A_POLL, name="NotAPoll")
     if poll.is_over(now):
         raise Refused(ChatReason.POLL_CLOSED, name="PollClosed")
@@ -267,8 +269,8 @@ def _open_poll(one: ChatMessage, now: Instant) -> Poll:
 
 async def _writable(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
     """Return the message with its room locked, for a person who may write there. Raises NotFound, Forbidden, Refused."""
-    one, room, level = await lock_visible_message(tx, caller, message_id)
+    message, room, level = await lock_visible_message(tx, caller, message_id)
     await require_write_access(tx, room, caller.user_id, level)
-    if one.is_removed:
+    if message.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
-    return one
+    return message

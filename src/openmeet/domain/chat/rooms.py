@@ -486,9 +486,9 @@ async def my_rooms(
     ]
 
 
-def sort_key(one: MyRoom) -> tuple[int, int, str]:
+def sort_key(my_room: MyRoom) -> tuple[int, int, str]:
     """Sort key of a room in ``my_rooms``: unread ones first, then by the latest message."""
-    return int(one.unread > 0), one.room.last_said_at or one.room.created_at, one.room.id
+    return int(my_room.unread > 0), my_room.room.last_said_at or my_room.room.created_at, my_room.room.id
 
 
 async def readable_room(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:

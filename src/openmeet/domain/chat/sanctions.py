@@ -214,13 +214,13 @@ async def report(
 
     Raises NotFound, InvalidForm (``words``).
     """
-    one, room, _ = await messages.lock_visible_message(tx, caller, message_id)
+    message, room, _ = await messages.lock_visible_message(tx, caller, message_id)
     text = words.strip()
     if len(text) > MAX_REPORT_WORDS:
         raise InvalidForm({"words": ChatReason.REASON_TOO_LONG(most=MAX_REPORT_WORDS)})
     if reason is ReportReason.OTHER and not text:
         raise InvalidForm({"words": ChatReason.REASON_NEEDED()})
-    about_moderator = one.user_id is not None and await access(tx, room.id, one.user_id) is Access.MODERATE
+    about_moderator = message.user_id is not None and await access(tx, room.id, message.user_id) is Access.MODERATE
     made = await tx.execute(
         """
         insert into chat_reports (id, message_id, reporter_id, reason, words, to_tenant, at)
@@ -231,16 +231,21 @@ async def report(
          where chat_reports.to_tenant < excluded.to_tenant
         """,
         id=new_id(tx.now),
-        message=one.id,
+        message=message.id,
         person=caller.user_id,
         reason=reason.value,
         words=text,
         to_tenant=int(to_tenant or about_moderator),
         now=tx.now,
     )
-    if made and not one.is_held and not one.is_removed and await _is_to_be_held(tx, one.id, one.user_id):
-        await note_act(tx, room.id, ModerationAct.HELD, by=None, message=one.id, about=one.user_id)
-        await messages.set_held(tx, one, held=True)
+    if (
+        made
+        and not message.is_held
+        and not message.is_removed
+        and await _is_to_be_held(tx, message.id, message.user_id)
+    ):
+        await note_act(tx, room.id, ModerationAct.HELD, by=None, message=message.id, about=message.user_id)
+        await messages.set_held(tx, message, held=True)
     return bool(made)
 
 
@@ -289,7 +294,7 @@ async def dismiss_reports(tx: Transaction, caller: Caller, message_id: ChatMessa
 
     Raises NotFound, Forbidden (``NotAModerator``).
     """
-    one, _ = await messages.lock_moderated_message(tx, caller, message_id, of_site=of_site)
+    message, _ = await messages.lock_moderated_message(tx, caller, message_id, of_site=of_site)
     closed = await tx.execute(
         "update chat_reports set closed_at = :now, outcome = 'dismissed'"
         " where message_id = :id and closed_at is null and to_tenant = :of_site",
@@ -299,14 +304,19 @@ async def dismiss_reports(tx: Transaction, caller: Caller, message_id: ChatMessa
     )
     if closed:
         await note_act(
-            tx, one.room_id, ModerationAct.DISMISSED, by=caller.user_id, message=message_id, about=one.user_id
+            tx, message.room_id, ModerationAct.DISMISSED, by=caller.user_id, message=message_id, about=message.user_id
         )
-        is_still_held = await _is_to_be_held(tx, one.id, one.user_id)
-        if one.is_held and not is_still_held and await _is_held_by_reports(tx, one.id):
+        is_still_held = await _is_to_be_held(tx, message.id, message.user_id)
+        if message.is_held and not is_still_held and await _is_held_by_reports(tx, message.id):
             await note_act(
-                tx, one.room_id, ModerationAct.RELEASED, by=caller.user_id, message=one.id, about=one.user_id
+                tx,
+                message.room_id,
+                ModerationAct.RELEASED,
+                by=caller.user_id,
+                message=message.id,
+                about=message.user_id,
             )
-            await messages.set_held(tx, one, held=False)
+            await messages.set_held(tx, message, held=False)
     return closed
 
 

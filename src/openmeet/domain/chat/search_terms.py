@@ -11,16 +11,16 @@ LINK_TERM = "l=1"
 PICTURE_TERM = "i=1"
 
 
-def search_index_terms(one: ChatMessage) -> str:
+def search_index_terms(message: ChatMessage) -> str:
     """The value of the column ``search_words``. It is empty for messages that are removed, held, or have no text."""
-    text = " ".join(filter(None, [one.body, *(picture.alt for picture in one.pictures)]))
-    is_found = not one.is_removed and not one.is_held and one.kind in WRITTEN
-    if not is_found or not (text or one.pictures):
+    text = " ".join(filter(None, [message.body, *(picture.alt for picture in message.pictures)]))
+    is_found = not message.is_removed and not message.is_held and message.kind in WRITTEN
+    if not is_found or not (text or message.pictures):
         return ""
-    writer = f"{person_term(one.user_id)} " if one.user_id else ""
-    link = f"{LINK_TERM} " if has_link(one.body) else ""
-    picture = f"{PICTURE_TERM} " if one.pictures else ""
-    return f"{words_of('', folded(text)) or ' '}{room_term(one.room_id)} {writer}{link}{picture}"
+    writer = f"{person_term(message.user_id)} " if message.user_id else ""
+    link = f"{LINK_TERM} " if has_link(message.body) else ""
+    picture = f"{PICTURE_TERM} " if message.pictures else ""
+    return f"{words_of('', folded(text)) or ' '}{room_term(message.room_id)} {writer}{link}{picture}"
 
 
 def room_term(room: str) -> str:

@@ -162,19 +162,19 @@ async def _delete(db: Database, user_id: UserId, rows: Sequence[tuple[str, str]]
         async with db.transaction() as tx:
             room = _AT_A_TIME
             while waiting and room > 0:
-                name, which = waiting[0]
-                number = await _delete_some(tx, user_id, name, which, room)
+                name, condition = waiting[0]
+                number = await _delete_some(tx, user_id, name, condition, room)
                 deleted[name] += number
                 if number < room:
                     waiting.popleft()
                 room -= number
-    for name, which in rows:
+    for name, condition in rows:
         if name in _SLICED:
-            deleted[name] += await _delete_in_slices(db, user_id, name, which)
+            deleted[name] += await _delete_in_slices(db, user_id, name, condition)
     return deleted
 
 
-async def _delete_in_slices(db: Database, user_id: UserId, name: str, which: str) -> int:
+async def _delete_in_slices(db: Database, user_id: UserId, name: str, condition: str) -> int:
     """Delete these rows of a table in ``_SLICED``. Return how many."""
     columns = _SLICED[name]
     key = f"({', '.join(columns)})"
@@ -194,7 +194,7 @@ async def _delete_in_slices(db: Database, user_id: UserId, name: str, which: str
             if end:
                 within += f" and {key} <= {highest}"
                 bounds |= {f"high_{column}": end[0][column] for column in columns}
-            number = await _delete_some(tx, user_id, name, f"{within} and ({which})", _AT_A_TIME, bounds)
+            number = await _delete_some(tx, user_id, name, f"{within} and ({condition})", _AT_A_TIME, bounds)
         deleted += number
         if number == _AT_A_TIME:
             continue  # there may be more in this slice
@@ -204,11 +204,11 @@ async def _delete_in_slices(db: Database, user_id: UserId, name: str, which: str
 
 
 async def _delete_some(
-    tx: Transaction, user_id: UserId, name: str, which: str, limit: int, bounds: Mapping[str, object] | None = None
+    tx: Transaction, user_id: UserId, name: str, condition: str, limit: int, bounds: Mapping[str, object] | None = None
 ) -> int:
     place = "rowid" if tx.engine == "sqlite" else "ctid"
     return await tx.execute(
-        f"delete from {name} where {place} in (select {place} from {name} where {which} limit :room)",
+        f"delete from {name} where {place} in (select {place} from {name} where {condition} limit :room)",
         id=user_id,
         room=limit,
         **(bounds or {}),

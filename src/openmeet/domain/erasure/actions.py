@@ -83,8 +83,8 @@ async def find(reader: Reader, text: str) -> User | None:
     if user is not None:
         return user
     # A handle that was seen with two accounts matches neither.
-    one = await identity_queries.find(reader, text.strip())
-    identities = [one] if one is not None else await identity_queries.by_handle(reader, identifier)
+    identity = await identity_queries.find(reader, text.strip())
+    identities = [identity] if identity is not None else await identity_queries.by_handle(reader, identifier)
     return await users.by_id(reader, identities[0].user_id) if len(identities) == 1 else None
 
 

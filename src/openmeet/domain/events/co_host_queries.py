@@ -129,7 +129,7 @@ async def mailed_since(reader: Reader, event_id: EventId, since: Instant) -> int
     return int(row["mailed"]) if row else 0
 
 
-async def put(tx: Transaction, one: CoHost) -> None:
+async def put(tx: Transaction, host: CoHost) -> None:
     """Store a new invitation, or replace an earlier invitation of the same person."""
     await tx.execute(
         f"""
@@ -141,17 +141,17 @@ async def put(tx: Transaction, one: CoHost) -> None:
                is_for_series = excluded.is_for_series, is_asked_for_series = excluded.is_asked_for_series,
                offered_at = case when excluded.state = 'accepted' then event_co_hosts.offered_at else null end
         """,
-        id=one.id,
-        event_id=one.event_id,
-        user_id=one.user_id,
-        email=one.email,
-        state=one.state.value,
-        invited_by=one.invited_by,
-        created_at=one.created_at,
-        expires_at=one.expires_at,
-        decided_at=one.decided_at,
-        is_for_series=int(one.is_for_series),
-        is_asked_for_series=int(one.is_asked_for_series),
+        id=host.id,
+        event_id=host.event_id,
+        user_id=host.user_id,
+        email=host.email,
+        state=host.state.value,
+        invited_by=host.invited_by,
+        created_at=host.created_at,
+        expires_at=host.expires_at,
+        decided_at=host.decided_at,
+        is_for_series=int(host.is_for_series),
+        is_asked_for_series=int(host.is_asked_for_series),
     )
 
 

@@ -58,22 +58,22 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
 
     Raises NotFound (revoked, over, for another handle), Forbidden (for another address) and Refused (the author's own).
     """
-    one, event = await _open(tx, caller, invitation_id)
+    co_host, event = await _open(tx, caller, invitation_id)
     if event.author_id == caller.user_id:
         raise Refused(EventReason.YOU_HOST_ALREADY, name="AlreadyHost")
-    if one.state is CoHostState.ACCEPTED and not one.is_open(tx.now):
+    if co_host.state is CoHostState.ACCEPTED and not co_host.is_open(tx.now):
         return event
     await raise_if_blocked(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_HOST)
     earlier = await co_host_queries.of_person(tx, event.id, caller.user_id)
-    if earlier is not None and earlier.id != one.id:
+    if earlier is not None and earlier.id != co_host.id:
         # They were invited twice, by handle and by e-mail. Only one row may have this person's state.
         await co_host_queries.delete(tx, earlier.id)
     yes = replace(
-        one,
+        co_host,
         user_id=caller.user_id,
         state=CoHostState.ACCEPTED,
         decided_at=tx.now,
-        is_for_series=one.is_for_series or one.is_asked_for_series,
+        is_for_series=co_host.is_for_series or co_host.is_asked_for_series,
         is_asked_for_series=False,
     )
     await co_host_queries.put(tx, yes)
@@ -104,12 +104,12 @@ async def move_to_dates(tx: Transaction, draft: Event, dates: Sequence[Event]) -
 
 async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
     """Decline an invitation. Raises NotFound, Forbidden (for another address)."""
-    one, event = await _open(tx, caller, invitation_id)
-    if one.state is CoHostState.INVITED:
-        await co_host_queries.put(tx, replace(one, state=CoHostState.DECLINED, decided_at=tx.now))
-    elif one.is_asked_for_series:
+    co_host, event = await _open(tx, caller, invitation_id)
+    if co_host.state is CoHostState.INVITED:
+        await co_host_queries.put(tx, replace(co_host, state=CoHostState.DECLINED, decided_at=tx.now))
+    elif co_host.is_asked_for_series:
         # They keep hosting this date.
-        await co_host_queries.put(tx, replace(one, is_asked_for_series=False))
+        await co_host_queries.put(tx, replace(co_host, is_asked_for_series=False))
     return event
 
 
@@ -126,16 +126,20 @@ async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> None:
     """Revoke an invitation or remove a co-host. If it was for all dates, it ends for all. Raises NotFound, Forbidden."""
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
-    one = await co_host_queries.by_id(tx, co_host_id)
-    if one is None or one.event_id != event.id or one.state not in {CoHostState.INVITED, CoHostState.ACCEPTED}:
+    co_host = await co_host_queries.by_id(tx, co_host_id)
+    if (
+        co_host is None
+        or co_host.event_id != event.id
+        or co_host.state not in {CoHostState.INVITED, CoHostState.ACCEPTED}
+    ):
         raise NotFound(EventReason.NO_SUCH_CO_HOST)
-    await co_host_queries.put(tx, replace(one, state=CoHostState.REMOVED, decided_at=tx.now))
-    await _end_in_series(tx, event, one, CoHostState.REMOVED)
+    await co_host_queries.put(tx, replace(co_host, state=CoHostState.REMOVED, decided_at=tx.now))
+    await _end_in_series(tx, event, co_host, CoHostState.REMOVED)
 
 
-async def _end_in_series(tx: Transaction, event: Event, one: CoHost, state: CoHostState) -> None:
-    if one.is_for_series and one.user_id is not None and event.place_in_series is not None:
-        await co_host_queries.end_in_series(tx, event.place_in_series.series_id, one.user_id, state)
+async def _end_in_series(tx: Transaction, event: Event, host: CoHost, state: CoHostState) -> None:
+    if host.is_for_series and host.user_id is not None and event.place_in_series is not None:
+        await co_host_queries.end_in_series(tx, event.place_in_series.series_id, host.user_id, state)
 
 
 async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, for_series: bool) -> CoHost:
@@ -147,14 +151,14 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
         raise TooMany(EventReason.TOO_MANY_INVITATIONS, after_seconds=24 * 3600, most=MAX_MAILS_A_DAY)
     # Whether the address has a local account must not be revealed, so the row has no user before the invitation is
     # accepted.
-    one = replace(_new(tx.now, caller.user_id, event, None, email), is_for_series=for_series)
-    await co_host_queries.put(tx, one)
-    await enqueue_email(tx, kind=CO_HOST_MAIL, person=one.id, subject_id=one.id)
-    return one
+    co_host = replace(_new(tx.now, caller.user_id, event, None, email), is_for_series=for_series)
+    await co_host_queries.put(tx, co_host)
+    await enqueue_email(tx, kind=CO_HOST_MAIL, person=co_host.id, subject_id=co_host.id)
+    return co_host
 
 
 async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str, *, for_series: bool) -> CoHost:
-    people = [one.user_id for one in await identities.by_handle(tx, handle)]
+    people = [co_host.user_id for co_host in await identities.by_handle(tx, handle)]
     user = await users.by_id(tx, people[0]) if people else None
     if user is None or user.kind is UserKind.SHADOW:
         raise InvalidForm({"whom": EventReason.UNKNOWN_HANDLE})
@@ -168,17 +172,17 @@ async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str,
         raise Refused(EventReason.DECLINED_TO_HOST, name="Declined")
     fresh = replace(_new(tx.now, caller.user_id, event, user.id, None), is_for_series=for_series)
     if current is None:
-        one = fresh
+        co_host = fresh
     elif current.state is CoHostState.ACCEPTED:
-        one = replace(current, invited_by=fresh.invited_by, expires_at=fresh.expires_at, is_asked_for_series=True)
+        co_host = replace(current, invited_by=fresh.invited_by, expires_at=fresh.expires_at, is_asked_for_series=True)
     else:
-        one = replace(fresh, id=current.id, created_at=current.created_at, email=current.email)
-    await co_host_queries.put(tx, one)
+        co_host = replace(fresh, id=current.id, created_at=current.created_at, email=current.email)
+    await co_host_queries.put(tx, co_host)
     if user.email is not None:
         await enqueue_email(
-            tx, kind=CO_HOST_MAIL, person=user.id, subject_id=one.id, revision=1 if current is None else int(tx.now)
+            tx, kind=CO_HOST_MAIL, person=user.id, subject_id=co_host.id, revision=1 if current is None else int(tx.now)
         )
-    return one
+    return co_host
 
 
 def _new(now: Instant, by: UserId, event: Event, user_id: UserId | None, email: str | None) -> CoHost:
@@ -196,36 +200,36 @@ def _new(now: Instant, by: UserId, event: Event, user_id: UserId | None, email: 
 
 
 async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tuple[CoHost, Event]:
-    one = await co_host_queries.by_id(tx, invitation_id)
-    unlocked = await queries.by_id(tx, EventId(one.event_id)) if one else None
+    co_host = await co_host_queries.by_id(tx, invitation_id)
+    unlocked = await queries.by_id(tx, EventId(co_host.event_id)) if co_host else None
     event = None
     if unlocked is not None:
         await queries.lock_series_of(tx, unlocked.slug)
         event = await queries.lock_for_update(tx, unlocked.id)
-    one = await co_host_queries.by_id(tx, invitation_id)
-    if one is None or event is None or event.is_gone:
+    co_host = await co_host_queries.by_id(tx, invitation_id)
+    if co_host is None or event is None or event.is_gone:
         raise NotFound(_GONE)
-    is_said = one.state is CoHostState.ACCEPTED and one.user_id == caller.user_id
-    if not (one.is_open(tx.now) or is_said):
+    is_said = co_host.state is CoHostState.ACCEPTED and co_host.user_id == caller.user_id
+    if not (co_host.is_open(tx.now) or is_said):
         raise NotFound(_GONE)
-    if not await is_for(tx, one, caller.user_id):
-        if one.user_id is not None:
+    if not await is_for(tx, co_host, caller.user_id):
+        if co_host.user_id is not None:
             raise NotFound(_GONE)
         raise Forbidden(EventReason.INVITATION_TO_OTHER_ADDRESS)
-    return one, event
+    return co_host, event
 
 
-async def is_for(reader: Reader, one: CoHost, user_id: UserId) -> bool:
+async def is_for(reader: Reader, host: CoHost, user_id: UserId) -> bool:
     """Whether this person is the invited person. The link alone makes nobody a host, because it might be forwarded by
     mistake.
 
     An invitation by e-mail requires that the address belongs to the person's account. People without an account sign up
     with that address.
     """
-    if one.user_id is not None:
-        return one.user_id == user_id
+    if host.user_id is not None:
+        return host.user_id == user_id
     user = await users.by_id(reader, user_id)
-    return user is not None and user.email is not None and user.email == one.email
+    return user is not None and user.email is not None and user.email == host.email
 
 
 async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: EventPermission) -> Event:

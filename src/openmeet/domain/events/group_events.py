@@ -19,11 +19,11 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
     return of_event(group)
 
 
-async def may_make_events(reader: Reader, group: GroupOfEvent | None, who: UserId) -> bool:
+async def may_make_events(reader: Reader, group: GroupOfEvent | None, user_id: UserId) -> bool:
     """Whether this person may create events in the group now. Events of a deleted group belong to their host alone."""
     if group is None:
         return True
-    role = await role_in(reader, group.id, who)
+    role = await role_in(reader, group.id, user_id)
     return rules.may(role, GroupPermission.CREATE_EVENT) or (role is None and await is_deleted(reader, group.id))
 
 

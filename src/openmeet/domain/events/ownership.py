@@ -57,13 +57,18 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
         raise Refused(EventReason.CANNOT_HAND_OVER_DRAFT, name="Draft")
     if event.is_held:
         raise Refused(EventReason.NOT_OUT_YET, name="NotOutYet")
-    one = await co_host_queries.by_id(tx, co_host_id)
-    if one is None or one.event_id != event.id or one.state is not CoHostState.ACCEPTED or one.user_id is None:
+    co_host = await co_host_queries.by_id(tx, co_host_id)
+    if (
+        co_host is None
+        or co_host.event_id != event.id
+        or co_host.state is not CoHostState.ACCEPTED
+        or co_host.user_id is None
+    ):
         raise NotFound(EventReason.NO_SUCH_CO_HOST)
-    await co_host_queries.offer(tx, event.id, one.id)
+    await co_host_queries.offer(tx, event.id, co_host.id)
     about = HandOver(person_id=caller.user_id, step=EVENT)
-    await notify(tx, kinds.SERIES_OFFERED, event.id, [one.user_id], about, revision=int(tx.now))
-    return one
+    await notify(tx, kinds.SERIES_OFFERED, event.id, [co_host.user_id], about, revision=int(tx.now))
+    return co_host
 
 
 async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:

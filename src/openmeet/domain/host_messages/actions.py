@@ -102,7 +102,7 @@ async def write(
         raise TooMany(HostMessageReason.TOO_MANY_MESSAGES, most=MAX_A_DAY, after_seconds=24 * 3600)
     if send_at is None and not (await recipients(tx, event, chosen_addressees, caller.user_id)).reached:
         raise Refused(HostMessageReason.NOBODY_TO_REACH, name="Nobody")
-    one = HostMessage(
+    message = HostMessage(
         id=MessageId(new_id(tx.now)),
         event_id=event.id,
         number=await queries.last_number(tx, event.id) + 1,
@@ -115,22 +115,22 @@ async def write(
         recipients=0,
         created_at=tx.now,
     )
-    await queries.insert(tx, one, submission_key)
+    await queries.insert(tx, message, submission_key)
     if send_at is None:
-        await _send(tx, event, one)
-    return await queries.by_id(tx, one.id) or one
+        await _send(tx, event, message)
+    return await queries.by_id(tx, message.id) or message
 
 
 async def cancel(tx: Transaction, caller: Caller, slug: EventSlug, message_id: MessageId) -> HostMessage:
     """Cancel a scheduled message. Raises NotFound, Forbidden, Refused (``Sent``)."""
     event = await _checked(tx, caller, await lock_by_slug(tx, slug))
-    one = await queries.by_id(tx, message_id)
-    if one is None or one.event_id != event.id:
+    message = await queries.by_id(tx, message_id)
+    if message is None or message.event_id != event.id:
         raise NotFound(HostMessageReason.NO_SUCH_MESSAGE)
-    if one.state is MessageState.SENT:
+    if message.state is MessageState.SENT:
         raise Refused(HostMessageReason.ALREADY_SENT, name="Sent")
-    await queries.close(tx, one.id, MessageState.CALLED_OFF, 0)
-    return await queries.by_id(tx, one.id) or one
+    await queries.close(tx, message.id, MessageState.CALLED_OFF, 0)
+    return await queries.by_id(tx, message.id) or message
 
 
 async def send_due(db: Database) -> int:
@@ -156,12 +156,12 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
     return await _send(tx, event, one)
 
 
-async def _is_still_valid(reader: Reader, event: Event, one: HostMessage) -> bool:
+async def _is_still_valid(reader: Reader, event: Event, message: HostMessage) -> bool:
     """Whether a scheduled message is still valid: the event takes place and is visible, and the author is still a host."""
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False
-    is_suspended = await is_person_suspended(reader, one.author_id)
-    return not is_suspended and may(await seeing.role_of(reader, event, one.author_id), EventPermission.MESSAGE)
+    is_suspended = await is_person_suspended(reader, message.author_id)
+    return not is_suspended and may(await seeing.role_of(reader, event, message.author_id), EventPermission.MESSAGE)
 
 
 def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
@@ -170,15 +170,15 @@ def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], sen
     return (earlier.text, {*earlier.addressees}, earlier.send_at) == (plain_of(text), {*addressees}, at)
 
 
-async def _send(tx: Transaction, event: Event, one: HostMessage) -> bool:
-    to = (await recipients(tx, event, one.addressees, one.author_id)).reached
-    if not await queries.close(tx, one.id, MessageState.SENT, len(to)):
+async def _send(tx: Transaction, event: Event, message: HostMessage) -> bool:
+    to = (await recipients(tx, event, message.addressees, message.author_id)).reached
+    if not await queries.close(tx, message.id, MessageState.SENT, len(to)):
         return False
-    payload = kinds.HostMessageReceived(person_id=one.author_id, text=one.text)
+    payload = kinds.HostMessageReceived(person_id=message.author_id, text=message.text)
     await notifications.notify(
-        tx, kinds.HOST_MESSAGE, event.id, to, payload, revision=one.number, starts_at=event.starts_at
+        tx, kinds.HOST_MESSAGE, event.id, to, payload, revision=message.number, starts_at=event.starts_at
     )
-    log.info("message.sent", event_id=event.id, message=one.id, recipients=len(to))
+    log.info("message.sent", event_id=event.id, message=message.id, recipients=len(to))
     return True
 
 

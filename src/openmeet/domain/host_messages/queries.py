@@ -100,24 +100,24 @@ def _message_of(row: Row) -> HostMessage:
     )
 
 
-async def insert(tx: Transaction, one: HostMessage, submission_key: str | None) -> None:
+async def insert(tx: Transaction, message: HostMessage, submission_key: str | None) -> None:
     await tx.execute(
         f"""
         insert into host_messages ({_COLUMNS}, submission_key)
         values (:id, :event_id, :number, :author_id, :addressees, :text, :state, :send_at, :sent_at, :recipients,
                 :created_at, :submission_key)
         """,
-        id=one.id,
-        event_id=one.event_id,
-        number=one.number,
-        author_id=one.author_id,
-        addressees=",".join(one.addressees),
-        text=one.text,
-        state=one.state.value,
-        send_at=one.send_at,
-        sent_at=one.sent_at,
-        recipients=one.recipients,
-        created_at=one.created_at,
+        id=message.id,
+        event_id=message.event_id,
+        number=message.number,
+        author_id=message.author_id,
+        addressees=",".join(message.addressees),
+        text=message.text,
+        state=message.state.value,
+        send_at=message.send_at,
+        sent_at=message.sent_at,
+        recipients=message.recipients,
+        created_at=message.created_at,
         submission_key=submission_key,
     )
 

@@ -213,7 +213,7 @@ async def _to_guests(reader: Reader, by_kind: Mapping[str, Sequence[DueEmail]], 
 
 
 async def _emails_about(reader: Reader, due: Sequence[DueEmail]) -> list[_EmailAbout]:
-    by_mail = {one.subject_id: one for one in due}
+    by_mail = {email.subject_id: email for email in due}
     if not by_mail:
         return []
     rows = await reader.fetch(
@@ -222,13 +222,13 @@ async def _emails_about(reader: Reader, due: Sequence[DueEmail]) -> list[_EmailA
     )
     emails_about = []
     for row in rows:
-        one, kind = by_mail[row["mail_id"]], KINDS[row["kind"]]
+        email, kind = by_mail[row["mail_id"]], KINDS[row["kind"]]
         if kind.subject is SubjectType.EVENT:
-            emails_about.append(_EmailAbout(one, row["subject_id"], is_invitation=kind is kinds.INVITED))
+            emails_about.append(_EmailAbout(email, row["subject_id"], is_invitation=kind is kinds.INVITED))
         elif kind is kinds.ANNOUNCEMENT:
             payload = msgspec.json.decode(row["particulars"], type=kind.payload)
             if payload.group_id is not None:
-                emails_about.append(_EmailAbout(one, payload.group_id, is_group=True))
+                emails_about.append(_EmailAbout(email, payload.group_id, is_group=True))
     return emails_about
 
 

@@ -142,11 +142,11 @@ class _Writer(HTMLParser):
                     self._is_pre = False
                 case _:
                     self._heading = ""
-        elif any(one.tag == tag for one in self._marks):
+        elif any(mark.tag == tag for mark in self._marks):
             while self._marks:
-                one = self._marks.pop()
-                self._close(one)
-                if one.tag == tag:
+                mark = self._marks.pop()
+                self._close(mark)
+                if mark.tag == tag:
                     break
 
     def handle_data(self, data: str) -> None:

@@ -56,9 +56,9 @@ class Bounds:
     kept: list[Instance] = field(default_factory=list)
     until: Instant | None = None
 
-    def keep(self, one: Instance) -> None:
+    def keep(self, instance: Instance) -> None:
         """Add a date. The list may grow to twice ``most`` before it is cut."""
-        self.kept.append(one)
+        self.kept.append(instance)
         if len(self.kept) >= 2 * self.most:
             self.cut()
 
@@ -145,21 +145,23 @@ def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant, bounds: Bo
     bounds.is_whole = bounds.is_whole and next(by_rule, None) is None
 
 
-def _overlaps(one: Instance, start: Instant, end: Instant) -> bool:
-    return one.starts_at < end and (one.ends_at > start or one.starts_at >= start)
+def _overlaps(instance: Instance, start: Instant, end: Instant) -> bool:
+    return instance.starts_at < end and (instance.ends_at > start or instance.starts_at >= start)
 
 
-def _dated(master: ReadEvent, one: expansion.Occurrence, ranges: Sequence[tuple[Instant, ReadEvent]]) -> Instance:
+def _dated(
+    master: ReadEvent, occurrence: expansion.Occurrence, ranges: Sequence[tuple[Instant, ReadEvent]]
+) -> Instance:
     """A date from the rule, shifted by the last "this and following" override at or before it (RFC 5545, section
     3.2.13).
     """
-    number = bisect_right(ranges, one.at, key=_named_at)
+    number = bisect_right(ranges, occurrence.at, key=_named_at)
     if not number:
-        return _instance(master, one.at, _zone(master), None)
+        return _instance(master, occurrence.at, _zone(master), None)
     original, event = ranges[number - 1]
     shift = event.pattern.start - _wall(original, event)
-    at = instant_of(_wall(one.at, event) + shift, _zone(event))
-    return _instance(event, at, _zone(event), original if one.at == original else None)
+    at = instant_of(_wall(occurrence.at, event) + shift, _zone(event))
+    return _instance(event, at, _zone(event), original if occurrence.at == original else None)
 
 
 def _named_at(one: tuple[Instant, ReadEvent]) -> Instant:

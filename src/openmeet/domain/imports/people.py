@@ -72,41 +72,41 @@ class InvitationTarget:
         return f"/events/{self.slug}" if self.what is ImportKind.GUESTS else f"/groups/{self.slug}"
 
 
-async def target_of(tx: Transaction, caller: Caller, what: ImportKind, slug: str) -> InvitationTarget:
+async def target_of(tx: Transaction, caller: Caller, kind: ImportKind, slug: str) -> InvitationTarget:
     """Lock and return the event or group, for a caller who may invite people to it. Raises NotFound, Forbidden,
     Refused.
     """
-    if what is ImportKind.MEMBERS:
+    if kind is ImportKind.MEMBERS:
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
-        return InvitationTarget(what, group.id, group.slug, group.details.name)
+        return InvitationTarget(kind, group.id, group.slug, group.details.name)
     event = await lock_for_host(tx, caller, EventSlug(slug), None)
-    return InvitationTarget(what, event.id, event.slug, event.title)
+    return InvitationTarget(kind, event.id, event.slug, event.title)
 
 
-async def find_target(reader: Reader, caller: Caller, what: ImportKind, slug: str) -> InvitationTarget:
+async def find_target(reader: Reader, caller: Caller, kind: ImportKind, slug: str) -> InvitationTarget:
     """Like ``target_of``, but without the lock, for display."""
-    if what is ImportKind.MEMBERS:
+    if kind is ImportKind.MEMBERS:
         group, membership = await groups.visible(reader, GroupSlug(slug), caller.user_id)
         require_managed_here(group, GroupPermission.INVITE)
         require_permission(membership.role if membership else None, GroupPermission.INVITE)
-        return InvitationTarget(what, group.id, group.slug, group.details.name)
+        return InvitationTarget(kind, group.id, group.slug, group.details.name)
     event = await find_for_host(reader, caller, EventSlug(slug))
-    return InvitationTarget(what, event.id, event.slug, event.title)
+    return InvitationTarget(kind, event.id, event.slug, event.title)
 
 
-async def find_target_by_id(reader: Reader, caller: Caller, what: ImportKind, target_id: str) -> InvitationTarget:
+async def find_target_by_id(reader: Reader, caller: Caller, kind: ImportKind, target_id: str) -> InvitationTarget:
     """Like ``find_target``, with the id that an import stores."""
-    return await find_target(reader, caller, what, await _slug_of(reader, what, target_id))
+    return await find_target(reader, caller, kind, await _slug_of(reader, kind, target_id))
 
 
-async def target_by_id(tx: Transaction, caller: Caller, what: ImportKind, target_id: str) -> InvitationTarget:
+async def target_by_id(tx: Transaction, caller: Caller, kind: ImportKind, target_id: str) -> InvitationTarget:
     """Like ``target_of``, with the id that an import stores."""
-    return await target_of(tx, caller, what, await _slug_of(tx, what, target_id))
+    return await target_of(tx, caller, kind, await _slug_of(tx, kind, target_id))
 
 
-async def _slug_of(reader: Reader, what: ImportKind, target_id: str) -> str:
+async def _slug_of(reader: Reader, kind: ImportKind, target_id: str) -> str:
     """The slug of an event or group. Empty if it no longer exists."""
-    if what is ImportKind.MEMBERS:
+    if kind is ImportKind.MEMBERS:
         group = await group_by_id(reader, GroupId(target_id))
         return "" if group is None else group.slug
     event = await event_by_id(reader, EventId(target_id))
@@ -174,18 +174,18 @@ async def add_to_list(
 
 
 async def invite(
-    tx: Transaction, caller: Caller, what: ImportKind, slug: str, *, message: str, expected: int
+    tx: Transaction, caller: Caller, kind: ImportKind, slug: str, *, message: str, expected: int
 ) -> tuple[InvitationTarget, int]:
     """Enqueue one invitation for everybody on the list who has none yet. ``expected``: the number shown to the host.
 
     Raises PreconditionFailed if the number has changed, InvalidForm (``message``), Refused (``NobodyToInvite``),
     TooMany.
     """
-    target = await target_of(tx, caller, what, slug)
+    target = await target_of(tx, caller, kind, slug)
     text = message.replace("\r\n", "\n").strip()
     if len(text) > MAX_MESSAGE:
         raise InvalidForm({"message": ImportReason.MESSAGE_TOO_LONG(most=MAX_MESSAGE, length=len(text))})
-    waiting = await queries.uninvited_contacts(tx, what, target.id, MOST_INVITED + 1)
+    waiting = await queries.uninvited_contacts(tx, kind, target.id, MOST_INVITED + 1)
     if not waiting:
         raise Refused(ImportReason.NOBODY_TO_INVITE, name="NobodyToInvite")
     if len(waiting) > MOST_INVITED:

@@ -27,7 +27,7 @@ _AT_ONCE = 500
 
 
 async def insert(
-    tx: Transaction, user_id: UserId, what: ImportKind, medium: Medium, *, target: str, source: str, content: bytes
+    tx: Transaction, user_id: UserId, kind: ImportKind, medium: Medium, *, target: str, source: str, content: bytes
 ) -> ImportId:
     import_id = ImportId(new_id(tx.now))
     await tx.execute(
@@ -37,7 +37,7 @@ async def insert(
         """,
         id=import_id,
         user_id=user_id,
-        what=what.value,
+        what=kind.value,
         medium=medium.value,
         target=target,
         source=source,
@@ -194,7 +194,7 @@ async def note_event(tx: Transaction, user_id: UserId, uid: str, path: str, last
     return noted == 1
 
 
-async def add_contacts(tx: Transaction, what: ImportKind, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
+async def add_contacts(tx: Transaction, kind: ImportKind, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
     """Add people to a list. People who are already on it do not change."""
     await tx.execute_many(
         """
@@ -205,7 +205,7 @@ async def add_contacts(tx: Transaction, what: ImportKind, target: str, rows: Seq
         [
             {
                 "id": new_id(tx.now),
-                "what": what.value,
+                "what": kind.value,
                 "target": target,
                 "email": row.email,
                 "name": row.name,
@@ -218,22 +218,22 @@ async def add_contacts(tx: Transaction, what: ImportKind, target: str, rows: Seq
     )
 
 
-async def add_named_contacts(tx: Transaction, what: ImportKind, target: str, rows: Sequence[ContactRow]) -> None:
+async def add_named_contacts(tx: Transaction, kind: ImportKind, target: str, rows: Sequence[ContactRow]) -> None:
     """Add contacts of whom only the name is known."""
     await tx.execute_many(
         "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
         " on conflict (what, target, name) do nothing",
-        [{"what": what.value, "target": target, "name": row.name, "status": row.status, "now": tx.now} for row in rows],
+        [{"what": kind.value, "target": target, "name": row.name, "status": row.status, "now": tx.now} for row in rows],
     )
 
 
-async def names_on_list(reader: Reader, what: ImportKind, target: str, names: Sequence[str]) -> frozenset[str]:
+async def names_on_list(reader: Reader, kind: ImportKind, target: str, names: Sequence[str]) -> frozenset[str]:
     """The given names that are already on the list."""
     found_names: set[str] = set()
     for start in range(0, len(names), _AT_ONCE):
         rows = await reader.fetch(
             "select name from imported_names where what = :what and target = :target and name in :names order by name",
-            what=what.value,
+            what=kind.value,
             target=target,
             names=list(names[start : start + _AT_ONCE]),
         )
@@ -241,29 +241,29 @@ async def names_on_list(reader: Reader, what: ImportKind, target: str, names: Se
     return frozenset(found_names)
 
 
-async def named_contacts(reader: Reader, what: ImportKind, target: str, limit: int) -> tuple[list[str], int]:
+async def named_contacts(reader: Reader, kind: ImportKind, target: str, limit: int) -> tuple[list[str], int]:
     """Contacts known only by name, in order, and their total number."""
     rows = await reader.fetch(
         "select name from imported_names where what = :what and target = :target order by name limit :limit",
-        what=what.value,
+        what=kind.value,
         target=target,
         limit=limit,
     )
     row = await reader.fetch_one(
         "select count(*) as found from imported_names where what = :what and target = :target",
-        what=what.value,
+        what=kind.value,
         target=target,
     )
     return [one["name"] for one in rows], int(row["found"]) if row else 0
 
 
-async def emails_on_list(reader: Reader, what: ImportKind, target: str, emails: Sequence[str]) -> frozenset[str]:
+async def emails_on_list(reader: Reader, kind: ImportKind, target: str, emails: Sequence[str]) -> frozenset[str]:
     """The given e-mail addresses that an earlier import added to the list."""
     listed_emails: set[str] = set()
     for start in range(0, len(emails), _AT_ONCE):
         rows = await reader.fetch(
             "select email from imported_contacts where what = :what and target = :target and email in :emails order by email",
-            what=what.value,
+            what=kind.value,
             target=target,
             emails=list(emails[start : start + _AT_ONCE]),
         )
@@ -271,23 +271,23 @@ async def emails_on_list(reader: Reader, what: ImportKind, target: str, emails: 
     return frozenset(listed_emails)
 
 
-async def count_by_stage(reader: Reader, what: ImportKind, target: str) -> dict[ContactStage, int]:
+async def count_by_stage(reader: Reader, kind: ImportKind, target: str) -> dict[ContactStage, int]:
     """Number of contacts by stage."""
     rows = await reader.fetch(
         "select stage, count(*) as found from imported_contacts where what = :what and target = :target"
         " group by stage order by stage",
-        what=what.value,
+        what=kind.value,
         target=target,
     )
     return {ContactStage(row["stage"]): int(row["found"]) for row in rows}
 
 
-async def uninvited_contacts(reader: Reader, what: ImportKind, target: str, limit: int) -> list[ImportedContact]:
+async def uninvited_contacts(reader: Reader, kind: ImportKind, target: str, limit: int) -> list[ImportedContact]:
     """Contacts that have not been invited yet, in list order."""
     rows = await reader.fetch(
         f"select {_PERSON} from imported_contacts where what = :what and target = :target and stage = 'kept'"
         " order by id limit :limit",
-        what=what.value,
+        what=kind.value,
         target=target,
         limit=limit,
     )

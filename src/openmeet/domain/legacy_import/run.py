@@ -196,23 +196,23 @@ class _Importer:
         await self._answers([(event_ids[one.old.id], answer) for one in dates for answer in one.answers])
 
     async def _event(
-        self, tx: Transaction, one: PlannedEvent, series_id: SeriesId | None, taken_slugs: frozenset[str]
+        self, tx: Transaction, planned_event: PlannedEvent, series_id: SeriesId | None, taken_slugs: frozenset[str]
     ) -> tuple[LegacyRowKind, EventId]:
-        old = one.old
+        old = planned_event.old
         record = _record(old)
         if record is not None:
             existing = await find_by_record(tx, record[0])
             if existing is not None:
                 return LegacyRowKind.KNOWN_EVENT, existing.id
-        place = None if series_id is None else PlaceInSeries(series_id, one.name, one.overridden)
+        place = None if series_id is None else PlaceInSeries(series_id, planned_event.name, planned_event.overridden)
         event = await events.create_imported(
             tx,
             self._people[old.user_id or 0],
-            one.details,
+            planned_event.details,
             slug=EventSlug(old.slug) if old.slug and old.slug not in taken_slugs else None,
             place=place,
             group=await self._group(tx, old),
-            is_cancelled=one.is_cancelled,
+            is_cancelled=planned_event.is_cancelled,
         )
         assert event is not None  # noqa: S101  # the names of dates are unique in a plan
         await imported_events.note(
@@ -326,12 +326,12 @@ async def _group(tx: Transaction, group: OldGroup, owner: UserId) -> GroupId:
     return made.id
 
 
-async def _member(tx: Transaction, one: OldMember, groups: Mapping[int, str], people: Mapping[int, UserId]) -> str:
-    group_id, user_id = GroupId(groups[one.group_id]), people[one.user_id]
+async def _member(tx: Transaction, member: OldMember, groups: Mapping[int, str], people: Mapping[int, UserId]) -> str:
+    group_id, user_id = GroupId(groups[member.group_id]), people[member.user_id]
     membership = await groups_queries.find_member(tx, group_id, user_id)
     if membership is not None:
         return membership.id
-    role = _ROLES.get(one.role, GroupRole.PENDING)
+    role = _ROLES.get(member.role, GroupRole.PENDING)
     made = groups_queries.new_membership(tx.now, group_id, user_id, role)
     await groups_queries.put_member(tx, replace(made, joined_at=None if role is GroupRole.PENDING else tx.now))
     return made.id

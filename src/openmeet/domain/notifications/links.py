@@ -62,8 +62,8 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
     assert row is not None  # noqa: S101  # inserted or updated
     name = "\n".join((link.purpose, link.user_id, link.subject, str(row["serial"])))
 
-    def made(one: SigningKey) -> str:
-        return base64.urlsafe_b64encode(one.digest(b"mail link\x00" + name.encode())).rstrip(b"=").decode()
+    def made(key: SigningKey) -> str:
+        return base64.urlsafe_b64encode(key.digest(b"mail link\x00" + name.encode())).rstrip(b"=").decode()
 
     # Keep the serial number, because links in earlier e-mails must continue to work.
     token = key.find_valid(made, lambda one: _hash(one) == row["token_hash"]) or made(key)

@@ -228,16 +228,16 @@ async def stop_mail(tx: Transaction, user_id: UserId, topic: NotificationTopic) 
 
 
 def _channel(
-    kind: NotificationKind[Any], one: Notice[Any], addressee: NotificationRecipient, now: Instant
+    kind: NotificationKind[Any], notice: Notice[Any], addressee: NotificationRecipient, now: Instant
 ) -> Channel | None:
     """How to e-mail the notice to a recipient. If the digest would come too late, it is sent at once."""
     channel = rules.channel_of_mail(addressee)
     if channel is Channel.DIGEST:
         _, digest_at = rules.next_digest(addressee.hours, now)
-        if rules.is_too_late_in(digest_at, kind, one.starts_at, urgent=_is_urgent(kind, one, now)):
+        if rules.is_too_late_in(digest_at, kind, notice.starts_at, urgent=_is_urgent(kind, notice, now)):
             return Channel.EMAIL
     return channel
 
 
-def _is_urgent(kind: NotificationKind[Any], one: Notice[Any], now: Instant) -> bool:
-    return rules.is_urgent(kind, one.starts_at, now)
+def _is_urgent(kind: NotificationKind[Any], notice: Notice[Any], now: Instant) -> bool:
+    return rules.is_urgent(kind, notice.starts_at, now)

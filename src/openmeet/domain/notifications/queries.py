@@ -117,16 +117,16 @@ def insert_statement(tx: Transaction, kind: NotificationKind[Any], news: Notific
     return SqlWrite(_INSERT, {**values, "kind": kind.name, "now": tx.now})
 
 
-def _values(new: str, one: NotificationRow, payload: str) -> dict[str, object]:
+def _values(new: str, row: NotificationRow, payload: str) -> dict[str, object]:
     return {
         "id": new,
-        "user_id": one.user_id,
-        "subject_id": one.subject_id,
-        "revision": one.revision,
+        "user_id": row.user_id,
+        "subject_id": row.subject_id,
+        "revision": row.revision,
         "particulars": payload,
-        "is_shown": int(one.is_shown),
-        "is_for_digest": int(one.is_for_digest),
-        "mail_id": one.mail_id,
+        "is_shown": int(row.is_shown),
+        "is_for_digest": int(row.is_for_digest),
+        "mail_id": row.mail_id,
     }
 
 

@@ -72,8 +72,8 @@ async def upcoming_events(reader: Reader, user_id: UserId, limit: int) -> list[E
 async def upcoming_without_repeats(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
     """Like ``upcoming_events``, with only the next date of each series."""
     first = is_first_of_series("e", _is_coming, by="over_at")
-    which = f"e.over_at > :now and {first} order by e.starts_at, e.id"
-    return await _hosted(reader, user_id, which, limit, now=reader.now)
+    condition = f"e.over_at > :now and {first} order by e.starts_at, e.id"
+    return await _hosted(reader, user_id, condition, limit, now=reader.now)
 
 
 async def past_events(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
@@ -87,16 +87,16 @@ async def events_since(
     """The public events of a host from a time on, ordered by start, for calendar feeds. ``besides``: series whose dates
     are left out.
     """
-    which = "e.over_at > :start order by e.starts_at, e.id"
+    condition = "e.over_at > :start order by e.starts_at, e.id"
     if not besides:
-        return await _hosted(reader, user_id, which, limit, start=start)
-    which = f"(e.series_id is null or e.series_id not in :besides) and {which}"
-    return await _hosted(reader, user_id, which, limit, start=start, besides=list(besides))
+        return await _hosted(reader, user_id, condition, limit, start=start)
+    condition = f"(e.series_id is null or e.series_id not in :besides) and {condition}"
+    return await _hosted(reader, user_id, condition, limit, start=start, besides=list(besides))
 
 
-async def _hosted(reader: Reader, user_id: UserId, which: str, limit: int, **values: object) -> list[Event]:
+async def _hosted(reader: Reader, user_id: UserId, condition: str, limit: int, **values: object) -> list[Event]:
     rows = await reader.fetch(
-        f"select {columns_of('e')} from events e where {_is_hosted_by(':user_id')} and {which} limit :limit",
+        f"select {columns_of('e')} from events e where {_is_hosted_by(':user_id')} and {condition} limit :limit",
         user_id=user_id,
         limit=limit,
         **values,

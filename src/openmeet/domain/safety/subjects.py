@@ -81,13 +81,17 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
     """Subjects as moderators see them, whatever their visibility. Subjects that no longer exist have no title."""
     subjects_by_id = {subject.id: ReportedSubject(subject, "") for subject in subjects}
     ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in ModeratedKind}
-    for event in await events.several(reader, [EventId(one) for one in ids[ModeratedKind.EVENT]]):
+    for event in await events.several(
+        reader, [EventId(reported_series) for reported_series in ids[ModeratedKind.EVENT]]
+    ):
         subjects_by_id[event.id] = _of_event(event)
     for series_id in ids[ModeratedKind.SERIES]:
-        one = await series.by_id(reader, SeriesId(series_id))
-        if one is not None:
-            subjects_by_id[series_id] = _of_series(one)
-    for group in (await groups.by_ids(reader, [GroupId(one) for one in ids[ModeratedKind.GROUP]])).values():
+        reported_series = await series.by_id(reader, SeriesId(series_id))
+        if reported_series is not None:
+            subjects_by_id[series_id] = _of_series(reported_series)
+    for group in (
+        await groups.by_ids(reader, [GroupId(reported_series) for reported_series in ids[ModeratedKind.GROUP]])
+    ).values():
         subjects_by_id[group.id] = _of_group(group)
     for person in ids[ModeratedKind.PERSON]:
         if await users.by_id(reader, UserId(person)) is not None:
@@ -100,7 +104,10 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
         )
     for host in ids[ModeratedKind.HOST]:
         subjects_by_id[host] = ReportedSubject(Subject(ModeratedKind.HOST, host), host)
-    return {one.subject.id: one for one in await _named(reader, list(subjects_by_id.values()))}
+    return {
+        reported_series.subject.id: reported_series
+        for reported_series in await _named(reader, list(subjects_by_id.values()))
+    }
 
 
 async def _named(reader: Reader, reported: list[ReportedSubject]) -> list[ReportedSubject]:
@@ -138,14 +145,14 @@ def _of_event(event: Event) -> ReportedSubject:
     )
 
 
-def _of_series(one: Series) -> ReportedSubject:
+def _of_series(one_series: Series) -> ReportedSubject:
     return ReportedSubject(
-        Subject(ModeratedKind.SERIES, one.id),
-        one.content.title,
-        f"/series/{quote(one.slug)}",
-        one.owner_id,
-        group_id=one.group.id if one.group else None,
-        text=one.content.description,
+        Subject(ModeratedKind.SERIES, one_series.id),
+        one_series.content.title,
+        f"/series/{quote(one_series.slug)}",
+        one_series.owner_id,
+        group_id=one_series.group.id if one_series.group else None,
+        text=one_series.content.description,
     )
 
 

@@ -32,9 +32,9 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
         return await switch(tx, caller, existing.id, is_on=True)
     if len(await queries.of_person(tx, caller.user_id)) >= MAX_SEARCHES:
         raise Refused(SavedSearchReason.TOO_MANY_SEARCHES, most=MAX_SEARCHES, name="TooManySearches")
-    one = SavedSearch(SearchId(new_id(tx.now)), caller.user_id, query_text, is_on=True, created_at=tx.now)
-    await queries.insert(tx, one, keys)
-    return one
+    search = SavedSearch(SearchId(new_id(tx.now)), caller.user_id, query_text, is_on=True, created_at=tx.now)
+    await queries.insert(tx, search, keys)
+    return search
 
 
 async def switch(tx: Transaction, caller: Caller, search_id: SearchId, *, is_on: bool) -> SavedSearch:

@@ -99,20 +99,20 @@ def _search_of(row: Row) -> SavedSearch:
     return SavedSearch(SearchId(row["id"]), UserId(row["user_id"]), row["asked"], bool(row["is_on"]), row["created_at"])
 
 
-async def insert(tx: Transaction, one: SavedSearch, keys: Sequence[str]) -> bool:
+async def insert(tx: Transaction, search: SavedSearch, keys: Sequence[str]) -> bool:
     """Insert a search. False if the user has already saved the same one."""
     made = await tx.execute(
         "insert into saved_searches (id, user_id, asked, is_on, created_at)"
         " values (:id, :user_id, :asked, 1, :now) on conflict (user_id, asked) do nothing",
-        id=one.id,
-        user_id=one.user_id,
-        asked=one.asked,
-        now=one.created_at,
+        id=search.id,
+        user_id=search.user_id,
+        asked=search.asked,
+        now=search.created_at,
     )
     if made:
         await tx.execute_many(
             "insert into saved_search_keys (search_id, key) values (:search_id, :key)",
-            [{"search_id": one.id, "key": key} for key in keys],
+            [{"search_id": search.id, "key": key} for key in keys],
         )
     return made == 1
 
@@ -205,11 +205,11 @@ async def queued(reader: Reader, event_id: EventId) -> QueuedEvent | None:
     return QueuedEvent(Instant(row["since"]), None if row["search_words"] is None else _facts_of(row))
 
 
-async def queue_again(tx: Transaction, event_id: EventId, one: QueuedEvent, look_at: Instant) -> None:
+async def queue_again(tx: Transaction, event_id: EventId, event: QueuedEvent, look_at: Instant) -> None:
     """Queue an event again because not all owners of searches were notified. A later change is announced together with
     it.
     """
-    was = one.before
+    was = event.before
     x, y, z = (None, None, None) if was is None or was.spot is None else was.spot
     await tx.execute(
         """
@@ -221,7 +221,7 @@ async def queue_again(tx: Transaction, event_id: EventId, one: QueuedEvent, look
                was_y = excluded.was_y, was_z = excluded.was_z
         """,
         event_id=event_id,
-        since=one.since,
+        since=event.since,
         look_at=look_at,
         words=None if was is None else was.words,
         mode=None if was is None else was.mode.value,

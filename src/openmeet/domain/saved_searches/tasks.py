@@ -50,17 +50,17 @@ async def _announce(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) 
     Followers of hosts come first, so that their own saved searches do not notify them a second time.
     """
     event = await lock_for_update(tx, event_id)
-    one = await queries.queued(tx, event_id)
-    if event is None or one is None:
+    queued_event = await queries.queued(tx, event_id)
+    if event is None or queued_event is None:
         return
     if event.is_hidden:
         # The event is held for some time or until a moderator decides. It is announced when it is shown: try again
         # later, at growing intervals.
-        await queries.postpone(tx, event_id, Instant(tx.now + max(HIDDEN_FOR, min(tx.now - one.since, DAY))))
+        await queries.postpone(tx, event_id, Instant(tx.now + max(HIDDEN_FOR, min(tx.now - queued_event.since, DAY))))
         return
     await queries.drop(tx, event_id)
     if not await is_announced_to_strangers(tx, event, shown):
         return
-    if one.before is None and await queries.is_first_of_series(tx, event):
-        await fan_out.start(tx, PROFILE_FOLLOWERS, event, HostEventNotice(one.since))
-    await fan_out.start(tx, SAVED_SEARCHES, event, MatchNotice(one.since, one.before))
+    if queued_event.before is None and await queries.is_first_of_series(tx, event):
+        await fan_out.start(tx, PROFILE_FOLLOWERS, event, HostEventNotice(queued_event.since))
+    await fan_out.start(tx, SAVED_SEARCHES, event, MatchNotice(queued_event.since, queued_event.before))

@@ -38,14 +38,14 @@ class MyEvents(StrEnum):
 
 
 async def my_events(
-    reader: Reader, user_id: UserId, which: MyEvents, after: EventCursor | None, limit: int
+    reader: Reader, user_id: UserId, list_name: MyEvents, after: EventCursor | None, limit: int
 ) -> list[Event]:
     """A person's events. Past ones are sorted latest first, all others soonest first and undated ones last."""
     candidates = _Candidates(
-        f"from {_SOURCES[which]} where {_belongs_to(which)}",
+        f"from {_SOURCES[list_name]} where {_belongs_to(list_name)}",
         _START,
-        {} if which is MyEvents.DRAFTS else {"now": reader.now},
-        is_descending=which is MyEvents.PAST,
+        {} if list_name is MyEvents.DRAFTS else {"now": reader.now},
+        is_descending=list_name is MyEvents.PAST,
     )
     return await _first_shown(reader, user_id, candidates, after, limit)
 
@@ -217,11 +217,11 @@ _SHOWN_AS_MINE = (
 )
 
 
-def _belongs_to(which: MyEvents) -> str:
+def _belongs_to(list_name: MyEvents) -> str:
     """SQL condition: the event (``e``, with the person's RSVP ``a``) belongs to this list."""
     answered = "a.status in ('attending', 'attended', 'interested')"
     waiting = "a.status in ('waitlisted', 'pending', 'invited')"
-    match which:
+    match list_name:
         case MyEvents.UPCOMING:
             return f"({_HOSTING} and e.is_draft = 0 or {answered}) and {_COMING_UP}"
         case MyEvents.HOSTING:
@@ -235,7 +235,7 @@ def _belongs_to(which: MyEvents) -> str:
         case MyEvents.PAST:
             return f"({_HOSTING} or {answered} or {waiting}) and e.over_at <= :now and e.is_draft = 0"
         case _:
-            assert_never(which)
+            assert_never(list_name)
 
 
 # Later than any possible start (the year 2200), and within a signed 64-bit integer.

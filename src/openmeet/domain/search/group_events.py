@@ -53,8 +53,8 @@ async def coming_in_group(
 
     ``once_per_series``: only the next date of each series.
     """
-    which, values = _visibility_condition(member)
-    return await _coming(reader, group_id, which, after, limit, values, once_per_series=once_per_series)
+    is_visible, values = _visibility_condition(member)
+    return await _coming(reader, group_id, is_visible, after, limit, values, once_per_series=once_per_series)
 
 
 async def followed_in_group(
@@ -83,8 +83,8 @@ async def past_in_group(
     reader: Reader, group_id: GroupId, before: EventCursor | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
     """Past events of a group, latest first."""
-    which, values = _visibility_condition(member)
-    clauses = [which("events"), _listed(), "over_at <= :now"]
+    is_visible, values = _visibility_condition(member)
+    clauses = [is_visible("events"), _listed(), "over_at <= :now"]
     values |= {"group_id": group_id, "now": reader.now, "limit": limit}
     if before is not None:
         clauses.append("(starts_at, id) < (:before_start, :before_id)")
@@ -107,8 +107,8 @@ async def between_in_group(
     """
     values: dict[str, object] = {"group_id": group_id, "start": start, "end": end, "limit": limit}
     within = [_listed(), "starts_at >= :start", "starts_at < :end"]
-    which, more = _visibility_condition(member)
-    clauses = [which("events"), *within]
+    is_visible, more = _visibility_condition(member)
+    clauses = [is_visible("events"), *within]
     if besides:
         clauses.append("(series_id is null or series_id not in :besides)")
         more["besides"] = list(besides)
@@ -122,15 +122,15 @@ async def between_in_group(
 
 def seen_in_group(group_id: GroupId, member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
     """Condition, on a table alias, under which this viewer can see an event of the group, and its parameters."""
-    which, values = _visibility_condition(member)
-    return lambda table: f"{which(table)} and {_listed(table)}", {"group_id": group_id, **values}
+    is_visible, values = _visibility_condition(member)
+    return lambda table: f"{is_visible(table)} and {_listed(table)}", {"group_id": group_id, **values}
 
 
 async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, member: UserId | None) -> list[Event]:
     """The group's own events, most recently created first."""
-    which, values = _visibility_condition(member)
+    is_visible, values = _visibility_condition(member)
     values |= {"group_id": group_id, "limit": limit}
-    return await _events(reader, [which("events"), _listed()], "created_at desc, id desc", values)
+    return await _events(reader, [is_visible("events"), _listed()], "created_at desc, id desc", values)
 
 
 async def effect_of_deleting(reader: Reader, group_id: GroupId) -> tuple[int, int]:
@@ -152,7 +152,7 @@ def _merge_by_start(own: Sequence[Event], followed: Sequence[Event], limit: int)
 async def _coming(
     reader: Reader,
     group_id: GroupId,
-    which: Callable[[str], str],
+    is_visible: Callable[[str], str],
     after: EventCursor | None,
     limit: int,
     more: Mapping[str, object],
@@ -160,7 +160,7 @@ async def _coming(
     once_per_series: bool,
 ) -> list[Event]:
     def fits(table: str) -> str:
-        return f"{which(table)} and {_listed(table)} and {table}.over_at > :now"
+        return f"{is_visible(table)} and {_listed(table)} and {table}.over_at > :now"
 
     clauses = [fits("events")]
     if once_per_series:

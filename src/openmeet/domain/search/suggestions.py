@@ -143,9 +143,9 @@ def _series_key(event: Event) -> str:
     return event.place_in_series.series_id if event.place_in_series else event.id
 
 
-def _score(one: Suggestion, home: Spot | None, now: Instant) -> float:
-    score = _WEIGHTS[one.reason] - max(0, (one.event.starts_at or now) - now) / _PATIENCE
-    position = position_of(one.event)
+def _score(suggestion: Suggestion, home: Spot | None, now: Instant) -> float:
+    score = _WEIGHTS[suggestion.reason] - max(0, (suggestion.event.starts_at or now) - now) / _PATIENCE
+    position = position_of(suggestion.event)
     if home is not None and position is not None and kilometres(home, position.spot) > _NEAR_KM:
         score -= 3
     return score

@@ -132,20 +132,20 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
     Raises NotFound, Refused (``NothingLeft``: its events are gone).
     """
-    one = await _own_detection(tx, caller, detection_id)
-    if one.state is DetectionState.ACCEPTED and one.series_id is not None:
-        return await actions.reread(tx, one.series_id)
-    events = await linking.lock_existing(tx, one.found)
-    series = await linking.link(tx, one.user_id, one.found, one.series_id, events)
-    timing = replace(series.timing, pattern=one.found.pattern)
+    detection = await _own_detection(tx, caller, detection_id)
+    if detection.state is DetectionState.ACCEPTED and detection.series_id is not None:
+        return await actions.reread(tx, detection.series_id)
+    events = await linking.lock_existing(tx, detection.found)
+    series = await linking.link(tx, detection.user_id, detection.found, detection.series_id, events)
+    timing = replace(series.timing, pattern=detection.found.pattern)
     confirmed = replace(
         series, timing=timing, is_read_only=False, policy=PublishPolicy.WINDOW, stored_until=Instant(0), deleted_at=None
     )
     saved = await queries.save(tx, confirmed)
     await detection_queries.set_overridden(
-        tx, [(event.id, _differs(saved, event, at)) for event, at in _events_and_names(one, events)]
+        tx, [(event.id, _differs(saved, event, at)) for event, at in _events_and_names(detection, events)]
     )
-    await detection_queries.set_state(tx, one, DetectionState.ACCEPTED, saved.id)
+    await detection_queries.set_state(tx, detection, DetectionState.ACCEPTED, saved.id)
     made = await materialize.store_window(tx, saved)
     await notify.notify_people(tx, saved, notify.of_new_dates(saved, made))
     return await actions.reread(tx, saved.id)
@@ -156,11 +156,11 @@ async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
     If it was accepted, that is undone first. Raises the same errors as ``undo``.
     """
-    one = await _own_detection(tx, caller, detection_id)
-    if one.state is DetectionState.ACCEPTED:
-        one = (await undo_acceptance(tx, one)).detection
-    await linking.unlink(tx, one)
-    await detection_queries.set_state(tx, one, DetectionState.REFUSED, one.series_id)
+    detection = await _own_detection(tx, caller, detection_id)
+    if detection.state is DetectionState.ACCEPTED:
+        detection = (await undo_acceptance(tx, detection)).detection
+    await linking.unlink(tx, detection)
+    await detection_queries.set_state(tx, detection, DetectionState.REFUSED, detection.series_id)
 
 
 async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> UndoneAcceptance:
@@ -168,18 +168,18 @@ async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Un
 
     Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
     """
-    one = await _own_detection(tx, caller, detection_id)
-    if one.state is DetectionState.ACCEPTED:
-        return await undo_acceptance(tx, one)
-    if one.state is DetectionState.REFUSED:
+    detection = await _own_detection(tx, caller, detection_id)
+    if detection.state is DetectionState.ACCEPTED:
+        return await undo_acceptance(tx, detection)
+    if detection.state is DetectionState.REFUSED:
         state = DetectionState.SUGGESTED
-        series_id = one.series_id
-        if one.is_certain:
+        series_id = detection.series_id
+        if detection.is_certain:
             state = DetectionState.LINKED
-            events = await linking.lock_existing(tx, one.found)
-            series_id = (await linking.link(tx, one.user_id, one.found, one.series_id, events)).id
-        return UndoneAcceptance(await detection_queries.set_state(tx, one, state, series_id))
-    return UndoneAcceptance(one)
+            events = await linking.lock_existing(tx, detection.found)
+            series_id = (await linking.link(tx, detection.user_id, detection.found, detection.series_id, events)).id
+        return UndoneAcceptance(await detection_queries.set_state(tx, detection, state, series_id))
+    return UndoneAcceptance(detection)
 
 
 async def titles_for(reader: Reader, detections: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
@@ -198,10 +198,10 @@ async def titles_for(reader: Reader, detections: Sequence[Detection]) -> list[tu
 
 async def _own_detection(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:
     await detection_queries.lock_author(tx, caller.user_id)
-    one = await detection_queries.find(tx, detection_id, caller.user_id)
-    if one is None:
+    detection = await detection_queries.find(tx, detection_id, caller.user_id)
+    if detection is None:
         raise NotFound(SeriesReason.NOT_DETECTED)
-    return one
+    return detection
 
 
 async def _show(
@@ -222,19 +222,21 @@ async def _show(
         await detection_queries.put(tx, user_id, detected, DetectionState.LINKED, series.id)
 
 
-async def _add_later_events(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:
+async def _add_later_events(
+    tx: Transaction, detection: Detection, events: Sequence[Event], named: Mapping[str, str]
+) -> None:
     """Add later single events, made in other apps, that are dates of the accepted series."""
-    if one.series_id is None:
+    if detection.series_id is None:
         return
-    fitting = [event for event in events if _key(event, named) == one.found.key]
+    fitting = [event for event in events if _key(event, named) == detection.found.key]
     if not fitting:
         return
-    parts = await _parts(tx, one.series_id, one.user_id)
+    parts = await _parts(tx, detection.series_id, detection.user_id)
     for event in fitting:
         for part in parts if event.place_in_series is None else []:
             at = local_of(_start_of(event), part.zone_name).replace(tzinfo=None, microsecond=0)
             is_of_part = part is parts[-1] or part.timing.pattern.start <= at
-            is_date = is_of_part if one.found.is_named else expansion.is_date_of(part.timing.pattern, at)
+            is_date = is_of_part if detection.found.is_named else expansion.is_date_of(part.timing.pattern, at)
             if is_date and await date_queries.date_of(tx, part.id, original_text(at)) is None:
                 await date_queries.set_positions(tx, [(event.id, part.id, original_text(at))])
                 await detection_queries.set_overridden(tx, [(event.id, _differs(part, event, original_text(at)))])
@@ -251,8 +253,8 @@ async def _parts(tx: Transaction, series_id: SeriesId, owner_id: UserId) -> list
     return parts[::-1]
 
 
-def _events_and_names(one: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]:
-    return [(events[event_id], original_text(at)) for event_id, at in one.found.dates if event_id in events]
+def _events_and_names(detection: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]:
+    return [(events[event_id], original_text(at)) for event_id, at in detection.found.dates if event_id in events]
 
 
 def _differs(series: Series, event: Event, name: str) -> tuple[str, ...]:

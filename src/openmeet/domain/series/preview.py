@@ -77,11 +77,11 @@ def summary_of(timing: Timing, now: Instant, count: int) -> RuleSummary:
     )
 
 
-def _ahead(pattern: Pattern, one: expansion.Occurrence) -> PreviewedDate:
+def _ahead(pattern: Pattern, occurrence: expansion.Occurrence) -> PreviewedDate:
     zone = pattern.zone_name or "UTC"
-    starts = local_of(one.at, zone).replace(tzinfo=None)
-    skipped = instead_of(one.original, zone) is not None
-    return PreviewedDate(one.at, one.original, starts, one.original if skipped else None)
+    starts = local_of(occurrence.at, zone).replace(tzinfo=None)
+    skipped = instead_of(occurrence.original, zone) is not None
+    return PreviewedDate(occurrence.at, occurrence.original, starts, occurrence.original if skipped else None)
 
 
 def _months_without_date(pattern: Pattern, now: datetime) -> list[datetime]:

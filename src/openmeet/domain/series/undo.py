@@ -438,9 +438,9 @@ def _with_series_details(series: Series, event: Event) -> tuple[Event, Details, 
     return placed, details, differing(details, usual)
 
 
-def _is_date(one: ChangedDate) -> bool:
+def _is_date(date: ChangedDate) -> bool:
     """Whether the event was a date of a series before the action."""
-    return one.before.event.place_in_series is not None
+    return date.before.event.place_in_series is not None
 
 
 def _name(event: Event) -> str:
