@@ -193,17 +193,21 @@ def _progress() -> Iterator[OnProgress]:
 def _progress_printer(bars: Progress) -> Callable[[steps.Progress], None]:
     running: dict[MigrationStep, TaskID] = {}
 
-    def on_progress(one: steps.Progress) -> None:
-        word = _STEP_LABELS[one.step]
-        if one.is_complete:
-            if one.step in running:
-                bars.remove_task(running.pop(one.step))
-            say(f"{word:11}{one.note}")
+    def on_progress(progress: steps.Progress) -> None:
+        word = _STEP_LABELS[progress.step]
+        if progress.is_complete:
+            if progress.step in running:
+                bars.remove_task(running.pop(progress.step))
+            say(f"{word:11}{progress.note}")
             return
-        task = running.get(one.step)
+        task = running.get(progress.step)
         if task is None:
-            task = running[one.step] = bars.add_task(word, total=None, count="")
-        count = f"{one.done}/{one.total}" if one.step is MigrationStep.BLOBS else f"{one.done / 1e6:.1f} MB"
-        bars.update(task, completed=one.done, total=one.total or None, count=count)
+            task = running[progress.step] = bars.add_task(word, total=None, count="")
+        count = (
+            f"{progress.done}/{progress.total}"
+            if progress.step is MigrationStep.BLOBS
+            else f"{progress.done / 1e6:.1f} MB"
+        )
+        bars.update(task, completed=progress.done, total=progress.total or None, count=count)
 
     return on_progress

@@ -58,35 +58,37 @@ def compile_named(catalog: Catalog, reference: str, strictness: Strictness) -> C
     return check
 
 
-def compile_field(catalog: Catalog, one: Field, nsid: str, strictness: Strictness) -> Check:
+def compile_field(catalog: Catalog, field: Field, nsid: str, strictness: Strictness) -> Check:
     """Return the check of one type as written in document ``nsid``."""
-    match one:
+    match field:
         case ObjectType():
-            return _object_check(catalog, one, nsid, strictness)
+            return _object_check(catalog, field, nsid, strictness)
         case ArrayType():
-            return _array_check(one, compile_field(catalog, one.items, nsid, strictness))
+            return _array_check(field, compile_field(catalog, field.items, nsid, strictness))
         case StringType():
-            return string_check(one)
+            return string_check(field)
         case IntegerType():
-            return integer_check(one)
+            return integer_check(field)
         case BooleanType():
-            return boolean_check(one)
+            return boolean_check(field)
         case BytesType():
-            return bytes_check(one)
+            return bytes_check(field)
         case LinkType():
             return link_check
         case BlobType():
-            return blob_check(one, strictness)
+            return blob_check(field, strictness)
         case UnknownType():
             return unknown_check
         case RefType():
-            return _ref_check(catalog, full_reference(one.ref, nsid), strictness)
+            return _ref_check(catalog, full_reference(field.ref, nsid), strictness)
         case UnionType():
-            return union_check(catalog, (full_reference(ref, nsid) for ref in one.refs), strictness, closed=one.closed)
+            return union_check(
+                catalog, (full_reference(ref, nsid) for ref in field.refs), strictness, closed=field.closed
+            )
         case TokenType():
             raise Misuse("a token has no value of its own")
         case _:
-            assert_never(one)
+            assert_never(field)
 
 
 def _compile_definition(

@@ -182,45 +182,45 @@ def _body_problems(place: str, body: Body | None, document: Document) -> Iterato
         yield from _field_problems(f"{place}/schema", body.schema, document, 1)
 
 
-def _field_problems(place: str, one: Field, document: Document, depth: int) -> Iterator[str]:
+def _field_problems(place: str, field: Field, document: Document, depth: int) -> Iterator[str]:
     if depth > MAX_NESTING:
         yield f"{place}: nested deeper than {MAX_NESTING}"
         return
-    match one:
+    match field:
         case ObjectType():
-            yield from _list_problems(f"{place}/required", one.required, one.properties)
-            yield from _list_problems(f"{place}/nullable", one.nullable, one.properties)
-            for name, inner in one.properties.items():
+            yield from _list_problems(f"{place}/required", field.required, field.properties)
+            yield from _list_problems(f"{place}/nullable", field.nullable, field.properties)
+            for name, inner in field.properties.items():
                 yield from _field_problems(f"{place}/{name}", inner, document, depth + 1)
         case ArrayType():
-            yield from _range_problems(place, one.min_length, one.max_length)
-            yield from _field_problems(f"{place}/items", one.items, document, depth + 1)
+            yield from _range_problems(place, field.min_length, field.max_length)
+            yield from _field_problems(f"{place}/items", field.items, document, depth + 1)
         case StringType():
-            yield from _range_problems(place, one.min_length, one.max_length)
-            yield from _range_problems(place, one.min_graphemes, one.max_graphemes)
-            yield from _constant_problems(place, one)
+            yield from _range_problems(place, field.min_length, field.max_length)
+            yield from _range_problems(place, field.min_graphemes, field.max_graphemes)
+            yield from _constant_problems(place, field)
         case IntegerType():
-            if one.minimum is not None and one.maximum is not None and one.minimum > one.maximum:
+            if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
                 yield f"{place}: minimum above maximum"
-            yield from _constant_problems(place, one)
+            yield from _constant_problems(place, field)
         case BooleanType():
-            yield from _constant_problems(place, one)
+            yield from _constant_problems(place, field)
         case BytesType():
-            yield from _range_problems(place, one.min_length, one.max_length)
+            yield from _range_problems(place, field.min_length, field.max_length)
         case BlobType():
-            if one.max_size is not None and one.max_size < 0:
+            if field.max_size is not None and field.max_size < 0:
                 yield f"{place}: negative maxSize"
         case RefType():
-            yield from _reference_problems(place, one.ref, document, (TokenType, *_PRIMARY[1:]))
+            yield from _reference_problems(place, field.ref, document, (TokenType, *_PRIMARY[1:]))
         case UnionType():
-            if one.closed and not one.refs:
+            if field.closed and not field.refs:
                 yield f"{place}: a closed union without members allows nothing"
-            for reference in one.refs:
+            for reference in field.refs:
                 yield from _reference_problems(place, reference, document, None)
         case LinkType() | TokenType() | UnknownType():
             return
         case _:
-            assert_never(one)
+            assert_never(field)
 
 
 def _list_problems(place: str, names: tuple[str, ...], properties: Collection[str]) -> Iterator[str]:

@@ -112,25 +112,25 @@ class _WaitingConnections:
         self._addresses: dict[int, dict[str, None]] = {}
         self._most = 0
 
-    def add(self, one: "LimitedConnection") -> None:
+    def add(self, connection: "LimitedConnection") -> None:
         """Add a connection as the newest of its address, even if it was already there."""
-        of_address = self._of.setdefault(one.address, {})
-        if one in of_address:
-            del of_address[one]
-            of_address[one] = None
+        of_address = self._of.setdefault(connection.address, {})
+        if connection in of_address:
+            del of_address[connection]
+            of_address[connection] = None
             return
-        of_address[one] = None
-        self._count(one.address, len(of_address) - 1, len(of_address))
+        of_address[connection] = None
+        self._count(connection.address, len(of_address) - 1, len(of_address))
         self._most = max(self._most, len(of_address))
 
-    def discard(self, one: "LimitedConnection") -> None:
-        of_address = self._of.get(one.address, {})
-        if one not in of_address:
+    def discard(self, connection: "LimitedConnection") -> None:
+        of_address = self._of.get(connection.address, {})
+        if connection not in of_address:
             return
-        del of_address[one]
-        self._count(one.address, len(of_address) + 1, len(of_address))
+        del of_address[connection]
+        self._count(connection.address, len(of_address) + 1, len(of_address))
         if not of_address:
-            del self._of[one.address]
+            del self._of[connection.address]
         if self._most not in self._addresses:
             self._most -= 1
 

@@ -25,17 +25,17 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
-            one = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
-            if one is None or not one.is_open(reader.now):
+            co_host = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
+            if co_host is None or not co_host.is_open(reader.now):
                 return None
-            event, now = await by_id(reader, EventId(one.event_id)), reader.now
-            host = await user_by_id(reader, one.invited_by)
-            if await is_block_between_address(reader, one.invited_by, one.email or ""):
+            event, now = await by_id(reader, EventId(co_host.event_id)), reader.now
+            host = await user_by_id(reader, co_host.invited_by)
+            if await is_block_between_address(reader, co_host.invited_by, co_host.email or ""):
                 return None
-            if one.user_id is not None and await is_block_between(reader, one.invited_by, one.user_id):
+            if co_host.user_id is not None and await is_block_between(reader, co_host.invited_by, co_host.user_id):
                 return None
-            invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
-            address = one.email or (invited and invited.email)
+            invited = None if co_host.user_id is None else await user_by_id(reader, co_host.user_id)
+            address = co_host.email or (invited and invited.email)
             if address and await email_suppressions.is_suppressed(reader, key, address):
                 return None
         if event is None or event.is_gone or not address:
@@ -44,12 +44,12 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         name = " ".join(((host and host.display_name) or unnamed()).split())
         title = event.title or gettext("an event")
         about = [title, time_and_place.start_label(event, now)]
-        if one.is_for_series or one.is_asked_for_series:
+        if co_host.is_for_series or co_host.is_asked_for_series:
             about.append(gettext("This applies to every upcoming date of the series, including dates added later."))
         parts = [
             gettext("%(name)s asks you to co-host an event on %(site)s:", name=name, site=site_name),
             "\n".join(about),
-            emails.link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, one.id)}"),
+            emails.link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, co_host.id)}"),
             gettext("You’re not a host until you say yes. If you do nothing, we won’t write again."),
             emails.opt_out_lines(never),
         ]

@@ -107,19 +107,19 @@ async def _of_guest_rsvp(reader: Reader, due: DueEmail) -> str | None:
 
 
 async def _of_co_host(reader: Reader, due: DueEmail) -> str | None:
-    one = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
-    if one is None:
+    co_host = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
+    if co_host is None:
         return None
-    if one.user_id is not None:
-        return await language_of(reader, one.user_id)
-    return await language_at(reader, one.email) if one.email else None
+    if co_host.user_id is not None:
+        return await language_of(reader, co_host.user_id)
+    return await language_at(reader, co_host.email) if co_host.email else None
 
 
 async def _of_group_invitation(reader: Reader, due: DueEmail) -> str | None:
-    one = await invitation_queries.invitation(reader, InvitationId(due.subject_id))
-    return None if one is None or one.email is None else await language_at(reader, one.email)
+    invitation = await invitation_queries.invitation(reader, InvitationId(due.subject_id))
+    return None if invitation is None or invitation.email is None else await language_at(reader, invitation.email)
 
 
 async def _of_imported_person(reader: Reader, due: DueEmail) -> str | None:
-    one = await imports.person(reader, PersonId(due.subject_id))
-    return None if one is None else await language_at(reader, one.email)
+    person = await imports.person(reader, PersonId(due.subject_id))
+    return None if person is None else await language_at(reader, person.email)

@@ -110,8 +110,8 @@ def _end_paragraphs(
     return ["\n".join([no_more, *(f"- {time_and_place.start_label(one, now)}" for one in ended)]), taken_out, series]
 
 
-def _date_line(one: Event, own_rsvp: Attendance, now: Instant) -> str:
-    when = time_and_place.start_label(one, now)
+def _date_line(event: Event, own_rsvp: Attendance, now: Instant) -> str:
+    when = time_and_place.start_label(event, now)
     return f"- {when}" if own_rsvp.is_seated else "- " + gettext("%(when)s (no place yet)", when=when)
 
 

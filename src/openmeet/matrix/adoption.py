@@ -103,14 +103,14 @@ async def _candidate(reader: Reader, row: Any) -> _Candidate:
     return _Candidate(row["title"], target.subject, target.kind, row["matrix_room_id"])
 
 
-async def _one(bridge: Bridge, old: MatrixUser, one: _Candidate, *, applies: bool) -> AdoptionReport:
+async def _one(bridge: Bridge, old: MatrixUser, candidate: _Candidate, *, applies: bool) -> AdoptionReport:
     async with bridge.db.reader() as reader:
-        existing_room = await rooms.room_at(reader, await rooms.target_of(reader, one.kind, one.subject))
-        is_public = await _is_public(reader, one)
+        existing_room = await rooms.room_at(reader, await rooms.target_of(reader, candidate.kind, candidate.subject))
+        is_public = await _is_public(reader, candidate)
     if existing_room is not None and existing_room.matrix_state != MirrorState.OFF:
         why = "A host has already turned the mirror on."
-        return AdoptionReport(one.name, one.matrix_room_id, AdoptionOutcome.LEFT, why)
-    matrix_room, why = await _usable(bridge, old, one.matrix_room_id)
+        return AdoptionReport(candidate.name, candidate.matrix_room_id, AdoptionOutcome.LEFT, why)
+    matrix_room, why = await _usable(bridge, old, candidate.matrix_room_id)
     since = None
     if applies and not why:
         try:
@@ -122,14 +122,14 @@ async def _one(bridge: Bridge, old: MatrixUser, one: _Candidate, *, applies: boo
         outcome = AdoptionOutcome.FRESH if is_public else AdoptionOutcome.LEFT
     if applies and outcome is not AdoptionOutcome.LEFT:
         async with bridge.db.transaction() as tx:
-            room = await _open(tx, one)
+            room = await _open(tx, candidate)
             await _mirror(tx, room, None if why else matrix_room, since, is_on=is_public)
     if applies and outcome is AdoptionOutcome.FRESH:
         await _say_goodbye(bridge, old, matrix_room)
-    return AdoptionReport(one.name, one.matrix_room_id, outcome, why)
+    return AdoptionReport(candidate.name, candidate.matrix_room_id, outcome, why)
 
 
-async def _is_public(reader: Reader, one: _Candidate) -> bool:
+async def _is_public(reader: Reader, candidate: _Candidate) -> bool:
     row = await reader.fetch_one(
         """
         select 1 as found where exists (
@@ -140,7 +140,7 @@ async def _is_public(reader: Reader, one: _Candidate) -> bool:
                   and (s.template like '%"visibility":"public"%' or s.template like '%"visibility": "public"%')
                   and not exists (select 1 from groups g where g.id = s.group_id and g.visibility <> 'public'))
         """,
-        id=one.subject.id,
+        id=candidate.subject.id,
     )
     return row is not None
 
@@ -199,8 +199,8 @@ async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> In
     return content.sent_at(raised) or Instant(0)
 
 
-async def _open(tx: Transaction, one: _Candidate) -> Room:
-    target = await rooms.target_of(tx, one.kind, one.subject)
+async def _open(tx: Transaction, candidate: _Candidate) -> Room:
+    target = await rooms.target_of(tx, candidate.kind, candidate.subject)
     room = await rooms.room_at(tx, target)
     if room is None:
         await room_queries.insert(

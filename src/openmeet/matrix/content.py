@@ -130,32 +130,39 @@ class OutgoingPicture:
     size: int
 
 
-def picture(message_id: str, revision: int, one: OutgoingPicture, *, reply_to: str | None = None) -> Content:
+def picture(
+    message_id: str, revision: int, outgoing_picture: OutgoingPicture, *, reply_to: str | None = None
+) -> Content:
     """Build ``m.image``. If there is a file name, the body is the caption (CS API, Media captions)."""
-    made = _picture(one) | {"m.mentions": {}, "openmeet.message": {"id": message_id, "revision": revision}}
+    made = _picture(outgoing_picture) | {"m.mentions": {}, "openmeet.message": {"id": message_id, "revision": revision}}
     if reply_to:
         made["m.relates_to"] = {"m.in_reply_to": {"event_id": reply_to}}
     return made
 
 
-def edit_picture(message_id: str, revision: int, one: OutgoingPicture, original: str) -> Content:
+def edit_picture(message_id: str, revision: int, outgoing_picture: OutgoingPicture, original: str) -> Content:
     """Build an ``m.replace`` that keeps the picture and changes its caption."""
     return {
-        **_picture(one),
+        **_picture(outgoing_picture),
         "m.mentions": {},
-        "m.new_content": {**_picture(one), "m.mentions": {}},
+        "m.new_content": {**_picture(outgoing_picture), "m.mentions": {}},
         "m.relates_to": {"rel_type": "m.replace", "event_id": original},
         "openmeet.message": {"id": message_id, "revision": revision},
     }
 
 
-def _picture(one: OutgoingPicture) -> Content:
+def _picture(outgoing_picture: OutgoingPicture) -> Content:
     return {
         "msgtype": "m.image",
-        "body": one.caption or _FILE_NAME,
+        "body": outgoing_picture.caption or _FILE_NAME,
         "filename": _FILE_NAME,
-        "url": one.uri,
-        "info": {"mimetype": PictureFormat.JPEG.content_type, "w": one.width, "h": one.height, "size": one.size},
+        "url": outgoing_picture.uri,
+        "info": {
+            "mimetype": PictureFormat.JPEG.content_type,
+            "w": outgoing_picture.width,
+            "h": outgoing_picture.height,
+            "size": outgoing_picture.size,
+        },
     }
 
 

@@ -153,7 +153,7 @@ async def _message(
     about = before.about if before is not None else await headings.default_heading(tx, room)
     mentions = await _mentioned(tx, bridge, incoming.mentions)
     if sender.caller is None:
-        one = await guest_messages.send(
+        message = await guest_messages.send(
             tx,
             room.id,
             sender.address,
@@ -165,12 +165,14 @@ async def _message(
         )
     else:
         new = NewMessage(text=cleaned(incoming.text), about=about, reply_to=replied_to, mentions=mentions)
-        one, _ = await messages.send(tx, sender.caller, room.id, new)
+        message, _ = await messages.send(tx, sender.caller, room.id, new)
         await tx.execute(
-            "update chat_messages set external_id = :event where id = :id", event=incoming.event_id, id=one.id
+            "update chat_messages set external_id = :event where id = :id", event=incoming.event_id, id=message.id
         )
-    await store.note_sent(tx, room.id, one.number, None if one.is_held else incoming.event_id, by_delivery=False)
-    return not one.is_held
+    await store.note_sent(
+        tx, room.id, message.number, None if message.is_held else incoming.event_id, by_delivery=False
+    )
+    return not message.is_held
 
 
 async def _mentioned(tx: Transaction, bridge: Bridge, accounts: Sequence[str]) -> tuple[UserId, ...]:
@@ -191,27 +193,29 @@ async def _edit(tx: Transaction, room: Room, sender: _Sender, incoming: content.
     Raises NotFound, Forbidden, Refused.
     """
     target = await store.message_of(tx, room.id, incoming.replaces or "")
-    one = None if target is None else await message_queries.by_id(tx, target)
-    if one is None or one.external_id != incoming.replaces or not _wrote(sender, one):
+    message = None if target is None else await message_queries.by_id(tx, target)
+    if message is None or message.external_id != incoming.replaces or not _wrote(sender, message):
         raise Forbidden(ChatReason.AUTHOR_ONLY)
     text = cleaned(incoming.text)
     if sender.caller is None:
-        changed = await guest_messages.edit(tx, sender.address, one.id, text)
+        changed = await guest_messages.edit(tx, sender.address, message.id, text)
     else:
-        changed = await messages.edit(tx, sender.caller, one.id, text)
-    if changed.revision != one.revision:
+        changed = await messages.edit(tx, sender.caller, message.id, text)
+    if changed.revision != message.revision:
         await _note_last_sent(tx, replace(changed, room_id=room.id), None if changed.is_held else incoming.event_id)
     return not changed.is_held
 
 
-def _wrote(sender: _Sender, one: ChatMessage) -> bool:
-    return one.matrix_sender == sender.address if sender.caller is None else one.user_id == sender.caller.user_id
+def _wrote(sender: _Sender, message: ChatMessage) -> bool:
+    return (
+        message.matrix_sender == sender.address if sender.caller is None else message.user_id == sender.caller.user_id
+    )
 
 
-async def _note_last_sent(tx: Transaction, one: ChatMessage, event_id: str | None) -> None:
-    row = await tx.fetch_one("select max(number) as number from chat_log where message_id = :id", id=one.id)
+async def _note_last_sent(tx: Transaction, message: ChatMessage, event_id: str | None) -> None:
+    row = await tx.fetch_one("select max(number) as number from chat_log where message_id = :id", id=message.id)
     assert row is not None, "an aggregate has a row"  # noqa: S101 - for the type checker
-    await store.note_sent(tx, one.room_id, row["number"], event_id, by_delivery=False)
+    await store.note_sent(tx, message.room_id, row["number"], event_id, by_delivery=False)
 
 
 async def _reaction(
@@ -235,24 +239,24 @@ async def _redaction(
     well.
     """
     target: ChatMessageId | None = await store.message_of(tx, room.id, incoming.target)
-    one = None if target is None else await message_queries.by_id(tx, target)
+    message = None if target is None else await message_queries.by_id(tx, target)
     moderates = sender.caller is not None and await access(tx, room.id, sender.caller.user_id) is Access.MODERATE
-    if one is None:
+    if message is None:
         made = await reactions.from_matrix(tx, room.id, incoming.target)
         if made is not None and (moderates or made.is_by(sender.address, sender.caller)):
             await reactions.drop(tx, made)
         return
-    if one.is_removed:
+    if message.is_removed:
         return
-    if _wrote(sender, one):
+    if _wrote(sender, message):
         if sender.caller is None:
-            await guest_messages.retract(tx, sender.address, one.id)
+            await guest_messages.retract(tx, sender.address, message.id)
         else:
-            await messages.retract(tx, sender.caller, one.id)
+            await messages.retract(tx, sender.caller, message.id)
     elif sender.caller is not None and moderates:
         with speaking(bridge.language):
             reason = incoming.reason or gettext("Removed in Matrix")
-        await messages.remove(tx, sender.caller, one.id, reason, bridge.sealer)
+        await messages.remove(tx, sender.caller, message.id, reason, bridge.sealer)
 
 
 async def _membership(tx: Transaction, room: Room, sender: _Sender, incoming: content.IncomingMembership) -> bool:

@@ -198,11 +198,11 @@ async def _guests(
     return guests
 
 
-def _is_guest(one: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
+def _is_guest(occupant: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
     """Whether somebody with an account here is in the room only as a guest."""
-    guest = guests.get(one.mxid or "")
+    guest = guests.get(occupant.mxid or "")
     is_invited = guest is not None and guest.state is GuestState.INVITED
-    return is_invited and one.access is Access.NONE and not one.is_banned
+    return is_invited and occupant.access is Access.NONE and not occupant.is_banned
 
 
 async def _accept_bans(

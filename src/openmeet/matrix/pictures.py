@@ -115,14 +115,14 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
 
 
 async def _uploaded(
-    bridge: Bridge, ghost: MatrixUser, message: ChatMessage, one: MessagePicture
+    bridge: Bridge, ghost: MatrixUser, message: ChatMessage, picture: MessagePicture
 ) -> tuple[str, int] | None:
     """Return the Matrix address and the size of a picture, uploading it if necessary. None if our file is gone or the
     homeserver will never accept it.
     """
     blobs = bridge.pictures
     assert blobs is not None, "are_uploaded has said so"  # noqa: S101 - for the type checker
-    at = blob_key(one.key, Size.LARGE)
+    at = blob_key(picture.key, Size.LARGE)
     try:
         size = await blobs.size(at)
     except NotFound:
@@ -131,7 +131,7 @@ async def _uploaded(
         row = await reader.fetch_one(
             "select uri from matrix_pictures where message_id = :message and picture_key = :key",
             message=message.id,
-            key=one.key,
+            key=picture.key,
         )
     if row is not None:
         return str(row["uri"]), size
@@ -146,7 +146,7 @@ async def _uploaded(
         await tx.execute(
             "insert into matrix_pictures (message_id, picture_key, uri) values (:message, :key, :uri) on conflict do nothing",
             message=message.id,
-            key=one.key,
+            key=picture.key,
             uri=uri,
         )
     return uri, size

@@ -110,8 +110,8 @@ def _next_occurrences(event: ReadEvent) -> list[Occurrence]:
     return following(event.pattern, SystemClock().now(), NEXT_DATES)
 
 
-def _short(event: ReadEvent, one: Occurrence) -> str:
-    local = local_of(one.at, event.pattern.zone_name or "UTC")
+def _short(event: ReadEvent, occurrence: Occurrence) -> str:
+    local = local_of(occurrence.at, event.pattern.zone_name or "UTC")
     return local.date().isoformat() if event.pattern.is_all_day else f"{local:%Y-%m-%d %H:%M}"
 
 

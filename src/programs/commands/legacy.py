@@ -128,9 +128,9 @@ def _progress(*, is_shown: bool) -> Iterator[OnProgress]:
     with Progress(*columns, console=console, disable=not is_shown or not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def on_progress(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=of or None)
-            bars.update(tasks[what], completed=done, total=of or None)
+        def on_progress(stage: str, done: int, of: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=of or None)
+            bars.update(tasks[stage], completed=done, total=of or None)
 
         yield on_progress

@@ -63,15 +63,15 @@ def publish_(
 
     async def act(platform: Platform) -> None:
         network, authority = platform.network, platform.settings.lexicon_authority
-        who = await network.handles.identify(name)
-        pds = who.document.pds
+        identity = await network.handles.identify(name)
+        pds = identity.document.pds
         if pds is None:
             raise NotFound("The identity of this account names no server.")
-        tokens = await create_session(network.http, network.clock, pds, who.did, password)
+        tokens = await create_session(network.http, network.clock, pds, identity.did, password)
         session = BearerSession(network.http, network.clock, pds, tokens)
         client = XrpcClient(network.http, network.clock, pds, credentials=session)
-        published = await publish(client, who.did, authority)
-        entries = dns_entries([one.nsid for one in published], who.did)
+        published = await publish(client, identity.did, authority)
+        entries = dns_entries([one.nsid for one in published], identity.did)
         if as_json:
             print_json({"records": [{"uri": one.uri, "changed": one.is_changed} for one in published], "dns": entries})
             return

@@ -180,8 +180,8 @@ def adopt(
 def _tell(as_json: bool) -> Callable[[AdoptionReport, int, int], None]:
     """Print a line per room as it is done."""
 
-    def tell(one: AdoptionReport, position: int, number: int) -> None:
+    def tell(report: AdoptionReport, position: int, number: int) -> None:
         if not as_json:
-            say(f"{position}/{number}  {one.outcome.value}  {one.name}{f'  {one.why}' if one.why else ''}")
+            say(f"{position}/{number}  {report.outcome.value}  {report.name}{f'  {report.why}' if report.why else ''}")
 
     return tell

@@ -126,21 +126,23 @@ def _dates(series_pattern: Pattern, begin: str | None, end: str | None) -> list[
     return expansion.between(series_pattern, start, instant_of(parse_date(end, zone), zone), limit=MOST_DATES)
 
 
-def _as_text(series_pattern: Pattern, one: expansion.Occurrence) -> str:
-    local = local_of(one.at, series_pattern.zone_name or "UTC")
+def _as_text(series_pattern: Pattern, occurrence: expansion.Occurrence) -> str:
+    local = local_of(occurrence.at, series_pattern.zone_name or "UTC")
     text = f"{weekday(local.weekday())[:3]} {local.date().isoformat()}"
     if series_pattern.is_all_day:
         return text
     text += f" {local:%H:%M} {local:%z}"
-    if instead_of(one.original, series_pattern.zone_name or "UTC") is not None:
-        text += f"  (there is no {one.original:%H:%M} that day: the clocks go forward)"
+    if instead_of(occurrence.original, series_pattern.zone_name or "UTC") is not None:
+        text += f"  (there is no {occurrence.original:%H:%M} that day: the clocks go forward)"
     return text
 
 
-def _occurrence_json(series_pattern: Pattern, one: expansion.Occurrence) -> dict[str, object]:
-    local = local_of(one.at, series_pattern.zone_name or "UTC")
+def _occurrence_json(series_pattern: Pattern, occurrence: expansion.Occurrence) -> dict[str, object]:
+    local = local_of(occurrence.at, series_pattern.zone_name or "UTC")
     return {
-        "original": one.original.date().isoformat() if series_pattern.is_all_day else one.original.isoformat(),
+        "original": occurrence.original.date().isoformat()
+        if series_pattern.is_all_day
+        else occurrence.original.isoformat(),
         "starts": local.date().isoformat() if series_pattern.is_all_day else local.isoformat(),
     }
 

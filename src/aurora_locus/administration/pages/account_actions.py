@@ -311,11 +311,11 @@ ACTS: Final[Mapping[str, AccountAction]] = {
 }
 
 
-def is_offered(one: AccountAction, decisions: AccountDecisions) -> bool:
+def is_offered(action: AccountAction, decisions: AccountDecisions) -> bool:
     """Whether the action would change anything now. The page shows only such actions, but accepts requests for all of
     them.
     """
-    match one.act:
+    match action.act:
         case OperatorAction.TAKE_DOWN:
             return decisions.takedown is None
         case OperatorAction.RESTORE:

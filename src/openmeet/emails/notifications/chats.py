@@ -87,25 +87,31 @@ class _ChatFacts:
     sanctions: Sequence[Sanction]
 
 
-def _present_of(one: Notification, facts: _ChatFacts) -> ChatPresent | None:
-    room_id = RoomId(one.subject_id)
+def _present_of(notification: Notification, facts: _ChatFacts) -> ChatPresent | None:
+    room_id = RoomId(notification.subject_id)
     room, address = facts.rooms.get(room_id), facts.addresses.get(room_id)
     if room is None or address is None:
         return None
     level = facts.reached.get(room.id, Access.NONE)
-    if isinstance(one.payload, ChatSanctioned):
+    if isinstance(notification.payload, ChatSanctioned):
         of_room = [each for each in facts.sanctions if each.room_id == room.id]
-        present = _sanctioned(one, one.payload, of_room, address)
+        present = _sanctioned(notification, notification.payload, of_room, address)
         return present and replace(present, may_read=level >= Access.READ, may_write=level >= Access.WRITE)
-    message = facts.messages.get(ChatMessageId(one.payload.message_id)) if isinstance(one.payload, ChatNews) else None
-    if one.kind in DECISIONS:
+    message = (
+        facts.messages.get(ChatMessageId(notification.payload.message_id))
+        if isinstance(notification.payload, ChatNews)
+        else None
+    )
+    if notification.kind in DECISIONS:
         # Notifications about the reader's own message are also shown if they were banned.
         if message is None or message.user_id != facts.viewer:
             return None
-        return _decision_present(one, message, facts.removals.get(message.id), address, is_readable=level > Access.NONE)
+        return _decision_present(
+            notification, message, facts.removals.get(message.id), address, is_readable=level > Access.NONE
+        )
     if level is Access.NONE:
         return None
-    if one.kind in {CHAT_MESSAGES, CHAT_UNREAD}:
+    if notification.kind in {CHAT_MESSAGES, CHAT_UNREAD}:
         waiting = facts.unread.get(room.id, _Unread(0, ()))
         lines = () if address.is_private else waiting.lines
         may_write = level >= Access.WRITE and not room.is_closed
@@ -135,28 +141,33 @@ def _message_present(
 
 
 def _decision_present(
-    one: Notification, message: ChatMessage, removal: Removal | None, address: RoomAddress, *, is_readable: bool
+    notification: Notification,
+    message: ChatMessage,
+    removal: Removal | None,
+    address: RoomAddress,
+    *,
+    is_readable: bool,
 ) -> ChatPresent | None:
     """A moderator's decision about the reader’s message. None if a later decision has replaced it."""
-    if one.kind is CHAT_RESTORED:
+    if notification.kind is CHAT_RESTORED:
         path = f"/chat/messages/{message.id}" if is_readable else "/chat"
         return None if message.is_removed else ChatPresent(address.name, path, path, "", 1)
-    if removal is None or not message.is_removed or removal.at > one.created_at:
+    if removal is None or not message.is_removed or removal.at > notification.created_at:
         return None
     page = f"/chat/messages/{message.id}/object"
-    if one.kind is CHAT_UPHELD:
+    if notification.kind is CHAT_UPHELD:
         return ChatPresent(address.name, page, page, removal.decision, 1) if removal.is_decided else None
     return ChatPresent(address.name, page, page, removal.reason, 1)
 
 
 def _sanctioned(
-    one: Notification, payload: ChatSanctioned, sanctions: Sequence[Sanction], address: RoomAddress
+    notification: Notification, payload: ChatSanctioned, sanctions: Sequence[Sanction], address: RoomAddress
 ) -> ChatPresent | None:
     """A mute or ban of the reader, or the end of one. None if it no longer applies or a later decision has replaced it."""
-    if one.kind is CHAT_LIFTED:
+    if notification.kind is CHAT_LIFTED:
         return None if sanctions else ChatPresent(address.name, address.path, address.path, "", 1)
     for each in sanctions:
-        if each.kind == payload.kind and each.of_site is payload.of_site and each.at <= one.created_at:
+        if each.kind == payload.kind and each.of_site is payload.of_site and each.at <= notification.created_at:
             until = None if each.until is None else When(each.until, address.time_zone)
             return ChatPresent(address.name, address.path, address.path, each.reason, 1, until=until)
     return None

@@ -76,52 +76,66 @@ async def notification_lines(
     return [(one, _with_person(one, item, facts)) for one, item in shown if item is not None]
 
 
-def _with_person(one: Notification, item: NotificationLine, facts: Facts) -> NotificationLine:
-    person_id = one.payload.person_id
+def _with_person(notification: Notification, item: NotificationLine, facts: Facts) -> NotificationLine:
+    person_id = notification.payload.person_id
     name = facts.names.get(person_id, "") if person_id else ""
     return replace(item, person_id=person_id, person=name) if name else item
 
 
-def _line_of(one: Notification, facts: Facts) -> NotificationLine | None:
-    if one.kind.subject is SubjectType.ROOM:
-        return _of_chat(one, facts)
-    return _group_line(one, facts) if one.kind.is_of_group else _event_line(one, facts)
+def _line_of(notification: Notification, facts: Facts) -> NotificationLine | None:
+    if notification.kind.subject is SubjectType.ROOM:
+        return _of_chat(notification, facts)
+    return _group_line(notification, facts) if notification.kind.is_of_group else _event_line(notification, facts)
 
 
-def _of_chat(one: Notification, facts: Facts) -> NotificationLine | None:
-    present = facts.of_chat(one)
+def _of_chat(notification: Notification, facts: Facts) -> NotificationLine | None:
+    present = facts.of_chat(notification)
     if present is None or present.chat is None:
         return None
     chat = present.chat
-    return _item(one, texts.line(one.kind, one.payload, present, facts.names), "", chat.title, chat.path, facts.now)
+    return _item(
+        notification,
+        texts.line(notification.kind, notification.payload, present, facts.names),
+        "",
+        chat.title,
+        chat.path,
+        facts.now,
+    )
 
 
-def _event_line(one: Notification, facts: Facts) -> NotificationLine | None:
-    event = facts.events.get(EventId(one.subject_id))
+def _event_line(notification: Notification, facts: Facts) -> NotificationLine | None:
+    event = facts.events.get(EventId(notification.subject_id))
     if event is None or not event.title or (event.is_hidden and event.author_id != facts.viewer):
         return None
     if event.id in facts.seen:
-        sentence = texts.line(one.kind, one.payload, facts.of_event(event), facts.names)
-        return _item(one, sentence, event.slug, event.title, f"/events/{quote(event.slug)}", facts.now)
+        sentence = texts.line(notification.kind, notification.payload, facts.of_event(event), facts.names)
+        return _item(notification, sentence, event.slug, event.title, f"/events/{quote(event.slug)}", facts.now)
     # A removed attendee sees only this, with the name that the event had at the time.
-    if not isinstance(one.payload, Rejection) or not one.payload.title or event.is_hidden:
+    if not isinstance(notification.payload, Rejection) or not notification.payload.title or event.is_hidden:
         return None
-    sentence = texts.line(one.kind, one.payload, facts.of_event(event), facts.names, is_shut_out=True)
-    return _item(one, sentence, "", one.payload.title, "", facts.now)
+    sentence = texts.line(notification.kind, notification.payload, facts.of_event(event), facts.names, is_shut_out=True)
+    return _item(notification, sentence, "", notification.payload.title, "", facts.now)
 
 
-def _group_line(one: Notification, facts: Facts) -> NotificationLine | None:
-    present = facts.of_group(one)
+def _group_line(notification: Notification, facts: Facts) -> NotificationLine | None:
+    present = facts.of_group(notification)
     if present is None or present.group is None:
         return None
     group = present.group
-    sentence = texts.line(one.kind, one.payload, present, facts.names)
+    sentence = texts.line(notification.kind, notification.payload, present, facts.names)
     return _item(
-        one, sentence, group.slug, group.details.name, f"/groups/{quote(group.slug)}{one.kind.page}", facts.now
+        notification,
+        sentence,
+        group.slug,
+        group.details.name,
+        f"/groups/{quote(group.slug)}{notification.kind.page}",
+        facts.now,
     )
 
 
 def _item(
-    one: Notification, sentence: tuple[str, str], slug: str, title: str, path: str, now: Instant
+    notification: Notification, sentence: tuple[str, str], slug: str, title: str, path: str, now: Instant
 ) -> NotificationLine:
-    return NotificationLine(*sentence, slug, title, formatting.ago(one.created_at, now), one.read_at is None, path)
+    return NotificationLine(
+        *sentence, slug, title, formatting.ago(notification.created_at, now), notification.read_at is None, path
+    )

@@ -163,8 +163,8 @@ async def _still_wanted(tx: Transaction, user_id: UserId, news: list[Notificatio
     return [one for one in news if channels_by_topic[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
 
 
-def _search_id(one: Notification) -> str | None:
-    return one.payload.search_id if isinstance(one.payload, SearchMatch) else None
+def _search_id(notification: Notification) -> str | None:
+    return notification.payload.search_id if isinstance(notification.payload, SearchMatch) else None
 
 
 async def _searches_of(tx: Transaction, user_id: UserId, news: list[Notification]) -> Mapping[str, alerts.SavedSearch]:
@@ -200,11 +200,11 @@ async def _calendar_of_news(
     return await _calendar_file(tx, head, first, own_rsvp, due, goes_to_all=goes_to_all)
 
 
-def _thread(story: Story, one: Notification) -> str:
+def _thread(story: Story, notification: Notification) -> str:
     """The id of the event, group or room that the e-mail is about."""
     if story.event is not None:
         return story.event.id
-    return (one.payload.group_id if one.kind.is_of_group else None) or one.subject_id
+    return (notification.payload.group_id if notification.kind.is_of_group else None) or notification.subject_id
 
 
 def subject_of(story: Story) -> str:
@@ -297,20 +297,22 @@ async def _stories_of_chats(
     return list(stories.values())
 
 
-def _way_there(one: Notification, chat: ChatPresent, back: str, *, has_account: bool) -> tuple[str, str] | None:
+def _way_there(
+    notification: Notification, chat: ChatPresent, back: str, *, has_account: bool
+) -> tuple[str, str] | None:
     """The path and label of the link below a chat notification; None if there is no page that the recipient can open.
 
     ``back``: the path of the reply page, which needs no sign-in. The page about a moderator's decision does need a
     sign-in.
     """
-    if one.kind is kinds.CHAT_SANCTIONED and not has_account and not chat.may_read:
+    if notification.kind is kinds.CHAT_SANCTIONED and not has_account and not chat.may_read:
         return "/help", gettext("Ask the people who run this site")
-    if one.kind in DECISIONS and not has_account:
+    if notification.kind in DECISIONS and not has_account:
         return None
-    path = chat.path if has_account and one.kind in DECISIONS | SANCTIONS else back
-    if one.kind in {kinds.CHAT_REMOVED, kinds.CHAT_SANCTIONED}:
+    path = chat.path if has_account and notification.kind in DECISIONS | SANCTIONS else back
+    if notification.kind in {kinds.CHAT_REMOVED, kinds.CHAT_SANCTIONED}:
         return path, gettext("See why, or object")
-    if one.kind is kinds.CHAT_UPHELD:
+    if notification.kind is kinds.CHAT_UPHELD:
         return path, gettext("See the decision")
     return path, gettext("Reply") if chat.may_write else gettext("Read it")
 

@@ -47,14 +47,14 @@ class Facts:
     def of_event(self, event: Event) -> Present:
         return Present(self.viewer, self.now, event=event, own_rsvp=self.answers.get(event.id))
 
-    def of_chat(self, one: Notification) -> Present | None:
+    def of_chat(self, notification: Notification) -> Present | None:
         """The state for a chat notification. None if the viewer may not read the room, or if the message is gone."""
-        chat = self.chats.get(one.id)
+        chat = self.chats.get(notification.id)
         return None if chat is None else Present(self.viewer, self.now, chat=chat)
 
-    def of_group(self, one: Notification) -> Present | None:
+    def of_group(self, notification: Notification) -> Present | None:
         """The state for a group notification. None if the viewer may not see the group or this notification about it."""
-        group = self.groups.get(GroupId(one.payload.group_id or ""))
+        group = self.groups.get(GroupId(notification.payload.group_id or ""))
         role = self.roles.get(group.id) if group else None
         if group is None or not rules.may_see(group, role):
             return None
@@ -63,10 +63,10 @@ class Facts:
             self.now,
             group=group,
             role=role,
-            membership=self.memberships.get(MemberId(one.subject_id)),
-            announcement=self.announced.get(AnnouncementId(one.subject_id)),
+            membership=self.memberships.get(MemberId(notification.subject_id)),
+            announcement=self.announced.get(AnnouncementId(notification.subject_id)),
         )
-        return present if may_read(one.kind, one.payload, present) else None
+        return present if may_read(notification.kind, notification.payload, present) else None
 
 
 async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> Facts:

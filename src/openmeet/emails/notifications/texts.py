@@ -117,7 +117,7 @@ def _changes(payload: DatesChanged, event: Event, now: Instant) -> tuple[Change,
     return tuple(changes)
 
 
-def with_place(one: Point, place: str, zone: str) -> Point:
+def with_place(place_point: Point, place: str, zone: str) -> Point:
     """The point as its recipient in this time zone may see it: a changed place becomes ``place``, which may be more
     exact, and their own country is left out of the old one.
     """
@@ -129,9 +129,9 @@ def with_place(one: Point, place: str, zone: str) -> Point:
         )
         if change.is_place
         else change
-        for change in one.changes
+        for change in place_point.changes
     )
-    return replace(one, changes=changes)
+    return replace(place_point, changes=changes)
 
 
 def when_label(event: Event, now: Instant) -> str:

@@ -141,17 +141,17 @@ async def _merge_with_edits(
     tx: Transaction,
     context: IngestionContext,
     batch: Batch,
-    one: EventUpdate,
+    update: EventUpdate,
     network_event: NetworkEvent,
     event: Event,
 ) -> None:
     """Merge a new version with the edits made here. The event is locked and has a publication."""
-    message = one.parsed.message
+    message = update.parsed.message
     version = events.version_of(message)
-    before = None if one.seen_record is None else events.version_seen(one.seen_record)
+    before = None if update.seen_record is None else events.version_seen(update.seen_record)
     owned = await events.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
     event_id = await events.apply_record(tx, context, version, network_event, owned)
-    if one.seen_record is not None:
+    if update.seen_record is not None:
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:
         await remote_series.place(tx, version, network_event, event_id, batch.switches, batch.freed_dates)
@@ -362,5 +362,5 @@ async def _next_effective(
     }
 
 
-def _pair(one: DeletedRecord) -> tuple[str, str]:
-    return one.seen_record.subject_uri or "", one.message.did
+def _pair(record: DeletedRecord) -> tuple[str, str]:
+    return record.seen_record.subject_uri or "", record.message.did

@@ -127,10 +127,12 @@ async def decide_due(db: Database) -> Counter[str]:
     return done
 
 
-async def _is_burst(reader: Reader, current: ModerationPolicy, one: Newcomer) -> bool:
-    authors, events = await newcomers.met_around(reader, one.host, one.first_seen_at, current.most_authors_of_host + 1)
-    hosts = await newcomers.new_hosts_around(reader, one.host, one.first_seen_at, current.most_new_hosts + 1)
-    return model.is_burst(current, counted=one.counted, authors=authors, events=events, new_hosts=hosts)
+async def _is_burst(reader: Reader, current: ModerationPolicy, newcomer: Newcomer) -> bool:
+    authors, events = await newcomers.met_around(
+        reader, newcomer.host, newcomer.first_seen_at, current.most_authors_of_host + 1
+    )
+    hosts = await newcomers.new_hosts_around(reader, newcomer.host, newcomer.first_seen_at, current.most_new_hosts + 1)
+    return model.is_burst(current, counted=newcomer.counted, authors=authors, events=events, new_hosts=hosts)
 
 
 def origin_of(address: str) -> str:

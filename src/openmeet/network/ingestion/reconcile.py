@@ -330,19 +330,19 @@ async def _repair_record(
     network: NetworkClients,
     context: IngestionContext,
     did: Did,
-    one: RecordDiscrepancy,
+    discrepancy: RecordDiscrepancy,
     asking: ReconcileOptions,
 ) -> None:
     """Repair one discrepancy. The absence of a record is proven first."""
-    match one.kind:
+    match discrepancy.kind:
         case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
             async with db.transaction() as tx:
-                await repair.derive_anew(tx, context, did, one.uri)
+                await repair.derive_anew(tx, context, did, discrepancy.uri)
         case Discrepancy.ROW_DIFFERS:
-            await differing(db, context, did, [one.uri], is_dry_run=False)
+            await differing(db, context, did, [discrepancy.uri], is_dry_run=False)
         case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:
             message = await _waiting_for_budget(
-                asking, partial(fetch_proven, network, parse_at_uri(one.uri), asking.spend_on_host)
+                asking, partial(fetch_proven, network, parse_at_uri(discrepancy.uri), asking.spend_on_host)
             )
             if message is None:
                 return
@@ -350,10 +350,10 @@ async def _repair_record(
                 await apply_fetched(db, context, message)
                 return
             async with db.transaction() as tx:
-                if one.kind is Discrepancy.ROW_WITHOUT_RECORD:
-                    await repair.detach_record(tx, context, did, one.uri, message.rev)
+                if discrepancy.kind is Discrepancy.ROW_WITHOUT_RECORD:
+                    await repair.detach_record(tx, context, did, discrepancy.uri, message.rev)
                 else:
                     # If the read has already done this, the publication is no longer published and nothing changes.
-                    await repair.mark_not_published(tx, one.uri, message.rev)
+                    await repair.mark_not_published(tx, discrepancy.uri, message.rev)
         case Discrepancy.RECORD_MISSING | Discrepancy.RECORD_DIFFERS | Discrepancy.RECORD_GONE:
             return  # the read has already repaired it

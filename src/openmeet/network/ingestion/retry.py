@@ -127,9 +127,9 @@ async def _apply_alone(
             if not is_of_record(again):
                 raise
             failure = again
-    one = RecordFailure(message.uri, message.rev, failure, message.cid)
-    log.error("record.put_aside", uri=one.uri, rev=one.rev, reason=one.reason)
-    return [one]
+    record_failure = RecordFailure(message.uri, message.rev, failure, message.cid)
+    log.error("record.put_aside", uri=record_failure.uri, rev=record_failure.rev, reason=record_failure.reason)
+    return [record_failure]
 
 
 def _failed_of(became: Sequence[IngestResult | RecordFailure]) -> list[RecordFailure]:

@@ -100,9 +100,9 @@ async def process(
     return results
 
 
-def message_of(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
+def message_of(record: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
     """Return a submitted record as a message. Raises InvalidInput."""
-    reading = _read(one, collections, is_vouched=is_vouched)
+    reading = _read(record, collections, is_vouched=is_vouched)
     if isinstance(reading, Explanation):
         raise InvalidInput("record", reading)
     return reading
@@ -142,30 +142,30 @@ def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:
     return uri
 
 
-def _read(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | Explanation:
+def _read(record: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | Explanation:
     """Return the message, or the reason why the record is invalid."""
     try:
-        did, collection = parse_did(one.did), parse_nsid(one.collection)
-        rkey, rev = parse_record_key(one.rkey), parse_tid(one.rev)
+        did, collection = parse_did(record.did), parse_nsid(record.collection)
+        rkey, rev = parse_record_key(record.rkey), parse_tid(record.rev)
     except Malformed as wrong:
         return RecordReason.MALFORMED(what=wrong.kind)
     if collection not in collections:
         return RecordReason.COLLECTION_NOT_TAKEN(collection=str(collection))
-    if one.uri is not None and one.uri != f"at://{did}/{collection}/{rkey}":
+    if record.uri is not None and record.uri != f"at://{did}/{collection}/{rkey}":
         return RecordReason.WRONG_URI()
     body, cid = None, None
-    if one.operation is not RecordOperation.DELETE:
+    if record.operation is not RecordOperation.DELETE:
         try:
-            value = message.exact(one.record)
+            value = message.exact(record.record)
             is_exact = value is not None
-            body = cbor.encode(value if value is not None else message.tolerable(one.record))
+            body = cbor.encode(value if value is not None else message.tolerable(record.record))
         except Malformed as wrong:
             return RecordReason.NOT_VALID(what=wrong.kind)
         cid = str(Cid.for_cbor(body))
         if is_vouched and not is_exact:
             return RecordReason.NOT_SIGNED()
-        if one.cid is not None and one.cid != cid and (is_exact or is_vouched):
+        if record.cid is not None and record.cid != cid and (is_exact or is_vouched):
             return RecordReason.WRONG_CID()
-    elif one.record is not None:
+    elif record.record is not None:
         return RecordReason.DELETION_WITH_RECORD()
-    return RecordMessage(did, collection, rkey, rev, one.operation, cid, body, is_verified=is_vouched)
+    return RecordMessage(did, collection, rkey, rev, record.operation, cid, body, is_verified=is_vouched)

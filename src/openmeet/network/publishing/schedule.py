@@ -125,12 +125,12 @@ async def _deliver_all(publisher: Publisher, server: str, publications: Sequence
     at_once = asyncio.Semaphore(_MOST_AFTER_FAILURE if has_failed else limit)
     untried: list[Publication] = []
 
-    async def deliver_alone(one: Publication) -> None:
+    async def deliver_alone(publication: Publication) -> None:
         async with at_once:
             if publisher.network.circuits.state_of(server) is CircuitState.CLOSED:
-                await deliver_one(publisher, one)
+                await deliver_one(publisher, publication)
             else:
-                untried.append(one)
+                untried.append(publication)
 
     await asyncio.gather(*(deliver_alone(one) for one in alone))
     await _release(publisher, server, untried)

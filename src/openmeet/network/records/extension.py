@@ -98,8 +98,8 @@ def stated_parts(details: RecordDetails) -> Iterator[tuple[str, str]]:
         yield field.name, ", ".join(filter(None, map(_shown, field.inputs, field.split(value))))
 
 
-def _shown(one: Input, part: Any) -> str:
-    return ", ".join(part) if isinstance(part, tuple) else one.kind.fill(part)
+def _shown(field_input: Input, part: Any) -> str:
+    return ", ".join(part) if isinstance(part, tuple) else field_input.kind.fill(part)
 
 
 def _values(ours: RecordDetails) -> dict[str, Value]:
@@ -115,16 +115,16 @@ def is_zero(value: object) -> bool:
     return value == 0 and not isinstance(value, bool)
 
 
-def reader_of(one: Input) -> Callable[[object], Any]:
+def reader_of(field_input: Input) -> Callable[[object], Any]:
     """Return a reader for one input's value in anybody's record. Invalid values count as missing."""
 
     def read(value: object) -> Any:
         problems: Problems = {}
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else text_of(value)
-        value_read = one.kind.parse(text or one.kind.blank, one.name, problems)
-        return one.kind.parse(one.kind.blank, one.name, {}) if problems else value_read
+        value_read = field_input.kind.parse(text or field_input.kind.blank, field_input.name, problems)
+        return field_input.kind.parse(field_input.kind.blank, field_input.name, {}) if problems else value_read
 
-    return _TOLERANT.get(one.name, read)
+    return _TOLERANT.get(field_input.name, read)
 
 
 def _address(value: object) -> str:

@@ -54,15 +54,15 @@ async def save(request: Request) -> Response:
     return _settings_response(saved)
 
 
-def _settings_response(one: PublicationConsent) -> Response:
+def _settings_response(consent: PublicationConsent) -> Response:
     shown = RecordPreferences(
-        one.writes_events,
-        one.writes_answers,
-        one.declined_as.value,
-        one.waiting_as.value,
-        one.lets_co_hosts_publish,
+        consent.writes_events,
+        consent.writes_answers,
+        consent.declined_as.value,
+        consent.waiting_as.value,
+        consent.lets_co_hosts_publish,
     )
-    return json_response(shown, headers=etag_of(one.revision))
+    return json_response(shown, headers=etag_of(consent.revision))
 
 
 OPERATIONS = (

@@ -77,15 +77,15 @@ async def revoke(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _token_output(one: ApiToken) -> TokenOutput:
+def _token_output(token: ApiToken) -> TokenOutput:
     return TokenOutput(
-        id=one.id,
-        name=one.name,
-        scopes=[scope for scope in TokenScope if scope in one.scopes],
-        created_at=iso(one.created_at),
-        expires_at=None if one.expires_at is None else iso(one.expires_at),
-        last_used_at=None if one.last_used_at is None else iso(one.last_used_at),
-        revoked_at=None if one.revoked_at is None else iso(one.revoked_at),
+        id=token.id,
+        name=token.name,
+        scopes=[scope for scope in TokenScope if scope in token.scopes],
+        created_at=iso(token.created_at),
+        expires_at=None if token.expires_at is None else iso(token.expires_at),
+        last_used_at=None if token.last_used_at is None else iso(token.last_used_at),
+        revoked_at=None if token.revoked_at is None else iso(token.revoked_at),
     )
 
 

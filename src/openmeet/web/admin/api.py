@@ -140,8 +140,8 @@ async def show_status(request: Request) -> Response:
     return json_response(shown)
 
 
-def _job_counts(one: JobCount) -> JobCountOutput:
-    return JobCountOutput(one.kind, one.state, one.number, _format_instant(one.oldest_at))
+def _job_counts(count: JobCount) -> JobCountOutput:
+    return JobCountOutput(count.kind, count.state, count.number, _format_instant(count.oldest_at))
 
 
 def _format_instant(instant: Instant) -> str:

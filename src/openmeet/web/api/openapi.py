@@ -181,35 +181,37 @@ def _tag(area: str) -> dict[str, str]:
     return {"name": area, "description": AREA_DESCRIPTIONS[area]}
 
 
-def _schema_types(one: ApiOperation) -> list[Any]:
-    shapes = [shape for shape in (one.body, *one.answers.values()) if shape is not None]
-    return [*shapes, *(parameter.shape for parameter in one.parameters)]
+def _schema_types(operation: ApiOperation) -> list[Any]:
+    shapes = [shape for shape in (operation.body, *operation.answers.values()) if shape is not None]
+    return [*shapes, *(parameter.shape for parameter in operation.parameters)]
 
 
 def _schema_name(shape: Any) -> str:
     return repr(shape)
 
 
-def _may_answer_410(one: ApiOperation) -> bool:
+def _may_answer_410(operation: ApiOperation) -> bool:
     """Whether the operation can respond with 410. Paths below an event, series or group distinguish deleted objects
     from objects that never existed.
     """
-    return 404 in one.failures and "/{slug}" in one.path
+    return 404 in operation.failures and "/{slug}" in operation.path
 
 
-def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _operation(api_operation: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for status, shape in one.answers.items():
+    for status, shape in api_operation.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if shape is not None:
-            responses[str(status)]["content"] = {one.media_type: _answer_content(one, shape, schema_of)}
-        elif one.media_type.startswith("image/") and status == HTTPStatus.OK:
-            responses[str(status)]["content"] = {one.media_type: _FILE}
+            responses[str(status)]["content"] = {
+                api_operation.media_type: _answer_content(api_operation, shape, schema_of)
+            }
+        elif api_operation.media_type.startswith("image/") and status == HTTPStatus.OK:
+            responses[str(status)]["content"] = {api_operation.media_type: _FILE}
         if status == HTTPStatus.SEE_OTHER:
             responses[str(status)]["headers"] = {
                 "Location": {"description": "Where to go", "schema": {"type": "string", "format": "uri"}}
             }
-        elif one.method == "GET" and not one.is_streamed:
+        elif api_operation.method == "GET" and not api_operation.is_streamed:
             responses[str(status)]["headers"] = {"ETag": _ETAG}
             responses["304"] = {"description": "It is as If-None-Match says", "headers": {"ETag": _ETAG}}
     # An invalid token, or one without the scope, is refused even if the operation does not require a token.
@@ -217,9 +219,9 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
         *_ALWAYS,
         401,
         403,
-        *one.failures,
-        *((409, 422) if one.takes_key else ()),
-        *((410,) if _may_answer_410(one) else ()),
+        *api_operation.failures,
+        *((409, 422) if api_operation.takes_key else ()),
+        *((410,) if _may_answer_410(api_operation) else ()),
     }
     for status in sorted(failures):
         responses[str(status)] = {
@@ -232,38 +234,40 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
             },
         }
     operation: dict[str, Any] = {
-        "operationId": one.name,
-        "summary": one.summary,
-        "tags": [one.area],
+        "operationId": api_operation.name,
+        "summary": api_operation.summary,
+        "tags": [api_operation.area],
         "responses": responses,
     }
-    parameters = [_in_path(name) for name in _PATH_PARAMETER.findall(one.path)]
-    parameters += [_parameter(each, schema_of) for each in (*one.parameters, *_header_parameters(one))]
+    parameters = [_in_path(name) for name in _PATH_PARAMETER.findall(api_operation.path)]
+    parameters += [
+        _parameter(each, schema_of) for each in (*api_operation.parameters, *_header_parameters(api_operation))
+    ]
     if parameters:
         operation["parameters"] = parameters
-    if one.body is not None:
+    if api_operation.body is not None:
         operation["requestBody"] = {
-            "required": not one.body_is_optional,
-            "content": {media: _content(one.body, schema_of) for media in _media_types(one)}
-            | {media: {"schema": {"type": "string"}, "example": _FILES[media]} for media in one.takes_files},
+            "required": not api_operation.body_is_optional,
+            "content": {media: _content(api_operation.body, schema_of) for media in _media_types(api_operation)}
+            | {media: {"schema": {"type": "string"}, "example": _FILES[media]} for media in api_operation.takes_files},
         }
-    operation["security"] = _security(one)
+    operation["security"] = _security(api_operation)
     return operation
 
 
-def _media_types(one: ApiOperation) -> tuple[str, ...]:
-    return ("application/json", FORM) if one.takes_forms else ("application/json",)
+def _media_types(operation: ApiOperation) -> tuple[str, ...]:
+    return ("application/json", FORM) if operation.takes_forms else ("application/json",)
 
 
-def _security(one: ApiOperation) -> list[dict[str, list[str]]]:
+def _security(operation: ApiOperation) -> list[dict[str, list[str]]]:
     """The security requirements. An empty requirement in the list makes authentication optional. The requirement for
     tokens names their scope (OpenAPI 3.1, 4.8.30).
     """
-    services = [{"service": [FOR_SERVICES[one.name].value]}] if one.name in FOR_SERVICES else []
-    if services and one.name not in FOR_OPERATORS:
+    services = [{"service": [FOR_SERVICES[operation.name].value]}] if operation.name in FOR_SERVICES else []
+    if services and operation.name not in FOR_OPERATORS:
         return services
-    scope = one.scope
-    nobody: list[dict[str, list[str]]] = [] if one.needs_session else [{}]
+    scope = operation.scope
+    nobody: list[dict[str, list[str]]] = [] if operation.needs_session else [{}]
     return [*nobody, *services, {"session": []}, *([{"token": [scope.value]}] if scope else [])]
 
 
@@ -271,23 +275,23 @@ def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
     return {"schema": schema_of[_schema_name(shape)], "example": example_of(shape)}
 
 
-def _answer_content(one: ApiOperation, shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _answer_content(operation: ApiOperation, shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
     content = _content(shape, schema_of)
-    if one.media_type != _EVENT_STREAM:
+    if operation.media_type != _EVENT_STREAM:
         return content
     # OpenAPI 3.1 has no way to describe the events of a stream.
-    what = f"Events. The data of each is JSON as {content['schema']['$ref']} says; of the events again and out it is empty."
+    description = f"Events. The data of each is JSON as {content['schema']['$ref']} says; of the events again and out it is empty."
     example = (
         f"id: {example_of(str, 'id')}:12\nevent: message\ndata: {msgspec.json.encode(content['example']).decode()}\n\n"
     )
-    return {"schema": {"type": "string", "description": what}, "example": example}
+    return {"schema": {"type": "string", "description": description}, "example": example}
 
 
-def _header_parameters(one: ApiOperation) -> list[Parameter]:
+def _header_parameters(operation: ApiOperation) -> list[Parameter]:
     """The headers that every operation of this kind accepts."""
-    if one.method == "GET":
-        return [] if one.is_streamed else [IF_NONE_MATCH]
-    return [IDEMPOTENCY_KEY] if one.takes_key else []
+    if operation.method == "GET":
+        return [] if operation.is_streamed else [IF_NONE_MATCH]
+    return [IDEMPOTENCY_KEY] if operation.takes_key else []
 
 
 def _in_path(name: str) -> dict[str, Any]:
@@ -303,14 +307,14 @@ def _in_path(name: str) -> dict[str, Any]:
     }
 
 
-def _parameter(one: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _parameter(parameter: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "in": one.where,
-        "required": one.is_required,
-        "description": one.what,
-        "schema": schema_of[_schema_name(one.shape)],
-        "example": example_of(one.shape, one.name),
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": parameter.is_required,
+        "description": parameter.what,
+        "schema": schema_of[_schema_name(parameter.shape)],
+        "example": example_of(parameter.shape, parameter.name),
     }
 
 

@@ -111,18 +111,18 @@ def _decision_list(kept_decisions: list[KeptDecision], page: Page) -> DecisionLi
     return DecisionList([_decision_output(one) for one in decisions], cursor)
 
 
-def _decision_output(one: KeptDecision) -> DecisionOutput:
+def _decision_output(decision: KeptDecision) -> DecisionOutput:
     return DecisionOutput(
-        json_name(one.decision.field),
-        one.theirs_rev,
-        one.decision.base,
-        one.decision.ours,
-        remote_version_of(one.decision) or one.decision.theirs,
-        one.decision.policy.value,
-        _NAMES[one.decision.result],
-        None if one.choice is None else _NAMES[one.choice],
-        one.decision.ours_values is not None,
-        iso(one.decided_at),
+        json_name(decision.decision.field),
+        decision.theirs_rev,
+        decision.decision.base,
+        decision.decision.ours,
+        remote_version_of(decision.decision) or decision.decision.theirs,
+        decision.decision.policy.value,
+        _NAMES[decision.decision.result],
+        None if decision.choice is None else _NAMES[decision.choice],
+        decision.decision.ours_values is not None,
+        iso(decision.decided_at),
     )
 
 

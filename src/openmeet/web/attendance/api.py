@@ -157,17 +157,17 @@ def reply_of(name: ReplyName) -> RsvpReply:
     return _REPLIES[name]
 
 
-def change_shown(one: HistoryEntry) -> ChangeOutput:
+def change_shown(entry: HistoryEntry) -> ChangeOutput:
     """One history entry as JSON."""
     return ChangeOutput(
-        one.after.value,
-        one.before.value if one.before else None,
-        one.party,
-        one.mode.value if one.mode else None,
-        one.is_offered,
-        one.through.value,
-        one.actor_id,
-        iso(one.changed_at),
+        entry.after.value,
+        entry.before.value if entry.before else None,
+        entry.party,
+        entry.mode.value if entry.mode else None,
+        entry.is_offered,
+        entry.through.value,
+        entry.actor_id,
+        iso(entry.changed_at),
     )
 
 

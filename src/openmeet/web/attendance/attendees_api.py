@@ -222,20 +222,22 @@ async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[Atten
     return [_attendee_output(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
 
 
-def _attendee_output(one: Attendee, words: lists.AttendeeRow, more: rsvp_details.AttendeeDetails) -> HostAttendeeOutput:
+def _attendee_output(
+    attendee: Attendee, words: lists.AttendeeRow, more: rsvp_details.AttendeeDetails
+) -> HostAttendeeOutput:
     return HostAttendeeOutput(
-        one.attendance_id,
-        None if words.is_named_by_address else one.user_id,
+        attendee.attendance_id,
+        None if words.is_named_by_address else attendee.user_id,
         words.name,
-        one.status.value,
-        one.party,
+        attendee.status.value,
+        attendee.party,
         list(words.guest_names),
-        one.mode.value if one.mode else None,
-        one.pending_for.value if one.pending_for else None,
+        attendee.mode.value if attendee.mode else None,
+        attendee.pending_for.value if attendee.pending_for else None,
         words.is_guest,
         words.is_private,
-        None if one.offered_until is None else iso(one.offered_until),
-        iso(one.answered_at),
+        None if attendee.offered_until is None else iso(attendee.offered_until),
+        iso(attendee.answered_at),
         None if more.checked_in_at is None else iso(more.checked_in_at),
         [ReplyOutput(reply.question_id, reply.words, reply.text) for reply in more.responses],
     )

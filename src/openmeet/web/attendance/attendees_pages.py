@@ -175,19 +175,21 @@ async def show_one(request: Request) -> Response:
         if not attendees:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, attendance_id)
-        actors = [one.actor_id for one in changes if one.actor_id]
+        actors = [attendee_row.actor_id for attendee_row in changes if attendee_row.actor_id]
         names = await shown_names(reader, [attendees[0].user_id, *actors])
         registration_settings = await registration.of_event(reader, event)
         details = await rsvp_details.of_answers(reader, event.id, registration_settings, [attendance_id])
-    one = lists.shown(attendees[0], names, limits_of(event, registration_settings))
+    attendee_row = lists.shown(attendees[0], names, limits_of(event, registration_settings))
     context = {
         "event": event,
-        "one": one,
+        "one": attendee_row,
         "form_responses": [(reply.words, reply.text) for reply in details[attendance_id].responses],
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "modes": forms.MODE_LABELS,
         # Do not disclose who owns the invited address.
-        "keep_away": one.user_id if one.user_id != caller.user_id and not one.is_named_by_address else None,
+        "keep_away": attendee_row.user_id
+        if attendee_row.user_id != caller.user_id and not attendee_row.is_named_by_address
+        else None,
     }
     return page(request, "attendance/attendee.html", context)
 
@@ -302,8 +304,12 @@ def _tabs(
     ]
 
 
-def _has_new_time_unconfirmed(event: Event, one: Attendee) -> bool:
-    return one.status is _S.ATTENDING and is_moved_since(event, one.known_starts_at) and one.user_id != event.author_id
+def _has_new_time_unconfirmed(event: Event, attendee: Attendee) -> bool:
+    return (
+        attendee.status is _S.ATTENDING
+        and is_moved_since(event, attendee.known_starts_at)
+        and attendee.user_id != event.author_id
+    )
 
 
 def _attendees_path(slug: EventSlug, **parameters: str) -> str:

@@ -54,11 +54,11 @@ async def show(request: Request) -> Response:
     return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
 
 
-def _sorted_by(one: AttendeeRow) -> str:
+def _sorted_by(row: AttendeeRow) -> str:
     """Sort key that ignores accents, as in a telephone book: Åsa is listed under A."""
-    return "".join(char for char in unicodedata.normalize("NFKD", one.name.strip()) if not combining(char)).casefold()
+    return "".join(char for char in unicodedata.normalize("NFKD", row.name.strip()) if not combining(char)).casefold()
 
 
-def _letter(one: AttendeeRow) -> str:
-    first = _sorted_by(one)[:1].upper()
+def _letter(row: AttendeeRow) -> str:
+    first = _sorted_by(row)[:1].upper()
     return first if first.isalpha() else "#"

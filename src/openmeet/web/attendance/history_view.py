@@ -52,10 +52,10 @@ def lines_of(
     return lines
 
 
-def _change_text(one: HistoryEntry) -> str:
-    words = gettext("a place is held") if one.is_offered else str(STATUS_LABELS[one.after])
-    if one.before is not None and (one.before is not one.after or one.is_offered):
-        words = f"{STATUS_LABELS[one.before]} → {words}"
-    more = [ngettext("%(number)s person", "%(number)s people", one.party)] if one.party > 1 else []
-    more += [str(MODE_LABELS[one.mode]).lower()] if one.mode else []
+def _change_text(entry: HistoryEntry) -> str:
+    words = gettext("a place is held") if entry.is_offered else str(STATUS_LABELS[entry.after])
+    if entry.before is not None and (entry.before is not entry.after or entry.is_offered):
+        words = f"{STATUS_LABELS[entry.before]} → {words}"
+    more = [ngettext("%(number)s person", "%(number)s people", entry.party)] if entry.party > 1 else []
+    more += [str(MODE_LABELS[entry.mode]).lower()] if entry.mode else []
     return f"{words} ({', '.join(more)})" if more else words

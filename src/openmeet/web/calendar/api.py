@@ -271,18 +271,18 @@ def _entry_output(entry: CalendarEntry) -> EntryOutput:
     )
 
 
-def _subscribed_output(one: Subscribed) -> SubscribedOutput:
+def _subscribed_output(subscribed: Subscribed) -> SubscribedOutput:
     return SubscribedOutput(
-        id=one.id,
-        name=one.name,
-        host=one.host,
-        health=one.health.value,
-        reason=None if one.reason is None else one.reason.value,
-        problem=explain(one.problem),
-        is_busy=one.is_busy,
-        dates=one.dates,
-        fetched_at=None if one.fetched_at is None else iso(one.fetched_at),
-        next_fetch_at=None if one.next_fetch_at is None else iso(one.next_fetch_at),
+        id=subscribed.id,
+        name=subscribed.name,
+        host=subscribed.host,
+        health=subscribed.health.value,
+        reason=None if subscribed.reason is None else subscribed.reason.value,
+        problem=explain(subscribed.problem),
+        is_busy=subscribed.is_busy,
+        dates=subscribed.dates,
+        fetched_at=None if subscribed.fetched_at is None else iso(subscribed.fetched_at),
+        next_fetch_at=None if subscribed.next_fetch_at is None else iso(subscribed.next_fetch_at),
     )
 
 
@@ -308,12 +308,12 @@ def _window(request: Request) -> tuple[Instant, Instant]:
     return start, end
 
 
-def _span(one: TimeSpanInput, number: int) -> Span:
-    start = _parse_instant(one.starts_at, f"spans[{number}].startsAt")
-    end = start if one.ends_at is None else _parse_instant(one.ends_at, f"spans[{number}].endsAt")
+def _span(span: TimeSpanInput, number: int) -> Span:
+    start = _parse_instant(span.starts_at, f"spans[{number}].startsAt")
+    end = start if span.ends_at is None else _parse_instant(span.ends_at, f"spans[{number}].endsAt")
     if not start <= end <= start + WIDEST:
         raise InvalidInput(f"spans[{number}].endsAt", CalendarReason.MALFORMED_TIME)
-    return Span(start, Instant(start + HOUR) if one.ends_at is None else end)
+    return Span(start, Instant(start + HOUR) if span.ends_at is None else end)
 
 
 def _limit_parameter(request: Request) -> int:

@@ -44,16 +44,16 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
     numbers = await sequences(reader, [event.id for event in events])
     files = []
     for event in events:
-        one = vevent_of(
+        written = vevent_of(
             event,
             host=host,
             url=f"{public_url}/events/{quote(event.slug)}",
             sequence=numbers[event.id],
             description=event.content.description,
         )
-        if one is not None:
+        if written is not None:
             # Tentative until the attendee has a place (RFC 5545, section 3.8.1.11).
-            files.append(replace(one, is_tentative=one.is_tentative or event.id in waiting))
+            files.append(replace(written, is_tentative=written.is_tentative or event.id in waiting))
     return write_calendar(files, name=name, feed=FeedAddress(f"{public_url}/my/calendar"))
 
 

@@ -130,11 +130,11 @@ def blocks_of_day(entries: Sequence[Timed[K]], most: int = MOST_COLUMNS) -> list
     return blocks + (_side_by_side(cluster, most) if cluster else [])
 
 
-def _as_drawn(one: Timed[K]) -> Timed[K]:
+def _as_drawn(timed: Timed[K]) -> Timed[K]:
     """The entry as drawn: snapped to the grid, at least the minimum height, and within the day."""
-    start = min(max(one.start, 0), DAY_MINUTES - LEAST_MINUTES) // STEP_MINUTES * STEP_MINUTES
-    end = min(-(-one.end // STEP_MINUTES) * STEP_MINUTES, DAY_MINUTES)
-    return Timed(one.key, start, max(end, start + LEAST_MINUTES))
+    start = min(max(timed.start, 0), DAY_MINUTES - LEAST_MINUTES) // STEP_MINUTES * STEP_MINUTES
+    end = min(-(-timed.end // STEP_MINUTES) * STEP_MINUTES, DAY_MINUTES)
+    return Timed(timed.key, start, max(end, start + LEAST_MINUTES))
 
 
 def _side_by_side(cluster: Sequence[Timed[K]], most: int) -> list[HourBlock[K]]:

@@ -205,31 +205,31 @@ async def _settings(
     return page(request, "calendar/settings.html", context, status=status, headers=headers)
 
 
-def _calendar_row(one: Subscribed, now: Instant) -> dict[str, object]:
+def _calendar_row(subscribed: Subscribed, now: Instant) -> dict[str, object]:
     return {
-        "id": one.id,
-        "name": one.name,
-        "host": one.host,
-        "is_file": one.health is FeedHealth.FILE,
-        "is_failing": one.reason is not None or one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP},
-        "health": _HEALTH_LABELS[one.health],
-        "problem": _subscription_problem(one),
-        "dates": one.dates,
-        "tone": one.tone,
-        "read": "" if one.fetched_at is None else formatting.ago(one.fetched_at, now),
-        "is_busy": one.is_busy,
+        "id": subscribed.id,
+        "name": subscribed.name,
+        "host": subscribed.host,
+        "is_file": subscribed.health is FeedHealth.FILE,
+        "is_failing": subscribed.reason is not None or subscribed.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP},
+        "health": _HEALTH_LABELS[subscribed.health],
+        "problem": _subscription_problem(subscribed),
+        "dates": subscribed.dates,
+        "tone": subscribed.tone,
+        "read": "" if subscribed.fetched_at is None else formatting.ago(subscribed.fetched_at, now),
+        "is_busy": subscribed.is_busy,
     }
 
 
-def _subscription_problem(one: Subscribed) -> str:
+def _subscription_problem(subscribed: Subscribed) -> str:
     """An error of a subscription, and what its owner can do about it."""
-    if one.reason is None:
-        return explain(one.problem)
-    if one.health is FeedHealth.FILE:
+    if subscribed.reason is None:
+        return explain(subscribed.problem)
+    if subscribed.health is FeedHealth.FILE:
         return str(_FILE_ADVICE)
-    advice = _ADVICE[one.reason]
+    advice = _ADVICE[subscribed.reason]
     # The messages for file uploads do not fit a subscription.
-    return str(advice) if one.reason in COSTLY else f"{explain(one.problem)} {advice}"
+    return str(advice) if subscribed.reason in COSTLY else f"{explain(subscribed.problem)} {advice}"
 
 
 def _tone(text: str) -> int | None:

@@ -285,8 +285,8 @@ async def send_message(request: Request) -> Response:
         text=body.text,
         client_id=body.client_id,
         reply_to=ChatMessageId(body.reply_to) if body.reply_to else None,
-        mentions=tuple(UserId(one) for one in body.mentions),
-        pictures=tuple(NewPicture(SentPictureKey(one.id), one.alt) for one in body.pictures),
+        mentions=tuple(UserId(message) for message in body.mentions),
+        pictures=tuple(NewPicture(SentPictureKey(message.id), message.alt) for message in body.pictures),
     )
     await spend_on_message(request, caller.user_id, room)
     async with database_of(request).transaction() as tx:
@@ -307,16 +307,16 @@ async def send_message(request: Request) -> Response:
             new = replace(new, kind=MessageKind.POLL, details=details, pictures=())
         elif body.signal is not None:
             new = replace(new, kind=MessageKind.SIGNAL, signal=body.signal, text="", pictures=())
-        one, is_new = await messages.send(tx, caller, room, new)
-        (shown,) = await queries.shown(tx, [one], caller.user_id)
+        message, is_new = await messages.send(tx, caller, room, new)
+        (shown,) = await queries.shown(tx, [message], caller.user_id)
     return json_response(message_shown(shown), 201 if is_new else 200)
 
 
 async def show_message(request: Request) -> Response:
     viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
-        one, _, _ = await queries.visible_message(reader, message_id(request), viewer)
-        (shown,) = await queries.shown(reader, [one], viewer)
+        message, _, _ = await queries.visible_message(reader, message_id(request), viewer)
+        (shown,) = await queries.shown(reader, [message], viewer)
     return json_response(message_shown(shown))
 
 
@@ -324,8 +324,8 @@ async def edit_message(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, ChatMessageEdit)
     await spend_on_change(request, caller.user_id, message_id(request))
     async with database_of(request).transaction() as tx:
-        one = await messages.edit(tx, caller, message_id(request), body.text, body.if_revision)
-        (shown,) = await queries.shown(tx, [one], caller.user_id)
+        message = await messages.edit(tx, caller, message_id(request), body.text, body.if_revision)
+        (shown,) = await queries.shown(tx, [message], caller.user_id)
     return json_response(message_shown(shown))
 
 
@@ -334,12 +334,12 @@ async def remove_message(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
         is_own = await messages.is_author(tx, message_id(request), caller.user_id)
-        one = (
+        message = (
             await messages.retract(tx, caller, message_id(request))
             if is_own
             else await messages.remove(tx, caller, message_id(request), body.reason, removal_sealer(request))
         )
-        (shown,) = await queries.shown(tx, [one], caller.user_id)
+        (shown,) = await queries.shown(tx, [message], caller.user_id)
     return json_response(message_shown(shown))
 
 
@@ -376,8 +376,8 @@ async def close_poll(request: Request) -> Response:
 async def _message_response(reader: Reader, request: Request) -> Response:
     """Respond with the current state of the message."""
     viewer = viewer_of(request)
-    one, _, _ = await queries.visible_message(reader, message_id(request), viewer)
-    (shown,) = await queries.shown(reader, [one], viewer)
+    message, _, _ = await queries.visible_message(reader, message_id(request), viewer)
+    (shown,) = await queries.shown(reader, [message], viewer)
     return json_response(message_shown(shown))
 
 

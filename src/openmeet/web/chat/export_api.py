@@ -74,13 +74,13 @@ async def _export_lines(db: Database, room: RoomId, person: UserId, after: int) 
         yield msgspec.json.Encoder().encode_lines([_export_line(one) for one in page])
 
 
-def _export_line(one: export.ExportedMessage) -> ChatExportLine:
-    message = one.message
+def _export_line(exported: export.ExportedMessage) -> ChatExportLine:
+    message = exported.message
     return ChatExportLine(
         id=message.id,
         number=message.number,
         said_at=iso(message.said_at),
-        name=one.name,
+        name=exported.name,
         text=message.body,
         kind=message.kind.value,
         about=message.about,
@@ -88,16 +88,16 @@ def _export_line(one: export.ExportedMessage) -> ChatExportLine:
         edited_at=None if message.edited_at is None else iso(message.edited_at),
         is_removed=message.is_removed,
         pictures=pictures_shown(message.pictures),
-        poll=_exported_poll(one),
+        poll=_exported_poll(exported),
     )
 
 
-def _exported_poll(one: export.ExportedMessage) -> ExportedPoll | None:
-    poll = poll_in(one.message.details)
+def _exported_poll(exported: export.ExportedMessage) -> ExportedPoll | None:
+    poll = poll_in(exported.message.details)
     if poll is None:
         return None
     choices = [
-        ExportedChoice(choice.text, one.votes.get(number, 0), choice.date is not None)
+        ExportedChoice(choice.text, exported.votes.get(number, 0), choice.date is not None)
         for number, choice in enumerate(poll.choices)
     ]
     return ExportedPoll(choices, poll.several, None if poll.ends_at is None else iso(poll.ends_at))

@@ -154,20 +154,20 @@ def _page_encoder(site_name: str, public_url: str, zone: str) -> _PageEncoder:
     return _PageEncoder(site_name, public_url, zone)
 
 
-def _json_of(one: ChatMessage, name: str) -> dict[str, object]:
+def _json_of(message: ChatMessage, name: str) -> dict[str, object]:
     return {
-        "id": one.id,
-        "room": one.room_id,
-        "number": one.number,
-        "kind": one.kind.value,
-        "author": one.user_id or one.matrix_sender,
+        "id": message.id,
+        "room": message.room_id,
+        "number": message.number,
+        "kind": message.kind.value,
+        "author": message.user_id or message.matrix_sender,
         "name": name,
-        "text": one.body,
-        "about": one.about,
-        "replyTo": one.reply_to,
-        "revision": one.revision,
-        "saidAt": formatting.iso(one.said_at),
-        "editedAt": None if one.edited_at is None else formatting.iso(one.edited_at),
-        "isRemoved": one.is_removed,
-        "isHeld": one.is_held,
+        "text": message.body,
+        "about": message.about,
+        "replyTo": message.reply_to,
+        "revision": message.revision,
+        "saidAt": formatting.iso(message.said_at),
+        "editedAt": None if message.edited_at is None else formatting.iso(message.edited_at),
+        "isRemoved": message.is_removed,
+        "isHeld": message.is_held,
     }

@@ -53,12 +53,12 @@ def _encode(event: RoomEvent, reader: RowView) -> bytes:
     return event_frame(event.entry, msgspec.json.encode(ChatEvent(event.entry.number, message, is_closed)))
 
 
-def _without_viewer_parts(one: ChatMessageShown) -> ChatMessageShown:
+def _without_viewer_parts(shown: ChatMessageShown) -> ChatMessageShown:
     """The message without the parts of reactions and votes that differ between readers."""
-    poll = one.poll
+    poll = shown.poll
     if poll is not None:
         poll = msgspec.structs.replace(
             poll, choices=[msgspec.structs.replace(choice, is_mine=msgspec.UNSET) for choice in poll.choices]
         )
-    reactions = [msgspec.structs.replace(each, is_mine=msgspec.UNSET) for each in one.reactions]
-    return msgspec.structs.replace(one, reactions=reactions, poll=poll)
+    reactions = [msgspec.structs.replace(each, is_mine=msgspec.UNSET) for each in shown.reactions]
+    return msgspec.structs.replace(shown, reactions=reactions, poll=poll)

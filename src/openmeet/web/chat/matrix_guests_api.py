@@ -96,8 +96,8 @@ async def change_guest(request: Request) -> Response:
     return json_response(_guest_output(matrix_guest))
 
 
-def _guest_output(one: MatrixGuest) -> MatrixGuestShown:
-    return MatrixGuestShown(one.mxid, one.state, one.presence, one.reason, one.by_user_id, iso(one.at))
+def _guest_output(guest: MatrixGuest) -> MatrixGuestShown:
+    return MatrixGuestShown(guest.mxid, guest.state, guest.presence, guest.reason, guest.by_user_id, iso(guest.at))
 
 
 _GUESTS = "/api/chat/rooms/{room}/matrix/guests"

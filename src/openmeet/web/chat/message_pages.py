@@ -69,8 +69,8 @@ def _handler(act: Act) -> Callable[[Request], Awaitable[Response]]:
             if act in {_edit_message, _react, _vote}:
                 await spend_on_change(request, caller.user_id, _message_id(request))
             async with database_of(request).transaction() as tx:
-                one = await act(tx, request, form)
-                message_path = await _message_path(tx, one, caller.user_id)
+                message = await act(tx, request, form)
+                message_path = await _message_path(tx, message, caller.user_id)
         except (InvalidForm, InvalidInput) as wrong:
             return await _message_page(request, form_with_problems(form, wrong), 400)
         except (Conflict, Refused, Forbidden, TooMany) as refused:
@@ -81,14 +81,14 @@ def _handler(act: Act) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-async def _message_path(reader: Reader, one: ChatMessage, viewer: UserId) -> str:
+async def _message_path(reader: Reader, message: ChatMessage, viewer: UserId) -> str:
     """The URL of the message in its conversation. For an author who has left the room, the URL of the list of rooms."""
     try:
-        _, room, _ = await queries.visible_message(reader, one.id, viewer)
+        _, room, _ = await queries.visible_message(reader, message.id, viewer)
     except NotFound:
         return "/chat"
     address = (await addresses_of(reader, [room], viewer))[room.id]
-    return _path_in_room(address, f"around={one.number}#m{one.number}")
+    return _path_in_room(address, f"around={message.number}#m{message.number}")
 
 
 async def _edit_message(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:

@@ -42,8 +42,8 @@ def _handler(
         caller = caller_of(request)
         async with database_of(request).transaction() as tx:
             await act(tx, caller, message_id(request))
-            one, _, _ = await queries.visible_message(tx, message_id(request), caller.user_id)
-            (shown,) = await queries.shown(tx, [one], caller.user_id)
+            message, _, _ = await queries.visible_message(tx, message_id(request), caller.user_id)
+            (shown,) = await queries.shown(tx, [message], caller.user_id)
         return json_response(message_shown(shown))
 
     return answer
@@ -58,8 +58,8 @@ release_message = _handler(messages.release)
 async def restore_message(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        one = await messages.restore(tx, caller, message_id(request), removal_sealer(request))
-        (shown,) = await queries.shown(tx, [one], caller.user_id)
+        message = await messages.restore(tx, caller, message_id(request), removal_sealer(request))
+        (shown,) = await queries.shown(tx, [message], caller.user_id)
     return json_response(message_shown(shown))
 
 
@@ -127,7 +127,7 @@ async def list_sanctions(request: Request) -> Response:
 async def put_sanction(request: Request) -> Response:
     body = await read_json(request, SanctionWanted)
     async with database_of(request).transaction() as tx:
-        one = await sanctions.sanction(
+        sanction = await sanctions.sanction(
             tx,
             caller_of(request),
             room_id(request),
@@ -136,7 +136,7 @@ async def put_sanction(request: Request) -> Response:
             reason=body.reason,
             until=parse_instant(body.until, "until"),
         )
-    return json_response(sanction_shown(one))
+    return json_response(sanction_shown(sanction))
 
 
 async def lift_sanctions(request: Request) -> Response:

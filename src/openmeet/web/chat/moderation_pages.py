@@ -66,15 +66,15 @@ async def report(request: Request) -> Response:
 async def _report_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        one, room, message = await queries.visible_message(reader, _message_id(request), caller.user_id)
-        if one.user_id == caller.user_id or one.is_removed:
+        chat_message, room, message = await queries.visible_message(reader, _message_id(request), caller.user_id)
+        if chat_message.user_id == caller.user_id or chat_message.is_removed:
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-        (shown,) = await queries.visible_among(reader, room, [one.id], caller.user_id, message)
+        (shown,) = await queries.visible_among(reader, room, [chat_message.id], caller.user_id, message)
     context = {
-        "message": one,
+        "message": chat_message,
         "line": view.line_of(shown),
         "name": shown.name,
-        "person": f"/people/{one.user_id}/report" if one.user_id else "",
+        "person": f"/people/{chat_message.user_id}/report" if chat_message.user_id else "",
         "reasons": [(reason.value, REASON_LABELS[reason], "") for reason in ReportReason],
         "to": [
             ("hosts", lazy("The hosts of this chat"), ""),

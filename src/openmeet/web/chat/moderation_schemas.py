@@ -110,30 +110,30 @@ class ModerationShown(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
-def sanction_shown(one: Sanction) -> SanctionShown:
+def sanction_shown(sanction: Sanction) -> SanctionShown:
     return SanctionShown(
-        one.user_id,
-        one.kind,
-        one.reason,
-        None if one.until is None else iso(one.until),
-        one.by_user_id,
-        iso(one.at),
-        one.of_site,
+        sanction.user_id,
+        sanction.kind,
+        sanction.reason,
+        None if sanction.until is None else iso(sanction.until),
+        sanction.by_user_id,
+        iso(sanction.at),
+        sanction.of_site,
     )
 
 
-def act_shown(one: RoomAct) -> ActShown:
+def act_shown(act: RoomAct) -> ActShown:
     return ActShown(
-        one.id,
-        one.act,
-        one.message_id,
-        one.user_id,
-        one.by_user_id,
-        one.reason,
-        None if one.until is None else iso(one.until),
-        iso(one.at),
+        act.id,
+        act.act,
+        act.message_id,
+        act.user_id,
+        act.by_user_id,
+        act.reason,
+        None if act.until is None else iso(act.until),
+        iso(act.at),
     )
 
 
-def report_shown(one: MessageReport) -> MessageReportShown:
-    return MessageReportShown(one.id, one.message_id, one.reason, one.words, iso(one.at))
+def report_shown(report: MessageReport) -> MessageReportShown:
+    return MessageReportShown(report.id, report.message_id, report.reason, report.words, iso(report.at))

@@ -183,8 +183,8 @@ async def send(find: Find, request: Request) -> Response:
             )
             if not signal:
                 await answer_question(tx, caller, room, fields.get("mirror", ""))
-            one, _ = await messages.send(tx, caller, room, new)
-            await readers.move_mark(tx, room, caller.user_id, one.number, about=room_page.heading)
+            message, _ = await messages.send(tx, caller, room, new)
+            await readers.move_mark(tx, room, caller.user_id, message.number, about=room_page.heading)
     except (InvalidForm, Conflict, Forbidden, TooMany) as refused:
         if isinstance(refused, InvalidForm):
             problem, status = " ".join(explain(why) for why in refused.problems.values()), 400
@@ -202,7 +202,7 @@ async def send(find: Find, request: Request) -> Response:
             stored_pictures.fields,
         )
         return await _room_page(find, request, written)
-    return go(f"{room_page.page()}#m{one.number}")
+    return go(f"{room_page.page()}#m{message.number}")
 
 
 async def mark_read(find: Find, request: Request) -> Response:
@@ -389,8 +389,8 @@ async def _room_list(
 ) -> dict[str, object]:
     """A person's rooms, for the list next to a chat and for the page of all chats."""
     query_params = request.query_params if request.url.path == "/chat" else {}
-    which = query_params.get("kind", "")
-    kinds = next((kinds for value, _, kinds in _FILTERS if value == which), frozenset[RoomKind]())
+    kind = query_params.get("kind", "")
+    kinds = next((kinds for value, _, kinds in _FILTERS if value == kind), frozenset[RoomKind]())
     archived = query_params.get("archived") == "yes"
     words = query_params.get("q", "").strip()[:100]
     match = unpacked(ROOM_PLACE, query_params["after"]) if query_params.get("after") else None
@@ -417,19 +417,19 @@ async def _room_list(
             for one in shown
             if one.room.id in addresses
         ],
-        "picks": [(value, words_of, value == which) for value, words_of, _ in _FILTERS],
+        "picks": [(value, words_of, value == kind) for value, words_of, _ in _FILTERS],
         "archived": archived,
         "words": words,
-        "more": _more_rooms(my_rooms[most - 1], which, archived=archived, words=words) if len(my_rooms) > most else "",
-        "which": which,
+        "more": _more_rooms(my_rooms[most - 1], kind, archived=archived, words=words) if len(my_rooms) > most else "",
+        "which": kind,
     }
 
 
-def _more_rooms(last: MyRoom, which: str, *, archived: bool, words: str) -> str:
+def _more_rooms(last: MyRoom, kind: str, *, archived: bool, words: str) -> str:
     """The URL of the list of chats after this one."""
     is_new, last_said_at, room = rooms.sort_key(last)
     query = {
-        "kind": which,
+        "kind": kind,
         "archived": "yes" if archived else "",
         "q": words,
         "after": packed(f"{is_new}.{last_said_at}.{room}"),

@@ -118,18 +118,18 @@ async def _guest_rows(reader: Reader, room_page: RoomPage) -> list[dict[str, obj
     return [_guest_row(one) for one in guests if is_open or room_page.access is Access.MODERATE]
 
 
-def _guest_row(one: MatrixGuest) -> dict[str, object]:
-    is_banned = one.state is GuestState.BANNED
+def _guest_row(guest: MatrixGuest) -> dict[str, object]:
+    is_banned = guest.state is GuestState.BANNED
     return {
-        "address": one.mxid,
-        "words": gettext("Banned") if is_banned else str(_PRESENCE[one.presence]),
-        "reason": one.reason if is_banned else "",
+        "address": guest.mxid,
+        "words": gettext("Banned") if is_banned else str(_PRESENCE[guest.presence]),
+        "reason": guest.reason if is_banned else "",
         "is_banned": is_banned,
-        "is_asked_again": is_banned or one.presence in {GuestPresence.LEFT, GuestPresence.REFUSED},
+        "is_asked_again": is_banned or guest.presence in {GuestPresence.LEFT, GuestPresence.REFUSED},
     }
 
 
-def person_row(one: RoomMember, room_page: RoomPage, portraits: Portraits) -> dict[str, object]:
+def person_row(member: RoomMember, room_page: RoomPage, portraits: Portraits) -> dict[str, object]:
     """One row of the list of people in a room."""
     # The usual reason is not shown: an RSVP or, in a chat of a group, membership.
     is_of_group = room_page.target.subject.kind is SubjectKind.GROUP
@@ -140,15 +140,15 @@ def person_row(one: RoomMember, room_page: RoomPage, portraits: Portraits) -> di
         "direct": "",
         "hosting": "",
     }
-    is_host = one.access is Access.MODERATE
+    is_host = member.access is Access.MODERATE
     role = gettext("Organiser") if room_page.target.kind is RoomKind.CHANNEL else gettext("Host")
     return {
-        "id": one.user_id,
-        "name": one.name,
-        "face": avatar_of(one.user_id, one.name, portraits),
-        "href": room_page.page("people", one.user_id)
+        "id": member.user_id,
+        "name": member.name,
+        "face": avatar_of(member.user_id, member.name, portraits),
+        "href": room_page.page("people", member.user_id)
         if room_page.access is Access.MODERATE and not is_host and room_page.room
-        else f"/people/{one.user_id}",
+        else f"/people/{member.user_id}",
         "role": role if is_host else "",
-        "why": "" if is_host else next((why[each] for each in one.because if why.get(each)), ""),
+        "why": "" if is_host else next((why[each] for each in member.because if why.get(each)), ""),
     }

@@ -156,11 +156,11 @@ async def sanction_notice(
     return SanctionNotice(words, strictest.reason, "/help", gettext("Ask the people who run this site"))
 
 
-def _words_of(one: Sanction, now: Instant, zone: str) -> str:
-    is_ban = one.kind is SanctionKind.BAN
-    if one.until is None:
+def _words_of(person_sanction: Sanction, now: Instant, zone: str) -> str:
+    is_ban = person_sanction.kind is SanctionKind.BAN
+    if person_sanction.until is None:
         return gettext("Banned") if is_ban else gettext("Muted")
-    until = view.time_label(one.until, now, zone)
+    until = view.time_label(person_sanction.until, now, zone)
     return gettext("Banned until %(until)s", until=until) if is_ban else gettext("Muted until %(until)s", until=until)
 
 

@@ -59,7 +59,7 @@ async def send_poll(find: Find, request: Request) -> Response:
                 several=bool(form.get("several")),
                 ends_at=_poll_end(form.get("ends_at", ""), room_page.time_zone),
             )
-            one, _ = await messages.send(
+            message, _ = await messages.send(
                 tx,
                 caller,
                 room,
@@ -70,7 +70,7 @@ async def send_poll(find: Find, request: Request) -> Response:
                     details=details,
                 ),
             )
-            await readers.move_mark(tx, room, caller.user_id, one.number)
+            await readers.move_mark(tx, room, caller.user_id, message.number)
     except InvalidForm as wrong:
         # The field has a different name in JSON.
         problems = {"ends_at" if name == "endsAt" else name: why for name, why in wrong.problems.items()}
@@ -78,7 +78,7 @@ async def send_poll(find: Find, request: Request) -> Response:
     except (Conflict, Forbidden, TooMany) as refused:
         status = {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
         return await _poll_page(find, request, FormState(form, {"": refused.why}), status)
-    return go(f"{room_page.page()}#m{one.number}")
+    return go(f"{room_page.page()}#m{message.number}")
 
 
 def _poll_end(text: str, zone: str) -> Instant | None:

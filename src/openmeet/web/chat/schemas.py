@@ -367,8 +367,8 @@ async def my_rooms_shown(reader: Reader, rooms: list[MyRoom], viewer: UserId) ->
     ]
 
 
-def message_shown(one: ShownMessage) -> ChatMessageShown:
-    message, reply = one.message, one.reply
+def message_shown(shown_message: ShownMessage) -> ChatMessageShown:
+    message, reply = shown_message.message, shown_message.reply
     by_author = message.is_taken_back
     removed_by: Literal["author", "moderator"] | None = None
     if message.is_removed:
@@ -381,35 +381,35 @@ def message_shown(one: ShownMessage) -> ChatMessageShown:
         text=message.body,
         about=message.about,
         author_id=message.user_id,
-        author_name=one.name,
+        author_name=shown_message.name,
         matrix_sender=message.matrix_sender,
         said_at=iso(message.said_at),
         edited_at=_iso(message.edited_at),
         revision=message.revision,
         removed_by=removed_by,
         is_held=message.is_held,
-        is_mine=one.is_mine,
-        is_pinned=one.is_pinned,
-        is_folded=one.is_folded,
-        is_only_here=one.is_only_here,
+        is_mine=shown_message.is_mine,
+        is_pinned=shown_message.is_pinned,
+        is_folded=shown_message.is_folded,
+        is_only_here=shown_message.is_only_here,
         reply=ReplyShown(reply.id, reply.number, reply.user_id, reply.name, reply.text, reply.is_removed)
         if reply
         else None,
-        reactions=[ReactionShown(each.emoji, each.number, each.is_mine) for each in one.reactions],
-        mentions=list(one.mentions),
+        reactions=[ReactionShown(each.emoji, each.number, each.is_mine) for each in shown_message.reactions],
+        mentions=list(shown_message.mentions),
         notice=str(message.details["notice"]) if "notice" in message.details else None,
-        poll=_poll_shown(one),
+        poll=_poll_shown(shown_message),
         pictures=pictures_shown(message.pictures),
     )
 
 
-def _poll_shown(one: ShownMessage) -> PollShown | None:
-    poll = poll_in(one.message.details)
+def _poll_shown(shown_message: ShownMessage) -> PollShown | None:
+    poll = poll_in(shown_message.message.details)
     if poll is None:
         return None
     return PollShown(
         [
-            ChoiceShown(choice.text, choice.date, one.votes.get(number, 0), number in one.my_votes)
+            ChoiceShown(choice.text, choice.date, shown_message.votes.get(number, 0), number in shown_message.my_votes)
             for number, choice in enumerate(poll.choices)
         ],
         poll.several,
@@ -417,8 +417,8 @@ def _poll_shown(one: ShownMessage) -> PollShown | None:
     )
 
 
-def member_shown(one: RoomMember) -> MemberShown:
-    return MemberShown(one.user_id, one.name, access_name(one.access), list(one.because))
+def member_shown(member: RoomMember) -> MemberShown:
+    return MemberShown(member.user_id, member.name, access_name(member.access), list(member.because))
 
 
 def _iso(at: Instant | None) -> str | None:

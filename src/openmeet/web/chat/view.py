@@ -187,14 +187,14 @@ async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage])
     }
 
 
-def seen_by(one: ShownMessage, *, is_author: bool, is_folded: bool, hides_quote: bool) -> ShownMessage:
+def seen_by(shown: ShownMessage, *, is_author: bool, is_folded: bool, hides_quote: bool) -> ShownMessage:
     """Adapt a message that was loaded without a viewer to this viewer."""
-    reply = replace(one.reply, text="", is_removed=True) if hides_quote and one.reply is not None else one.reply
-    return replace(one, is_mine=is_author, is_folded=is_folded, reply=reply)
+    reply = replace(shown.reply, text="", is_removed=True) if hides_quote and shown.reply is not None else shown.reply
+    return replace(shown, is_mine=is_author, is_folded=is_folded, reply=reply)
 
 
 def message_view(
-    one: ShownMessage,
+    shown: ShownMessage,
     room: Room,
     hosts: set[UserId],
     *,
@@ -207,56 +207,56 @@ def message_view(
     """A row, regardless of its neighbours. ``is_linked`` adds the reactions and the URL of the message's page.
     ``pictures_at`` is the path prefix of pictures for this reader. If it is empty, pictures are described in words.
     """
-    message = one.message
+    message = shown.message
     author = message.user_id or message.matrix_sender or ""
     is_removed = message.is_removed
     quote = None
-    if one.reply is not None and not is_removed:
-        words = gettext("(no longer there)") if one.reply.is_removed else _reply_label(one.reply)
-        quote = Quote(one.reply.name, words, f"#m{one.reply.number}")
+    if shown.reply is not None and not is_removed:
+        words = gettext("(no longer there)") if shown.reply.is_removed else _reply_label(shown.reply)
+        quote = Quote(shown.reply.name, words, f"#m{shown.reply.number}")
     return MessageView(
         id=message.id,
         number=message.number,
         author=author,
-        name=one.name,
-        face=avatar_with(author, one.name, None if one.is_folded else one.portrait),
+        name=shown.name,
+        face=avatar_with(author, shown.name, None if shown.is_folded else shown.portrait),
         role=_room_role(room) if message.user_id in hosts else "",
         at=formatting.iso(message.said_at),
         time=time_label(message.said_at, now, zone),
-        html=_html(one, tells_pictures=not pictures_at),
-        excerpt=_cut(one_line(words_of(with_names(message.body, one.renamed), message.pictures)), _EXCERPT)
+        html=_html(shown, tells_pictures=not pictures_at),
+        excerpt=_cut(one_line(words_of(with_names(message.body, shown.renamed), message.pictures)), _EXCERPT)
         if message.kind is not MessageKind.SIGNAL
-        else str(_html(one)),
+        else str(_html(shown)),
         href=f"/chat/messages/{message.id}" if is_linked else "",
-        is_own=one.is_mine,
+        is_own=shown.is_mine,
         is_edited=message.edited_at is not None and not is_removed,
-        is_pinned=one.is_pinned,
-        is_folded=one.is_folded,
+        is_pinned=shown.is_pinned,
+        is_folded=shown.is_folded,
         is_signal=message.kind is MessageKind.SIGNAL,
         is_readonly=not may_write,
         is_notice=message.kind is MessageKind.NOTICE,
-        is_only_here=one.is_only_here,
-        removed=_removed_sentence(one),
+        is_only_here=shown.is_only_here,
+        removed=_removed_sentence(shown),
         note=gettext("Waiting for a moderator") if message.is_held else "",
         quote=quote,
-        reactions=tuple(ReactionView(each.emoji, each.number, each.is_mine) for each in one.reactions if is_linked),
-        pictures=picture_views(message.pictures, one.name, pictures_at) if pictures_at else (),
-        poll=_poll_view(one, zone, now),
+        reactions=tuple(ReactionView(each.emoji, each.number, each.is_mine) for each in shown.reactions if is_linked),
+        pictures=picture_views(message.pictures, shown.name, pictures_at) if pictures_at else (),
+        poll=_poll_view(shown, zone, now),
     )
 
 
-def _poll_view(one: ShownMessage, zone: str, now: Instant) -> PollView | None:
-    poll = poll_in(one.message.details)
+def _poll_view(shown: ShownMessage, zone: str, now: Instant) -> PollView | None:
+    poll = poll_in(shown.message.details)
     if poll is None:
         return None
-    total = sum(one.votes.values())
+    total = sum(shown.votes.values())
     choices = tuple(
         ChoiceView(
             number,
             occurrence_label(choice.date, now, zone) if choice.date else choice.text,
-            one.votes.get(number, 0),
-            round(100 * one.votes.get(number, 0) / total) if total else 0,
-            number in one.my_votes,
+            shown.votes.get(number, 0),
+            round(100 * shown.votes.get(number, 0) / total) if total else 0,
+            number in shown.my_votes,
         )
         for number, choice in enumerate(poll.choices)
     )
@@ -285,8 +285,8 @@ def _reply_label(reply: ReplyLine) -> str:
     return gettext("Picture: %(words)s", words=one_line(reply.text)) if reply.text else gettext("Picture")
 
 
-def _html(one: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
-    message = one.message
+def _html(shown: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
+    message = shown.message
     match message.kind:
         case MessageKind.SIGNAL:
             return str(SIGNALS.get(Signal(message.body), "")) if message.body else ""
@@ -294,15 +294,15 @@ def _html(one: ShownMessage, *, tells_pictures: bool = False) -> Markup | str:
             return notice_sentence(message.details)
         case _ if tells_pictures and message.pictures:
             pictures_text = words_of("", message.pictures)
-            return _html_of_body(one) + Markup("<p><i>{}</i></p>").format(pictures_text)
+            return _html_of_body(shown) + Markup("<p><i>{}</i></p>").format(pictures_text)
         case _:
-            return _html_of_body(one) if message.body else ""
+            return _html_of_body(shown) if message.body else ""
 
 
-def _html_of_body(one: ShownMessage) -> Markup:
+def _html_of_body(shown: ShownMessage) -> Markup:
     # Names are not Markdown.
-    renamed = {written: _MARKS.sub(r"\\\g<0>", name) for written, name in one.renamed.items()}
-    return html_of(with_names(one.message.body, renamed))
+    renamed = {written: _MARKS.sub(r"\\\g<0>", name) for written, name in shown.renamed.items()}
+    return html_of(with_names(shown.message.body, renamed))
 
 
 def notice_sentence(details: Mapping[str, object]) -> str:
@@ -316,12 +316,12 @@ def notice_sentence(details: Mapping[str, object]) -> str:
     return gettext("The settings of this chat changed.")
 
 
-def _removed_sentence(one: ShownMessage) -> str:
-    message = one.message
+def _removed_sentence(shown: ShownMessage) -> str:
+    message = shown.message
     if not message.is_removed:
         return ""
     if message.is_taken_back:
-        return gettext("You deleted this.") if one.is_mine else gettext("%(name)s deleted this.", name=one.name)
+        return gettext("You deleted this.") if shown.is_mine else gettext("%(name)s deleted this.", name=shown.name)
     return gettext("Removed by a moderator.")
 
 
@@ -448,21 +448,21 @@ async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
     ]
 
 
-def line_of(one: ShownMessage | None) -> str:
+def line_of(shown: ShownMessage | None) -> str:
     """A message as one line with its author, for lists."""
-    if one is None:
+    if shown is None:
         return gettext("No messages yet")
-    if one.message.is_removed:
-        return _removed_sentence(one)
-    is_text = one.message.kind in WRITTEN
-    body = with_names(one.message.body, one.renamed)
-    words = one_line(words_of(body, one.message.pictures)) if is_text else str(_html(one))
+    if shown.message.is_removed:
+        return _removed_sentence(shown)
+    is_text = shown.message.kind in WRITTEN
+    body = with_names(shown.message.body, shown.renamed)
+    words = one_line(words_of(body, shown.message.pictures)) if is_text else str(_html(shown))
     words = _cut(words, _LINE)
-    if one.message.kind is MessageKind.NOTICE:
+    if shown.message.kind is MessageKind.NOTICE:
         return words
-    if one.is_folded:
+    if shown.is_folded:
         return gettext("A message from somebody you muted")
-    return gettext("You: %(words)s", words=words) if one.is_mine else f"{one.name}: {words}"
+    return gettext("You: %(words)s", words=words) if shown.is_mine else f"{shown.name}: {words}"
 
 
 def _cut(words: str, most: int) -> str:

@@ -109,11 +109,11 @@ async def _reply_context(reader: Reader, message: str, viewer: UserId) -> dict[s
     if not message:
         return None
     try:
-        one, room, access = await queries.visible_message(reader, ChatMessageId(message), viewer)
+        quoted, room, access = await queries.visible_message(reader, ChatMessageId(message), viewer)
     except NotFound:
         return None
-    visible = (await queries.visible_among(reader, room, [one.id], viewer, access))[0]
-    return {"id": one.id, "name": visible.name, "words": view.line_of(visible).removeprefix(f"{visible.name}: ")}
+    visible = (await queries.visible_among(reader, room, [quoted.id], viewer, access))[0]
+    return {"id": quoted.id, "name": visible.name, "words": view.line_of(visible).removeprefix(f"{visible.name}: ")}
 
 
 async def _has_written(reader: Reader, room: Room, viewer: UserId, level: Access) -> bool:

@@ -95,10 +95,10 @@ async def show_ticket(request: Request) -> Response:
 
 
 async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInOutput:
-    (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
+    (attendee,) = await lists.by_ids(tx, saved.event_id, [saved.id])
     names = await shown_names(tx, [saved.user_id])
     counts = await actions.counts(tx, saved.event_id)
-    name = lists.shown(one, names).name
+    name = lists.shown(attendee, names).name
     since = (await actions.checked_in_since(tx, [saved.id])).get(saved.id)
     return CheckInOutput(
         saved.id,

@@ -107,9 +107,9 @@ async def _send_message(tx: Transaction, link: EmailLink, room: Room, new: NewMe
     user = await user_by_id(tx, link.user_id)
     if user is None:
         raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
-    one, _ = await messages.send(tx, Caller(user.id, user.display_name), room.id, new)
-    await readers.move_mark(tx, room.id, user.id, one.number)
-    return one
+    message, _ = await messages.send(tx, Caller(user.id, user.display_name), room.id, new)
+    await readers.move_mark(tx, room.id, user.id, message.number)
+    return message
 
 
 async def _find_link_and_room(reader: Reader, request: Request) -> tuple[EmailLink, Room]:

@@ -54,14 +54,14 @@ async def chat_preview(
     )
 
 
-def _line(one: ShownMessage, hosts: Collection[UserId], now: Instant) -> ChatLine:
-    message = one.message
+def _line(shown: ShownMessage, hosts: Collection[UserId], now: Instant) -> ChatLine:
+    message = shown.message
     author = message.user_id or message.matrix_sender or ""
     return ChatLine(
-        one.name,
-        avatar_with(author, one.name, one.portrait),
+        shown.name,
+        avatar_with(author, shown.name, shown.portrait),
         message.user_id in hosts,
         formatting.time_tag(message.said_at, formatting.ago(message.said_at, now)),
-        summary_of(words_of(with_names(message.body, one.renamed), message.pictures), _MOST_CHARACTERS),
-        f"/chat/messages/{one.id}",
+        summary_of(words_of(with_names(message.body, shown.renamed), message.pictures), _MOST_CHARACTERS),
+        f"/chat/messages/{shown.id}",
     )

@@ -99,9 +99,9 @@ async def invite(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, CoHostInput)
     async with database_of(request).transaction() as tx:
-        one = await co_hosts.invite(tx, caller, _slug(request), body.whom, for_series=body.for_series)
-        await spend_on_invitations(request, caller.user_id, [one.email or body.whom])
-        (shown,) = await _co_host_outputs(tx, [one])
+        co_host = await co_hosts.invite(tx, caller, _slug(request), body.whom, for_series=body.for_series)
+        await spend_on_invitations(request, caller.user_id, [co_host.email or body.whom])
+        (shown,) = await _co_host_outputs(tx, [co_host])
     return json_response(shown, 201)
 
 

@@ -56,10 +56,10 @@ async def invite(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             caller, invited_name = caller_of(request), form.get("whom", "")
-            one = await co_hosts.invite(
+            co_host = await co_hosts.invite(
                 tx, caller, _slug(request), invited_name, for_series=bool(form.get("for_series"))
             )
-            await spend_on_invitations(request, caller.user_id, [one.email or invited_name])
+            await spend_on_invitations(request, caller.user_id, [co_host.email or invited_name])
     except InvalidForm as wrong:
         return await _co_hosts_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
@@ -103,10 +103,10 @@ async def answer_offer(request: Request) -> Response:
 
 async def show_invitation(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        one, event = await _invitation_and_event(reader, request)
-        names = await shown_names(reader, [one.invited_by, event.author_id])
+        invitation, event = await _invitation_and_event(reader, request)
+        names = await shown_names(reader, [invitation.invited_by, event.author_id])
         caller = caller_or_none(request)
-        is_theirs = caller is not None and await co_hosts.is_for(reader, one, caller.user_id)
+        is_theirs = caller is not None and await co_hosts.is_for(reader, invitation, caller.user_id)
         viewer = caller.user_id if caller else None
         sees = is_theirs or await seeing.may_see(reader, event, viewer, has_rsvp_access=False)
     context = {
@@ -114,9 +114,9 @@ async def show_invitation(request: Request) -> Response:
         "title": (event.title or gettext("an event")) if sees else "",
         "is_theirs": is_theirs,
         "when": time_and_place.start_label(event) if sees else "",
-        "by": names[one.invited_by],
+        "by": names[invitation.invited_by],
         "is_signed_in": caller is not None,
-        "is_for_series": one.is_for_series or one.is_asked_for_series,
+        "is_for_series": invitation.is_for_series or invitation.is_asked_for_series,
         "allowed": [words for act, words in _MAY.items() if permissions.may(permissions.EventRole.CO_HOST, act)],
     }
     return page(request, "events/co_hosting.html", context, headers=_HEADERS)
@@ -126,11 +126,11 @@ async def answer_request(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        one, _ = await _invitation_and_event(tx, request)
+        invitation, _ = await _invitation_and_event(tx, request)
         if form.get("answer") == "yes":
-            event = await co_hosts.accept(tx, caller, one.id)
+            event = await co_hosts.accept(tx, caller, invitation.id)
             return go(f"/events/{quote(event.slug)}", flash="co_host_accepted")
-        await co_hosts.decline(tx, caller, one.id)
+        await co_hosts.decline(tx, caller, invitation.id)
     return go("/my/events", flash="co_host_declined")
 
 
@@ -172,11 +172,11 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
 
 async def _invitation_and_event(reader: Reader, request: Request) -> tuple[CoHost, Event]:
     invitation_id = permissions.invitation_in(services(request).code_key, request.path_params["token"])
-    one = await co_host_queries.by_id(reader, invitation_id) if invitation_id else None
-    event = await queries.by_id(reader, EventId(one.event_id)) if one else None
-    if one is None or event is None or event.is_gone or not one.is_open(reader.now):
+    invitation = await co_host_queries.by_id(reader, invitation_id) if invitation_id else None
+    event = await queries.by_id(reader, EventId(invitation.event_id)) if invitation else None
+    if invitation is None or event is None or event.is_gone or not invitation.is_open(reader.now):
         raise NotFound(EventReason.INVITATION_LINK_OVER, name=INVALID_LINK)
-    return one, event
+    return invitation, event
 
 
 def _slug(request: Request) -> EventSlug:

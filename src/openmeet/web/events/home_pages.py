@@ -177,21 +177,25 @@ async def _names_about(reader: Reader, several: Sequence[Suggestion]) -> Mapping
     return names
 
 
-def _suggested_event(one: Suggestion, facts: ListedFacts, names: Mapping[str, str], now: Instant) -> SuggestedEvent:
+def _suggested_event(
+    suggestion: Suggestion, facts: ListedFacts, names: Mapping[str, str], now: Instant
+) -> SuggestedEvent:
     return SuggestedEvent(
-        card_of(one.event, facts), day_in_row(one.event, now), _suggestion_reason(one, names.get(one.about, ""))
+        card_of(suggestion.event, facts),
+        day_in_row(suggestion.event, now),
+        _suggestion_reason(suggestion, names.get(suggestion.about, "")),
     )
 
 
-def _suggestion_reason(one: Suggestion, name: str) -> str:
+def _suggestion_reason(suggestion: Suggestion, name: str) -> str:
     """The reason for a suggestion, in words. ``name`` is the name of the host or group."""
-    match one.reason:
+    match suggestion.reason:
         case SuggestionReason.FOLLOWED_HOST | SuggestionReason.FOLLOWED_GROUP:
             return gettext("Because you follow %(name)s", name=name)
         case SuggestionReason.KNOWN_HOST:
             return gettext("Because you answered an event by %(name)s", name=name)
         case SuggestionReason.TOPIC:
-            return gettext("Because you often choose “%(topic)s”", topic=CATEGORY_LABELS[Category(one.about)])
+            return gettext("Because you often choose “%(topic)s”", topic=CATEGORY_LABELS[Category(suggestion.about)])
 
 
 def _greeting(now: Instant, zone: str, name: str) -> str:

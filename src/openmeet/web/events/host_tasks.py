@@ -104,13 +104,18 @@ def _of_room(room: UndecidedRoom, now: Instant) -> HostTask:
     )
 
 
-def _of_requests(one: GroupRequests, now: Instant) -> HostTask:
-    name = one.group.details.name
-    title = ngettext("%(number)s person wants to join", "%(number)s people want to join", one.number)
-    hint = f"{name} · {formatting.ago(one.since, now)}"
-    path = f"/groups/{quote(one.group.slug)}/requests"
+def _of_requests(group_requests: GroupRequests, now: Instant) -> HostTask:
+    name = group_requests.group.details.name
+    title = ngettext("%(number)s person wants to join", "%(number)s people want to join", group_requests.number)
+    hint = f"{name} · {formatting.ago(group_requests.since, now)}"
+    path = f"/groups/{quote(group_requests.group.slug)}/requests"
     return HostTask(
-        TaskUrgency.REQUESTS, one.since, "group", title, hint, (_task_button(gettext("Review"), title, name, path),)
+        TaskUrgency.REQUESTS,
+        group_requests.since,
+        "group",
+        title,
+        hint,
+        (_task_button(gettext("Review"), title, name, path),),
     )
 
 
@@ -161,23 +166,44 @@ def _offer_task(title: str, about: str, path: str, since: Instant) -> HostTask:
     )
 
 
-def _email_task(one: UndeliveredEmails, now: Instant) -> HostTask:
+def _email_task(undelivered_emails: UndeliveredEmails, now: Instant) -> HostTask:
     """The time at which an e-mail was rejected is not stored. These tasks are sorted by ``now`` instead, so they keep
     their order.
     """
-    name = one.about.details.name if isinstance(one.about, Group) else one.about.title
-    title = ngettext("%(number)s e-mail didn’t arrive", "%(number)s e-mails didn’t arrive", one.people)
+    name = (
+        undelivered_emails.about.details.name
+        if isinstance(undelivered_emails.about, Group)
+        else undelivered_emails.about.title
+    )
+    title = ngettext("%(number)s e-mail didn’t arrive", "%(number)s e-mails didn’t arrive", undelivered_emails.people)
     buttons = []
-    if one.source is AddressSource.PERSON:
-        about = gettext("to people who answered") if isinstance(one.about, Event) else gettext("to members")
-        buttons.append(_task_button(gettext("See guests"), title, name, f"/events/{quote(one.about.slug)}/attendees"))
-        if isinstance(one.about, Group):
-            buttons = [_task_button(gettext("See members"), title, name, f"/groups/{quote(one.about.slug)}/members")]
+    if undelivered_emails.source is AddressSource.PERSON:
+        about = (
+            gettext("to people who answered") if isinstance(undelivered_emails.about, Event) else gettext("to members")
+        )
+        buttons.append(
+            _task_button(
+                gettext("See guests"), title, name, f"/events/{quote(undelivered_emails.about.slug)}/attendees"
+            )
+        )
+        if isinstance(undelivered_emails.about, Group):
+            buttons = [
+                _task_button(
+                    gettext("See members"), title, name, f"/groups/{quote(undelivered_emails.about.slug)}/members"
+                )
+            ]
     else:
-        about = _addresses_label(one.addresses)
-        buttons.append(_task_button(gettext("Fix"), title, name, _FIX[one.source].format(slug=quote(one.about.slug))))
+        about = _addresses_label(undelivered_emails.addresses)
+        buttons.append(
+            _task_button(
+                gettext("Fix"),
+                title,
+                name,
+                _FIX[undelivered_emails.source].format(slug=quote(undelivered_emails.about.slug)),
+            )
+        )
     words = gettext("Dismiss")
-    fields = (("about", one.about.id), ("source", one.source.value))
+    fields = (("about", undelivered_emails.about.id), ("source", undelivered_emails.source.value))
     buttons.append(TaskButton(words, f"{words}: {title}, {name}", DISMISS_PATH, fields))
     return HostTask(TaskUrgency.EMAIL, now, "mail", title, f"{name} · {about}", tuple(buttons))
 
@@ -209,13 +235,18 @@ def _of_record(event: Event) -> HostTask:
     return HostTask(TaskUrgency.RECORD, event.updated_at, "sync", title, hint, (button,))
 
 
-def _of_merge(one: UnreviewedMerge) -> HostTask:
+def _of_merge(merge: UnreviewedMerge) -> HostTask:
     title = gettext("Changed in another app")
-    labels = list(dict.fromkeys(str(FIELD_LABELS.get(name, name)) for name in one.fields))
-    path = f"/{one.noun}/{quote(one.slug)}/merged"
-    hint = f"{one.title} · {', '.join(labels)}"
+    labels = list(dict.fromkeys(str(FIELD_LABELS.get(name, name)) for name in merge.fields))
+    path = f"/{merge.noun}/{quote(merge.slug)}/merged"
+    hint = f"{merge.title} · {', '.join(labels)}"
     return HostTask(
-        TaskUrgency.RECORD, one.since, "sync", title, hint, (_task_button(gettext("Review"), title, one.title, path),)
+        TaskUrgency.RECORD,
+        merge.since,
+        "sync",
+        title,
+        hint,
+        (_task_button(gettext("Review"), title, merge.title, path),),
     )
 
 

@@ -216,12 +216,12 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
     numbers = await more_dates(reader, events)
     dates_by_event = {}
     for event_id, series_id in series_id_by_event.items():
-        one = series.get(series_id)
-        if one is None or one.deleted_at is not None or one.is_hidden:
+        shown_series = series.get(series_id)
+        if shown_series is None or shown_series.deleted_at is not None or shown_series.is_hidden:
             continue
-        label = _more_dates_label(numbers.get(event_id, 0), goes_on=_has_unstored_dates(one))
+        label = _more_dates_label(numbers.get(event_id, 0), goes_on=_has_unstored_dates(shown_series))
         if label:
-            dates_by_event[event_id] = FurtherDates(f"/series/{quote(one.slug)}", label)
+            dates_by_event[event_id] = FurtherDates(f"/series/{quote(shown_series.slug)}", label)
     return dates_by_event
 
 

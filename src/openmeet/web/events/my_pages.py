@@ -127,19 +127,19 @@ async def show_mine(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         counts = await event_lists.my_event_counts(reader, caller.user_id)
         first = next((tab for tab in _TABS if counts[tab]), MyEvents.GOING)
-        which = MyEvents(selected_list) if selected_list in set(_TABS) else first
-        events = await event_lists.my_events(reader, caller.user_id, which, after, PAGE_SIZE + 1)
+        selected = MyEvents(selected_list) if selected_list in set(_TABS) else first
+        events = await event_lists.my_events(reader, caller.user_id, selected, after, PAGE_SIZE + 1)
         groups = await day_cards(
             reader,
             services(request).settings.public_url,
             caller.user_id,
             events[:PAGE_SIZE],
             with_sync=True,
-            is_hosting=which is MyEvents.HOSTING,
+            is_hosting=selected is MyEvents.HOSTING,
         )
         dashboard = (
             await _dashboard(request, reader, caller.user_id, events[:PAGE_SIZE])
-            if which is MyEvents.HOSTING and after is None
+            if selected is MyEvents.HOSTING and after is None
             else None
         )
         # The dashboard includes these events in its tasks.
@@ -153,15 +153,15 @@ async def show_mine(request: Request) -> Response:
     more = ""
     if len(events) > PAGE_SIZE:
         cursor = event_lists.pack(event_lists.position_of(events[PAGE_SIZE - 1]))
-        more = "/my/events?" + urlencode({"which": which.value, "after": cursor})
+        more = "/my/events?" + urlencode({"which": selected.value, "after": cursor})
     context = {
         "hosting": dashboard,
         "groups": groups,
         "dated": with_days(groups),
         "more": more,
-        "which": which.value,
+        "which": selected.value,
         "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],
-        "empty": _EMPTY[which],
+        "empty": _EMPTY[selected],
         "asked_to_host": asked_to_host,
         "asks_zone": me is not None and me.time_zone is None,
         "zones": ZONES,

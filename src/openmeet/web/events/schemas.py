@@ -60,9 +60,9 @@ def _inputs(name: str, types: list[tuple[str, Any] | tuple[str, Any, Any]], *, i
     )
 
 
-def _with_default(one: Input) -> tuple[str, Any] | tuple[str, Any, Any]:
-    kind = one.kind
-    return (one.name, kind.json) if kind.default is REQUIRED else (one.name, kind.json, kind.default)
+def _with_default(field_input: Input) -> tuple[str, Any] | tuple[str, Any, Any]:
+    kind = field_input.kind
+    return (field_input.name, kind.json) if kind.default is REQUIRED else (field_input.name, kind.json, kind.default)
 
 
 if TYPE_CHECKING:  # generated from the table at run time

@@ -225,14 +225,18 @@ async def next_step(
     return last
 
 
-async def _events_of(reader: Reader, one: NamedLink, search_query: SearchQuery) -> list[Event]:
-    if one.host_id is not None:
-        return await profiles.upcoming_without_repeats(reader, one.host_id, _MOST_OTHERS)
-    if one.around is None:
+async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery) -> list[Event]:
+    if link.host_id is not None:
+        return await profiles.upcoming_without_repeats(reader, link.host_id, _MOST_OTHERS)
+    if link.around is None:
         return []
     # Keep the other filters of the search.
     around = replace(
-        one.around, first=search_query.first, last=search_query.last, mode=search_query.mode, source=search_query.source
+        link.around,
+        first=search_query.first,
+        last=search_query.last,
+        mode=search_query.mode,
+        source=search_query.source,
     )
     return await search.coming(reader, around, None, _MOST_OTHERS)
 

@@ -342,14 +342,14 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
     return groups
 
 
-def _attendee_view(one: Attendee, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
+def _attendee_view(attendee: Attendee, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
     return AttendeeView(
         name,
-        avatar_of(one.user_id, name, portraits),
-        one.user_id == viewer,
-        one.kind is UserKind.SHADOW and not one.is_guest,
-        one.party - 1,
-        one.is_private,
+        avatar_of(attendee.user_id, name, portraits),
+        attendee.user_id == viewer,
+        attendee.kind is UserKind.SHADOW and not attendee.is_guest,
+        attendee.party - 1,
+        attendee.is_private,
     )
 
 

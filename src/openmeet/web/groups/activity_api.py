@@ -234,8 +234,10 @@ async def choose_address(request: Request) -> Response:
     return json_response(AddressOutput(group.slug))
 
 
-def _announcement_output(one: Announcement, name: str) -> AnnouncementOutput:
-    return AnnouncementOutput(one.id, one.author_id, name, one.text, iso(one.created_at))
+def _announcement_output(announcement: Announcement, name: str) -> AnnouncementOutput:
+    return AnnouncementOutput(
+        announcement.id, announcement.author_id, name, announcement.text, iso(announcement.created_at)
+    )
 
 
 _GROUP = "/api/groups/{slug}"

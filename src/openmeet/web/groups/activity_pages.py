@@ -63,60 +63,60 @@ class ActivityRow:
     is_by_clock: bool
 
 
-def line_of(one: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> ActivityRow:
-    at = local_of(one.created_at, group.details.time_zone)
-    when = formatting.time_tag(one.created_at, formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at))
-    is_by_clock = one.note == BY_CLOCK
-    actor = gettext("Automatically") if is_by_clock else names[one.acted_by]
-    return ActivityRow(when, actor, _entry_text(one, names), is_by_clock)
+def line_of(entry: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> ActivityRow:
+    at = local_of(entry.created_at, group.details.time_zone)
+    when = formatting.time_tag(entry.created_at, formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at))
+    is_by_clock = entry.note == BY_CLOCK
+    actor = gettext("Automatically") if is_by_clock else names[entry.acted_by]
+    return ActivityRow(when, actor, _entry_text(entry, names), is_by_clock)
 
 
-def _entry_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
-    action_text = _action_text(one, names)
-    return gettext("%(what)s (in another app)", what=action_text) if one.note == IN_ANOTHER_APP else action_text
+def _entry_text(entry: GroupLogEntry, names: Mapping[UserId, str]) -> str:
+    action_text = _action_text(entry, names)
+    return gettext("%(what)s (in another app)", what=action_text) if entry.note == IN_ANOTHER_APP else action_text
 
 
-def _action_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
-    member_name = names[one.user_id]
-    if one.note == BY_CLOCK:
+def _action_text(entry: GroupLogEntry, names: Mapping[UserId, str]) -> str:
+    member_name = names[entry.user_id]
+    if entry.note == BY_CLOCK:
         return {
             GroupLogAction.SUCCESSION_ASKED: gettext(
                 "started the waiting time until %(name)s takes over", name=member_name
             ),
             GroupLogAction.SUCCESSION_STOPPED: gettext("%(name)s isn’t taking over", name=member_name),
-        }.get(one.act, _new_role(one, member_name))
-    match one.act:
-        case GroupLogAction.ROLE_CHANGED if one.after is not None:
-            return gettext("made %(them)s %(after)s", them=member_name, after=role_label(one.after))
+        }.get(entry.act, _new_role(entry, member_name))
+    match entry.act:
+        case GroupLogAction.ROLE_CHANGED if entry.after is not None:
+            return gettext("made %(them)s %(after)s", them=member_name, after=role_label(entry.after))
         case (
             GroupLogAction.HANDED_OVER
             | GroupLogAction.TAKEN_OVER
             | GroupLogAction.TAKEN_BACK
             | GroupLogAction.PASSED_ON
         ):
-            return gettext("handed the group over to %(them)s", them=_new_role(one, member_name))
+            return gettext("handed the group over to %(them)s", them=_new_role(entry, member_name))
         case GroupLogAction.SUCCESSION_ARRANGED:
             return (
                 gettext("named %(them)s as the next owner", them=member_name)
-                if one.user_id != one.acted_by
+                if entry.user_id != entry.acted_by
                 else gettext("changed who’s next in line")
             )
         case GroupLogAction.INVITED:
-            return gettext("invited %(note)s by e-mail", note=one.note)
+            return gettext("invited %(note)s by e-mail", note=entry.note)
         case GroupLogAction.ADDRESS_CHANGED:
-            return gettext("chose the address %(note)s", note=one.note)
+            return gettext("chose the address %(note)s", note=entry.note)
         case GroupLogAction.DID_FOLLOWED:
-            return gettext("made the group follow %(note)s", note=one.note)
+            return gettext("made the group follow %(note)s", note=entry.note)
         case GroupLogAction.DID_UNFOLLOWED:
-            return gettext("made the group unfollow %(note)s", note=one.note)
+            return gettext("made the group unfollow %(note)s", note=entry.note)
         case _:
-            return _ABOUT[one.act].filled(who=member_name) if one.act in _ABOUT else str(_BY_SELF[one.act])
+            return _ABOUT[entry.act].filled(who=member_name) if entry.act in _ABOUT else str(_BY_SELF[entry.act])
 
 
-def _new_role(one: GroupLogEntry, member_name: str) -> str:
+def _new_role(entry: GroupLogEntry, member_name: str) -> str:
     return (
-        gettext("%(them)s is %(after)s", them=member_name, after=role_label(one.after))
-        if one.after is not None and one.after in set(GroupRole)
+        gettext("%(them)s is %(after)s", them=member_name, after=role_label(entry.after))
+        if entry.after is not None and entry.after in set(GroupRole)
         else member_name
     )
 

@@ -168,10 +168,17 @@ def invitation_of(request: Request) -> InvitationId:
     return administration.invitation_of_token(services(request).code_key, request.path_params["token"])
 
 
-def _invitation_output(request: Request, one: Invitation) -> InvitationOutput:
-    token = None if one.email else rules.token_of(services(request).code_key, one.id)
+def _invitation_output(request: Request, invitation: Invitation) -> InvitationOutput:
+    token = None if invitation.email else rules.token_of(services(request).code_key, invitation.id)
     return InvitationOutput(
-        one.id, token, one.email, one.uses, one.uses_left, one.invited_by, iso(one.created_at), iso(one.expires_at)
+        invitation.id,
+        token,
+        invitation.email,
+        invitation.uses,
+        invitation.uses_left,
+        invitation.invited_by,
+        iso(invitation.created_at),
+        iso(invitation.expires_at),
     )
 
 

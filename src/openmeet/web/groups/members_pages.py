@@ -87,23 +87,23 @@ async def show_members(request: Request) -> Response:
     return page(request, "groups/group_members.html", context)
 
 
-def _member_row(seen: GroupAccess, one: Membership, person: MemberView, now: Instant) -> MemberRow:
-    is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, one.role)
+def _member_row(seen: GroupAccess, membership: Membership, person: MemberView, now: Instant) -> MemberRow:
+    is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, membership.role)
     granted = [
         (role.value, str(ROLE_CHIPS[role]))
         for role in _GRANTED
         if seen.role is not None and rules.ranks_above(seen.role, role)
     ]
-    is_inside = one.role in INSIDE
-    since = one.joined_at if is_inside else one.decided_at
+    is_inside = membership.role in INSIDE
+    since = membership.joined_at if is_inside else membership.decided_at
     return MemberRow(
         person,
         day_label(since, seen.group, now) if since is not None else "",
-        one.answer if seen.may(GroupPermission.APPROVE) else "",
+        membership.answer if seen.may(GroupPermission.APPROVE) else "",
         granted if is_below and is_inside and seen.may(GroupPermission.CHANGE_ROLE) else [],
         may_remove=is_below and is_inside and seen.may(GroupPermission.REMOVE),
         may_ban=is_below and is_inside and seen.may(GroupPermission.BAN),
-        may_lift=one.role is GroupRole.BANNED and seen.may(GroupPermission.BAN),
+        may_lift=membership.role is GroupRole.BANNED and seen.may(GroupPermission.BAN),
     )
 
 

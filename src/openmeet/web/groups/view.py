@@ -143,23 +143,23 @@ def cards_of(
     return [_group_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in groups]
 
 
-def _group_card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
-    details = one.group.details
+def _group_card(group: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
+    details = group.group.details
     cover = cover_of_group(details.name)
     return GroupCard(
-        path=f"/groups/{quote(one.group.slug)}",
+        path=f"/groups/{quote(group.group.slug)}",
         name=details.name,
         about=summary_of(details.description),
-        place=one.group.place,
+        place=group.group.place,
         cover=data_url(cover),
         tone=cover.tone,
-        members=ngettext("%(number)s member", "%(number)s members", one.members),
+        members=ngettext("%(number)s member", "%(number)s members", group.members),
         next_words=""
         if next_at is None
         else gettext("Next: %(day)s", day=formatting.short_day(local_of(next_at, details.time_zone))),
-        mine=str(_MINE[one.role] or "") if one.role in INSIDE or one.role is GroupRole.PENDING else "",
+        mine=str(_MINE[group.role] or "") if group.role in INSIDE or group.role is GroupRole.PENDING else "",
         visibility=details.visibility.value if details.visibility is not GroupVisibility.PUBLIC else "",
-        picture=one.group.picture,
+        picture=group.group.picture,
         badges=shown,
     )
 
@@ -352,9 +352,17 @@ def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthE
     return entries
 
 
-def person_of(one: Membership, names: Mapping[UserId, str], portraits: Portraits, viewer: UserId | None) -> MemberView:
-    name = names[one.user_id]
-    return MemberView(one.user_id, name, avatar_of(one.user_id, name, portraits), one.role, one.user_id == viewer)
+def person_of(
+    membership: Membership, names: Mapping[UserId, str], portraits: Portraits, viewer: UserId | None
+) -> MemberView:
+    name = names[membership.user_id]
+    return MemberView(
+        membership.user_id,
+        name,
+        avatar_of(membership.user_id, name, portraits),
+        membership.role,
+        membership.user_id == viewer,
+    )
 
 
 def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:
@@ -393,6 +401,8 @@ def role_label(role: GroupRole) -> str:
     return str(_ROLE_LABELS[role])
 
 
-def _announcement_view(one: Announcement, names: Mapping[UserId, str], group: Group, now: Instant) -> AnnouncementView:
-    when = formatting.time_tag(one.created_at, day_label(one.created_at, group, now))
-    return AnnouncementView(one.id, names[one.author_id], when, one.text)
+def _announcement_view(
+    announcement: Announcement, names: Mapping[UserId, str], group: Group, now: Instant
+) -> AnnouncementView:
+    when = formatting.time_tag(announcement.created_at, day_label(announcement.created_at, group, now))
+    return AnnouncementView(announcement.id, names[announcement.author_id], when, announcement.text)

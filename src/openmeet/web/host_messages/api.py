@@ -85,26 +85,26 @@ async def write(request: Request) -> Response:
     body = await read_json(request, MessageInput)
     at = _parse_instant(body.send_at)
     async with database_of(request).transaction() as tx:
-        one = await actions.write(tx, caller_of(request), _slug(request), body.text, body.addressees, send_at=at)
-    return json_response(_message_output(one), 201)
+        message = await actions.write(tx, caller_of(request), _slug(request), body.text, body.addressees, send_at=at)
+    return json_response(_message_output(message), 201)
 
 
 async def call_off(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        one = await actions.cancel(tx, caller_of(request), _slug(request), MessageId(request.path_params["id"]))
-    return json_response(_message_output(one))
+        message = await actions.cancel(tx, caller_of(request), _slug(request), MessageId(request.path_params["id"]))
+    return json_response(_message_output(message))
 
 
-def _message_output(one: HostMessage) -> MessageOutput:
+def _message_output(message: HostMessage) -> MessageOutput:
     return MessageOutput(
-        one.id,
-        one.text,
-        [addressee.value for addressee in one.addressees],
-        one.state.value,
-        one.author_id,
-        iso(one.send_at),
-        None if one.sent_at is None else iso(one.sent_at),
-        one.recipients,
+        message.id,
+        message.text,
+        [addressee.value for addressee in message.addressees],
+        message.state.value,
+        message.author_id,
+        iso(message.send_at),
+        None if message.sent_at is None else iso(message.sent_at),
+        message.recipients,
     )
 
 

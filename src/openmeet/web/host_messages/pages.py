@@ -58,13 +58,13 @@ async def show(request: Request) -> Response:
 
 async def write(request: Request) -> Response:
     form = await read_form(request)
-    addressees = [one.value for one in Addressees if form.get(f"addressees.{one.value}")]
+    addressees = [message.value for message in Addressees if form.get(f"addressees.{message.value}")]
     try:
         send_at = await _send_at(request, form)
         if form.get("step") != "send":
             return await _preview_page(request, form, addressees, send_at)
         async with database_of(request).transaction() as tx:
-            one = await actions.write(
+            message = await actions.write(
                 tx,
                 caller_of(request),
                 _slug(request),
@@ -79,7 +79,7 @@ async def write(request: Request) -> Response:
         status = 429 if isinstance(refused, TooMany) else 422
         renewed = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
         return await _message_form_page(request, FormState({**form, **renewed}, {"": refused.why}), status=status)
-    flash = "message_sent" if one.state is MessageState.SENT else "message_scheduled"
+    flash = "message_sent" if message.state is MessageState.SENT else "message_scheduled"
     return go(f"/events/{quote(_slug(request))}/messages", flash=flash)
 
 
@@ -135,17 +135,17 @@ async def _message_form_page(
     return page(request, "host_messages/messages.html", context, status=status)
 
 
-def _message_row(one: HostMessage, event: Event, now: Instant) -> dict[str, object]:
-    at = one.sent_at or one.send_at
+def _message_row(message: HostMessage, event: Event, now: Instant) -> dict[str, object]:
+    at = message.sent_at or message.send_at
     return {
-        "id": one.id,
-        "text": one.text,
+        "id": message.id,
+        "text": message.text,
         "when": _time_label(at, event, now),
-        "whom": ", ".join(str(WORDS[addressee]) for addressee in one.addressees),
-        "state": _STATES[one.state],
-        "recipients": one.recipients,
-        "is_sent": one.state is MessageState.SENT,
-        "may_be_called_off": one.state is MessageState.SCHEDULED,
+        "whom": ", ".join(str(WORDS[addressee]) for addressee in message.addressees),
+        "state": _STATES[message.state],
+        "recipients": message.recipients,
+        "is_sent": message.state is MessageState.SENT,
+        "may_be_called_off": message.state is MessageState.SCHEDULED,
     }
 
 

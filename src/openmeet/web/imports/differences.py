@@ -43,16 +43,16 @@ def differences(event: ImportedEvent, update: ImportUpdate) -> list[ImportDiffer
     ]
 
 
-def _before_and_after(one: FieldChange, first: tuple[str, str], zone: str) -> tuple[str, str]:
-    match one.field:
+def _before_and_after(change: FieldChange, first: tuple[str, str], zone: str) -> tuple[str, str]:
+    match change.field:
         case "rule":
-            return _rule_text(one.before, first[0]), _rule_text(one.after, first[1])
+            return _rule_text(change.before, first[0]), _rule_text(change.after, first[1])
         case "left_out" | "added":
-            return _dates_text(one.before, zone), _dates_text(one.after, zone)
+            return _dates_text(change.before, zone), _dates_text(change.after, zone)
         case "starts" | "ends":
-            return one.before.replace("T", " "), one.after.replace("T", " ")
+            return change.before.replace("T", " "), change.after.replace("T", " ")
         case _:
-            return _cut(one.before), _cut(one.after)
+            return _cut(change.before), _cut(change.after)
 
 
 def _rule_text(text: str, first: str) -> str:

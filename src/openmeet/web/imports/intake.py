@@ -29,25 +29,25 @@ async def receive_import(
     Raises the errors of fetching and parsing.
     """
     workers = workers_of(request, caller.user_id)
-    medium, what, source = Medium.ICS, ImportKind.EVENTS, name
+    medium, kind, source = Medium.ICS, ImportKind.EVENTS, name
     if target is not None:
-        medium, what = Medium.CSV, target.what
+        medium, kind = Medium.CSV, target.what
         await workers.run(partial(parse_list, content))
     elif not content and url:
         source = checked_url(url)
         content, medium = await _fetch(request, source)
     elif not content:
         raise InvalidForm({"file": ImportReason.FILE_EMPTY if name else ImportReason.FILE_NEEDED})
-    if what is ImportKind.EVENTS:
+    if kind is ImportKind.EVENTS:
         async with database_of(request).reader() as reader:
             reading = await reading_of(request, reader, caller)
             now = reader.now
         await events.parse_upload(
-            workers, Import(ImportId(""), caller.user_id, what, medium, "", source, content, {}, None, now), reading
+            workers, Import(ImportId(""), caller.user_id, kind, medium, "", source, content, {}, None, now), reading
         )
     async with database_of(request).transaction() as tx:
         target_id = target.id if target else ""
-        return await queries.insert(tx, caller.user_id, what, medium, target=target_id, source=source, content=content)
+        return await queries.insert(tx, caller.user_id, kind, medium, target=target_id, source=source, content=content)
 
 
 async def reading_of(request: Request, reader: Reader, caller: Caller) -> FileReading:

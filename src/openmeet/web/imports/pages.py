@@ -352,12 +352,12 @@ def _list_of(values: Mapping[str, str]) -> tuple[ImportKind, str]:
 
 def _target_kind(request: Request) -> ImportKind:
     try:
-        what = ImportKind(request.path_params["what"])
+        kind = ImportKind(request.path_params["what"])
     except ValueError:
-        what = ImportKind.EVENTS
-    if what is ImportKind.EVENTS:
+        kind = ImportKind.EVENTS
+    if kind is ImportKind.EVENTS:
         raise NotFound(ImportReason.NO_SUCH_LIST)
-    return what
+    return kind
 
 
 def _list_path(target: InvitationTarget) -> str:

@@ -335,16 +335,16 @@ async def put_policy(request: Request) -> Response:
     return json_response(_policy_output(saved), headers=etag_of(saved.revision))
 
 
-def _policy_output(one: ModerationPolicy) -> PolicyOutput:
+def _policy_output(moderation_policy: ModerationPolicy) -> PolicyOutput:
     return PolicyOutput(
-        holds_first_events=one.holds_first_events,
-        new_account_days=one.new_account_days,
-        new_author_minutes=one.new_author_minutes,
-        most_events_of_author=one.most_events_of_author,
-        most_authors_of_host=one.most_authors_of_host,
-        most_events_of_host=one.most_events_of_host,
-        most_new_hosts=one.most_new_hosts,
-        revision=one.revision,
+        holds_first_events=moderation_policy.holds_first_events,
+        new_account_days=moderation_policy.new_account_days,
+        new_author_minutes=moderation_policy.new_author_minutes,
+        most_events_of_author=moderation_policy.most_events_of_author,
+        most_authors_of_host=moderation_policy.most_authors_of_host,
+        most_events_of_host=moderation_policy.most_events_of_host,
+        most_new_hosts=moderation_policy.most_new_hosts,
+        revision=moderation_policy.revision,
     )
 
 
@@ -363,18 +363,18 @@ def _label_outputs(labelled: Labelled | None) -> list[LabelIssued]:
     ]
 
 
-def _log_line(one: LogEntry) -> ModerationLine:
+def _log_line(entry: LogEntry) -> ModerationLine:
     return ModerationLine(
-        id=one.id,
-        at=iso(one.at),
-        actor_id=one.actor_id,
-        act=one.act,
-        thing=one.subject.thing,
-        subject_id=one.subject.id,
-        before=one.before,
-        after=one.after,
-        reason=one.reason,
-        undoes=one.undoes,
+        id=entry.id,
+        at=iso(entry.at),
+        actor_id=entry.actor_id,
+        act=entry.act,
+        thing=entry.subject.thing,
+        subject_id=entry.subject.id,
+        before=entry.before,
+        after=entry.after,
+        reason=entry.reason,
+        undoes=entry.undoes,
     )
 
 

@@ -192,8 +192,8 @@ async def _reported_message(reader: Reader, message_id: ChatMessageId, sealer: S
     )
 
 
-def _report_output(one: SiteReport) -> SiteReportShown:
-    return SiteReportShown(one.reason, one.words, iso(one.at), one.is_open)
+def _report_output(report: SiteReport) -> SiteReportShown:
+    return SiteReportShown(report.reason, report.words, iso(report.at), report.is_open)
 
 
 def _open_objection(removal: Removal | None) -> str | None:

@@ -32,7 +32,7 @@ async def decide(
     Raises NotFound if nothing was reported to the moderators or there is nobody to ban. Also raises InvalidForm,
     InvalidInput, Refused.
     """
-    one, room = await messages.lock_moderated_message(tx, moderator, message, of_site=True)
+    chat_message, room = await messages.lock_moderated_message(tx, moderator, message, of_site=True)
     match act:
         case SiteDecision.REMOVE:
             await messages.remove(tx, moderator, message, reason, sealer, of_site=True)
@@ -42,9 +42,13 @@ async def decide(
             await sanctions.dismiss_reports(tx, moderator, message, of_site=True)
         case SiteDecision.UPHOLD:
             await objections.uphold(tx, moderator, message, reason, of_site=True)
-        case SiteDecision.BAN | SiteDecision.UNBAN if one.user_id is None:
+        case SiteDecision.BAN | SiteDecision.UNBAN if chat_message.user_id is None:
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-        case SiteDecision.BAN if one.user_id is not None:
-            await sanctions.sanction(tx, moderator, room.id, one.user_id, SanctionKind.BAN, reason=reason, of_site=True)
-        case SiteDecision.UNBAN if one.user_id is not None:
-            await sanctions.lift(tx, moderator, room.id, one.user_id, reason, kind=SanctionKind.BAN, of_site=True)
+        case SiteDecision.BAN if chat_message.user_id is not None:
+            await sanctions.sanction(
+                tx, moderator, room.id, chat_message.user_id, SanctionKind.BAN, reason=reason, of_site=True
+            )
+        case SiteDecision.UNBAN if chat_message.user_id is not None:
+            await sanctions.lift(
+                tx, moderator, room.id, chat_message.user_id, reason, kind=SanctionKind.BAN, of_site=True
+            )

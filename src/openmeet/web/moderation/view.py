@@ -202,32 +202,34 @@ RULE_LABELS: Final[Mapping[str, LazyText]] = {
 }
 
 
-def _log_row(one: LogEntry, described: Mapping[str, ReportedSubject], actor: str, is_undone: bool) -> ModerationLogRow:
-    is_policy = one.act is ModerationAction.CHANGE_POLICY
-    is_taken_back_here = not is_undone and one.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
+def _log_row(
+    entry: LogEntry, described: Mapping[str, ReportedSubject], actor: str, is_undone: bool
+) -> ModerationLogRow:
+    is_policy = entry.act is ModerationAction.CHANGE_POLICY
+    is_taken_back_here = not is_undone and entry.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
     return ModerationLogRow(
-        at=one.at,
+        at=entry.at,
         who=actor or gettext("A rule of this site"),
-        what=str(ACT_LABELS[one.act]),
-        title=gettext("this site") if is_policy else described[one.subject.id].title or one.subject.id,
-        path="" if is_policy else path_of(one.subject),
-        kind="" if is_policy else str(THING_LABELS[one.subject.thing]),
-        change=_change_text(one),
-        reason=one.reason,
-        undo_id=one.id if is_taken_back_here else "",
-        is_undo=one.undoes is not None,
+        what=str(ACT_LABELS[entry.act]),
+        title=gettext("this site") if is_policy else described[entry.subject.id].title or entry.subject.id,
+        path="" if is_policy else path_of(entry.subject),
+        kind="" if is_policy else str(THING_LABELS[entry.subject.thing]),
+        change=_change_text(entry),
+        reason=entry.reason,
+        undo_id=entry.id if is_taken_back_here else "",
+        is_undo=entry.undoes is not None,
     )
 
 
-def _change_text(one: LogEntry) -> str:
-    if one.act is ModerationAction.CHANGE_POLICY:
-        before, after = (policy.parsed(words) for words in (one.before, one.after))
+def _change_text(entry: LogEntry) -> str:
+    if entry.act is ModerationAction.CHANGE_POLICY:
+        before, after = (policy.parsed(words) for words in (entry.before, entry.after))
         changes = [(label, getattr(before, name), getattr(after, name)) for name, label in RULE_LABELS.items()]
         return "; ".join(
             f"{label}: {_rule_value(was)} → {_rule_value(now)}" for label, was, now in changes if was != now
         )
-    if one.before in set(SubjectVisibility) and one.after in set(SubjectVisibility):
-        return f"{STATE_LABELS[SubjectVisibility(one.before)]} → {STATE_LABELS[SubjectVisibility(one.after)]}"
+    if entry.before in set(SubjectVisibility) and entry.after in set(SubjectVisibility):
+        return f"{STATE_LABELS[SubjectVisibility(entry.before)]} → {STATE_LABELS[SubjectVisibility(entry.after)]}"
     return ""
 
 
@@ -353,5 +355,5 @@ def _label_line(subject: Subject, label: NetworkLabel) -> str:
     host_suffix = (
         gettext(" (its host)") if subject.thing is ModeratedKind.EVENT and label.subject.startswith("did:") else ""
     )
-    which = gettext(" (one version of it)") if label.cid else ""
-    return f"{label.value}{host_suffix}{which}, by {label.source}"
+    version = gettext(" (one version of it)") if label.cid else ""
+    return f"{label.value}{host_suffix}{version}, by {label.source}"

@@ -146,9 +146,15 @@ def _mute(kind: ModeratedKind, change: Callable[..., Awaitable[object]]) -> Call
     return answer
 
 
-def _report_output(one: AbuseReport) -> ReportOutput:
+def _report_output(report: AbuseReport) -> ReportOutput:
     return ReportOutput(
-        one.id, one.subject.thing, one.subject.id, one.reason, one.words, one.outcome, iso(one.created_at)
+        report.id,
+        report.subject.thing,
+        report.subject.id,
+        report.reason,
+        report.words,
+        report.outcome,
+        iso(report.created_at),
     )
 
 

@@ -126,10 +126,10 @@ async def change(request: Request) -> Response:
     """Block or mute, or end a block or mute. Then return to the page with the button."""
     caller = caller_of(request)
     form = await read_form(request)
-    what, subject = form.get("act", ""), form.get("subject", "")
+    act, subject = form.get("act", ""), form.get("subject", "")
     kind = ModeratedKind.GROUP if form.get("thing") == ModeratedKind.GROUP else ModeratedKind.PERSON
     async with database_of(request).transaction() as tx:
-        match what:
+        match act:
             case "block":
                 await actions.block(tx, caller, UserId(subject))
             case "unblock":
@@ -140,7 +140,7 @@ async def change(request: Request) -> Response:
                 await actions.unmute(tx, caller, Subject(kind, subject))
             case _:
                 raise NotFound(SiteReason.NOTHING_HERE)
-    return go(local_path(form["next"]) if form.get("next") else PATH, flash=_FLASH[what])
+    return go(local_path(form["next"]) if form.get("next") else PATH, flash=_FLASH[act])
 
 
 async def _show_report(request: Request, form_state: FormState, *, status: int = 200) -> Response:

@@ -267,8 +267,8 @@ def _places(request: Request, view: MapView, name: str, size: MapSize) -> list[P
 
 def _pin_view(pin: Pin, drawing: Drawing, query_string: str) -> PinView:
     if len(pin.events) == 1:
-        (one,) = pin.events
-        return PinView(pin, one.label, one.spoken, one.path)
+        (event,) = pin.events
+        return PinView(pin, event.label, event.spoken, event.path)
     number = len(pin.events)
     label = ngettext("%(number)s event", "%(number)s events", number)
     position = pin.events[0].position
@@ -276,7 +276,7 @@ def _pin_view(pin: Pin, drawing: Drawing, query_string: str) -> PinView:
         near = f"{pin.events[0].place} {AT}{position.latitude:.5f},{position.longitude:.5f}"
         path = "/?" + urlencode({"near": near, "within": str(_HERE_KM)})
         return PinView(pin, label, gettext("%(number)s events at one place: show the list", number=number), path)
-    closer = map_drawing.view_of_positions([one.position for one in pin.events], drawing.size)
+    closer = map_drawing.view_of_positions([event.position for event in pin.events], drawing.size)
     view = closer if closer is not None and closer.zoom > drawing.view.zoom else drawing.view.zoomed(2)
     return PinView(pin, label, gettext("%(number)s events: zoom in", number=number), _at(view, query_string))
 

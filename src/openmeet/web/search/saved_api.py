@@ -83,8 +83,8 @@ def _search_id(request: Request) -> SearchId:
     return SearchId(request.path_params["id"])
 
 
-def _search_output(one: SavedSearch) -> SearchOutput:
-    return SearchOutput(one.id, one.asked, one.name, one.is_on, iso(one.created_at))
+def _search_output(search: SavedSearch) -> SearchOutput:
+    return SearchOutput(search.id, search.asked, search.name, search.is_on, iso(search.created_at))
 
 
 OPERATIONS = (

@@ -66,8 +66,8 @@ async def robots(request: Request) -> Response:
 async def _paths_with_changes(reader: Reader, shown: FrontPagePolicy) -> list[tuple[str, Instant]]:
     """Paths with the instant of their last change: groups first, then events, soonest first."""
     groups = await reader.fetch(_GROUPS, most=MOST_GROUPS)
-    which = {"stands": is_allowed_by("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
-    events = await reader.fetch(_EVENTS.format(**which), since=Instant(reader.now - PAST), most=MOST_EVENTS)
+    conditions = {"stands": is_allowed_by("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
+    events = await reader.fetch(_EVENTS.format(**conditions), since=Instant(reader.now - PAST), most=MOST_EVENTS)
     return [
         *((f"/groups/{quote(row['slug'])}", row["updated_at"]) for row in groups),
         *((f"/events/{quote(row['slug'])}", row["updated_at"]) for row in events),

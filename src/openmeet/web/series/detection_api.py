@@ -81,25 +81,25 @@ async def answer_found(request: Request) -> Response:
     ]
     async with database_of(request).transaction() as tx:
         await does(tx, caller, detection_id)
-        one = await detection_queries.find(tx, detection_id, caller.user_id)
-        if one is None:
+        detection = await detection_queries.find(tx, detection_id, caller.user_id)
+        if detection is None:
             raise NotFound(SeriesReason.NOT_DETECTED)
-        (detected,) = await detection_actions.titles_for(tx, [one])
+        (detected,) = await detection_actions.titles_for(tx, [detection])
         shown = _detected_output(*detected)
     return json_response(shown)
 
 
-def _detected_output(one: Detection, title: str, series: Series | None) -> DetectedSeriesOutput:
+def _detected_output(detection: Detection, title: str, series: Series | None) -> DetectedSeriesOutput:
     return DetectedSeriesOutput(
-        id=one.id,
-        state=one.state.value,
+        id=detection.id,
+        state=detection.state.value,
         title=title,
-        rule=format_rule(one.found.rule) if one.found.rule else "",
-        sentence=sentence.describe(one.found.pattern),
-        time_zone=one.found.zone_name,
-        confidence_percent=round(one.found.confidence * 100),
-        dates=[original_text(at) for _, at in one.found.dates],
-        exdates=[original_text(at) for at in one.found.missing],
+        rule=format_rule(detection.found.rule) if detection.found.rule else "",
+        sentence=sentence.describe(detection.found.pattern),
+        time_zone=detection.found.zone_name,
+        confidence_percent=round(detection.found.confidence * 100),
+        dates=[original_text(at) for _, at in detection.found.dates],
+        exdates=[original_text(at) for at in detection.found.missing],
         slug=None if series is None or series.deleted_at is not None else series.slug,
     )
 

@@ -73,22 +73,22 @@ async def _detected_rows(reader: Reader, detections: Sequence[Detection]) -> lis
     return [_detected_row(*detected, reader.now) for detected in await detection_actions.titles_for(reader, detections)]
 
 
-def _detected_row(one: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:
-    detected_series = one.found
+def _detected_row(detection: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:
+    detected_series = detection.found
     last = instant_of(detected_series.dates[-1][1], detected_series.zone_name)
     ahead = expansion.following(detected_series.pattern, Instant(max(last + 1, now)), _NEXT)
     return {
-        "id": one.id,
-        "state": one.state,
+        "id": detection.id,
+        "state": detection.state,
         "title": title,
         "sentence": describe.describe(detected_series.pattern),
-        "is_certain": one.is_certain,
+        "is_certain": detection.is_certain,
         "is_named": detected_series.is_named,
         "number": len(detected_series.dates),
         "dates": [formatting.short_day(at) for _, at in detected_series.dates[-SHOWN:]],
         "earlier": max(0, len(detected_series.dates) - SHOWN),
         "missing": [formatting.short_day(at) for at in detected_series.missing[-SHOWN:]],
-        "ahead": [formatting.short_day(local_of(one.at, detected_series.zone_name)) for one in ahead],
+        "ahead": [formatting.short_day(local_of(detection.at, detected_series.zone_name)) for detection in ahead],
         "zone": formatting.zone_label(local_of(last, detected_series.zone_name), detected_series.zone_name),
         "path": f"/series/{quote(series.slug)}" if series is not None and series.deleted_at is None else "",
     }

@@ -160,11 +160,13 @@ def _series_entry(series: Series, pattern: Pattern, public_url: str, *, is_cance
     )
 
 
-def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
+def entries_of(whole: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
     """``calendar_entries`` for a file with several series. Empty if all dates ended long ago or are hidden from the
     reader.
     """
-    events = calendar_entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
+    events = calendar_entries(
+        whole.series, whole.stored, numbers, now, public_url, seen=whole.seen, begins=whole.begins
+    )
     if len(events) != 1 or expansion.following(events[0].pattern, Instant(now - PAST), 1):
         return events
     return []

@@ -176,18 +176,18 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
     )
 
 
-def _date_change(one: OccurrenceChange) -> DateChange:
-    before = details_in(one.event)
-    position = one.event.place_in_series
+def _date_change(change: OccurrenceChange) -> DateChange:
+    before = details_in(change.event)
+    position = change.event.place_in_series
     return DateChange(
-        original_date=position.original_date if position else one.original_date,
-        new_original_date=one.original_date,
-        slug=one.event.slug,
+        original_date=position.original_date if position else change.original_date,
+        new_original_date=change.original_date,
+        slug=change.event.slug,
         starts_at=iso(before.starts_at),
-        new_starts_at=iso(one.details.starts_at),
-        fields=list(map(json_name, differing(one.details, before))),
-        keeps_own=list(map(json_name, one.overridden)),
-        answers=one.answers,
+        new_starts_at=iso(change.details.starts_at),
+        fields=list(map(json_name, differing(change.details, before))),
+        keeps_own=list(map(json_name, change.overridden)),
+        answers=change.answers,
     )
 
 

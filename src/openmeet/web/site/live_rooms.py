@@ -226,23 +226,23 @@ class LiveRooms:
                 one.is_catching_up = False
 
 
-def _needs_entries(one: LiveStream, room: Room | None, access: Access) -> bool:
+def _needs_entries(stream: LiveStream, room: Room | None, access: Access) -> bool:
     """Apply the reader's present access to a stream, and return whether it needs entries of the log now."""
-    level_before, one.level = one.level, access
+    level_before, stream.level = stream.level, access
     if room is None or access is Access.NONE:
-        one.frames.end(out_frame())
+        stream.frames.end(out_frame())
         return False
     if level_before is not None and level_before is not access:
         # The reader may have gained or lost the right to write, or can now see held messages.
-        one.push(reload_frame(room.id, one.number))
-    if room.last_number - one.number > log.MAX_REPLAYED or one.number > room.last_number:
-        one.number = room.last_number
-        one.push(reload_frame(room.id, room.last_number))
+        stream.push(reload_frame(room.id, stream.number))
+    if room.last_number - stream.number > log.MAX_REPLAYED or stream.number > room.last_number:
+        stream.number = room.last_number
+        stream.push(reload_frame(room.id, room.last_number))
         return False
-    if one.number == room.last_number:
-        one.is_catching_up = False
+    if stream.number == room.last_number:
+        stream.is_catching_up = False
         return False
-    return not (one.is_catching_up and one.frames.waiting)
+    return not (stream.is_catching_up and stream.frames.waiting)
 
 
 async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStream]) -> dict[UserId | None, Access]:
@@ -321,12 +321,12 @@ async def _room_events(
 
 
 def _hand_out(
-    one: LiveStream, event: RoomEvent, sight: _Sight, written: dict[tuple[int, Encode, RowView], bytes]
+    stream: LiveStream, event: RoomEvent, sight: _Sight, written: dict[tuple[int, Encode, RowView], bytes]
 ) -> None:
     number, shown = event.entry.number, event.message
-    if number <= one.number or one.frames.has_ended:
+    if number <= stream.number or stream.frames.has_ended:
         return
-    one.number = number
+    stream.number = number
     is_author = is_folded = hides_quote = False
     if shown is not None:
         message, quoted = shown.message, shown.reply
@@ -338,7 +338,7 @@ def _hand_out(
         if message.is_held and not is_author and sight.level is not Access.MODERATE:
             if event.entry.kind is LogKind.REMOVED:
                 # The message was shown before, so its text must disappear from the page.
-                one.push(reload_frame(event.room.id, number))
+                stream.push(reload_frame(event.room.id, number))
             return
     view = RowView(
         sight.language,
@@ -347,7 +347,7 @@ def _hand_out(
         hides_quote=hides_quote,
         may_write=sight.level >= Access.WRITE and not event.room.is_closed,
     )
-    key = (number, one.encode, view)
+    key = (number, stream.encode, view)
     if key not in written:
-        written[key] = one.encode(event, view)
-    one.push(written[key])
+        written[key] = stream.encode(event, view)
+    stream.push(written[key])

@@ -218,19 +218,19 @@ def reach_of(request: Request) -> AllowedTargets:
     return DEVELOPMENT if services(request).settings.allow_private_addresses else PUBLIC
 
 
-async def webhook_output(reader: Reader, one: Webhook) -> WebhookOutput:
+async def webhook_output(reader: Reader, webhook: Webhook) -> WebhookOutput:
     """A webhook as its owner sees it, without its secret."""
-    group = await group_by_id(reader, GroupId(one.group_id)) if one.group_id else None
+    group = await group_by_id(reader, GroupId(webhook.group_id)) if webhook.group_id else None
     return WebhookOutput(
-        id=one.id,
-        url=one.url,
-        kinds=[kind for kind in WebhookEvent if kind in one.kinds],
+        id=webhook.id,
+        url=webhook.url,
+        kinds=[kind for kind in WebhookEvent if kind in webhook.kinds],
         group=group.slug if group else None,
-        is_on=one.is_on,
-        off_why=explain(one.off_why),
-        failing_since=None if one.failing_since is None else iso(one.failing_since),
-        revision=one.revision,
-        created_at=iso(one.created_at),
+        is_on=webhook.is_on,
+        off_why=explain(webhook.off_why),
+        failing_since=None if webhook.failing_since is None else iso(webhook.failing_since),
+        revision=webhook.revision,
+        created_at=iso(webhook.created_at),
     )
 
 
@@ -240,16 +240,16 @@ async def _group_id(tx: Transaction, caller: Caller, slug: str) -> str:
     return group.id
 
 
-def _delivery(one: WebhookDelivery) -> DeliveryOutput:
+def _delivery(delivery: WebhookDelivery) -> DeliveryOutput:
     return DeliveryOutput(
-        id=one.id,
-        kind=one.kind,
-        state=one.state,
-        tries=one.tries,
-        status=one.status,
-        why=explain(one.why),
-        created_at=iso(one.created_at),
-        settled_at=None if one.settled_at is None else iso(one.settled_at),
+        id=delivery.id,
+        kind=delivery.kind,
+        state=delivery.state,
+        tries=delivery.tries,
+        status=delivery.status,
+        why=explain(delivery.why),
+        created_at=iso(delivery.created_at),
+        settled_at=None if delivery.settled_at is None else iso(delivery.settled_at),
     )
 
 

@@ -71,16 +71,16 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
         # 400 rather than 405, as in other implementations.
         if request.method not in {"GET", "HEAD"}:
             raise InvalidInput("", XrpcReason.QUERY_BY_GET, nsid=nsid)
-        who = await authenticate_caller(request, nsid)
+        caller = await authenticate_caller(request, nsid)
         try:
             parameters = decode_parameters(catalog, f"{OWN_AUTHORITY}.{query.name}", request.url.query)
         except Malformed as error:
             raise InvalidInput("", XrpcReason.INVALID_PARAMETERS, problem=error.why) from None
         db, public_url = database_of(request), services(request).settings.public_url
         async with db.reader() as reader:
-            viewer = await viewer_of(reader, who)
+            viewer = await viewer_of(reader, caller)
             struct = await query.answer(LexiconCall(db, reader, parameters, viewer, public_url))
-        headers = {"cache-control": "public, no-cache" if who.did is None else "private, no-cache"}
+        headers = {"cache-control": "public, no-cache" if caller.did is None else "private, no-cache"}
         response = Response(msgspec.json.encode(struct), 200, headers, "application/json")
         return answer_unless_known(request, response)
 

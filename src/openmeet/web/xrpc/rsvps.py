@@ -54,18 +54,18 @@ async def _sees_list(call: LexiconCall, event: Event) -> bool:
     return bool(await seeing.managed_among(call.reader, [event], call.viewer))
 
 
-def _answer_view(one: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:
-    did = parse_did(parse_at_uri(one.record_uri).authority)
+def _answer_view(rsvp: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:
+    did = parse_did(parse_at_uri(rsvp.record_uri).authority)
     identity = by_did.get(did)
     return AnswerView(
-        uri=one.record_uri,
+        uri=rsvp.record_uri,
         did=did,
         # The display name from the network. Users may not want their name on this site to be linked to their DID.
         handle=(identity.handle or None) if identity else None,
         display_name=identity.display_name if identity else "",
-        status=f"{RSVP}#interested" if one.status is AttendanceStatus.INTERESTED else f"{RSVP}#going",
-        standing=_standing(one.status),
-        answered_at=iso(one.answered_at),
+        status=f"{RSVP}#interested" if rsvp.status is AttendanceStatus.INTERESTED else f"{RSVP}#going",
+        standing=_standing(rsvp.status),
+        answered_at=iso(rsvp.answered_at),
     )
 
 

@@ -134,25 +134,25 @@ def _duration(seconds: float) -> str:
 
 
 @contextmanager
-def _progress(what: str, *, is_shown: bool) -> Iterator[OnProgress]:
+def _progress(stage: str, *, is_shown: bool) -> Iterator[OnProgress]:
     """Show progress on standard error, which keeps it out of the output: a bar in a terminal, a line every few seconds
     in a log.
     """
     console = Console(stderr=True)
     if is_shown and not console.is_terminal:
-        yield _print_lines(what)
+        yield _print_lines(stage)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not is_shown) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(stage, total=None)
 
         def on_progress(done: int, total: int, at: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{what} {at}".rstrip())
+            bar.update(task, completed=done, total=total, description=f"{stage} {at}".rstrip())
 
         yield on_progress
 
 
-def _print_lines(what: str) -> OnProgress:
+def _print_lines(stage: str) -> OnProgress:
     clock = SystemClock()
     due = clock.now()
 
@@ -160,6 +160,6 @@ def _print_lines(what: str) -> OnProgress:
         nonlocal due
         if clock.now() >= due:
             due = Instant(clock.now() + _SECONDS_BETWEEN_LINES * SECOND)
-            say(f"{what}: {done:,} of {total:,} {at}".rstrip(), err=True)
+            say(f"{stage}: {done:,} of {total:,} {at}".rstrip(), err=True)
 
     return on_progress

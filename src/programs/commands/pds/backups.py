@@ -66,13 +66,13 @@ def _age(newest: Manifest) -> str:
     return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
-def _backup_json(one: Manifest) -> dict[str, object]:
+def _backup_json(manifest: Manifest) -> dict[str, object]:
     return {
-        "id": one.id,
-        "made_at": to_datetime(one.instant).isoformat(),
-        "host": one.host,
-        "last_number": one.last_number,
-        "rows": sum(one.rows.values()),
-        "blobs": one.blobs,
-        "missing_blobs": one.missing,
+        "id": manifest.id,
+        "made_at": to_datetime(manifest.instant).isoformat(),
+        "host": manifest.host,
+        "last_number": manifest.last_number,
+        "rows": sum(manifest.rows.values()),
+        "blobs": manifest.blobs,
+        "missing_blobs": manifest.missing,
     }

@@ -81,9 +81,9 @@ async def bars(*, hidden: bool) -> AsyncIterator[Callable[[str, int, int], None]
     with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as progress:
         shown: dict[str, TaskID] = {}
 
-        def on_progress(what: str, done: int, of: int) -> None:
-            if what not in shown:
-                shown[what] = progress.add_task(what, total=of or None)
-            progress.update(shown[what], completed=done, total=of or None)
+        def on_progress(stage: str, done: int, of: int) -> None:
+            if stage not in shown:
+                shown[stage] = progress.add_task(stage, total=of or None)
+            progress.update(shown[stage], completed=done, total=of or None)
 
         yield on_progress
