@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, Page
 
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, Deployment, context, heads, sideways, unclear_names, unfold_all
 from tests.browser.test_every_page import shape
 from tests.external_dependencies import needs
+from tests.openmeet.site_under_test import person
 
 pytestmark = needs("chromium")
 
@@ -52,6 +55,7 @@ SMALL = {
     12: ".cal-bar, .wk-block, .cal-more",
     11: ".count, .tile-month, .wk-hours, .wk-line, .wk-more",
 }
+CHOSEN_REACTION = ".reactions [aria-pressed=true] span"
 # Letters that are used as a picture, and code in a line of text.
 NO_TEXT = "svg, .avatar, code, .mark, .map-control"
 
@@ -125,6 +129,46 @@ async def test_forced_colours_keep_borders_and_states(page: Page) -> None:
           .map((one) => one.outerHTML.slice(0, 90))"""
     )
     assert bare == []
+
+
+async def test_forced_colours_show_what_is_selected(browser: Browser, openmeet: Deployment) -> None:
+    """Selected tabs, views, filters, days and reactions have the background that the system uses for selections, so
+    that they differ from the items next to them.
+    """
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        session = await open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, forced_colors="active") as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await opened.new_page()
+        found = []
+        for path, size, selectors in (
+            (
+                PATH,
+                PHONE,
+                (".tabs [aria-current]", ".segments [aria-current]", ".picks [aria-current]", CHOSEN_REACTION),
+            ),
+            ("/home", PHONE, (".tabbar [aria-current]",)),
+            ("/home", DESK, (".nav [aria-current]",)),
+            ("/my/calendar", PHONE, (".cal .is-chosen .cal-number",)),
+            ("/my/calendar?view=week", PHONE, (".wk-head .is-chosen a",)),
+        ):
+            await page.set_viewport_size(size)
+            await page.goto(path)
+            for selector in selectors:
+                one = page.locator(selector).first
+                await one.wait_for()
+                is_marked = await one.evaluate(
+                    """(one) => {
+                      const sample = document.createElement("p");
+                      sample.className = "hidden";
+                      document.body.append(sample);
+                      sample.attributeStyleMap.set("background-color", "Highlight");
+                      return getComputedStyle(one).backgroundColor === getComputedStyle(sample).backgroundColor;
+                    }"""
+                )
+                found += [] if is_marked else [f"{path}: {selector}"]
+    assert found == []
 
 
 async def test_reduced_motion_is_respected(page: Page) -> None:
