@@ -62,6 +62,18 @@ def test_an_unknown_name_finds_nothing(world: Gazetteer, typed: str) -> None:
     assert world.suggest(typed) == []
 
 
+@pytest.mark.parametrize("typed", ["Berln", "Brelin", "Berlinn", "Bexlin", "BERLN"])
+def test_a_name_with_one_typing_error_is_guessed(world: Gazetteer, typed: str) -> None:
+    assert world.find(typed).place is None
+    assert world.similar(typed)[0].name == "Berlin"
+    assert len(world.similar(typed)) <= 5
+
+
+@pytest.mark.parametrize("typed", ["", "Brl", "12345", "qqqqqqq", "'; drop table", "東京都", "a" * 10_000])
+def test_other_texts_are_not_guessed(world: Gazetteer, typed: str) -> None:
+    assert world.similar(typed) == []
+
+
 def test_completions_list_larger_places_and_the_country_first(world: Gazetteer) -> None:
     offered = world.suggest("berl")
     assert offered[0].name == "Berlin"

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from openmeet.domain.places.gazetteer import Gazetteer
-from tests.openmeet.site_under_test import Site, api_session, change_services, event_by, person, site_on
+from tests.openmeet.site_under_test import Site, api_session, change_services, event_by, h1_of, person, site_on
 from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 
@@ -69,6 +69,17 @@ async def test_an_unknown_town_explains_what_to_type(site: Site) -> None:
     assert page.status_code == 400
     assert "find a town with this name" in page.text
     assert 'value="Qqqqqq"' in page.text
+
+
+async def test_a_misspelt_town_offers_similar_names(site: Site) -> None:
+    async with site.browser() as browser:
+        page = await browser.get("/", params={"near": "Neukoln", "q": "tea"})
+        assert page.status_code == 200
+        assert "We couldn’t find “Neukoln”. Did you mean one of these?" in page.text
+        links = re.findall(r'<a href="([^"]+)">Neukölln \(', page.text)
+        chosen = await browser.get(links[0].replace("&amp;", "&"))
+    assert "Neukölln" in h1_of(chosen.text)
+    assert 'value="tea"' in chosen.text
 
 
 async def test_a_saved_search_keeps_its_coordinates(site: Site) -> None:

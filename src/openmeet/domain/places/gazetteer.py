@@ -5,9 +5,11 @@ It is read-only and small (20 MB), so a look-up by name or number takes well und
 """
 
 import asyncio
+import json
 import math
 import re
 import sqlite3
+import string
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -30,6 +32,11 @@ MAX_CHOICES: Final = 10
 # population of the next.
 _MUCH_LARGER: Final = 10
 _SHORT: Final = 3
+# A typing error in a shorter name makes too many other names.
+_SHORTEST_MISSPELT: Final = 4
+_LONGEST_MISSPELT: Final = 30
+_MAX_SIMILAR: Final = 5
+_LETTERS: Final = string.ascii_lowercase + " "
 _BUILDING_SECONDS: Final = 10
 _AGAIN_SECONDS: Final = 600
 # Words between a name and the part that tells places apart: ``Springfield near St. Louis``.
@@ -47,6 +54,12 @@ _BEGINNING = f"""
     select {_COLUMNS} from names n join places p on p.id = n.place_id
      where n.folded > :form and n.folded < :end and n.rank < {build.CODE}
      group by p.id order by p.country = :country desc, min(n.rank), p.population desc limit :limit
+"""
+# Names in other writing systems are left out, because their letters are not tried.
+_SIMILAR = f"""
+    select {_COLUMNS} from names n join places p on p.id = n.place_id
+     where n.folded in (select value from json_each(:forms)) and n.rank < {build.CODE}
+     group by p.id order by p.country = :country desc, p.population desc limit :limit
 """
 _LARGEST = f"""
     select {_COLUMNS} from places p
@@ -188,6 +201,17 @@ class Gazetteer:
         places = {place.id: place for place in (*exact, *map(_place, rows))}
         return list(places.values())[:limit]
 
+    def similar(self, text: str, *, country: str = "") -> list[Place]:
+        """Places whose name differs from this text by one typing error: a letter that is missing, too many, wrong or
+        swapped with the next. Those in ``country`` first, larger ones first.
+        """
+        form = folded(text[:MAX_NAME])
+        if not (form.isascii() and _SHORTEST_MISSPELT <= len(form) <= _LONGEST_MISSPELT):
+            return []
+        forms = json.dumps(sorted(_one_error_away(form)))
+        rows = self._rows(_SIMILAR, {"forms": forms, "country": country, "limit": _MAX_SIMILAR})
+        return [_place(row) for row in rows]
+
     def largest_in(self, south: float, west: float, north: float, east: float, *, limit: int) -> list[Place]:
         """The largest places in a part of the map, given in degrees. ``east`` may exceed 180. Empty if the file is not
         built yet.
@@ -269,6 +293,16 @@ class Gazetteer:
             address = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
             self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
         return self._connection
+
+
+def _one_error_away(form: str) -> set[str]:
+    """About 53 texts for each letter of this one."""
+    halves = [(form[:at], form[at:]) for at in range(len(form) + 1)]
+    without = {head + tail[1:] for head, tail in halves if tail}
+    swapped = {head + tail[1] + tail[0] + tail[2:] for head, tail in halves if len(tail) > 1}
+    other = {head + letter + tail[1:] for head, tail in halves if tail for letter in _LETTERS}
+    longer = {head + letter + tail for head, tail in halves for letter in _LETTERS}
+    return (without | swapped | other | longer) - {form}
 
 
 def _splits(text: str) -> list[tuple[str, str]]:

@@ -110,15 +110,18 @@ class PlaceLink:
 
 @dataclass(frozen=True, slots=True)
 class PlaceLinks:
-    """The places that a name can mean. ``credit`` is the attribution to show with streets and venues; empty for towns."""
+    """The places that a name can mean. ``credit`` is the attribution to show with streets and venues; empty for towns.
+    ``is_guess``: no place has this name, but these have a similar one.
+    """
 
     links: tuple[PlaceLink, ...] = ()
     credit: str = ""
+    is_guess: bool = False
 
 
 async def links(request: Request, search_fields: Mapping[str, str]) -> PlaceLinks:
-    """A search around each town that ``near`` can mean. If there is no such town, around each street or venue. Raises
-    the same errors as ``addresses``.
+    """A search around each town that ``near`` can mean. If there is no such town, around each street or venue, and
+    otherwise around each town with a similar name. Raises the same errors as ``addresses``.
     """
     near = search_fields.get("near", "").strip()
     if not near or query.is_point(near) or services(request).places is None:
@@ -130,6 +133,8 @@ async def links(request: Request, search_fields: Mapping[str, str]) -> PlaceLink
             tuple(_place_link(search_fields, label, near_value(place, label)) for place, label in labelled_towns)
         )
     address_by_label = {address_label(one): one for one in await addresses(request, near)}
+    if not address_by_label:
+        return PlaceLinks(_town_links(search_fields, places_of(request).similar(near)), is_guess=True)
     geocoder = services(request).geocoder
     return PlaceLinks(
         tuple(
@@ -138,6 +143,11 @@ async def links(request: Request, search_fields: Mapping[str, str]) -> PlaceLink
         ),
         geocoder.settings.credit if geocoder is not None else "",
     )
+
+
+def _town_links(search_fields: Mapping[str, str], towns: Sequence[Place]) -> tuple[PlaceLink, ...]:
+    labelled = zip(towns, labels(towns), strict=True)
+    return tuple(_place_link(search_fields, label, near_value(town, label)) for town, label in labelled)
 
 
 def _place_link(search_fields: Mapping[str, str], label: str, near: str) -> PlaceLink:
