@@ -3,13 +3,16 @@
 from datetime import datetime, timedelta
 
 import pytest
+from playwright.async_api import expect
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import EventSlug
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
-from tests.browser.browsers import context, enter_code, sideways, sign_up
+from tests.browser.browsers import DESK, PHONE, context, enter_code, sideways, sign_up
 from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import event_by, person
 
@@ -313,6 +316,23 @@ async def test_signing_out_and_in_again(browser, openmeet):
         await page.get_by_role("link", name="Your settings").click()
         await page.get_by_role("link", name="Account").first.click()
         assert await page.get_by_label("Your name").input_value() == "Ana"
+
+
+async def test_groups_and_chats_are_one_tap_away(browser, openmeet):
+    """On a phone and a desktop, signed in and not."""
+    async with openmeet.db.transaction() as tx:
+        session = await open_session(tx, (await person(tx, "Ana")).user_id, SessionTransport.BROWSER)
+    for viewport in (PHONE, DESK):
+        async with context(browser, openmeet, viewport=viewport) as ana:
+            page = await ana.new_page()
+            await page.goto("/help")
+            await page.get_by_role("link", name="Groups", exact=True).filter(visible=True).click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("Groups")
+            await ana.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+            for name, heading in {"Groups": "My groups", "Chats": "Chats"}.items():
+                await page.goto("/my/calendar")
+                await page.get_by_role("link", name=name, exact=True).filter(visible=True).click()
+                await expect(page.get_by_role("heading", level=1)).to_have_text(heading)
 
 
 async def test_event_is_answered_by_keyboard_alone(browser, openmeet):

@@ -181,6 +181,8 @@ async def test_distance_is_measured_on_the_globe_and_never_to_a_hidden_address(d
         ({"q": "tea", "from": "2026-07-01"}, "Nothing on these days", "/?q=tea"),
         ({"q": "tea", "category": "music"}, "Nothing matches all your filters", "/?q=tea"),
         ({"near": "1,2", "within": "10"}, "Nothing nearby", "/?near=1%2C2&within=40"),
+        ({"near": "1,2", "within": "500", "q": "tea"}, "Nothing nearby", "/?q=tea"),
+        ({"near": "1,2", "within": "500", "category": "music"}, "Nothing matches all your filters", "/"),
     ],
 )
 def test_an_empty_result_says_why_and_offers_one_step(typed, heading, path):

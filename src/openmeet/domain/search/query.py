@@ -214,8 +214,15 @@ def _any_day(typed: Mapping[str, str]) -> Iterator[Empty]:
 
 def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
     narrowing = [name for name in FIELDS if name not in {"q", "within"} and _of(typed, name)]
-    # Searching without days or without a place was already offered on its own.
-    if narrowing and not set(narrowing) <= {"from", "to"}:
+    if narrowing == ["near"]:
+        yield Empty(
+            gettext("Nothing nearby"),
+            gettext("There’s no matching event within %(distance)s km.", distance=_of(typed, "within") or WITHIN),
+            _path(query_string(typed, near="", within="")),
+            gettext("Search everywhere"),
+        )
+    # Searching without days was already offered on its own.
+    elif narrowing and not set(narrowing) <= {"from", "to"}:
         yield Empty(
             gettext("Nothing matches all your filters"),
             gettext("Remove a filter, or search without filters."),
