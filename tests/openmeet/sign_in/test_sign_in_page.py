@@ -46,6 +46,16 @@ async def test_newcomers_enter_their_name_after_the_code(make_sqlite, clock):
     assert found.display_name == "Ana"
 
 
+@pytest.mark.parametrize(("came_from", "leads_to"), [("/", "/home"), ("/series", "/series")])
+async def test_signing_in_leads_to_the_page_one_came_from_or_home(make_sqlite, clock, came_from: str, leads_to: str):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        await browser.post("/sign-out")
+        entered = await sign_up(browser, "ana@example.org", "Ana", next_path=came_from)
+        assert entered.headers["location"] == leads_to
+
+
 async def test_the_old_sign_up_url_leads_to_the_one_page(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:

@@ -64,11 +64,11 @@ def forget_click(connection: HTTPConnection, response: Response) -> None:
 
 async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> RedirectAfterSignIn:
     """Carry out the stored click and return where to redirect. The URL has an effect only if this browser has stored
-    the same click.
+    the same click. People who came for no particular page see what waits for them.
     """
     noted = read_cookie(connection, _CLICK)
     if not noted or noted != next_path:
-        return RedirectAfterSignIn(next_path)
+        return RedirectAfterSignIn("/home" if next_path == "/" else next_path)
     return await _finish_answer(db, caller, next_path)
 
 
