@@ -1,11 +1,13 @@
 """The demo town is written completely, and only into an empty database."""
 
+from collections import Counter
+
 from tests.databases import SqliteFiles
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from programs.demo.fill import address_of, fill
-from programs.demo.town import CLUBS, PEOPLE
+from programs.demo.town import CLUBS, GATHERINGS, PEOPLE
 
 
 async def _counts(db: Database) -> dict[str, int]:
@@ -37,6 +39,12 @@ async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClo
         (people,) = await reader.fetch("select count(*) as number from users where kind = 'person'")
     assert people["number"] == len(PEOPLE)
     assert {"attending", "pending", "invited", "interested", "declined"} <= {row["status"] for row in rows}
+    # Neither language is rare, and a group writes in that of its events.
+    async with db.reader() as reader:
+        titles = await reader.fetch("select distinct title from events")
+    languages = {one.title: one.language for gathering in GATHERINGS for one in gathering.happenings()}
+    shares = Counter(languages[row["title"]] for row in titles)
+    assert min(shares["en"], shares["de"]) > sum(shares.values()) / 3
     async with db.reader() as reader:
         (cancelled,) = await reader.fetch("select count(*) as number from events where status = 'cancelled'")
         (row,) = await reader.fetch("select min(starts_at) as first from events")

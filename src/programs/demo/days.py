@@ -15,16 +15,18 @@ DAYS: Final = (
         (
             ("Repair café", "Bring what is broken: toasters, trousers, bicycles. We have tools, tea and patience."),
             ("Repair café: bicycles", "Two stands, all spare parts that fit a bike from 1985, and Oskar."),
+            ("Mend your jeans", "Sashiko, patches, a good thread. You’ll sit longer than you planned."),
+            ("Build a stool from one board", "One plank, six cuts, no screws. You take it home."),
+        ),
+        (
             (
                 "Lampen, Toaster, Radios: Elektrosprechstunde",
                 "Wir schrauben auf, du hältst die Lampe. Sieben von zehn gehen wieder.",
             ),
-            ("Mend your jeans", "Sashiko, patches, a good thread. You’ll sit longer than you planned."),
             (
                 "Messer schärfen wie in Solingen",
                 "Drei Steine, ein Winkel, viel Geduld. Höchstens zwei Messer pro Person.",
             ),
-            ("Build a stool from one board", "One plank, six cuts, no screws. You take it home."),
         ),
         weekday=5,
     ),
@@ -36,10 +38,12 @@ DAYS: Final = (
         ("easel", "workshop"),
         (
             ("Linocut: cards of your own", "Twelve lines are enough for a bird. Ink, rollers and a press are there."),
-            ("Keramik: eine Tasse in drei Stunden", "Daumenschale, Henkel, fertig. Gebrannt wird nächste Woche."),
             ("Bind a notebook", "Coptic stitch, eighty pages, a cover from an old map."),
-            ("Körbe flechten aus Weide", "Die Ruten sind seit gestern im Wasser. Bring eine alte Hose an."),
             ("Natural dyes: onion, walnut, rust", "White wool goes in, and nobody knows exactly what comes out."),
+        ),
+        (
+            ("Keramik: eine Tasse in drei Stunden", "Daumenschale, Henkel, fertig. Gebrannt wird nächste Woche."),
+            ("Körbe flechten aus Weide", "Die Ruten sind seit gestern im Wasser. Bring eine alte Hose an."),
         ),
         places=10,
     ),
@@ -52,8 +56,10 @@ DAYS: Final = (
         (
             ("Sunrise run on the old airfield", "An easy pace, nobody is left behind. Coffee at the gate afterwards."),
             ("Ten slow kilometres", "So slow that we can talk. Who talks too much leads."),
-            ("Die ersten fünf Kilometer", "Laufen, gehen, laufen. Nach acht Wochen am Stück."),
             ("Intervals on the old runway", "Six times eight hundred metres, with a tailwind at least three times."),
+        ),
+        (
+            ("Die ersten fünf Kilometer", "Laufen, gehen, laufen. Nach acht Wochen am Stück."),
             ("Lauf mit Kinderwagen", "Breite Wege, eine Pause am Spielplatz, Windeln zum Tauschen."),
         ),
     ),
@@ -68,17 +74,19 @@ DAYS: Final = (
                 "Lake walk around the Müggelsee",
                 "Eighteen flat kilometres at an easy pace. We meet at the ticket machine and take the train back together.",
             ),
+            ("Along the Spree to Erkner", "Water on the left all day. Swimming for the brave."),
+            ("Winter swim, for two minutes", "In together, out together. Sauna tent and ginger tea."),
+            ("Sketching walk: draw what you’d photograph", "Five stops, ten minutes each. Any pen will do."),
+        ),
+        (
             (
                 "Durch den Stadtforst nach Rahnsdorf",
                 "Vierzehn Kilometer Sand und Kiefern, am Ende die Fähre und eine Suppe.",
             ),
-            ("Along the Spree to Erkner", "Water on the left all day. Swimming for the brave."),
             (
                 "Pilze, die man stehen lässt",
                 "Drei Stunden im Wald mit Jana, die zwanzig Jahre Beratung macht. Gegessen wird nichts.",
             ),
-            ("Winter swim, for two minutes", "In together, out together. Sauna tent and ginger tea."),
-            ("Sketching walk: draw what you’d photograph", "Five stops, ten minutes each. Any pen will do."),
         ),
         places=20,
         weekday=6,
@@ -94,9 +102,11 @@ DAYS: Final = (
                 "Paddle to the power station and back",
                 "Nine kilometres in canoes for three. Life jackets are in the shed.",
             ),
-            ("Rudern für Neugierige", "Vierer mit Steuerfrau. Ihr werdet nass, aber nicht sehr."),
             ("Clean the river by canoe", "Gloves, grabbers, a scale. The record is a safe."),
             ("Sunset on the water", "A slow tour past the bridges, with lanterns on the way back."),
+        ),
+        (
+            ("Rudern für Neugierige", "Vierer mit Steuerfrau. Ihr werdet nass, aber nicht sehr."),
             ("Segeln: Knoten und Kommandos", "Trocken geübt auf dem Steg, dann zu zweit in die Jolle."),
         ),
         places=18,
@@ -113,10 +123,10 @@ DAYS: Final = (
                 "Paper, brushes and paint are on the table. We look out of the window and try.",
             ),
             ("Portraits in ten minutes", "You sit, you draw, you sit. Nobody keeps a drawing of themselves."),
-            ("Aktzeichnen am Sonntag", "Kurze Posen zuerst, am Ende eine lange. Ein Modell, elf Hocker."),
             ("Collage from one newspaper", "Scissors, glue, last Saturday’s edition. By six it says something else."),
             ("Offenes Atelier: komm gucken", "Sechs Leute zeigen, woran sie gerade scheitern."),
         ),
+        (("Aktzeichnen am Sonntag", "Kurze Posen zuerst, am Ende eine lange. Ein Modell, elf Hocker."),),
         places=14,
         weekday=6,
     ),
@@ -128,13 +138,15 @@ DAYS: Final = (
         ("street",),
         (
             ("Street party on Weddingstraße", "Tables out, cars away. Bring a cake, an instrument or a chair."),
-            ("Hofflohmarkt", "Vierzig Höfe, eine Karte. Aufbau ab zwei, gehandelt wird bis zum Schluss."),
             (
                 "Lantern walk with the children of the street",
                 "We start at the fountain when it gets dark. Songs on a sheet.",
             ),
-            ("Kleidertausch für alle Größen", "Bring höchstens zehn Teile, nimm, was dir steht. Ein Spiegel ist da."),
             ("Soup for the street", "Four pots, eighty bowls, two folding tables. Everyone who is cold is welcome."),
+        ),
+        (
+            ("Hofflohmarkt", "Vierzig Höfe, eine Karte. Aufbau ab zwei, gehandelt wird bis zum Schluss."),
+            ("Kleidertausch für alle Größen", "Bring höchstens zehn Teile, nimm, was dir steht. Ein Spiegel ist da."),
             ("Nachbarn stellen sich vor", "Zwölf Leute, je drei Minuten: was ich kann, und was ich brauche."),
         ),
         weekday=5,
@@ -148,9 +160,11 @@ DAYS: Final = (
         (
             ("Slow yoga before work", "Mats are here. Nobody checks whether you sleep."),
             ("Stretching for people who sit", "Hips, neck, wrists: forty minutes, and you stand up taller."),
+            ("Tai chi in the hall", "The long form, from the left, again. Beginners stand in the middle."),
+        ),
+        (
             ("Eine halbe Stunde Stille", "Sitzen, atmen, Glocke. Danach sagt keiner etwas, und das ist schön."),
             ("Pilates am Morgen", "Kleine Bewegungen, lange gehalten. Bring ein Handtuch mit."),
-            ("Tai chi in the hall", "The long form, from the left, again. Beginners stand in the middle."),
         ),
         places=18,
     ),
@@ -162,11 +176,13 @@ DAYS: Final = (
         ("garden",),
         (
             ("Seed swap and balcony talk", "Bring what you saved, take what you can plant. Envelopes are there."),
-            ("Beete winterfest machen", "Laub, Mulch, ein Feuer in der Tonne. Stiefel an."),
             ("Trees of our street", "Eleven species in four hundred metres, and one that should not be there."),
-            ("Kompost für Ungeduldige", "Was hinein darf, was stinkt, und warum Würmer keine Zwiebeln mögen."),
             ("Birds of the old airfield", "Larks, kestrels, a harrier if we’re lucky. Binoculars to lend."),
             ("Plant garlic now, eat it in July", "Four beds, two hundred cloves, one spell against snails."),
+        ),
+        (
+            ("Beete winterfest machen", "Laub, Mulch, ein Feuer in der Tonne. Stiefel an."),
+            ("Kompost für Ungeduldige", "Was hinein darf, was stinkt, und warum Würmer keine Zwiebeln mögen."),
         ),
         weekday=5,
     ),
@@ -181,13 +197,15 @@ DAYS: Final = (
                 "Museum morning for parents with prams",
                 "Lifts, snacks, no shushing. We stay as long as the smallest of us likes.",
             ),
+            ("Crawling orchestra", "Pots, bells, one violin. For ears under two years."),
+            ("Fathers’ breakfast", "Coffee, crumbs, forty toy cars. Mothers sleep."),
+        ),
+        (
             (
                 "Puppentheater für die ganz Kleinen",
                 "Ein Bär, ein Koffer, zwanzig Minuten. Danach darf man den Bären anfassen.",
             ),
-            ("Crawling orchestra", "Pots, bells, one violin. For ears under two years."),
             ("Vorlesen auf Arabisch und Deutsch", "Abwechselnd, Seite um Seite. Karim macht die Stimmen."),
-            ("Fathers’ breakfast", "Coffee, crumbs, forty toy cars. Mothers sleep."),
         ),
         places=15,
     ),
@@ -199,8 +217,10 @@ DAYS: Final = (
         ("runners", "studio"),
         (
             ("Table tennis, round the table", "Two tables, everybody runs. Rackets are there."),
-            ("Frauenfußball für Anfängerinnen", "Kein Training, kein Trainer, nur spielen. Halle, also helle Sohlen."),
             ("Climbing for people afraid of heights", "Two metres are enough for today. Mats are thick."),
+        ),
+        (
+            ("Frauenfußball für Anfängerinnen", "Kein Training, kein Trainer, nur spielen. Halle, also helle Sohlen."),
             ("Badminton am Feierabend", "Vier Felder, Schläger zum Leihen, gemischte Doppel."),
         ),
         places=16,
@@ -214,8 +234,10 @@ DAYS: Final = (
         (
             ("Silent book club", "An hour of quiet side by side, then anyone who likes stays for tea."),
             ("Letters: an afternoon of writing by hand", "Paper, stamps, addresses you had forgotten."),
-            ("Erste Hilfe für Kinder und Säuglinge", "Zwei Puppen, eine Kinderärztin, alle Fragen."),
             ("How to read a contract", "Bring one. We find the sentence that matters."),
+        ),
+        (
+            ("Erste Hilfe für Kinder und Säuglinge", "Zwei Puppen, eine Kinderärztin, alle Fragen."),
             ("Excel ohne Angst", "Drei Funktionen, mehr braucht fast niemand. Laptop mitbringen."),
         ),
         places=20,
@@ -229,10 +251,10 @@ DAYS: Final = (
         ("cups", "desk"),
         (
             ("Breakfast for people who work for themselves", "One question each, answered by the table. No pitches."),
-            ("Gründen ohne Investor", "Drei Läden aus dem Kiez zeigen ihre Zahlen."),
             ("Price your work", "Say your number out loud, ten times. It gets easier at six."),
             ("Job search, together", "Applications are read by strangers who are kind and honest."),
         ),
+        (("Gründen ohne Investor", "Drei Läden aus dem Kiez zeigen ihre Zahlen."),),
         places=16,
     ),
     Gathering(
@@ -243,8 +265,8 @@ DAYS: Final = (
         ("stage", "cups"),
         (
             ("Taizé singing by candlelight", "Short songs, long silence. No creed needed."),
-            ("Interreligiöses Gespräch: Fasten", "Eine Imamin, ein Rabbi, eine Pfarrerin, eine Linsensuppe."),
             ("Organ, heard from the inside", "We climb up behind the pipes. Ear plugs and flat shoes."),
         ),
+        (("Interreligiöses Gespräch: Fasten", "Eine Imamin, ein Rabbi, eine Pfarrerin, eine Linsensuppe."),),
     ),
 )

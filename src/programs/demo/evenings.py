@@ -26,12 +26,14 @@ EVENINGS: Final = (
                 "She never wrote the recipe down. I have watched her hands for thirty years, and we’ll fold two hundred.",
             ),
             (
-                "Abendbrot mit Fremden",
-                "Brot, Käse, eingelegtes Gemüse und Leute, die du noch nicht kennst. Bring etwas mit, das du selbst eingemacht hast.",
-            ),
-            (
                 "Ramen from scratch",
                 "The broth has been on since yesterday. We pull noodles, season eggs and eat loudly.",
+            ),
+        ),
+        (
+            (
+                "Abendbrot mit Fremden",
+                "Brot, Käse, eingelegtes Gemüse und Leute, die du noch nicht kennst. Bring etwas mit, das du selbst eingemacht hast.",
             ),
             (
                 "Ein Topf, zwölf Löffel: Eintopfabend",
@@ -59,11 +61,13 @@ EVENINGS: Final = (
                 "Film night: Paris, Texas",
                 "Ry Cooder’s guitar, a red cap, a phone through glass. Soup afterwards, and nobody has to talk.",
             ),
+            ("Film night: The Gleaners and I", "Varda, a small camera and potatoes in the shape of hearts."),
+        ),
+        (
             (
                 "Kurzfilme aus dem Kiez",
                 "Sieben Filme, keiner länger als zehn Minuten, alle im Umkreis von zwei Kilometern gedreht. Die meisten Macher sitzen im Saal.",
             ),
-            ("Film night: The Gleaners and I", "Varda, a small camera and potatoes in the shape of hearts."),
             (
                 "Stummfilm mit Klavier: Menschen am Sonntag",
                 "Berlin 1930, ein Sommertag am Wannsee. Hana spielt dazu, ohne Noten.",
@@ -84,8 +88,10 @@ EVENINGS: Final = (
                 "Sing a Bach chorale in one evening",
                 "Twelve bars, four voices. At half past nine we sing it once from beginning to end.",
             ),
-            ("Kanons für alle", "Vom Himmel auf bis hinunter in den Keller: wir singen, bis es im Treppenhaus hallt."),
             ("Georgian table songs", "Three voices, no vibrato, much volume. Nino teaches by ear."),
+        ),
+        (
+            ("Kanons für alle", "Vom Himmel auf bis hinunter in den Keller: wir singen, bis es im Treppenhaus hallt."),
             (
                 "Singen gegen den November",
                 "Eine Stunde Lieder, die jeder kennt, am Klavier begleitet. Tee gibt es auch.",
@@ -105,13 +111,15 @@ EVENINGS: Final = (
                 "Blue Monday: jam session",
                 "The house trio plays one set, then the stage is yours. Charts for forty standards are on the piano.",
             ),
+            ("Listening evening: one record, twice", "Once in the dark, once with talk. This month it’s “Pink Moon”."),
+            ("Modular synthesizers, live and unplanned", "Four cases, no presets. Ear plugs at the bar."),
+        ),
+        (
             (
                 "Wohnzimmerkonzert: Cello und Schleifen",
                 "Fatou spielt Cello gegen sich selbst, vierfach. Kissen sind da, Stühle nur für Rücken.",
             ),
-            ("Listening evening: one record, twice", "Once in the dark, once with talk. This month it’s “Pink Moon”."),
             ("Brass im Bootshaus", "Elf Bläser, ein Steg, kein Strom. Wer ein Horn hat, bringt es mit."),
-            ("Modular synthesizers, live and unplanned", "Four cases, no presets. Ear plugs at the bar."),
         ),
         places=45,
     ),
@@ -132,16 +140,18 @@ EVENINGS: Final = (
                 "Six players, one map, a timer for negotiations. Bring a sandwich.",
             ),
             (
+                "Go for beginners",
+                "Nine lines by nine, and you know all the rules after a minute. The rest takes a life.",
+            ),
+        ),
+        (
+            (
                 "Schach und Kuchen",
                 "Zehn Bretter, zwei Uhren, drei Kuchen. Anfänger spielen gegen Leute, die reden dürfen.",
             ),
             (
                 "Rollenspiel: ein Abend, eine Geschichte",
                 "Du brauchst weder Regeln noch Würfel. Wir spielen eine Bahnfahrt, die nicht ankommt.",
-            ),
-            (
-                "Go for beginners",
-                "Nine lines by nine, and you know all the rules after a minute. The rest takes a life.",
             ),
         ),
         places=24,
@@ -158,11 +168,13 @@ EVENINGS: Final = (
                 "Tables by language, an hour each way. Beginners sit in the middle.",
             ),
             ("Turkish for neighbours", "What you say at the baker’s, on the stairs and when the baby is born."),
+            ("Stammtisch français", "On parle, on se trompe, on recommence. Mit Wein."),
+        ),
+        (
             (
                 "Gebärdensprache: die ersten hundert Zeichen",
                 "Vera ist gehörlos und unterrichtet. Wir reden an diesem Abend kein Wort.",
             ),
-            ("Stammtisch français", "On parle, on se trompe, on recommence. Mit Wein."),
             ("Deutsch für Briefe vom Amt", "Bring den Brief mit. Wir lesen ihn zusammen und schreiben die Antwort."),
         ),
         places=30,
@@ -179,12 +191,14 @@ EVENINGS: Final = (
                 "One text an evening, read aloud in turns. Nobody needs to have prepared anything.",
             ),
             ("Reading club: Clarice Lispector", "“The Smallest Woman in the World”, eleven pages. Copies are there."),
+            ("Poems, read aloud twice", "Bring one that is not yours. The second time we listen for the line breaks."),
+            ("Translators at work", "Three translations of one page, and the people who made them."),
+        ),
+        (
             (
                 "Lesekreis: Irmgard Keun",
                 "„Das kunstseidene Mädchen“, die ersten fünfzig Seiten. Wer mehr gelesen hat, verrät nichts.",
             ),
-            ("Poems, read aloud twice", "Bring one that is not yours. The second time we listen for the line breaks."),
-            ("Translators at work", "Three translations of one page, and the people who made them."),
             ("Krimiabend im Lesesaal", "Zwei Autorinnen, ein Mord, und jede hat eine andere Lösung."),
         ),
         places=20,
@@ -202,20 +216,22 @@ EVENINGS: Final = (
             ),
             ("Solder a radio", "Medium wave, one transistor. At night you’ll hear Spain."),
             (
-                "Wetterstation für den Balkon",
-                "Ein Sensor, ein Funkmodul, eine Karte. Am Ende sind wir zwanzig Messpunkte mehr.",
-            ),
-            (
                 "Lightning talks: five minutes, no slides",
                 "Twelve people, twelve things they learned. The clock is a kitchen timer.",
             ),
             (
-                "Linux für Laptops, die sonst weggeworfen werden",
-                "Bring ein altes Gerät und ein Backup. Um neun läuft es wieder.",
-            ),
-            (
                 "Write your first program with a neighbour",
                 "Two chairs, one keyboard, a small game by the end of the evening.",
+            ),
+        ),
+        (
+            (
+                "Wetterstation für den Balkon",
+                "Ein Sensor, ein Funkmodul, eine Karte. Am Ende sind wir zwanzig Messpunkte mehr.",
+            ),
+            (
+                "Linux für Laptops, die sonst weggeworfen werden",
+                "Bring ein altes Gerät und ein Backup. Um neun läuft es wieder.",
             ),
         ),
         places=12,
@@ -229,8 +245,10 @@ EVENINGS: Final = (
         (
             ("Lindy hop: first steps", "No partner, no experience, flat shoes."),
             ("Tango for two left feet", "An hour of walking, then an hour of walking together."),
-            ("Bal folk mit Live-Musik", "Drehleier, Geige, Akkordeon. Die Tänze werden angesagt."),
             ("Forró at the boathouse", "A class at eight, a band at nine, the last boat at half past eleven."),
+        ),
+        (
+            ("Bal folk mit Live-Musik", "Drehleier, Geige, Akkordeon. Die Tänze werden angesagt."),
             ("Offene Tanzfläche, ohne Alkohol", "Ab acht laut, um halb elf Schluss. Das Licht bleibt gedimmt."),
         ),
         places=60,
@@ -246,11 +264,13 @@ EVENINGS: Final = (
                 "Neighbourhood assembly: the new crossing",
                 "The plan, the planners, your questions. Translation into Turkish and Arabic.",
             ),
+            ("What happens to the old post office?", "Four ideas, ten minutes each, then we vote with beans."),
+        ),
+        (
             (
                 "Mieterberatung: Nebenkosten verstehen",
                 "Eine Anwältin, ein Beamer, eure Abrechnungen. Persönliches bleibt persönlich.",
             ),
-            ("What happens to the old post office?", "Four ideas, ten minutes each, then we vote with beans."),
             (
                 "Nachbarschaftsversammlung zur Straßenraumumgestaltung",
                 "Weniger Autos, mehr Bänke? Die Entwürfe hängen ab 18 Uhr.",
@@ -266,12 +286,14 @@ EVENINGS: Final = (
         (
             ("The night sky without a telescope", "Five constellations you’ll find again without us. Bring a blanket."),
             ("Moons of Jupiter, through a telescope", "Galileo saw four. So will you, if the clouds let us."),
-            ("Fledermäuse hören", "Mit Detektoren am Ufer entlang. Kinder dürfen wach bleiben."),
-            ("Sternschnuppen zählen", "Liegestühle, Decken, Thermoskannen. Wir zählen laut."),
             (
                 "Ask an astronomer anything",
                 "Dao worked at the observatory in Chile. No question is too small for the universe.",
             ),
+        ),
+        (
+            ("Fledermäuse hören", "Mit Detektoren am Ufer entlang. Kinder dürfen wach bleiben."),
+            ("Sternschnuppen zählen", "Liegestühle, Decken, Thermoskannen. Wir zählen laut."),
         ),
         places=30,
     ),
@@ -284,9 +306,9 @@ EVENINGS: Final = (
         (
             ("Ask a data engineer anything", "An hour of questions on work, pay and burnout. Cameras optional."),
             ("Ask a nurse anything", "Shifts, pay, what you should do before you go to the emergency room."),
-            ("Steuern für Selbstständige", "Jemand, der es beruflich macht, beantwortet eine Stunde lang alles."),
             ("Remote, and not lonely", "Six people who work from home say what helps. Then breakout rooms of three."),
         ),
+        (("Steuern für Selbstständige", "Jemand, der es beruflich macht, beantwortet eine Stunde lang alles."),),
     ),
     Gathering(
         "arts",
@@ -297,12 +319,14 @@ EVENINGS: Final = (
         (
             ("Improv theatre: say yes", "Six people, no script, your suggestions. The front row is safe."),
             ("Stand-up in a second language", "Eight comedians, none of them born here. English, mostly."),
-            ("Poetry Slam im Keller", "Sechs Minuten pro Text, keine Requisiten, das Publikum entscheidet."),
             (
                 "Story night: the wrong train",
                 "True stories, told without notes. Names in the hat from half past seven.",
             ),
             ("Pub quiz, without sports questions", "Teams of five, found at the door. The prize is a cheese."),
+        ),
+        (
+            ("Poetry Slam im Keller", "Sechs Minuten pro Text, keine Requisiten, das Publikum entscheidet."),
             ("Hörspiel im Dunkeln", "Vierzig Minuten, vier Lautsprecher, Augen zu."),
         ),
         places=50,
@@ -315,13 +339,15 @@ EVENINGS: Final = (
         ("cups",),
         (
             ("Knitting and complaining", "Any yarn, any mood. Ulrike picks up dropped stitches."),
-            ("Häkeln für Anfänger", "Luftmasche, feste Masche, Topflappen. Nadeln gibt es zum Leihen."),
             ("Darn your socks in good company", "Wooden mushrooms for twelve. Bring the holes."),
+            ("Calligraphy with a broad pen", "One alphabet, slowly, and your name at the end."),
+        ),
+        (
+            ("Häkeln für Anfänger", "Luftmasche, feste Masche, Topflappen. Nadeln gibt es zum Leihen."),
             (
                 "Quilten: ein Quadrat pro Abend",
                 "Nach neun Abenden hast du eine Decke, oder einen Grund weiterzukommen.",
             ),
-            ("Calligraphy with a broad pen", "One alphabet, slowly, and your name at the end."),
         ),
         places=14,
     ),
@@ -336,11 +362,13 @@ EVENINGS: Final = (
                 "The city under the city: tunnels and pipes",
                 "A retired engineer, two hundred slides, one key that still fits.",
             ),
-            ("Wie liest man eine Stadtkarte von 1910?", "Wir suchen unsere Straßen und finden Brauereien."),
             ("How bridges stay up", "Spaghetti, glue, a bucket of sand. The best one holds forty kilos."),
-            ("Wikipedia schreiben: Frauen unseres Bezirks", "Zwölf Biografien fehlen noch. Quellen liegen bereit."),
             ("What your phone knows about you", "We look together, and switch off what nobody needs."),
             ("Podcast in one evening", "Two microphones, one topic, cut and published before the bar closes."),
+        ),
+        (
+            ("Wie liest man eine Stadtkarte von 1910?", "Wir suchen unsere Straßen und finden Brauereien."),
+            ("Wikipedia schreiben: Frauen unseres Bezirks", "Zwölf Biografien fehlen noch. Quellen liegen bereit."),
         ),
         places=26,
     ),

@@ -35,7 +35,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from programs.demo.gathering import Gathering
+from programs.demo.gathering import Gathering, Happening
 from programs.demo.pictures import TownPictures
 from programs.demo.talk import CONVERSATIONS
 from programs.demo.town import CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, PRICES, REASONS, TOWN, ZONE, Club
@@ -64,8 +64,7 @@ class Plan(NamedTuple):
     number: int
     host: Caller
     gathering: Gathering
-    title: str
-    text: str
+    happening: Happening
     day: datetime
     scene: str
 
@@ -119,7 +118,7 @@ async def _write(
     async with db.transaction() as tx:
         events_made = []
         for plan, picture in zip(plans, shown, strict=True):
-            details = _details(dice, plan.gathering, plan.title, plan.text, plan.day)
+            details = _details(dice, plan.gathering, plan.happening, plan.day)
             details = replace(details, content=replace(details.content, picture=picture))
             events_made.append(await events.create(tx, plan.host, details))
     for plan, event in zip(plans, events_made, strict=True):
@@ -134,12 +133,13 @@ async def _write(
             if number % 8 == 1:
                 await invitations.invite(tx, host, event.slug, address_of(dice.choice(PEOPLE)))
             if number % 31 == 5:
-                await event_hosting.cancel(tx, host, event.slug, dice.choice(REASONS))
+                await event_hosting.cancel(tx, host, event.slug, dice.choice(REASONS[plan.happening.language]))
             if number % 17 == 7:
                 await event_hosting.revise(tx, host, event.slug, _moved(dice, event))
         if attendees and number % 3 == 2:
             async with db.transaction() as tx:
-                await _chat(tx, dice, [host, *attendees], RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
+                subject = RoomSubject(SubjectKind.EVENT, event.id)
+                await _chat(tx, dice, [host, *attendees], RoomKind.EVENT, subject, plan.happening.language)
 
 
 async def _store_picture(
@@ -159,26 +159,26 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
     """
     of_clubs = {club.title for club in CLUBS}
     all_of_them = [
-        (index, gathering, title, text)
+        (index, gathering, happening)
         for index, gathering in enumerate(GATHERINGS)
-        for title, text in gathering.happenings
-        if title not in of_clubs
+        for happening in gathering.happenings()
+        if happening.title not in of_clubs
     ]
     dice.shuffle(all_of_them)
     taken_slots: set[tuple[str, datetime]] = set()
     plans = []
     for number in range(number_of_events):
-        index, gathering, title, text = all_of_them[number % len(all_of_them)]
+        index, gathering, happening = all_of_them[number % len(all_of_them)]
         day = _random_day(dice, gathering, today)
         for _ in range(_TRIES):
-            if (title, day) not in taken_slots:
+            if (happening.title, day) not in taken_slots:
                 break
             day = _random_day(dice, gathering, today)
-        taken_slots.add((title, day))
+        taken_slots.add((happening.title, day))
         # The same two people host similar events.
         host = people[(2 * index + number % 2) % _HOSTS]
         scene = dice.choice(gathering.scenes) if dice.random() < _WITH_PICTURE else ""
-        plans.append(Plan(number, host, gathering, title, text, day, scene))
+        plans.append(Plan(number, host, gathering, happening, day, scene))
     return plans
 
 
@@ -222,7 +222,7 @@ def _random_day(dice: random.Random, gathering: Gathering, today: datetime) -> d
     return (today + timedelta(days=ahead)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _details(dice: random.Random, gathering: Gathering, title: str, text: str, day: datetime) -> Details:
+def _details(dice: random.Random, gathering: Gathering, happening: Happening, day: datetime) -> Details:
     hour, minute = map(int, gathering.start.split(":"))
     starts = day.replace(hour=hour, minute=minute)
     where = {"mode": "online", "online_url": "https://meet.demo.example/room"}
@@ -238,14 +238,15 @@ def _details(dice: random.Random, gathering: Gathering, title: str, text: str, d
     return check(
         Submission(
             **{
-                "title": title,
-                "description": text,
+                "title": happening.title,
+                "description": happening.text,
                 "categories": gathering.topic,
+                "languages": happening.language,
                 "starts": starts.isoformat(timespec="minutes"),
                 "ends": (starts + timedelta(minutes=gathering.length)).isoformat(timespec="minutes"),
                 "time_zone": ZONE,
                 "capacity": str(gathering.places or ""),
-                "price": PRICES.get(gathering.topic, ""),
+                "price": PRICES[happening.language].get(gathering.topic, ""),
                 **where,
             }
         )
@@ -270,10 +271,15 @@ async def _fill_answers(
 
 
 async def _chat(
-    tx: Transaction, dice: random.Random, people: Sequence[Caller], kind: RoomKind, subject: RoomSubject
+    tx: Transaction,
+    dice: random.Random,
+    people: Sequence[Caller],
+    kind: RoomKind,
+    subject: RoomSubject,
+    language: str,
 ) -> None:
     """Write a short conversation among these people. The first one is the host."""
-    fitting = [one for one in CONVERSATIONS if all(who < len(people) for who, _ in one)]
+    fitting = [one for one in CONVERSATIONS[language] if all(who < len(people) for who, _ in one)]
     room, _ = await rooms.open_room(tx, people[0], await rooms.target_of(tx, kind, subject))
     for who, text in dice.choice(fitting):
         await messages.send(tx, people[who], room.id, NewMessage(text=text))
@@ -295,11 +301,12 @@ async def _club(
     members = dice.sample([one for one in people if one != owner], dice.randrange(8, 24))
     for person in members:
         await groups.join(tx, person, group.slug)
-    await _chat(tx, dice, [owner, *members], RoomKind.CHANNEL, RoomSubject(SubjectKind.GROUP, group.id))
-    gathering, title, text = next(
-        (one, title, text) for one in GATHERINGS for title, text in one.happenings if title == club.title
+    gathering, happening = next(
+        (gathering, one) for gathering in GATHERINGS for one in gathering.happenings() if one.title == club.title
     )
-    details_of_date = _details(dice, gathering, title, text, today + timedelta(days=1))
+    subject = RoomSubject(SubjectKind.GROUP, group.id)
+    await _chat(tx, dice, [owner, *members], RoomKind.CHANNEL, subject, happening.language)
+    details_of_date = _details(dice, gathering, happening, today + timedelta(days=1))
     # Starts on the first date that the rule itself selects.
     rule = parse_rule(club.rule)
     tomorrow = datetime.fromisoformat(details_of_date.starts_local)

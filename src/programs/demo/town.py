@@ -4,13 +4,14 @@ from typing import Final, NamedTuple
 
 from programs.demo.days import DAYS
 from programs.demo.evenings import EVENINGS
+from programs.demo.neighbourhood import NEIGHBOURHOOD
 from programs.demo.portraits import Look
 
 ZONE: Final = "Europe/Berlin"
 TOWN: Final = "Berlin"
 COUNTRY: Final = "DE"
 
-GATHERINGS: Final = (*EVENINGS, *DAYS)
+GATHERINGS: Final = (*EVENINGS, *DAYS, *NEIGHBOURHOOD)
 
 # The people and what they look like. As on any site, some have no picture.
 LOOKS: Final[dict[str, Look | None]] = {
@@ -57,30 +58,48 @@ LOOKS: Final[dict[str, Look | None]] = {
 }
 PEOPLE: Final = tuple(LOOKS)
 
-# What some kinds of events cost. About the others, nothing is said.
-PRICES: Final[dict[str, str]] = {
-    "books": "Free",
-    "community": "Free",
-    "crafts": "5 € for materials",
-    "family": "Free",
-    "film": "8 €, 5 € with a student card",
-    "languages": "Free",
-    "music": "10 € at the door",
-    "outdoors": "Free",
+# What some kinds of events cost, by language. About the others, nothing is said.
+PRICES: Final[dict[str, dict[str, str]]] = {
+    "en": {
+        "books": "Free",
+        "community": "Free",
+        "crafts": "5 € for materials",
+        "family": "Free",
+        "film": "8 €, 5 € with a student card",
+        "languages": "Free",
+        "music": "10 € at the door",
+        "outdoors": "Free",
+    },
+    "de": {
+        "books": "Kostenlos",
+        "community": "Kostenlos",
+        "crafts": "5 € fürs Material",
+        "family": "Kostenlos",
+        "film": "8 €, ermäßigt 5 €",
+        "languages": "Kostenlos",
+        "music": "10 € an der Tür",
+        "outdoors": "Kostenlos",
+    },
 }
 
-# Reasons for cancelling an event.
-REASONS: Final = (
-    "The room has a burst pipe. We’ll look for another day.",
-    "I’m ill, sorry. See you at the next one.",
-    "Too few of us this time.",
-    "Die Heizung ist ausgefallen, und es wird nicht wärmer.",
-)
+# Reasons for cancelling an event, by language.
+REASONS: Final[dict[str, tuple[str, ...]]] = {
+    "en": (
+        "The room has a burst pipe. We’ll look for another day.",
+        "I’m ill, sorry. See you at the next one.",
+        "Too few of us this time.",
+    ),
+    "de": (
+        "Die Heizung ist ausgefallen, und es wird nicht wärmer.",
+        "Ich bin krank und hole den Termin nach.",
+        "Wir sind diesmal zu wenige.",
+    ),
+}
 
 
 class Club(NamedTuple):
-    """A group and its regular event, which is the first title of a gathering. ``rule``: an RRULE. ``scene``: the
-    subject of its picture; empty if it has its generated cover.
+    """A group and its regular event, which has the title of a gathering. ``rule``: an RRULE. ``scene``: the subject of
+    its picture; empty if it has its generated cover.
     """
 
     name: str
@@ -140,15 +159,36 @@ CLUBS: Final = (
     Club(
         "Gartenfreunde Gleisdreieck",
         "Vierzig Beete, ein Schlauch, viele Meinungen.",
-        "Seed swap and balcony talk",
+        "Kompost für Ungeduldige",
         "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA",
         "garden",
     ),
     Club(
         "Kiezküche",
         "Wir kochen, was da ist, und essen zusammen.",
-        "Supper club: six strangers, one table",
-        "FREQ=MONTHLY;BYDAY=2SU",
+        "Kochabend: wir kochen, was da ist",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU",
         "table",
+    ),
+    Club(
+        "Lauftreff Südwiesen",
+        "Drei Gruppen, drei Geschwindigkeiten, ein Bauwagen.",
+        "Lauftreff für alle",
+        "FREQ=WEEKLY;BYDAY=TH",
+        "",
+    ),
+    Club(
+        "Nachbarschaftscafé St. Anna",
+        "Kaffee, Kuchen und Zeit.",
+        "Kaffee und Kuchen für alle über siebzig",
+        "FREQ=WEEKLY;BYDAY=TU",
+        "cups",
+    ),
+    Club(
+        "Radeln am Sonntag",
+        "So schnell wie der Langsamste.",
+        "Fahrradtour durch die Dörfer",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU",
+        "hills",
     ),
 )
