@@ -69,11 +69,83 @@ async def test_endings_and_typing_errors_are_forgiven(site: Site) -> None:
 async def test_only_unsuccessful_searches_are_corrected(site: Site) -> None:
     async with site.browser() as anybody:
         exact = (await anybody.get("/", params={"q": "concert"})).text
-        near = (await anybody.get("/", params={"q": "concerts"})).text
+        near = (await anybody.get("/", params={"q": "philosohpy"})).text
         nothing = (await anybody.get("/", params={"q": "xylophone"})).text
     assert "These match" not in exact
-    assert "Nothing for “concerts”. These match “concert”." in unescape(near)
+    assert "Nothing for “philosohpy”. These match “Philosophy”." in unescape(near)
     assert "Nothing matches" in nothing
+
+
+GERMAN: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Wohnzimmerkonzert", ("Konzert", "Konzerte", "Konzrt")),
+    ("Konzertabend am Fluss", ("Konzerte", "Konzertabende", "Fluß")),
+    ("Lauftreff für alle", ("Läufe", "Laeufe", "laufen", "Lauftref")),
+    ("Hofflohmarkt", ("Flohmarkt", "Flohmärkte", "Flohmaerkte", "Markt")),
+    ("Fahrradtour nach Köpenick", ("Fahradtour", "Fahrad", "Touren", "Koepenick", "Kopenick")),
+    ("Kaffee und Kuchen", ("Kafee", "Caffee", "kaffe")),
+    ("Frauenfußball", ("Fußball", "Fussball", "Fusball")),
+    ("Straßenfest", ("Strassenfest", "Feste", "Strasenfest")),
+    ("Nachbarschaftsversammlung", ("Versammlung", "Versammlungen")),
+)
+
+
+async def test_german_words_find_their_inflections_and_compounds(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        bo = await person(tx, "Jonas Becker")
+        for title, _ in GERMAN:
+            await event_by(tx, bo, title=title)
+        await event_by(tx, bo, title="Gemeinsame Interessen")
+    for title, searches in GERMAN:
+        for words in searches:
+            assert title in await found(site, words), words
+    assert await found(site, "Konzert") == [
+        "Konzert der Nachbarn", "Wohnzimmerkonzert", "Konzertabend am Fluss"
+    ]  # fmt: skip
+    # The beginning of a compound must be a word, unless its end is common or long.
+    assert await found(site, "Essen") == []
+
+
+async def test_related_words_are_searched_page_by_page(site: Site) -> None:
+    """Titles with the word and with a compound are one list, which continues where it ended."""
+    async with site.db.transaction() as tx:
+        bo = await person(tx, "Bo")
+        for title in ("Flohmarkt", "Hofflohmarkt", "Flohmarkt am See", "Bücherflohmarkt"):
+            await event_by(tx, bo, title=title)
+        await event_by(tx, bo, title="Fest", description="Mit Flohmarkt.")
+    titles: list[str] = []
+    cursor: str | None = ""
+    async with site.browser() as anybody:
+        while cursor is not None:
+            asked = {"q": "Flohmarkt", "limit": "2"} | ({"cursor": cursor} if cursor else {})
+            said = (await anybody.get("/api/events", params=asked)).json()
+            titles += [one["title"] for one in said["events"]]
+            cursor = said["cursor"]
+    assert sorted(titles[:4]) == ["Bücherflohmarkt", "Flohmarkt", "Flohmarkt am See", "Hofflohmarkt"]
+    assert titles[4:] == ["Fest"]
+
+
+async def test_an_unknown_compound_finds_its_known_part(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        bo = await person(tx, "Bo")
+        await event_by(tx, bo, title="Schach im Park")
+        await event_by(tx, bo, title="Ein Abend mit Musik")
+    async with site.browser() as anybody:
+        split = unescape((await anybody.get("/", params={"q": "Schachabend"})).text)
+        part = unescape((await anybody.get("/", params={"q": "Weihnachtskonzert"})).text)
+    assert "Nothing for “Schachabend”. These match “Schach”." in split
+    assert "Schach im Park" in split
+    assert "Nothing for “Weihnachtskonzert”. These match “Konzert”." in part
+    assert "Konzert der Nachbarn" in part
+
+
+async def test_a_correction_is_written_as_in_the_text(site: Site) -> None:
+    """Texts are indexed without umlauts, but corrections show them."""
+    async with site.db.transaction() as tx:
+        bo = await person(tx, "Bo")
+        await event_by(tx, bo, title="Vorlesen", description="Ein Märchen aus dem Norden.")
+    async with site.browser() as anybody:
+        page = unescape((await anybody.get("/", params={"q": "Mrächen"})).text)
+    assert "Nothing for “Mrächen”. These match “Märchen”." in page
 
 
 async def test_api_and_feeds_find_what_the_page_finds(site: Site) -> None:
@@ -189,6 +261,22 @@ async def test_names_are_found_despite_typing_errors(site: Site) -> None:
     assert await named(site, "phlosophers nort") == ["Philosophers of the north"]
 
 
+async def test_names_are_preferred_to_other_words(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        becker = await person(tx, "Jonas Becker")
+        await event_by(tx, becker, title="What you say at the baker")
+        await groups.create(tx, becker, GroupDetails("Kiezküche", "Europe/Berlin"))
+    # An event has a word that is as near as the name.
+    assert await named(site, "Beker") == ["Jonas Becker"]
+    assert "Kiezküche" in await named(site, "Kiezkueche")
+    assert "Kiezküche" in await named(site, "Kiezkuche")
+
+
+async def test_words_for_topics_are_found_despite_typing_errors(site: Site) -> None:
+    assert await named(site, "Wanderug") == ["Outdoors"]
+    assert await named(site, "Buchclub") == ["Books and writing"]
+
+
 async def test_groups_are_found_only_by_their_names(site: Site) -> None:
     async with site.db.transaction() as tx:
         bo = await person(tx, "Bo")
@@ -206,6 +294,12 @@ async def test_words_for_a_topic_link_to_it(site: Site) -> None:
         assert await named(site, words) == ["Games"]
         assert 'href="/?category=games"' in page
         assert "Catan" in page.partition('id="others"')[2]
+
+
+def test_a_short_word_must_begin_right() -> None:
+    names = known_names.names_in([("Singen zu vier Stimmen", "", None)], {})
+    assert _corrected(names, ["bier"]) is None
+    assert _corrected(names, ["vire"]) == ["vier"]
 
 
 def test_with_two_errors_the_beginning_must_be_right() -> None:

@@ -20,7 +20,8 @@ from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.groups.membership_queries import public_names
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search import spelling
-from openmeet.domain.search.spelling import Known
+from openmeet.domain.search.related_words import TitleWords, index_titles, is_title_word
+from openmeet.domain.search.spelling import Known, without_umlauts
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
@@ -38,9 +39,13 @@ _ENCODED = re.compile(r"_([0-9a-f]+)_")
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """Folded names of hosts and titles of series. ``spelled``: all known words."""
+    """Folded names of hosts and titles of series. ``spelled``: all known words. ``named``: only those of the names of
+    hosts, groups and series. ``titles``: only those of titles.
+    """
 
     spelled: Known
+    named: Known
+    titles: TitleWords
     hosts: Mapping[UserId, str]
     series: Mapping[str, str]
 
@@ -54,9 +59,11 @@ class KnownNames:
 
 
 def has_name(name: str, words: Sequence[str]) -> bool:
-    """Whether a folded name matches all these word prefixes. At least one of them must have three letters."""
-    prefixes = [folded(word) for word in words]
-    parts = name.split()
+    """Whether a folded name matches all these word prefixes, however their umlauts are spelled. At least one of them must
+    have three letters.
+    """
+    prefixes = [without_umlauts(folded(word)) for word in words]
+    parts = without_umlauts(name).split()
     return any(len(word) >= _LEAST for word in prefixes) and all(
         any(part.startswith(word) for part in parts) for word in prefixes
     )
@@ -99,16 +106,37 @@ def names_in(
     ``events``: title, search words and series id of each event.
     """
     words: Counter[str] = Counter()
+    titles: Counter[str] = Counter()
+    names: Counter[str] = Counter()
     written: dict[str, str] = {}
     series: dict[str, str] = {}
     for title, indexed, series_id in events:
         if series_id is not None:
             series.setdefault(series_id, folded(title))
-        plain = {_ENCODED.sub(_letter, word) for word in indexed.split() if "=" not in word}
-        words.update(filter(spelling.is_word, plain | _written_in(title, written)))
+        plain = {decoded(word) for word in indexed.split() if "=" not in word}
+        of_title = _written_in(title, written)
+        words.update(filter(spelling.is_word, plain | of_title))
+        titles.update(filter(is_title_word, of_title))
+    # ``Fahrad`` is close to ``Fahrrad``, which occurs only in ``Fahrradtour``.
+    words.update(filter(spelling.is_word, (part for word in titles for part in spelling.common_parts(word))))
     for name in (*hosts.values(), *groups):
-        words.update(filter(spelling.is_word, _written_in(name, written)))
-    return KnownNames(spelling.index_words(words, written), {one: folded(name) for one, name in hosts.items()}, series)
+        of_name = _written_in(name, written)
+        words.update(filter(spelling.is_word, of_name))
+        names.update(filter(spelling.is_word, of_name))
+    for title in series.values():
+        names.update(filter(spelling.is_word, _WORDS.findall(title)))
+    return KnownNames(
+        spelling.index_words(words, written),
+        spelling.index_words(names, written),
+        index_titles(titles),
+        {one: folded(name) for one, name in hosts.items()},
+        series,
+    )
+
+
+def decoded(form: str) -> str:
+    """The folded word of a form in ``groundwork.database.words``."""
+    return _ENCODED.sub(_letter, form)
 
 
 def _written_in(text: str, written: dict[str, str]) -> set[str]:

@@ -48,6 +48,7 @@ class SearchQuery:
     lists. ``since`` (inclusive) and ``until`` (exclusive) are instants instead. ``of_groups_of``: search the groups of
     this person, in which members see more than the public. ``viewer``: the user whose blocks and mutes apply.
     ``once_per_series``: only the next match of each series. ``only_series``: only dates of series, no single events.
+    ``related``: terms of ``words``, each followed by the terms that may take its place in a title.
     """
 
     words: tuple[str, ...] = ()
@@ -63,36 +64,52 @@ class SearchQuery:
     viewer: UserId | None = None
     once_per_series: bool = False
     only_series: bool = False
+    related: tuple[tuple[str, ...], ...] = ()
+
+
+# A term of a search, and others that may take its place.
+Alternatives = tuple[str, ...]
 
 
 def position_in(query: SearchQuery, event: Event) -> EventCursor:
     """The cursor after this event in the results of ``coming``."""
-    forms = query_terms(folded(" ".join(query.words)))
-    return position_of(event, 1 if forms and not is_in_title(folded(event.title), forms) else 0)
+    title, forms = folded(event.title), _forms(query)
+    is_titled = all(any(is_in_title(title, (form,)) for form in (first, *_others(query, first))) for first in forms)
+    return position_of(event, 0 if is_titled else 1)
 
 
 async def coming(reader: Reader, query: SearchQuery, after: EventCursor | None, limit: int) -> list[Event]:
     """Return upcoming events. If ``first`` or ``since`` is in the past, past events are included."""
-    forms = query_terms(folded(" ".join(query.words)))
+    forms = _forms(query)
     if not query.words:
         return await _part(reader, query, (), (), after, limit)
     if not forms:
         return []
-    titled = tuple(f"{TITLE}{form}" for form in forms)
+    others = {form: tuple(f"{TITLE}{other}" for other in _others(query, form)) for form in forms}
+    titled = tuple((f"{TITLE}{form}", *others[form]) for form in forms)
     events: list[Event] = []
     if after is None or after.part == 0:
         events = await _part(reader, query, titled, (), after, limit)
         after = None
     if len(events) < limit:
-        events += await _part(reader, query, forms, titled, after, limit - len(events))
+        anywhere = tuple((form, *others[form]) for form in forms)
+        events += await _part(reader, query, anywhere, titled, after, limit - len(events))
     return events
+
+
+def _forms(query: SearchQuery) -> tuple[str, ...]:
+    return query_terms(folded(" ".join(query.words)))
+
+
+def _others(query: SearchQuery, form: str) -> tuple[str, ...]:
+    return next((alternatives[1:] for alternatives in query.related if alternatives[0] == form), ())
 
 
 async def _part(
     reader: Reader,
     query: SearchQuery,
-    forms: tuple[str, ...],
-    without: tuple[str, ...],
+    forms: tuple[Alternatives, ...],
+    without: tuple[Alternatives, ...],
     after: EventCursor | None,
     limit: int,
 ) -> list[Event]:
@@ -100,8 +117,10 @@ async def _part(
     clauses, values = _clauses(query, "e")
     at = "strpos" if reader.engine == "postgresql" else "instr"
     if without:
-        clauses.append(f"not ({_has_all('e', at, 'without', len(without))})")
-        values |= {f"without{number}": f" {form}" for number, form in enumerate(without)}
+        titled = _beginnings("without", without, at, "e")
+        clauses.append(f"not ({' and '.join(term.condition for term in titled)})")
+        for term in titled:
+            values |= term.values
     index_query = IndexQuery(
         clauses=tuple(clauses),
         values=values,
@@ -120,8 +139,8 @@ def _first_of_each_series(
     reader: Reader,
     index_query: IndexQuery,
     query: SearchQuery,
-    forms: tuple[str, ...],
-    without: tuple[str, ...],
+    forms: tuple[Alternatives, ...],
+    without: tuple[Alternatives, ...],
     at: str,
 ) -> IndexQuery:
     """Restrict a search to the first match of each series. A series in the previous part is not repeated."""
@@ -138,7 +157,12 @@ def _first_of_each_series(
 
     clause = is_first_of_series("e", fits, by=by)
     if without:
-        titled = has_date("e", lambda table: f"{fits(table)} and {_has_all(table, at, 'without', len(without))}")
+        titled = has_date(
+            "e",
+            lambda table: " and ".join(
+                (fits(table), *(term.condition for term in _beginnings("without", without, at, table)))
+            ),
+        )
         # A case expression, because the second condition need not be evaluated for most dates.
         clause = f"case when {clause} then not {titled} else false end"
     bounds = {"dates_after": reader.now, "dates_since": index_query.since, "dates_until": index_query.until}
@@ -146,14 +170,11 @@ def _first_of_each_series(
     return replace(index_query, clauses=(*index_query.clauses, clause), values=values)
 
 
-def _terms(query: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
+def _terms(query: SearchQuery, forms: tuple[Alternatives, ...], at: str, table: str) -> tuple[Term, ...]:
     """Conditions on ``table``, an alias of ``events``, that the word index can answer."""
     terms = [
-        *(_written(f"form{number}", form, at, table, is_beginning=True) for number, form in enumerate(forms)),
-        *(
-            _written(f"topic{number}", topic_term(topic), at, table, is_beginning=False)
-            for number, topic in enumerate(query.topics)
-        ),
+        *_beginnings("form", forms, at, table),
+        *(_topic(f"topic{number}", topic_term(topic), at, table) for number, topic in enumerate(query.topics)),
     ]
     if query.mode is not None:
         # Hybrid events match both modes.
@@ -167,15 +188,22 @@ def _terms(query: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> t
     return tuple(terms)
 
 
-def _has_all(table: str, at: str, name: str, number: int) -> str:
-    return " and ".join(f"{at}({table}.search_words, :{name}{one}) > 0" for one in range(number))
+def _beginnings(name: str, forms: tuple[Alternatives, ...], at: str, table: str) -> list[Term]:
+    """For each of ``forms``: a word of ``search_words`` must begin with one of its alternatives."""
+    return [_beginning(f"{name}{number}_", alternatives, at, table) for number, alternatives in enumerate(forms)]
 
 
-def _written(name: str, word: str, at: str, table: str, *, is_beginning: bool) -> Term:
-    """A term that must occur in ``search_words``, as a whole word or as a prefix."""
-    if is_beginning:
-        clause = beginning_clause(f"{table}.search_words", at, name, word)
-        return Term(clause, {name: f" {word}"}, (word,), is_beginning=True)
+def _beginning(name: str, alternatives: Alternatives, at: str, table: str) -> Term:
+    clauses = [
+        beginning_clause(f"{table}.search_words", at, f"{name}{number}", form)
+        for number, form in enumerate(alternatives)
+    ]
+    values = {f"{name}{number}": f" {form}" for number, form in enumerate(alternatives)}
+    return Term(f"({' or '.join(clauses)})", values, alternatives, is_beginning=True)
+
+
+def _topic(name: str, word: str, at: str, table: str) -> Term:
+    """A whole word that must occur in ``search_words``."""
     return Term(f"{at}({table}.search_words, :{name}) > 0", {name: f" {word} "}, (word,))
 
 

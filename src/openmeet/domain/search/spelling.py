@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from openmeet.i18n.markdown import folded
+
 # Shorter words than the first length are not corrected. From the second length on, two letters may be wrong.
 _LEAST, _LONG = 4, 8
 _LEAST_STEM: Final = 3
@@ -18,6 +20,19 @@ MOST_LETTERS: Final = 24
 _ENDINGS: Final = (
     *("innen", "ungen", "ings", "ing", "ung", "ies", "ers", "est", "ern", "en", "er", "es", "em", "ed", "ly"),
     *("s", "n", "e", "y"),
+)
+# Letters that German may insert between the parts of a compound, longest first.
+LINKS: Final = ("en", "er", "es", "s", "n", "e", "")
+# Common second parts of compounds in titles of events.
+SECOND_PARTS: Final = frozenset(
+    "abend nacht markt tour lauf fahrt treff treffen kreis runde fest feier kurs konzert kino film theater cafe garten"  # noqa: SIM905 - a list of words is easier to read without quotes
+    " park chor musik buch lesung spiel spiele club gruppe tanz gesprach vortrag fuhrung ausstellung fruhstuck brunch"
+    " party kuche training turnier rennen wanderung spaziergang werkstatt festival stunde stammtisch night walk ride"
+    " workshop".split()
+)
+# Parts that do not say what an event is about.
+_VAGUE: Final = frozenset(
+    {"abend", "club", "feier", "fest", "gruppe", "kreis", "kurs", "nacht", "night", "runde", "stunde", "treff"}
 )
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _REPEATED = re.compile(r"(.)\1\1+")
@@ -52,7 +67,7 @@ class Known:
         """Correct the words. None if nothing changes or if a word is like no known word.
 
         ``sure``: words that have no typing errors; only their endings may change. ``may_drop_words``: drop a word that
-        is like no known word, if another one is known.
+        is like no known word, if another one is known, and the unknown part of a compound.
         """
         corrected_words: list[CorrectedWord | None] = []
         rest = list(words)
@@ -64,7 +79,8 @@ class Known:
                 rest.pop(0)
                 corrected_words.append(CorrectedWord((joined,), self._shown(joined)))
             else:
-                corrected_words.append(self._correct(word, is_sure=word in sure))
+                found = self._correct(word, is_sure=word in sure)
+                corrected_words.append(found or (self._known_part(word) if may_drop_words else None))
         corrected = [one for one in corrected_words if one is not None]
         forms = [form for one in corrected for form in one.forms]
         if len(corrected) < len(corrected_words) and not (
@@ -83,7 +99,7 @@ class Known:
         # Prefer whole words: ``running`` becomes ``run`` rather than a prefix of ``runners``.
         endless = sorted(stems(typed), key=lambda stem: stem not in self.words)
         for stem in endless:
-            if self._is_beginning(stem):
+            if self._is_beginning(stem) if len(stem) >= _LEAST else self._is_word_or_first_part(stem):
                 return CorrectedWord((stem,), self._shown(stem))
         parts = self._parts(typed)
         if parts:
@@ -94,11 +110,20 @@ class Known:
     def _is_beginning(self, word: str) -> bool:
         return word in self.words or any(known.startswith(word) for known in self.words)
 
+    def _is_word_or_first_part(self, stem: str) -> bool:
+        """``nah`` is the first part of ``nahkurs``. Most other words with the same three letters mean something else."""
+        return stem in self.words or any(stem + second in self.words for second in SECOND_PARTS)
+
     def _shown(self, form: str) -> str:
-        """The original spelling of a word; for a prefix, that of the most frequent word that begins with it."""
-        if form not in self.words:
-            form = max((word for word in self.words if word.startswith(form)), key=self.words.__getitem__, default=form)
-        return self.written.get(form, form)
+        """The original spelling of a word; for a part of words, that of the most frequent word that begins with it."""
+        if form in self.written:
+            return self.written[form]
+        longer = [word for word in self.words if word.startswith(form) and word in self.written]
+        if not longer:
+            return form
+        written = self.written[max(longer, key=self.words.__getitem__)]
+        part = written[: len(form)]
+        return part if form in self.words and len(form) >= _LEAST and folded(part) == form else written
 
     def _other_spelling(self, word: str) -> str | None:
         """Find the known spelling of a word with umlauts, such as ``koln`` for ``koeln`` or the other way round."""
@@ -107,12 +132,26 @@ class Known:
             return plain
         return next(iter(self.umlauts.get(plain, ())), None)
 
+    def main_part(self, word: CorrectedWord) -> CorrectedWord:
+        """The part of a compound that says what an event is about. A word that was not split is returned as it is."""
+        main = next((form for form in reversed(word.forms) if form not in _VAGUE), word.forms[0])
+        return word if len(word.forms) == 1 else CorrectedWord((main,), self._shown(main))
+
     def _parts(self, word: str) -> tuple[str, ...]:
-        """Split ``bookclub`` into ``book`` and ``club``."""
-        for at in range(_LEAST_STEM, len(word) - _LEAST_STEM + 1):
-            if word[:at] in self.words and word[at:] in self.words:
-                return (word[:at], word[at:])
+        """Split ``bookclub`` into ``book`` and ``club``, and ``geburtstagsfeier`` into ``geburtstag`` and ``feier``."""
+        for head, tail in splits(word):
+            if tail in self.words and head in self.words:
+                return (head, tail)
         return ()
+
+    def _known_part(self, word: str) -> CorrectedWord | None:
+        """The known part of a compound whose other part is unknown, if it ends with a common second part."""
+        for head, tail in splits(word):
+            if SECOND_PARTS & {tail, *stems(tail)}:
+                for part in (tail, head):
+                    if part in self.words and part not in _VAGUE:
+                        return CorrectedWord((part,), self._shown(part))
+        return None
 
     def _nearest(self, word: str) -> str | None:
         most = _errors_in(word)
@@ -123,8 +162,12 @@ class Known:
             (distance, -self.words[known], known)
             for known in near
             if (distance := _distance(word, known)) <= most
-            # With two errors, the first letter must be right: ``klettern`` does not mean ``letters``.
-            and (distance == 1 or _first_sound(word) == _first_sound(known))
+            # With two errors, or in a short word, the first letter must be right: ``klettern`` does not mean ``letters``,
+            # and ``bier`` does not mean ``vier``.
+            and (
+                _first_sound(word) == _first_sound(known)
+                or (distance == 1 and (len(word) > _LEAST or sorted(word) == sorted(known)))
+            )
         )
         return ranked[0][2] if ranked else None
 
@@ -155,6 +198,22 @@ def stems(word: str) -> Iterator[str]:
             if stem[-1] == stem[-2] and len(stem) > _LEAST_STEM:
                 # ``running`` becomes ``run``.
                 yield stem[:-1]
+
+
+def splits(word: str) -> Iterator[tuple[str, str]]:
+    """The ways to split a word into two, without the letters that link them, the longest first part first."""
+    for at in range(len(word) - _LEAST_STEM, _LEAST_STEM - 1, -1):
+        for link in reversed(LINKS):
+            head = word[:at].removesuffix(link)
+            if word[:at].endswith(link) and len(head) >= _LEAST_STEM:
+                yield head, word[at:]
+
+
+def common_parts(word: str) -> Iterator[str]:
+    """Both parts of a compound that ends with a common second part."""
+    for head, tail in splits(word):
+        if tail in SECOND_PARTS:
+            yield from (head, tail)
 
 
 def without_umlauts(word: str) -> str:

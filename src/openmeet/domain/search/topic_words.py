@@ -4,11 +4,13 @@ The words are in English and German, and folded. They offer the topic in additio
 not change.
 """
 
+import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from openmeet.domain.events.vocabulary import Category
-from openmeet.domain.search.spelling import stems, without_umlauts
+from openmeet.domain.search.spelling import Known, common_parts, index_words, stems, without_umlauts
 from openmeet.i18n.markdown import folded
 
 _WORDS: Final[Mapping[Category, str]] = {
@@ -42,10 +44,26 @@ _TOPICS: Final[Mapping[str, Category]] = {
 
 def topic_of(words: Sequence[str]) -> Category | None:
     """The topic that the words are about. None if they match no topic or more than one."""
-    categories = {_TOPICS[form] for word in words for form in _forms(word) if form in _TOPICS}
+    categories = {category for word in words for category in _categories(without_umlauts(folded(word)))}
     return categories.pop() if len(categories) == 1 else None
 
 
-def _forms(word: str) -> set[str]:
-    plain = without_umlauts(folded(word))
-    return {plain, *stems(plain)}
+@functools.cache
+def spelled() -> Known:
+    """The words for topics, to correct the spelling of words that no event contains."""
+    written = {folded(word): word for words in _WORDS.values() for word in words.split()}
+    return index_words(Counter(written.keys()), written)
+
+
+def is_topic_word(word: str) -> bool:
+    """Whether the word, and not just a part of it, is one for a topic."""
+    return bool(_of_whole(without_umlauts(folded(word))))
+
+
+def _of_whole(plain: str) -> set[Category]:
+    return {_TOPICS[form] for form in (plain, *stems(plain)) if form in _TOPICS}
+
+
+def _categories(plain: str) -> set[Category]:
+    """Categories of a word, or else of the parts of a compound, such as ``Buchclub``."""
+    return _of_whole(plain) or {_TOPICS[part] for part in common_parts(plain) if part in _TOPICS}

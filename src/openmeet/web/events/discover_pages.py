@@ -166,11 +166,12 @@ async def _read_page(
             may_drop_words=True,
         )
         coming_events, forgiven = search_result.events, search_result.shown
-        if not coming_events and search_query.words and submitted.is_first_page:
-            more_named, forgiven = await search_hints.corrected_links(
+        if search_query.words and submitted.is_first_page and (search_result.is_corrected or not coming_events):
+            more_named, corrected_name = await search_hints.corrected_links(
                 request, reader, search_query, submitted.search_fields, zone, named_links
             )
             named_links += more_named
+            forgiven = forgiven if coming_events else corrected_name
         search_query, mended = (
             search_result.query,
             " ".join(search_result.query.words) if search_result.is_corrected else "",

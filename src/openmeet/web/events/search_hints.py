@@ -97,16 +97,20 @@ async def corrected_links(
     """The links for the corrected words that are not among ``name_links``, and the corrected spelling. The spelling
     is empty if there are no such links.
     """
+    db, linked_paths = database_of(request), {one.path for one in name_links}
     is_name = any(one.is_place for one in name_links)
-    corrected = await corrected_search.corrected_words(
-        database_of(request), reader, search_query.words, is_name=is_name, may_drop_words=True
-    )
-    if corrected is None:
-        return [], ""
-    linked_paths = {one.path for one in name_links}
-    links = await named_links(request, reader, replace(search_query, words=corrected.words), search_fields, zone)
-    further_links = [one for one in links if one.path not in linked_paths]
-    return further_links, corrected.shown if further_links else ""
+    # Names come first: ``Beker`` means Jonas Becker rather than a baker.
+    for corrected in (
+        None if is_name else await corrected_search.corrected_name(db, reader, search_query.words),
+        await corrected_search.corrected_words(db, reader, search_query.words, is_name=is_name, may_drop_words=True),
+    ):
+        if corrected is not None:
+            nearest = replace(search_query, words=corrected.words)
+            links = await named_links(request, reader, nearest, search_fields, zone)
+            further_links = [one for one in links if one.path not in linked_paths]
+            if further_links:
+                return further_links, corrected.shown
+    return [], ""
 
 
 async def _names_with(request: Request, reader: Reader, search_query: SearchQuery) -> list[NamedLink]:
