@@ -1,5 +1,6 @@
 """Tickets, accessibility, categories, tags and languages between two installations that read one repository."""
 
+import re
 from dataclasses import replace
 from html import unescape
 
@@ -133,7 +134,11 @@ async def test_if_both_edit_the_host_chooses(writers: tuple[Writers, Writers]):
     await run_until_idle(here, there)
     assert (await here.event()).content.tags == (await there.event()).content.tags == (wanted,)
     async with signed_in(site_on(side.deployment.db, side.deployment.clock), side.cleo.user_id) as browser:
-        assert "Tags" in (await browser.get(f"/events/{slug}/merged")).text
+        page = unescape((await browser.get(f"/events/{slug}/merged")).text)
+    assert "Tags" in page
+    assert re.search(r"<dt>Your account</dt><dd>@cleo", page)
+    assert re.search(r"<dt>Last synced</dt><dd>(?!Not yet)", page)
+    assert re.search(r"<dt>Other apps can read it</dt><dd><span.*Yes, ", page)
 
 
 async def test_an_app_that_does_not_know_the_details_removes_none(writers: tuple[Writers, Writers]):

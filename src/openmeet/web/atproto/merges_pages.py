@@ -24,6 +24,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.merge_decisions import KeptDecision
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
+from openmeet.network.records import whereabouts
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
@@ -234,8 +235,18 @@ def _routes(path: str, look: Look, choose: Choose) -> list[Route]:
 
 async def _merged_page(request: Request, look: Look, *, problem: Failure | None = None) -> Response:
     async with database_of(request).reader() as reader:
-        merged = await look(reader, caller_of(request), request.path_params["slug"])
-    context = {"merged": merged, "problem": "" if problem is None else problem.why}
+        caller = caller_of(request)
+        merged = await look(reader, caller, request.path_params["slug"])
+        where = None if merged.record_uri is None else await whereabouts.find(reader, merged.record_uri)
+        now = reader.now
+    context = {
+        "merged": merged,
+        "problem": "" if problem is None else problem.why,
+        "handle": where.handle if where else "",
+        "is_own_account": where is not None and where.owner == caller.user_id,
+        "synced": formatting.ago(where.synced_at, now) if where and where.synced_at else "",
+        "in_account": formatting.ago(where.in_account_since, now) if where and where.in_account_since else "",
+    }
     return page(request, "atproto/merged.html", context, status=200 if problem is None else 422)
 
 
