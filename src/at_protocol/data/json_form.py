@@ -41,7 +41,7 @@ def encode(value: Value) -> bytes:
 def _parse(text: bytes | str) -> object:
     try:
         if not isinstance(text, str):
-            text = str(text, "utf-8")
+            text = str(text, "utf-8-sig")  # without a byte order mark (RFC 8259 8.1)
         return json.loads(
             text,
             object_pairs_hook=_object,

@@ -46,6 +46,7 @@ DELIBERATE = (
         ("record keys", "a key that is taken", _500),
         ("applyWrites oddities", "a create of a key that is taken|an update of nothing|one twice", _500),
         ("app passwords", "a name that is taken", _500),
+        ("edges, imports", "nothing|nonsense|zeros", _500),
         ("other services", "* where it names a DID of a method that nobody knows", _500),
     ),
     _row(
@@ -57,19 +58,29 @@ DELIBERATE = (
         "errors are named as the protocol does, not by classes of JavaScript",
         ("*", "with a body that is too large", "error: PayloadTooLarge, reference: PayloadTooLargeError"),
         ("*", "with broken JSON|with a text|with null", "error: InvalidRequest, reference: SyntaxError"),
+        (
+            "edges, media types",
+            "more behind|a comment|a trailing comma|single quotes|NaN",
+            "error: InvalidRequest, reference: SyntaxError",
+        ),
+        ("edges, media types", "coded *", "error: InvalidRequest, reference: Error"),
+        ("edges, media types", "coded *", "error: UnsupportedMediaType, reference: UnsupportedMediaTypeError"),
     ),
     _row(
         "a body that is too large is refused by its length, before anybody is asked who sends it",
         ("*", "with a body that is too large", "header cache-control: absent, reference: private"),
+        ("edges, media types", "coded *", "header cache-control: absent, reference: private"),
     ),
     _row(
         "JSON is UTF-8 (RFC 8259 8.1); the reference replaces what it cannot read",
         ("*", "with JSON that is no UTF-8", _REFUSED),
+        ("edges, media types", "a lone surrogate", _REFUSED),
+        ("edges, media types", "as *charset=nonsense*", "HTTP status: 200, reference: 415|error: absent, reference: *"),
     ),
     _row(
         "what is not here is said by its own name, as the Lexicons or the sync methods of the reference have it",
         (
-            "com.atproto.sync.getBlo*|blobs|repositories|deactivated|taken down",
+            "com.atproto.sync.getBlo*|blobs|repositories|deactivated|taken down|edges, pages",
             "*",
             "error: Blo*NotFound, reference: InvalidRequest",
         ),
@@ -124,6 +135,7 @@ DELIBERATE = (
     _row(
         "what a write expects to find is checked also where nothing would change",
         ("com.atproto.repo.putRecord|swaps", "swapRecord is null|deleteRecord expecting one", _REFUSED),
+        ("edges, swaps", "putRecord of the same on *|deleteRecord of nothing on *", _REFUSED),
     ),
     _row(
         "whoever runs the host makes accounts without an invite code",
@@ -141,6 +153,15 @@ DELIBERATE = (
             _REFUSED,
         ),
         ("applyWrites oddities", "two of one key", _REFUSED),
+    ),
+    _row(
+        "a key twice can be read in two ways; a key with a meaning in JavaScript is a key like any other",
+        (
+            "edges, media types",
+            "a key twice*",
+            "HTTP status: 400, reference: *|error: InvalidRequest, reference: *",
+        ),
+        ("edges, media types", "__proto__", _GRANTED),
     ),
     _row(
         "a type with one fixed key has no other record, validated or not",
@@ -181,6 +202,7 @@ DELIBERATE = (
     _row(
         "what anybody may fetch, caches may keep for a while",
         ("blobs", "fetching *|HEAD of a blob", "header cache-control: *, reference: private"),
+        ("edges, pages", "* of the blob", "header cache-control: *, reference: private"),
     ),
     _row(
         "passwords and the names of app passwords are for people: neither empty nor endless, and not guessed at once",

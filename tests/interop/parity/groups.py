@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.interop.parity import addresses, app_view, people, reading, streaming, writing
+from tests.interop.parity import addresses, app_view, edges, people, reading, streaming, writing
 from tests.interop.parity.generated import ask_all, methods_of
 from tests.interop.parity.sides import Side
 
@@ -70,5 +70,6 @@ GROUPS: dict[str, Asking] = {
     **people.GROUPS,
     **addresses.GROUPS,
     **streaming.GROUPS,
+    **edges.GROUPS,
     **app_view.GROUPS,
 }
