@@ -133,6 +133,7 @@ EXCEPTIONS: Final = {
     "putAnswer": TokenScope.ANSWERS,
     "answerSeries": TokenScope.ANSWERS,
     "stopGoingToSeries": TokenScope.ANSWERS,
+    "confirmNewTimesOfSeries": TokenScope.ANSWERS,
     "askToConfirmAnswer": TokenScope.ANSWERS,
     "followSeries": TokenScope.ANSWERS,
     "followPerson": TokenScope.ANSWERS,

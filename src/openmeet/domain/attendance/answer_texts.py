@@ -12,6 +12,7 @@ from openmeet.domain.attendance.answer_bar import (
     GoingLeadsTo,
 )
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
+from openmeet.domain.attendance.moved_dates import ALL_DATES, MovedDates
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import is_too_large, largest_party, limits_of, registration_closes_at
 from openmeet.domain.events import time_and_place
@@ -125,6 +126,23 @@ def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
     if bar.state is AnswerState.MOVED and reply is RsvpReply.GOING:
         return gettext("Still works")
     return str(_GOING_LABELS[bar.going] if reply is RsvpReply.GOING else REPLY_LABELS[reply])
+
+
+def reply_labels(bar: AnswerBar, moved: MovedDates | None) -> dict[str, str]:
+    """Return the replies with their labels, for somebody who does not see the answer bar. With ``moved``, the first one
+    confirms all these dates.
+    """
+    labels = {reply.value: reply_label(bar, reply) for reply in bar.replies}
+    if moved is None:
+        return labels
+    if RsvpReply.GOING.value in labels:
+        labels[RsvpReply.GOING.value] = gettext("Only this date works")
+    return {ALL_DATES: confirm_all_label(moved.count)} | labels
+
+
+def confirm_all_label(count: int) -> str:
+    """Return the label of the button that confirms the new times of several dates of a series."""
+    return ngettext("The date still works", "All %(number)s dates still work", count)
 
 
 def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigures = NO_FIGURES) -> str:

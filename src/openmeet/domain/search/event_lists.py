@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from openmeet.domain.attendance.moved_dates import ASKS_ABOUT_NEW_TIME
 from openmeet.domain.events.co_host_queries import CO_HOSTED
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS, columns_of, event_of
@@ -54,9 +55,13 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
     """Upcoming events that need something from this person: a place is held for them, the event was moved since they
     answered, people ask to join their event, or they are invited.
 
-    Ordered by deadline or start, the earliest first.
+    Ordered by deadline or start, the earliest first. Of the moved dates of a series, only the first is listed, because
+    one answer confirms all of them.
     """
-    candidates = _Candidates(f"from {_HOSTED_OR_ANSWERED} where {_WAITING}", _DEADLINE, {"now": reader.now})
+    waiting = f"""
+        select e.id, {_DEADLINE} as deadline, {_PLACE_AMONG_MOVED} as place_among_moved
+          from {_HOSTED_OR_ANSWERED} where {_WAITING}"""
+    candidates = _Candidates(f"from ({waiting}) e where e.place_among_moved = 1", "e.deadline", {"now": reader.now})
     return await _first_shown(reader, user_id, candidates, None, limit)
 
 
@@ -82,7 +87,8 @@ async def coming_up(reader: Reader, user_id: UserId, *, upcoming: int, hosted: i
     rows = await reader.fetch(
         f"""
         with mine as materialized (
-            select e.id, {_START} as start, {_DEADLINE} as deadline, {flags}
+            select e.id, {_START} as start, {_DEADLINE} as deadline, {flags},
+                   {_PLACE_AMONG_MOVED} as place_among_moved
               from {_HOSTED_OR_ANSWERED} where {_COMING_UP} and e.is_draft = 0
         )
         select list, id from (
@@ -92,7 +98,7 @@ async def coming_up(reader: Reader, user_id: UserId, *, upcoming: int, hosted: i
             select * from (select 'hosted' as list, start as place, id from mine where is_hosted = 1
                             order by start, id limit :hosted) as h
             union all
-            select * from (select 'waiting' as list, deadline as place, id from mine where is_waiting = 1
+            select * from (select 'waiting' as list, deadline as place, id from mine where is_waiting = 1 and place_among_moved = 1
                             order by deadline, id limit :waiting) as w
         ) as ids order by list, place, id
         """,
@@ -178,7 +184,8 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
 # Uses the person's indexes. With "or" over a row and a joined one, every event would be checked.
 _HOSTED_IDS: Final = f"select o.id as event_id from events o where o.author_id = :user_id union {CO_HOSTED}"
 _ANSWERS: Final = (
-    "select r.event_id, r.status, r.offered_until, r.known_starts_at from attendances r where r.user_id = :user_id"
+    "select r.event_id, r.status, r.pending_for, r.offered_until, r.known_starts_at from attendances r"
+    " where r.user_id = :user_id"
 )
 # Events ``e`` with the person's RSVPs ``a``, for a FROM clause.
 _HOSTED: Final = f"""({_HOSTED_IDS}) h join events e on e.id = h.event_id
@@ -186,10 +193,10 @@ _HOSTED: Final = f"""({_HOSTED_IDS}) h join events e on e.id = h.event_id
 _ANSWERED: Final = f"({_ANSWERS}) a join events e on e.id = a.event_id"
 # All of the person's RSVPs are read at once, because looking them up one by one takes as long as reading the events.
 _HOSTED_OR_ANSWERED: Final = f"""(
-            select x.event_id, max(x.status) as status, max(x.offered_until) as offered_until,
-                   max(x.known_starts_at) as known_starts_at
+            select x.event_id, max(x.status) as status, max(x.pending_for) as pending_for,
+                   max(x.offered_until) as offered_until, max(x.known_starts_at) as known_starts_at
               from ({_ANSWERS}
-                    union all select h.event_id, '', null, null from ({_HOSTED_IDS}) h) x group by x.event_id) a
+                    union all select h.event_id, '', null, null, null from ({_HOSTED_IDS}) h) x group by x.event_id) a
               join events e on e.id = a.event_id"""
 _SOURCES: Final = {
     MyEvents.UPCOMING: _HOSTED_OR_ANSWERED,
@@ -205,8 +212,13 @@ _COMING_UP = "(e.over_at is null or e.over_at > :now)"
 _WAITING: Final = f"""
     {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
     and (a.status = 'invited' or a.status = 'waitlisted' and a.offered_until > :now
-      or a.status in ('attending', 'waitlisted', 'pending') and a.known_starts_at <> e.starts_at
+      or {ASKS_ABOUT_NEW_TIME}
       or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending'))
+"""
+# 1 for the date that represents all moved dates of a series that the person is asked about, and for every other event.
+_PLACE_AMONG_MOVED: Final = f"""
+    row_number() over (partition by case when e.series_id is not null and {ASKS_ABOUT_NEW_TIME} then e.series_id else e.id end
+                       order by e.starts_at, e.id)
 """
 _SHOWN_AS_MINE = (
     "e.deleted_at is null",

@@ -12,7 +12,7 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_many
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import reevaluation, registration
+from openmeet.domain.attendance import moved_dates, reevaluation, registration
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -83,6 +83,30 @@ async def answer_all(
             is_host_notified |= event.id not in before or before[event.id].status is not saved.status
     await emails.enqueue(tx, series, caller, coming, before)
     return outcomes
+
+
+async def confirm_new_times(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, through: ChangeChannel = ChangeChannel.PAGE
+) -> int:
+    """Confirm the new times of all dates that were moved since the caller answered. Returns how many were confirmed.
+
+    A date that no longer accepts the answer, or asks a new question, is left for its own page. Raises NotFound if there
+    is no such series, or the caller may not see it and has answered none of its moved dates.
+    """
+    series = await queries.lock_by_slug(tx, slug)
+    moved = [] if series is None else await moved_dates.slugs_of_moved(tx, caller.user_id, series.id)
+    if not moved:
+        await agenda.require_visible(tx, series, caller.user_id)
+    confirmed = 0
+    for date in moved:
+        try:
+            await attendance.answer(
+                tx, caller, date, RsvpReply.GOING, through=through, notifies_hosts=False, is_single=False
+            )
+        except (NotFound, Refused, InvalidForm):
+            continue
+        confirmed += 1
+    return confirmed
 
 
 async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: bool) -> int:

@@ -13,6 +13,7 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
+from openmeet.domain.attendance.moved_dates import MovedDates, several_moved
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.model import Event, EventId
@@ -340,6 +341,8 @@ async def _story(
     offer = next((point.action for point in news_points if point.action), "")
     bar = await _answer_bar_of(tx, event, user.id, own_rsvp) if answer_url and not offer else None
     has_answered = has_answered and (bar is None or bar.state is not AnswerState.MOVED)
+    in_series = event.place_in_series if bar is not None and bar.state is AnswerState.MOVED else None
+    moved = None if in_series is None else await several_moved(tx, user.id, in_series.series_id)
     place = tuple(one_line(line) for line in lines_without_own_country(seen.place, zone))
     changes = [change for one in news_points for change in one.changes]
     return Story(
@@ -355,7 +358,7 @@ async def _story(
         answer_url=answer_url,
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
         asks_for_answer=bool(answer_url and (offer or not has_answered)),
-        replies=() if bar is None or has_answered else _replies(bar, answer_url),
+        replies=() if bar is None or has_answered else _replies(bar, answer_url, moved),
         cover_url=cover_url(head, event) if news_points[0].kind is kinds.INVITED else "",
     )
 
@@ -365,8 +368,10 @@ async def _answer_bar_of(tx: Transaction, event: Event, person: UserId, own_rsvp
     return answer_bar_of(await bar_input_of(tx, event, person, rsvp=own_rsvp, settings=settings))
 
 
-def _replies(bar: AnswerBar, answer_url: str) -> tuple[tuple[str, str], ...]:
-    return tuple((f"{answer_url}?reply={reply}", answer_texts.reply_label(bar, reply)) for reply in bar.replies)
+def _replies(bar: AnswerBar, answer_url: str, moved: MovedDates | None) -> tuple[tuple[str, str], ...]:
+    """The replies as URLs with labels. ``moved``: the dates of the series that one reply can confirm."""
+    replies = answer_texts.reply_labels(bar, moved)
+    return tuple((f"{answer_url}?reply={reply}", label) for reply, label in replies.items())
 
 
 def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[Story]:

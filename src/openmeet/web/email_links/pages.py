@@ -19,6 +19,7 @@ from openmeet.domain.attendance.answer_bar import AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
+from openmeet.domain.attendance.moved_dates import ALL_DATES, several_moved
 from openmeet.domain.attendance.queries import find as answer_of
 from openmeet.domain.attendance.registration import of_event as registration_settings_of
 from openmeet.domain.attendance.rules import rsvp_gives_access
@@ -33,6 +34,9 @@ from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.series import standing_rsvps
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.series.queries import by_id as series_by_id
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -69,9 +73,11 @@ async def show_answer(request: Request) -> Response:
 
 async def save_reply(request: Request) -> Response:
     """RSVP as the recipient of the e-mail. The link is valid for this event only. The form includes the host's
-    questions.
+    questions. If several dates of the series were moved, the recipient can also confirm them all.
     """
     form = await read_form(request)
+    if form.get("reply") == ALL_DATES:
+        return await _confirm_new_times(request)
     try:
         reply = RsvpReply(form.get("reply", ""))
     except ValueError:
@@ -95,6 +101,21 @@ async def save_reply(request: Request) -> Response:
             own_rsvp = await answer_of(reader, event.id, link.user_id)
             form_state = form_with_problems(form, wrong)
             return await _answer_page(reader, request, event, link.user_id, own_rsvp, form_state=form_state, status=400)
+
+
+async def _confirm_new_times(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        link, event = await _answerable(tx, request)
+        user = await user_by_id(tx, link.user_id)
+        series = (
+            None if event.place_in_series is None else await series_by_id(tx, SeriesId(event.place_in_series.series_id))
+        )
+        if user is None or series is None:
+            raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
+        caller = Caller(user.id, user.display_name)
+        await standing_rsvps.confirm_new_times(tx, caller, series.slug, through=ChangeChannel.MAIL)
+        own_rsvp = await answer_of(tx, event.id, link.user_id)
+        return await _answer_page(tx, request, event, link.user_id, own_rsvp, is_new=True)
 
 
 async def show_ticket(request: Request) -> Response:
@@ -160,6 +181,9 @@ async def _answer_page(
     bar_input = await bar_input_of(reader, event, user_id, rsvp=own_rsvp, settings=registration_settings)
     bar = answer_bar_of(bar_input)
     requested_reply = request.query_params.get("reply", "")
+    in_series = event.place_in_series if bar.state is AnswerState.MOVED else None
+    moved = None if in_series is None else await several_moved(reader, user_id, in_series.series_id)
+    replies = answer_texts.reply_labels(bar, moved)
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
     is_open_to_all = await may_see(reader, event, None, has_rsvp_access=False)
     figures = AnswerFigures(waiting_before=await waitlist.before(reader, own_rsvp) if own_rsvp else 0)
@@ -172,8 +196,8 @@ async def _answer_page(
         "takes_answers": bool(bar.replies) and not is_past,
         # The reply that was chosen in the e-mail comes first, because the first button stands out.
         "replies": [
-            (reply.value, answer_texts.reply_label(bar, reply), reply is bar.current_reply)
-            for reply in sorted(bar.replies, key=lambda reply: reply.value != requested_reply)
+            (reply, replies[reply], bar.current_reply is not None and reply == bar.current_reply.value)
+            for reply in sorted(replies, key=lambda reply: reply != requested_reply)
         ],
         "fields": fields,
         "typed": form_state or FormState(values_of(own_rsvp)),

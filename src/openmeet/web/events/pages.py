@@ -11,8 +11,9 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import host_decisions, lists, registration, shown_counts
+from openmeet.domain.attendance import answer_texts, host_decisions, lists, registration, shown_counts
 from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.model import (
     SEATED,
     SHOWN,
@@ -23,6 +24,7 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
     RsvpSource,
 )
+from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.shown_counts import counts_shown
@@ -190,6 +192,7 @@ async def _event_context(
             "suggests_following": await _suggests_following(reader, event, own_rsvp) if series else False,
             "meanwhile": [] if says_no else await conflicts_of(reader, event, viewer.user_id),
             "bar": bar,
+            **await _moved_context(reader, event, viewer.user_id, bar.state),
             "places_left": shown_counts.places_left(event, people.counts),
             "related": [] if viewer.is_hosting else await _related_events(reader, request, event, viewer.user_id),
             "asks_to_publish": services(request).asks_to_publish,
@@ -308,6 +311,13 @@ async def _hosting_context(
         if view.takes_answers(event, reader.now)
         else "",
     }
+
+
+async def _moved_context(reader: Reader, event: Event, viewer: UserId | None, state: AnswerState) -> dict[str, object]:
+    """The moved dates of the event's series that the viewer is asked about, if there are several."""
+    place = event.place_in_series if state is AnswerState.MOVED else None
+    moved = None if viewer is None or place is None else await several_moved(reader, viewer, place.series_id)
+    return {"moved": moved, "confirm_all_label": answer_texts.confirm_all_label(moved.count) if moved else ""}
 
 
 def _edit_path(event: Event, series: Within | None, context: Mapping[str, object]) -> str:

@@ -10,11 +10,12 @@ from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerState
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.moved_dates import MovedDates, moved_dates
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import event_lists
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, ListedFacts, card_of
 
@@ -43,12 +44,13 @@ class HomeButton:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRow:
-    """An event that waits for this person, with buttons to answer it."""
+    """An event that waits for this person, with buttons to answer it. ``action`` is the path of their form."""
 
     card: EventCard
     sentence: str
     when: str
     buttons: tuple[HomeButton, ...]
+    action: str
 
 
 async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[WaitingRow]:
@@ -63,19 +65,27 @@ async def rows_of(
     reader: Reader, public_url: str, viewer: UserId, first: Sequence[Event], facts: ListedFacts
 ) -> list[WaitingRow]:
     """Rows for the waiting events that the person can answer now. ``first``: the first ``READ_WAITING`` of them."""
-    rows = _answerable(first, facts)
-    if len(rows) < MOST_WAITING and len(first) == READ_WAITING:
+    waiting = _answerable(first, facts)
+    if len(waiting) < MOST_WAITING and len(first) == READ_WAITING:
         events = await event_lists.waiting_for(reader, viewer, _READ_AT_MOST)
-        rows = _answerable(events, await facts_of(reader, public_url, viewer, events))
-    return rows
+        facts = await facts_of(reader, public_url, viewer, events)
+        waiting = _answerable(events, facts)
+    moved = {
+        event.id: event.place_in_series.series_id
+        for event in waiting
+        if event.place_in_series is not None and facts.bars[event.id].state is AnswerState.MOVED
+    }
+    moved_by_series = await moved_dates(reader, viewer, set(moved.values()))
+    return [_waiting_row(event, facts, moved_by_series.get(moved.get(event.id, ""))) for event in waiting]
 
 
-def _answerable(events: Sequence[Event], facts: ListedFacts) -> list[WaitingRow]:
-    waiting = [event for event in events if facts.bars[event.id].state in _WAITING]
-    return [_waiting_row(event, facts) for event in waiting[:MOST_WAITING]]
+def _answerable(events: Sequence[Event], facts: ListedFacts) -> list[Event]:
+    return [event for event in events if facts.bars[event.id].state in _WAITING][:MOST_WAITING]
 
 
-def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
+def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> WaitingRow:
+    if moved is not None and moved.count > 1:
+        return _moved_series_row(event, facts, moved)
     bar_input, bar = facts.bar_inputs[event.id], facts.bars[event.id]
     card = card_of(event, facts)
     sentence = answer_texts.sentence_of(bar, bar_input, AnswerFigures(host=card.host))
@@ -96,4 +106,20 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
             buttons.append(HomeButton(words, accessible_name, reply=RsvpReply(action.value).value))
         elif action is AnswerAction.DECIDE:
             buttons.append(HomeButton(words, accessible_name, path=f"{path}/attendees?tab=asking"))
-    return WaitingRow(card, sentence, starts, tuple(buttons))
+    return WaitingRow(card, sentence, starts, tuple(buttons), f"{path}/answer")
+
+
+def _moved_series_row(event: Event, facts: ListedFacts, moved: MovedDates) -> WaitingRow:
+    """One row for the moved dates of a series. ``event`` is the first of them."""
+    card, path = card_of(event, facts), f"/series/{quote(moved.series_slug)}"
+    sentence = ngettext(
+        "%(number)s date moved since you answered. The next one is now",
+        "%(number)s dates moved since you answered. The next one is now",
+        moved.count,
+    )
+    confirm, look = answer_texts.confirm_all_label(moved.count), gettext("See each date")
+    buttons = (
+        HomeButton(confirm, f"{confirm}: {card.title}", reply=RsvpReply.GOING.value),
+        HomeButton(look, f"{look}: {card.title}", path=path),
+    )
+    return WaitingRow(card, sentence, time_and_place.short_start_label(event), buttons, f"{path}/new-times")

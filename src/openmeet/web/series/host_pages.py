@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import kinds
@@ -32,6 +32,7 @@ def routes() -> list[Route]:
     return [
         Route("/series/{slug}/follow", follow, methods=["POST"]),
         Route("/series/{slug}/answer", answer_all, methods=["POST"]),
+        Route("/series/{slug}/new-times", confirm_new_times, methods=["POST"]),
         Route("/series/{slug}/cancel", show_cancel, methods=["GET"]),
         Route("/series/{slug}/cancel", cancel, methods=["POST"]),
         Route("/series/{slug}/pause", show_pause, methods=["GET"]),
@@ -71,6 +72,16 @@ async def answer_all(request: Request) -> Response:
         series = await agenda.visible(tx, slug, caller.user_id)
         own_dates = (await date_queries.of_series(tx, [series.id], caller.user_id))[series.id]
     return go(f"/series/{quote(slug)}", flash="dates_answered", numbers=(own_dates.going, own_dates.dates))
+
+
+async def confirm_new_times(request: Request) -> Response:
+    """Confirm the new times of all moved dates that the person answered. ``next`` is the page that asked."""
+    caller, slug = caller_of(request), _slug(request)
+    form = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        confirmed = await standing_rsvps.confirm_new_times(tx, caller, slug)
+    back = local_path(form.get("next", ""), f"/series/{quote(slug)}")
+    return go(back, flash="new_times_confirmed", numbers=(confirmed,))
 
 
 async def show_cancel(request: Request) -> Response:

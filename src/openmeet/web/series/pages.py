@@ -10,10 +10,11 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
-from openmeet.domain.attendance import registration
+from openmeet.domain.attendance import answer_texts, registration
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import seeing
@@ -139,8 +140,15 @@ async def _dates_context(
         "going": RsvpReply.GOING.value,
         "following": None if viewer is None else await follower_queries.following(reader, series.id, viewer),
         "standing_rsvp": standing_rsvp,
+        **await _moved_context(reader, series, viewer),
         "my_dates": None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id],
     }
+
+
+async def _moved_context(reader: Reader, series: Series, viewer: UserId | None) -> dict[str, object]:
+    """The dates that were moved since the viewer answered, if there are several. A single one is marked in the list."""
+    moved = None if viewer is None else await several_moved(reader, viewer, series.id)
+    return {"moved": moved, "confirm_all_label": answer_texts.confirm_all_label(moved.count) if moved else ""}
 
 
 async def _bar_inputs(

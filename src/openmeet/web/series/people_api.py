@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance.model import ChangeChannel
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import actions, agenda, follower_queries, ownership, queries, standing_rsvps
 from openmeet.domain.series.reasons import SeriesReason
@@ -22,6 +23,7 @@ from openmeet.web.series.schemas import (
     FollowerOutput,
     HeirList,
     HeirOutput,
+    NewTimesConfirmed,
     OfferedList,
     OfferedSeries,
     OfferInput,
@@ -65,6 +67,13 @@ async def stop_going(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         count = await standing_rsvps.stop(tx, caller, slug_of(request), withdraws=withdraw == "true")
     return json_response(Withdrawn(count))
+
+
+async def confirm_new_times(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        count = await standing_rsvps.confirm_new_times(tx, caller, slug_of(request), through=ChangeChannel.API)
+    return json_response(NewTimesConfirmed(count))
 
 
 async def list_heirs(request: Request) -> Response:
@@ -146,6 +155,15 @@ OPERATIONS = (
         stop_going,
         {200: Withdrawn},
         parameters=(_WITHDRAW,),
+        failures=(404,),
+    ),
+    ApiOperation(
+        "POST",
+        "/api/series/{slug}/answer/new-times",
+        "confirmNewTimesOfSeries",
+        "Confirm the new times of all dates that were moved since the caller answered",
+        confirm_new_times,
+        {200: NewTimesConfirmed},
         failures=(404,),
     ),
     ApiOperation(

@@ -410,6 +410,12 @@ class FollowerList(msgspec.Struct, rename="camel"):
     next_cursor: str | None
 
 
+class NewTimesConfirmed(msgspec.Struct, rename="camel"):
+    """Confirmed new times. ``confirmed`` is the number of dates."""
+
+    confirmed: int
+
+
 class Withdrawn(msgspec.Struct, rename="camel"):
     """The number of dates from which the caller withdrew."""
 

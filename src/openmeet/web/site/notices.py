@@ -44,10 +44,17 @@ def _answers_declined(declined: int) -> str:
     return gettext("%(declined)s declined. We’re letting them know.", declined=declined)
 
 
+def _new_times_confirmed(dates: int) -> str:
+    if not dates:
+        return gettext("There was nothing left to confirm.")
+    return ngettext("You’ve confirmed the new time.", "You’ve confirmed %(number)s dates at their new time.", dates)
+
+
 NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
     "dates_answered": (2, _dates_answered),
     "answers_approved": (2, _answers_approved),
     "answers_declined": (1, _answers_declined),
+    "new_times_confirmed": (1, _new_times_confirmed),
 }
 
 

@@ -1,0 +1,76 @@
+"""Dates of a series that were moved since a person answered them.
+
+The person is asked once for all of these dates. Each can also be answered by itself. ``known_starts_at`` of the RSVPs
+decides (``rules.is_moved_since``), so nothing is stored when a host moves a series.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from groundwork.clock import DAY
+from groundwork.database.transaction import Reader
+from openmeet.domain.events.co_host_queries import CO_HOSTED
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.users.model import UserId
+
+# The name, in e-mails and forms, of the reply that confirms all moved dates of a series.
+ALL_DATES: Final = "all_dates"
+
+# SQL condition: the person ``:user_id``, whose RSVP is ``a``, is asked whether the new time of the event ``e`` works. Must
+# agree with ``answer_bar.AnswerState.MOVED``.
+ASKS_ABOUT_NEW_TIME: Final = f"""
+    (a.status in ('attending', 'waitlisted', 'pending') and coalesce(a.pending_for, 'approval') = 'approval'
+     and not (a.status = 'waitlisted' and coalesce(a.offered_until, 0) > :now)
+     and e.starts_at > :now
+     and abs(a.known_starts_at - e.starts_at) >= case when e.is_all_day = 1 then {DAY // 2} else 1 end
+     and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
+     and e.author_id <> :user_id and e.id not in ({CO_HOSTED}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MovedDates:
+    """The moved dates of one series that a person is asked about. ``count`` is at least 1."""
+
+    series_slug: str
+    count: int
+
+
+async def moved_dates(reader: Reader, user_id: UserId, series_ids: Collection[str]) -> dict[str, MovedDates]:
+    """The moved dates of each of these series. Series without any are left out."""
+    if not series_ids:
+        return {}
+    rows = await reader.fetch(
+        f"""
+        select s.id, s.slug, count(*) as found
+          from attendances a join events e on e.id = a.event_id join event_series s on s.id = e.series_id
+         where a.user_id = :user_id and e.series_id in :series_ids and {ASKS_ABOUT_NEW_TIME}
+         group by s.id, s.slug order by s.id
+        """,
+        user_id=user_id,
+        series_ids=sorted(series_ids),
+        now=reader.now,
+    )
+    return {row["id"]: MovedDates(row["slug"], int(row["found"])) for row in rows}
+
+
+async def several_moved(reader: Reader, user_id: UserId, series_id: str) -> MovedDates | None:
+    """The moved dates of a series, if there are several, so that one answer can confirm them all; otherwise None."""
+    moved = (await moved_dates(reader, user_id, [series_id])).get(series_id)
+    return None if moved is None or moved.count == 1 else moved
+
+
+async def slugs_of_moved(reader: Reader, user_id: UserId, series_id: str) -> list[EventSlug]:
+    """The moved dates of a series that the person is asked about, by start."""
+    rows = await reader.fetch(
+        f"""
+        select e.slug from attendances a join events e on e.id = a.event_id
+         where a.user_id = :user_id and e.series_id = :series_id and {ASKS_ABOUT_NEW_TIME}
+         order by e.starts_at, e.id
+        """,
+        user_id=user_id,
+        series_id=series_id,
+        now=reader.now,
+    )
+    return [EventSlug(row["slug"]) for row in rows]
