@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
-from openmeet.domain.notifications.kinds import Rejection, SubjectType
+from openmeet.domain.notifications.kinds import NEW_ANSWER, NewAnswer, Rejection, SubjectType
 from openmeet.domain.notifications.queries import Notification, newest
 from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import EventCursor
@@ -74,6 +75,53 @@ async def notification_lines(
     facts = await facts_of(reader, news, viewer)
     shown = ((one, _line_of(one, facts)) for one in news)
     return [(one, _with_person(one, item, facts)) for one, item in shown if item is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationBundle:
+    """Notifications of one kind about one subject, newest first, all read or all unread. ``headline`` speaks of all of
+    them if ``is_collective``, otherwise of the newest.
+    """
+
+    newest: Notification
+    headline: NotificationLine
+    lines: tuple[NotificationLine, ...]
+    is_collective: bool
+
+
+async def notification_bundles(
+    reader: Reader, news: Sequence[Notification], viewer: UserId
+) -> list[NotificationBundle]:
+    """The texts of these notifications, similar ones together, in the order of the newest of each bundle. Notifications
+    that the person may no longer see are left out.
+    """
+    facts = await facts_of(reader, news, viewer)
+    bundles: dict[tuple[str, ...], list[tuple[Notification, NotificationLine]]] = {}
+    for notification in news:
+        if (line := _line_of(notification, facts)) is not None:
+            kind = notification.kind.name if line.path else notification.id
+            key = (kind, notification.subject_id, str(line.is_unread), _answer_of(notification))
+            bundles.setdefault(key, []).append((notification, _with_person(notification, line, facts)))
+    return [_bundle_of(similar, facts) for similar in bundles.values()]
+
+
+def _answer_of(notification: Notification) -> str:
+    """What an answer was. Only people with the same answer share a line."""
+    if not isinstance(notification.payload, NewAnswer):
+        return ""
+    answer = notification.payload.answer
+    return AttendanceStatus.ATTENDING if answer == AttendanceStatus.ATTENDED else answer
+
+
+def _bundle_of(similar: Sequence[tuple[Notification, NotificationLine]], facts: Facts) -> NotificationBundle:
+    newest_one, headline = similar[0]
+    payloads = [notification.payload for notification, _ in reversed(similar)]
+    is_collective = newest_one.kind is NEW_ANSWER and len({payload.person_id for payload in payloads}) > 1
+    if is_collective:
+        event = facts.of_event(facts.events[EventId(newest_one.subject_id)])
+        before, after = texts.line(newest_one.kind, newest_one.payload, event, facts.names, payloads=payloads)
+        headline = replace(headline, before=before, after=after)
+    return NotificationBundle(newest_one, headline, tuple(line for _, line in similar), is_collective)
 
 
 def _with_person(notification: Notification, item: NotificationLine, facts: Facts) -> NotificationLine:

@@ -73,10 +73,13 @@ def line(
     present: Present,
     names: Mapping[UserId, str],
     *,
+    payloads: Sequence[Payload] = (),
     is_shut_out: bool = False,
 ) -> tuple[str, str]:
-    """The text before and after the title. ``is_shut_out``: the reader may no longer see the subject."""
-    context = _template_context(payload, [payload], present, names, _TITLE, is_shut_out=is_shut_out)
+    """The text before and after the title. ``payloads``: those of all notifications that share this line.
+    ``is_shut_out``: the reader may no longer see the subject.
+    """
+    context = _template_context(payload, payloads or [payload], present, names, _TITLE, is_shut_out=is_shut_out)
     before, _, after = _one_line(_render_block(kind, "line", context)).partition(_TITLE)
     return before, after
 

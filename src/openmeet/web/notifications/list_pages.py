@@ -25,7 +25,7 @@ from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.notifications import content
-from openmeet.emails.notifications.content import NotificationLine
+from openmeet.emails.notifications.content import NotificationBundle, NotificationLine
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.recurrence import wall_time
 from openmeet.web.events.host_tasks import host_tasks
@@ -113,14 +113,15 @@ class FilterLink:
 
 @dataclass(frozen=True, slots=True)
 class NewsBundle:
-    """A row: the newest notification, and older ones of the same kind about the same subject. ``picture`` is empty if
-    the subject has none.
+    """A row: similar notifications. ``line`` is about the newest of them, or about all if ``is_collective``; ``more`` has
+    those that it does not show one by one. ``picture`` is empty if the subject has none.
 
     If several people are involved, ``faces`` shows them.
     """
 
     line: NotificationLine
-    more: list[NotificationLine]
+    more: Sequence[NotificationLine]
+    is_collective: bool
     picture: str
     tone: int
     created_at: Instant
@@ -145,27 +146,27 @@ async def show(request: Request) -> Response:
             reader, caller.user_id, cursor, kinds=kinds, is_unread=shows is NotificationFilter.UNREAD
         )
         unread = await count_unread_by_kind(reader, caller.user_id)
-        items = await content.notification_lines(reader, news, caller.user_id)
+        bundles = await content.notification_bundles(reader, news, caller.user_id)
         is_first = not cursor and shows is NotificationFilter.ALL
         waiting = (
             [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
         )
-        pictures = await _event_pictures(reader, [one for one, line in items if line.path])
-        people = [line.person_id for _, line in items if line.person_id is not None]
-        bundles = _bundles(items, pictures, await portraits_of(reader, caller.user_id, people))
+        pictures = await _event_pictures(reader, [one.newest for one in bundles if one.headline.path])
+        people = [line.person_id for one in bundles for line in one.lines if line.person_id is not None]
+        rows = _rows(bundles, pictures, await portraits_of(reader, caller.user_id, people))
         context = {
             "waiting": waiting,
             "tasks": await host_tasks(reader, caller.user_id, services(request).code_key) if is_first else [],
             "filters": _filters(unread, shows),
             "shows": shows.value,
             "empty": _EMPTY[shows],
-            "parts_shown": _by_time(bundles, reader.now, await _viewer_zone(request, reader, caller.user_id)),
+            "parts_shown": _by_time(rows, reader.now, await _viewer_zone(request, reader, caller.user_id)),
             "older": older,
             "is_older": bool(cursor),
             # Reading a filtered list must not mark the rest as read.
             "has_unread": bool(unread) and shows in {NotificationFilter.ALL, NotificationFilter.UNREAD},
             # The clock of another process may be ahead of this one's.
-            "until": max([reader.now, *(one.created_at for one, _ in items)]),
+            "until": max([reader.now, *(one.newest.created_at for one in bundles)]),
         }
     return page(request, "notifications/list.html", context)
 
@@ -203,25 +204,19 @@ def _by_time(bundles: Sequence[NewsBundle], now: Instant, zone: str) -> list[tup
     return [(words, some) for words, some in parts.items() if some]
 
 
-def _bundles(
-    items: Sequence[tuple[Notification, NotificationLine]],
-    pictures: Mapping[str, tuple[str, int]],
-    portraits: Portraits,
+def _rows(
+    bundles: Sequence[NotificationBundle], pictures: Mapping[str, tuple[str, int]], portraits: Portraits
 ) -> list[NewsBundle]:
-    """Bundle notifications of one kind about one subject into one row, separately for read and unread ones. The row
-    takes the place of its newest notification.
-    """
-    bundles: dict[tuple[str, str, bool], list[NotificationLine]] = {}
-    looks: dict[tuple[str, str, bool], tuple[str, int]] = {}
-    newest: dict[tuple[str, str, bool], Instant] = {}
-    for one, line in items:
-        key = (one.kind.name if line.path else one.id, one.subject_id, line.is_unread)
-        bundles.setdefault(key, []).append(line)
-        newest.setdefault(key, one.created_at)
-        looks[key] = pictures.get(one.subject_id, ("", tone_of(one.subject_id)))
     return [
-        NewsBundle(lines[0], lines[1:], *looks[key], newest[key], _line_avatars(lines, portraits))
-        for key, lines in bundles.items()
+        NewsBundle(
+            one.headline,
+            one.lines if one.is_collective else one.lines[1:],
+            one.is_collective,
+            *pictures.get(one.newest.subject_id, ("", tone_of(one.newest.subject_id))),
+            one.newest.created_at,
+            _line_avatars(one.lines, portraits),
+        )
+        for one in bundles
     ]
 
 
