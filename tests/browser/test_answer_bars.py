@@ -19,7 +19,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from tests.browser.browsers import PHONE, Deployment, context
-from tests.browser.test_every_page import found_on
+from tests.browser.page_problems import problems_of_pages
 from tests.external_dependencies import needs
 from tests.openmeet.attendance.test_answers import from_network
 from tests.openmeet.groups.people import group_by
@@ -196,4 +196,6 @@ async def test_event_page_is_usable_in_each_state(
         for state in states:
             shown = await (await opened.request.get(paths[state])).text()
             assert f'data-live-list="{state.value} ' in shown, state
-    assert await found_on(browser, openmeet, {state.value: paths[state] for state in states}, session.token) == []
+    assert (
+        await problems_of_pages(browser, openmeet, {state.value: paths[state] for state in states}, session.token) == []
+    )

@@ -10,7 +10,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import UserId
 from tests.browser.browsers import DESK, PHONE, Deployment, context
-from tests.browser.test_every_page import found_on
+from tests.browser.page_problems import problems_of_pages
 from tests.external_dependencies import needs
 from tests.openmeet.calendars.full_month import calendar, full_month
 from tests.openmeet.site_under_test import event_by, person
@@ -78,7 +78,7 @@ async def test_each_calendar_view_is_usable(browser: Browser, openmeet: Deployme
         "empty month": "/my/calendar?on=2027-05-01",
         "settings": "/settings/calendars",
     }
-    assert await found_on(browser, openmeet, paths, token) == []
+    assert await problems_of_pages(browser, openmeet, paths, token) == []
 
 
 async def test_without_scripts_every_step_is_a_link_or_a_button(browser: Browser, openmeet: Deployment) -> None:

@@ -11,7 +11,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, Deployment, context, heads, sideways, unclear_names, unfold_all
-from tests.browser.test_every_page import shape
+from tests.browser.page_problems import shape
 from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import person
 

@@ -10,7 +10,7 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.sync_dependencies import SyncDependencies
 from tests.browser.browsers import Deployment, context, deployment
-from tests.browser.test_every_page import FAILURES, found_on
+from tests.browser.page_problems import FAILURES, problems_of_pages
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 from tests.openmeet.imports.test_pages import TWO
@@ -38,10 +38,10 @@ async def test_import_page_is_usable(browser: Browser, openmeet: Deployment) -> 
         await page.locator("form:has(input[type=file]) button[type=submit]").first.click()
         await page.get_by_role("heading", name="What we found").wait_for()
         path = page.url.removeprefix(openmeet.url)
-        assert await found_on(browser, openmeet, {"an import": path}, token) == []
+        assert await problems_of_pages(browser, openmeet, {"an import": path}, token) == []
         await page.locator("main form button[type=submit]").first.click()
         await page.get_by_role("heading", name="Imported", exact=True).wait_for()
-        assert await found_on(browser, openmeet, {"what was imported": path}, token) == []
+        assert await problems_of_pages(browser, openmeet, {"what was imported": path}, token) == []
 
 
 async def test_operators_page_is_usable(
@@ -54,7 +54,7 @@ async def test_operators_page_is_usable(
         change_services(site.app, sync_dependencies=SyncDependencies(installation, queue, HERE))
         token = await session_of(site, "Ana")
         paths = {"operating": "/operating", "flags": "/operating/flags"}
-        assert await found_on(browser, site, paths, token) == []
+        assert await problems_of_pages(browser, site, paths, token) == []
 
 
 async def test_failure_pages_are_usable(
@@ -69,7 +69,7 @@ async def test_failure_pages_are_usable(
             await tx.execute("alter table saved_searches rename to lost_searches")
         paths = {"a bug": "/my/searches", "not for them": f"/events/{event.slug}/attendees"}
         await status_is(browser, site, paths, token)
-        assert await found_on(browser, site, paths, token) == []
+        assert await problems_of_pages(browser, site, paths, token) == []
 
 
 async def test_too_many_requests_page_is_usable(
@@ -81,7 +81,7 @@ async def test_too_many_requests_page_is_usable(
             page = await opened.new_page()
             await page.goto("/")
         await status_is(browser, site, {"too many": "/"}, token)
-        assert await found_on(browser, site, {"too many": "/"}, token) == []
+        assert await problems_of_pages(browser, site, {"too many": "/"}, token) == []
 
 
 async def status_is(browser: Browser, site: Deployment, paths: dict[str, str], token: str) -> None:

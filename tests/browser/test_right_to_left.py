@@ -8,7 +8,7 @@ from playwright.async_api import Browser
 from groundwork.clock import HandClock
 from groundwork.i18n import pseudo
 from tests.browser.browsers import DESK, PHONE, context, covered_targets, deployment, sideways, small_targets
-from tests.browser.test_every_page import add_examples
+from tests.browser.example_pages import add_examples
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 

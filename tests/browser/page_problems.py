@@ -1,0 +1,85 @@
+"""Problems of pages at phone and desktop width, in both colour schemes, with everything unfolded."""
+
+from tests.browser.accessibility import (
+    complaints,
+    complaints_of_another_size,
+    complaints_of_changed_colours,
+    complaints_of_colours,
+    remember_looks,
+)
+from tests.browser.browsers import (
+    DESK,
+    NO_WORKER,
+    PHONE,
+    context,
+    covered_targets,
+    heads,
+    hollow_cards,
+    narrow_targets,
+    sideways,
+    small_targets,
+    unclear_names,
+    unfold_all,
+    unseen_focus,
+)
+
+# Pages that report a failure.
+FAILURES = {"a bug": 500, "too many": 429, "not for them": 403}
+
+
+async def problems_of_pages(browser, openmeet, paths: dict[str, str], token: str | None) -> list[str]:
+    """Problems of pages that are opened in the light scheme on a phone, then switched to dark, then to a desktop, light
+    and dark.
+
+    Only the style of a page changes between these.
+    """
+    problems = []
+    # Turn off colour transitions.
+    async with context(browser, openmeet, viewport=PHONE, color_scheme="light", reduced_motion="reduce") as opened:
+        if token is not None:
+            await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        page.on("console", lambda said: problems.append(f"console: {said.text}") if not expected(said.text) else None)
+        page.on("pageerror", lambda error: problems.append(f"script: {error}"))
+        for name, path in paths.items():
+            await page.set_viewport_size(PHONE)
+            answer = await page.goto(path)
+            problems += [f"{name}: answers {answer.status}"] if answer.status >= 500 and name not in FAILURES else []
+            await unfold_all(page)
+            problems += [f"{name}: {one}" for one in [*await heads(page), *await complaints(page), *await shape(page)]]
+            problems += [f"{name}: {words!r} is two things" for words in await unclear_names(page)]
+            await remember_looks(page)
+            await page.emulate_media(color_scheme="dark")
+            problems += [f"{name}, dark: {one}" for one in [*await complaints_of_colours(page), *await shape(page)]]
+            await page.emulate_media(color_scheme="light")
+            await page.set_viewport_size(DESK)
+            problems += [f"{name}, desk: {words!r} is two things" for words in await unclear_names(page)]
+            problems += [
+                f"{name}, desk: {one}" for one in [*await complaints_of_another_size(page), *await shape(page)]
+            ]
+            await page.emulate_media(color_scheme="dark")
+            problems += [
+                f"{name}, desk, dark: {one}" for one in [*await complaints_of_changed_colours(page), *await shape(page)]
+            ]
+            await page.emulate_media(color_scheme="light")
+    return problems
+
+
+async def shape(page) -> list[str]:
+    """Problems of a page's style other than colours."""
+    beyond = await sideways(page)
+    return [
+        *([f"{beyond} px sideways"] if beyond > 0 else []),
+        *[f"small target {target}" for target in await small_targets(page)],
+        *[f"narrow target {target}" for target in await narrow_targets(page)],
+        *[f"nothing in {box}" for box in await hollow_cards(page)],
+        *[f"covered target {target}" for target in await covered_targets(page)],
+        *[f"no focus seen at {one}" for one in await unseen_focus(page)],
+    ]
+
+
+def expected(said: str) -> bool:
+    """Browser messages that are expected: for pages that are checked as failures, and for resources that the tests
+    block.
+    """
+    return any(f"status of {status}" in said for status in (403, 404, 410, 429, 500)) or said == NO_WORKER
