@@ -8,8 +8,8 @@ from dataclasses import replace
 import typer
 
 from aurora_locus import reference_settings
-from aurora_locus import settings as pds_settings
 from aurora_locus.app import open_server
+from aurora_locus.settings_checks import read_checked
 from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate_apart
 from groundwork.http.server import serve
@@ -24,7 +24,7 @@ app = role()
 @app.command()
 def main(settings_file: SettingsFile = None) -> None:
     """Serve repositories until stopped."""
-    settings = pds_settings.read(os.environ, read_table(settings_file, "pds"))
+    settings = read_checked(os.environ, read_table(settings_file, "pds"))
     if not settings.port:
         # The public address of a development server includes its port, so the port must be known first.
         settings = replace(settings, port=free_port(settings.bind_address))

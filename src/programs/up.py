@@ -25,6 +25,7 @@ from aurora_locus.accounts import account_requests, creation, queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.app import open_server
 from aurora_locus.identity import handles
+from aurora_locus.settings_checks import check_settings
 from groundwork import private_file
 from groundwork.clock import SystemClock
 from groundwork.errors import InvalidInput, Refused
@@ -242,7 +243,7 @@ def _pds_settings(folder: Path, port: int, plc_url: str, home: DevAccounts) -> p
         environment=_only("PDS_RATE_LIMITS_ENABLED"),
         table={"hostname": "localhost", "admin_password": home.admin_password},
     )
-    return pds_settings.check_settings(
+    return check_settings(
         replace(
             pds_settings_read,
             service_name="Aurora Locus",

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from aurora_locus.settings import PdsSettings, read
+from aurora_locus.settings import PdsSettings
+from aurora_locus.settings_checks import read_checked
 from groundwork.settings import SettingsRefused
 
 SAFE = {
@@ -17,12 +18,12 @@ LAPTOP = {"PDS_DEV_MODE": "true"}
 
 def refused(environment: dict[str, str]) -> str:
     with pytest.raises(SettingsRefused) as refusal:
-        read(environment)
+        read_checked(environment)
     return "\n".join(refusal.value.sentences)
 
 
 def test_development_mode_is_the_only_required_setting_on_a_laptop():
-    settings = read(LAPTOP)
+    settings = read_checked(LAPTOP)
     assert settings.url == "http://localhost:3000"
     assert settings.did == "did:web:localhost%3A3000"
     assert settings.serves_firehose
@@ -30,7 +31,7 @@ def test_development_mode_is_the_only_required_setting_on_a_laptop():
 
 
 def test_public_server():
-    settings = read(SAFE)
+    settings = read_checked(SAFE)
     assert settings.url == "https://pds.example.com"
     assert settings.did == "did:web:pds.example.com"
     assert not settings.serves_firehose
@@ -87,14 +88,14 @@ def test_every_combination_of_federation(master: bool, on: set[str]):
         said = refused(environment)
         assert all(f"PDS_FEDERATION_{name}" in said for name in on)
         return
-    settings = read(environment)
+    settings = read_checked(environment)
     assert settings.serves_firehose is ("FIREHOSE_ENABLED" in on)
     assert settings.can_be_enumerated is ("CRAWL_ENABLED" in on)
     assert settings.federation_auto_stream is ("AUTO_STREAM" in on)
 
 
 def test_environment_of_the_reference_pds_has_the_same_meaning():
-    settings = read({**SAFE, "PDS_CRAWLERS": "https://relay.example.org,https://other.example.org"})
+    settings = read_checked({**SAFE, "PDS_CRAWLERS": "https://relay.example.org,https://other.example.org"})
     assert settings.federation_relay_urls == ("https://relay.example.org", "https://other.example.org")
     assert settings.serves_firehose
     assert settings.federation_auto_stream
@@ -123,7 +124,7 @@ INSTALLED = {
     "without", [(), ("PDS_CRAWLERS",), ("PDS_CRAWLERS", "PDS_DID_PLC_URL", "PDS_BLOB_UPLOAD_LIMIT")]
 )
 def test_installed_environment_of_the_reference_pds_works_unchanged(without: tuple[str, ...]):
-    settings = read({name: value for name, value in INSTALLED.items() if name not in without})
+    settings = read_checked({name: value for name, value in INSTALLED.items() if name not in without})
     assert settings.service_handle_domains == (".pds.example.com",)
     assert settings.did_plc_url == "https://plc.directory"
     assert settings.serves_firehose
@@ -146,20 +147,22 @@ def test_only_configured_proxies_are_trusted(given: dict[str, str], proxies: set
     """Trusted proxies are those configured. Clients that bypass a proxy in a private network are counted by their own
     address.
     """
-    settings = read({**SAFE, **given})
+    settings = read_checked({**SAFE, **given})
     addresses = ("127.0.0.1", "172.17.0.1", "fd00::1", "8.8.8.8", "2001:4860::1", "")
     assert {address for address in addresses if address and settings.is_proxy(address)} == proxies
 
 
 def test_own_settings_override_defaults_of_the_reference():
     """A single setting of Aurora Locus turns off the defaults derived from the reference's settings."""
-    settings = read({**INSTALLED, "PDS_FEDERATION_ENABLED": "false", "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"})
+    settings = read_checked(
+        {**INSTALLED, "PDS_FEDERATION_ENABLED": "false", "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"}
+    )
     assert not settings.serves_firehose
     assert settings.service_handle_domains == (".people.example",)
-    settings = read({**INSTALLED, "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"})
+    settings = read_checked({**INSTALLED, "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"})
     assert settings.service_handle_domains == (".people.example",)
     for name, value in (("PDS_TRUSTED_PROXY_HOPS", "1"), ("PDS_TRUSTED_PRIVATE_PROXIES", "false")):
-        assert not read({**INSTALLED, name: value}).trusted_private_proxies
+        assert not read_checked({**INSTALLED, name: value}).trusted_private_proxies
 
 
 def test_two_values_for_one_thing_are_refused():
@@ -168,5 +171,5 @@ def test_two_values_for_one_thing_are_refused():
 
 
 def test_secrets_have_a_redacted_repr():
-    assert "long and secret" not in repr(read(SAFE))
-    assert isinstance(read(SAFE), PdsSettings)
+    assert "long and secret" not in repr(read_checked(SAFE))
+    assert isinstance(read_checked(SAFE), PdsSettings)

@@ -27,7 +27,8 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.app import open_server
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
-from aurora_locus.settings import PdsSettings, read
+from aurora_locus.settings import PdsSettings
+from aurora_locus.settings_checks import read_checked
 from groundwork.clock import SystemClock
 from groundwork.database.transaction import Writer
 from tests.bench.figure import Wrong
@@ -74,7 +75,7 @@ class Pds:
 
     @property
     def settings(self) -> PdsSettings:
-        return read(self.environment)
+        return read_checked(self.environment)
 
     def fill(self, work: Callable[[Registry], Awaitable[T]]) -> T:
         """Open the server in this process, without a socket, and let ``work`` write."""

@@ -8,6 +8,7 @@ import pytest
 
 from aurora_locus import settings as pds_settings
 from aurora_locus.app import AuroraLocus, open_server
+from aurora_locus.settings_checks import check_settings
 from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
@@ -44,7 +45,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
     """Everything that ``openmeet up`` opens, once each."""
     folder = tmp_path_factory.mktemp("opened")
     clock = SystemClock()
-    pds = pds_settings.check_settings(
+    pds = check_settings(
         replace(
             pds_settings.PdsSettings(), data_directory=folder / "pds", dev_mode=True, admin_password=Secret("a b c")
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from aurora_locus import settings as pds_settings
+from aurora_locus.settings_checks import read_checked
 from groundwork.settings import SettingsRefused
 from tests.fork_server import FORK_SERVER
 from tests.programs.platforms import read_platform_settings
@@ -56,14 +56,14 @@ def environment_of(
 
 def test_safe_environments_are_accepted():
     """Without this, the table would prove nothing."""
-    assert pds_settings.read(SAFE_PDS).hostname == "pds.town.net"
+    assert read_checked(SAFE_PDS).hostname == "pds.town.net"
     assert read_platform_settings(environment=SAFE_PLATFORM).public_host == "meet.town.net"
 
 
 @pytest.mark.parametrize("chosen", combinations(DANGEROUS_PDS), ids="+".join)
 def test_dangerous_pds_settings_are_refused_in_public(chosen: tuple[str, ...]):
     with pytest.raises(SettingsRefused) as refused:
-        pds_settings.read(environment_of(SAFE_PDS, DANGEROUS_PDS, chosen))
+        read_checked(environment_of(SAFE_PDS, DANGEROUS_PDS, chosen))
     assert_named(refused.value.sentences, chosen)
 
 
@@ -84,7 +84,7 @@ def assert_named(sentences: tuple[str, ...], chosen: tuple[str, ...]) -> None:
 def test_all_dangerous_settings_are_allowed_on_a_laptop(host: str):
     every_pds = environment_of(SAFE_PDS, DANGEROUS_PDS, DANGEROUS_PDS)
     here = {"PDS_HOSTNAME": host, "PDS_PUBLIC_URL": f"http://{host}"}
-    assert pds_settings.read(every_pds | here).dev_mode
+    assert read_checked(every_pds | here).dev_mode
     every_platform = environment_of(SAFE_PLATFORM, DANGEROUS_PLATFORM, DANGEROUS_PLATFORM)
     assert read_platform_settings(environment=every_platform | {"OPENMEET_PUBLIC_URL": f"http://{host}"}).dev_mode
 
@@ -93,7 +93,7 @@ def test_all_dangerous_settings_are_allowed_on_a_laptop(host: str):
 def test_plain_http_needs_dev_mode_everywhere(host: str):
     """A PDS that is not a development server needs https with any host name."""
     with pytest.raises(SettingsRefused, match="PDS_PUBLIC_URL must be https"):
-        pds_settings.read(SAFE_PDS | {"PDS_HOSTNAME": host, "PDS_PUBLIC_URL": f"http://{host}"})
+        read_checked(SAFE_PDS | {"PDS_HOSTNAME": host, "PDS_PUBLIC_URL": f"http://{host}"})
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from aurora_locus import settings as pds_settings
 from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES
-from aurora_locus.settings import PdsSettings
+from aurora_locus.settings import PREFIX, PdsSettings
+from aurora_locus.settings_checks import read_checked
 from groundwork.errors import Refused
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
@@ -52,8 +52,8 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
     Raises SettingsRefused.
     """
     reference_values = {name: value for name, value in environment.items() if name not in _PLACES and value}
-    own_values = {name: value for name, value in overriding.items() if name.startswith(pds_settings.PREFIX)}
-    return pds_settings.read({**reference_values, **own_values, "PDS_DATA_DIRECTORY": str(folder)})
+    own_values = {name: value for name, value in overriding.items() if name.startswith(PREFIX)}
+    return read_checked({**reference_values, **own_values, "PDS_DATA_DIRECTORY": str(folder)})
 
 
 def unexpected_effects(settings: PdsSettings) -> list[str]:

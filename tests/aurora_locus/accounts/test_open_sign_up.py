@@ -13,7 +13,8 @@ from aurora_locus.accounts import creation, deletion, email_confirmation, own_id
 from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CreatedAccount
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_requests, plc_updates
-from aurora_locus.settings import PdsSettings, read
+from aurora_locus.settings import PdsSettings
+from aurora_locus.settings_checks import read_checked
 from groundwork.clock import DAY
 from groundwork.errors import Refused
 from groundwork.settings import SettingsRefused
@@ -169,7 +170,7 @@ MAIL = {"PDS_EMAIL_SMTP_URL": "smtp://mail.example.com", "PDS_EMAIL_FROM_ADDRESS
 def test_rules_of_sign_up_follow_from_the_settings(
     environment: dict[str, str], needs_invite: bool, confirms: bool
 ) -> None:
-    settings: Any = read(environment)
+    settings: Any = read_checked(environment)
     assert isinstance(settings, PdsSettings)
     assert (settings.needs_invite, settings.confirms_email) == (needs_invite, confirms)
 
@@ -177,4 +178,4 @@ def test_rules_of_sign_up_follow_from_the_settings(
 def test_open_sign_up_without_mail_does_not_start() -> None:
     """Open sign-up without mail does not start, because nobody could ever confirm."""
     with pytest.raises(SettingsRefused, match="PDS_INVITE_REQUIRED is off, but PDS_EMAIL_SMTP_URL is not set"):
-        read({**SAFE, "PDS_INVITE_REQUIRED": "false"})
+        read_checked({**SAFE, "PDS_INVITE_REQUIRED": "false"})

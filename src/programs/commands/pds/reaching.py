@@ -17,8 +17,8 @@ import typer
 
 from at_network.bearer_session import FixedHeaders
 from at_network.xrpc_client import Parameters, XrpcClient
-from aurora_locus import settings as pds_settings
 from aurora_locus.settings import PdsSettings
+from aurora_locus.settings_checks import read_checked
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import SQLITE, open_database, sqlite_path
 from groundwork.database.transaction import Database
@@ -69,7 +69,7 @@ class AdministrationClient:
 
 def read_settings(settings_file: Path | None) -> PdsSettings:
     """The server's own settings. Raises SettingsRefused."""
-    return pds_settings.read(os.environ, read_table(settings_file, "pds"))
+    return read_checked(os.environ, read_table(settings_file, "pds"))
 
 
 def run_on_server(
