@@ -7,9 +7,10 @@ import pytest
 
 from openmeet.domain.api_tokens.scopes import TokenScope, scope_of
 from openmeet.domain.chat import mirroring
+from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.chat.operations import OPERATIONS
-from tests.openmeet.site_under_test import api_session, site_on
+from tests.openmeet.site_under_test import api_session, signed_in, site_on
 
 EVENT = {
     "title": "Board games",
@@ -189,6 +190,16 @@ async def test_a_poll_is_voted_and_ended(chat):
     assert (await chat.ask(chat.ana, "POST", f"{path}/close")).status_code == 403
     assert (await chat.ask(chat.ben, "POST", f"{path}/close")).json()["poll"]["endsAt"] is not None
     assert (await chat.ask(chat.ana, "PUT", f"{path}/vote", {"choices": [0]})).status_code == 422
+
+
+async def test_a_poll_ends_at_an_instant_that_every_page_can_show(chat, site):
+    """An instant at the end of the year 9999 has no local time east of Greenwich, and the page of the room failed."""
+    far = await chat.say(chat.ben, "Which day?", poll={"choices": ["Mon", "Tue"], "endsAt": "9999-12-31T23:59:59Z"})
+    assert (far.status_code, far.json()["fields"].keys()) == (400, {"endsAt"})
+    near = await chat.say(chat.ben, "Which day?", poll={"choices": ["Mon", "Tue"], "endsAt": "2200-12-31T23:59:59Z"})
+    assert near.status_code == 201, near.text
+    async with signed_in(site, UserId(near.json()["authorId"])) as client:
+        assert (await client.get(f"/events/{chat.slug}/chat")).status_code == 200
 
 
 async def test_settings_need_the_version_that_was_read(chat):

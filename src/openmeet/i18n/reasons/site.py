@@ -36,6 +36,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.authentication_required": mark("Sign in first."),
     "site.nothing_here": mark("There is nothing at this address."),
     "site.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
+    "site.no_such_date_or_time": mark("This date or time doesn’t exist."),
+    "site.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
     "site.no_such_community": mark("This community doesn’t exist here."),
     "site.invalid_token": mark("This token is unknown or has expired. Open a new session."),
     "site.reads_no_files": mark("This site isn’t reading files right now."),

@@ -1,7 +1,6 @@
 """The caller's calendar, as JSON: entries, conflicts, subscribed calendars, the feed. Only the caller can see it."""
 
 import re
-from datetime import datetime
 from typing import ClassVar, Literal
 from urllib.parse import quote
 
@@ -9,7 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from groundwork.clock import HOUR, Instant, from_datetime
+from groundwork.clock import HOUR, Instant
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.calendars import queries, subscriptions
@@ -19,23 +18,18 @@ from openmeet.domain.calendars.model import MOST_CALENDARS, WIDEST, CalendarEntr
 from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
-from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 from openmeet.web.api import pagination
 from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
+from openmeet.web.api.instants import parse_instant
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.pages import calendar_fetcher_of, format_cursor, parse_cursor, refresh_now, zone_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 DEFAULT_LIMIT = 200
 MAX_LIMIT = 1_000
-
-_INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
 
 
 class EntryOutput(msgspec.Struct, rename="camel"):
@@ -286,31 +280,17 @@ def _subscribed_output(subscribed: Subscribed) -> SubscribedOutput:
     )
 
 
-def _parse_instant(text: str, field: str) -> Instant:
-    if _INSTANT.fullmatch(text) is None:
-        raise InvalidInput(field, SiteReason.MALFORMED_INSTANT)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(field, CalendarReason.NO_SUCH_DATE_OR_TIME) from None
-    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise InvalidInput(
-            field, CalendarReason.YEAR_OUT_OF_RANGE, first_year=str(FIRST_YEAR), last_year=str(LAST_YEAR)
-        )
-    return from_datetime(moment)
-
-
 def _window(request: Request) -> tuple[Instant, Instant]:
-    start = _parse_instant(request.query_params.get("from", ""), "from")
-    end = _parse_instant(request.query_params.get("to", ""), "to")
+    start = parse_instant(request.query_params.get("from", ""), "from")
+    end = parse_instant(request.query_params.get("to", ""), "to")
     if not start < end <= start + WIDEST:
         raise InvalidInput("to", CalendarReason.MALFORMED_WINDOW)
     return start, end
 
 
 def _span(span: TimeSpanInput, number: int) -> Span:
-    start = _parse_instant(span.starts_at, f"spans[{number}].startsAt")
-    end = start if span.ends_at is None else _parse_instant(span.ends_at, f"spans[{number}].endsAt")
+    start = parse_instant(span.starts_at, f"spans[{number}].startsAt")
+    end = start if span.ends_at is None else parse_instant(span.ends_at, f"spans[{number}].endsAt")
     if not start <= end <= start + WIDEST:
         raise InvalidInput(f"spans[{number}].endsAt", CalendarReason.MALFORMED_TIME)
     return Span(start, Instant(start + HOUR) if span.ends_at is None else end)

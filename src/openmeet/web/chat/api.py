@@ -46,12 +46,12 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import etag_of, require_match
+from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.chat.cursors import NAME_PLACE, NUMBER_PLACE, ROOM_PLACE, search_cursor, search_place
 from openmeet.web.chat.requests import (
     integer_parameter,
     message_id,
-    parse_instant,
     removal_sealer,
     room_id,
     spend_on_change,
@@ -232,8 +232,8 @@ async def list_messages(request: Request) -> Response:
         around=integer_parameter(request, "around"),
         about=query_params.get("date"),
         person=UserId(query_params["person"]) if query_params.get("person") else None,
-        since=parse_instant(query_params.get("from"), "from"),
-        until=parse_instant(query_params.get("to"), "to"),
+        since=parse_optional_instant(query_params.get("from"), "from"),
+        until=parse_optional_instant(query_params.get("to"), "to"),
         pinned=query_params.get("pinned") == "true",
     )
     limit = limit_of(request, _PAGE, MAX_LIMIT)
@@ -295,7 +295,7 @@ async def send_message(request: Request) -> Response:
         elif (existing_room := await room_queries.by_id(tx, room)) is not None:
             new = replace(new, about=await headings.default_heading(tx, existing_room))
         if body.poll is not None:
-            ends_at = parse_instant(body.poll.ends_at, "endsAt")
+            ends_at = parse_optional_instant(body.poll.ends_at, "endsAt")
             details = await polls.checked_poll(
                 tx,
                 room,
@@ -390,7 +390,7 @@ async def mark_read(request: Request) -> Response:
 
 async def choose_notifications(request: Request) -> Response:
     body = await read_json(request, ChatNotifications)
-    until = parse_instant(body.muted_until, "mutedUntil")
+    until = parse_optional_instant(body.muted_until, "mutedUntil")
     async with database_of(request).transaction() as tx:
         await readers.choose_notifications(tx, caller_of(request), room_id(request), body.level, until)
     return json_response(body)
@@ -409,8 +409,8 @@ async def search_messages(request: Request) -> Response:
         words=query_params.get("q", "")[:200],
         rooms=tuple(RoomId(one) for one in query_params.getlist("room")[: search.MOST_ROOMS]),
         person=UserId(query_params["person"]) if query_params.get("person") else None,
-        since=parse_instant(query_params.get("from"), "from"),
-        until=parse_instant(query_params.get("to"), "to"),
+        since=parse_optional_instant(query_params.get("from"), "from"),
+        until=parse_optional_instant(query_params.get("to"), "to"),
         about=query_params.get("date"),
         has_link="link" in has,
         has_picture="picture" in has,

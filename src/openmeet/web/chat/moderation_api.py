@@ -13,6 +13,7 @@ from openmeet.domain.chat.access import require_access
 from openmeet.domain.chat.model import Access, ChatMessageId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
+from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.pagination import paging
 from openmeet.web.chat.moderation_schemas import (
     ChatObjectionShown,
@@ -26,7 +27,7 @@ from openmeet.web.chat.moderation_schemas import (
     report_shown,
     sanction_shown,
 )
-from openmeet.web.chat.requests import message_id, parse_instant, removal_sealer, room_id, spend_on_report
+from openmeet.web.chat.requests import message_id, removal_sealer, room_id, spend_on_report
 from openmeet.web.chat.schemas import (
     ActReason,
     message_shown,
@@ -134,7 +135,7 @@ async def put_sanction(request: Request) -> Response:
             _person_id(request),
             body.kind,
             reason=body.reason,
-            until=parse_instant(body.until, "until"),
+            until=parse_optional_instant(body.until, "until"),
         )
     return json_response(sanction_shown(sanction))
 

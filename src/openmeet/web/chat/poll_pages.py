@@ -1,7 +1,6 @@
 """Poll form: a question and 2 to 10 choices, which can be dates of the series."""
 
 import secrets
-from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
@@ -9,7 +8,7 @@ from starlette.responses import Response
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import Conflict, Forbidden, InvalidForm, TooMany
+from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import messages, polls, readers, rooms
 from openmeet.domain.chat.access import require_at_least
@@ -19,13 +18,12 @@ from openmeet.domain.chat.room_queries import chain_of
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.i18n.catalogue import lazy
-from openmeet.recurrence.wall_time import instant_of
+from openmeet.recurrence.wall_time import instant_of, parse_local
 from openmeet.web.chat import view
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 _LABELS: Final = {
@@ -86,9 +84,9 @@ def _poll_end(text: str, zone: str) -> Instant | None:
     if not text:
         return None
     try:
-        return instant_of(datetime.fromisoformat(text).replace(tzinfo=None), zone)
-    except ValueError:
-        raise InvalidForm({"endsAt": SiteReason.MALFORMED_INSTANT}) from None
+        return instant_of(parse_local(text, "endsAt"), zone)
+    except InvalidInput as wrong:
+        raise InvalidForm({"endsAt": wrong.why}) from None
 
 
 async def _poll_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:

@@ -1,15 +1,12 @@
-"""Shared by chat requests: ids, instants, subjects by slug, and rate limits."""
+"""Shared by chat requests: ids, subjects by slug, and rate limits."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import Request
 
-from at_protocol.failures import Malformed
-from at_protocol.syntax.datetime import parse_datetime
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
+from groundwork.errors import InvalidInput, NotFound, TooMany
 from groundwork.rate_limit.contract import Limit, spend
 from groundwork.sealing import Sealer
 from openmeet.domain.attendance.visibility import visible_event
@@ -23,7 +20,6 @@ from openmeet.domain.series import agenda
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -49,16 +45,6 @@ def message_id(request: Request) -> ChatMessageId:
 def viewer_of(request: Request) -> UserId | None:
     caller = caller_or_none(request)
     return caller.user_id if caller else None
-
-
-def parse_instant(text: str | None, field: str) -> Instant | None:
-    """Parse an instant. Raises InvalidForm if the text is anything else."""
-    if not text:
-        return None
-    try:
-        return Instant(parse_datetime(text))
-    except Malformed:
-        raise InvalidForm({field: SiteReason.MALFORMED_INSTANT}) from None
 
 
 def integer_parameter(request: Request, name: str) -> int | None:

@@ -6,9 +6,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from at_protocol.failures import Malformed
-from at_protocol.syntax.datetime import parse_datetime
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, PreconditionFailed
 from groundwork.http.json_bodies import read_json
@@ -23,6 +20,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import further_fields, unpack, values_of_event
 from openmeet.domain.series.model import Timing
 from openmeet.web.api.etags import IF_MATCH, expected_revision
+from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events.create_api import in_api_names, publish_afterwards
 from openmeet.web.events.detail import to_host
@@ -30,7 +28,6 @@ from openmeet.web.events.schemas import EventDetail
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -53,7 +50,7 @@ class Copy(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 async def publish(request: Request) -> Response:
     caller = caller_of(request)
-    at = _parse_instant((await read_json(request, PublishTime)).publish_at)
+    at = parse_optional_instant((await read_json(request, PublishTime)).publish_at, "publishAt")
     checked = await _stored_timing(request)
     checked_timing = None if checked is None else await series.check_timing(request, checked)
     async with database_of(request).transaction() as tx:
@@ -122,15 +119,6 @@ async def duplicate(request: Request) -> Response:
         # Registration settings are copied too.
         await registration.copy_of_event(tx, event, copy_of_event.id)
         return await to_host(request, tx, copy_of_event, 201)
-
-
-def _parse_instant(text: str | None) -> Instant | None:
-    if text is None:
-        return None
-    try:
-        return Instant(parse_datetime(text))
-    except Malformed:
-        raise InvalidForm({"publishAt": SiteReason.MALFORMED_INSTANT}) from None
 
 
 def _slug(request: Request) -> EventSlug:

@@ -6,20 +6,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from at_protocol.failures import Malformed
-from at_protocol.syntax.datetime import parse_datetime
-from groundwork.clock import Instant
-from groundwork.errors import InvalidForm
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
 from openmeet.domain.host_messages.queries import HostMessage, MessageId
 from openmeet.i18n.formatting import iso
+from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 AddresseesName = Literal["going", "interested", "waiting", "attended"]
@@ -76,14 +72,14 @@ async def preview(request: Request) -> Response:
     body = await read_json(request, MessageInput)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
-        _, addressees = check(body.text, body.addressees, _parse_instant(body.send_at), reader.now)
+        _, addressees = check(body.text, body.addressees, parse_optional_instant(body.send_at, "send_at"), reader.now)
         recipients = await actions.recipients(reader, event, addressees, caller.user_id)
     return json_response(MessagePreview(len(recipients.reached), recipients.unreached))
 
 
 async def write(request: Request) -> Response:
     body = await read_json(request, MessageInput)
-    at = _parse_instant(body.send_at)
+    at = parse_optional_instant(body.send_at, "send_at")
     async with database_of(request).transaction() as tx:
         message = await actions.write(tx, caller_of(request), _slug(request), body.text, body.addressees, send_at=at)
     return json_response(_message_output(message), 201)
@@ -106,15 +102,6 @@ def _message_output(message: HostMessage) -> MessageOutput:
         None if message.sent_at is None else iso(message.sent_at),
         message.recipients,
     )
-
-
-def _parse_instant(text: str | None) -> Instant | None:
-    if text is None:
-        return None
-    try:
-        return Instant(parse_datetime(text))
-    except Malformed:
-        raise InvalidForm({"send_at": SiteReason.MALFORMED_INSTANT}) from None
 
 
 def _slug(request: Request) -> EventSlug:
