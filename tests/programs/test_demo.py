@@ -46,6 +46,13 @@ async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClo
     shares = Counter(languages[row["title"]] for row in titles)
     assert min(shares["en"], shares["de"]) > sum(shares.values()) / 3
     async with db.reader() as reader:
+        regulars = await reader.fetch(
+            """
+            select e.series_id, count(*) as number from attendances a join events e on e.id = a.event_id
+             where e.series_id is not null group by e.series_id
+            """
+        )
+        assert [row["number"] > 11 for row in regulars] == [True] * len(CLUBS)
         (cancelled,) = await reader.fetch("select count(*) as number from events where status = 'cancelled'")
         (row,) = await reader.fetch("select min(starts_at) as first from events")
         # The first e-mail that its people get is the sign-in code.

@@ -27,7 +27,8 @@ from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.notifications.notify import mark_all_read
 from openmeet.domain.series import actions as series
-from openmeet.domain.series.model import Timing
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import due_email_of
@@ -52,6 +53,8 @@ _HOSTS: Final = 28
 _FEW: Final = 21
 # After this percentage of the events has been written, everybody's notifications are marked as read.
 _READ: Final = 90
+# How many members of a club answer each of its next dates.
+_DATE_ANSWERS: Final = (11, 7, 4, 2)
 # The share of events with an uploaded picture. The others have their generated cover.
 _WITH_PICTURE: Final = 0.45
 
@@ -313,4 +316,14 @@ async def _club(
     begins = expansion.first_by_rule(pattern(tomorrow, ZONE, rule)) or tomorrow
     timing = Timing(pattern(begins, ZONE, rule), timedelta(minutes=gathering.length))
     content = replace(details_of_date.content, picture=picture)
-    await series.create(tx, owner, content, timing, group=of_event(group))
+    made = await series.create(tx, owner, content, timing, group=of_event(group))
+    await _answer_dates(tx, random.Random(club.name), members, made)  # noqa: S311 - chooses what a demonstration shows
+
+
+async def _answer_dates(tx: Transaction, dice: random.Random, members: Sequence[Caller], made: Series) -> None:
+    """Let members of a club answer its next dates, more of them the nearer ones. Small ones get a waitlist."""
+    dates = await date_queries.upcoming_of(tx, [made.id])
+    for most, date in zip(_DATE_ANSWERS, dates, strict=False):
+        for person in dice.sample(members, min(most, len(members))):
+            (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED), (5, 1))
+            await attendance.answer(tx, person, date.slug, reply)
