@@ -37,12 +37,13 @@ _SCALE_PART: Final = 5
 @dataclass(frozen=True, slots=True)
 class MapSize:
     """Width and height in pixels. The background continues for ``bleed`` pixels beyond each edge, because the page can
-    show the map in a box of another shape.
+    show the map in a box of another shape. ``has_controls``: there are links on top of it, which names must not touch.
     """
 
     width: int
     height: int
     bleed: int
+    has_controls: bool = True
 
 
 PHONE: Final = MapSize(328, 320, 0)
@@ -307,7 +308,8 @@ def _place_names(
     taken_areas: list[tuple[float, float, float, float]] = [
         (pin.x - pin.width / 2 - 2, pin.y - _PIN_HEIGHT - 12, pin.x + pin.width / 2 + 2, pin.y + 4) for pin in pins
     ]
-    taken_areas += _control_areas(size)
+    if size.has_controls:
+        taken_areas += _control_areas(size)
     if circle is not None:
         taken_areas.append((circle[0] - 6, circle[1] - 6, circle[0] + 6, circle[1] + 6))
     names = []

@@ -31,7 +31,7 @@ from openmeet.web.site.services import services
 _MOST_PLACES: Final = {"phone": 60, "desk": 130}
 # Pins of events within this many days show the weekday and the time, others the date.
 _DAYS_WITH_TIME: Final = 6
-_BESIDE: Final = 80
+BESIDE: Final = 80
 _TILE_SECONDS: Final = 7 * 86_400
 _STEP: Final = 0.5
 _DIGITS: Final = 7
@@ -108,7 +108,7 @@ def _tile_file(folder: Path, zoom: object, x: object, y: object) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _closest_zoom(folder: Path | None) -> int:
+def closest_zoom(folder: Path | None) -> int:
     """The closest zoom that the map chooses by itself: with tiles, at most the closest that the folder has."""
     if folder is None or not folder.is_dir():
         return map_drawing.CLOSE_WITHOUT_TILES
@@ -144,13 +144,14 @@ def of_search(
         ngettext("%(number)s event has no place on the map.", "%(number)s events have no place on the map.", missing)
         if missing
         else "",
-        services(request).settings.map_credit
-        if any(one.drawing.tiles for one in pictures)
-        else _overview_label(request),
+        credit_of(request, has_tiles=any(one.drawing.tiles for one in pictures)),
     )
 
 
-def _overview_label(request: Request) -> str:
+def credit_of(request: Request, *, has_tiles: bool) -> str:
+    """What is said below a map about where it is from."""
+    if has_tiles:
+        return services(request).settings.map_credit
     gazetteer = services(request).places
     if gazetteer is None or not gazetteer.is_built:
         return ""
@@ -222,11 +223,8 @@ def _map_picture(
     requested_view: MapView | None,
     query_string: str,
 ) -> MapPicture:
-    folder = services(request).settings.map_tiles
-    view = requested_view or _usual_view(events, near, size, _closest_zoom(folder))
-    tiles: tuple[MapTile, ...] = ()
-    if folder is not None:
-        tiles = map_drawing.tiles_in(view, size, lambda zoom, x, y: _tile_file(folder, zoom, x, y) is not None)
+    view = requested_view or _usual_view(events, near, size, closest_zoom(services(request).settings.map_tiles))
+    tiles = tiles_of(request, view, size)
     within = None if near is None else (near.latitude, near.longitude, float(near.within_km))
     # Where the operator has no tiles, the map is the same as without any.
     places = [] if tiles else _places(request, view, name, size)
@@ -239,6 +237,14 @@ def _map_picture(
         tuple(_controls(view, size, query_string)),
         _distance_label(drawing.scale.kilometres),
     )
+
+
+def tiles_of(request: Request, view: MapView, size: MapSize) -> tuple[MapTile, ...]:
+    """The operator's tiles that show this view; empty if there are none."""
+    folder = services(request).settings.map_tiles
+    if folder is None:
+        return ()
+    return map_drawing.tiles_in(view, size, lambda zoom, x, y: _tile_file(folder, zoom, x, y) is not None)
 
 
 def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize, closest: int) -> MapView:
@@ -262,7 +268,7 @@ def _places(request: Request, view: MapView, name: str, size: MapSize) -> list[P
     except Unavailable:
         # The list of places is being built. Until then, the map has only pins.
         return []
-    return gazetteer.largest_in(*map_drawing.bounds(view, size, size.bleed + _BESIDE), limit=_MOST_PLACES[name])
+    return gazetteer.largest_in(*map_drawing.bounds(view, size, size.bleed + BESIDE), limit=_MOST_PLACES[name])
 
 
 def _pin_view(pin: Pin, drawing: Drawing, query_string: str) -> PinView:

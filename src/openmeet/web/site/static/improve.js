@@ -173,6 +173,17 @@ for (const control of document.querySelectorAll("[data-share]")) {
   });
 }
 
+// “Back” returns to the page that the reader came from, at the same position. Without one on this site, for example after
+// a link in a mail, after signing in or after answering, it leads to the page in its address.
+for (const link of document.querySelectorAll("[data-back]")) {
+  const before = document.referrer.startsWith(`${location.origin}/`) ? new URL(document.referrer).pathname : location.pathname;
+  if (before === location.pathname || before.startsWith("/sign-in") || history.length < 2) continue;
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    history.back();
+  });
+}
+
 // Show the button on pages that are meant to be printed.
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
