@@ -132,9 +132,15 @@ def set_deactivated(w: Writer, did: Did, *, deactivated: bool) -> None:
 
 
 def announce(w: Writer, repositories: Repositories, did: Did) -> None:
-    """Apply and announce the resulting status. This must be the last call in its transaction. Raises NotFound."""
+    """Apply and announce the resulting status. This must be the last call in its transaction. Raises NotFound.
+
+    The status of an account that was never announced is applied only: the network learns of the account when its owner
+    completes it.
+    """
     current = decisions(w, did)
-    if current.status is HostingStatus.ACTIVE:
+    if not current.is_announced:
+        hosting.set_unannounced_status(w, repositories, did, current.status)
+    elif current.status is HostingStatus.ACTIVE:
         hosting.activate(w, repositories, did, current.handle)
     else:
         hosting.set_status(w, repositories, did, current.status)

@@ -83,6 +83,11 @@ def set_status(w: Writer, repositories: Repositories, did: Did, status: HostingS
     log.append_account(w, repositories.live, did, status.value)
 
 
+def set_unannounced_status(w: Writer, repositories: Repositories, did: Did, status: HostingStatus) -> None:
+    """Change the hosting status of a repository that was never announced, without announcing it. Raises NotFound."""
+    _set_status(w, repositories, did, status)
+
+
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | None) -> None:
     """Activate the repository and announce account, identity and sync. The sync event covers commits made while it was
     inactive.

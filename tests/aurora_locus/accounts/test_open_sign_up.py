@@ -20,7 +20,7 @@ from groundwork.errors import Refused
 from groundwork.settings import SettingsRefused
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 from tests.aurora_locus.mailbox import newest_token
-from tests.aurora_locus.moderation.decisions import UPDATE, account
+from tests.aurora_locus.moderation.decisions import UPDATE, account, decide
 
 ANAS = "ana@example.org"
 WISH = AccountRequest("ana.test", ANAS, "password of ana")
@@ -68,6 +68,34 @@ async def test_account_without_an_invite_must_confirm_its_address(
     assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 200
     deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(deployment.pds.registry) == 0
+
+
+async def test_takedown_does_not_announce_an_unconfirmed_account(
+    deployment: Deployment, public_registry: Registry
+) -> None:
+    """Decisions about an unconfirmed account apply, but the network does not learn of it. If its owner confirms the
+    address during a takedown, the account is announced when the takedown ends.
+    """
+    made = await creation.create(public_registry, WISH)
+    ana = session_of(deployment, made)
+
+    async def status() -> str:
+        answer = await deployment.stranger.get("com.atproto.sync.getRepoStatus", did=made.did)
+        return str(answer.json().get("status"))
+
+    for decision, expected in (
+        ({"takedown": True}, "takendown"),
+        ({"takedown": False}, "deactivated"),
+        ({"takedown": True}, "takendown"),
+        ({}, "takendown"),
+    ):
+        await decide(deployment, account(ana), **decision)
+        assert await status() == expected
+    assert await deployment.announced(made.did) == []
+    await deployment.db.write(lambda w: email_confirmation.show(w, public_registry.repositories, made.did))
+    assert await deployment.announced(made.did) == []
+    await decide(deployment, account(ana), takedown=False)
+    assert await deployment.announced(made.did) == ["account active", "identity ana.test", "sync"]
 
 
 async def test_unconfirmed_account_is_removed_with_its_identity(
