@@ -273,8 +273,11 @@ def _converted_list(name: str, value: Any, item_type: Any) -> tuple[Any, ...]:
     """Convert a list, or a text with commas between the items. Empty items are left out."""
     items = value if isinstance(value, list) else str(value).split(",")
     if item_type is str:
-        # Some lists have items that are more than a URL, such as ws://inner=https://public.
-        return tuple(text for item in items if (text := str(item).strip()))
+        texts = tuple(text for item in items if (text := str(item).strip()))
+        # An item can be a pair of URLs: ws://inner=https://public.
+        if not all(is_readable_url(url) for text in texts for url in _BETWEEN_URLS.split(text)):
+            raise SettingsRefused([f"{name} has a URL that cannot be read: {UNREADABLE_URL}"])
+        return texts
     return tuple(_convert(name, item, item_type) for item in items if str(item).strip())
 
 
@@ -284,6 +287,7 @@ def _one_of(name: str, value: Any, options: Collection[Any]) -> Any:
     return value
 
 
+_BETWEEN_URLS: Final = re.compile("=(?=[a-z]+://)")
 # The URL is not quoted, because it can contain a password.
 UNREADABLE_URL: Final = (
     "check its host and port, and write special characters of the password as %-escapes, such as %2F for a slash."

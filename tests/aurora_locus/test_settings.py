@@ -59,6 +59,11 @@ def test_public_server():
             {"PDS_BLOBSTORE_S3_BUCKET": "b", "PDS_BLOBSTORE_DISK_LOCATION": "/b"},
             "PDS_BLOBSTORE_S3_BUCKET and PDS_BLOBSTORE_DISK_LOCATION",
         ),
+        (
+            {"PDS_FEDERATION_RELAY_URLS": "https://a.example,https://b.example:port"},
+            "PDS_FEDERATION_RELAY_URLS has a URL",
+        ),
+        ({"PDS_FEDERATION_RELAY_URLS": "relay.example"}, "PDS_FEDERATION_RELAY_URLS has 'relay.example'"),
         ({"PDS_BACKUP_URL": "/b"}, "PDS_BACKUP_PASSPHRASE"),
         ({"PDS_BACKUP_URL": "/b", "PDS_BACKUP_PASSPHRASE": "short"}, "at least 12 characters"),
         ({"PDS_BACKUP_INTERVAL": "5s"}, "PDS_BACKUP_INTERVAL"),

@@ -206,3 +206,9 @@ def test_urls_and_other_texts_are_kept():
 def test_items_of_a_list_may_contain_two_urls():
     pair = "ws://10.0.0.1:3000=http://localhost:3001"
     assert read({"PDS_RELAYS": f"{pair},ws://b.example"}).relays == (pair, "ws://b.example")
+
+
+@pytest.mark.parametrize("url", ["https://a:port", "ws://a:port=https://b", "ws://a=https://b:port", "https://a:99999"])
+def test_unreadable_url_in_a_list_is_refused(url: str):
+    with pytest.raises(SettingsRefused, match="PDS_RELAYS has a URL that cannot be read"):
+        read({"PDS_RELAYS": f"ws://b.example,{url}"})
