@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES
+from openmeet.domain.chat.model import SWITCHES_OF, RoomKind
 from openmeet.routes import operations
 from openmeet.web.api.examples import NoExample, example_of
 from openmeet.web.api.openapi import document
@@ -107,6 +108,19 @@ def test_no_two_schemas_share_a_name(made):
     assert not wrong, "rename one of each: " + ", ".join(wrong)
 
 
-def test_a_field_without_an_example_is_reported_with_its_place():
+@pytest.mark.parametrize("shape", [str, dict[str, str]])
+def test_a_field_without_an_example_is_reported_with_its_place(shape):
     with pytest.raises(NoExample, match=r"'neverHeardOf'.*openmeet/web/api/examples\.py"):
-        example_of(str, "neverHeardOf")
+        example_of(shape, "neverHeardOf")
+
+
+def test_examples_of_rooms_can_be_sent(made):
+    """A room belongs to one thing, and its audience has only the switches of its kind."""
+    bodies = {
+        f"{method} {path}": one["requestBody"]["content"]["application/json"]["example"]
+        for path, methods in made["paths"].items()
+        for method, one in methods.items()
+        if path in {"/api/chat/rooms", "/api/chat/rooms/{room}"} and "requestBody" in one
+    }
+    assert len({"event", "series", "group"} & bodies["post /api/chat/rooms"].keys()) == 1
+    assert set(bodies["patch /api/chat/rooms/{room}"]["audience"]) <= set(SWITCHES_OF[RoomKind.EVENT])

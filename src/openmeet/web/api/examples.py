@@ -234,6 +234,9 @@ VALUES: Final[dict[str, Any]] = {
     "rule": "FREQ=WEEKLY;BYDAY=TU",
     "recurrence": "FREQ=WEEKLY;BYDAY=TU",
     "structured": {"frequency": "weekly", "byDay": [{"day": "tu"}]},
+    "record": {"$type": "community.lexicon.calendar.event", "name": "Board games", "createdAt": _AT},
+    "audience": {"anybody": "read"},
+    "columns": {"name": "Full name", "email": "E-mail"},
 }
 
 NUMBERS: Final = {
@@ -287,8 +290,9 @@ def _example_of(kind: inspect.Type, name: str) -> Any:
             return NUMBERS.get(name, 1)
         case inspect.ListType() | inspect.VarTupleType():
             return [_example_of(kind.item_type, name)]
-        case inspect.DictType():
-            return {"title": "Give the event a title."}
+        case inspect.DictType() if not name:
+            # The only body of this type is the export of all data.
+            return {"openmeetExport": 1, "kind": "person", "exportedAt": _AT}
         case inspect.StrType() if name in TEXTS:
             return TEXTS[name]
         case _:

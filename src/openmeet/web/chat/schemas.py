@@ -114,6 +114,8 @@ class RoomOpening(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     room; the caller by default.
     """
 
+    EXAMPLE: ClassVar = {"kind": "event", "event": "board-games-k7x2p"}
+
     kind: RoomKind
     event: str | None = None
     series: str | None = None
