@@ -90,9 +90,8 @@ async def test_python_example_writes_an_event(network: Network) -> None:
 async def test_example_in_typescript_works(network: Network, node_modules: Path, tmp_path: Path) -> None:
     ana = await network.sign_up("ana-oauth-ts")
     (tmp_path / "node_modules").symlink_to(node_modules)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    script = tmp_path / "oauth_client.ts"
-    script.write_text((ROOT / "docs/examples/oauth_client.ts").read_text())
+    script = tmp_path / "oauth_client.mts"
+    script.write_text((ROOT / "docs/examples/oauth_client.mts").read_text())
     program = NODE / "node_modules/tsx/dist/cli.mjs"
     command = ("node", program, script, network.pds_url, ana.handle, network.plc_url)
     async with running(*command, cwd=tmp_path) as process:

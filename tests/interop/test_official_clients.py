@@ -55,9 +55,8 @@ async def test_official_sync_package_verifies_the_firehose(network: Network) -> 
 async def test_example_in_typescript_works(network: Network, node_modules: Path, tmp_path: Path) -> None:
     ana = await network.sign_up("ana-example")
     (tmp_path / "node_modules").symlink_to(node_modules)
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    script = tmp_path / "password_client.ts"
-    script.write_text((ROOT / "docs/examples/password_client.ts").read_text())
+    script = tmp_path / "password_client.mts"
+    script.write_text((ROOT / "docs/examples/password_client.mts").read_text())
     said = await run(
         "node", NODE / "node_modules/tsx/dist/cli.mjs", script, network.pds_url, ana.handle, ana.password, cwd=tmp_path
     )

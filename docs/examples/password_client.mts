@@ -1,6 +1,6 @@
 // Open a session with a password, write an event to your own repository, and read it back.
 //
-//   npx tsx password_client.ts http://localhost:3000 ana.test PASSWORD
+//   npx tsx password_client.mts http://localhost:3000 ana.test PASSWORD
 //
 // Needs the official client (npm install @atproto/api), which contains no code for OpenMeet.
 import { AtpAgent } from '@atproto/api'

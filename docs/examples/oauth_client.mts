@@ -1,6 +1,6 @@
 // Sign somebody in with OAuth, write an event to their repository, and revoke the access.
 //
-//   npx tsx oauth_client.ts http://localhost:3000 ana.test [http://localhost:2582]
+//   npx tsx oauth_client.mts http://localhost:3000 ana.test [http://localhost:2582]
 //
 // Prints the URL that the person must open, and waits on the loopback for the redirect. Needs the official clients
 // (npm install @atproto/api @atproto/oauth-client-node). The last argument is the PLC directory of a local network.
