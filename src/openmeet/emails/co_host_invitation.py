@@ -6,8 +6,8 @@ from openmeet.domain.events import co_host_queries, time_and_place
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import CoHostId, token_of
 from openmeet.domain.events.queries import by_id
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between, is_block_between_address
-from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.texts import short_day_label
 from openmeet.emails.render import subject_line
@@ -29,7 +29,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
             if co_host is None or not co_host.is_open(reader.now):
                 return None
             event, now = await by_id(reader, EventId(co_host.event_id)), reader.now
-            host = await user_by_id(reader, co_host.invited_by)
+            names = await shown_names(reader, [co_host.invited_by])
             if await is_block_between_address(reader, co_host.invited_by, co_host.email or ""):
                 return None
             if co_host.user_id is not None and await is_block_between(reader, co_host.invited_by, co_host.user_id):
@@ -41,7 +41,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         if event is None or event.is_gone or not address:
             return None
         never = email_suppressions.url_of(key, public_url, address)
-        name = " ".join(((host and host.display_name) or unnamed()).split())
+        name = " ".join(names[co_host.invited_by].split())
         title = event.title or gettext("an event")
         about = [title, time_and_place.start_label(event, now)]
         if co_host.is_for_series or co_host.is_asked_for_series:

@@ -7,8 +7,9 @@ from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.groups import invitation_queries, queries, rules
 from openmeet.domain.groups.model import LAST_CALL_MAIL, GroupId, InvitationId
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between_address
-from openmeet.domain.users.model import UserId, unnamed
+from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
@@ -28,7 +29,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             if invitation is None or invitation.email is None or not invitation.is_open(reader.now):
                 return None
             group = await queries.by_id(reader, invitation.group_id)
-            host = await by_id(reader, invitation.invited_by)
+            names = await shown_names(reader, [invitation.invited_by])
             if group is None or group.deleted_at is not None or group.is_hidden:
                 return None
             if await is_block_between_address(reader, invitation.invited_by, invitation.email):
@@ -37,7 +38,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
             if await email_suppressions.is_suppressed(reader, key, invitation.email):
                 return None
-        name = (host and host.display_name) or unnamed()
+        name = names[invitation.invited_by]
         token = rules.token_of(key, invitation.id)
         parts = [
             gettext(
@@ -76,10 +77,10 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
             if group is None or group.deleted_at is not None or group.succession is None:
                 return None
             owner = await by_id(reader, UserId(due.person))
-            asking, now = await by_id(reader, group.succession.successor_id), reader.now
+            names, now = await shown_names(reader, [group.succession.successor_id]), reader.now
         if owner is None or owner.email is None or owner.id != group.owner_id:
             return None
-        name = (asking and asking.display_name) or unnamed()
+        name = names[group.succession.successor_id]
         is_last = due.kind == LAST_CALL_MAIL
         ends_at = Instant(group.succession.asked_at + group.succession_plan.wait)
         zone = group.details.time_zone

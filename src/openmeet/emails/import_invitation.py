@@ -7,6 +7,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.imports.model import ContactStage, PersonId
 from openmeet.domain.imports.people import find_invitation, token_of
+from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.notifications.texts import short_day_label
@@ -37,7 +38,8 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
             if await email_suppressions.declined_among(reader, key, person.target, [person.email]):
                 return None
-        if person.stage is not ContactStage.INVITED or host is None:
+            is_leaving = await erasure_requests.find(reader, person.invited_by) is not None
+        if person.stage is not ContactStage.INVITED or host is None or is_leaving:
             return None
         token = token_of(key, person_id)
         return OutgoingEmail(

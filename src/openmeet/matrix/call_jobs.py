@@ -120,7 +120,7 @@ async def _redact_messages(bridge: Bridge, user: UserId) -> None:
         rows = await reader.fetch(_SENT_MESSAGES, user=user)
     for row in rows:
         async with bridge.db.reader() as reader:
-            message = await message_queries.by_id(reader, ChatMessageId(row["id"]))
+            message = await message_queries.stored_by_id(reader, ChatMessageId(row["id"]))
         if message is not None:
             await redact(bridge, row["matrix_room_id"], message)
 

@@ -23,7 +23,7 @@ from openmeet.domain.chat.mentions import mentions_in, renamed_among
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import ChatLogEntry, ChatMessage, LogKind, MessageKind, RoomId
 from openmeet.domain.chat.texts import name_key, with_names
-from openmeet.domain.users.model import UserId, unnamed
+from openmeet.domain.users.model import UserId, leaving, unnamed
 from openmeet.i18n.catalogue import gettext, speaking
 from openmeet.i18n.formatting import short_day
 from openmeet.matrix import content, members, pictures, store
@@ -112,7 +112,7 @@ class _EntryDelivery:
         if entry.message_id is None:
             return None
         async with self._bridge.db.reader() as reader:
-            message = await message_queries.by_id(reader, entry.message_id)
+            message = await message_queries.stored_by_id(reader, entry.message_id)
         if message is None:
             return None
         try:
@@ -240,7 +240,7 @@ class _EntryDelivery:
             if key not in speakers_by_reaction:
                 await bridge.keeper.redact(room, event_id, f"om-{bridge.tenant}-redact-{event_id}")
         for (part, emoji), speaker in speakers_by_reaction.items():
-            if (part, emoji) not in event_by_reaction and not speaker.is_banned:
+            if (part, emoji) not in event_by_reaction and not (speaker.is_banned or speaker.is_leaving):
                 ghost = await self._enter(speaker)
                 reaction_hash = hashlib.sha256(f"{part} {emoji}".encode()).hexdigest()[:16]
                 transaction = f"{self._transaction(message)}-{reaction_hash}"
@@ -344,10 +344,11 @@ async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
     if not _is_mirrored(message) or message.user_id is None:
         return None
     speaker = await store.speaker(reader, message.room_id, message.user_id)
-    # Messages from before the consent are not mirrored, nor are messages of people who were banned before delivery.
-    return (
-        speaker if speaker is not None and not speaker.is_banned and message.said_at >= speaker.consented_at else None
-    )
+    # Messages from before the consent are not mirrored, nor are messages of people who were banned, or asked for the
+    # deletion of their account, before delivery.
+    if speaker is None or speaker.is_banned or speaker.is_leaving or message.said_at < speaker.consented_at:
+        return None
+    return speaker
 
 
 def _is_mirrored(message: ChatMessage) -> bool:
@@ -356,7 +357,7 @@ def _is_mirrored(message: ChatMessage) -> bool:
 
 def _shown_name(bridge: Bridge, speaker: Speaker) -> str:
     with speaking(bridge.language):
-        return (speaker.name or str(unnamed()))[:_MAX_NAME]
+        return (leaving() if speaker.is_leaving else speaker.name or unnamed())[:_MAX_NAME]
 
 
 async def _create(bridge: Bridge, room: MirroredRoom) -> str:

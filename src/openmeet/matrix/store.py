@@ -19,6 +19,7 @@ from openmeet.domain.chat.matrix_choices import InvitationMode, RoomWish, invite
 from openmeet.domain.chat.matrix_guests import GuestState
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogKind, RoomId
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 # Log entries whose Matrix event contains the text of the message.
@@ -47,7 +48,8 @@ class MirroredRoom:
 @dataclass(frozen=True, slots=True)
 class Speaker:
     """A person who consented, and their ghost user. ``localpart``: the random part of its id. ``is_made``: it exists at
-    the homeserver. ``is_banned``: banned from this room.
+    the homeserver. ``is_banned``: banned from this room. ``is_leaving``: they are deleting their account, so their name is
+    not shown and nothing is sent for them.
     """
 
     user_id: UserId
@@ -56,6 +58,7 @@ class Speaker:
     is_made: bool
     consented_at: Instant
     is_banned: bool
+    is_leaving: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +253,12 @@ async def is_known(reader: Reader, room_id: RoomId, event_id: str) -> bool:
 async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker | None:
     """Return the person with their ghost user; None if they did not consent."""
     row = await reader.fetch_one(
-        """
+        f"""
         select p.user_id, p.localpart, p.ghost_made_at, p.answered_at, u.display_name,
                case when exists (select 1 from chat_sanctions x where x.room_id = :room and x.user_id = p.user_id
                                     and x.kind = 'ban' and x.lifted_at is null and (x.until is null or x.until > :now))
-                    then 1 else 0 end as banned
+                    then 1 else 0 end as banned,
+               case when {is_leaving("p.user_id")} then 1 else 0 end as leaving
           from matrix_people p join users u on u.id = p.user_id
          where p.user_id = :user and p.consent = 'name_and_words'
         """,
@@ -271,6 +275,7 @@ async def speaker(reader: Reader, room_id: RoomId, user_id: UserId) -> Speaker |
         row["ghost_made_at"] is not None,
         row["answered_at"],
         bool(row["banned"]),
+        bool(row["leaving"]),
     )
 
 
@@ -393,10 +398,11 @@ async def names_hidden_from_matrix(reader: Reader, message: ChatMessageId) -> li
     and their handles.
     """
     rows = await reader.fetch(
-        """
+        f"""
         with kept as (
           select q.user_id, q.name from chat_mentions q where q.message_id = :message and q.is_called = 0
-             and not exists (select 1 from matrix_people p where p.user_id = q.user_id and p.consent = 'name_and_words'))
+             and ({is_leaving("q.user_id")}
+                  or not exists (select 1 from matrix_people p where p.user_id = q.user_id and p.consent = 'name_and_words')))
         select k.name from kept k where k.name <> ''
         union select u.display_name from kept k join users u on u.id = k.user_id where u.display_name <> ''
         union select i.handle from kept k join identities i on i.user_id = k.user_id where i.handle is not null

@@ -2,10 +2,15 @@
 
 import pytest
 
+from groundwork.clock import DAY
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import mirror_wakes, mirroring
+from openmeet.domain.chat import mirror_wakes, mirroring, queries, readers
 from openmeet.domain.chat.log import wake_mirror
 from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
+from openmeet.domain.erasure import actions as erasure
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.matrix import store
 from tests.external_dependencies import needs
 from tests.openmeet.matrix.mirrored import MirroredTown
 
@@ -67,6 +72,35 @@ async def test_people_who_lost_access_are_removed_before_anything_else_is_sent(t
     assert "Ben" not in inside
     assert "Ana" in inside
     assert [text for _, text in await town.seen()] == ["I come", "Only for those who come"]
+
+
+async def test_people_who_leave_the_site_lose_their_name_and_return_with_it(town: MirroredTown) -> None:
+    """While somebody is deleting their account, their ghost user is in no room and nothing is sent for them. What was sent
+    stays, because a redaction cannot be undone.
+    """
+    await town.agree(town.ben)
+    await town.say(town.ben, "I come")
+    await town.deliver()
+    waiting = await town.say(town.ben, "With cake")
+    await erasure.begin(town.db, town.ben.user_id, 14 * DAY)
+    await readers.follow_changes(town.db)
+    await town.deliver()
+    assert [text for _, text in await town.seen()] == ["I come"]
+    members = await town.bridge.keeper.members(await town.matrix_room())
+    assert all(one["content"].get("displayname") != "Ben" for one in members if one["content"]["membership"] == "join")
+    async with town.db.reader() as reader:
+        speaker = await store.speaker_outside_rooms(reader, town.ben.user_id)
+    assert speaker is not None
+    assert town.bridge.names[speaker.localpart] == "Someone who is leaving"
+    async with town.db.transaction() as tx:
+        await open_session(tx, town.ben.user_id, SessionTransport.BROWSER)
+    await readers.follow_changes(town.db)
+    await town.say(town.ben, "And tea")
+    await town.deliver()
+    assert await town.seen() == [("Ben", "I come"), ("Ben", "And tea")]
+    async with town.db.reader() as reader:
+        (one,) = await queries.visible_among(reader, town.room, [waiting.id], town.ana.user_id)
+    assert (one.message.body, one.is_only_here) == ("With cake", True)
 
 
 async def test_switching_off_removes_everybody_and_switching_on_continues(town: MirroredTown) -> None:

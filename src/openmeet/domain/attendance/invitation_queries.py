@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 # Replaces an address that was removed. It is not empty, because an empty address would let the host see who did not
@@ -76,3 +77,7 @@ async def end(tx: Transaction, series_id: str, people: Sequence[UserId]) -> None
 IS_UNANSWERED_INVITATION: Final = """(coalesce(a.invited_as, '') <> '' and (a.status in ('invited', 'rejected') or a.status = 'attended' and not exists (
                  select 1 from attendance_history c where c.attendance_id = a.id
                     and c.after_status not in ('invited', 'rejected', 'attended'))))"""
+
+# The person is deleting their account, so hosts do not see their answer either. An address that has not answered stays in
+# the list, because its disappearance would reveal who owns it.
+IS_LEAVING: Final = f"({is_leaving('a.user_id')} and not {IS_UNANSWERED_INVITATION})"

@@ -9,7 +9,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row
-from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
+from openmeet.domain.attendance.invitation_queries import IS_LEAVING, IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import (
     AnswerMode,
     AttendanceId,
@@ -206,7 +206,9 @@ class AttendeeRow:
 async def for_hosts(
     reader: Reader, event_id: EventId, attendee_filter: AttendeeFilter, after: AttendeeCursor | None, limit: int
 ) -> list[Attendee]:
-    """RSVPs by waitlist order and arrival, including people who are hidden from other viewers."""
+    """RSVPs by waitlist order and arrival, including people who are hidden from other viewers, unless they are deleting
+    their account.
+    """
     search = ""
     values: dict[str, object] = {}
     if attendee_filter.q:
@@ -228,7 +230,7 @@ async def for_hosts(
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted {search} {after_clause}
+         where a.event_id = :event_id and a.status in :wanted and not {IS_LEAVING} {search} {after_clause}
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
@@ -246,7 +248,7 @@ async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int
     rows = await reader.fetch(
         f"""
         select {_COLUMNS}, a.event_id from attendances a join users u on u.id = a.user_id
-         where a.event_id in :wanted and a.status = 'pending' order by a.answered_at, a.id limit :limit
+         where a.event_id in :wanted and a.status = 'pending' and not {IS_LEAVING} order by a.answered_at, a.id limit :limit
         """,
         wanted=sorted(event_ids),
         limit=limit,
@@ -255,12 +257,12 @@ async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int
 
 
 async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId]) -> list[Attendee]:
-    """The RSVPs with these ids, except RSVPs to other events."""
+    """The RSVPs with these ids, except RSVPs to other events and of people who are deleting their account."""
     if not ids:
         return []
     rows = await reader.fetch(
         f"select {_COLUMNS} from attendances a join users u on u.id = a.user_id"
-        " where a.event_id = :event_id and a.id in :ids order by a.id",
+        f" where a.event_id = :event_id and a.id in :ids and not {IS_LEAVING} order by a.id",
         event_id=event_id,
         ids=list(ids),
     )
@@ -268,9 +270,10 @@ async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId])
 
 
 async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus, int]:
-    """Number of RSVPs in each status. For numbers of people, see ``queries.counts``."""
+    """Number of RSVPs in each status, as ``for_hosts`` lists them. For numbers of people, see ``queries.counts``."""
     rows = await reader.fetch(
-        "select status, count(*) as n from attendances where event_id = :event_id group by status order by status",
+        f"select a.status, count(*) as n from attendances a where a.event_id = :event_id and not {IS_LEAVING}"
+        " group by a.status order by a.status",
         event_id=event_id,
     )
     return dict.fromkeys(AttendanceStatus, 0) | {AttendanceStatus(row["status"]): int(row["n"]) for row in rows}

@@ -1,7 +1,8 @@
 """Who may read, write and moderate: computed from answers, hosting and roles each time, and never stored (invariant 3).
 
 ``access_sql`` is the rule as SQL, for one room or many, one person or many. A person gets the highest access that any
-of their relations gives. Bans, blocks by the host, suspension, mutes and the closing of a room then restrict it.
+of their relations gives. Bans, blocks by the host, suspension, the deletion of their account, mutes and the closing of
+a room then restrict it.
 Aliases come from our code, never from input.
 """
 
@@ -15,6 +16,7 @@ from openmeet.domain.chat.model import ANSWER_COUNTS_FOR, Access, Room, RoomId, 
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.events.visibility import is_hidden, is_public, is_shut_out
 from openmeet.domain.moderation.visibility import is_blocked, is_suspended
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 _MOST_OWN = 5_000
@@ -198,8 +200,8 @@ def _is_sanctioned(room: str, person: str, kind: str) -> str:
 
 
 def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> str:
-    """SQL condition: banned from the room or the group, blocked by the host, suspended, or known only by a network
-    account.
+    """SQL condition: banned from the room or the group, blocked by the host, suspended, deleting their account, or
+    known only by a network account.
     """
     in_group = f"select gb.group_id from group_members gb where gb.user_id = {person} and gb.role = 'banned'"
     kinds = "'person', 'shadow'" if with_shadows else "'person'"
@@ -217,6 +219,7 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
         not ({person} is null or exists (select 1 from users up where up.id = {person} and up.kind in ({kinds}))
              or exists (select 1 from guests ug where ug.user_id = {person} and ug.email is not null))
         or {is_suspended(person)}
+        or {is_leaving(person)}
         or {_is_sanctioned(room, person, "ban")}
         or exists (select 1 from {owner} and ({group} in ({in_group})
              or exists (select 1 from user_blocks kb where kb.user_id = {host} and kb.blocked_id = {person})

@@ -5,13 +5,21 @@ Entries are never changed. Undoing something adds an entry.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat.model import ChatMessage, ChatMessageId, RoomId
 from openmeet.domain.paging import Page
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
+
+# SQL column: the reason in a row ``a`` of ``chat_acts`` or ``chat_sanctions``. It is empty while the person whom it is
+# about, or who wrote it, is deleting their account.
+SHOWN_REASON: Final = (
+    f"case when {is_leaving('a.user_id')} or {is_leaving('a.by_user_id')} then '' else a.reason end as reason"
+)
 
 
 class ModerationAct(StrEnum):
@@ -86,7 +94,7 @@ async def note_act(
 async def acts_of(reader: Reader, room: RoomId, page: Page) -> list[RoomAct]:
     """The acts in a room, newest first."""
     rows = await reader.fetch(
-        "select id, room_id, act, message_id, user_id, by_user_id, reason, until, at from chat_acts"
+        f"select id, room_id, act, message_id, user_id, by_user_id, {SHOWN_REASON}, until, at from chat_acts a"
         f" where room_id = :room{page.clause('at', 'id')}",
         room=room,
         **page.values,
@@ -97,7 +105,7 @@ async def acts_of(reader: Reader, room: RoomId, page: Page) -> list[RoomAct]:
 async def acts_about(reader: Reader, message: ChatMessage) -> list[RoomAct]:
     """Entries about a message and about its author in that room, newest first."""
     rows = await reader.fetch(
-        "select id, room_id, act, message_id, user_id, by_user_id, reason, until, at from chat_acts"
+        f"select id, room_id, act, message_id, user_id, by_user_id, {SHOWN_REASON}, until, at from chat_acts a"
         " where room_id = :room and (message_id = :message or message_id is null and user_id = :author)"
         " order by at desc, id desc limit 50",
         room=message.room_id,

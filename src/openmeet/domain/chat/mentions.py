@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Reader
 from openmeet.domain.chat.model import ChatMessageId
 from openmeet.domain.chat.texts import name_key
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 
@@ -24,15 +25,16 @@ class Mention:
 
 
 async def mentions_in(reader: Reader, messages: Collection[ChatMessageId]) -> dict[ChatMessageId, list[Mention]]:
-    """The people mentioned by name in each message."""
+    """The people mentioned by name in each message, except those who are deleting their account."""
     if not messages:
         return {}
     rows = await reader.fetch(
-        """
+        f"""
         select q.message_id, q.user_id, q.name, u.display_name,
                (select count(*) from identities i where i.user_id = q.user_id and i.handle = q.name) as handles
           from chat_mentions q join users u on u.id = q.user_id
-         where q.message_id in :messages and q.is_called = 0 order by q.message_id, q.user_id
+         where q.message_id in :messages and q.is_called = 0 and not {is_leaving("q.user_id")}
+         order by q.message_id, q.user_id
         """,
         messages=sorted(messages),
     )

@@ -1,7 +1,12 @@
-"""SQL for messages."""
+"""SQL for messages.
+
+While a person is deleting their account, their messages are read as if they had taken them back, and are not changed.
+``message_of`` applies this rule, so it holds for everything that reads messages. ``stored_by_id`` is the exception.
+"""
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from groundwork.clock import Instant
@@ -21,6 +26,7 @@ from openmeet.domain.chat.model import (
     RoomNotice,
 )
 from openmeet.domain.chat.search_terms import LINK_TERM
+from openmeet.domain.users.erasure_requests import is_leaving, left_at_sql
 from openmeet.domain.users.model import UserId
 
 _ROOMS_COUNTED: Final = 200
@@ -49,7 +55,29 @@ _INSERT: Final = f"""
     insert into chat_messages ({", ".join(_NAMES)}, search_words)
     values ({", ".join(f":{name}" for name in _NAMES)}, :search_words)
 """
-COLUMNS: Final = ", ".join(f"m.{name}" for name in _NAMES)
+
+
+def _author_sql(message: str) -> str:
+    """SQL expression: the user who wrote the message, also if they wrote it on Matrix before they linked that account."""
+    of_mxid = f"(select a.user_id from matrix_people a where a.mxid = {message}.matrix_sender)"
+    return f"coalesce({message}.user_id, {of_mxid})"
+
+
+COLUMNS: Final = ", ".join(
+    (*(f"m.{name}" for name in _NAMES), f"{_author_sql('m')} as author", f"{left_at_sql(_author_sql('m'))} as left_at")
+)
+
+
+def is_by_leaving(message: str = "m") -> str:
+    """SQL condition: the author of this message is deleting their account."""
+    return is_leaving(_author_sql(message))
+
+
+def is_there(message: str = "m") -> str:
+    """SQL condition: the message can be read by everyone in its part of the room: it was not removed, is not held, and
+    its author is not deleting their account.
+    """
+    return f"{message}.removed_at is null and {message}.held_at is null and not {is_by_leaving(message)}"
 
 
 def is_written(message: str = "m") -> str:
@@ -59,7 +87,23 @@ def is_written(message: str = "m") -> str:
 
 
 def message_of(row: Row) -> ChatMessage:
-    """Parse a row with ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``. The messages of a person who is deleting their account are empty and taken back."""
+    stored = _stored_message_of(row)
+    if row["left_at"] is None:
+        return stored
+    author = UserId(row["author"])
+    return replace(
+        stored,
+        user_id=author,
+        matrix_sender=None,
+        body="",
+        details={},
+        removed_at=stored.removed_at or Instant(row["left_at"]),
+        removed_by=author,
+    )
+
+
+def _stored_message_of(row: Row) -> ChatMessage:
     return ChatMessage(
         id=ChatMessageId(row["id"]),
         room_id=RoomId(row["room_id"]),
@@ -86,6 +130,12 @@ def message_of(row: Row) -> ChatMessage:
 async def by_id(reader: Reader, message: ChatMessageId) -> ChatMessage | None:
     row = await reader.fetch_one(f"select {COLUMNS} from chat_messages m where m.id = :id", id=message)
     return message_of(row) if row else None
+
+
+async def stored_by_id(reader: Reader, message: ChatMessageId) -> ChatMessage | None:
+    """``by_id`` with the stored content, even if its author is deleting their account. Not for showing it to anybody."""
+    row = await reader.fetch_one(f"select {COLUMNS} from chat_messages m where m.id = :id", id=message)
+    return _stored_message_of(row) if row else None
 
 
 async def insert(tx: Transaction, entry: log.NextEntry, message: ChatMessage, search_words: str) -> None:
@@ -187,7 +237,8 @@ async def around(reader: Reader, chat_message: ChatMessage, number: int) -> list
 async def held_in(reader: Reader, room: RoomId) -> list[ChatMessageId]:
     """The oldest 100 messages of a room that wait for a moderator."""
     rows = await reader.fetch(
-        "select id from chat_messages where room_id = :room and held_at is not null order by number limit 100",
+        "select m.id from chat_messages m where m.room_id = :room and m.held_at is not null"
+        f" and not {is_by_leaving()} order by m.number limit 100",
         room=room,
     )
     return [ChatMessageId(row["id"]) for row in rows]
@@ -203,10 +254,24 @@ async def has_written(reader: Reader, room: RoomId, person: UserId) -> bool:
     return row is not None
 
 
+async def rooms_written_in(reader: Reader, rooms: Collection[RoomId], people: Collection[UserId]) -> set[RoomId]:
+    """Return in which of these rooms any of these people has ever written."""
+    if not rooms or not people:
+        return set()
+    rows = await reader.fetch(
+        "select r.id from chat_rooms r where r.id in :rooms and exists ("
+        "select 1 from chat_messages m where m.room_id = r.id and m.user_id in :people) order by r.id",
+        rooms=sorted(rooms),
+        people=sorted(people),
+    )
+    return {RoomId(row["id"]) for row in rows}
+
+
 async def earlier_texts(reader: Reader, message: ChatMessageId) -> list[str]:
     """The earlier texts of an edited message, oldest first, as long as they are kept for moderators."""
     rows = await reader.fetch(
-        "select body from chat_edits where message_id = :id and until > :now order by revision limit 100",
+        "select e.body from chat_edits e join chat_messages m on m.id = e.message_id"
+        f" where e.message_id = :id and e.until > :now and not {is_by_leaving()} order by e.revision limit 100",
         id=message,
         now=reader.now,
     )

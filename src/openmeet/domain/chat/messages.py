@@ -398,9 +398,14 @@ def require_may_decide_removal(message: ChatMessage, *, of_site: bool) -> None:
 async def sealed_content(
     reader: Reader, message_id: ChatMessageId, sealer: Sealer
 ) -> tuple[str, tuple[MessagePicture, ...]]:
-    """The text and pictures of a removed message, for moderators; empty after 30 days."""
+    """The text and pictures of a removed message, for moderators; empty after 30 days, and while its author is deleting
+    their account.
+    """
     row = await reader.fetch_one(
-        "select body_sealed from chat_removed where message_id = :id and until > :now", id=message_id, now=reader.now
+        "select d.body_sealed from chat_removed d join chat_messages m on m.id = d.message_id"
+        f" where d.message_id = :id and d.until > :now and not {message_queries.is_by_leaving()}",
+        id=message_id,
+        now=reader.now,
     )
     if row is None:
         return "", ()

@@ -8,6 +8,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.access import access_to_each
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
+from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.objections import OPEN_OBJECTION
 from openmeet.domain.users.model import UserId
@@ -16,9 +17,9 @@ from openmeet.domain.users.model import UserId
 _MOST: Final = 200
 _WAITING: Final = f"""
     select m.room_id, p.message_id, p.at as since from chat_reports p join chat_messages m on m.id = p.message_id
-     where p.to_tenant = 0 and p.closed_at is null
+     where p.to_tenant = 0 and p.closed_at is null and not {is_by_leaving()}
     union all
-    select h.room_id, h.id, h.held_at from chat_messages h where h.held_at is not null
+    select h.room_id, h.id, h.held_at from chat_messages h where h.held_at is not null and not {is_by_leaving("h")}
     union all
     select a.room_id, a.message_id, a.at from chat_acts a where {OPEN_OBJECTION}
 """

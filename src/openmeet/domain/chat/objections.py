@@ -12,7 +12,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.chat import log, message_queries, messages, notify, room_queries
-from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.acts import SHOWN_REASON, ModerationAct, note_act
+from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import MAX_REASON, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
@@ -41,7 +42,7 @@ async def removals_of(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[Chat
     if not ids:
         return {}
     rows = await reader.fetch(
-        "select message_id, act, reason, at from chat_acts where message_id in :ids"
+        f"select message_id, act, {SHOWN_REASON}, at from chat_acts a where message_id in :ids"
         " and act in ('removed', 'objected', 'restored', 'upheld') order by at, id",
         ids=sorted(set(ids)),
     )
@@ -139,11 +140,12 @@ async def uphold(
 
 
 # SQL condition on ``a``. The side that removed the message decides: the hosts, or the community's moderators (``:of_site``).
-OPEN_OBJECTION: Final = """
+OPEN_OBJECTION: Final = f"""
     a.act = 'objected' and not exists (
       select 1 from chat_acts l where l.message_id = a.message_id and l.act in ('restored', 'upheld')
          and (l.at > a.at or l.at = a.at and l.id > a.id))
-    and exists (select 1 from chat_messages r where r.id = a.message_id and r.removed_by_site = :of_site)
+    and exists (select 1 from chat_messages r where r.id = a.message_id and r.removed_by_site = :of_site
+                   and not {is_by_leaving("r")})
 """
 
 
@@ -169,7 +171,8 @@ class SiteReport:
 
 
 _TO_SITE: Final = f"""
-    select p.message_id, p.at as since from chat_reports p where p.to_tenant = 1 and p.closed_at is null
+    select p.message_id, p.at as since from chat_reports p join chat_messages m on m.id = p.message_id
+     where p.to_tenant = 1 and p.closed_at is null and not {is_by_leaving()}
     union all
     select a.message_id, a.at from chat_acts a where {OPEN_OBJECTION}
 """

@@ -203,6 +203,8 @@ async def readable_picture(reader: Reader, key: SentPictureKey, viewer: UserId |
 
 
 async def _may_read(reader: Reader, message: ChatMessage, viewer: UserId | None) -> bool:
+    if message.is_taken_back:
+        return False
     if message.is_removed:
         return not message.removed_by_site and await access(reader, message.room_id, viewer) is Access.MODERATE
     try:

@@ -11,6 +11,7 @@ from openmeet.domain.chat.headings import checked_heading
 from openmeet.domain.chat.model import ChatMessageId, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import checked_line
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 FEWEST_CHOICES, MOST_CHOICES = 2, 10
@@ -109,9 +110,10 @@ async def votes(
     if not ids:
         return {}, {}
     rows = await reader.fetch(
-        """
+        f"""
         select message_id, choice, count(*) as number, max(case when user_id = cast(:viewer as text) then 1 else 0 end) as mine
-          from chat_votes where message_id in :ids group by message_id, choice order by message_id, choice
+          from chat_votes v where message_id in :ids and not {is_leaving("v.user_id")}
+         group by message_id, choice order by message_id, choice
         """,
         ids=sorted(ids),
         viewer=viewer,

@@ -10,7 +10,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.chat import polls
 from openmeet.domain.chat.access import access, access_to_each, reading_floor, reading_floor_sql
 from openmeet.domain.chat.mentions import mentions_in, renamed_among
-from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, is_written, message_of
+from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, is_by_leaving, is_there, is_written, message_of
 from openmeet.domain.chat.model import (
     Access,
     ChatMessage,
@@ -24,7 +24,8 @@ from openmeet.domain.chat.room_queries import by_id as room_by_id
 from openmeet.domain.chat.texts import cleaned, with_names
 from openmeet.domain.media.pictures import PictureKey
 from openmeet.domain.profiles.portraits import shown as portraits_shown
-from openmeet.domain.users.model import UserId, unnamed
+from openmeet.domain.users.erasure_requests import is_leaving
+from openmeet.domain.users.model import UserId, leaving, unnamed
 
 # Maximum length of the line that a reply quotes.
 _LINE: Final = 120
@@ -203,7 +204,7 @@ async def _selection(
         rows = await reader.fetch(
             "select message_id from chat_pins where room_id = :room order by message_id", room=room.id
         )
-        conditions.append("m.id in :pinned")
+        conditions.append(f"m.id in :pinned and not {is_by_leaving()}")
         values["pinned"] = [row["message_id"] for row in rows] or [""]
     if message_filter.kinds:
         conditions.append("m.kind in :kinds")
@@ -332,7 +333,10 @@ async def shown(
     ]
 
 
-_PINNED: Final = "select message_id from chat_pins where message_id in :ids order by message_id"
+_PINNED: Final = f"""
+    select p.message_id from chat_pins p join chat_messages m on m.id = p.message_id
+     where p.message_id in :ids and not {is_by_leaving()} order by p.message_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,16 +349,16 @@ async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId,
     if not people_ids:
         return {}
     rows = await reader.fetch(
-        "select u.id, u.display_name, (select min(i.handle) from identities i where i.user_id = u.id) as handle"
+        "select u.id, u.display_name, (select min(i.handle) from identities i where i.user_id = u.id) as handle,"
+        f" case when {is_leaving('u.id')} then 1 else 0 end as hidden"
         " from users u where u.id in :ids order by u.id",
         ids=sorted(people_ids),
     )
     return {
-        UserId(row["id"]): _AuthorName(
-            # Names from other apps have not been validated.
-            cleaned(row["display_name"]),
-            row["handle"],
-        )
+        UserId(row["id"]): _AuthorName(leaving(), None)
+        if row["hidden"]
+        # Names from other apps have not been validated.
+        else _AuthorName(cleaned(row["display_name"]), row["handle"])
         for row in rows
     }
 
@@ -432,10 +436,11 @@ async def _reactions(
     reader: Reader, ids: Collection[ChatMessageId], viewer: UserId | None
 ) -> dict[ChatMessageId, list[ReactionCount]]:
     rows = await reader.fetch(
-        """
+        f"""
         select message_id, emoji, count(*) as number, min(at) as first,
                max(case when user_id = cast(:viewer as text) then 1 else 0 end) as mine
-          from chat_reactions where message_id in :ids group by message_id, emoji order by message_id, first, emoji
+          from chat_reactions c where message_id in :ids and not {is_leaving("c.user_id")}
+         group by message_id, emoji order by message_id, first, emoji
         """,
         ids=sorted(ids),
         viewer=viewer,
@@ -455,7 +460,7 @@ async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[Chat
     rows = await reader.fetch(
         f"""
         select m.id from chat_messages m join chat_rooms r on r.id = m.room_id and r.matrix_state = 'on'
-         where m.id in :ids and {is_written()} and m.removed_at is null and m.held_at is null
+         where m.id in :ids and {is_written()} and {is_there()}
            and not exists (select 1 from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
                             where l.message_id = m.id and s.event_id is not null)
            and (m.kind = 'poll'

@@ -15,10 +15,11 @@ from openmeet.domain.chat.access import (
     related_people_sql,
     require_access,
 )
-from openmeet.domain.chat.message_queries import is_written
+from openmeet.domain.chat.message_queries import is_there, is_written
 from openmeet.domain.chat.model import Access, EnteredBy, NotificationLevel, Reading, RoomId
 from openmeet.domain.moderation.visibility import is_person_suspended
 from openmeet.domain.notifications import notify
+from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
 
 _COLUMNS = "room_id, user_id, read_number, level, muted_until, entered_at, entered_number, entered_by, seen_at"
@@ -94,7 +95,7 @@ async def _last_number_before_others(reader: Reader, room: RoomId, person: UserI
           join chat_readers c on c.room_id = r.id and c.user_id = :person
           join chat_messages m on m.room_id = r.id and m.number > c.read_number and m.number <= cast(:number as bigint)
          where r.id = :room and coalesce(m.about, '') <> :about and {is_written()} and coalesce(m.user_id, '') <> :person
-           and m.removed_at is null and m.held_at is null and m.number > {reading_floor_sql()}
+           and {is_there()} and m.number > {reading_floor_sql()}
         """,
         room=room,
         person=person,
@@ -206,7 +207,7 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
             left join chat_readers c on c.room_id = r.id and c.user_id = :person
             join chat_messages m on m.room_id = r.id and m.number > coalesce(c.read_number, 0)
             left join chat_mentions q on q.message_id = m.id and q.user_id = :person
-           where r.id in :rooms and coalesce(m.user_id, '') <> :person and m.removed_at is null and m.held_at is null
+           where r.id in :rooms and coalesce(m.user_id, '') <> :person and {is_there()}
              and m.number > {reading_floor_sql()} and {is_written()}
              and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
              and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
@@ -240,8 +241,9 @@ async def follow_changes(db: Database) -> int:
 
 
 async def _follow(tx: Transaction, person: UserId) -> None:
-    if await is_person_suspended(tx, person):
-        # A suspended person keeps their marks and settings, because a moderator may lift the suspension.
+    if await is_person_suspended(tx, person) or await erasure_requests.find(tx, person) is not None:
+        # They keep their marks and settings, because a moderator may lift the suspension, and people who are deleting
+        # their account may change their mind.
         return
     rows = await tx.fetch(
         f"select r.id from chat_rooms r where r.id in {candidate_rooms_sql('cast(:person as text)')} order by r.id",

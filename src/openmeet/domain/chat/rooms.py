@@ -419,7 +419,7 @@ _COUNT_MOST: Final = 100
 # Unread messages of ``:person``: written by other people, after their mark, in the part of the history they may read.
 _FRESH = f"""
     m.room_id = r.id and m.number > coalesce(c.read_number, 0) and coalesce(m.user_id, '') <> :person
-    and m.removed_at is null and m.held_at is null
+    and {message_queries.is_there()}
     and m.number > {reading_floor_sql()} and {message_queries.is_written()}
     and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
     and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
@@ -469,7 +469,7 @@ async def my_rooms(
                (select count(*) from (select 1 as one from chat_messages m where {_FRESH} limit {_COUNT_MOST}) u) as unread,
                (select count(*) from (select 1 as one from chat_messages m
                   join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH} limit {_COUNT_MOST}) q) as mentioned,
-               (select m.id from chat_messages m where m.room_id = r.id and m.removed_at is null and m.held_at is null
+               (select m.id from chat_messages m where m.room_id = r.id and {message_queries.is_there()}
                    and m.number > {reading_floor_sql()} order by m.number desc limit 1) as last_message,
                case when c.level = 'none' or coalesce(c.muted_until, 0) > :now then 1 else 0 end as is_muted
           from f join chat_rooms r on r.id = f.id left join chat_readers c on c.room_id = r.id and c.user_id = :person

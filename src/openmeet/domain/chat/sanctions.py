@@ -13,13 +13,15 @@ from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, messages, room_queries
 from openmeet.domain.chat.access import access, require_access
-from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.acts import SHOWN_REASON, ModerationAct, note_act
+from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import ChatSanctioned
 from openmeet.domain.notifications.notify import notify
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
 
 MAX_REPORT_WORDS: Final = 2_000
@@ -67,10 +69,12 @@ def _sanction(row: Row) -> Sanction:
 
 
 async def sanctions_in(reader: Reader, room: RoomId, person: UserId | None = None) -> list[Sanction]:
-    """Sanctions in force in a room, of one person or all, newest first."""
+    """Sanctions in force in a room, of one person or all, newest first. Those of people who are deleting their account
+    are left out.
+    """
     rows = await reader.fetch(
-        "select room_id, user_id, kind, until, reason, by_user_id, at, of_site from chat_sanctions"
-        " where room_id = :room and lifted_at is null and (until is null or until > :now)"
+        f"select room_id, user_id, kind, until, {SHOWN_REASON}, by_user_id, at, of_site from chat_sanctions a"
+        f" where room_id = :room and lifted_at is null and (until is null or until > :now) and not {is_leaving('a.user_id')}"
         f"{' and user_id = :person' if person else ''} order by at desc, user_id, kind, of_site",
         room=room,
         now=reader.now,
@@ -84,7 +88,7 @@ async def sanctions_of(reader: Reader, person: UserId, rooms: Sequence[RoomId]) 
     if not rooms:
         return []
     rows = await reader.fetch(
-        "select room_id, user_id, kind, until, reason, by_user_id, at, of_site from chat_sanctions"
+        f"select room_id, user_id, kind, until, {SHOWN_REASON}, by_user_id, at, of_site from chat_sanctions a"
         " where user_id = :person and room_id in :rooms and lifted_at is null and (until is null or until > :now)"
         " order by at desc, room_id, kind, of_site",
         person=person,
@@ -278,7 +282,8 @@ async def open_reports(reader: Reader, room: RoomId, *, limit: int = 100) -> lis
     """Undecided reports for the moderators of a room, oldest first."""
     rows = await reader.fetch(
         "select p.id, p.message_id, p.reason, p.words, p.at from chat_reports p join chat_messages m on m.id = p.message_id"
-        " where m.room_id = :room and p.closed_at is null and p.to_tenant = 0 order by p.at, p.id limit :limit",
+        f" where m.room_id = :room and p.closed_at is null and p.to_tenant = 0 and not {is_by_leaving()}"
+        " order by p.at, p.id limit :limit",
         room=room,
         limit=limit,
     )

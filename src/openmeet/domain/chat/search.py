@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader
 from groundwork.database.words import query_terms
 from groundwork.errors import InvalidInput
 from openmeet.domain.chat.access import access_to_each, access_to_own, entered_numbers_in_rooms
-from openmeet.domain.chat.message_queries import COLUMNS, message_of
+from openmeet.domain.chat.message_queries import COLUMNS, is_there, message_of
 from openmeet.domain.chat.model import Access, ChatMessage, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage, shown
 from openmeet.domain.chat.reasons import ChatReason
@@ -112,7 +112,7 @@ async def _page_in(
     """Messages in these rooms, newest first. ``rooms`` has the number after which the person can read each room."""
     if not rooms:
         return []
-    conditions = ["m.search_words <> ''", "m.removed_at is null", "m.held_at is null", "m.room_id in :rooms"]
+    conditions = ["m.search_words <> ''", is_there(), "m.room_id in :rooms"]
     values: dict[str, object] = {"rooms": sorted(rooms), "viewer": viewer}
     if search.person is not None:
         conditions.append("m.user_id = :person")
@@ -189,7 +189,7 @@ async def recent_writers(
         return []
     rows = await reader.fetch(
         "select distinct m.user_id from chat_rooms r join chat_messages m on m.room_id = r.id and m.number > r.last_number - :recent"
-        " where r.id in :rooms and m.user_id is not null and m.search_words <> '' and m.removed_at is null and m.held_at is null"
+        f" where r.id in :rooms and m.user_id is not null and m.search_words <> '' and {is_there()}"
         f"{_floors(rooms)[0]} order by m.user_id limit :limit",
         rooms=sorted(rooms),
         recent=_RECENT_IN_ONE if len(only) == 1 else _RECENT,

@@ -12,6 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance.invitation_queries import IS_LEAVING
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.check_in.reasons import CheckInReason
@@ -90,9 +91,12 @@ class ArrivalCounts:
 
 
 async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[AttendanceId]:
-    """Ids of the event's attendances that end with ``tail`` (characters 32 and later), as printed on a ticket."""
+    """Ids of the event's attendances that end with ``tail`` (characters 32 and later), as printed on a ticket. Tickets of
+    people who are deleting their account are not valid.
+    """
     rows = await reader.fetch(
-        "select id from attendances where event_id = :event_id and substr(id, 32) = :tail order by id",
+        "select a.id from attendances a where a.event_id = :event_id and substr(a.id, 32) = :tail"
+        f" and not {IS_LEAVING} order by a.id",
         event_id=event_id,
         tail=tail,
     )
@@ -101,11 +105,11 @@ async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[Atten
 
 async def counts(reader: Reader, event_id: EventId) -> ArrivalCounts:
     row = await reader.fetch_one(
-        """
+        f"""
         select cast(coalesce(sum(case when status = 'attended' then party else 0 end), 0) as bigint) as there,
                cast(coalesce(sum(party), 0) as bigint) as expected,
                cast(coalesce(sum(party - 1), 0) as bigint) as brought
-          from attendances where event_id = :event_id and status in ('attending', 'attended')
+          from attendances a where event_id = :event_id and status in ('attending', 'attended') and not {IS_LEAVING}
         """,
         event_id=event_id,
     )

@@ -46,15 +46,22 @@ async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[Ev
     return {EventId(row["event_id"]) for row in rows}
 
 
-async def of_event(
-    reader: Reader, event_id: EventId, states: Sequence[CoHostState], page: Page = ALL_ROWS
-) -> list[CoHost]:
+async def of_event(reader: Reader, event_id: EventId, states: Sequence[CoHostState]) -> list[CoHost]:
     """Co-hosts and invitations in these states, in order of invitation."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from event_co_hosts where event_id = :event_id and state in :states"
-        f"{page.clause('created_at', 'id', newest_first=False)}",
+        f"select {_COLUMNS} from event_co_hosts where event_id = :event_id and state in :states order by created_at, id",
         event_id=event_id,
         states=[state.value for state in states],
+    )
+    return [_co_host_of(row) for row in rows]
+
+
+async def listed(reader: Reader, event_id: EventId, page: Page = ALL_ROWS) -> list[CoHost]:
+    """Co-hosts and invitations in all states, as hosts see them: without people who are deleting their account."""
+    rows = await reader.fetch(
+        f"select {_COLUMNS} from event_co_hosts where event_id = :event_id and not {is_leaving('event_co_hosts.user_id')}"
+        f"{page.clause('created_at', 'id', newest_first=False)}",
+        event_id=event_id,
         **page.values,
     )
     return [_co_host_of(row) for row in rows]

@@ -23,6 +23,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation.blocks import raise_if_blocked
 from openmeet.domain.sign_in.model import check_email
+from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.outbox.emails import enqueue_email
@@ -160,7 +161,7 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
 async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str, *, for_series: bool) -> CoHost:
     people = [co_host.user_id for co_host in await identities.by_handle(tx, handle)]
     user = await users.by_id(tx, people[0]) if people else None
-    if user is None or user.kind is UserKind.SHADOW:
+    if user is None or user.kind is UserKind.SHADOW or await erasure_requests.find(tx, user.id) is not None:
         raise InvalidForm({"whom": EventReason.UNKNOWN_HANDLE})
     await raise_if_blocked(tx, caller.user_id, user.id, refusal=EventReason.CANNOT_BE_ASKED)
     if user.id == event.author_id:

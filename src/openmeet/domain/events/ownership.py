@@ -65,6 +65,8 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
         or co_host.user_id is None
     ):
         raise NotFound(EventReason.NO_SUCH_CO_HOST)
+    if await erasure_requests.find(tx, co_host.user_id) is not None:
+        raise NotFound(EventReason.NO_SUCH_CO_HOST)
     await co_host_queries.offer(tx, event.id, co_host.id)
     about = HandOver(person_id=caller.user_id, step=EVENT)
     await notify(tx, kinds.SERIES_OFFERED, event.id, [co_host.user_id], about, revision=int(tx.now))

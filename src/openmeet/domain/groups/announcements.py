@@ -32,9 +32,11 @@ from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.kinds import Payload
 from openmeet.domain.notifications.notify import Notice, reachable_among
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
 
 _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
+_BY_LEAVING = is_leaving("group_announcements.author_id")
 
 
 class AlreadyAnnounced(Refused):
@@ -108,14 +110,14 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_
 async def newest(
     reader: Reader, group_id: GroupId, *, limit: int, before: AnnouncementId | None = None
 ) -> list[Announcement]:
-    """Return announcements, newest first."""
+    """Return announcements, newest first, except those of people who are deleting their account."""
     older = (
         ""
         if before is None
         else " and (created_at, id) < (select created_at, id from group_announcements where id = :before)"
     )
     rows = await reader.fetch(
-        f"select {_COLUMNS} from group_announcements where group_id = :group_id and removed_at is null{older}"
+        f"select {_COLUMNS} from group_announcements where group_id = :group_id and removed_at is null and not {_BY_LEAVING}{older}"
         " order by created_at desc, id desc limit :limit",
         group_id=group_id,
         limit=limit,
@@ -125,11 +127,11 @@ async def newest(
 
 
 async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[AnnouncementId, Announcement]:
-    """Return the announcements with these ids, except removed ones."""
+    """Return the announcements with these ids, except removed ones and those of people who are deleting their account."""
     if not announcement_ids:
         return {}
     rows = await reader.fetch(
-        f"select {_COLUMNS} from group_announcements where id in :ids and removed_at is null order by id",
+        f"select {_COLUMNS} from group_announcements where id in :ids and removed_at is null and not {_BY_LEAVING} order by id",
         ids=list(dict.fromkeys(announcement_ids)),
     )
     return {one.id: one for one in map(_announcement_of, rows)}

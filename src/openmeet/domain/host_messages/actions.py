@@ -30,6 +30,7 @@ from openmeet.domain.host_messages.reasons import HostMessageReason
 from openmeet.domain.moderation.visibility import is_person_suspended
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 
@@ -157,11 +158,14 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
 
 
 async def _is_still_valid(reader: Reader, event: Event, message: HostMessage) -> bool:
-    """Whether a scheduled message is still valid: the event takes place and is visible, and the author is still a host."""
+    """Whether a scheduled message is still valid: the event takes place and is visible, and the author is still a host,
+    neither suspended nor deleting their account.
+    """
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False
-    is_suspended = await is_person_suspended(reader, message.author_id)
-    return not is_suspended and may(await seeing.role_of(reader, event, message.author_id), EventPermission.MESSAGE)
+    if await is_person_suspended(reader, message.author_id) or await erasure_requests.find(reader, message.author_id):
+        return False
+    return may(await seeing.role_of(reader, event, message.author_id), EventPermission.MESSAGE)
 
 
 def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:

@@ -9,6 +9,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
 from openmeet.domain.paging import ALL_ROWS, Page
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 MessageId = NewType("MessageId", str)
@@ -142,9 +143,10 @@ async def close(tx: Transaction, message_id: MessageId, state: MessageState, rec
 
 
 async def of_event(reader: Reader, event_id: EventId, page: Page = ALL_ROWS) -> list[HostMessage]:
-    """Return all messages of an event, newest first."""
+    """Return the messages of an event, newest first, except those of hosts who are deleting their account."""
     rows = await reader.fetch(
-        f"select {_COLUMNS} from host_messages where event_id = :event_id{page.clause('number', 'id')}",
+        f"select {_COLUMNS} from host_messages where event_id = :event_id and not {is_leaving('host_messages.author_id')}"
+        f"{page.clause('number', 'id')}",
         event_id=event_id,
         **page.values,
     )

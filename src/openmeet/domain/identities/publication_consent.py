@@ -12,6 +12,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed
 from groundwork.uuid7 import new_id
 from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 
@@ -99,8 +100,8 @@ USES = """
 """
 
 
-USES_SHOWN = """
-    select u.display_name as name, e.title, e.slug, c.created_at
+USES_SHOWN = f"""
+    select case when {is_leaving("u.id")} then '' else u.display_name end as name, e.title, e.slug, c.created_at
       from co_host_publications c join events e on e.id = c.event_id left join users u on u.id = c.co_host_id
      where c.author_id = :author_id order by c.created_at desc, c.id desc limit :limit
 """

@@ -365,10 +365,10 @@ async def setting_entry_of(reader: Reader, user_id: UserId, named: Sequence[str]
     return None if row is None else str(row["name"])
 
 
-async def shown_names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]:
-    """Display names of these users, in two statements."""
+async def shown_names(reader: Reader, user_ids: Sequence[UserId], *, with_leaving: bool = False) -> dict[UserId, str]:
+    """Display names of these users, in two statements. ``with_leaving``: see ``users.queries.names``."""
     unique_ids = list(dict.fromkeys(user_ids))
-    names_by_id = await names(reader, unique_ids)
+    names_by_id = await names(reader, unique_ids, with_leaving=with_leaving)
     nameless = [user_id for user_id in unique_ids if not names_by_id.get(user_id)]
     for user_id, identities in (await of_users(reader, nameless)).items():
         names_by_id[user_id] = _name_of(identities[0]) if identities else unnamed()

@@ -16,7 +16,7 @@ from groundwork.uuid7 import new_ids
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, NotificationRecipient, NotificationTopic
 from openmeet.domain.notifications.preferences import AT_ONCE
-from openmeet.domain.notifications.queries import COLUMNS, Notification, notification_of
+from openmeet.domain.notifications.queries import COLUMNS, READABLE, Notification, notification_of
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.emails import enqueue_emails
 
@@ -209,7 +209,8 @@ async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int
 async def notifications_in(reader: Reader, mail_id: str) -> list[Notification]:
     """The notifications in an e-mail, oldest first."""
     rows = await reader.fetch(
-        f"select {COLUMNS} from notifications where mail_id = :mail_id order by created_at, id", mail_id=mail_id
+        f"select {COLUMNS} from notifications where mail_id = :mail_id and {READABLE} order by created_at, id",
+        mail_id=mail_id,
     )
     return [notification_of(row) for row in rows]
 

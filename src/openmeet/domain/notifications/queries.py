@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id, new_ids
-from openmeet.domain.notifications.kinds import KINDS, NotificationKind, Payload
+from openmeet.domain.notifications.kinds import HOST_MESSAGE, KINDS, NotificationKind, Payload
 from openmeet.domain.notifications.model import NotificationId
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.users.model import UserId
@@ -40,6 +40,9 @@ _ALREADY_NOTIFIED = """
 """
 
 COLUMNS = "id, user_id, kind, subject_id, particulars, created_at, read_at"
+# The text of a host's message is part of the notification. It is not shown while the host is deleting their account.
+READABLE = f"""not (kind = '{HOST_MESSAGE.name}' and exists (
+    select 1 from account_erasures l where particulars like '%' || l.user_id || '%'))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,8 @@ async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any]
 
 async def count_unread(reader: Reader, user_id: UserId) -> int:
     row = await reader.fetch_one(
-        "select count(*) as unread from notifications where user_id = :user_id and read_at is null and is_shown = 1",
+        "select count(*) as unread from notifications"
+        f" where user_id = :user_id and read_at is null and is_shown = 1 and {READABLE}",
         user_id=user_id,
     )
     return int(row["unread"]) if row else 0
@@ -163,9 +167,9 @@ async def count_unread_of_each(reader: Reader, people: Collection[UserId]) -> di
     if not counts:
         return counts
     rows = await reader.fetch(
-        """
+        f"""
         select user_id, count(*) as unread from notifications
-         where user_id in :people and read_at is null and is_shown = 1 group by user_id
+         where user_id in :people and read_at is null and is_shown = 1 and {READABLE} group by user_id
         """,
         people=sorted(counts),
     )
@@ -175,9 +179,9 @@ async def count_unread_of_each(reader: Reader, people: Collection[UserId]) -> di
 async def count_unread_by_kind(reader: Reader, user_id: UserId) -> dict[str, int]:
     """Number of unread notifications of each kind."""
     rows = await reader.fetch(
-        """
+        f"""
         select kind, count(*) as unread from notifications
-         where user_id = :user_id and read_at is null and is_shown = 1 group by kind
+         where user_id = :user_id and read_at is null and is_shown = 1 and {READABLE} group by kind
         """,
         user_id=user_id,
     )
@@ -200,7 +204,7 @@ async def newest(
     """
     rows = await reader.fetch(
         f"""
-        select {COLUMNS} from notifications where user_id = :user_id and is_shown = 1
+        select {COLUMNS} from notifications where user_id = :user_id and is_shown = 1 and {READABLE}
            {"" if before is None else "and (created_at, id) < (cast(:created_at as bigint), :id)"}
            {"and kind in :kinds" if kinds else ""} {"and read_at is null" if is_unread else ""}
          order by created_at desc, id desc limit :limit

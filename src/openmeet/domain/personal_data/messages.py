@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from openmeet.domain.notifications.queries import READABLE
 from openmeet.domain.personal_data.model import (
     ADDRESS,
     ColumnAudience,
@@ -31,7 +32,7 @@ NOTIFICATIONS: Final = (
             plain("id kind subject_id subject_revision is_shown is_for_digest mail_id created_at"),
         ),
         PersonExport.READABLE,
-        export_rows=_OWN,
+        export_rows=f"{_OWN} and {READABLE}",
     ),
     StoredTable(
         "notification_emails",

@@ -26,6 +26,7 @@ from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
 from openmeet.domain.users import queries as users
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 
@@ -74,7 +75,7 @@ async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer:
             raise NotFound(SafetyReason.NO_SUCH_PAGE)
         case _:
             assert_never(thing)
-    return (await _named(reader, [subject]))[0]
+    return (await _named(reader, [subject], with_leaving=False))[0]
 
 
 async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, ReportedSubject]:
@@ -106,12 +107,13 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
         subjects_by_id[host] = ReportedSubject(Subject(ModeratedKind.HOST, host), host)
     return {
         reported_series.subject.id: reported_series
-        for reported_series in await _named(reader, list(subjects_by_id.values()))
+        for reported_series in await _named(reader, list(subjects_by_id.values()), with_leaving=True)
     }
 
 
-async def _named(reader: Reader, reported: list[ReportedSubject]) -> list[ReportedSubject]:
-    names = await shown_names(reader, [one.owner for one in reported if one.owner is not None])
+async def _named(reader: Reader, reported: list[ReportedSubject], *, with_leaving: bool) -> list[ReportedSubject]:
+    owners = [one.owner for one in reported if one.owner is not None]
+    names = await shown_names(reader, owners, with_leaving=with_leaving)
     with_names = []
     for one in reported:
         owner_name = names.get(one.owner, "") if one.owner else ""
@@ -204,6 +206,7 @@ _MAY_KNOW: Final = f"""
                     and t.status in ('attending', 'attended', 'interested') and {sees_who_comes_sql("e", ":viewer")})
       or exists (select 1 from user_blocks k where k.user_id = :viewer and k.blocked_id = u.id and k.is_known = 1)
       or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject = u.id and q.is_known = 1))
+    and (u.id = :viewer or not {is_leaving("u.id")})
 """
 
 

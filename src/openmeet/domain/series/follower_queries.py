@@ -9,6 +9,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.series.model import Follower, Series, SeriesId, StandingRsvp
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 _NOBODY = UserId("")
@@ -190,10 +191,13 @@ async def _recipients(
 async def named_followers(
     reader: Reader, series_id: SeriesId, *, after: UserId, limit: int
 ) -> list[tuple[Follower, str]]:
-    """Followers with display names, ordered by id, starting after ``after``."""
+    """Followers with display names, ordered by id, starting after ``after``; without people who are deleting their
+    account.
+    """
     rows = await reader.fetch(
         "select f.user_id, f.notifications_enabled, u.display_name from event_series_followers f"
         " join users u on u.id = f.user_id where f.series_id = :series_id and f.user_id > :after"
+        f" and not {is_leaving('f.user_id')}"
         " order by f.user_id limit :limit",
         series_id=series_id,
         after=after,
@@ -203,8 +207,11 @@ async def named_followers(
 
 
 async def count_followers(reader: Reader, series_id: SeriesId) -> int:
+    """The number of people that ``named_followers`` lists."""
     row = await reader.fetch_one(
-        "select count(*) as n from event_series_followers where series_id = :series_id", series_id=series_id
+        "select count(*) as n from event_series_followers f where f.series_id = :series_id"
+        f" and not {is_leaving('f.user_id')}",
+        series_id=series_id,
     )
     return int(row["n"]) if row else 0
 

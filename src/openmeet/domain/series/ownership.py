@@ -31,6 +31,7 @@ from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import date_queries, follower_queries, queries, save_series, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
 from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
@@ -40,7 +41,7 @@ MOST_CANDIDATES = 200
 
 _PART_OF_IT = f"""
     select u.id, u.display_name from users u
-     where u.kind = 'person' and u.id <> :owner_id and not {is_block_between_sql("u.id", ":owner_id")} and (
+     where u.kind = 'person' and u.id <> :owner_id and not {is_leaving("u.id")} and not {is_block_between_sql("u.id", ":owner_id")} and (
            exists (select 1 from event_series_followers f where f.series_id = :series_id and f.user_id = u.id)
         or exists (select 1 from events e join attendances a on a.event_id = e.id
                     where e.series_id = :series_id and a.user_id = u.id and a.status <> 'rejected')

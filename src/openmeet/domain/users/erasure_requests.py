@@ -42,9 +42,21 @@ def is_leaving(person: str) -> str:
     return f"exists (select 1 from account_erasures l where l.user_id = {person})"
 
 
+def left_at_sql(person: str) -> str:
+    """SQL expression: when the user in this column requested the deletion of their account; null if they did not."""
+    return f"(select l.requested_at from account_erasures l where l.user_id = {person})"
+
+
 async def find(reader: Reader, user_id: UserId) -> ErasureRequest | None:
     row = await reader.fetch_one(f"select {_COLUMNS} from account_erasures where user_id = :id", id=user_id)
     return None if row is None else _request(row)
+
+
+async def leaving_people(reader: Reader) -> set[UserId]:
+    """Everyone who has requested the deletion of their account."""
+    return {
+        UserId(row["user_id"]) for row in await reader.fetch("select user_id from account_erasures order by user_id")
+    }
 
 
 async def put(tx: Transaction, user_id: UserId, due_at: Instant) -> ErasureRequest:

@@ -18,6 +18,11 @@ def unnamed() -> str:
     return gettext("Someone without a name")
 
 
+def leaving() -> str:
+    """The text shown instead of the name of a person who has asked for the deletion of their account. Never stored."""
+    return gettext("Someone who is leaving")
+
+
 class UserKind(StrEnum):
     """Whether anybody has ever signed in as this user."""
 

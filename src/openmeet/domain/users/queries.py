@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from groundwork.clock import Instant
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.users.model import Profile, User, UserId, UserKind
+from openmeet.domain.users.erasure_requests import is_leaving
+from openmeet.domain.users.model import Profile, User, UserId, UserKind, leaving
 
 COLUMNS = (
     "id, kind, display_name, email, bio, time_zone, language, revision, created_at, shows_about, shows_groups,"
@@ -214,14 +215,20 @@ async def language_at(reader: Reader, email: str) -> str | None:
     return row["language"] if row else None
 
 
-async def names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]:
-    """Display names of several users in one statement."""
+async def names(reader: Reader, user_ids: Sequence[UserId], *, with_leaving: bool = False) -> dict[UserId, str]:
+    """Display names of several users in one statement.
+
+    Nobody may see the names of people who are deleting their account: they are replaced by ``leaving``. Only the site's
+    moderators, who decide about them, see their names (``with_leaving``).
+    """
     if not user_ids:
         return {}
+    hidden = "0" if with_leaving else f"case when {is_leaving('u.id')} then 1 else 0 end"
     rows = await reader.fetch(
-        "select id, display_name from users where id in :user_ids order by id", user_ids=list(user_ids)
+        f"select u.id, u.display_name, {hidden} as hidden from users u where u.id in :user_ids order by u.id",
+        user_ids=list(user_ids),
     )
-    return {UserId(row["id"]): row["display_name"] for row in rows}
+    return {UserId(row["id"]): leaving() if row["hidden"] else row["display_name"] for row in rows}
 
 
 async def delete_user(tx: Transaction, user_id: UserId) -> None:

@@ -9,7 +9,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.chat import message_queries, objections, room_queries
 from openmeet.domain.chat.access import access_to_each, reading_floor_sql
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
-from openmeet.domain.chat.message_queries import is_written
+from openmeet.domain.chat.message_queries import is_there, is_written
 from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, HistoryMode, Room, RoomId, pictures_in
 from openmeet.domain.chat.objections import Removal
 from openmeet.domain.chat.pictures import words_of
@@ -184,7 +184,7 @@ class _Unread:
 # SQL condition on ``m``, ``r`` and ``c``: the viewer has not read the message.
 _UNREAD: Final = f"""
     m.number > coalesce(c.read_number, 0) and {is_written()}
-    and (m.user_id is null or m.user_id <> :viewer) and m.removed_at is null and m.held_at is null
+    and (m.user_id is null or m.user_id <> :viewer) and {is_there()}
     and m.number > {reading_floor_sql()}
     and not exists (select 1 from user_blocks kb where kb.user_id = :viewer and kb.blocked_id = m.user_id)
     and not exists (select 1 from user_mutes km where km.user_id = :viewer and km.subject = m.user_id)

@@ -211,8 +211,10 @@ async def _one_attendee(
     reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId
 ) -> HostAttendeeOutput:
     event = await host_decisions.find_for_host(reader, caller, slug)
-    (shown,) = await _attendee_outputs(reader, event, await lists.by_ids(reader, event.id, [attendance_id]))
-    return shown
+    found = await _attendee_outputs(reader, event, await lists.by_ids(reader, event.id, [attendance_id]))
+    if not found:
+        raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
+    return found[0]
 
 
 async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:

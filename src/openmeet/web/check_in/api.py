@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import InvalidInput
+from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import host_decisions, lists
 from openmeet.domain.attendance.model import Attendance, AttendanceId
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.check_in.reasons import CheckInReason
 from openmeet.domain.events.model import EventSlug
@@ -95,10 +96,12 @@ async def show_ticket(request: Request) -> Response:
 
 
 async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInOutput:
-    (attendee,) = await lists.by_ids(tx, saved.event_id, [saved.id])
+    listed = await lists.by_ids(tx, saved.event_id, [saved.id])
+    if not listed:
+        raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     names = await shown_names(tx, [saved.user_id])
     counts = await actions.counts(tx, saved.event_id)
-    name = lists.shown(attendee, names).name
+    name = lists.shown(listed[0], names).name
     since = (await actions.checked_in_since(tx, [saved.id])).get(saved.id)
     return CheckInOutput(
         saved.id,

@@ -11,7 +11,7 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission
+from openmeet.domain.events.permissions import CoHost, CoHostId, EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
@@ -82,7 +82,7 @@ async def list_co_hosts(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         await seeing.require_permission(reader, event, caller.user_id, EventPermission.SEE)
-        read = await co_host_queries.of_event(reader, event.id, list(CoHostState), page)
+        read = await co_host_queries.listed(reader, event.id, page)
         page_of_hosts, cursor = page.cut(read, lambda one: (one.created_at, one.id))
         return json_response(CoHostList(await _co_host_outputs(reader, page_of_hosts), cursor))
 

@@ -148,7 +148,7 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         role = await seeing.role_of(reader, event, caller.user_id)
         permissions.require_permission(role, EventPermission.SEE)
-        hosts_of_event = await co_host_queries.of_event(reader, event.id, list(CoHostState))
+        hosts_of_event = await co_host_queries.listed(reader, event.id)
         names = await shown_names(
             reader, [event.author_id, *(one.user_id for one in hosts_of_event if one.user_id is not None)]
         )

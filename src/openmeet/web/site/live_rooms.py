@@ -25,6 +25,7 @@ from openmeet.domain.chat.access import access_in, access_of_each, entered_numbe
 from openmeet.domain.chat.model import Access, ChatLogEntry, HistoryMode, LogKind, Room, RoomId
 from openmeet.domain.moderation.blocks import hidden_from
 from openmeet.domain.sign_in.queries import still_open
+from openmeet.domain.users.erasure_requests import leaving_people
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.event_streams import IsGone, LiveSlots, Write, out_frame, retry_frame
 from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, reload_frame
@@ -54,6 +55,8 @@ class LiveRooms:
         self._listener: log.LogListener | None = None
         self._task: asyncio.Task[None] | None = None
         self._unread = UnreadWatch()
+        # The people who were deleting their account at the last check.
+        self._leaving: set[UserId] | None = None
 
     @property
     def count(self) -> int:
@@ -93,6 +96,7 @@ class LiveRooms:
         stream.slot.give_back()
         if not self._rooms:
             self._unread.clear()
+            self._leaving = None
             self._listener = None
             # Do not wait: a site that is stopping closes its database next.
             if self._task is not None:
@@ -162,14 +166,24 @@ class LiveRooms:
         async with database.reader() as reader:
             await _end_signed_out(reader, streams)
             hidden = await hidden_from(reader, {one.person for one in streams if one.person is not None})
+            changed_rooms = await self._rooms_of_leaving(reader)
         for one in streams:
             hidden_before, one.hidden = one.hidden, hidden.get(one.person, set()) if one.person is not None else set()
-            if hidden_before is not None and hidden_before != one.hidden:
+            if (hidden_before is not None and hidden_before != one.hidden) or one.room in changed_rooms:
                 one.push(reload_frame(one.room, one.number))
         for room in list(self._rooms):
             await self._feed_or_end(database, room)
         async with database.reader() as reader:
             await self._unread.push_changed(reader, [one for each in self._rooms.values() for one in each])
+
+    async def _rooms_of_leaving(self, reader: Reader) -> set[RoomId]:
+        """The rooms in which somebody wrote who, since the last check, asked for the deletion of their account or
+        changed their mind.
+        """
+        leaving_before, self._leaving = self._leaving, await leaving_people(reader)
+        if leaving_before is None:
+            return set()
+        return await message_queries.rooms_written_in(reader, self._rooms.keys(), leaving_before ^ self._leaving)
 
     async def _feed_or_end(self, database: Database, room: RoomId) -> None:
         """Feed a room. If this fails, end the streams of this room, so that its pages reload, and continue with the

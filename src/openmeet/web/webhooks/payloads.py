@@ -115,10 +115,12 @@ async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: Attenda
         return None
     if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=is_own and rsvp_gives_access(rsvp)):
         return None
-    (listed,) = await lists.by_ids(reader, event.id, [rsvp.id])
+    listed = await lists.by_ids(reader, event.id, [rsvp.id])
+    if not listed:
+        return None
     names = await shown_names(reader, [rsvp.user_id])
     # If a host invited an address, do not disclose its owner before they answer.
-    is_named = is_own or not (rsvp.is_private or lists.shown(listed, names).is_named_by_address)
+    is_named = is_own or not (rsvp.is_private or lists.shown(listed[0], names).is_named_by_address)
     return {
         "event": event.slug,
         "attendanceId": rsvp.id,
