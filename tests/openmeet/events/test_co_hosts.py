@@ -31,12 +31,23 @@ from openmeet.network.publishing.eligibility import decide
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.emails import DueEmail
 from openmeet.web.events.co_hosts_pages import asked_of
-from tests.openmeet.site_under_test import CODE_KEY, api_session, details, event_by, h1_of, person, sign_up, site_on
+from tests.openmeet.site_under_test import (
+    CODE_KEY,
+    api_session,
+    details,
+    event_by,
+    h1_of,
+    person,
+    sign_up,
+    signed_in,
+    site_on,
+)
+from tests.visible_text import visible_text
 
 
 @pytest.fixture
-async def db(make_database):
-    return await make_database("openmeet")
+async def db(make_database, clock):
+    return await make_database("openmeet", clock=clock)
 
 
 @pytest.fixture
@@ -263,8 +274,42 @@ async def test_all_hosts_are_notified_of_answers_and_changes(db, clock):
             for one in (ana, ben, dan, gil)
         ]
     bens, gils = ((kinds.NEW_ANSWER, who.user_id) for who in (ben, gil))
-    cancelled = (kinds.EVENT_CANCELLED, None)
-    assert heard == [{cancelled, bens, gils}, {gils}, set(), {cancelled}]
+    accepted, cancelled = (kinds.CO_HOST_ANSWERED, ben.user_id), (kinds.EVENT_CANCELLED, None)
+    assert heard == [{accepted, cancelled, bens, gils}, {gils}, set(), {cancelled}]
+
+
+async def test_the_inviter_is_notified_of_every_answer(db, clock):
+    """The notification does not name a person who declines an invitation by e-mail, because the host must not learn whose
+    the address is. Somebody who no longer hosts the event is not notified.
+    """
+    async with db.transaction() as tx:
+        ana, ben, event = await hosting_together(tx)
+        cleo, dan, eve = [await person(tx, name) for name in ("Cleo", "Dan", "Eve")]
+        await identities.insert(
+            tx, "did:plc:dan", dan.user_id, IdentityKind.CONNECTED, handle="dan.test", pds_url="", is_default=True
+        )
+        of_cleo, of_dan, of_eve = [
+            await co_hosts.invite(tx, ana, event.slug, whom)
+            for whom in ("cleo@example.org", "dan.test", "eve@example.org")
+        ]
+    for who, one in ((cleo, of_cleo), (dan, of_dan)):
+        clock.turn(MINUTE)
+        async with db.transaction() as tx:
+            await co_hosts.decline(tx, who, one.id)
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        page = visible_text((await browser.get("/notifications")).text)
+    assert "Ben co-hosts Board games now." in page
+    assert "Dan won’t co-host Board games" in page
+    assert "Somebody you invited by e-mail won’t co-host Board games" in page
+    assert "Cleo" not in page
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
+        answers = [one.payload for one in await newest(tx, ana.user_id, 20)]
+        declined, accepted = kinds.CoHostAnswered(), kinds.CoHostAnswered(ben.user_id, is_accepted=True)
+        assert answers == [kinds.CoHostAnswered(dan.user_id), declined, accepted]
+        await tx.execute("update events set author_id = :ben where id = :id", ben=ben.user_id, id=event.id)
+        await co_hosts.decline(tx, eve, of_eve.id)
+        assert len(await newest(tx, ana.user_id, 20)) == len(answers)
 
 
 async def test_the_authors_own_edit_counts_as_consent(db):

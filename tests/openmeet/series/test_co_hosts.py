@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Forbidden, InvalidForm, NotFound
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import co_host_queries, co_hosts, drafts, seeing
@@ -12,6 +12,8 @@ from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventRole, token_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import actions as identities
+from openmeet.domain.notifications.kinds import CoHostAnswered
+from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import materialize, ownership, queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.follower_queries import follow
@@ -214,6 +216,8 @@ async def test_a_co_host_of_one_date_stays_one_while_asked_for_all_dates(db, clo
         first, second, *_ = await dates(tx, series)
         one = await co_hosts.invite(tx, ana, first.slug, "@ben.example")
         await co_hosts.accept(tx, ben, one.id)
+    clock.turn(MINUTE)
+    async with db.transaction() as tx:
         asked = await co_hosts.invite(tx, ana, first.slug, "@ben.example", for_series=True)
         assert await hosted_by(tx, ben, [first, second]) == [True, False]
         assert [one.id for one in await co_host_queries.waiting_for(tx, ben.user_id)] == [asked.id]
@@ -221,6 +225,12 @@ async def test_a_co_host_of_one_date_stays_one_while_asked_for_all_dates(db, clo
             await co_hosts.accept(tx, ben, asked.id)
         elif says == "no":
             await co_hosts.decline(tx, ben, asked.id)
+        accepted, of_series = [
+            CoHostAnswered(ben.user_id, is_accepted=is_accepted, is_for_series=is_for_series)
+            for is_accepted, is_for_series in ((True, False), (says == "yes", True))
+        ]
+        answers = [one.payload for one in await newest(tx, ana.user_id, 10)]
+        assert answers == ([accepted] if says == "nothing" else [of_series, accepted])
     clock.turn(INVITATION_LIFE)
     async with db.transaction() as tx:
         assert await co_host_queries.waiting_for(tx, ben.user_id) == []

@@ -18,10 +18,13 @@ from openmeet.domain.events.permissions import (
     CoHostId,
     CoHostState,
     EventPermission,
+    may,
 )
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation.blocks import raise_if_blocked
+from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.notify import notify
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as users
@@ -84,6 +87,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
         dates = await queries.lock_dates(tx, event.place_in_series.series_id)
         others = [date.id for date in dates if not (date.is_gone or date.is_over(tx.now) or date.id == event.id)]
         await co_host_queries.add_to_events(tx, [yes], others)
+    await _notify_inviter(tx, event, yes, is_accepted=True, is_for_series=yes.is_for_series)
     return event
 
 
@@ -108,10 +112,22 @@ async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> E
     co_host, event = await _open(tx, caller, invitation_id)
     if co_host.state is CoHostState.INVITED:
         await co_host_queries.put(tx, replace(co_host, state=CoHostState.DECLINED, decided_at=tx.now))
+        await _notify_inviter(tx, event, co_host, is_accepted=False, is_for_series=False)
     elif co_host.is_asked_for_series:
         # They keep hosting this date.
         await co_host_queries.put(tx, replace(co_host, is_asked_for_series=False))
+        await _notify_inviter(tx, event, co_host, is_accepted=False, is_for_series=True)
     return event
+
+
+async def _notify_inviter(
+    tx: Transaction, event: Event, co_host: CoHost, *, is_accepted: bool, is_for_series: bool
+) -> None:
+    """Notify the person who sent the invitation, if they still host the event. Its row is locked."""
+    if not may(await seeing.role_of(tx, event, co_host.invited_by), EventPermission.SEE):
+        return
+    answer = kinds.CoHostAnswered(person_id=co_host.user_id, is_accepted=is_accepted, is_for_series=is_for_series)
+    await notify(tx, kinds.CO_HOST_ANSWERED, event.id, [co_host.invited_by], answer, revision=int(tx.now))
 
 
 async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:

@@ -126,6 +126,15 @@ class HandOver(Payload, frozen=True):
     step: str = ""
 
 
+class CoHostAnswered(Payload, frozen=True):
+    """Payload of an answer to a co-host invitation. ``person_id`` is None if somebody declined an invitation by e-mail,
+    because the host must not learn whose the address is. ``is_for_series``: the answer is about all dates of a series.
+    """
+
+    is_accepted: bool = False
+    is_for_series: bool = False
+
+
 class Moderated(Payload, frozen=True):
     """Payload of a moderator's decision. ``is_hidden``: the decision. ``reason``: the moderator's words."""
 
@@ -275,6 +284,15 @@ SERIES_OFFERED: Final = NotificationKind(
     _EVENT,
     HandOver,
     _Urgency.BUNDLED,
+    has_author=True,
+)
+CO_HOST_ANSWERED: Final = NotificationKind(
+    "co_host_answered",
+    _Topic.ANSWERS,
+    _EVENT,
+    CoHostAnswered,
+    _Urgency.BUNDLED,
+    merged=each,
     has_author=True,
 )
 RECORD_DELETED: Final = NotificationKind("record_deleted", _Topic.CHANGES, _EVENT, Payload, _Urgency.BUNDLED)
