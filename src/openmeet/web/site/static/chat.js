@@ -61,7 +61,7 @@ function put(html) {
       same.setAttribute("aria-pressed", "true");
       same.name = "remove";
     }
-    known.replaceWith(row);
+    keepFocus(() => known.replaceWith(row));
   } else {
     const number = Number(row.dataset.number);
     const behind = [...rows.children].filter((one) => Number(one.dataset.number ?? 0) > number);
@@ -71,6 +71,18 @@ function put(html) {
   settle(row);
   if (row.nextElementSibling) settle(row.nextElementSibling);
   return row;
+}
+
+// Somebody who moves through the messages with the keyboard stays on the same control when another person's change replaces its row.
+function keepFocus(replace) {
+  const held = document.activeElement;
+  const id = rows.contains(held) && held.closest("[data-rows] > li")?.id;
+  replace();
+  if (!id || held.isConnected) return;
+  const aim = (control) => control.getAttribute("href") ?? control.value;
+  const controls = [...(document.getElementById(id)?.querySelectorAll("a, button:enabled, summary") ?? [])];
+  const same = controls.find((one) => one.tagName === held.tagName && aim(one) === aim(held));
+  (same ?? controls[0] ?? text)?.focus({ preventScroll: true });
 }
 
 function showRows() {
@@ -86,7 +98,7 @@ function toEnd() {
 function adopt(page) {
   const fresh = page.querySelector("[data-rows]");
   if (fresh && rows) {
-    rows.replaceChildren(...fresh.children);
+    keepFocus(() => rows.replaceChildren(...fresh.children));
     rows.dataset.about = fresh.dataset.about ?? "";
     rows.dataset.read = fresh.dataset.read ?? "";
     if (rows.children.length) showRows();
@@ -229,6 +241,13 @@ async function send(event) {
       adopt(page);
       if (!isSignal) adoptPictures(page);
       toEnd();
+    } else if (answer.status === 401) {
+      // The session has ended. Submitted without a script, the form leads to sign-in and is kept until then, in place of the draft.
+      if (isSignal) return location.reload();
+      text.value = "";
+      keep();
+      text.value = words;
+      form.submit();
     } else {
       const problem = page.querySelector(".write .problem, .write.closed p")?.textContent.trim();
       tell(problem || form.dataset.unsent, true);
@@ -312,7 +331,11 @@ if (names) {
     clearTimeout(namesTimer);
     namesTimer = setTimeout(offerNames, 200);
   });
-  form.addEventListener("keydown", (event) => event.key === "Escape" && hideNames());
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || names.hidden) return;
+    if (names.contains(document.activeElement)) text.focus();
+    hideNames();
+  });
   form.addEventListener("submit", hideNames);
 }
 

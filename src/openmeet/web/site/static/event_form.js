@@ -128,7 +128,10 @@ for (const answer of document.querySelectorAll("[data-place-choices]")) {
   const ask = async (text, more = "") => {
     const mine = (asked += 1);
     const found = await fetch(`${answer.dataset.placeChoices}?q=${encodeURIComponent(text)}${more}`).catch(() => undefined);
-    if (found?.ok && mine === asked) answer.innerHTML = await found.text();
+    if (!found?.ok || mine !== asked) return;
+    const isInside = answer.contains(document.activeElement);
+    answer.innerHTML = await found.text();
+    if (isInside) (answer.querySelector("button") ?? input).focus();
   };
   input.addEventListener("input", () => {
     clearTimeout(timer);

@@ -51,7 +51,9 @@ function say({ waiting, kept, sent }) {
     rows.append(...waiting.map(waitingRow));
     shown.push(rows);
   }
+  const isInside = place?.contains(document.activeElement);
   place?.replaceChildren(...shown);
+  if (isInside) (place.querySelector("button") ?? document.getElementById("main")).focus();
   const rows = new Map(waiting.map((one) => [new URLSearchParams(one.body).get("attendance"), one]));
   for (const button of document.querySelectorAll('form[action$="/check-in"] button[name=attendance]')) {
     button.dataset.before ??= button.textContent;
