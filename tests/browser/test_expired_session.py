@@ -1,5 +1,5 @@
-"""A form that is sent after the session has ended: after signing in again in the same tab, it is sent with everything
-that was typed.
+"""Forms and chat messages that are sent after the session has ended: after signing in again in the same tab, they are sent
+with everything that was typed.
 """
 
 import pytest
@@ -40,6 +40,29 @@ async def test_a_form_survives_the_end_of_the_session(browser, openmeet, script,
         await expect(page.get_by_role("heading", level=1)).to_have_text(TITLE)
         assert page.url.partition("?")[0].endswith(f"/events/{event.slug}")
         assert len(hers.pages) == 1
+
+
+async def test_a_chat_message_survives_the_end_of_the_session(browser, openmeet):
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        session = await open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet) as hers:
+        await hers.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await hers.new_page()
+        await page.goto(f"/events/{event.slug}/chat")
+        await page.get_by_label("Message everyone").fill(TITLE)
+        await hers.clear_cookies(name="openmeet_session")
+        await page.get_by_role("button", name="Send").click()
+        await page.get_by_role("heading", name="You’ve been signed out").wait_for()
+        await page.locator("main").get_by_role("button", name="Sign in", exact=True).click()
+        await ask_for_code(page, "ana@example.org")
+        await enter_code(page, openmeet)
+        await page.get_by_role("button", name="Send it").click()
+        await expect(page.locator("li.own")).to_contain_text(TITLE)
+        assert page.url.partition("#")[0].endswith(f"/events/{event.slug}/chat")
+        # The draft was sent, so the field is empty.
+        await expect(page.get_by_label("Message everyone")).to_have_value("")
 
 
 async def test_another_browser_does_not_see_it(browser, openmeet):

@@ -117,6 +117,20 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         await expect(page.get_by_text("Waiting to send: Check in Priya")).to_be_visible()
         await page.get_by_role("button", name="Undo: Check in Priya").click()
         await expect(page.get_by_text("Waiting to send: Check in Priya")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Undo: Check in Nora")).to_be_focused()
+        # If the session has ended meanwhile, the check-in waits for the next one.
+        session = [one for one in await opened.cookies() if one["name"] == "openmeet_session"]
+        await opened.clear_cookies(name="openmeet_session")
+        await opened.set_offline(False)
+        # The service worker reports after it has tried to send.
+        await page.evaluate(
+            """() => new Promise((done) => {
+              navigator.serviceWorker.addEventListener("message", () => done(), { once: true });
+              dispatchEvent(new Event("online"));
+            })"""
+        )
+        await expect(page.get_by_text("Waiting to send: Check in Nora")).to_be_visible()
+        await opened.add_cookies(session)
         await _go_offline(opened, page, offline=False)
         await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
         assert await _status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED

@@ -197,15 +197,15 @@ async function tellAll(more = {}) {
   for (const client of await clients.matchAll()) client.postMessage({ ...now, ...more });
 }
 
-// Forms that the server refuses stay in the queue, marked as refused, until the user drops them. If the server is unavailable, they are
-// sent again later.
+// Forms that the server refuses stay in the queue, marked as refused, until the user drops them. If the server is unavailable or the
+// session has ended, they are sent again later.
 const sendAll = () =>
   navigator.locks.request("queue", async () => {
     const waiting = await read((_, queue) => queue.getAll());
     let sent = 0;
     for (const one of waiting.filter((row) => !row.refused).sort((a, b) => a.at - b.at)) {
       const answer = await fetch(one.path, { method: "POST", body: new URLSearchParams(one.body), headers: { accept: "text/html" } }).catch(() => undefined);
-      const mustWait = !answer || answer.status === 429 || answer.status >= 500 || new URL(answer.url).pathname.startsWith("/sign-in");
+      const mustWait = !answer || [401, 429].includes(answer.status) || answer.status >= 500 || new URL(answer.url).pathname.startsWith("/sign-in");
       if (mustWait) break;
       sent += answer.ok ? 1 : 0;
       await write((_, queue) => {
