@@ -1,6 +1,7 @@
 """Fill an empty database with the demo town, using the same functions as the pages."""
 
 import random
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -30,7 +31,7 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.users import actions as users
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.model import Caller, Profile, UserId
 from openmeet.outbox.emails import due_email_of
 from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence import expansion
@@ -39,7 +40,7 @@ from openmeet.recurrence.rule import parse_rule
 from programs.demo.gathering import Gathering, Happening
 from programs.demo.pictures import TownPictures
 from programs.demo.talk import CONVERSATIONS
-from programs.demo.town import CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, PRICES, REASONS, TOWN, ZONE, Club
+from programs.demo.town import ABOUT, CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, PRICES, REASONS, TOWN, ZONE, Club
 
 EVENTS: Final = 220
 WEEKS: Final = 6
@@ -47,6 +48,8 @@ WEEKS: Final = 6
 # time.
 _CHUNK: Final = 4
 _TRIES: Final = 40
+# Nothing is planned for today that starts sooner than this.
+_SOON: Final = timedelta(hours=1)
 # How many people host single events. The others only attend.
 _HOSTS: Final = 28
 # Few enough places that they fill up and a waitlist forms.
@@ -57,6 +60,10 @@ _READ: Final = 90
 _DATE_ANSWERS: Final = (11, 7, 4, 2)
 # The share of events with an uploaded picture. The others have their generated cover.
 _WITH_PICTURE: Final = 0.45
+
+
+# Start and end of the events that each person hosts or attends.
+BusyTimes = defaultdict[UserId, list[tuple[int, int]]]
 
 
 class Plan(NamedTuple):
@@ -89,6 +96,10 @@ async def fill(
         people = [
             Caller(await users.create_person(tx, display_name=name, email=address_of(name)), name) for name in PEOPLE
         ]
+        for one in people:
+            if text := ABOUT.get(one.display_name):
+                profile = Profile(one.display_name, text, time_zone=None, shows_about=True)
+                await users.edit_profile(tx, one.user_id, profile)
         today = datetime.fromtimestamp(tx.now / 1e6, UTC).astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
     if pictures is not None:
         pictures.begin()
@@ -98,8 +109,9 @@ async def fill(
         async with db.transaction() as tx:
             await _club(tx, dice, people, club, owner, today, shown)
     plans = _plans(dice, people, number_of_events, today)
+    busy: BusyTimes = defaultdict(list)
     for begin in range(0, number_of_events, _CHUNK):
-        await _write(db, dice, people, plans[begin : begin + _CHUNK], pictures)
+        await _write(db, dice, people, plans[begin : begin + _CHUNK], pictures, busy)
         if begin // _CHUNK == number_of_events * _READ // 100 // _CHUNK:
             async with db.transaction() as tx:
                 for one in people:
@@ -114,9 +126,16 @@ async def fill(
 
 
 async def _write(
-    db: Database, dice: random.Random, people: Sequence[Caller], plans: Sequence[Plan], pictures: TownPictures | None
+    db: Database,
+    dice: random.Random,
+    people: Sequence[Caller],
+    plans: Sequence[Plan],
+    pictures: TownPictures | None,
+    busy: BusyTimes,
 ) -> None:
-    """Write some events and what happens to them: answers, chat, changes of time, cancellations."""
+    """Write some events and what happens to them: answers, chat, changes of time, cancellations. Nobody answers two
+    events at the same time; ``busy`` is updated.
+    """
     shown = [await _store_picture(db, pictures, plan.host, f"event {plan.number}", plan.scene) for plan in plans]
     async with db.transaction() as tx:
         events_made = []
@@ -127,12 +146,15 @@ async def _write(
     for plan, event in zip(plans, events_made, strict=True):
         number, host = plan.number, plan.host
         async with db.transaction() as tx:
-            others = [one for one in people if one != host]
+            _note_busy(busy, host, event)
+            others = [one for one in people if one != host and _is_free(busy, one, event)]
             if number % 6 == 0:
                 asks = RegistrationSettings(needs_approval=True)
                 await host_decisions.change_registration_settings(tx, host, event.slug, asks)
             is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW
             attendees = await _fill_answers(tx, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
+            for one in attendees:
+                _note_busy(busy, one, event)
             if number % 8 == 1:
                 await invitations.invite(tx, host, event.slug, address_of(dice.choice(PEOPLE)))
             if number % 31 == 5:
@@ -143,6 +165,16 @@ async def _write(
             async with db.transaction() as tx:
                 subject = RoomSubject(SubjectKind.EVENT, event.id)
                 await _chat(tx, dice, [host, *attendees], RoomKind.EVENT, subject, plan.happening.language)
+
+
+def _note_busy(busy: BusyTimes, person: Caller, event: Event) -> None:
+    if event.starts_at is not None:
+        busy[person.user_id].append((event.starts_at, event.ends_at or event.starts_at))
+
+
+def _is_free(busy: BusyTimes, person: Caller, event: Event) -> bool:
+    starts, ends = event.starts_at or 0, event.ends_at or event.starts_at or 0
+    return all(ends <= other_start or other_end <= starts for other_start, other_end in busy[person.user_id])
 
 
 async def _store_picture(
@@ -218,10 +250,13 @@ def address_of(name: str) -> str:
 
 
 def _random_day(dice: random.Random, gathering: Gathering, today: datetime) -> datetime:
-    """A random day in the coming weeks; nearer days are more likely."""
-    ahead = 1 + int(WEEKS * 7 * dice.random() ** 1.5)
+    """A random day in the coming weeks, or today if it starts in more than an hour. Nearer days are more likely."""
+    ahead = int(WEEKS * 7 * dice.random() ** 1.5)
     if gathering.weekday >= 0:
         ahead += (gathering.weekday - (today + timedelta(days=ahead)).weekday()) % 7
+    hour, minute = map(int, gathering.start.split(":"))
+    if ahead == 0 and today.replace(hour=hour, minute=minute) <= today + _SOON:
+        ahead = 1 if gathering.weekday < 0 else 7
     return (today + timedelta(days=ahead)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -264,7 +299,8 @@ async def _fill_answers(
     ``sought_by``: if not 0, this many people want to attend, which is more than there are places.
     """
     attendees = []
-    for person in dice.sample(others, sought_by or dice.choice((0, 1, 2, 3, 5, 8, 13))):
+    number = sought_by or dice.choice((0, 1, 2, 3, 5, 8, 13))
+    for person in dice.sample(others, min(number, len(others))):
         (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED), (76, 17, 7))
         own_reply = RsvpReply.GOING if sought_by else reply
         saved = await attendance.answer(tx, person, event.slug, own_reply)

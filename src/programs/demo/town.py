@@ -58,6 +58,27 @@ LOOKS: Final[dict[str, Look | None]] = {
 }
 PEOPLE: Final = tuple(LOOKS)
 
+# What some of them say about themselves.
+ABOUT: Final[dict[str, str]] = {
+    "Eva Kowalska": "I run before breakfast and read slowly. Ask me about pierogi.",
+    "Nora Lindqvist": "I cook for strangers. There is always one chair more than you think.",
+    "Jonas Becker": "Fahrräder, Filme und zu viel Kaffee. Ich wohne um die Ecke vom Kino.",
+    "Priya Raman": "I sing alto and repair toasters, sometimes at the same time.",
+    "Samuel Adeyemi": "New in town since March. I bring the board games, you bring the snacks.",
+    "Marta Silva": "Portuguese, loud, good at finding the last table in a full room.",
+    "Aylin Demir": "Ich baue Geräte, die Krach machen, und zeige gern, wie das geht.",
+    "Bruno Keller": "Winzersohn im Ruhestand. Wer fragt, bekommt eine lange Antwort.",
+    "Chiara Conti": "I draw people on trains. If it looks like you, it’s yours.",
+    "Grace Mensah": "Choir, garden, two children. I’m the one with the big umbrella.",
+    "Ibrahim Khalil": "Long walks, short stories. I read aloud to anyone who sits still.",
+    "Julia Hoffmann": "Lesekreis, Seitenflügel, Sauerteig. In dieser Reihenfolge.",
+    "Karim Haddad": "Ich mache die Stimmen beim Vorlesen, alle.",
+    "Oskar Weiß": "Fahrradmechaniker seit 1979. Bringt Geduld mit, ich habe auch welche.",
+    "Rosa Albrecht": "Ich kenne jeden Hof in der Straße und die meisten Katzen.",
+    "Ulrike Maier": "Stricken, Maultaschen, Widerspruch.",
+    "Yusuf Kaya": "I count stars for a living and for fun.",
+}
+
 # What some kinds of events cost, by language. About the others, nothing is said.
 PRICES: Final[dict[str, dict[str, str]]] = {
     "en": {
