@@ -30,6 +30,8 @@ _NAME_HEIGHT: Final = 18
 _NAME_GAP: Final = 6
 # Population of a place whose name is written in large letters.
 _LARGE: Final = 500_000
+# Half the difference between the widths of usual phones.
+_CUT: Final = 16
 # Part of the map's width that the scale fills at most.
 _SCALE_PART: Final = 5
 
@@ -38,12 +40,14 @@ _SCALE_PART: Final = 5
 class MapSize:
     """Width and height in pixels. The background continues for ``bleed`` pixels beyond each edge, because the page can
     show the map in a box of another shape. ``has_controls``: there are links on top of it, which names must not touch.
+    ``cut_to``: a narrow screen shows the middle of the map, about this many pixels wide, and must not cut through names.
     """
 
     width: int
     height: int
     bleed: int
     has_controls: bool = True
+    cut_to: int = 0
 
 
 PHONE: Final = MapSize(328, 320, 0)
@@ -310,6 +314,9 @@ def _place_names(
     ]
     if size.has_controls:
         taken_areas += _control_areas(size)
+    if size.cut_to:
+        for edge in (size.width / 2 - size.cut_to / 2, size.width / 2 + size.cut_to / 2):
+            taken_areas.append((edge - _CUT, 0, edge + _CUT, size.height))
     if circle is not None:
         taken_areas.append((circle[0] - 6, circle[1] - 6, circle[0] + 6, circle[1] + 6))
     names = []

@@ -21,7 +21,7 @@ from openmeet.web.search.map_drawing import Drawing, MapEvent, MapSize, MapView
 from openmeet.web.site.services import services
 
 # As wide as the text on a large screen. Narrow screens show its middle.
-_SIZE: Final = MapSize(720, 192, 0, has_controls=False)
+_SIZE: Final = MapSize(720, 192, 0, has_controls=False, cut_to=350)
 _TOWN_ZOOM: Final = 10
 _MOST_PLACES: Final = 60
 _MOST_KEPT: Final = 512
