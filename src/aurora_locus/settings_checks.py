@@ -86,6 +86,11 @@ def _service_problems(settings: PdsSettings) -> list[str]:
             problems.append(f"PDS_{name.upper()}_URL is {url!r}, which is not just https://host.")
         if did and not _is_did(did):
             problems.append(f"PDS_{name.upper()}_DID is {did!r}, which is not a DID.")
+    problems += [
+        f"PDS_FEDERATION_RELAY_URLS has {relay!r}, which is not just https://host."
+        for relay in settings.federation_relay_urls
+        if host_url(relay) is None
+    ]
     if settings.recovery_did_key and not _is_did_key(settings.recovery_did_key):
         problems.append(f"PDS_RECOVERY_DID_KEY is {settings.recovery_did_key!r}, which is not a did:key.")
     for address in settings.rate_limit_bypass_ips:
