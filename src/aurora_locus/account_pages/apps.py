@@ -11,9 +11,9 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.model import ConnectedApp
+from aurora_locus.oauth.pages.flow import authorization_of
 from aurora_locus.oauth.plain_names import app_name
 from aurora_locus.oauth.scope_descriptions import ScopeGroup, describe_scopes, summary_of
-from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
 from groundwork.clock import Instant
@@ -43,7 +43,7 @@ async def show_apps(request: Request) -> Response:
     """Show the account's OAuth apps, each with its scopes in plain words."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     async with registry.db.reader() as reader:
-        apps = await authorization.list_sessions(_server(request), reader, account.did)
+        apps = await authorization.list_sessions(authorization_of(request), reader, account.did)
     context = {"apps": [_described(app) for app in apps], "account": account, "now": registry.clock.now()}
     return page(request, "account_pages/apps.html", context)
 
@@ -52,7 +52,7 @@ async def revoke_app(request: Request) -> Response:
     """Revoke the session of one app. A session that no longer exists is not an error."""
     account, form = edge.account_of(request), posted(request)
     async with edge.registry_of(request).db.transaction() as tx:
-        await authorization.revoke_session(_server(request), tx, account.did, form.get("app", ""))
+        await authorization.revoke_session(authorization_of(request), tx, account.did, form.get("app", ""))
     return redirect_to(PATH, flash="app_shut_out")
 
 
@@ -66,8 +66,3 @@ def _described(app: ConnectedApp) -> DescribedApp:
         app.created_at,
         app.refreshed_at,
     )
-
-
-def _server(request: Request) -> AuthorizationServer:
-    server: AuthorizationServer = request.app.state.authorization
-    return server

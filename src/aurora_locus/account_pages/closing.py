@@ -14,7 +14,7 @@ from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.catalogue import gettext, ngettext
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.oauth import authorization
-from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.oauth.pages.flow import authorization_of
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
@@ -65,7 +65,7 @@ async def change_activation(request: Request) -> Response:
 async def _deactivate(request: Request, account: Account, days: int | None) -> None:
     registry = edge.registry_of(request)
     delete_after = None if days is None else Instant(registry.clock.now() + days * DAY)
-    server: AuthorizationServer = request.app.state.authorization
+    server = authorization_of(request)
 
     def work(w: Writer) -> None:
         # The owner authorized apps for a visible account.

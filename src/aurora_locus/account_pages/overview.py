@@ -19,9 +19,9 @@ from aurora_locus.i18n.catalogue import current, gettext
 from aurora_locus.i18n.sentences import capital
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.model import ConnectedApp
+from aurora_locus.oauth.pages.flow import authorization_of
 from aurora_locus.oauth.plain_names import app_name
 from aurora_locus.oauth.scope_descriptions import summary_of
-from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.site.frame import page
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
@@ -63,7 +63,7 @@ async def show_overview(request: Request) -> Response:
     """
     registry, signed_in = edge.registry_of(request), edge.account_of(request)
     account = await own_account(request, signed_in.did)
-    server: AuthorizationServer = request.app.state.authorization
+    server = authorization_of(request)
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
         apps = await authorization.list_sessions(server, reader, account.did)

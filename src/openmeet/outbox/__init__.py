@@ -2,7 +2,7 @@
 
 ``kinds`` lists the job kinds. ``publications`` has the state of each record in its repository. Its rows are changed by
 ``due_publications`` and ``publication_leases`` (what the publisher does), ``publication_echoes`` (what the network
-reports), ``publication_moves`` (moves to another repository or subject), ``publication_withdrawals`` (their owner
-retracts them) and ``publication_selections`` (many rows at once); ``publication_counts`` counts them. ``in_flight`` has
-the writes whose outcome is unknown, ``emails`` the e-mail jobs.
+reports), ``publication_moves`` (moves to another repository or subject) and ``publication_withdrawals`` (their owner
+retracts them); ``publication_counts`` counts them. ``in_flight`` has the writes whose outcome is unknown, ``emails`` the
+e-mail jobs.
 """

@@ -137,6 +137,13 @@ IF_NEWER = f"""
            merge_rounds = 0, writes = 0, was_lost = 0
      where excluded.revision > publications.revision
 """
+_ENQUEUE_SELECTED: Final = f"""
+    {INSERT_INTO}
+    select cast(:kind as text), chosen.id, chosen.user_id, 'due', chosen.revision, cast(:now as bigint), cast(:now as bigint),
+           cast(:now as bigint)
+      from ({{}}) as chosen where 1 = 1
+    {IF_NEWER}
+"""
 ENQUEUE = f"{INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
 
 # Only a row with a record key may have reached the PDS. The publisher withholds a row without one when it checks it.
@@ -287,6 +294,15 @@ async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequ
     edited = [one.subject_id for one in subjects if one.revision > 1]
     for start in range(0, len(edited), _IDS_PER_STATEMENT):
         await recheck_superseded(tx, kind, ":some", some=edited[start : start + _IDS_PER_STATEMENT])
+
+
+async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, subselect: str) -> None:
+    """Like ``enqueue``, for all subjects that a query selects, in one statement and without loading a row. ``subselect``: a trusted SQL select of ``id``, ``user_id`` and
+    ``revision``, ordered by id.
+    """
+    tx.after_commit(wake_dispatchers)
+    await tx.execute(_ENQUEUE_SELECTED.format(subselect), kind=kind, now=tx.now)
+    await recheck_superseded(tx, kind, f"(select chosen.id from ({subselect}) as chosen where chosen.revision > 1)")
 
 
 async def enqueue_retraction(

@@ -10,7 +10,6 @@ from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_selections import enqueue_selected
 from openmeet.outbox.publications import PublicationKind
 
 # Subjects are ordered so that two concurrent enqueues cannot deadlock. Each set is enqueued in one statement.
@@ -40,7 +39,7 @@ _WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
 
 async def enqueue_series(tx: Transaction) -> int:
     """Enqueue every series made here for publication, including those older than series records; return their number."""
-    await enqueue_selected(tx, kind=PublicationKind.SERIES, subselect=OWN_SERIES)
+    await publications.enqueue_selected(tx, kind=PublicationKind.SERIES, subselect=OWN_SERIES)
     await publications.recheck_kind(tx, PublicationKind.SERIES)
     await publications.recheck_kind(tx, PublicationKind.FORMER_SERIES)
     row = await tx.fetch_one(COUNT_OWN_SERIES)

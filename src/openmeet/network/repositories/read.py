@@ -1,4 +1,6 @@
-"""Read other people's repositories with proof: one record, or all of them. Nothing unverified is trusted."""
+"""Read other people's repositories with proof: one record, or all of them. Nothing unverified is trusted, except the name
+in their profile.
+"""
 
 import tempfile
 from collections.abc import Collection
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import PublicKey
+from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
 from at_protocol.repo.commit import verify_commit
@@ -18,8 +21,10 @@ from groundwork.errors import Failure, NotFound, Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from groundwork.workers.quota import QuotaHolder
 from openmeet.domain.identities.model import PROFILE
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.markdown import is_visible, one_line
+from openmeet.network.records.places import cid_of_blob
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.whole import WholeRepository, limits_of, read_whole
@@ -161,6 +166,29 @@ async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | Non
     name = record.get("displayName") if isinstance(record, dict) else None
     plain = one_line(name.replace("\x00", "")) if isinstance(name, str) else ""
     return plain[:MAX_NAME].rstrip() if is_visible(plain) else ""
+
+
+async def profile_picture(network: NetworkClients, did: Did) -> bytes:
+    """Return the picture in their profile as their PDS sent it, without decoding it, in any format.
+
+    The HTTP client reaches only public addresses (invariant 7), the size is limited, and the bytes match the CID.
+
+    Raises Refused (``NoProfilePicture``), NotFound, RemoteFailed, RemoteSlow.
+    """
+    pds = _pds_of(await network.dids.resolve(did))
+    client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
+    try:
+        profile = await client.query("com.atproto.repo.getRecord", {"repo": did, "collection": PROFILE, "rkey": "self"})
+    except NotFound:
+        profile = {}
+    record = profile.get("value")
+    cid = cid_of_blob(record.get("avatar")) if isinstance(record, dict) else ""
+    if not cid:
+        raise Refused(RepositoryReason.NO_PROFILE_PICTURE, name="NoProfilePicture")
+    blob = await client.download("com.atproto.sync.getBlob", {"did": did, "cid": cid}, max_bytes=MAX_UPLOAD_BYTES)
+    if str(Cid.for_raw(blob.body)) != cid:
+        raise RemoteFailed(RepositoryReason.OTHER_PICTURE, did=did)
+    return blob.body
 
 
 def not_served(refused: Refused) -> Failure:

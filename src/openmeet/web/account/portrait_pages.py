@@ -29,7 +29,7 @@ from openmeet.domain.profiles import portraits
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import gettext
-from openmeet.network.repositories.profile_picture import profile_picture
+from openmeet.network.repositories.read import profile_picture
 from openmeet.web.media.uploads import read_picture, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
