@@ -418,7 +418,7 @@ async def test_invites_are_made_and_disabled(deployment: Deployment) -> None:
         gone = {"code": codes[0]["code"], "reason": "lost"}
         assert (await admin.send("/admin/invites/disable", gone, page="/admin/invites")).status_code == 303
         assert "disabled" in (await admin.get("/admin/invites?sort=usage")).text
-        for wrong in ({"amount": "0"}, {"amount": "101"}, {"uses": "x"}, {"reason": ""}):
+        for wrong in ({"amount": "0"}, {"amount": "101"}, {"amount": "0000000019999"}, {"uses": "x"}, {"reason": ""}):
             answer = await admin.send(
                 "/admin/invites/create", {"amount": "1", "uses": "1", "reason": "x", **wrong}, page="/admin/invites"
             )

@@ -41,6 +41,7 @@ NASTY = st.sampled_from(
         "-1",
         "1e9",
         "99999999",
+        "9" * 5_000,  # Python does not convert it to a number
         "x" * 30_000,
         "é" * 201,
         ",,,,",
@@ -111,6 +112,16 @@ def test_any_input_is_an_event_or_errors_at_fields(typed):
 @settings(max_examples=50, deadline=None)
 def test_a_draft_keeps_every_character(typed):
     assert unpack(pack(Submission(**typed), {})) == Submission(**typed)
+
+
+async def test_a_form_with_a_number_of_thousands_of_digits_is_shown_again(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.browser() as client:
+        await sign_up(client, "ana@example.org", "Ana")
+        form = RIGHT | inputs_of((await client.get("/events/new")).text)
+        for name in ("capacity", "cover_shuffle"):
+            answer = await client.post("/events/new", data={**form, "title": "", name: "9" * 5_000})
+            assert answer.status_code == 400, name
 
 
 @given(st.text(max_size=80))

@@ -16,6 +16,11 @@ def test_an_empty_form_shows_the_defaults():
     }
 
 
+def test_a_limit_that_no_computer_can_read_is_shown_as_typed():
+    """The page with the form shows the problem. Python reads no number of 5,000 digits."""
+    assert set(section_summaries({"capacity": "9" * 5_000})["places"]) == {*"9 …"}
+
+
 def test_the_summaries_show_what_is_set():
     """The summaries include unsaved choices, and use the singular for one place."""
     words = section_summaries(

@@ -180,6 +180,7 @@ def test_hours_are_read_as_typed():
         ({"quiet_from": "25:00"}, {"quiet_from"}),
         ({"quiet_until": "7"}, {"quiet_until"}),
         ({"digest_hour": "24"}, {"digest_hour"}),
+        ({"digest_hour": "1" * 5_000}, {"digest_hour"}),
         ({"digest_hour": "²", "time_zone": ""}, {"digest_hour", "time_zone"}),
     ],
 )

@@ -1,12 +1,16 @@
 """Hostile and impossible input for series gives an error at the field, quickly, and changes nothing in part."""
 
 import asyncio
+from datetime import datetime
 
 import pytest
 
 from groundwork.clock import MINUTE
+from groundwork.errors import InvalidForm
 from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits, WorkerPool
+from openmeet.domain.paging import packed
+from openmeet.web.series.recurrence_form import CUSTOM, submitted_rule
 from tests.openmeet.database_snapshot import all_rows
 from tests.openmeet.site_under_test import api_session, sign_up, site_on
 from tests.timeouts import TIMEOUT_SECONDS
@@ -36,6 +40,7 @@ async def site(make_sqlite, clock):
         ({"recurrence": "FREQ=WEEKLY;INTERVAL=0"}, "recurrence"),
         ({"recurrence": f"FREQ=DAILY;INTERVAL={10**30}"}, "recurrence"),
         ({"recurrence": f"FREQ=DAILY;COUNT={10**30}"}, "recurrence"),
+        ({"recurrence": "FREQ=DAILY;INTERVAL=0000000011111111111"}, "recurrence"),
         ({"recurrence": "FREQ=DAILY;COUNT=3;UNTIL=20270101T000000"}, "recurrence"),
         ({"recurrence": "FREQ=DAILY\r\nATTENDEE:mailto:x@example.org"}, "recurrence"),
         ({"recurrence": "FREQ=YEARLY;BYYEARDAY=" + ",".join(["366"] * 20_000)}, "recurrence"),
@@ -77,6 +82,24 @@ async def test_hostile_input_is_refused_at_its_field_and_leaves_nothing(site, ch
     assert field in answer.json()["fields"], answer.text
     assert all(len(sentence) < 400 for sentence in answer.json()["fields"].values())
     assert await all_rows(site.db, "sqlite") == before
+
+
+async def test_a_cursor_far_in_the_future_has_no_dates(site):
+    async with site.browser() as client:
+        ana = await api_session(client, "ana@example.org", "Ana")
+        made = (await client.post("/api/series", json=PRACTICE, headers=ana)).json()
+        answer = await client.get(f"/api/series/{made['slug']}/dates?cursor={packed('999999999999999999.0')}")
+    assert (answer.status_code, answer.json()["dates"]) == (200, [])
+
+
+@pytest.mark.parametrize("name", ["ends_after", "custom_every"])
+@pytest.mark.parametrize("number", ["0000000019999", "000000001" + "1" * 5_000])
+def test_numbers_of_a_recurrence_are_checked_as_a_whole(name, number):
+    """Not only their first digits. Python reads no number of 5,000 digits."""
+    form = {"repeats": CUSTOM, "custom_unit": "WEEKLY", "ends_how": "after", "ends_after": "3", name: number}
+    with pytest.raises(InvalidForm) as refused:
+        submitted_rule(form, datetime(2026, 7, 7, 18))  # noqa: DTZ001  # wall time is naive
+    assert refused.value.problems.keys() == {name}
 
 
 async def test_a_complicated_daily_rule_is_answered_quickly(site):

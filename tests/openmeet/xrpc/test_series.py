@@ -1,6 +1,7 @@
 """The XRPC query for a series: its dates, stored and computed, page by page."""
 
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.paging import packed
 from openmeet.domain.series import actions, queries
 from openmeet.domain.series.materialize import ensure_stored
 from tests.openmeet.series.practice import NOW, begin, locked
@@ -62,6 +63,21 @@ async def test_dates_within_a_period(site, client, clock):
     for cursor in ("made-up", "MTIz", "é"):
         assert await refused(client, "listSeriesEvents", series=page, cursor=cursor) == (400, "InvalidCursor")
     assert await refused(client, "listSeriesEvents", series=f"{page}x") == (400, "SeriesNotFound")
+
+
+async def test_periods_beyond_every_calendar_have_no_dates(site, client, clock):
+    """The end of the year 9999 has no local time in Berlin, and the year 0 none anywhere."""
+    clock.turn(NOW - clock.now())
+    async with site.db.transaction() as tx:
+        _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=4")
+    page = f"{ORIGIN}/series/{series.slug}"
+    far = packed("4611686018427387903.9999-12-31T23:59:59")
+    for query in ({"since": "9999-12-31T23:59:59Z"}, {"cursor": far}, {"until": "0000-01-01T00:00:00Z"}):
+        assert (await ask(client, "listSeriesEvents", series=page, **query))["occurrences"] == []
+    whole = await ask(
+        client, "listSeriesEvents", series=page, since="0000-01-01T00:00:00Z", until="9999-12-31T23:59:59Z"
+    )
+    assert len(whole["occurrences"]) == 4
 
 
 async def test_dates_at_the_same_moment_are_returned_once(site, client, clock):

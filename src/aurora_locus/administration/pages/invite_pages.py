@@ -90,6 +90,6 @@ def _code(form: dict[str, str]) -> str:
 
 def _number(form: dict[str, str], name: str, maximum: int) -> int:
     text = form.get(name, "").strip()
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= maximum):
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
         raise InvalidForm({name: localizable("Type a number from 1 to %(most)s.", most=maximum)})
     return int(text)

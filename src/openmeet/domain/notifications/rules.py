@@ -124,7 +124,7 @@ def check_hours(typed: Mapping[str, str], known_zones: frozenset[str]) -> Delive
         missing = "quiet_until" if "quiet_from" in clocks else "quiet_from"
         problems[missing] = NotificationReason.TIMES_INCOMPLETE
     hour = typed.get("digest_hour", "")
-    if not (hour.isascii() and hour.isdecimal() and int(hour) < 24):
+    if not (hour.isascii() and hour.isdecimal() and len(hour) <= 2 and int(hour) < 24):
         problems["digest_hour"] = NotificationReason.HOUR_NEEDED
     if problems:
         raise InvalidForm(problems)

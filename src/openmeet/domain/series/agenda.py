@@ -24,10 +24,12 @@ from openmeet.domain.series.model import OPENED_AHEAD, Series, SeriesSlug, Serie
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
+from openmeet.recurrence.rule_dates import END
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# No date of a series is earlier. Python's calendar has a first year, so dates must not be computed further back.
-_EARLIEST = Instant(0)
+# No date of a series is earlier or later. Python's calendar has a first and a last year, so dates must not be computed
+# outside of these.
+_EARLIEST, _LATEST = Instant(0), instant_of(END, "UTC")
 
 # Maximum number of dates that can be cancelled, reinstated or removed at once.
 MOST_IN_RANGE = 500
@@ -163,11 +165,12 @@ async def between(
         for event in seen
         if event.place_in_series is not None
     ]
-    if series.status is SeriesStatus.ACTIVE:
+    first, last = max(start, _EARLIEST), min(end, _LATEST)
+    if series.status is SeriesStatus.ACTIVE and first < last:
         # Names are wall-clock times, which differ from UTC by less than two days.
-        since = local_of(max(start, _EARLIEST), series.zone_name).replace(tzinfo=None) - timedelta(days=2)
+        since = local_of(first, series.zone_name).replace(tzinfo=None) - timedelta(days=2)
         stored_names = await date_queries.stored_names(reader, series.id, since=original_text(since))
-        computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(stored_names))
+        computed = expansion.between(series.timing.pattern, first, last, limit=limit + len(stored_names))
         lines += [
             AgendaOccurrence(original_text(one.original), details_of(series.content, series.timing, one.original))
             for one in computed

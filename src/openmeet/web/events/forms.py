@@ -9,6 +9,8 @@ from openmeet.i18n import names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
 _LONGEST: Final = 60
+# More than any limit has. Python reads no number of thousands of digits.
+_MOST_DIGITS: Final = 9
 
 _WHO: Final[Mapping[str, LazyText]] = {
     "public": lazy("public"),
@@ -66,7 +68,9 @@ def _limit_label(capacity: str) -> str:
     text = capacity.strip()
     if not text:
         return gettext("No limit")
-    return ngettext("%(number)s place", "%(number)s places", int(text)) if text.isdecimal() else text
+    if text.isdecimal() and len(text) <= _MOST_DIGITS:
+        return ngettext("%(number)s place", "%(number)s places", int(text))
+    return text
 
 
 def _is_ticked(form: Mapping[str, str], name: str, value: str) -> bool:

@@ -404,7 +404,7 @@ def _cover_path(event: Event | None, form_state: FormState) -> str:
     return cover_of(
         form_state.value("title"),
         checked_categories or listed_categories,
-        int(shuffle) if shuffle.isascii() and shuffle.isdigit() else 0,
+        int(shuffle) if shuffle.isascii() and shuffle.isdigit() and len(shuffle) < 10 else 0,
     ).path
 
 

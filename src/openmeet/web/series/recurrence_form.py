@@ -256,9 +256,10 @@ def _custom(form: Mapping[str, str], start: datetime) -> Rule:
 
 
 def _parse_number(text: str, field: str, most: int) -> int:
-    if not (text.strip().isascii() and text.strip().isdigit()) or not 1 <= int(text.strip()[:9]) <= most:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and 1 <= int(digits) <= most):
         raise InvalidForm({field: SeriesReason.NUMBER_OUT_OF_RANGE(most=most)})
-    return int(text)
+    return int(digits)
 
 
 def _parse_day(text: str) -> date:
