@@ -166,5 +166,38 @@ CONVERSATIONS: Final[dict[str, tuple[Conversation, ...]]] = {
             (2, "Wer fährt danach Richtung Neukölln? Zu zweit ist es schöner."),
             (1, "Ich! Bis zum Hermannplatz."),
         ),
+        (
+            (1, "Darf mein Hund mit? Er schläft nur und seufzt."),
+            (0, "Seufzen ist erlaubt. Bring ihm eine Decke mit."),
+            (2, "Wie heißt er?"),
+            (1, "Herr Schmidt."),
+        ),
+        (
+            (1, "Ich schaffe es erst um halb acht, fangt ruhig an."),
+            (0, "Kein Problem, die Tür ist nicht abgeschlossen."),
+            (2, "Mir geht es genauso, ich warte unten auf dich."),
+        ),
+        (
+            (0, "Danke an alle, die letztes Mal aufgeräumt haben. Es war in zehn Minuten fertig."),
+            (1, "Eine Schüssel mit blauem Rand ist bei mir gelandet. Wem gehört sie?"),
+            (2, "Meiner Oma. Ich hole sie am Sonntag, und du bekommst dafür Kuchen."),
+            (1, "Sie steht schon an der Tür."),
+        ),
+        (
+            (1, "Gibt es noch Karten an der Abendkasse?"),
+            (0, "Zehn Stück, ab einer Stunde vorher. Wer zuerst da ist, sitzt vorn."),
+            (2, "Ich halte dir eine zurück, wenn du mir den Platz am Gang lässt."),
+            (1, "Abgemacht."),
+        ),
+        (
+            (1, "Reicht mein Deutsch? Ich lerne seit einem Jahr."),
+            (0, "Sicher. Und wenn ein Wort fehlt, fragen wir in die Runde."),
+            (2, "Ich verstehe auch nur die Hälfte, und ich bin hier geboren."),
+        ),
+        (
+            (0, "Der Wetterbericht sagt Regen ab vier. Wir machen es trotzdem, mit Plane."),
+            (1, "Ich bringe noch zwei Schirme mit."),
+            (2, "Und ich heißen Apfelsaft."),
+        ),
     ),
 }
