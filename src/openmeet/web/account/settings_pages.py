@@ -17,12 +17,16 @@ from openmeet.domain.api_tokens import tokens
 from openmeet.domain.calendars import queries as calendars
 from openmeet.domain.chat import mirroring
 from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.groups import membership_queries
+from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.identities.queries import of_user as identities_of
 from openmeet.domain.moderation.blocks import blocked_by, mutes_of
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import Channel
 from openmeet.domain.paging import Page
+from openmeet.domain.search import event_lists
+from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in import queries as sessions
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
@@ -98,7 +102,8 @@ async def show_list(request: Request) -> Response:
         "name": user.display_name,
         "face": avatar_of(user.id, user.display_name, portraits),
         "person": user.id,
-        "handle": f"@{handles[0]}" if handles else user.email or "",
+        # Without a handle, the e-mail address is said below.
+        "handle": f"@{handles[0]}" if handles else gettext("View your profile"),
     }
     return page(request, "account/settings.html", context)
 
@@ -139,7 +144,7 @@ async def end_session(request: Request) -> Response:
 
 async def _settings_groups(reader: Reader, request: Request, user: User) -> list[SettingsGroup]:
     return [
-        SettingsGroup(gettext("Yours"), _own_rows()),
+        SettingsGroup(gettext("Yours"), await _own_rows(reader, user)),
         SettingsGroup(gettext("Account"), await _account_rows(reader, request, user)),
         SettingsGroup(
             gettext("What we send you"),
@@ -169,13 +174,35 @@ async def _settings_groups(reader: Reader, request: Request, user: User) -> list
     ]
 
 
-def _own_rows() -> list[SettingsRow]:
+async def _own_rows(reader: Reader, user: User) -> list[SettingsRow]:
     """Links to the user's events and groups. The navigation bar on phones has no link to the groups."""
+    events = await event_lists.my_event_counts(reader, user.id)
+    hosted, past = events[MyEvents.HOSTING], events[MyEvents.PAST]
+    groups = sum(one.role in INSIDE for one in await membership_queries.memberships_of(reader, user.id))
     return [
-        SettingsRow("/my/events?which=hosting", "person", gettext("Hosting"), gettext("Your events, and who’s coming")),
-        SettingsRow("/groups?which=mine", "group", gettext("My groups"), gettext("Groups you’re in or follow")),
         SettingsRow(
-            "/my/events?which=past", "clock", gettext("Past events"), gettext("Where you went, and what you hosted")
+            "/my/events?which=hosting",
+            "person",
+            gettext("Hosting"),
+            ngettext("%(number)s event", "%(number)s events", hosted)
+            if hosted
+            else gettext("Your events, and who’s coming"),
+        ),
+        SettingsRow(
+            "/groups?which=mine",
+            "group",
+            gettext("My groups"),
+            ngettext("%(number)s group", "%(number)s groups", groups)
+            if groups
+            else gettext("Groups you’re in or follow"),
+        ),
+        SettingsRow(
+            "/my/events?which=past",
+            "clock",
+            gettext("Past events"),
+            ngettext("%(number)s event", "%(number)s events", past)
+            if past
+            else gettext("Where you went, and what you hosted"),
         ),
     ]
 
