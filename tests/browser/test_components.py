@@ -2,7 +2,9 @@
 without motion.
 """
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page
@@ -47,6 +49,9 @@ WHAT_IS_SHOWN = (
         "talk-rows",
     ),
 )
+DOCUMENT = Path(__file__).parents[2] / "docs" / "design-language.md"
+# A whole page, a window above it, a frame around it, and what only paper has.
+NOT_ON_ITS_OWN = {"make", "scope-dialog", "as-shown", "only-paper"}
 # Font sizes in pixels, from docs/design-language.md. Titles of events grow with the window.
 SIZES = (28, 22, 18, 17, 16, 15, 13)
 TITLES = (30, 46)
@@ -67,6 +72,21 @@ async def page(browser: Browser, openmeet: Deployment) -> AsyncIterator[Page]:
         await page.goto(PATH)
         await unfold_all(page)
         yield page
+
+
+async def test_every_documented_component_is_shown(page: Page) -> None:
+    shown = set(await page.evaluate("[...document.querySelectorAll('[class]')].flatMap((one) => [...one.classList])"))
+    missing = documented_classes() - shown - NOT_ON_ITS_OWN
+    assert {name for name in missing if not any(one.startswith(f"{name}-") for one in shown)} == set()
+
+
+def documented_classes() -> set[str]:
+    """The CSS classes in the table of components. Macros and files follow after a semicolon."""
+    part = DOCUMENT.read_text("utf-8").partition("## Components")[2].partition("## ")[0]
+    cells = [line.split("|")[2] for line in part.splitlines() if line.startswith("| ")][1:]
+    names = {name for cell in cells for name in re.findall(r"`([a-z-]+)(?:-…)?`", cell.partition(";")[0])}
+    assert len(names) > 50
+    return names
 
 
 async def test_every_component_is_shown(page: Page) -> None:

@@ -95,7 +95,7 @@ async def show(request: Request) -> Response:
         "event": event,
         "counts": counts,
         "changes": changes,
-        "by_day": _drawing(days, _by_day(answers, event.time_zone)),
+        "by_day": drawing_of(days, _by_day(answers, event.time_zone)),
         "regulars": rows,
     }
     return page(request, "attendance/numbers.html", context, headers={"cache-control": "no-store"})
@@ -119,7 +119,7 @@ def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
     return numbers_by_day
 
 
-def _drawing(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
+def drawing_of(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
     """The chart, or None if nobody answered on these days."""
     highest = max((numbers.get(day, 0) for day in days), default=0)
     if not highest:

@@ -3,7 +3,8 @@
 Sample texts are not translated.
 """
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from groundwork.clock import HOUR, Instant
@@ -14,6 +15,7 @@ from openmeet.domain.events.town_positions import EventPosition
 from openmeet.domain.places.model import Place
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import instant_of
+from openmeet.web.attendance.numbers_pages import drawing_of
 from openmeet.web.calendar.month_view import cells, month_layout
 from openmeet.web.calendar.view import View, look_of, period_of
 from openmeet.web.calendar.week_view import week_layout, week_view
@@ -23,6 +25,7 @@ from openmeet.web.media.qr_code import picture_of
 from openmeet.web.search import map_drawing
 from openmeet.web.search.map_drawing import MapEvent, MapSize, MapView
 from openmeet.web.search.map_pages import MapControl, MapOfSearch, MapPicture, PinView
+from openmeet.web.search.place_map import PlaceMap
 from openmeet.web.series import recurrence_form
 
 _ZONE: Final = "Europe/Berlin"
@@ -39,6 +42,12 @@ _CALENDAR: Final = (
     (27, 9, 1, "Morning run", EntryKind.WAITING),
     (28, 10, 30, "Repair café, all weekend", EntryKind.GOING),
 )
+_PLACES: Final = [
+    Place(1, "Berlin", "DE", "", "", "", 52.52, 13.405, 3_400_000, _ZONE),
+    Place(2, "Neukölln", "DE", "", "", "Berlin", 52.477, 13.435, 165_000, _ZONE),
+    Place(3, "Pankow", "DE", "", "", "Berlin", 52.569, 13.402, 55_000, _ZONE),
+]
+_ANSWERS_BY_DAY: Final = {_TODAY - timedelta(days=back): number for back, number in enumerate((2, 5, 0, 9, 1, 3))}
 _FILTERS: Final = {
     "categories": [("games", "Games"), ("music", "Music")],
     "modes": [("online", "Online")],
@@ -69,6 +78,8 @@ def context() -> dict[str, object]:
         "answer_bars": answer_bars(_NOW),
         "repeats": _sample_recurrence_form(),
         "map": _sample_map_of_search(),
+        "place_maps": _sample_place_maps(),
+        "by_day": drawing_of([_TODAY - timedelta(days=back) for back in range(27, -1, -1)], _ANSWERS_BY_DAY),
         **_FILTERS,
         **_sample_calendar(),
     }
@@ -115,22 +126,34 @@ def _sample_entry(number: int, day: int, hour: int, hours: int, title: str, kind
 
 
 def _sample_map_of_search() -> MapOfSearch:
-    places = [
-        Place(1, "Berlin", "DE", "", "", "", 52.52, 13.405, 3_400_000, _ZONE),
-        Place(2, "Neukölln", "DE", "", "", "Berlin", 52.477, 13.435, 165_000, _ZONE),
-        Place(3, "Pankow", "DE", "", "", "Berlin", 52.569, 13.402, 55_000, _ZONE),
-    ]
     events = [
         MapEvent(EventPosition(52.4870, 13.4280), "Thu 19:00", "Thursday games night, Thu 26 Nov", "/events/sample-1"),
         MapEvent(EventPosition(52.5300, 13.3800), "Fri 9:00", "Morning run, Fri 27 Nov", "/events/sample-5"),
         MapEvent(EventPosition(52.5450, 13.4600, is_town=True), "Sat 10:00", "Repair café, Sat 28 Nov", "/events/a"),
     ]
     sizes = (("phone", map_drawing.PHONE), ("desk", map_drawing.DESK))
-    pictures = tuple(_sample_map(name, size, events, places) for name, size in sizes)
+    pictures = tuple(_sample_map(name, size, events, _PLACES) for name, size in sizes)
     return MapOfSearch(pictures, "3 events on the map", "/?view=map", "1 event has no place on the map.", "A sample.")
 
 
-def _sample_map(name: str, size: MapSize, events: list[MapEvent], places: list[Place]) -> MapPicture:
+def _sample_place_maps() -> list[PlaceMap]:
+    """The exact place of an event, and one of which only the town is known."""
+    size = MapSize(720, 192, 0, has_controls=False)
+    positions = {12: EventPosition(52.4870, 13.4280), 10: EventPosition(52.52, 13.405, is_town=True)}
+    return [
+        PlaceMap(
+            map_drawing.draw_map(
+                MapView(position.latitude, position.longitude, zoom), size, [MapEvent(position, "", "", "")], _PLACES
+            ),
+            f"/?view=map#place-{zoom}",
+            f"Events nearby on the map, {zoom}",
+            "A sample.",
+        )
+        for zoom, position in positions.items()
+    ]
+
+
+def _sample_map(name: str, size: MapSize, events: list[MapEvent], places: Sequence[Place]) -> MapPicture:
     view = map_drawing.view_of_positions([one.position for one in events], size) or MapView(52.52, 13.405, 11)
     drawing = map_drawing.draw_map(view, size, events, places, within=(52.52, 13.405, 5))
     ways = (("in", "Zoom in"), ("out", "Zoom out"), ("north", "Move north"), ("south", "Move south"))
