@@ -181,11 +181,6 @@ def give_up(w: Writer, move: AccountMove) -> bool:
     return w.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
 
 
-def forget_completed(w: Writer, did: Did) -> None:
-    """Delete a completed migration, because the account is back on this server."""
-    w.execute("delete from moves where did = :did and stage = 'done'", did=did)
-
-
 def _sealed(sealer: Sealer, did: Did, pair: BearerTokens) -> bytes:
     return sealer.seal(msgspec.json.encode((pair.access, pair.refresh)), purpose_of(did))
 

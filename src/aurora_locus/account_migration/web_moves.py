@@ -12,7 +12,6 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import parse_handle
-from aurora_locus.account_migration import moves
 from aurora_locus.account_migration.moves import AccountMove
 from aurora_locus.accounts import email_tokens, reactivation, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
@@ -57,11 +56,7 @@ async def come_back(registry: Registry, account: Account, token: str | None) -> 
         raise Refused(gettext_noop("Your account is already on this server."))
     await spend_code(registry, account.did, token)
 
-    def work(w: Writer) -> None:
-        moves.forget_completed(w, account.did)
-        reactivation.return_here(w, registry, account)
-
-    await registry.db.write(work)
+    await registry.db.write(lambda w: reactivation.return_here(w, registry, account))
     registry.network.recheck_did(account.did)
 
 

@@ -16,6 +16,10 @@ from groundwork.errors import Refused
 # lets an operation be undone (did:plc specification).
 KEPT_AT_LEAST = 3 * DAY
 
+# Migrations to other servers (``account_migration.moves``). A completed one is forgotten when the account is back.
+_FORGET_COMPLETED_MOVE = "delete from moves where did = :did and stage = 'done'"
+_IS_IN_LAST_STEP = "select 1 from moves where did = :did and stage = 'finishing'"
+
 
 def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: Instant | None) -> None:
     """Deactivate the account. This is announced again even if it was already deactivated, for consumers that missed it.
@@ -34,7 +38,7 @@ def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: In
 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) -> None:
     """Activate the account, either again or for the first time after a migration. Its identity must name this server
-    (``hosting_status``).
+    (``hosting_status``). It is writable again, except in the last step of a migration to another server.
 
     Raises Refused: ``AccountTakedown`` if the host has taken the account down or suspended it; also for an unconfirmed
     address.
@@ -46,6 +50,8 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) ->
         )
     email_confirmation.require_confirmed(w, did)
     queries.set_shown(w, did)
-    queries.set_moved(w, did, None)
-    hosting.set_frozen(w, repositories, did, is_frozen=False)
+    w.execute(_FORGET_COMPLETED_MOVE, did=did)
+    if w.fetch_one(_IS_IN_LAST_STEP, did=did) is None:
+        queries.set_moved(w, did, None)
+        hosting.set_frozen(w, repositories, did, is_frozen=False)
     hosting.activate(w, repositories, did, handle)

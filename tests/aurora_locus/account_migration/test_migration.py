@@ -5,7 +5,7 @@ the e-mail.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time_ns
 from typing import Any
@@ -15,7 +15,9 @@ import pytest
 from at_network.did_resolver import DidResolver
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.p256 import P256PrivateKey
+from at_protocol.identity import plc_operation
 from at_protocol.identity.did_document import DidDocument, parse_did_document
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves
 from aurora_locus.account_migration.moves import AccountMove, MoveStage
@@ -148,6 +150,28 @@ async def test_all_data_arrives_and_the_old_account_is_hidden(ada: Leaving) -> N
     assert "once your identity points back to this server" in (await ada.browser.get("/account/deactivate")).text
 
 
+async def test_the_page_of_an_account_that_came_back_offers_to_move_again(ada: Leaving) -> None:
+    """It must not say that the copy here can be deleted: the account is here."""
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    await ada.give_code()
+    await ada.until(MoveStage.DONE)
+    here = ada.old.person(await ada.old.sign_in("ada.test", "password of ada"))
+    wanted = (await here.get("com.atproto.identity.getRecommendedDidCredentials")).json()
+    directory = ada.old.pds.registry.directory
+    newest = await directory.last(ada.ada.did)
+    back = plc_operation.parse_operation(
+        {**plc_operation.to_json(newest), **wanted, "prev": str(plc_operation.cid_of(newest)), "sig": ""}
+    )
+    assert isinstance(back, PlcOperation)
+    await directory.submit(ada.ada.did, plc_operation.sign(replace(back, sig=None), RECOVERY))
+    assert (await here.post(f"{SERVER}.activateAccount")).status_code == 200
+    await write(here, {"text": "Home again"})
+    page = (await ada.browser.get("/account/move")).text
+    assert "You have moved" not in page
+    assert "What will move" in page
+
+
 async def test_move_can_be_resumed_after_a_directory_outage(ada: Leaving) -> None:
     """If the directory is down, the page says what stopped. Trying again completes the move with a single operation."""
     await ada.begin()
@@ -221,6 +245,10 @@ async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: L
     ada.new.directory.is_down = True
     assert (await ada.browser.send("/account/move", {"act": "finish", "token": token})).status_code == 303
     await ada.until(MoveStage.FINISHING, problem=True)
+    # Activating an active account changes nothing.
+    assert (await ada.ada.post(f"{SERVER}.activateAccount")).status_code == 200
+    refused = await ada.ada.post("com.atproto.repo.createRecord", {"repo": ada.ada.did, **NOTE})
+    assert (refused.status_code, refused.json()["error"]) == (400, "RepoDeactivated")
     assert (await ada.browser.send("/account/move", {"act": "give_up"})).status_code == 303
     await write(ada.ada, {"text": "Still here"})
     session = (await ada.ada.get(f"{SERVER}.getSession")).json()
