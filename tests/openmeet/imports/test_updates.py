@@ -320,6 +320,17 @@ async def test_dates_that_a_host_deleted_or_added_here_survive_a_new_schedule(cl
     assert not any(one["differences"] for one in (await look(client, ana, file))["events"])
 
 
+async def test_an_extra_date_of_the_file_that_a_host_deleted_here_stays_deleted_at_a_new_time(client, ana) -> None:
+    extra = FILE.replace("COUNT=6", "COUNT=2\nRDATE;TZID=Europe/Berlin:20260305T180000,20260306T180000")
+    choir = (await bring(client, ana, extra, events=["choir"]))["made"][0]
+    gone = {"dates": ["2026-03-05T18:00:00"]}
+    assert (await client.post(f"/api{choir}/remove-dates", json=gone, headers=ana)).status_code == 200
+    later = extra.replace("T180000", "T193000")
+    assert (await bring(client, ana, later, events=[], updates=["choir"]))["updated"] == [choir]
+    dates = (await client.get(f"/api{choir}/dates?from=2026-03-01T00:00", headers=ana)).json()["dates"]
+    assert [one["startsLocal"][8:16] for one in dates] == ["03T19:30", "06T19:30", "10T19:30"]
+
+
 async def test_a_date_that_a_host_brought_back_here_survives_a_new_time(client, ana) -> None:
     """The file excludes it now as before, at another time."""
     excluded = FILE.replace("COUNT=6", "COUNT=3\nEXDATE;TZID=Europe/Berlin:20260310T180000")

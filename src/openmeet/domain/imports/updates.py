@@ -5,7 +5,7 @@ changed, the preview says so. If the last import is not stored, every difference
 the file (text, place, topics) deletes nothing. Nothing changes before the user confirms.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -182,14 +182,17 @@ def _merged_pattern(here: Pattern, details: Details, imported: ImportedEvent, ba
     left_out = set(parse_dates("" if base is None else base.left_out, base_zone))
     added = set(parse_dates("" if base is None else base.added, base_zone))
 
-    def carried(dates: Iterable[datetime]) -> tuple[datetime, ...]:
-        return carry_over_exclusions(replace(here, left_out=tuple(sorted(dates))), file)
+    def carried(dates: Collection[datetime]) -> set[datetime]:
+        of_rule = carry_over_exclusions(replace(here, left_out=tuple(sorted(dates))), file)
+        # The rule says nothing about extra dates. They are the same ones if they are on the same day.
+        days = {at.date() for at in dates if at in added}
+        return {*of_rule, *(at for at in file.added if at.date() in days)}
 
     return pattern(
         file.start,
         zone,
         file.rule,
-        left_out={*file.left_out, *carried(set(here.left_out) - left_out)} - {*carried(left_out - set(here.left_out))},
+        left_out={*file.left_out, *carried(set(here.left_out) - left_out)} - carried(left_out - set(here.left_out)),
         added={*file.added, *(set(here.added) - added)},
         is_all_day=file.is_all_day,
     )
