@@ -1,11 +1,18 @@
-"""Pages that few people see, checked like all others: failures, an import, and the operator’s pages."""
+"""Pages that few people see, checked like all others: failures, an import, embeds, new links, polls, reports, and the
+operator’s pages.
+"""
 
+from datetime import datetime
 from pathlib import Path
 
 from playwright.async_api import Browser
 
 from groundwork.clock import HandClock
 from groundwork.queue.embedded import EmbeddedQueue
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.content import Content
+from openmeet.domain.series import actions as series
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.sync_dependencies import SyncDependencies
@@ -13,8 +20,11 @@ from tests.browser.browsers import Deployment, context, deployment
 from tests.browser.page_problems import FAILURES, problems_of_pages
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
+from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.groups.people import group_by
 from tests.openmeet.imports.test_pages import TWO
 from tests.openmeet.ingestion.network import HERE
+from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import change_services, event_by, person
 
 pytestmark = needs("chromium")
@@ -42,6 +52,37 @@ async def test_import_page_is_usable(browser: Browser, openmeet: Deployment) -> 
         await page.locator("main form button[type=submit]").first.click()
         await page.get_by_role("heading", name="Imported", exact=True).wait_for()
         assert await problems_of_pages(browser, openmeet, {"what was imported": path}, token) == []
+
+
+async def test_rarely_opened_pages_are_usable(browser: Browser, openmeet: Deployment) -> None:
+    """For a host: embeds of everything that has one, new links of unlisted things, one person of a chat, a poll, reports,
+    and the page after a code was requested.
+    """
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana Lindqvist"), await person(tx, "Ben")
+        event = await event_by(tx, ana, visibility="unlisted")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await say(tx, ben, await room_of(tx, ben, about(event)), "Tea?")
+        timing = weekly(start=datetime.fromisoformat("2026-03-03T18:00"))
+        practice = await series.create(tx, ana, Content("Practice"), timing)
+        group = await group_by(tx, ben, name="Readers", visibility="public")
+        hidden = await group_by(tx, ana, name="Singers", visibility="unlisted")
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    paths = {
+        "embed a series": f"/series/{practice.slug}/embed",
+        "embed a group": f"/groups/{group.slug}/embed",
+        "embed a host": f"/people/{ana.user_id}/embed",
+        "embed a search": "/search/embed?q=tea",
+        "new link of an event": f"/events/{event.slug}/new-link",
+        "new link of a group": f"/groups/{hidden.slug}/new-link",
+        "one person of a chat": f"/events/{event.slug}/chat/people/{ben.user_id}",
+        "a poll": f"/events/{event.slug}/chat/poll",
+        "report a group": f"/groups/{group.slug}/report",
+        "report a person": f"/people/{ben.user_id}/report",
+        "code for another account": "/settings/join/code?challenge=x",
+    }
+    assert await statuses(browser, openmeet, paths, token) == dict.fromkeys(paths, 200)
+    assert await problems_of_pages(browser, openmeet, paths, token) == []
 
 
 async def test_operators_page_is_usable(
@@ -86,8 +127,11 @@ async def test_too_many_requests_page_is_usable(
 
 async def status_is(browser: Browser, site: Deployment, paths: dict[str, str], token: str) -> None:
     """Each page has the status that ``FAILURES`` names."""
+    assert await statuses(browser, site, paths, token) == {name: FAILURES[name] for name in paths}
+
+
+async def statuses(browser: Browser, site: Deployment, paths: dict[str, str], token: str) -> dict[str, int]:
     async with context(browser, site) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": site.url}])
         page = await opened.new_page()
-        found = {name: (await page.goto(path)).status for name, path in paths.items()}
-    assert found == {name: FAILURES[name] for name in paths}
+        return {name: (await page.goto(path)).status for name, path in paths.items()}
