@@ -434,4 +434,4 @@ async def test_an_invitation_by_handle_is_listed_with_the_events(site):
         assert (await client.get("/api/my/co-hosting", headers=headers)).json() == {"invitations": [], "cursor": None}
         await client.post(f"{path}/cancel", json={"reason": "Rain"}, headers=headers)
         news = (await client.get("/api/notifications", headers=ana)).json()["items"]
-        assert [one["kind"] for one in news] == ["event_cancelled"]
+        assert [one["kind"] for one in news] == ["event_cancelled", "co_host_answered"]
