@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Transaction
 from groundwork.sealing import KEY_BYTES, Sealer
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
@@ -19,28 +20,28 @@ from openmeet.domain.chat import (
     objections,
     polls,
     readers,
-    rooms,
     sanctions,
     search,
 )
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import (
     Access,
+    ChatMessage,
     MessageKind,
     NotificationLevel,
+    Room,
     RoomKind,
     RoomSubject,
     SubjectKind,
 )
-from openmeet.domain.chat.rooms import RoomTarget
 from openmeet.domain.chat.sanctions import SanctionKind
+from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
-from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by
@@ -59,12 +60,26 @@ async def db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
+async def event_of_ana(tx: Transaction, *guests: str) -> tuple[Event, Caller, list[Caller]]:
+    """Ana's event, and people with these names who go to it."""
+    ana = await person(tx, "Ana")
+    event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+    going = [await person(tx, name) for name in guests]
+    for guest in going:
+        await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
+    return event, ana, going
+
+
+async def question_of(tx: Transaction, who: Caller, event: Event) -> tuple[Room, ChatMessage]:
+    """A person's thread with the hosts of an event, and their question in it."""
+    room = await room_of(tx, who, about(event), RoomKind.DIRECT, with_user_id=who.user_id)
+    return room, await say(tx, who, room, "Where do I park?")
+
+
 async def test_former_members_can_take_back_their_messages(db, clock):
     """A person who has left can take back a message on the message's page, which shows nothing written by other people."""
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
-        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        event, ana, (ben,) = await event_of_ana(tx, "Ben")
         room = await room_of(tx, ana, about(event))
         asked = await say(tx, ana, room, "The secret is blue")
         said = await say(tx, ben, room, "My number is 555", reply_to=asked.id)
@@ -90,9 +105,7 @@ async def test_former_members_can_take_back_their_messages(db, clock):
 
 async def test_a_restored_poll_has_its_choices(db):
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
-        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        event, ana, (ben,) = await event_of_ana(tx, "Ben")
         room = await room_of(tx, ana, about(event))
         details = await polls.checked_poll(tx, room.id, ["Mon", "Tue"], several=False, ends_at=None)
         said = await say(tx, ben, room, "When?", kind=MessageKind.POLL, details=details)
@@ -104,15 +117,8 @@ async def test_a_restored_poll_has_its_choices(db):
 
 async def test_threads_of_merged_accounts_are_found_in_the_one_that_remains(db):
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        twin = Caller(await users.create_person(tx, display_name="Ben", email="twin@example.org"), "Ben")
-        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
-        threads = []
-        for who in (ben, twin):
-            target = RoomTarget(RoomKind.DIRECT, about(event), who.user_id)
-            room, _ = await rooms.open_room(tx, who, target)
-            await say(tx, who, room, "Where do I park?")
-            threads.append(room)
+        event, ana, (ben, twin) = await event_of_ana(tx, "Ben", "Twin")
+        threads = [(await question_of(tx, who, event))[0] for who in (ben, twin)]
         await merge.reassign(tx, twin.user_id, ben.user_id)
         wanted = search.ChatSearch(words="park", rooms=(threads[0].id,), person=ben.user_id)
         found = await search.find_messages(tx, ana.user_id, wanted, limit=10)
@@ -124,14 +130,10 @@ async def test_what_was_read_in_two_threads_stays_read_in_one(db):
     each of them.
     """
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        twin = Caller(await users.create_person(tx, display_name="Ben", email="twin@example.org"), "Ben")
-        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        event, ana, (ben, twin) = await event_of_ana(tx, "Ben", "Twin")
         threads = []
         for who in (ben, twin):
-            target = RoomTarget(RoomKind.DIRECT, about(event), who.user_id)
-            room, _ = await rooms.open_room(tx, who, target)
-            await say(tx, who, room, "Where do I park?")
+            room, _ = await question_of(tx, who, event)
             reply = await say(tx, ana, room, "Behind the hall")
             for reader in (ana, who):
                 await readers.mark_read(tx, reader, room.id, reply.number)
@@ -190,11 +192,7 @@ async def test_a_suspended_account_keeps_its_marks_and_settings(db):
 
 async def test_the_longer_sanction_stays_in_force_after_a_merge(db, clock):
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        twin = await person(tx, "Twin")
-        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
-        for who in (ben, twin):
-            await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
+        event, ana, (ben, twin) = await event_of_ana(tx, "Ben", "Twin")
         room = await room_of(tx, ana, about(event))
         for who, until in ((ben, Instant(tx.now + DAY)), (twin, None)):
             await sanctions.sanction(tx, ana, room.id, who.user_id, SanctionKind.BAN, reason="Spam", until=until)
@@ -207,17 +205,11 @@ async def test_the_longer_sanction_stays_in_force_after_a_merge(db, clock):
 async def test_a_ban_and_its_log_survive_the_merge_of_two_threads(db):
     """The banned account had its own thread with the hosts. Its ban, and the reason for a removal, are kept."""
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        twin = await person(tx, "Twin")
-        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
-        said = {}
-        for who in (ben, twin):
-            room, _ = await rooms.open_room(tx, who, RoomTarget(RoomKind.DIRECT, about(event), who.user_id))
-            said[who] = (room, await say(tx, who, room, "Where do I park?"))
-        room, one = said[twin]
+        event, ana, (ben, twin) = await event_of_ana(tx, "Ben", "Twin")
+        kept, _ = await question_of(tx, ben, event)
+        room, one = await question_of(tx, twin, event)
         await messages.remove(tx, ana, one.id, "Not here", SEALER)
         await sanctions.sanction(tx, ana, room.id, twin.user_id, SanctionKind.BAN, reason="Spam")
         await merge.reassign(tx, twin.user_id, ben.user_id)
-        kept, _ = said[ben]
         assert await access(tx, kept.id, ben.user_id) is Access.NONE
         assert (await objections.own_removal(tx, one.id, ben.user_id)).reason == "Not here"
