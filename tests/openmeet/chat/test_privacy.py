@@ -62,6 +62,25 @@ async def test_a_private_room_looks_absent(db, clock):
             assert {status for status, *_ in private} == {404}, what
 
 
+async def test_other_guests_do_not_learn_who_waits_for_a_place(db):
+    """On the page of the event, only hosts see who waits. In the chat, people who wrote themselves are named."""
+
+    async def named(reader, viewer) -> set[str]:
+        return {one.name for one in (await people.members(reader, room, viewer.user_id)).people}
+
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        for who in (ben, cleo):
+            await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        assert await named(tx, ana) == {"Ana", "Ben", "Cleo"}
+        assert await named(tx, ben) == {"Ana", "Ben"}
+        assert await named(tx, cleo) == {"Ana", "Ben", "Cleo"}
+        await say(tx, cleo, room)
+        assert await named(tx, ben) == {"Ana", "Ben", "Cleo"}
+
+
 async def crowd(tx, event) -> None:
     """Insert twenty thousand attendees."""
     ids = [{"person": new_id(tx.now), "answer": new_id(tx.now), "name": f"Guest {n}"} for n in range(CROWD)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from groundwork.clock import DAY, Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.account_merge.tables import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
@@ -18,10 +19,15 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import reports
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.safety import actions
+from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.safety.subjects import may_know
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.domain.users import erasure_requests
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import event_by, person
 
 GOING = RsvpReply.GOING
@@ -235,3 +241,40 @@ async def test_attendees_learn_names_only_from_a_list_that_they_may_see(db, audi
         assert await may_know(tx, ben.user_id, cleo.user_id) is is_known
         assert await may_know(tx, dan.user_id, cleo.user_id) is (audience == "everyone")
         assert await may_know(tx, ana.user_id, cleo.user_id)
+
+
+async def test_readers_of_a_chat_know_its_authors_everywhere(db):
+    """Also if the list of guests is hidden from them. Somebody who has not written, or who leaves, stays unknown. Blocked
+    authors have a name in the list of blocked people.
+    """
+    async with db.transaction() as tx:
+        ana, ben, cleo, dan = await people(tx, "Ana", "Ben", "Cleo", "Dan")
+        event = await event_by(tx, ana, visibility="private")
+        await registration.put(tx, event.id, RegistrationSettings(list_audience=ListAudience.HOSTS))
+        for who in (ben, cleo):
+            await invitations.invite(tx, ana, event.slug, f"{who.display_name.lower()}@example.org")
+            await attendance.answer(tx, who, event.slug, GOING)
+        room = await room_of(tx, ana, about(event))
+        assert not await may_know(tx, cleo.user_id, ben.user_id)
+        await say(tx, ben, room)
+        assert await may_know(tx, cleo.user_id, ben.user_id)
+        assert not await may_know(tx, ben.user_id, cleo.user_id)
+        assert not await may_know(tx, dan.user_id, ben.user_id)
+        assert not await may_know(tx, None, ben.user_id)
+        await actions.block(tx, cleo, ben.user_id)
+        assert (await subjects.by_address(tx, ModeratedKind.PERSON, ben.user_id, cleo.user_id)).title == "Ben"
+        await erasure_requests.put(tx, ben.user_id, Instant(tx.now + DAY))
+        assert not await may_know(tx, cleo.user_id, ben.user_id)
+
+
+async def test_followers_of_a_series_are_known_to_its_host_and_to_its_group(db):
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await people(tx, "Ben", "Cleo")
+        await series_actions.follow(tx, ben, SeriesSlug(series.slug))
+        assert await may_know(tx, ana.user_id, ben.user_id)
+        assert not await may_know(tx, cleo.user_id, ben.user_id)
+        group = await group_by(tx, ana)
+        await groups.join(tx, cleo, group.slug)
+        await tx.execute("update event_series set group_id = :group where id = :id", group=group.id, id=series.id)
+        assert await may_know(tx, cleo.user_id, ben.user_id)

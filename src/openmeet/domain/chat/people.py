@@ -10,6 +10,7 @@ from openmeet.domain.chat.access import (
     access_in,
     access_of_each,
     access_sql,
+    access_to_each,
     people_in_room_sql,
     related_people_sql,
     series_chain_sql,
@@ -18,6 +19,7 @@ from openmeet.domain.chat.model import Access, Room, RoomId
 from openmeet.domain.chat.queries import PAGE
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import cleaned, name_key
+from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId, unnamed
 
 _INSIDE = "'owner', 'admin', 'moderator', 'member'"
@@ -27,6 +29,7 @@ _CANDIDATES_PER_RESULT = 4
 _COUNTED = 100
 # Maximum number of people checked who have one of the names in a message.
 _MOST_NAMESAKES = 200
+_ROOMS_OF_AUTHOR = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +246,10 @@ def _is_seen_in_group() -> str:
 
 
 def _is_seen_to_come() -> str:
+    # People who wait for a place or for the host's decision are left out, as on the page of the event.
     return f"""exists (
         select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id and a.is_private = 0
-           and a.status not in ('declined', 'rejected')
+           and a.status in ('attending', 'attended', 'interested')
            and (e.id = r.event_id or r.series_id is not null and e.series_id in ({series_chain_sql("r")} select id from chain))
            and {sees_who_comes_sql("e", _VIEWER)})"""
 
@@ -269,6 +273,20 @@ async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewe
     # Mentions of people who have never signed in to this site wait until they do.
     access_by_person = await access_of_each(reader, room, [UserId(row["id"]) for row in rows], with_shadows=True)
     return {one for one, level in access_by_person.items() if level >= Access.READ}
+
+
+async def is_known_author(reader: Reader, person: UserId, viewer: UserId | None) -> bool:
+    """Whether this person, who is not deleting their account, wrote in a room that the viewer may read. ``_is_named``
+    shows them there by name. Only the 200 newest of the rooms in which they wrote count.
+    """
+    rows = await reader.fetch(
+        f"select distinct m.room_id from chat_messages m where m.user_id = :person and not {is_leaving('m.user_id')}"
+        " order by m.room_id desc limit :limit",
+        person=person,
+        limit=_ROOMS_OF_AUTHOR,
+    )
+    levels = await access_to_each(reader, [RoomId(row["room_id"]) for row in rows], viewer)
+    return any(level is not Access.NONE for level in levels.values())
 
 
 async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dict[UserId, tuple[str, ...]]:

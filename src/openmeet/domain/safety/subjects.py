@@ -10,6 +10,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.faces import sees_who_comes_sql
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.visibility import visible_event
+from openmeet.domain.chat.people import is_known_author
 from openmeet.domain.events import queries as events
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -178,7 +179,8 @@ _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
 _MODERATING: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE) if may(role, GroupPermission.APPROVE))
 
 # People whose name the viewer may learn: hosts of public events and owners of groups that are not private; members of a
-# common group, and for its moderators also those who ask to join; attendees of the viewer's events, unless they were
+# common group, and for its moderators also those who ask to join; followers of a series of the viewer or of a group that
+# the viewer is in; attendees of the viewer's events, unless they were
 # invited by address and have not answered; hosts of events that the viewer answered or is invited to; non-private
 # attendees of a common event whose list the viewer may see; users whom the viewer knew when blocking them.
 _MAY_KNOW: Final = f"""
@@ -193,6 +195,10 @@ _MAY_KNOW: Final = f"""
       or exists (select 1 from group_members t join group_members m on m.group_id = t.group_id
                   where t.user_id = u.id and m.user_id = :viewer and (m.role in ({_INSIDE}) and t.role in ({_INSIDE})
                          or m.role in ({_MODERATING}) and t.role <> 'left'))
+      or exists (select 1 from event_series_followers f join event_series s on s.id = f.series_id and s.deleted_at is null
+                  where f.user_id = u.id and (s.user_id = :viewer or exists (
+                        select 1 from group_members m
+                         where m.group_id = s.group_id and m.user_id = :viewer and m.role in ({_INSIDE}))))
       or exists (select 1 from attendances a join events e on e.id = a.event_id
                   where a.user_id = u.id and a.status <> 'invited' and not {IS_UNANSWERED_INVITATION}
                     and (e.author_id = :viewer or exists (select 1 from event_co_hosts h where h.event_id = e.id
@@ -211,5 +217,11 @@ _MAY_KNOW: Final = f"""
 
 
 async def may_know(reader: Reader, viewer: UserId | None, person: UserId) -> bool:
-    """Whether the viewer may learn this user's name. Also False if there is no such user."""
-    return await reader.fetch_one(_MAY_KNOW, person=person, viewer=viewer or "") is not None
+    """Whether the viewer may learn this user's name. Also False if there is no such user.
+
+    A chat shows the names of its authors to everyone who may read it, so the viewer may know them elsewhere, too.
+    Otherwise they could not report somebody whose messages they read, or find them in the list of people they blocked.
+    """
+    if await reader.fetch_one(_MAY_KNOW, person=person, viewer=viewer or "") is not None:
+        return True
+    return await is_known_author(reader, person, viewer)
