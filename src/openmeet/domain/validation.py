@@ -15,6 +15,17 @@ class GeneralReason(Reason):
     LIMIT_OUT_OF_RANGE = "general.limit_out_of_range"
     INVALID_CURSOR = "general.invalid_cursor"
     CHOOSE_FROM = "general.choose_from"
+    TRUE_OR_FALSE_NEEDED = "general.true_or_false_needed"
+    NUMBER_OUT_OF_RANGE = "general.number_out_of_range"
+    YEAR_OUT_OF_RANGE = "general.year_out_of_range"
+    DESCRIPTION_TOO_LONG = "general.description_too_long"
+    QUESTION_TOO_LONG = "general.question_too_long"
+    NAME_TOO_LONG = "general.name_too_long"
+    TEXT_TOO_LONG = "general.text_too_long"
+    TEXT_OF_LENGTH_TOO_LONG = "general.text_of_length_too_long"
+    UNSTORABLE_CHARACTER = "general.unstorable_character"
+    NO_SUCH_EVENT = "general.no_such_event"
+    NO_SUCH_PERSON = "general.no_such_person"
 
 
 def choice(kind: type[C], text: str, field: str, problems: dict[str, Why]) -> C | None:

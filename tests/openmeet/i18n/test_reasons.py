@@ -33,6 +33,15 @@ def test_codes_are_plain() -> None:
     assert odd == []
 
 
+def test_a_message_with_parameters_belongs_to_one_code() -> None:
+    """A limit that several packages have is one code with parameters, so that its wording cannot drift apart."""
+    by_message: dict[str, list[str]] = {}
+    for code, message in MESSAGES.items():
+        if not isinstance(message, Plural) and "%(" in message:
+            by_message.setdefault(message, []).append(code)
+    assert [codes for codes in by_message.values() if len(codes) > 1] == []
+
+
 def test_plural_messages_contain_their_number() -> None:
     odd = [
         code

@@ -12,6 +12,5 @@ class ApiTokenReason(Reason):
     LABEL_NEEDED = "api_token.label_needed"
     SCOPE_NEEDED = "api_token.scope_needed"
     LIFETIME_OUT_OF_RANGE = "api_token.lifetime_out_of_range"
-    NAME_TOO_LONG = "api_token.name_too_long"
     TOO_MANY_TOKENS = "api_token.too_many_tokens"
     NO_SUCH_TOKEN = "api_token.no_such_token"

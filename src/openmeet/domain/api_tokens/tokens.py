@@ -69,7 +69,7 @@ def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
     if not name:
         problems["name"] = ApiTokenReason.LABEL_NEEDED
     elif len(name) > MAX_NAME:
-        problems["name"] = ApiTokenReason.NAME_TOO_LONG(most=MAX_NAME)
+        problems["name"] = GeneralReason.TEXT_TOO_LONG(most=MAX_NAME)
     allowed = {scope.value for scope in TokenScope}
     if not scopes:
         problems["scopes"] = ApiTokenReason.SCOPE_NEEDED

@@ -30,6 +30,7 @@ from openmeet.domain.events.seeing import may_see
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 
 
 async def answer(
@@ -57,7 +58,7 @@ async def answer(
     """
     locked = await save_rsvp.lock_for_reply(tx, slug, caller.user_id)
     if locked is None:
-        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     event, registration_settings = locked.event, locked.registration_settings
     action = ACTION_OF_REPLY[reply]
     relationship = await _require_may_reply(tx, caller, locked, action)
@@ -102,7 +103,7 @@ async def _require_may_reply(
     if not is_withdrawing and not await may_see(
         tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(rsvp)
     ):
-        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     if event.is_gone:
         raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")
     if locked.is_unwelcome and action is not AttendanceAction.DECLINE:

@@ -35,6 +35,7 @@ from openmeet.domain.notifications.kinds import Approval, NotificationKind, P, R
 from openmeet.domain.notifications.model import When
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
 
 
@@ -271,7 +272,7 @@ async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
 
 async def _require_host(reader: Reader, caller: Caller, event: Event | None) -> Event:
     if event is None or not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
-        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     await seeing.require_permission(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)
     return event
 
@@ -386,5 +387,5 @@ def _checked_name(text: str) -> str:
     if not name:
         raise InvalidForm({"name": AttendanceReason.NAME_NEEDED})
     if len(name) > MAX_NAME:
-        raise InvalidForm({"name": AttendanceReason.NAME_TOO_LONG(most=MAX_NAME)})
+        raise InvalidForm({"name": GeneralReason.NAME_TOO_LONG(most=MAX_NAME)})
     return name

@@ -40,6 +40,7 @@ from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.seeing import may_answer_from_network
 from openmeet.domain.users.model import User, UserKind
 from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.domain.validation import GeneralReason
 from openmeet.outbox import publications
 
 # Returns whether an RSVP record (by URI) counts and refers to an event record (by URI). Passed in as an argument
@@ -57,7 +58,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     locked = await save_rsvp.lock_for_record(tx, record.event_id, record.user_id)
     user = await user_by_id(tx, record.user_id)
     if locked is None:
-        raise NotFound(AttendanceReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     if user is None:
         raise TransactionConflict("this person was joined with another row of theirs")
     event, rsvp, registration_settings = locked.event, locked.rsvp, locked.registration_settings

@@ -21,7 +21,7 @@ from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.values import MAX_CAPACITY, Mode
-from openmeet.domain.validation import choice
+from openmeet.domain.validation import GeneralReason, choice
 from openmeet.i18n.markdown import one_line
 
 MAX_QUESTIONS = 10
@@ -185,7 +185,7 @@ def _questions(typed: Sequence[SubmittedQuestion], problems: dict[str, Why]) -> 
                 problems[f"question_{place}"] = AttendanceReason.QUESTION_NEEDED
             continue
         if len(text) > MAX_QUESTION:
-            problems[f"question_{place}"] = AttendanceReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
+            problems[f"question_{place}"] = GeneralReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
         if len(options) == 1:
             problems[f"choices_{place}"] = AttendanceReason.TOO_FEW_CHOICES
         if len(options) > MAX_CHOICES or any(len(option) > MAX_CHOICE for option in options):

@@ -123,7 +123,7 @@ def _names(
     names = reply_details.guest_names if reply_details.guest_names is not None else (rsvp.guest_names if rsvp else ())
     names = tuple(filter(None, (one_line(name) for name in names)))
     if any(len(name) > MAX_GUEST_NAME for name in names):
-        problems["guest_names"] = AttendanceReason.NAME_TOO_LONG(most=MAX_GUEST_NAME)
+        problems["guest_names"] = GeneralReason.NAME_TOO_LONG(most=MAX_GUEST_NAME)
     if len(names) > max(0, party - 1):
         if reply_details.guest_names is not None:
             problems["guest_names"] = AttendanceReason.TOO_MANY_NAMES
@@ -145,7 +145,7 @@ def _checked_responses(
         if question.choices and response and response not in question.choices:
             problems[name] = GeneralReason.CHOOSE_ONE(choices=", ".join(question.choices))
         elif len(response) > MAX_FORM_RESPONSE:
-            problems[name] = AttendanceReason.TEXT_TOO_LONG(most=MAX_FORM_RESPONSE)
+            problems[name] = GeneralReason.TEXT_TOO_LONG(most=MAX_FORM_RESPONSE)
         responses[name] = response
     return responses
 

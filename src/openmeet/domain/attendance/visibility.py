@@ -12,13 +12,13 @@ from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 
 
 async def visible_event(
-    reader: Reader, slug: EventSlug, viewer: UserId | None, *, refusal: Reason = EventReason.NO_SUCH_EVENT
+    reader: Reader, slug: EventSlug, viewer: UserId | None, *, refusal: Reason = GeneralReason.NO_SUCH_EVENT
 ) -> tuple[Event, Attendance | None]:
     """The event and this person's RSVP to it. Raises NotFound (``refusal``) if it does not exist, was deleted, or is
     hidden from them.
@@ -37,7 +37,7 @@ async def event_to_show(
     """
     event, rsvp = await _event_and_rsvp(reader, slug, viewer)
     if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(rsvp)):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     seeing.raise_if_gone(event)
     is_going = rsvp is not None and rsvp.status in SEATED
     return event, rsvp, await seeing.private_details_for(reader, event, viewer, is_going=is_going)

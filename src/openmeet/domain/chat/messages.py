@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused
+from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, Refused
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
@@ -20,7 +20,6 @@ from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.headings import checked_heading, takes_signals
 from openmeet.domain.chat.model import (
     MAX_MENTIONS,
-    MAX_REASON,
     SEALED_FOR,
     Access,
     ChatMessage,
@@ -38,7 +37,7 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.notify import notify_author
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.search_terms import search_index_terms
-from openmeet.domain.chat.texts import checked_client_id, checked_text, mentioned_names
+from openmeet.domain.chat.texts import checked_client_id, checked_reason, checked_text, mentioned_names
 from openmeet.domain.notifications import kinds
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
@@ -243,8 +242,8 @@ async def remove(
     (``reason``).
     """
     message, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
-    checked_reason = _checked_reason(reason)
-    if not checked_reason:
+    reason = checked_reason(reason)
+    if not reason:
         raise InvalidForm({"reason": ChatReason.REASON_NEEDED()})
     if message.is_removed:
         return message
@@ -269,7 +268,7 @@ async def remove(
         by=caller.user_id,
         message=message.id,
         about=message.user_id,
-        reason=checked_reason,
+        reason=reason,
     )
     return removed
 
@@ -335,13 +334,11 @@ async def _set_held(
 ) -> ChatMessage:
     message, room, level = await lock_visible_message(tx, caller, message_id)
     require_at_least(level, Access.MODERATE)
-    checked_reason = _checked_reason(reason)
+    reason = checked_reason(reason)
     if message.is_removed or message.is_held is held:
         return message
     act = ModerationAct.HELD if held else ModerationAct.RELEASED
-    await note_act(
-        tx, room.id, act, by=caller.user_id, message=message.id, about=message.user_id, reason=checked_reason
-    )
+    await note_act(tx, room.id, act, by=caller.user_id, message=message.id, about=message.user_id, reason=reason)
     return await set_held(tx, message, held=held)
 
 
@@ -459,13 +456,6 @@ async def empty(tx: Transaction, message: ChatMessage, by: UserId | None, *, of_
         await tx.execute(f"delete from {table} where message_id = :id", id=message.id)
     await log.append(tx, message.room_id, LogKind.REMOVED, message.id)
     return emptied
-
-
-def _checked_reason(text: str) -> str:
-    reason = text.strip()
-    if len(reason) > MAX_REASON:
-        raise InvalidInput("reason", ChatReason.REASON_TOO_LONG, most=MAX_REASON)
-    return reason
 
 
 def removal_sealer(key: SigningKey) -> Sealer:

@@ -19,6 +19,7 @@ from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.notifications import kinds
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 
 _MOST: Final = 100
 
@@ -94,7 +95,7 @@ async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, 
     if not objection_text:
         raise InvalidForm({"words": ChatReason.REASON_NEEDED()})
     if len(objection_text) > MAX_REASON:
-        raise InvalidForm({"words": ChatReason.REASON_TOO_LONG(most=MAX_REASON)})
+        raise InvalidForm({"words": GeneralReason.TEXT_TOO_LONG(most=MAX_REASON)})
     if removal.objection is not None:
         raise Refused(ChatReason.ALREADY_OBJECTED, name="AlreadyObjected")
     removed_message = await tx.fetch_one(

@@ -40,6 +40,7 @@ from openmeet.domain.media.pictures import (
 )
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
 
@@ -68,7 +69,7 @@ def checked_alt(text: str) -> str:
     """Validate the description of a picture, which may be empty. Raises InvalidForm (``alt``)."""
     alt = one_line(cleaned(text))
     if len(alt) > MAX_ALT:
-        raise InvalidForm({"alt": MediaReason.ALT_TOO_LONG(most=MAX_ALT)})
+        raise InvalidForm({"alt": GeneralReason.TEXT_TOO_LONG(most=MAX_ALT)})
     return alt
 
 

@@ -66,7 +66,7 @@ async def checked_poll(
     problems: dict[str, Why] = {}
     names = await _checked_dates(reader, room_id, dates[: MOST_CHOICES + 1], problems)
     lines = [
-        checked_line(one, "choices", MAX_CHOICE, ChatReason.TEXT_TOO_LONG_FOR_CHOICE, problems)
+        checked_line(one, "choices", MAX_CHOICE, problems, too_long=ChatReason.TEXT_TOO_LONG_FOR_CHOICE)
         for one in choices[: MOST_CHOICES + 1]
     ]
     both = [*names, *lines]

@@ -10,7 +10,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, Why
+from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, Refused, Why
 from groundwork.telemetry.logs import log as logged
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, message_queries, room_queries
@@ -31,7 +31,6 @@ from openmeet.domain.chat.model import (
     MAX_ABOUT,
     MAX_CHANNELS,
     MAX_NAME,
-    MAX_REASON,
     MAX_SLOW_SECONDS,
     SWITCHES,
     SWITCHES_OF,
@@ -48,7 +47,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import COLUMNS, by_id, find, head_of, room_of, series_of_event
-from openmeet.domain.chat.texts import checked_line
+from openmeet.domain.chat.texts import checked_line, checked_reason
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
@@ -242,7 +241,7 @@ async def _next_position(tx: Transaction, target: RoomTarget) -> int:
 
 def _channel_name(text: str) -> str:
     problems: dict[str, Why] = {}
-    name = checked_line(text, "name", MAX_NAME, ChatReason.NAME_TOO_LONG, problems)
+    name = checked_line(text, "name", MAX_NAME, problems)
     if not name:
         problems.setdefault("name", ChatReason.NAME_NEEDED)
     if problems:
@@ -286,13 +285,13 @@ def _with(room: Room, settings: RoomSettings) -> Room:
     problems: dict[str, Why] = {}
     name, about = room.name, room.about
     if settings.name is not None:
-        name = checked_line(settings.name, "name", MAX_NAME, ChatReason.NAME_TOO_LONG, problems)
+        name = checked_line(settings.name, "name", MAX_NAME, problems)
         if room.kind is RoomKind.CHANNEL and not name:
             problems.setdefault("name", ChatReason.NAME_NEEDED)
         if room.kind is not RoomKind.CHANNEL:
             name = room.name
     if settings.about is not None:
-        about = checked_line(settings.about, "about", MAX_ABOUT, ChatReason.ABOUT_TOO_LONG, problems)
+        about = checked_line(settings.about, "about", MAX_ABOUT, problems)
     slow = room.slow_seconds if settings.slow_seconds is None else settings.slow_seconds
     if not 0 <= slow <= MAX_SLOW_SECONDS:
         problems["slowSeconds"] = ChatReason.SLOW_OUT_OF_RANGE(most=MAX_SLOW_SECONDS)
@@ -352,13 +351,12 @@ async def _set_closed(tx: Transaction, caller: Caller, room_id: RoomId, reason: 
     await require_access(tx, room_id, caller.user_id, Access.MODERATE)
     if room is None:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
-    if len(reason) > MAX_REASON:
-        raise InvalidInput("reason", ChatReason.REASON_TOO_LONG, most=MAX_REASON)
+    reason = checked_reason(reason)
     if room.is_closed is closed:
         return room
     act = ModerationAct.CLOSED if closed else ModerationAct.REOPENED
     await _write_closed(tx, room, tx.now if closed else None, "host" if closed else None)
-    await note_act(tx, room_id, act, by=caller.user_id, reason=reason.strip())
+    await note_act(tx, room_id, act, by=caller.user_id, reason=reason)
     return await by_id(tx, room_id) or room
 
 

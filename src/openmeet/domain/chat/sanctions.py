@@ -23,6 +23,7 @@ from openmeet.domain.notifications.kinds import ChatSanctioned
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 
 MAX_REPORT_WORDS: Final = 2_000
 # This many reports by different people hide a newcomer's message until a moderator has looked at it.
@@ -121,7 +122,7 @@ async def sanction(
     _check_reason_and_end(checked_reason, until, tx.now)
     person_row = await tx.fetch_one("select 1 as found from users where id = :id", id=person)
     if person_row is None:
-        raise NotFound(ChatReason.NO_SUCH_MEMBER)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     if person == caller.user_id or (not of_site and await access(tx, room, person) is Access.MODERATE):
         raise Refused(ChatReason.RUNS_THE_ROOM, name="RunsTheRoom")
     await tx.execute(
@@ -156,7 +157,7 @@ def _check_reason_and_end(reason: str, until: Instant | None, now: Instant) -> N
     if not reason:
         problems["reason"] = ChatReason.REASON_NEEDED
     elif len(reason) > MAX_REASON:
-        problems["reason"] = ChatReason.REASON_TOO_LONG(most=MAX_REASON)
+        problems["reason"] = GeneralReason.TEXT_TOO_LONG(most=MAX_REASON)
     if until is not None and until <= now:
         problems["until"] = ChatReason.MOMENT_OVER
     if problems:
@@ -221,7 +222,7 @@ async def report(
     message, room, _ = await messages.lock_visible_message(tx, caller, message_id)
     text = words.strip()
     if len(text) > MAX_REPORT_WORDS:
-        raise InvalidForm({"words": ChatReason.REASON_TOO_LONG(most=MAX_REPORT_WORDS)})
+        raise InvalidForm({"words": GeneralReason.TEXT_TOO_LONG(most=MAX_REPORT_WORDS)})
     if reason is ReportReason.OTHER and not text:
         raise InvalidForm({"words": ChatReason.REASON_NEEDED()})
     about_moderator = message.user_id is not None and await access(tx, room.id, message.user_id) is Access.MODERATE

@@ -18,12 +18,12 @@ from openmeet.domain.chat.access import access_to_each, access_to_own, entered_n
 from openmeet.domain.chat.message_queries import COLUMNS, is_there, message_of
 from openmeet.domain.chat.model import Access, ChatMessage, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage, shown
-from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import COLUMNS as ROOM_COLUMNS
 from openmeet.domain.chat.room_queries import room_of
 from openmeet.domain.chat.search_terms import LINK_TERM, PICTURE_TERM, person_term, room_term
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import folded
 
 # Rooms per query.
@@ -77,7 +77,7 @@ async def find_messages(
     Raises InvalidInput (``person``).
     """
     if search.person is not None and not _ID.fullmatch(search.person):
-        raise InvalidInput("person", ChatReason.NO_SUCH_MEMBER)
+        raise InvalidInput("person", GeneralReason.NO_SUCH_PERSON)
     words = query_terms(folded(search.words))
     if search.words and not words:
         return ChatSearchPage((), None)

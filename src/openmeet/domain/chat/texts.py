@@ -5,9 +5,10 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
-from groundwork.errors import InvalidForm, Reason, Why
-from openmeet.domain.chat.model import MAX_CLIENT_ID, MAX_LINES, MAX_MENTIONS, MAX_TEXT
+from groundwork.errors import InvalidForm, InvalidInput, Reason, Why
+from openmeet.domain.chat.model import MAX_CLIENT_ID, MAX_LINES, MAX_MENTIONS, MAX_REASON, MAX_TEXT
 from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import html_of
 
 # These characters change the direction of the text that follows, even outside the message.
@@ -29,7 +30,7 @@ def checked_text(text: str, *, is_needed: bool = True) -> str:
     elif is_needed and not plain:
         problem = ChatReason.TEXT_NEEDED()
     elif len(plain) > MAX_TEXT:
-        problem = ChatReason.TEXT_TOO_LONG(most=MAX_TEXT, length=len(plain))
+        problem = GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=MAX_TEXT, length=len(plain))
     elif plain.count("\n") >= MAX_LINES:
         problem = ChatReason.TOO_MANY_LINES(most=MAX_LINES)
     elif len(mentioned_names(plain)) > MAX_MENTIONS:
@@ -39,7 +40,9 @@ def checked_text(text: str, *, is_needed: bool = True) -> str:
     return plain
 
 
-def checked_line(text: str, field: str, most: int, too_long: Reason, problems: dict[str, Why]) -> str:
+def checked_line(
+    text: str, field: str, most: int, problems: dict[str, Why], *, too_long: Reason = GeneralReason.TEXT_TOO_LONG
+) -> str:
     """Return one line, cleaned. A problem is added to ``problems`` under ``field``."""
     plain = " ".join(cleaned(text).split())
     if _has_controls(plain):
@@ -47,6 +50,14 @@ def checked_line(text: str, field: str, most: int, too_long: Reason, problems: d
     elif len(plain) > most:
         problems[field] = too_long(most=most)
     return plain
+
+
+def checked_reason(text: str) -> str:
+    """Return a moderator's reason, stripped. Raises InvalidInput (``reason``)."""
+    reason = text.strip()
+    if len(reason) > MAX_REASON:
+        raise InvalidInput("reason", GeneralReason.TEXT_TOO_LONG, most=MAX_REASON)
+    return reason
 
 
 def checked_client_id(text: str | None) -> str | None:

@@ -18,6 +18,7 @@ from openmeet.domain.data_export.tables import EXPORT_ONLY, OWN, ExportedTable, 
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.media.pictures import PORTRAIT_SIDES, Size
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 
 VERSION: Final = 1
@@ -33,7 +34,7 @@ async def export_document(db: Database, user_id: UserId, site: str) -> dict[str,
         now = reader.now
         person = await reader.fetch_one("select display_name, email from users where id = :id", id=user_id)
     if person is None:
-        raise NotFound(DataExportReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     for part in (*OWN, *EXPORT_ONLY):
         # One reader per table, so that exporting a long history does not hold one snapshot for all that time.
         async with db.reader() as reader:

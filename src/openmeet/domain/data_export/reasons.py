@@ -12,7 +12,6 @@ class DataExportReason(Reason):
     ROW_OF_ANOTHER_PERSON = "data_export.row_of_another_person"
     EMAIL_TAKEN = "data_export.email_taken"
     NOBODY_ASKED_TO_JOIN = "data_export.nobody_asked_to_join"
-    NO_SUCH_PERSON = "data_export.no_such_person"
     NOT_OF_ONE_PERSON = "data_export.not_of_one_person"
     NO_PERSON_NAMED = "data_export.no_person_named"
     ROWS_NOT_A_LIST = "data_export.rows_not_a_list"

@@ -46,6 +46,7 @@ from openmeet.domain.events.submissions import further_fields, pack, values_of_e
 from openmeet.domain.events.trust import hold_if_first_event
 from openmeet.domain.events.values import NOWHERE, Visibility
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.outbox import publication_withdrawals, publications, superseded_records
 
 # Long enough to sign up, find the e-mail, be interrupted and return the next day.
@@ -389,9 +390,9 @@ async def _require_hosted(reader: Reader, event: Event | None, caller: Caller, a
     # ``require_visible`` is not used, because ``require_editable`` has a better message for an event that is gone from
     # its repository.
     if event is None or event.deleted_at is not None:
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     if not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     await seeing.require_editable(reader, event, caller.user_id, act)
     return event
 

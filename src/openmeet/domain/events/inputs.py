@@ -94,7 +94,7 @@ def line(longest: int) -> Kind[str]:
     def parse(text: str, name: str, problems: Problems) -> str:
         text_line = one_line(text)
         if len(text_line) > longest:
-            problems[name] = EventReason.TEXT_TOO_LONG(most=longest)
+            problems[name] = GeneralReason.TEXT_TOO_LONG(most=longest)
         return text_line
 
     return Kind(parse, str, json=str, shown=str)
@@ -105,7 +105,7 @@ def place_part(longest: int) -> Kind[str]:
 
     def parse(text: str, name: str, problems: Problems) -> str:
         if len(text) > longest:
-            problems[name] = EventReason.TEXT_TOO_LONG(most=longest)
+            problems[name] = GeneralReason.TEXT_TOO_LONG(most=longest)
         return one_line(text)
 
     return Kind(parse, str)
@@ -117,7 +117,7 @@ def long_text(longest: int, *, shown: Any = str) -> Kind[str]:
     def parse(text: str, name: str, problems: Problems) -> str:
         plain = text.replace("\r\n", "\n").strip()
         if len(plain) > longest:
-            problems[name] = EventReason.TEXT_OF_LENGTH_TOO_LONG(most=longest, length=len(plain))
+            problems[name] = GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=longest, length=len(plain))
         return plain
 
     return Kind(parse, str, json=str, shown=shown, show=_identity if shown is str else lambda text: text or None)
@@ -143,7 +143,7 @@ def description(longest: int) -> Kind[str]:
     def parse(text: str, name: str, problems: Problems) -> str:
         lines = text.replace("\r\n", "\n").strip()
         if len(lines) > longest:
-            problems[name] = EventReason.DESCRIPTION_TOO_LONG(most=longest)
+            problems[name] = GeneralReason.DESCRIPTION_TOO_LONG(most=longest)
         return lines
 
     return Kind(parse, str, json=str, shown=str)

@@ -16,6 +16,7 @@ from openmeet.domain.events.values import (
 )
 from openmeet.domain.groups.model import INSIDE, GroupRole
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 
@@ -105,7 +106,7 @@ def check_reason(text: str) -> str:
     """Validate the reason of a cancellation, which may be empty."""
     reason = text.replace("\r\n", "\n").strip()
     if len(reason) > MAX_REASON:
-        raise InvalidForm({"reason": EventReason.TEXT_TOO_LONG(most=MAX_REASON)})
+        raise InvalidForm({"reason": GeneralReason.TEXT_TOO_LONG(most=MAX_REASON)})
     return reason
 
 

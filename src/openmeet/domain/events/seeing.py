@@ -21,6 +21,7 @@ from openmeet.domain.groups.queries import role_in, roles_in
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import blockers_of, has_blocked
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 
 
 async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, has_rsvp_access: bool) -> bool:
@@ -44,7 +45,7 @@ async def require_visible(
     viewer: UserId | None,
     *,
     has_rsvp_access: bool = False,
-    refusal: Reason = EventReason.NO_SUCH_EVENT,
+    refusal: Reason = GeneralReason.NO_SUCH_EVENT,
 ) -> Event:
     """Return the event. Raises NotFound (``refusal``) if it does not exist, is gone or is hidden from this person.
     ``has_rsvp_access`` is as in ``may_see``.
@@ -146,7 +147,7 @@ def raise_if_gone(event: Event, *, is_involved: bool = False) -> None:
     if not event.is_gone:
         return
     if event.is_hidden or event.is_held or (event.visibility is not Visibility.PUBLIC and not is_involved):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     # If a record is missing from its repository, any app may have deleted it.
     is_by_host = event.deleted_at is not None
     if is_involved and event.title:

@@ -34,6 +34,7 @@ from openmeet.domain.notifications.kinds import Payload
 from openmeet.domain.notifications.notify import Notice, reachable_among
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 
 _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
 _BY_LEAVING = is_leaving("group_announcements.author_id")
@@ -61,7 +62,7 @@ async def announce(
     if not body:
         raise InvalidForm({"text": GroupReason.TEXT_NEEDED})
     if len(body) > MAX_ANNOUNCEMENT:
-        raise InvalidForm({"text": GroupReason.TEXT_TOO_LONG(most=MAX_ANNOUNCEMENT, length=len(body))})
+        raise InvalidForm({"text": GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=MAX_ANNOUNCEMENT, length=len(body))})
     earlier = await _by_submission(tx, group.id, submission_key) if submission_key else None
     if earlier is not None and earlier.text != body:
         raise AlreadyAnnounced

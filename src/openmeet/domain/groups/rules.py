@@ -21,6 +21,7 @@ from openmeet.domain.groups.model import (
 )
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 
 
 class GroupPermission(StrEnum):
@@ -230,7 +231,7 @@ def check_answer(group: Group, text: str) -> str:
     """Return the trimmed answer to the group's question. Raises InvalidForm if an answer is required and missing."""
     answer = text.replace("\r\n", "\n").strip()
     if len(answer) > MAX_ANSWER:
-        raise InvalidForm({"answer": GroupReason.ANSWER_TOO_LONG(most=MAX_ANSWER)})
+        raise InvalidForm({"answer": GeneralReason.TEXT_TOO_LONG(most=MAX_ANSWER)})
     is_asked = group.details.join_policy is JoinPolicy.REQUEST and group.details.join_question
     if is_asked and not answer:
         raise InvalidForm({"answer": GroupReason.ANSWER_NEEDED})

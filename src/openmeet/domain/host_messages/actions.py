@@ -187,7 +187,7 @@ async def _send(tx: Transaction, event: Event, message: HostMessage) -> bool:
 
 
 async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event:
-    event = await seeing.require_visible(reader, event, caller.user_id, refusal=HostMessageReason.NO_SUCH_EVENT)
+    event = await seeing.require_visible(reader, event, caller.user_id, refusal=GeneralReason.NO_SUCH_EVENT)
     await seeing.require_permission(reader, event, caller.user_id, EventPermission.MESSAGE)
     return event
 
@@ -201,7 +201,7 @@ def check(
     if not plain:
         problems["text"] = HostMessageReason.TEXT_NEEDED
     elif len(plain) > MAX_TEXT:
-        problems["text"] = HostMessageReason.TEXT_TOO_LONG(most=MAX_TEXT, length=len(plain))
+        problems["text"] = GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=MAX_TEXT, length=len(plain))
     words = set(addressees)
     chosen_addressees = tuple(one for one in Addressees if one.value in words)
     if words - {one.value for one in Addressees}:

@@ -13,8 +13,6 @@ class HostMessageReason(Reason):
     NOBODY_TO_REACH = "host_message.nobody_to_reach"
     NO_SUCH_MESSAGE = "host_message.no_such_message"
     ALREADY_SENT = "host_message.already_sent"
-    NO_SUCH_EVENT = "host_message.no_such_event"
-    TEXT_TOO_LONG = "host_message.text_too_long"
     AUDIENCE_NEEDED = "host_message.audience_needed"
     MOMENT_TOO_FAR = "host_message.moment_too_far"
     ALREADY_WRITTEN = "host_message.already_written"

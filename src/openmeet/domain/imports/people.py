@@ -46,6 +46,7 @@ from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.moderation import visibility as moderation
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import current, in_language
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
@@ -184,7 +185,7 @@ async def invite(
     target = await target_of(tx, caller, kind, slug)
     text = message.replace("\r\n", "\n").strip()
     if len(text) > MAX_MESSAGE:
-        raise InvalidForm({"message": ImportReason.MESSAGE_TOO_LONG(most=MAX_MESSAGE, length=len(text))})
+        raise InvalidForm({"message": GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=MAX_MESSAGE, length=len(text))})
     waiting = await queries.uninvited_contacts(tx, kind, target.id, MOST_INVITED + 1)
     if not waiting:
         raise Refused(ImportReason.NOBODY_TO_INVITE, name="NobodyToInvite")

@@ -13,8 +13,6 @@ class MediaReason(Reason):
     TOO_MANY_PIXELS = "media.too_many_pixels"
     NO_SUCH_PICTURE = "media.no_such_picture"
     ALT_NEEDED = "media.alt_needed"
-    ALT_TOO_LONG = "media.alt_too_long"
     UPLOAD_EXPECTED = "media.upload_expected"
-    UNSTORABLE_CHARACTER = "media.unstorable_character"
     KEEPS_NO_PICTURES = "media.keeps_no_pictures"
     TOO_MANY_CARDS = "media.too_many_cards"

@@ -10,6 +10,7 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput, Refused, Why
 from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
 
 ReportId = NewType("ReportId", str)
@@ -239,7 +240,7 @@ def check_report(reason: str, words: str) -> tuple[ReportReason, str]:
     elif ReportReason(reason) is ReportReason.OTHER and not words:
         problems["words"] = ModerationReason.TEXT_NEEDED
     if len(words) > MAX_WORDS:
-        problems["words"] = ModerationReason.TEXT_TOO_LONG(most=MAX_WORDS)
+        problems["words"] = GeneralReason.TEXT_TOO_LONG(most=MAX_WORDS)
     if problems:
         raise InvalidForm(problems)
     return ReportReason(reason), words
@@ -251,7 +252,7 @@ def check_reason(reason: str, *, is_told: bool) -> str:
     if is_told and not reason:
         raise InvalidForm({"reason": ModerationReason.EXPLANATION_NEEDED})
     if len(reason) > MAX_REASON:
-        raise InvalidForm({"reason": ModerationReason.REASON_TOO_LONG(most=MAX_REASON)})
+        raise InvalidForm({"reason": GeneralReason.TEXT_TOO_LONG(most=MAX_REASON)})
     return reason
 
 

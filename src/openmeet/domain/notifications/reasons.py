@@ -6,7 +6,6 @@ from groundwork.errors import Reason
 class NotificationReason(Reason):
     """Reason codes; their messages are in ``i18n/reasons/site.py``."""
 
-    NO_SUCH_PERSON = "notification.no_such_person"
     ZONE_NEEDED = "notification.zone_needed"
     MALFORMED_TIME = "notification.malformed_time"
     TIMES_INCOMPLETE = "notification.times_incomplete"

@@ -9,6 +9,5 @@ class PlaceReason(Reason):
     NOT_READY = "place.not_ready"
     UNKNOWN = "place.unknown"
     SEVERAL = "place.several"
-    NAME_TOO_LONG = "place.name_too_long"
     NO_SUCH_PLACE = "place.no_such_place"
     STREETS_NOT_ASKED = "place.streets_not_asked"

@@ -21,6 +21,7 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import COLUMNS, user_of
+from openmeet.domain.validation import GeneralReason
 
 
 def _is_hosted_by(person: str, table: str = "e") -> str:
@@ -199,7 +200,7 @@ async def visible_profile(reader: Reader, user_id: UserId) -> User:
     """The host of a public profile. Raises NotFound, both for unknown users and for those who host nothing public."""
     person = await host(reader, user_id)
     if person is None:
-        raise NotFound(ProfileReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return person
 
 

@@ -6,7 +6,6 @@ from groundwork.errors import Reason
 class ProfileReason(Reason):
     """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
-    NO_SUCH_PERSON = "profile.no_such_person"
     CANNOT_FOLLOW_ONESELF = "profile.cannot_follow_oneself"
     FOLLOWS_TOO_MANY = "profile.follows_too_many"
     NOT_FOLLOWED = "profile.not_followed"

@@ -12,6 +12,7 @@ from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.domain.series import follower_queries
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 
 
 async def report(
@@ -34,7 +35,7 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     if other == caller.user_id:
         raise Refused(SafetyReason.CANNOT_BLOCK_ONESELF, name="Oneself")
     if await users.by_id(tx, other) is None:
-        raise NotFound(SafetyReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     is_known = await subjects.may_know(tx, caller.user_id, other)
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False

@@ -8,7 +8,6 @@ class SafetyReason(Reason):
 
     OWN_CONTENT = "safety.own_content"
     CANNOT_BLOCK_ONESELF = "safety.cannot_block_oneself"
-    NO_SUCH_PERSON = "safety.no_such_person"
     NOT_BLOCKED = "safety.not_blocked"
     CANNOT_MUTE_ONESELF = "safety.cannot_mute_oneself"
     NO_SUCH_PERSON_OR_GROUP = "safety.no_such_person_or_group"

@@ -29,6 +29,7 @@ from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer:
             subject = _of_group(group)
         case ModeratedKind.PERSON:
             if not await may_know(reader, viewer, UserId(address)):
-                raise NotFound(SafetyReason.NO_SUCH_PERSON)
+                raise NotFound(GeneralReason.NO_SUCH_PERSON)
             subject = _of_person(UserId(address))
         case ModeratedKind.DID | ModeratedKind.HOST:
             raise NotFound(SafetyReason.NO_SUCH_PAGE)

@@ -58,7 +58,7 @@ def parse_query(typed: Mapping[str, str], viewer: UserId | None = None) -> Searc
     problems: dict[str, Why] = {}
     text = typed.get("q", "").strip()
     if len(text) > MAX_QUERY:
-        problems["q"] = SearchReason.QUERY_TOO_LONG(most=MAX_QUERY)
+        problems["q"] = GeneralReason.TEXT_TOO_LONG(most=MAX_QUERY)
     first = _day(typed, "from", problems)
     last = _day(typed, "to", problems)
     if first and last and last < first:
@@ -333,7 +333,7 @@ def _day(typed: Mapping[str, str], name: str, problems: dict[str, Why]) -> date 
         problems[name] = SearchReason.MALFORMED_DAY
         return None
     if not wall_time.FIRST_YEAR <= day.year <= wall_time.LAST_YEAR:
-        problems[name] = SearchReason.YEAR_OUT_OF_RANGE(
+        problems[name] = GeneralReason.YEAR_OUT_OF_RANGE(
             first_year=str(wall_time.FIRST_YEAR), last_year=str(wall_time.LAST_YEAR)
         )
         return None

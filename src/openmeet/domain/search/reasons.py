@@ -6,7 +6,6 @@ from groundwork.errors import Reason
 class SearchReason(Reason):
     """Reason codes; their messages are in ``i18n/reasons/events.py``."""
 
-    QUERY_TOO_LONG = "search.query_too_long"
     LAST_DAY_BEFORE_FIRST = "search.last_day_before_first"
     MALFORMED_TAG = "search.malformed_tag"
     TAG_TOO_LONG = "search.tag_too_long"
@@ -14,6 +13,5 @@ class SearchReason(Reason):
     DISTANCE_OUT_OF_RANGE = "search.distance_out_of_range"
     MALFORMED_POINT = "search.malformed_point"
     UNKNOWN_GROUPS = "search.unknown_groups"
-    YEAR_OUT_OF_RANGE = "search.year_out_of_range"
     SIGN_IN_FOR_GROUPS = "search.sign_in_for_groups"
     MALFORMED_DAY = "search.malformed_day"

@@ -22,6 +22,7 @@ from openmeet.domain.series import actions, queries, save_series
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
 from openmeet.outbox import publication_status, publications
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -43,7 +44,7 @@ async def require_own_series(reader: Reader, caller: Caller, slug: str) -> Serie
     """The caller's series with this slug. Raises NotFound."""
     series = await queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None or series.owner_id != caller.user_id:
-        raise NotFound(SeriesReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     return series
 
 

@@ -13,8 +13,6 @@ class SignInReason(Reason):
     CODES_USED_UP_OPEN_LINK = "sign_in.codes_used_up_open_link"
     WRONG_CODE = "sign_in.wrong_code"
     CODE_OVER = "sign_in.code_over"
-    NO_SUCH_PERSON = "sign_in.no_such_person"
-    TRUE_OR_FALSE_NEEDED = "sign_in.true_or_false_needed"
     CODE_OR_PASSWORD_NEEDED = "sign_in.code_or_password_needed"
     NO_PASSWORD_SIGN_IN = "sign_in.no_password_sign_in"
     NO_NETWORK_SIGN_IN = "sign_in.no_network_sign_in"

@@ -8,6 +8,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.users import guests, queries
 from openmeet.domain.users.model import MAX_BIO, MAX_NAME, Profile, User, UserId, UserKind
 from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import is_known
 
 # Control and format characters can make one user's name look like another's or reorder the text around it.
@@ -20,7 +21,7 @@ def check_name(text: str) -> str:
     if not name:
         raise InvalidForm({"display_name": UserReason.NAME_NEEDED})
     if len(name) > MAX_NAME:
-        raise InvalidForm({"display_name": UserReason.NAME_TOO_LONG(most=MAX_NAME)})
+        raise InvalidForm({"display_name": GeneralReason.NAME_TOO_LONG(most=MAX_NAME)})
     return name
 
 
@@ -43,7 +44,7 @@ def check_profile(
         problems |= wrong.problems
     text = bio.replace("\r\n", "\n").strip()
     if len(text) > MAX_BIO:
-        problems["bio"] = UserReason.BIO_TOO_LONG(most=MAX_BIO)
+        problems["bio"] = GeneralReason.TEXT_TOO_LONG(most=MAX_BIO)
     if time_zone and time_zone not in known_zones:
         problems["time_zone"] = UserReason.UNKNOWN_ZONE
     if language and not is_known(language):
@@ -108,5 +109,5 @@ async def edit_profile(
     if user is not None:
         return user
     if await queries.by_id(tx, user_id) is None:
-        raise NotFound(UserReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     raise PreconditionFailed(UserReason.CHANGED_SINCE_OPENED)

@@ -6,15 +6,12 @@ from groundwork.errors import Reason
 class UserReason(Reason):
     """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
-    BIO_TOO_LONG = "user.bio_too_long"
     UNKNOWN_ZONE = "user.unknown_zone"
     UNKNOWN_LANGUAGE = "user.unknown_language"
     CHANGED_SINCE_OPENED = "user.changed_since_opened"
     NAME_NEEDED = "user.name_needed"
-    NAME_TOO_LONG = "user.name_too_long"
     EMAIL_IN_USE = "user.email_in_use"
     NAMES_NOBODY = "user.names_nobody"
-    NO_SUCH_PERSON = "user.no_such_person"
     GUEST_EMAIL_IN_USE = "user.guest_email_in_use"
     NOTICE_NEEDED = "user.notice_needed"
     VERSION_NEEDED = "user.version_needed"

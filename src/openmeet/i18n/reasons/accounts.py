@@ -7,17 +7,14 @@ from openmeet.i18n.reasons.message import Message, mark, plural
 
 MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.users
-    "user.bio_too_long": mark("At most %(most)s characters."),
     "user.unknown_zone": mark("Choose a time zone from the list."),
     "user.unknown_language": mark("Choose a language from the list."),
     "user.changed_since_opened": mark("Your profile was changed since you read it. Read it again, then change it."),
     "user.name_needed": mark("Enter the name that others see."),
-    "user.name_too_long": mark("A name can have up to %(most)s characters."),
     "user.email_in_use": mark("Somebody is signing up with this address right now. Try again in a moment."),
     "user.names_nobody": mark(
         "We can’t tell who that is. Enter an e-mail address, or a full name like ana.example.org."
     ),
-    "user.no_such_person": mark("This person doesn’t exist."),
     "user.guest_email_in_use": mark("This address is being saved right now. Try again in a moment."),
     "user.notice_needed": mark(
         "To say yes, send the notice back. Show the person the record, the handle and the notice first."
@@ -65,8 +62,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
         by="left",
     ),
     "sign_in.code_over": mark("That code is wrong or no longer works. Ask for a new one."),
-    "sign_in.no_such_person": mark("This person doesn’t exist."),
-    "sign_in.true_or_false_needed": mark("Send true or false."),
     "sign_in.code_or_password_needed": mark("Send either challengeId and code, or handle and password."),
     "sign_in.no_password_sign_in": mark("This site doesn’t take passwords."),
     "sign_in.no_network_sign_in": mark("You can’t sign in here with your own account server."),
@@ -111,7 +106,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "We manage an account in other apps for both of them. Take one over first, then merge them."
     ),
     # reasons of openmeet.domain.profiles
-    "profile.no_such_person": mark("This person doesn’t exist."),
     "profile.cannot_follow_oneself": mark("You can’t follow yourself."),
     "profile.follows_too_many": mark("You already follow %(most)s people. Unfollow somebody first."),
     "profile.not_followed": mark("You don’t follow this person."),
@@ -119,7 +113,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.safety
     "safety.own_content": mark("This is yours. Edit or delete it instead."),
     "safety.cannot_block_oneself": mark("You can’t block yourself."),
-    "safety.no_such_person": mark("This person doesn’t exist."),
     "safety.not_blocked": mark("You haven’t blocked or muted this person."),
     "safety.cannot_mute_oneself": mark("You can’t mute yourself."),
     "safety.no_such_person_or_group": mark("This person or group doesn’t exist."),
@@ -132,7 +125,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "api_token.label_needed": mark("Say what the token is for."),
     "api_token.scope_needed": mark("Choose at least one thing that the token may do."),
     "api_token.lifetime_out_of_range": mark("A token works for 1 to %(most)s days, or until you revoke it."),
-    "api_token.name_too_long": mark("At most %(most)s characters."),
     "api_token.too_many_tokens": mark("You already have %(most)s tokens. Revoke one you don’t use first."),
     "api_token.no_such_token": mark("That token isn’t one of yours."),
     # reasons of openmeet.domain.data_export
@@ -144,7 +136,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "data_export.row_of_another_person": mark("%(table)s has a row that belongs to somebody else."),
     "data_export.email_taken": mark("Somebody else already uses this e-mail address here."),
     "data_export.nobody_asked_to_join": mark("Nobody asked to join."),
-    "data_export.no_such_person": mark("This person doesn’t exist."),
     "data_export.not_of_one_person": mark("This isn’t an export of one person."),
     "data_export.no_person_named": mark("This document doesn’t say whose it is."),
     "data_export.rows_not_a_list": mark("%(table)s isn’t a list of rows."),

@@ -6,7 +6,6 @@ from typing import Final
 from openmeet.i18n.reasons.message import Message, mark, plural
 
 MESSAGES: Final[Mapping[str, Message]] = {
-    "attendance.no_such_event": mark("This event doesn’t exist."),
     "attendance.event_removed": mark("This event has been removed."),
     "attendance.not_welcome": mark("You can’t answer this event."),
     "attendance.no_such_answer": mark("This answer doesn’t exist."),
@@ -18,7 +17,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.answer_rejected": mark("You’ve declined this answer. Bring it back first."),
     "attendance.changed_since_opened": mark("Somebody else has saved these settings."),
     "attendance.name_needed": mark("Enter the name."),
-    "attendance.name_too_long": mark("A name can have up to %(most)s characters."),
     "attendance.host_cannot_be_removed": mark(
         "You host this event. If you can’t make it yourself, say you’re not going."
     ),
@@ -29,7 +27,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "attendance.no_group": mark("This event is in no group, so it has no members."),
     "attendance.too_many_questions": mark("At most %(most)s questions."),
-    "attendance.question_too_long": mark("A question can have up to %(most)s characters."),
     "attendance.too_few_choices": mark("One choice isn’t enough. Give at least two, or none for free text."),
     "attendance.too_many_choices": mark("At most %(max_choices)s answers of %(max_choice)s characters each."),
     "attendance.question_needed": mark("Write the question for these answers."),
@@ -39,7 +36,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.names_missing": mark("Enter the names of everyone coming with you."),
     "attendance.too_many_names": mark("There are more names than people. Check how many are coming."),
     "attendance.not_asked": mark("The host didn’t ask this question."),
-    "attendance.text_too_long": mark("At most %(most)s characters."),
     "attendance.event_over": mark("This event is over."),
     "attendance.members_only": mark("Only members of its group can come to this event."),
     "attendance.answers_closed": mark("Answers are closed."),

@@ -11,6 +11,17 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "general.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
     "general.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "general.choose_one": mark("Choose one of: %(choices)s."),
+    "general.true_or_false_needed": mark("Send true or false."),
+    "general.number_out_of_range": mark("Enter a whole number from 1 to %(most)s."),
+    "general.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
+    "general.description_too_long": mark("A description can have up to %(most)s characters."),
+    "general.question_too_long": mark("A question can have up to %(most)s characters."),
+    "general.name_too_long": mark("A name can have up to %(most)s characters."),
+    "general.text_too_long": mark("At most %(most)s characters."),
+    "general.text_of_length_too_long": mark("At most %(most)s characters. This has %(length)s."),
+    "general.unstorable_character": mark("The form contains a character that we can’t store."),
+    "general.no_such_event": mark("This event doesn’t exist."),
+    "general.no_such_person": mark("This person doesn’t exist."),
     # reasons of groundwork.errors
     "failure.invalid_input": mark("We can’t read what was sent."),
     "failure.not_signed_in": mark("You need to sign in again."),
@@ -37,7 +48,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.nothing_here": mark("There is nothing at this address."),
     "site.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "site.no_such_date_or_time": mark("This date or time doesn’t exist."),
-    "site.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
     "site.no_such_community": mark("This community doesn’t exist here."),
     "site.invalid_token": mark("This token is unknown or has expired. Open a new session."),
     "site.reads_no_files": mark("This site isn’t reading files right now."),
@@ -87,7 +97,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "webhook.answered_with_status": mark("The address answered with status %(status)s."),
     "webhook.unknown_button": mark("Choose one of the buttons."),
     # reasons of openmeet.domain.notifications
-    "notification.no_such_person": mark("This person doesn’t exist."),
     "notification.zone_needed": mark("Choose a time zone from the list."),
     "notification.malformed_time": mark("Enter a time like 22:00."),
     "notification.times_incomplete": mark("Fill in both times, or neither."),
@@ -104,14 +113,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.nothing_to_change": mark("There’s nothing to do. It’s already set like that."),
     "moderation.text_needed": mark("Say in a few words what is wrong."),
     "moderation.explanation_needed": mark("Say why. The owner will see it."),
-    "moderation.reason_too_long": mark("At most %(most)s characters."),
     "moderation.malformed_pds": mark("Enter the address of a PDS, like https://pds.example."),
     "moderation.not_mutable": mark("People and groups can be muted."),
     "moderation.changed_since_opened": mark(
         "This has been changed since you opened it. Read it again, then change it."
     ),
     "moderation.moderators_only": mark("This is for the moderators of this site."),
-    "moderation.text_too_long": mark("At most %(most)s characters."),
     "moderation.no_such_subject": mark("This item doesn’t exist."),
     "moderation.invalid_cursor": mark("This cursor isn’t from this site."),
     "moderation.malformed_subject": mark(

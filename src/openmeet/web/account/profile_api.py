@@ -12,7 +12,7 @@ from openmeet.domain.media import portraits as media
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import User
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
@@ -68,7 +68,7 @@ async def show_me(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         user = await queries.by_id(reader, caller.user_id)
     if user is None:
-        raise NotFound(UserReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return json_response(_profile_output(request, user), headers=etag_of(user.revision))
 
 

@@ -9,6 +9,7 @@ from groundwork.http.forms import FormState, form_with_problems, local_path, rea
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import Profile, User
 from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import choices, lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
@@ -78,7 +79,7 @@ async def _own_user(request: Request) -> User:
     async with database_of(request).reader() as reader:
         user = await queries.by_id(reader, caller.user_id)
     if user is None:
-        raise NotFound(UserReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return user
 
 

@@ -32,7 +32,7 @@ from openmeet.domain.sign_in import queries as sessions
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
 from openmeet.domain.users.model import User
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.domain.webhooks import queries as webhooks
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import choices, gettext, lazy, ngettext
@@ -93,7 +93,7 @@ async def show_list(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         user = await user_by_id(reader, caller.user_id)
         if user is None:
-            raise NotFound(UserReason.NO_SUCH_PERSON)
+            raise NotFound(GeneralReason.NO_SUCH_PERSON)
         groups = await _settings_groups(reader, request, user)
         handles = [one.handle for one in await identities_of(reader, user.id) if one.handle]
         portraits = await portraits_of(reader, user.id, [user.id])

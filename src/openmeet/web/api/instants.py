@@ -9,6 +9,7 @@ from typing import Final
 
 from groundwork.clock import Instant, from_datetime
 from groundwork.errors import InvalidForm
+from openmeet.domain.validation import GeneralReason
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 from openmeet.web.site.reasons import SiteReason
 
@@ -26,7 +27,9 @@ def parse_instant(text: str, field: str) -> Instant:
     except ValueError:
         raise InvalidForm({field: SiteReason.NO_SUCH_DATE_OR_TIME}) from None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise InvalidForm({field: SiteReason.YEAR_OUT_OF_RANGE(first_year=str(FIRST_YEAR), last_year=str(LAST_YEAR))})
+        raise InvalidForm(
+            {field: GeneralReason.YEAR_OUT_OF_RANGE(first_year=str(FIRST_YEAR), last_year=str(LAST_YEAR))}
+        )
     return from_datetime(moment)
 
 

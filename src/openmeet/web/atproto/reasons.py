@@ -12,7 +12,6 @@ class AtprotoReason(Reason):
     NOT_YOUR_ACCOUNT = "atproto.not_your_account"
     NO_SUCH_PICTURE = "atproto.no_such_picture"
     NOT_A_DATE = "atproto.not_a_date"
-    NO_SUCH_EVENT = "atproto.no_such_event"
     LEVEL_NEEDED = "atproto.level_needed"
     DATES_NEEDED = "atproto.dates_needed"
     CANNOT_CHANGE_RECORD = "atproto.cannot_change_record"

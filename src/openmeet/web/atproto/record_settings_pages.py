@@ -15,6 +15,7 @@ from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import PublishPolicy, Series
+from openmeet.domain.validation import GeneralReason
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_leases, publication_status, publications
@@ -86,7 +87,7 @@ def wrong_status(wrong: Exception) -> int:
 async def _own_event(reader: Reader, request: Request) -> Event:
     event = await record_settings.find_own_event(reader, caller_of(request), request.path_params["slug"])
     if event is None:
-        raise NotFound(AtprotoReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     return event
 
 

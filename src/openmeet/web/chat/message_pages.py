@@ -31,6 +31,7 @@ from openmeet.domain.chat.queries import ShownMessage
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.pictures import PATH as PICTURES
@@ -128,7 +129,7 @@ async def _ban(tx: Transaction, request: Request, form: dict[str, str]) -> ChatM
     """Ban the author of the message from this chat."""
     caller, message = caller_of(request), await _visible_message(tx, request)
     if message.user_id is None:
-        raise NotFound(ChatReason.NO_SUCH_MEMBER)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     reason = form.get("reason", "")
     await sanctions.sanction(tx, caller, message.room_id, message.user_id, SanctionKind.BAN, reason=reason)
     return message

@@ -25,6 +25,7 @@ from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.room_pages import Find, RoomPage
@@ -203,7 +204,7 @@ async def _find_room_and_person(find: Find, reader: Reader, request: Request) ->
         and not await message_queries.has_written(reader, room_page.room.id, person)
     ):
         # Otherwise the page would show the name of any user whose id is put into the URL.
-        raise NotFound(ChatReason.NO_SUCH_MEMBER)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return room_page, room_page.room, person
 
 

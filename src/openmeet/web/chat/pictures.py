@@ -24,6 +24,7 @@ from openmeet.domain.chat.pictures import StoredPicture
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat.requests import room_id, spend_on_picture, viewer_of
@@ -155,7 +156,7 @@ async def read_message_form(request: Request) -> SentForm:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
         files = [await _file_content(form, number) for number in range(1, MAX_PICTURES + 1)]
     if any("\x00" in value for value in fields.values()):
-        raise InvalidInput("", MediaReason.UNSTORABLE_CHARACTER)
+        raise InvalidInput("", GeneralReason.UNSTORABLE_CHARACTER)
     return SentForm(fields, files)
 
 

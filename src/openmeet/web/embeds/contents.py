@@ -15,7 +15,6 @@ from groundwork.errors import NotFound
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
@@ -26,6 +25,7 @@ from openmeet.domain.series import agenda, splits
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.events.cards import facts_of
@@ -67,7 +67,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
     """One event. Raises NotFound, and Gone if it was public and has been deleted."""
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     if event is None or event.visibility is not Visibility.PUBLIC or event.is_hidden or event.is_held or event.is_draft:
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     raise_if_gone(event)
     (embedded,) = await _events(request, reader, [event])
     page = f"/events/{quote(event.slug)}"

@@ -27,7 +27,6 @@ from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
@@ -223,7 +222,7 @@ async def _visible_event(reader: Reader, request: Request, caller: Caller | None
     own_rsvp = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
     if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     raise_if_gone(event, is_involved=viewer is not None and (own_rsvp is not None or event.author_id == viewer))
     return event
 

@@ -11,10 +11,10 @@ from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFact
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.media.drawings import draw_cached
 from openmeet.web.media.urls import PictureView
@@ -38,7 +38,7 @@ async def show_card(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
         if event is None or not _is_for_everybody(event):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
+            raise NotFound(GeneralReason.NO_SUCH_EVENT)
         names = await shown_names(reader, [event.author_id])
     facts = CardFacts(
         event.title,

@@ -11,6 +11,7 @@ from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.attendance.forms import CONFIRM, require_confirmed_lower_limit
@@ -36,7 +37,7 @@ async def save(request: Request) -> Response:
         before = await by_slug(tx, _slug(request))
         # Check access before the body. Otherwise errors in the body would reveal that a hidden event exists.
         if before is None or not await seeing.may_see(tx, before, caller.user_id, has_rsvp_access=False):
-            raise NotFound(EventReason.NO_SUCH_EVENT)
+            raise NotFound(GeneralReason.NO_SUCH_EVENT)
         if body.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
         body = await with_current_values(request, body, _who_sees_what(before))

@@ -12,6 +12,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture, PictureKey
 from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.media.schemas import check_alt
 from openmeet.web.media.uploads import store_of
@@ -42,7 +43,7 @@ async def read(request: Request) -> tuple[dict[str, str], bytes]:
         file = form.get("picture")
         body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
     if any("\x00" in value for value in fields.values()):
-        raise InvalidInput("", EventReason.UNSTORABLE_CHARACTER)
+        raise InvalidInput("", GeneralReason.UNSTORABLE_CHARACTER)
     return fields, body
 
 

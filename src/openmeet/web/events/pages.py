@@ -33,7 +33,6 @@ from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
@@ -47,6 +46,7 @@ from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
@@ -112,7 +112,7 @@ async def show_event(request: Request) -> Response:
             return await new_links.follow(reader, LinkKind.EVENT, slug, viewer)
         if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
             if not is_announced(event):
-                raise NotFound(EventReason.NO_SUCH_EVENT)
+                raise NotFound(GeneralReason.NO_SUCH_EVENT)
             return await _announced_event_page(reader, request, event, viewer)
         raise_if_gone(event, is_involved=viewer is not None and (own_rsvp is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, own_rsvp)
@@ -409,5 +409,5 @@ def _unavailable_page(request: Request, event: Event) -> Response:
     status is not 410, and the page discloses nothing.
     """
     if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
-        raise NotFound(EventReason.NO_SUCH_EVENT)
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
     return page(request, "events/away.html", status=404)

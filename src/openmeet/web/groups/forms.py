@@ -16,7 +16,7 @@ from openmeet.domain.groups.model import (
     PromotionLevel,
 )
 from openmeet.domain.groups.reasons import GroupReason
-from openmeet.domain.validation import choice
+from openmeet.domain.validation import GeneralReason, choice
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
@@ -73,13 +73,13 @@ def check(submission: GroupSubmission) -> GroupDetails:
         problems["name"] = GroupReason.NAME_TOO_LONG(most=MAX_NAME, length=len(name))
     description = submission.description.replace("\r\n", "\n").strip()
     if len(description) > MAX_DESCRIPTION:
-        problems["description"] = GroupReason.DESCRIPTION_TOO_LONG(most=MAX_DESCRIPTION)
+        problems["description"] = GeneralReason.DESCRIPTION_TOO_LONG(most=MAX_DESCRIPTION)
     question = one_line(submission.join_question)
     if len(question) > MAX_QUESTION:
-        problems["join_question"] = GroupReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
+        problems["join_question"] = GeneralReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
     for field in ("locality", "country"):
         if len(getattr(submission, field)) > MAX_PLACE:
-            problems[field] = GroupReason.ANSWER_TOO_LONG(most=MAX_PLACE)
+            problems[field] = GeneralReason.TEXT_TOO_LONG(most=MAX_PLACE)
     country = one_line(submission.country)
     if country and "country" not in problems and known_code(country) is None:
         problems["country"] = GroupReason.UNKNOWN_COUNTRY

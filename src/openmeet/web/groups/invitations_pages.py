@@ -14,7 +14,6 @@ from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.administration import InvitationPreview
 from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
-from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
@@ -208,5 +207,5 @@ async def _invitations_page(
 def _parse_number(form: dict[str, str], name: str, most: int) -> int:
     text = form.get(name, "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
-        raise InvalidForm({name: GroupReason.NUMBER_OUT_OF_RANGE(most=most)})
+        raise InvalidForm({name: GeneralReason.NUMBER_OUT_OF_RANGE(most=most)})
     return int(text)

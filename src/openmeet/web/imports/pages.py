@@ -35,6 +35,7 @@ from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import updates_of
 from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
 from openmeet.emails.import_invitation import subject_of, text_of
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
@@ -379,5 +380,5 @@ async def read_upload(request: Request) -> tuple[dict[str, str], bytes, str]:
         content = await files[0].read() if files else b""
         name = (files[0].filename or "") if files else ""
     if any("\x00" in value for value in fields.values()):
-        raise InvalidInput("", ImportReason.UNSTORABLE_CHARACTER)
+        raise InvalidInput("", GeneralReason.UNSTORABLE_CHARACTER)
     return fields, content, name.rpartition("/")[2][:200]

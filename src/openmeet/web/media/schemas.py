@@ -7,6 +7,7 @@ import msgspec
 from groundwork.errors import InvalidForm
 from openmeet.domain.media.pictures import MAX_ALT, Picture
 from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
 
 
@@ -46,5 +47,5 @@ def check_alt(text: str) -> str:
     if not alt:
         raise InvalidForm({"alt": MediaReason.ALT_NEEDED})
     if len(alt) > MAX_ALT:
-        raise InvalidForm({"alt": MediaReason.ALT_TOO_LONG(most=MAX_ALT)})
+        raise InvalidForm({"alt": GeneralReason.TEXT_TOO_LONG(most=MAX_ALT)})
     return alt

@@ -12,6 +12,7 @@ from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.media.schemas import check_alt
 from openmeet.web.site.services import services
@@ -30,7 +31,7 @@ async def read_picture(request: Request) -> tuple[bytes, str]:
         body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
     text = alt if isinstance(alt, str) else ""
     if "\x00" in text:
-        raise InvalidInput("", MediaReason.UNSTORABLE_CHARACTER)
+        raise InvalidInput("", GeneralReason.UNSTORABLE_CHARACTER)
     return body, text
 
 

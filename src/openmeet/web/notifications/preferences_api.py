@@ -11,9 +11,9 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.notifications import notify, preferences, rules
 from openmeet.domain.notifications.model import Channel, NotificationTopic
-from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
 from openmeet.web.api.operations import ApiOperation
@@ -104,7 +104,7 @@ async def _preferences_output(reader: Reader, user_id: UserId) -> NotificationPr
     channels_by_topic = await preferences.of_person(reader, user_id)
     hours = await preferences.hours(reader, user_id)
     if hours is None:
-        raise NotFound(NotificationReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
     return NotificationPreferences(
         **{topic.value: _topic_preference(channels) for topic, channels in channels_by_topic.items()},

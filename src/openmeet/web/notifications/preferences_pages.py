@@ -8,8 +8,8 @@ from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.notifications import links, notify, preferences, rules
 from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, DeliveryHours, NotificationTopic
-from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.domain.users.queries import by_id
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
@@ -124,7 +124,7 @@ async def show(request: Request) -> Response:
         channels_by_topic = await preferences.of_person(reader, caller.user_id)
         hours = await preferences.hours(reader, caller.user_id)
     if hours is None:
-        raise NotFound(NotificationReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return await _preferences_page(request, FormState({**_hours_values(hours), **_choice_values(channels_by_topic)}))
 
 

@@ -15,10 +15,10 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries
-from openmeet.domain.profiles.reasons import ProfileReason
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import User, UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.cards import facts_of
@@ -179,7 +179,7 @@ async def _visible_host(reader: Reader, user_id: UserId, viewer: UserId | None) 
         return user, True
     own_user = await users.by_id(reader, user_id) if user_id == viewer else None
     if own_user is None:
-        raise NotFound(ProfileReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return own_user, False
 
 

@@ -15,11 +15,11 @@ from groundwork.errors import NotFound, Unavailable
 from groundwork.geo_points import Near, kilometres, spot
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.town_positions import EventPosition, position_of
 from openmeet.domain.places.model import Place
 from openmeet.domain.search.query import AT, MAX_QUERY
 from openmeet.domain.search.search import TOWN_KM
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
@@ -100,7 +100,7 @@ async def show_tile(request: Request) -> Response:
         path = _tile_file(folder, zoom, x, y)
         if path is not None:
             return FileResponse(path, headers={"cache-control": f"public, max-age={_TILE_SECONDS}"})
-    raise NotFound(EventReason.NO_SUCH_EVENT)
+    raise NotFound(GeneralReason.NO_SUCH_EVENT)
 
 
 def _tile_file(folder: Path, zoom: object, x: object, y: object) -> Path | None:

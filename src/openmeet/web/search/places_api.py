@@ -12,6 +12,7 @@ from groundwork.http.json_bodies import json_response
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.places.model import CREDIT, MAX_NAME, Place
 from openmeet.domain.places.reasons import PlaceReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.search.places import country_name, labels, places_of
 from openmeet.web.site.caller import caller_or_none
@@ -47,7 +48,7 @@ class PlaceList(msgspec.Struct, rename="camel"):
 async def list_places(request: Request) -> Response:
     text = request.query_params.get("q", "").strip()
     if len(text) > MAX_NAME:
-        raise InvalidInput("q", PlaceReason.NAME_TOO_LONG, most=MAX_NAME)
+        raise InvalidInput("q", GeneralReason.NAME_TOO_LONG, most=MAX_NAME)
     await spend_of(request)
     places = places_of(request).suggest(text, country=request.query_params.get("country", "").upper()[:2])
     return json_response(PlaceList(_place_outputs(places), CREDIT), headers=_cache_headers(request))

@@ -14,6 +14,7 @@ from openmeet.domain.series import actions, agenda, follower_queries, ownership,
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names as names_of
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
@@ -63,7 +64,7 @@ async def stop_going(request: Request) -> Response:
     caller = caller_of(request)
     withdraw = request.query_params.get("withdraw", "false")
     if withdraw not in {"true", "false"}:
-        raise InvalidInput("withdraw", SeriesReason.TRUE_OR_FALSE_NEEDED)
+        raise InvalidInput("withdraw", GeneralReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
         count = await standing_rsvps.stop(tx, caller, slug_of(request), withdraws=withdraw == "true")
     return json_response(Withdrawn(count))

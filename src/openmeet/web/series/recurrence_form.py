@@ -12,6 +12,7 @@ from openmeet.domain.series.dates import length_in
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import RuleSummary
 from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting, names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, speaking
 from openmeet.recurrence.describe import describe, last_day
@@ -258,7 +259,7 @@ def _custom(form: Mapping[str, str], start: datetime) -> Rule:
 def _parse_number(text: str, field: str, most: int) -> int:
     digits = text.strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and 1 <= int(digits) <= most):
-        raise InvalidForm({field: SeriesReason.NUMBER_OUT_OF_RANGE(most=most)})
+        raise InvalidForm({field: GeneralReason.NUMBER_OUT_OF_RANGE(most=most)})
     return int(digits)
 
 

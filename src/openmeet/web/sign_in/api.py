@@ -12,6 +12,7 @@ from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionStrengt
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.network.repositories import sessions
 from openmeet.web.api.operations import ApiOperation, Parameter
@@ -108,7 +109,7 @@ async def open_session(request: Request) -> Response:
     async with db.reader() as reader:
         user = await by_id(reader, session.user_id)
     if user is None:
-        raise NotFound(SignInReason.NO_SUCH_PERSON)
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
     person = SessionPerson(user.id, user.display_name)
     return json_response(SessionOpened(session.token, iso(session.expires_at), person), 201)
 
@@ -121,7 +122,7 @@ async def show_session(request: Request) -> Response:
 async def close_session(request: Request) -> Response:
     caller, revoke = caller_of(request), request.query_params.get("revoke", "false")
     if revoke not in {"true", "false"}:
-        raise InvalidInput("revoke", SignInReason.TRUE_OR_FALSE_NEEDED)
+        raise InvalidInput("revoke", GeneralReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
         await actions.close_session(tx, site_session.bearer_of(request))
         request.state.ended = await sessions.delete_all(tx, caller.user_id) if revoke == "true" else []

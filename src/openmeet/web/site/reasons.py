@@ -10,7 +10,6 @@ class SiteReason(Reason):
     NOTHING_HERE = "site.nothing_here"
     MALFORMED_INSTANT = "site.malformed_instant"
     NO_SUCH_DATE_OR_TIME = "site.no_such_date_or_time"
-    YEAR_OUT_OF_RANGE = "site.year_out_of_range"
     NO_SUCH_COMMUNITY = "site.no_such_community"
     INVALID_TOKEN = "site.invalid_token"
     READS_NO_FILES = "site.reads_no_files"

@@ -70,7 +70,7 @@ def instant_in(call: LexiconCall, name: str) -> Instant | None:
 def _search_query(call: LexiconCall) -> SearchQuery:
     query, category, source, tag = (call.text(name) for name in ("q", "category", "source", "tag"))
     if len(query) > MAX_QUERY:
-        raise InvalidInput("q", XrpcReason.QUERY_TOO_LONG, most=MAX_QUERY)
+        raise InvalidInput("q", GeneralReason.TEXT_TOO_LONG, most=MAX_QUERY)
     if category and category not in set(Category):
         raise InvalidInput("category", GeneralReason.CHOOSE_ONE, choices=", ".join(Category))
     if source and source not in set(EventOrigin):

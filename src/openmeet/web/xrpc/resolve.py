@@ -22,6 +22,7 @@ from openmeet.domain.series import queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.reasons import XrpcReason
@@ -46,7 +47,7 @@ async def event_at(call: LexiconCall, parameter: str) -> Event:
     """The event that a parameter names by URL or record URI, if the caller may see it. Raises NotFound (``EventNotFound``)."""
     event = await find_event(call.reader, call.text(parameter), call.viewer, call.public_url)
     if event is None:
-        raise NotFound(XrpcReason.NO_SUCH_EVENT, name="EventNotFound")
+        raise NotFound(GeneralReason.NO_SUCH_EVENT, name="EventNotFound")
     return event
 
 
