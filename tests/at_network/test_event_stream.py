@@ -216,7 +216,7 @@ async def test_unavailable_server_is_tried_again(http, clock):
     ("failures", "chance", "seconds"),
     [(1, 0.0, 0.5), (1, 1.0, 1.0), (2, 1.0, 2.0), (5, 0.5, 12.0), (8, 1.0, 120.0), (10_000, 1.0, 120.0)],
 )
-def test_delay(failures, chance, seconds):
+def test_delay_before_reconnecting_doubles(failures, chance, seconds):
     """The delay doubles up to two minutes, with jitter over its upper half."""
     assert reconnect_delay(failures, chance, Backoff()) == seconds
 
@@ -234,5 +234,5 @@ def test_count_starts_over_after_a_steady_connection():
         ("wss://relay.example.com", f"wss://relay.example.com{PATH}?cursor=5"),
     ],
 )
-def test_url(service, url):
+def test_stream_url_has_the_cursor_as_query(service, url):
     assert stream_url(service, event_stream.SUBSCRIBE_REPOS, {"cursor": 5, "other": None}) == url

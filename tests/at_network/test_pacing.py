@@ -10,7 +10,7 @@ LATER = Instant(NOW + 30 * SECOND)
 BUCKET = {"ratelimit-limit": "5000", "ratelimit-remaining": "0", "ratelimit-reset": "1700000030"}
 
 
-def test_bucket():
+def test_rate_limit_headers_are_read():
     assert read_pace(BUCKET) == Pace(5000, 0, LATER)
 
 
@@ -34,7 +34,7 @@ def test_unreadable_rate_limit_headers_are_ignored(name, text):
         ({**BUCKET, "retry-after": "2"}, 2.0),
     ],
 )
-def test_retry_after(headers, seconds):
+def test_pause_after_a_refusal_is_read_from_headers(headers, seconds):
     """The pause comes from Retry-After in seconds or as a date, the reset of the rate limit, or a default, in this
     order, and is never longer than an hour.
     """
@@ -50,5 +50,5 @@ def test_retry_after(headers, seconds):
         (Pace(10, 0, NOW), 1, 0.0),
     ],
 )
-def test_pause(pace, cost, seconds):
+def test_pause_depends_on_the_cost_of_a_write(pace, cost, seconds):
     assert pause_seconds(pace, NOW, cost=cost) == seconds

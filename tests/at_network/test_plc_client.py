@@ -77,7 +77,7 @@ async def plc(http, directory):
         yield PlcClient(http, url + "/")
 
 
-async def test_submit(plc, directory):
+async def test_submitted_operation_is_in_the_log(plc, directory):
     await plc.submit(DID, FIRST)
     assert directory.log == [to_json(FIRST)]
 
@@ -117,13 +117,13 @@ async def test_lost_update_is_recognized_by_the_newest_operation(plc, directory)
         (lambda: web.Response(status=500), RemoteFailed),
     ],
 )
-async def test_refusals(plc, directory, answer, kind):
+async def test_refusals_of_the_directory_have_kinds(plc, directory, answer, kind):
     directory.refusal = answer
     with pytest.raises(kind):
         await plc.submit(DID, FIRST)
 
 
-async def test_reading(plc, directory):
+async def test_each_form_of_the_log_is_read(plc, directory):
     await plc.submit(DID, FIRST)
     assert await plc.last(DID) == FIRST
     assert await plc.log(DID) == [FIRST]
@@ -132,14 +132,14 @@ async def test_reading(plc, directory):
     assert (await plc.document(DID)).did == DID
 
 
-async def test_unknown_identity(plc):
+async def test_unknown_identity_is_not_found(plc):
     for ask in (plc.last, plc.log, plc.audit_log, plc.current, plc.document):
         with pytest.raises(NotFound) as failure:
             await ask(DID)
         assert failure.value.name == "DidNotFound"
 
 
-async def test_nonsense(plc, directory):
+async def test_nonsense_from_the_directory_is_its_failure(plc, directory):
     directory.log = [{"type": "nonsense"}]
     for ask in (plc.last, plc.log):
         with pytest.raises(RemoteFailed):

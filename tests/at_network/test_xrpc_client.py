@@ -64,7 +64,7 @@ def client(http, clock, url):
     return XrpcClient(http, clock, url + "/")
 
 
-async def test_query(client, server):
+async def test_query_encodes_its_parameters(client, server):
     answer = await client.query("com.example.get", {"a": "x y#", "b": True, "c": ["1", "2"], "d": None, "e": 5})
     method, path, headers, body = server.requests[0]
     assert answer == {"ok": True}
@@ -72,7 +72,7 @@ async def test_query(client, server):
     assert "authorization" not in headers
 
 
-async def test_procedure(client, server):
+async def test_procedure_sends_json(client, server):
     await client.procedure("com.example.put", {"a": 1})
     method, path, headers, body = server.requests[0]
     assert (method, path, body) == ("POST", "/xrpc/com.example.put", b'{"a":1}')
@@ -91,18 +91,18 @@ async def test_empty_answer_is_an_empty_object(client, server):
     assert await client.procedure("com.example.do") == {}
 
 
-async def test_upload(client, server):
+async def test_upload_sends_bytes_and_their_media_type(client, server):
     await client.upload("com.atproto.repo.uploadBlob", b"\x00\x01", "image/png")
     _, _, headers, body = server.requests[0]
     assert (headers["content-type"], body) == ("image/png", b"\x00\x01")
 
 
-async def test_download(client, server):
+async def test_download_returns_bytes(client, server):
     server.answer = lambda _request: web.Response(body=b"car", content_type="application/vnd.ipld.car")
     assert (await client.download("com.atproto.sync.getRecord", {}, max_bytes=10)).body == b"car"
 
 
-async def test_stream(client, server):
+async def test_stream_returns_every_piece(client, server):
     server.answer = lambda _request: web.Response(body=b"x" * 100_000)
     async with client.stream("com.atproto.sync.getRepo", {"did": DID}, max_bytes=200_000) as answer:
         assert sum([len(piece) async for piece in answer.pieces()]) == 100_000
@@ -242,7 +242,7 @@ async def test_rate_limit_applies_to_all_clients_of_an_account(server, url, http
     assert len(server.requests) == 4
 
 
-async def test_too_many(client, server):
+async def test_refusal_for_too_many_calls_says_when_to_try_again(client, server):
     server.answer = lambda _request: web.json_response({}, status=429, headers={"Retry-After": "17"})
     with pytest.raises(TooMany) as failure:
         await client.query("com.example.get")
@@ -298,7 +298,7 @@ def session_of(http, clock, accounts, turn, **more: object):
     return XrpcClient(http, clock, accounts.url, credentials=session), session
 
 
-async def test_sign_in(http, clock, accounts):
+async def test_sign_in_returns_both_tokens(http, clock, accounts):
     tokens = await create_session(http, clock, accounts.url, "alice.test", "password")
     assert (tokens.did, tokens.access, tokens.refresh) == (DID, "access1", "refresh1")
 
@@ -307,7 +307,7 @@ async def test_tokens_do_not_print():
     assert "secret" not in repr(BearerTokens(DID, "secret1", "secret2"))
 
 
-async def test_sign_out(http, clock, accounts):
+async def test_sign_out_sends_the_refresh_token(http, clock, accounts):
     """Signing out sends the refresh token, which identifies the session; the access token does not."""
     await delete_session(http, clock, accounts.url, BearerTokens(DID, "access1", "refresh1"))
     ((method, path, headers, body),) = accounts.requests

@@ -117,7 +117,7 @@ def schema(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-async def test_on_sqlite(found: list[Found], schema: str, tmp_path: Path):
+async def test_statements_on_sqlite_are_recorded(found: list[Found], schema: str, tmp_path: Path):
     await migrate(f"sqlite://{tmp_path / 'all.db'}", "", schema)
     connection = sqlite3.connect(tmp_path / "all.db")
     wrong = []
@@ -135,7 +135,7 @@ async def test_on_sqlite(found: list[Found], schema: str, tmp_path: Path):
     assert wrong == []
 
 
-async def test_on_postgresql(found: list[Found], schema: str, postgres_url: str):
+async def test_statements_on_postgresql_are_recorded(found: list[Found], schema: str, postgres_url: str):
     name = f"statements_{schema.replace('.', '_')}"
     await migrate(postgres_url, name, schema)
     connection = await asyncpg.connect(postgres_url, server_settings={"search_path": name})

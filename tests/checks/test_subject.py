@@ -34,7 +34,7 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.starts
         "",
     ],
 )
-def test_good_subjects(line: str) -> None:
+def test_subjects_by_the_rule_are_accepted(line: str) -> None:
     assert subject.fault(line) is None
 
 
@@ -51,7 +51,7 @@ def test_good_subjects(line: str) -> None:
         "a" * 62 + ": add tests",
     ],
 )
-def test_bad_subjects(line: str) -> None:
+def test_other_subjects_are_refused(line: str) -> None:
     assert subject.fault(line) is not None
 
 

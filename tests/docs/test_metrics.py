@@ -27,7 +27,7 @@ def documented(heading: str) -> set[Row]:
     return {(bare(name), kind, labels, what) for name, kind, labels, what in section("metrics.md", heading)}
 
 
-async def test_events_platform(opened: Opened) -> None:
+async def test_metrics_of_the_events_platform_are_listed(opened: Opened) -> None:
     """The page lists the metrics of the site and of all workers. A worker registers its metrics when it starts."""
     wanted = documented("Events platform")
     async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -36,11 +36,11 @@ async def test_events_platform(opened: Opened) -> None:
     assert measured(opened.platform.metrics) == wanted
 
 
-async def test_aurora_locus(opened: Opened) -> None:
+async def test_metrics_of_the_pds_are_listed(opened: Opened) -> None:
     assert measured(opened.pds.metrics) == documented("Aurora Locus")
 
 
-async def test_plc_directory(opened: Opened) -> None:
+async def test_metrics_of_the_directory_are_listed(opened: Opened) -> None:
     assert measured(opened.directory_metrics) == documented("PLC directory")
 
 

@@ -33,19 +33,19 @@ def served(app: Application) -> set[tuple[str, str]]:
 OPERATORS = "For operators, on every server"
 
 
-async def test_openmeet(opened: Opened) -> None:
+async def test_routes_of_the_events_platform_are_listed(opened: Opened) -> None:
     assert served(opened.site) == documented("Pages of OpenMeet", "JSON API of OpenMeet", OPERATORS)
 
 
-def test_queries() -> None:
+def test_queries_for_other_apps_are_listed() -> None:
     assert [bare(row[0]) for row in section(PAGE, "Queries of OpenMeet")] == [query.name for query in QUERIES]
 
 
-async def test_aurora_locus(opened: Opened) -> None:
+async def test_routes_of_the_pds_are_listed(opened: Opened) -> None:
     assert served(opened.pds.app) == documented("Other addresses of Aurora Locus", "Pages of Aurora Locus", OPERATORS)
 
 
-async def test_plc_directory(opened: Opened) -> None:
+async def test_routes_of_the_directory_are_listed(opened: Opened) -> None:
     assert served(opened.directory) == documented("PLC directory", OPERATORS)
 
 

@@ -32,12 +32,12 @@ LOCAL = [
 
 
 @pytest.mark.parametrize("host", PUBLIC)
-def test_public_hosts(host):
+def test_public_host_names_are_recognized(host):
     assert is_public_host(host)
 
 
 @pytest.mark.parametrize("host", LOCAL)
-def test_local_hosts(host):
+def test_local_host_names_are_recognized(host):
     assert not is_public_host(host)
 
 
@@ -67,5 +67,5 @@ def test_a_public_start_without_dangers_is_fine():
         *(("plc.directory", False), ("10.0.0.1", False), ("plc", False), ("", False), ("mylocalhost", False)),
     ],
 )
-def test_own_machine(host, is_own):
+def test_names_of_this_machine_are_recognized(host, is_own):
     assert is_own_machine(host) is is_own

@@ -141,12 +141,12 @@ def test_a_secret_does_not_print_or_pickle():
     ("text", "seconds"),
     [("250ms", 0.25), ("30s", 30), ("5m", 300), ("2h", 7200), ("7d", 604800), ("1.5h", 5400), ("0", 0)],
 )
-def test_durations(text, seconds):
+def test_durations_are_read_with_their_units(text, seconds):
     assert parse_seconds(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("text", ["5", "m", "", "-5m", "5 weeks", "5mm", "1e3s", "٣s"])
-def test_bad_durations(text):
+def test_invalid_durations_are_refused(text):
     with pytest.raises(ValueError, match="duration"):
         parse_seconds(text)
 
@@ -155,12 +155,12 @@ def test_bad_durations(text):
     ("text", "size"),
     [("5MiB", 5242880), ("100MB", 100_000_000), ("512 KiB", 524288), ("5242880", 5242880), ("1.5GiB", 1610612736)],
 )
-def test_sizes(text, size):
+def test_sizes_are_read_with_their_units(text, size):
     assert parse_bytes(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "MiB", "-1", "5mib", "5 Mb", "0x10"])
-def test_bad_sizes(text):
+def test_invalid_sizes_are_refused(text):
     with pytest.raises(ValueError, match="size"):
         parse_bytes(text)
 

@@ -47,7 +47,7 @@ def test_help_imports_nothing_heavy():
     assert not loaded & {"typer", "asyncio", "aiohttp", "starlette", "sqlalchemy", "groundwork", "at_protocol"}
 
 
-def test_version():
+def test_the_version_is_printed():
     done = openmeet("--version")
     assert done.returncode == 0
     assert done.stdout.startswith("openmeet 0.")

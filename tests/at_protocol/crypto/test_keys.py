@@ -59,7 +59,7 @@ def test_every_case_of_every_file_is_run():
 
 
 @pytest.mark.parametrize("case", SIGNATURES)
-def test_signature(case):
+def test_signatures_of_the_vectors_verify_or_not(case):
     """Valid signatures verify, high-S and DER ones do not, and both text forms of a key give the same key."""
     key = parse_did_key(case["publicKeyDid"])
     assert key == parse_legacy_multibase(case["publicKeyMultibase"], case["didDocSuite"])
@@ -77,13 +77,13 @@ def test_high_s_signature_is_valid_only_if_allowed(case):
 
 
 @pytest.mark.parametrize("case", K256_KEYS)
-def test_k256_key(case):
+def test_k256_key_has_the_did_key_of_the_vector(case):
     private = k256.K256PrivateKey.from_bytes(bytes.fromhex(case["privateKeyBytesHex"]))
     assert format_did_key(private.public) == case["publicDidKey"]
 
 
 @pytest.mark.parametrize("case", P256_KEYS)
-def test_p256_key(case):
+def test_p256_key_has_the_did_key_of_the_vector(case):
     private = p256.P256PrivateKey.from_bytes(base58.decode(case["privateKeyBytesBase58"]))
     assert format_did_key(private.public) == case["publicDidKey"]
 

@@ -35,7 +35,7 @@ def test_another_library_reads_our_tokens_and_thumbprints(curve):
 
 
 @curves
-def test_round_trip(curve):
+def test_signed_tokens_and_keys_read_back(curve):
     private = PRIVATE[curve].from_random(ENTROPY)
     token = jwt.verify(jwt.sign(CLAIMS, private, header={"typ": "at+jwt", "kid": "1"}), private.public)
     assert token.claims == CLAIMS

@@ -21,7 +21,7 @@ def test_empty_content_and_empty_tree_have_the_known_cids():
     assert str(Cid.for_cbor(empty_tree)) == "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm"
 
 
-def test_parts():
+def test_cid_names_the_codec_and_digest_of_its_bytes():
     cid = Cid.for_raw(b"x")
     assert (cid.codec, Cid.for_cbor(b"x").codec) == (CODEC_RAW, CODEC_CBOR)
     assert cid.digest == sha256(b"x").digest()

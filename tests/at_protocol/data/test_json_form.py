@@ -40,7 +40,7 @@ def test_every_case_of_every_file_is_run():
 
 
 @pytest.mark.parametrize("case", FIXTURES)
-def test_fixture(case):
+def test_fixtures_convert_from_json_to_cid_and_back(case):
     """Each case converts from JSON to CBOR to the CID, and back."""
     value = json_form.decode(json.dumps(case["json"]))
     encoded = cbor.encode(value)
@@ -50,7 +50,7 @@ def test_fixture(case):
 
 
 @pytest.mark.parametrize("case", VALID)
-def test_valid(case):
+def test_valid_vectors_read_back(case):
     text = json.dumps(case["json"])
     value = json_form.decode_object(text)
     assert json_form.to_json(value) == case["json"]  # 123.0 == 123 in Python
@@ -59,7 +59,7 @@ def test_valid(case):
 
 
 @pytest.mark.parametrize("case", INVALID)
-def test_invalid(case):
+def test_invalid_vectors_are_refused(case):
     with pytest.raises(Malformed) as raised:
         json_form.decode_object(json.dumps(case["json"]))
     assert raised.value.kind in {"json", "blob"}
@@ -107,7 +107,7 @@ def test_parsed_floats_are_integers_of_53_bits_or_refused(number):
         b"'a'", b'"\n"', b"[1,]",
     ],
 )  # fmt: skip
-def test_refused(text):
+def test_text_that_is_no_json_of_the_data_model_is_refused(text):
     with pytest.raises(Malformed):
         json_form.decode(text)
 

@@ -171,7 +171,7 @@ def test_unusable_keys(change):
         7,
     ],
 )
-def test_unusable_endpoints(endpoint):
+def test_unusable_endpoints_are_no_pds(endpoint):
     assert _document(service=[_service(serviceEndpoint=endpoint)]).pds is None
 
 

@@ -83,7 +83,7 @@ def test_operations_round_trip(name):
 
 @needs("fixtures")
 @pytest.mark.parametrize("name", REFUSED)
-def test_invalid_log(name):
+def test_invalid_log_is_refused_with_its_reason(name):
     audit = _load("invalid", name)
     with pytest.raises(OperationRefused) as raised:
         validate_log(parse_did(audit[0]["did"]), _entries(audit))

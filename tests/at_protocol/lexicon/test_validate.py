@@ -135,7 +135,7 @@ def test_published_invalid_records_fail(case):
         ({"type": "unknown"}, [{}, {"$type": "x.y.z", "a": [None]}], [RAW, b"x", [], 1, {"$type": "blob"}]),
     ],
 )
-def test_type(schema, good, bad):
+def test_each_type_accepts_only_its_own_values(schema, good, bad):
     """Each type accepts its own values and nothing that only looks like one."""
     assert [value for value in good if field_problem(schema, value) is not None] == []
     assert [value for value in bad if field_problem(schema, value) is None] == []
@@ -187,7 +187,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_format(name):
+def test_every_string_format_is_enforced(name):
     """Every string format of the language is enforced by the syntax of its identifier."""
     good, bad = FORMATS[name]
     schema = {"type": "string", "format": name}
@@ -282,7 +282,7 @@ def test_token_reference_is_its_name():
         (None, False, False),
     ],
 )
-def test_union(value, open_ok, closed_ok):
+def test_members_of_unions_are_checked(value, open_ok, closed_ok):
     """A known member is checked by its definition, an unknown member passes only an open union, and a value without
     ``$type`` is refused.
     """
@@ -345,7 +345,7 @@ PICTURE = {"$type": "blob", "ref": RAW, "mimeType": "image/png", "size": 10}
         ({"more": 1}, False),
     ],
 )
-def test_blob(change, fine):
+def test_fields_of_blobs_are_checked(change, fine):
     """A blob has exactly ref, mimeType and size, within what the schema accepts."""
     schema = {"type": "blob", "accept": ["image/*"], "maxSize": 20}
     assert (field_problem(schema, {**PICTURE, **change}) is None) is fine
@@ -377,7 +377,7 @@ def test_old_blob_is_read_but_not_written():
         ("literal:self", ["self"], ["Self", "other"]),
     ],
 )
-def test_record_key(key, good, bad):
+def test_record_keys_are_checked_by_their_definition(key, good, bad):
     definition = catalog_of({}, key=key).find_record(NAME)
     assert isinstance(definition, RecordType)
     for rkey in good:
@@ -414,7 +414,7 @@ def test_output_of_describe_server():
         validate_output(Catalog(), "com.atproto.server.describeServer", {"did": "did:web:example.com"})
 
 
-def test_decoded_parameters():
+def test_decoded_parameters_are_checked():
     validate_parameters(Catalog(), "com.atproto.repo.listRecords", {"repo": "a.example.com", "collection": "a.b.c"})
     with pytest.raises(Malformed, match="params/limit: too large"):
         validate_parameters(
@@ -422,7 +422,7 @@ def test_decoded_parameters():
         )
 
 
-def test_stream_message():
+def test_type_of_a_stream_message_is_in_its_header():
     """A stream message's type comes from its frame header; the body has no ``$type``."""
     stream = "com.atproto.sync.subscribeRepos"
     body = {"did": "did:plc:abc", "seq": 1, "time": "2026-01-01T00:00:00Z"}

@@ -128,7 +128,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("document", GOOD.values(), ids=GOOD.keys())
-def test_good_clients(document):
+def test_valid_client_metadata_is_read(document):
     assert parse_client_metadata(document, CLIENT).client_id == CLIENT
 
 
@@ -176,7 +176,7 @@ BREACHES = {
 
 
 @pytest.mark.parametrize("document", BREACHES.values(), ids=BREACHES.keys())
-def test_refused_clients(document):
+def test_invalid_client_metadata_is_refused(document):
     with pytest.raises(Malformed):
         parse_client_metadata(document, CLIENT)
 
@@ -228,7 +228,7 @@ def test_no_apps_under_development(client_id):
         ("http://127.0.0.1:99999/c", "http://127.0.0.1/c", False),
     ],
 )
-def test_redirects(asked, declared, same):
+def test_redirects_match_what_was_declared(asked, declared, same):
     assert is_declared(asked, declared) is same
 
 

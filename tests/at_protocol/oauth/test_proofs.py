@@ -89,7 +89,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
-def test_refused(text):
+def test_invalid_dpop_proofs_are_refused(text):
     with pytest.raises(BadDpopProof):
         check(text)
 

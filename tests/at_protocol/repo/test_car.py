@@ -31,17 +31,17 @@ def _file(*blocks: bytes, roots: int = 1) -> bytes:
 
 
 @needs("fixtures")
-def test_fixture_count():
+def test_there_are_fixtures():
     assert len(_fixtures()) >= 1
 
 
 @pytest.mark.parametrize("case", _fixtures(), ids=lambda case: case["root"][-8:])
 class TestFixture:
-    def test_written_bytes(self, case):
+    def test_written_files_equal_the_fixtures(self, case):
         blocks = [(Cid.parse(block["cid"]), _base64(block["bytes"])) for block in case["blocks"]]
         assert b"".join(car.write([Cid.parse(case["root"])], blocks)) == _base64(case["car"])
 
-    def test_read_back(self, case):
+    def test_fixtures_are_read(self, case):
         file = car.read(_base64(case["car"]))
         assert str(file.root) == case["root"]
         assert {str(cid): block for cid, block in file.blocks.items()} == {

@@ -99,7 +99,7 @@ REFUSED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refused(name):
+def test_invalid_commits_are_refused(name):
     with pytest.raises(Malformed):
         parse_commit(cbor.encode(REFUSED[name]))
 

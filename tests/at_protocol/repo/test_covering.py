@@ -42,7 +42,7 @@ def test_fixture_count():
 
 @pytest.mark.parametrize("case", _fixtures(), ids=lambda case: case["comment"])
 class TestFixture:
-    def test_roots(self, case):
+    def test_roots_before_and_after_equal_the_fixtures(self, case):
         repository, before, _, _ = _applied(case)
         assert (str(before), str(repository.root)) == (case["rootBeforeCommit"], case["rootAfterCommit"])
 

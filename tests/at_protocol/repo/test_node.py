@@ -25,12 +25,12 @@ def _cases(name: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("case", _cases("key_heights.json"), ids=lambda case: case["key"] or "empty")
-def test_key_height(case):
+def test_height_of_a_key_equals_the_vector(case):
     assert key_height(case["key"].encode()) == case["height"]
 
 
 @pytest.mark.parametrize("case", _cases("common_prefix.json"), ids=lambda case: f"{case['left']!r} {case['right']!r}")
-def test_common_prefix(case):
+def test_common_prefix_equals_the_vector(case):
     assert shared_prefix(case["left"].encode(), case["right"].encode()) == case["len"]
 
 
@@ -53,7 +53,7 @@ def test_shared_prefix_is_maximal(left, right):
     assert length in {len(left), len(right)} or left[length] != right[length]
 
 
-def test_empty_node():
+def test_empty_node_has_the_known_cid():
     assert EMPTY_NODE.hex() == "a2616580616cf6"
     assert str(make_node(None, [], [], [None]).cid) == "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm"
 
@@ -130,7 +130,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refused(name):
+def test_invalid_nodes_are_refused(name):
     block = REFUSED[name]
     with pytest.raises(Malformed):
         _parsed(block)

@@ -40,14 +40,14 @@ def _verify(data: bytes, path: str):
 
 
 @pytest.mark.parametrize("path", sorted(CONTENT)[::29])
-def test_presence(path):
+def test_presence_of_a_record_is_proven(path):
     proven = _verify(_proof(path), path)
     assert (proven.cid, proven.record) == (CONTENT[path], BLOCKS[CONTENT[path]])
     assert proven.commit == COMMIT
 
 
 @pytest.mark.parametrize("path", ABSENT)
-def test_absence(path):
+def test_absence_of_a_record_is_proven(path):
     """Absence is proven before the first key, after the last, and between two keys."""
     proven = _verify(_proof(path), path)
     assert (proven.cid, proven.record) == (None, None)

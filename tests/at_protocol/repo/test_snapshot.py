@@ -57,7 +57,7 @@ def test_every_file_is_expected():
 
 @needs("fixtures")
 @pytest.mark.parametrize("name", WHOLE)
-def test_counts(name):
+def test_snapshots_have_the_known_contents(name):
     file = _file(name)
     snapshot = read_snapshot(file)
     linked = {snapshot.commit.cid, *snapshot.nodes, *snapshot.records}
@@ -189,7 +189,7 @@ def test_generated_repository_is_read():
         "tree missing",
     ],
 )
-def test_refused(file):
+def test_damaged_snapshots_are_refused(file):
     with pytest.raises(Malformed):
         read_snapshot(file)
 

@@ -105,12 +105,12 @@ def test_second_sequence_number_is_a_programming_error():
         frames.encode_unsequenced("#x", {f"k{number}": 1 for number in range(23)})
 
 
-def test_header_bytes():
+def test_headers_have_the_known_bytes():
     assert frames.encode_message("#commit", {}).startswith(bytes.fromhex("a261746723636f6d6d6974626f7001"))
     assert frames.encode_error("FutureCursor").startswith(bytes.fromhex("a1626f7020"))
 
 
-def test_error_frames():
+def test_error_frames_read_back():
     assert events.read(frames.encode_error("FutureCursor", "cursor in the future")) == frames.ErrorFrame(
         "FutureCursor", "cursor in the future"
     )

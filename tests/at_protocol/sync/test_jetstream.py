@@ -23,7 +23,7 @@ def _lines() -> list[str]:
 
 
 @needs("fixtures")
-def test_counts():
+def test_captured_lines_are_read():
     read = [jetstream.read(line) for line in _lines()]
     actions = [event.action for event in read if isinstance(event, JetstreamCommit)]
     assert len(read) == 84
@@ -63,7 +63,7 @@ EVENT: dict[str, Any] = {"did": "did:web:a.example", "time_us": 1783175888112407
 UPSTREAM = {"did": "did:web:a.example", "seq": 1, "time": ""}
 
 
-def test_cursor():
+def test_position_to_resume_from_depends_on_the_version():
     """Version 1 resumes by time, the rewrite by the cursor that it sends."""
     assert jetstream.read(json.dumps(EVENT)).cursor == 1783175888112407
     assert jetstream.read(json.dumps(EVENT | {"cursor": 42, "unknown": {}})).cursor == 42
@@ -98,7 +98,7 @@ def test_unknown_kinds_are_skipped(kind):
     ],
     ids=str,
 )
-def test_refused(event):
+def test_invalid_events_are_refused(event):
     with pytest.raises(Malformed):
         jetstream.read(json.dumps(event))
 
@@ -111,7 +111,7 @@ def test_garbage_is_malformed(text):
         return
 
 
-def test_query():
+def test_query_of_a_subscription_names_every_filter():
     query = jetstream.subscribe_query(
         collections=["community.lexicon.calendar.*", "app.bsky.feed.post"],
         dids=["did:web:a.example"],

@@ -78,7 +78,7 @@ class TestCaptured:
         reason = _refusal(replace(message, operations=(altered, *message.operations[1:])))
         assert reason in {RejectionReason.WRONG_CLAIM, RejectionReason.NOT_INVERTIBLE}
 
-    def test_a_changed_prev(self, message):
+    def test_a_changed_prev_of_an_operation_is_rejected(self, message):
         first = message.operations[0]
         altered = replace(first, prev=OTHER_CID)
         expected = (
@@ -86,10 +86,10 @@ class TestCaptured:
         )
         assert _refusal(replace(message, operations=(altered, *message.operations[1:]))) is expected
 
-    def test_another_prev_data(self, message):
+    def test_another_prev_data_is_rejected(self, message):
         assert _refusal(replace(message, prev_data=OTHER_CID)) is RejectionReason.NOT_INVERTIBLE
 
-    def test_without_prev_data(self, message):
+    def test_a_commit_without_prev_data_is_rejected(self, message):
         assert _refusal(replace(message, prev_data=None)) is RejectionReason.NO_PREV_DATA
 
     def test_a_flipped_bit_in_the_blocks(self, message):
@@ -97,15 +97,15 @@ class TestCaptured:
         blocks[len(blocks) // 2] ^= 1
         assert _refusal(replace(message, blocks=bytes(blocks))) is RejectionReason.BAD_BLOCKS
 
-    def test_another_rev(self, message):
+    def test_another_rev_than_that_of_the_commit_is_rejected(self, message):
         assert _refusal(replace(message, rev="3mptaaaaaaa2a")) is RejectionReason.OTHER_COMMIT
 
-    def test_another_author(self, message):
+    def test_another_author_than_that_of_the_commit_is_rejected(self, message):
         with pytest.raises(MessageRejected) as refused:
             verify_commit_message(replace(message, repo=DID), captured.keys()[message.repo], now_us=CAPTURED_AT_US)
         assert refused.value.reason is RejectionReason.OTHER_COMMIT
 
-    def test_another_key(self, message):
+    def test_a_commit_signed_by_another_key_is_rejected(self, message):
         with pytest.raises(MessageRejected) as refused:
             verify_commit_message(message, KEY.public, now_us=CAPTURED_AT_US)
         assert refused.value.reason is RejectionReason.BAD_SIGNATURE
@@ -125,16 +125,16 @@ class TestCaptured:
             with contextlib.suppress(MessageRejected):
                 assert _verify(with_blocks(message, without=cid)) == verified
 
-    def test_old_news(self, message):
+    def test_a_rev_that_is_not_newer_is_rejected(self, message):
         assert _refusal(message, last_head=RepoHead(message.rev, OTHER_CID)) is RejectionReason.STALE_REV
 
-    def test_a_gap(self, message):
+    def test_a_gap_after_the_known_head_is_rejected(self, message):
         known = RepoHead(message.since or "", message.prev_data or OTHER_CID)
         _verify(message, last_head=known)
         assert _refusal(message, last_head=replace(known, rev="3aaaaaaaaaa2a")) is RejectionReason.GAP
         assert _refusal(message, last_head=replace(known, data=OTHER_CID)) is RejectionReason.GAP
 
-    def test_from_the_future(self, message):
+    def test_a_rev_from_the_future_is_rejected(self, message):
         with pytest.raises(MessageRejected) as refused:
             verify_commit_message(message, KEY.public, now_us=CAPTURED_AT_US - 86_400_000_000)
         assert refused.value.reason is RejectionReason.FUTURE_REV
@@ -243,7 +243,7 @@ def test_light_mode_trusts_the_relay_only_for_completeness():
     assert _our_refusal(wrong, verification=LIGHT) is RejectionReason.WRONG_CLAIM
 
 
-def test_sync_message():
+def test_sync_message_with_the_current_head_is_accepted():
     author = Author()
     first = _ours(author.write(("com.example.thing/a", {"x": 1})))
     message = author.sync()

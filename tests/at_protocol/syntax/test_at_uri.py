@@ -37,7 +37,7 @@ def test_normal_form_is_used_for_comparison():
 
 
 @pytest.mark.parametrize("end", ["/", "?x=1", "#/text", "#", "/self/more", "/%30", "//self"])
-def test_refused(end):
+def test_invalid_ends_of_uris_are_refused(end):
     with pytest.raises(Malformed) as raised:
         parse_at_uri("at://alice.test/com.example.thing" + end)
     assert raised.value.kind == "at-uri"

@@ -22,7 +22,7 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
         ("2024-02-29T00:00:00+00:00", 1_709_164_800_000_000),
     ],
 )
-def test_microseconds(text, microseconds):
+def test_datetimes_are_read_as_microseconds(text, microseconds):
     assert parse_datetime(text) == microseconds
 
 
@@ -44,7 +44,7 @@ def test_microseconds(text, microseconds):
         "2026-01-01T00:00:00." + "1" * 45 + "Z",
     ],
 )
-def test_refused(text):
+def test_invalid_datetimes_are_refused(text):
     with pytest.raises(Malformed):
         parse_datetime(text)
 

@@ -24,7 +24,7 @@ def test_2048_characters_are_the_limit():
         ("did:web:localhost", DidMethod.WEB),
     ],
 )
-def test_supported(text, method):
+def test_supported_methods_are_recognized(text, method):
     assert supported_method(parse_did(text)) is method
     assert method_of(parse_did(text)) == method.value
 

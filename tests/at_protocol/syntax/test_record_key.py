@@ -15,7 +15,7 @@ def test_512_characters_are_the_limit():
 
 
 @pytest.mark.parametrize("text", [".", "..", "a/b", "", "a b", "%41", "self\n"])
-def test_refused(text):
+def test_invalid_record_keys_are_refused(text):
     with pytest.raises(Malformed):
         parse_record_key(text)
 

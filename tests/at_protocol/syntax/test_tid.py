@@ -85,7 +85,7 @@ def test_a_clock_id_has_ten_bits():
 
 
 @pytest.mark.parametrize("text", ["3jzfcijpj2z2a\n", "3jzf-cij-pj2z-2a", "3JZFCIJPJ2Z2A", "3jzfcijpj2z2\u0661", ""])
-def test_invalid(text):
+def test_invalid_tids_are_refused(text):
     with pytest.raises(Malformed):
         parse_tid(text)
 

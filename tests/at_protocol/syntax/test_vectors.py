@@ -61,7 +61,7 @@ INVALID_CASES = _cases(INVALID)
 
 
 @pytest.mark.parametrize("file, text", VALID_CASES)
-def test_valid(file, text):
+def test_valid_identifiers_are_kept_as_written(file, text):
     """Valid identifiers are accepted and kept as written, except for the case of handles."""
     parsed = VALID[file](text)
     if parsed is not None and not isinstance(parsed, int):
@@ -69,7 +69,7 @@ def test_valid(file, text):
 
 
 @pytest.mark.parametrize("file, text", INVALID_CASES)
-def test_invalid(file, text):
+def test_invalid_identifiers_are_refused(file, text):
     with pytest.raises(Malformed):
         INVALID[file](text)
 

@@ -57,7 +57,7 @@ def decode(query: str, *required: str) -> dict[str, object]:
         ("who=did%3Aweb%3Aexample.com", {"who": "did:web:example.com"}),
     ],
 )
-def test_decoded(query, expected):
+def test_query_strings_are_decoded(query, expected):
     assert decode(query) == expected
 
 
@@ -86,7 +86,7 @@ def test_decoded(query, expected):
         ("&".join(["x=1"] * 1001), "more than 1000"),
     ],
 )
-def test_refused(query, why):
+def test_invalid_query_strings_are_refused(query, why):
     with pytest.raises(Malformed) as refused:
         decode(query)
     assert why in refused.value.why

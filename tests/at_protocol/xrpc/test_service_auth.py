@@ -92,7 +92,7 @@ def test_other_curve_under_the_same_name():
     assert refused.value.name == "BadJwtSignature"
 
 
-def test_other_key():
+def test_a_token_signed_by_another_key_is_refused():
     other = k256.K256PrivateKey.from_bytes(b"\x02" * 32)
     with pytest.raises(BadServiceToken):
         check_signature(read(jwt.sign(CLAIMS, other)), KEYS[0].public)

@@ -86,7 +86,7 @@ async def test_absent_blob_is_not_found(store: BlobStore):
     assert await store.delete("a") is False
 
 
-async def test_delete(store: BlobStore):
+async def test_a_deleted_blob_is_gone(store: BlobStore):
     await put(store, "a", b"x")
     assert await store.delete("a") is True
     with pytest.raises(NotFound):

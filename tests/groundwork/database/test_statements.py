@@ -28,7 +28,7 @@ from groundwork.database import statements
         ("select 'open :a", "select 'open $1", ("a",)),
     ],
 )
-def test_for_postgres(sql, text, names):
+def test_parameters_are_numbered_for_postgresql(sql, text, names):
     statement = statements.for_postgres(sql)
     assert (statement.text, statement.names) == (text, names)
     assert statements.for_sqlite(sql).names == names

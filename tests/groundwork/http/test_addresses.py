@@ -26,12 +26,12 @@ UNREADABLE = ["", "localhost", "127.1", "0x7f.0.0.1", "0177.0.0.1", "2130706433"
 
 
 @pytest.mark.parametrize("text", INSIDE + UNREADABLE)
-def test_is_not_public(text):
+def test_private_addresses_are_recognized(text):
     assert not is_public(text)
 
 
 @pytest.mark.parametrize("text", OUTSIDE)
-def test_is_public(text):
+def test_public_addresses_are_recognized(text):
     assert is_public(text)
 
 
@@ -60,7 +60,7 @@ def test_addresses_private_to_python_are_not_public(address):
         ("", False),
     ],
 )
-def test_loopback(text, expected):
+def test_loopback_addresses_are_recognized(text, expected):
     assert is_loopback(text) is expected
 
 

@@ -87,7 +87,7 @@ def test_long_subjects_are_folded_and_stay_what_they_are(subject):
         ("ana@bücher.example", "ana@bücher.example"),
     ],
 )
-def test_addresses(text, address):
+def test_e_mail_addresses_are_read(text, address):
     assert parse_address(text) == address
 
 
@@ -109,7 +109,7 @@ def test_addresses(text, address):
         *("a@[1.2.3.4]", '"a b"@x.org', "a" * 65 + "@x.org", "a@" + "x." * 130 + "org", "a@x_y!.org"),
     ],
 )
-def test_no_addresses(text):
+def test_texts_that_are_no_e_mail_address_are_refused(text):
     with pytest.raises(ValueError, match=r"e-mail|domain|before the @"):
         parse_address(text)
 

@@ -41,7 +41,7 @@ class _Payer:
             raise self.failures.pop(0)
 
 
-async def test_delivered_once(db: Database):
+async def test_a_revision_is_delivered_once(db: Database):
     handler = _Payer()
     await enqueue(db)
     assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 1

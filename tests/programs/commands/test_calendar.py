@@ -17,7 +17,7 @@ def _inspect(path: Path, *more: str) -> Result:
 
 
 @needs("fixtures")
-def test_for_people() -> None:
+def test_a_calendar_file_is_shown_to_people() -> None:
     result = _inspect(fixture_path("data/ics/google-weekly-overrides.ics"))
     assert result.exit_code == 0
     for said in (
@@ -32,7 +32,7 @@ def test_for_people() -> None:
 
 @needs("fixtures")
 @pytest.mark.parametrize("name", FILES)
-def test_for_programs(name: str) -> None:
+def test_a_calendar_file_is_printed_as_json(name: str) -> None:
     (found,) = json.loads(_inspect(fixture_path(f"data/ics/{name}.ics"), "--json").stdout)["calendars"]
     assert found["events"]
     assert all(event["sentence"] for event in found["events"])

@@ -51,7 +51,7 @@ def test_the_captured_frames():
 
 
 @needs("fixtures")
-def test_for_programs():
+def test_the_report_is_printed_as_json():
     code, report = _json(fixture_path(captured.FRAMES))
     assert code == 0
     assert report["ok"] is True

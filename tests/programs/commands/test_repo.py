@@ -43,7 +43,7 @@ def test_a_good_file():
 
 
 @needs("fixtures")
-def test_for_programs():
+def test_the_report_is_printed_as_json():
     code, report = _json(_car("jetstream-corpus-repo.car"))
     assert code == 0
     assert report["ok"] is True

@@ -34,7 +34,7 @@ def test_exclusion_without_a_date_is_reported() -> None:
     assert _json(*TUESDAYS, "--exdate", "2026-12-22T17:00")["exdatesWithoutDate"] == ["2026-12-22T17:00:00"]
 
 
-def test_for_programs() -> None:
+def test_dates_of_a_rule_are_printed_as_json() -> None:
     found = _json(*TUESDAYS, "--rdate", "2027-03-25T19:30", "--from", "2027-03-22", "--to", "2027-03-31")
     assert found["rule"] == {"text": "FREQ=WEEKLY;BYDAY=TU", "frequency": "weekly", "byDay": [{"day": "tu"}]}
     assert [date["starts"] for date in found["dates"]] == [
@@ -49,7 +49,7 @@ def test_a_time_that_the_clocks_skip_is_explained() -> None:
     assert "Sun 2026-03-29 03:30 +0200  (there is no 02:30 that day: the clocks go forward)" in said
 
 
-def test_whole_days() -> None:
+def test_dates_without_a_time_are_whole_days() -> None:
     said = _run(
         "--dtstart", "2026-12-24", "--rrule", "FREQ=YEARLY", "--from", "2030-01-01", "--to", "2032-01-01"
     ).stdout

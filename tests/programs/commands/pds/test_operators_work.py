@@ -97,7 +97,7 @@ async def test_account_is_created_taken_down_and_deleted(make_deployment: MakeDe
     ]  # fmt: skip
 
 
-async def test_invites(make_deployment: MakeDeployment) -> None:
+async def test_invite_codes_are_created_listed_and_disabled(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(invite_required=True)
     codes = (await openmeet(deployment, "invite", "create", "--count", "2", "--uses", "3")).out.split()
     assert (await deployment.ask_to_sign_up("ana", inviteCode=codes[0])).status_code == 200
@@ -111,7 +111,7 @@ async def test_invites(make_deployment: MakeDeployment) -> None:
     assert "disabled" in (await openmeet(deployment, "invite", "list")).out
 
 
-async def test_event_log(deployment: Deployment) -> None:
+async def test_the_event_log_is_counted_and_listed(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await deployment.sign_up("ben")
     await write_note(ana)
