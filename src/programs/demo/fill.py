@@ -96,11 +96,12 @@ async def fill(
         people = [
             Caller(await users.create_person(tx, display_name=name, email=address_of(name)), name) for name in PEOPLE
         ]
+        today = datetime.fromtimestamp(tx.now / 1e6, UTC).astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
+    async with db.transaction() as tx:
         for one in people:
             if text := ABOUT.get(one.display_name):
                 profile = Profile(one.display_name, text, time_zone=None, shows_about=True)
                 await users.edit_profile(tx, one.user_id, profile)
-        today = datetime.fromtimestamp(tx.now / 1e6, UTC).astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
     if pictures is not None:
         pictures.begin()
     for number, club in enumerate(CLUBS):
