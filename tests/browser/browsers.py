@@ -221,7 +221,7 @@ async def small_targets(page: Page) -> list[str]:
         """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
           .filter((one) => {
             const box = one.getBoundingClientRect();
-            const inText = one.closest('p, .prose, .skip, .event-card h2, .event-card h3, .event-tile h3, .next-up h3, .group-card h2, .cal-bars');
+            const inText = one.closest('p, .prose, .skip, .event-card h2, .event-card h3, .event-tile h3, .next-up h3, .group-card h2, .group-card h3, .cal-bars');
             const label = one.matches('[type=radio], [type=checkbox]') && one.closest('label');
             const labelled = label && label.getBoundingClientRect().height >= 43.5;
             return box.width && box.height && box.height < 43.5 && !inText && !labelled;
@@ -246,6 +246,30 @@ async def narrow_targets(page: Page) -> list[str]:
             return box.width && box.width < 43.5 && !one.matches('.link');
           })
           .map((one) => one.outerHTML.slice(0, 100))"""
+    )
+    return found
+
+
+async def squeezed_texts(page: Page) -> list[str]:
+    """Texts in a column that is so narrow that its lines have only a letter or two."""
+    found: list[str] = await page.evaluate(
+        """() => {
+          // Text for screen readers only is in a box of one pixel.
+          const isCut = (one) => one.getBoundingClientRect().width <= 1 && getComputedStyle(one).overflow !== 'visible';
+          const isSeen = (one) => one.tagName === 'MAIN' || (!isCut(one) && isSeen(one.parentElement));
+          const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+          const found = [];
+          while (walker.nextNode()) {
+            const words = walker.currentNode.data.trim();
+            const parent = walker.currentNode.parentElement;
+            if (words.length < 12 || parent.closest('svg') || !parent.checkVisibility() || !isSeen(parent)) continue;
+            const range = document.createRange();
+            range.selectNodeContents(walker.currentNode);
+            const lines = new Set([...range.getClientRects()].map((one) => Math.round(one.top))).size;
+            if (words.length / lines < 3) found.push(words.slice(0, 60));
+          }
+          return found;
+        }"""
     )
     return found
 

@@ -273,7 +273,10 @@ async def test_following_silently_and_the_list_of_followers(ana, ben) -> None:
     await ben.post(f"{path}/follow", data={"follow": "yes"})
     await ben.post(f"{path}/follow", data={"follow": "silent"})
     assert "You follow this series, but it’s muted." in (await ben.get(path)).text
-    assert "Practice" in (await ben.get("/my/series")).text
+    card = (await ben.get("/my/series")).text.partition('<li class="group-card')[2].partition("</li>")[0]
+    assert re.search(r'<h3><a href="/series/[^"]+">Practice</a>', card)
+    assert 'class="thumbnail"' in card
+    assert re.search(r"Next: \w+ \d+ \w+", card)
     shown = (await ana.get(f"{path}/followers")).text
     assert "1 person follows" in shown
     assert re.search(r"Ben\s*<span[^>]*>muted", shown)

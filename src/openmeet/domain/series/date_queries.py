@@ -108,6 +108,26 @@ async def upcoming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Ev
     return [event_of(row) for row in rows]
 
 
+async def next_of_each(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesId, Event]:
+    """The next date of each series that is not cancelled. Series without one are left out."""
+    if not series_ids:
+        return {}
+    rows = await reader.fetch(
+        f"""
+        select {EVENT_COLUMNS} from events where id in
+          (select (select e.id from events e
+                    where e.series_id = s.id and e.deleted_at is null and e.removed_at is null
+                      and e.over_at > :now and e.status <> 'cancelled'
+                    order by e.starts_at, e.id limit 1)
+             from event_series s where s.id in :ids)
+        """,
+        ids=sorted(series_ids),
+        now=reader.now,
+    )
+    events = [event_of(row) for row in rows]
+    return {SeriesId(one.place_in_series.series_id): one for one in events if one.place_in_series is not None}
+
+
 async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[StoredOccurrence]:
     """The ``stored`` dates that have these names and are not gone."""
     if not names:

@@ -1,5 +1,6 @@
 """People pages of a series: followers, transfer of ownership, and the list of the user's own series."""
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -9,6 +10,9 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from openmeet.domain.covers.model import cover_for
+from openmeet.domain.events import time_and_place
+from openmeet.domain.events.model import Event
 from openmeet.domain.series import (
     actions,
     agenda,
@@ -19,11 +23,12 @@ from openmeet.domain.series import (
     queries,
     visibility,
 )
-from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names as names_of
 from openmeet.recurrence.describe import describe
+from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -53,13 +58,16 @@ async def show_mine(request: Request) -> Response:
         offers = await ownership.offered_to(reader, caller.user_id)
         offered = [one for _, one in await ownership.open_to(reader, caller.user_id, offers)]
         are_open = [one.is_open for one in await detection_queries.of_person(reader, caller.user_id)]
+        next_dates = await date_queries.next_of_each(reader, [one.id for one in (*hosted, *answered, *seen, *offered)])
     context = {
         "found": sum(are_open),
         "decided": len(are_open) - sum(are_open),
-        "hosted": [_series_row(one) for one in hosted],
-        "answered": [_series_row(one) | {"mine": own_dates[one.id]} for one in answered],
-        "followed": [_series_row(one) for one in seen if one.owner_id != caller.user_id],
-        "offered": [_series_row(one) for one in offered],
+        "hosted": [_series_row(one, next_dates) for one in hosted],
+        "answered": [_series_row(one, next_dates) | {"mine": own_dates[one.id]} for one in answered],
+        "followed": [_series_row(one, next_dates) for one in seen if one.owner_id != caller.user_id],
+        "offered": [
+            _series_row(one, next_dates) | {"path": f"{_series_path(one)}/hand-over", "asks": True} for one in offered
+        ],
     }
     return page(request, "series/mine.html", context)
 
@@ -146,13 +154,18 @@ async def _offer_page(request: Request, reader: Reader, form_state: FormState, *
     return page(request, "series/hand_over.html", context, status=status)
 
 
-def _series_row(series: Series) -> dict[str, object]:
+def _series_row(series: Series, next_dates: Mapping[SeriesId, Event]) -> dict[str, object]:
+    next_date = next_dates.get(series.id)
     return {
+        "picture": thumbnail(series.content),
+        "tone": cover_for(series.content).tone,
+        "next": "" if next_date is None else time_and_place.short_start_label(next_date),
         "path": _series_path(series),
         "title": series.content.title,
         "sentence": describe(series.timing.pattern),
         "status": series.status.value,
         "mine": None,
+        "asks": False,
     }
 
 
