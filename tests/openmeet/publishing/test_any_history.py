@@ -1,8 +1,9 @@
 """An event and its record go through random histories. In the end each answer counts as it is in its author's
 repository.
 
-An event is unpublished, published again, handed over and back, and another app deletes its record. People answer in
-their own apps to any URI that the event has had. Responses are lost, publishers are killed, and both servers restart.
+An event is unpublished, published again, handed over and back, and another app deletes its record, edits it, or writes
+it again under the same key. The owner pauses the account. People answer in their own apps to any URI that the event has
+had. Responses are lost, publishers are killed, and both servers restart.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from at_network.xrpc_client import XrpcClient
+from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import TidClock
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.http.server import serve
@@ -58,6 +60,9 @@ ACTS = (
     "say",
     "take back",
     "delete record",
+    "recreate record",
+    "edit record",
+    "pause account",
     "decide",
     "pay",
     "hear",
@@ -71,7 +76,7 @@ steps = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 11)), min_size=
 @dataclass
 class History:
     """One event, two people who can own it, two guests who use other apps, and the messages so far. ``guests`` has
-    their DIDs and ``said`` their latest answers.
+    their DIDs and ``said`` their latest answers. ``records_seen`` has the event's records by URI, also deleted ones.
     """
 
     deployment: Deployment
@@ -82,6 +87,8 @@ class History:
     addresses: list[str] = field(default_factory=list)
     said: dict[str, str | None] = field(default_factory=dict)
     restarts: count = field(default_factory=lambda: count(4))
+    numbers: count = field(default_factory=count)
+    records_seen: dict[str, Any] = field(default_factory=dict)
 
     async def act(self, act: str, number: int) -> None:
         deployment, host = self.deployment, self.hosts[self.owner]
@@ -103,6 +110,10 @@ class History:
                 await self.take_back(sorted(self.guests)[number % 2])
             case "delete record":
                 await self.delete_record()
+            case "recreate record" | "edit record":
+                await self.write_record(is_deleted=act == "recreate record")
+            case "pause account":
+                await self.pause_account(number)
             case "decide":
                 await self.decide(DeletedRecordChoice.PUBLISH if number % 2 else DeletedRecordChoice.KEEP)
             case "pay":
@@ -126,6 +137,7 @@ class History:
         return found
 
     async def note_address(self) -> None:
+        await self.records(*await self.owners_app())
         uri = (await self.deployment.status_of(PublicationKind.EVENT, self.event.id)).uri
         if uri is not None and uri not in self.addresses:
             self.addresses.append(uri)
@@ -154,12 +166,40 @@ class History:
 
     async def delete_record(self) -> None:
         """Another app of the owner deletes the event's record from the owner's repository."""
-        did = (await self.deployment.identity(self.hosts[self.owner].user_id)).did
-        app = await self.deployment.stranger(("ana", "ben")[self.owner])
-        listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
-        for record in records_listed(listed):
-            rkey = record["uri"].rpartition("/")[2]
+        app, did = await self.owners_app()
+        for uri in await self.records(app, did):
+            rkey = uri.rpartition("/")[2]
             await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": rkey})
+
+    async def write_record(self, *, is_deleted: bool) -> None:
+        """Another app of the owner adds a field to the event's record, or restores a deleted record with this field."""
+        app, did = await self.owners_app()
+        present = await self.records(app, did)
+        for uri, value in self.records_seen.items():
+            if uri.split("/")[2] == did and (uri not in present) is is_deleted:
+                record = {**value, "org.example.number": next(self.numbers)}
+                body = {"repo": did, "collection": EVENT, "rkey": uri.rpartition("/")[2], "record": record}
+                await app.procedure("com.atproto.repo.putRecord", body)
+
+    async def pause_account(self, number: int) -> None:
+        """The owner deactivates the account and activates it again. Publishers may notice."""
+        app, _ = await self.owners_app()
+        await app.procedure("com.atproto.server.deactivateAccount", {})
+        if number % 2:
+            await self.deployment.deliver_publications()
+        await app.procedure("com.atproto.server.activateAccount", None)
+
+    async def owners_app(self) -> tuple[XrpcClient, Did]:
+        """Another app of the owner, and the owner's repository."""
+        did = (await self.deployment.identity(self.hosts[self.owner].user_id)).did
+        return await self.deployment.stranger(("ana", "ben")[self.owner]), did
+
+    async def records(self, app: XrpcClient, did: Did) -> dict[str, Any]:
+        """The event records in a repository by URI. Also remembers them."""
+        listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": EVENT})
+        found = {record["uri"]: record["value"] for record in records_listed(listed)}
+        self.records_seen |= found
+        return found
 
     async def decide(self, decision: DeletedRecordChoice) -> None:
         now = await self.now()
