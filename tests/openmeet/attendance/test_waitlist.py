@@ -1,20 +1,23 @@
 """Offers, parties, ways to attend and deadlines; on both engines."""
 
 import asyncio
+import contextlib
 import random
 
 import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
-from groundwork.errors import InvalidForm, Refused
+from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, rules, waitlist
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
+from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
+from openmeet.domain.safety import actions as safety
 from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.web.attendance.forms import fields_of
 from tests.openmeet.site_under_test import details, event_by, person
@@ -337,46 +340,82 @@ async def test_questions_deadline_and_approval(db, clock):
         assert (await reply_as(tx, ben, event, DECLINED)).status is S.DECLINED
 
 
+async def act_as_host(tx, chance, host, event, typed):
+    """Change the event or its settings, cancel or reinstate it, or approve everyone."""
+    what = chance.choice(("capacity", "mode", "settings", "settings", "cancel", "reinstate", "approve"))
+    match what:
+        case "capacity" | "mode":
+            typed[what] = chance.choice(
+                ("", "1", "4", "6") if what == "capacity" else ("hybrid", "hybrid", "in_person")
+            )
+            await event_hosting.revise(tx, host, event.slug, details(**typed))
+        case "settings":
+            limits = {name: chance.choice((None, 1, 4)) for name in ("limit_in_person", "limit_online")}
+            needs_approval = chance.random() < 0.3
+            new_settings = RegistrationSettings(**limits, max_party=3, needs_approval=needs_approval)
+            await host_decisions.change_registration_settings(tx, host, event.slug, new_settings)
+        case "cancel":
+            await event_hosting.cancel(tx, host, event.slug, "Rain")
+        case "reinstate":
+            await event_hosting.reinstate(tx, host, event.slug)
+        case "approve":
+            await host_decisions.approve(tx, host, event.slug)
+
+
+async def act_as_attendee(tx, chance, host, event, who):
+    """Give a reply, or lose the place to a decision of the host or a block."""
+    act = chance.random()
+    mine = await queries.find(tx, event.id, who.user_id)
+    if act < 0.85:
+        reply = chance.choice((GOING, GOING, GOING, DECLINED, RsvpReply.INTERESTED))
+        await reply_as(tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+    elif act < 0.93 and mine is not None:
+        if mine.status is S.REJECTED:
+            await host_decisions.restore(tx, host, event.slug, mine.id)
+        else:
+            await host_decisions.remove(tx, host, event.slug, [mine.id])
+    elif act < 0.97:
+        await safety.block(tx, host, who.user_id)
+    else:
+        await safety.unblock(tx, host, who.user_id)
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock, seed):
-    """There are never more attendees than places, and the first party of each waitlist never waits while enough places
-    for it are free.
+    """Nobody gets a place beyond a limit, and the first party of each waitlist never waits while enough places for it
+    are free. Only a host who lowers a limit can make an event overfull, and nobody joins until there is room again.
     """
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
+    typed = {"capacity": "6", "mode": "hybrid", "online_url": "https://meet.example/x"}
     async with db.transaction() as tx:
         ana, *crowd = await people(tx, 9)
-        event = await event_by(tx, ana, capacity="6", mode="hybrid", online_url="https://meet.example/x")
-        registration_settings = await registration.put(
-            tx, event.id, RegistrationSettings(limit_in_person=4, limit_online=4, max_party=3)
-        )
-    total, limit = 6, 4
-    for step in range(60):
-        async with db.transaction() as tx:
-            who, act = chance.choice(crowd), chance.random()
-            try:
-                if act < 0.75:
-                    reply = chance.choice((GOING, GOING, GOING, DECLINED, RsvpReply.INTERESTED))
-                    await reply_as(
-                        tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode))
-                    )
-                elif act < 0.85 and (mine := await queries.find(tx, event.id, who.user_id)):
-                    act = host_decisions.restore if mine.status is S.REJECTED else host_decisions.remove
-                    await act(tx, ana, event.slug, mine.id if act is host_decisions.restore else [mine.id])
-            except Refused:
-                pass
-        if chance.random() < 0.15:
+        event = await event_by(tx, ana, **typed)
+        await registration.put(tx, event.id, RegistrationSettings(limit_in_person=4, limit_online=4, max_party=3))
+    held = rules.SeatsTaken({})
+    for step in range(80):
+        with contextlib.suppress(InvalidForm, NotFound, Refused):
+            async with db.transaction() as tx:
+                if chance.random() < 0.15:
+                    await act_as_host(tx, chance, ana, event, typed)
+                else:
+                    await act_as_attendee(tx, chance, ana, event, chance.choice(crowd))
+        if chance.random() < 0.1:
             clock.turn(DAY)
             if chance.random() < 0.5:
                 await end_offers(db)
+        before = held
         async with db.reader() as reader:
+            now = await event_by_id(reader, event.id)
             held = await queries.seats_by_mode(reader, event.id)
             waits = await waitlist.waiting(reader, event.id, 99)
-        limits = rules.limits_of(event, registration_settings)
+            limits = rules.limits_of(now, await registration.of_event(reader, now))
+            has_expired = await waitlist.events_with_expired_offers(reader)
         where = f"seed {seed} step {step}"
-        assert held.total <= total, where
-        assert all(held.of(mode) <= limit for mode in AnswerMode), where
-        if waits:
+        assert held.total <= max(limits.total or held.total, before.total), where
+        assert all(held.of(mode) <= max(limit, before.of(mode)) for mode, limit in limits.of_mode.items()), where
+        waits = [one for one in waits if not rules.is_too_large(limits, one)]
+        if waits and not (now.is_cancelled or now.is_over(clock.now()) or has_expired):
             assert not rules.fits(limits, held, waits[0].party, waits[0].mode), where
 
 
@@ -409,6 +448,33 @@ async def test_a_lowered_limit_withdraws_offers_but_no_seats(db):
         assert kinds.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
         await reply_as(tx, ben, event, DECLINED)
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]
+
+
+async def test_a_place_that_is_left_after_a_lowered_limit_is_offered(db):
+    """The party that had the offer is now too large, and the next person comes alone."""
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora = await people(tx, 4)
+        event = await event_by(tx, ana, capacity="2")
+        await registration.put(tx, event.id, RegistrationSettings(max_party=2))
+        await reply_as(tx, ben, event, party=2)
+        await reply_as(tx, cleo, event, party=2)
+        await reply_as(tx, dora, event)
+        await reply_as(tx, ben, event, DECLINED)
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
+        assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["waitlisted", "offered"]
+
+
+async def test_people_online_move_up_while_the_room_is_overfull(db):
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora, eve = await people(tx, 5)
+        event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
+        await registration.put(tx, event.id, RegistrationSettings(limit_in_person=2, limit_online=1))
+        for who, mode in ((ben, "in_person"), (cleo, "in_person"), (dora, "online"), (eve, "online")):
+            await reply_as(tx, who, event, mode=AnswerMode(mode))
+        lowered = RegistrationSettings(limit_in_person=1, limit_online=1)
+        await host_decisions.change_registration_settings(tx, ana, event.slug, lowered)
+        await reply_as(tx, dora, event, DECLINED)
+        assert await place_of(tx, event, eve) == "offered"
 
 
 async def test_a_lowered_online_limit_withdraws_no_offer_in_person(db):

@@ -47,8 +47,8 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
         return await _enqueue_rest(tx, event, len(parties))
     held = await queries.seats_by_mode(tx, event.id)
     if rules.are_exceeded(limits, held):
-        await _withdraw_offers(tx, event, limits, held)
-        return 0
+        # Withdrawn offers can leave room for smaller parties, and the other mode of a hybrid event can have room.
+        held = await _withdraw_offers(tx, event, limits, held)
     if limits.total is not None and held.total >= limits.total:
         return 0
     waitlists = await _by_mode(tx, event.id, limits, MAX_PER_TRANSACTION)
@@ -305,9 +305,9 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
     await _notify(tx, event, offered, kinds.SEAT_OFFERED)
 
 
-async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> None:
+async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> SeatsTaken:
     """After capacity was lowered, withdraw offers of seats that no longer exist. These people get their old waiting
-    position back and are notified.
+    position back and are notified. Return the seats that are still held.
     """
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until is not null"
@@ -324,6 +324,7 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
         await queries.save_many(tx, after)
         await history.append_many(tx, before, after, through=ChangeChannel.HOST)
         await _notify(tx, event, after, kinds.SEAT_WITHDRAWN)
+    return held
 
 
 async def _notify(tx: Transaction, event: Event, people: Sequence[Attendance], kind: NotificationKind[Payload]) -> None:
