@@ -23,7 +23,7 @@ from tests.browser.page_problems import problems_of_pages
 from tests.external_dependencies import needs
 from tests.openmeet.attendance.test_answers import from_network
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.site_under_test import details, person
+from tests.openmeet.site_under_test import details, event_by, person
 
 pytestmark = needs("chromium")
 
@@ -199,3 +199,20 @@ async def test_event_page_is_usable_in_each_state(
     assert (
         await problems_of_pages(browser, openmeet, {state.value: paths[state] for state in states}, session.token) == []
     )
+
+
+async def test_german_buttons_fit_into_one_line_of_a_small_phone(browser: Browser, openmeet: Deployment) -> None:
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="Lauftreff")
+    small = {"width": 360, "height": 740}
+    async with context(browser, openmeet, viewport=small, locale="de-DE") as opened:
+        page = await opened.new_page()
+        await page.goto(f"/events/{event.slug}")
+        tops = await page.eval_on_selector_all(
+            ".answer-buttons > *", "all => all.map(one => Math.round(one.getBoundingClientRect().top))"
+        )
+        words = await page.locator(".answer-buttons").inner_text()
+    assert "Ich komme" in words
+    assert len(tops) == 4
+    assert len(set(tops)) == 1
