@@ -145,6 +145,23 @@ async def test_an_event_is_answered_discussed_and_checked_in(browser: Browser, o
         await page.get_by_text("Ben is in").wait_for()
 
 
+async def test_no_bar_covers_a_part_of_the_focused_event(browser: Browser, openmeet: Deployment) -> None:
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for number in range(8):
+            await event_by(tx, ana, title=f"Tea {number}", starts=f"2026-07-0{number + 1}T18:00", ends="")
+    async with context(browser, openmeet) as hers:
+        await hers.add_cookies([await _cookie(openmeet, ana)])
+        page = await hers.new_page()
+        await page.goto("/")
+        top = (await page.locator(".tabbar").bounding_box() or {})["y"]
+        for number in range(8):
+            await tab_to(page, f"^Tea {number}")
+            card = await page.locator(".event-card", has_text=f"Tea {number}").bounding_box()
+            assert card is not None
+            assert card["y"] + card["height"] <= top, number
+
+
 async def test_the_focus_stays_on_a_reaction_when_others_react(browser: Browser, openmeet: Deployment) -> None:
     async with openmeet.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

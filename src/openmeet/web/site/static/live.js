@@ -50,7 +50,14 @@ async function renew() {
     const same = now.getElementById(part.id);
     // An open list stays open.
     same?.querySelectorAll("details").forEach((one, place) => one.toggleAttribute("open", part.querySelectorAll("details")[place]?.open ?? false));
-    if (same && same.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) part.replaceWith(same);
+    if (!same || same.innerHTML === part.innerHTML) continue;
+    const held = document.activeElement;
+    const isInside = part.contains(held);
+    part.replaceWith(same);
+    if (!isInside) continue;
+    // Keyboard users stay on the same link, or on the summary of the list.
+    const again = [...same.querySelectorAll(held.tagName)].find((one) => one.getAttribute("href") === held.getAttribute("href"));
+    (again ?? same.querySelector("summary"))?.focus({ preventScroll: true });
   }
   const told = (root) => [...root.querySelectorAll("[data-live-list], [data-live-part]")].map((one) => one.dataset.liveList ?? one.id).join();
   if (told(now) !== told(document)) offer();
