@@ -180,6 +180,15 @@ async def test_moderators_can_neither_see_nor_lose_a_hidden_message(scene: Scene
     assert [text for _, text, _ in await scene.lines(scene.cleo)] == ["I bring the cups", "Which ones?", "Rubbish"]
 
 
+async def test_a_message_taken_back_while_leaving_does_not_return(scene: Scene) -> None:
+    """People who linked their Matrix account can take back their messages there at any time."""
+    await scene.leave()
+    async with scene.db.transaction() as tx:
+        await messages.retract(tx, scene.ben, scene.said.id)
+    await scene.come_back()
+    assert await scene.lines(scene.ana) == [("Ben", "", True), ("Cleo", "Which ones?", False)]
+
+
 async def test_marks_and_settings_are_kept(scene: Scene) -> None:
     """A person who is leaving cannot read the room, and reads on where they stopped when they return."""
     async with scene.db.transaction() as tx:

@@ -31,9 +31,11 @@ async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> 
 
 
 # One function for each package whose rows refer to users. Notifications come first, because RSVPs that have not been
-# reassigned yet decide which hosts were notified. The user rows themselves come last.
+# reassigned yet decide which hosts were notified. Sessions come before chats, because a cancelled deletion changes access
+# to chats. The user rows themselves come last.
 REASSIGNMENTS: Final[tuple[Reassign, ...]] = (
     tables.reassign_notifications,
+    tables.reassign_sessions,
     attendance.reassign,
     tables.reassign_groups,
     tables.reassign_series,
@@ -52,7 +54,6 @@ REASSIGNMENTS: Final[tuple[Reassign, ...]] = (
     _publications,
     tables.reassign_blocks,
     tables.reassign_identities,
-    tables.reassign_sessions,
     queries.reassign,
     users.reassign,
 )

@@ -216,15 +216,15 @@ async def is_author(reader: Reader, message_id: ChatMessageId, person: UserId) -
 
 
 async def retract(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
-    """Empty one's own message; its position remains. People can do this even after leaving the room. Idempotent. Raises
-    NotFound, Forbidden (``AuthorOnly``).
+    """Empty one's own message; its position remains. People can do this even after leaving the room, and on Matrix while
+    they are deleting their account. Idempotent. Raises NotFound, Forbidden (``AuthorOnly``).
     """
-    message = await message_queries.by_id(tx, message_id)
+    message = await message_queries.stored_by_id(tx, message_id)
     if message is None or message.user_id != caller.user_id:
         await queries.visible_message(tx, message_id, caller.user_id)
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
     await room_queries.lock(tx, message.room_id)
-    message = await message_queries.by_id(tx, message_id) or message
+    message = await message_queries.stored_by_id(tx, message_id) or message
     if message.is_taken_back:
         return message
     # After this, a text that a moderator removed can no longer be restored.
