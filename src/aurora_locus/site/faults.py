@@ -8,6 +8,7 @@ from starlette.responses import Response
 from aurora_locus.i18n.catalogue import gettext, ngettext
 from aurora_locus.i18n.sentences import explain, gettext_noop
 from aurora_locus.site.frame import current_path, page, redirect_to, shown_of
+from groundwork.database.transaction import DATABASE_FAILURES
 from groundwork.http.faults import Fault, Renderer, render_problem
 from groundwork.rate_limit.contract import RateLimited
 
@@ -59,7 +60,7 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
 
 
 def _explanation(fault: Fault) -> str:
-    if fault.kind == "Bug":
+    if fault.kind == "Bug" or fault.kind in DATABASE_FAILURES:
         # The page shows the id of the request further down.
         return gettext("Nothing you saved is lost. Try again in a minute.")
     if fault.kind == "HTTP" and fault.http_status == 404:

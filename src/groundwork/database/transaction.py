@@ -21,7 +21,7 @@ SQLite only.
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from groundwork.clock import Instant
 from groundwork.database.recorded_reads import note_unrecorded
@@ -193,6 +193,12 @@ class TransactionConflict(Unavailable):
 
 class DatabaseUnavailable(Unavailable):
     """The database cannot be used (disk full, locked by another process, connection lost, COMMIT rejected)."""
+
+
+# Names of the failures above. The sentences of the database are for operators, so pages show their own.
+DATABASE_FAILURES: Final = frozenset(
+    kind.__name__ for kind in (TransactionTooLong, ReadTooLong, TransactionConflict, DatabaseUnavailable)
+)
 
 
 class OpenTransaction:

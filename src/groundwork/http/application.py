@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundwork.errors import Unavailable
 from groundwork.http.addresses import network_of
 from groundwork.http.bodies import limit_body
 from groundwork.http.client_addresses import (
@@ -38,6 +39,7 @@ from groundwork.http.cors import Cors, rule_for
 from groundwork.http.faults import Explain, Fault, Renderer, Translations, fault_of, render_problem
 from groundwork.http.route_index import RouteIndex
 from groundwork.http.security_headers import API_HEADERS
+from groundwork.telemetry.health import cause_of
 from groundwork.telemetry.logs import log, request_id
 from groundwork.telemetry.metrics import Metrics
 
@@ -254,7 +256,9 @@ class Application:
         if fault.kind == "Bug":
             log.error("request.failed", kind=fault.kind, exc_info=error)
         elif fault.http_status >= 500:
-            log.warning("request.failed", kind=fault.kind, name=fault.name, why=fault.cause)
+            # Only of the server's own parts: an error of a remote server may quote what a person sent.
+            causes = {"cause": cause} if isinstance(error, Unavailable) and (cause := cause_of(error)) else {}
+            log.warning("request.failed", kind=fault.kind, name=fault.name, why=fault.cause, **causes)
         return fault
 
     def _account(self, exchange: "_Exchange", fault: Fault | None, seconds: float) -> None:

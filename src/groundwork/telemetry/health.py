@@ -51,13 +51,14 @@ async def _one(name: str, check: Check, timeout_seconds: float) -> tuple[str, st
     except TimeoutError:
         return f"no answer within {timeout_seconds:g} s", ""
     except Failure as failure:
-        return str(failure.why), _cause(failure)
+        return str(failure.why), cause_of(failure)
     except Exception as error:  # noqa: BLE001  # an edge: any error means "not ready", and its text might be internal
         log.warning("check.failed", check=name, exc_info=error)
         return "failed; see the log", ""
     return OK, ""
 
 
-def _cause(failure: Failure) -> str:
+def cause_of(failure: BaseException) -> str:
+    """Return the error behind a failure, for the log; empty if there is none."""
     cause = failure.__cause__
     return "" if cause is None else f"{type(cause).__name__}: {cause}"[:_LONGEST_CAUSE]

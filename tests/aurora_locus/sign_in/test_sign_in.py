@@ -129,3 +129,14 @@ async def test_going_back_after_signing_out_shows_nothing(browser: Visitor) -> N
     assert page.headers["cache-control"] == "no-store"
     await browser.send("/sign-out", {"everybody": "yes"}, page="/sign-in/accounts")
     assert (await browser.get("/sign-in/accounts")).status_code == 303
+
+
+async def test_a_database_that_is_not_available_is_explained_in_the_language_of_the_reader(
+    browser: Visitor, deployment: Deployment
+) -> None:
+    """The sentences of the database (such as "the commit failed") are for operators."""
+    form = {"csrf": token_in(await browser.get("/sign-in")), "identifier": "ada.test", "password": "password of ada"}
+    await deployment.db.close()
+    answer = await browser.post("/sign-in", form, **{"accept-language": "de"})
+    assert (answer.status_code, "database" in answer.text) == (503, False)
+    assert "Versuch es in einer Minute noch einmal." in answer.text

@@ -1,14 +1,23 @@
 """Log lines as an operator's collector reads them."""
 
+import errno
 import io
 import json
 import logging
 from pathlib import Path
 
+import aiohttp
 import pytest
 import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
+from groundwork.errors import Unavailable
+from groundwork.http.application import Application
+from groundwork.http.server import serving
 from groundwork.telemetry.logs import LogFormat, configure, log, request_id
+from groundwork.telemetry.metrics import Metrics
 
 
 @pytest.fixture
@@ -111,3 +120,17 @@ def test_full_log_disk_fails_no_caller():
         # The rest of the buffer is written when the file is closed.
         with pytest.raises(OSError, match="No space left"):
             full.close()
+
+
+async def test_log_names_the_cause_of_an_unavailable_part(log_output):
+    """The operator can see that the disk is full. Clients get only the sentence."""
+
+    async def full(_request: Request) -> Response:
+        raise Unavailable("The store is away.") from OSError(errno.ENOSPC, "No space left on device")
+
+    app = Application([Route("/", full)], Metrics("test"))
+    configure(LogFormat.JSON, stream=log_output)
+    async with serving(app) as server, aiohttp.ClientSession() as session, session.get(server.url) as response:
+        assert "No space" not in await response.text()
+    (line,) = [line for line in lines(log_output) if line["event"] == "request.failed"]
+    assert line["cause"] == "OSError: [Errno 28] No space left on device"

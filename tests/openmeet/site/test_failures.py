@@ -18,6 +18,20 @@ async def test_an_internal_error_is_reported_once_with_its_id(make_sqlite: MakeD
         assert answer.text.count("quote") == 1
 
 
+async def test_a_database_that_is_not_available_is_explained_in_the_language_of_the_reader(
+    make_sqlite: MakeDatabase, clock: HandClock
+) -> None:
+    """The sentences of the database (such as "the commit failed") are for operators."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        await site.db.close()
+        read = await browser.get("/groups", headers={"accept-language": "de"})
+        assert (read.status_code, "Was du geschrieben hast, ist noch da." in read.text) == (503, True), read.text
+        assert "database" not in read.text
+        written = await browser.post("/sign-in", data={"identifier": "ana@example.org"})
+        assert (written.status_code, "your browser still has what you typed" in written.text) == (503, True)
+
+
 async def test_a_form_that_is_too_large_is_explained_and_its_text_kept(
     make_sqlite: MakeDatabase, clock: HandClock
 ) -> None:

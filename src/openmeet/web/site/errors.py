@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
+from groundwork.database.transaction import DATABASE_FAILURES
 from groundwork.http.faults import Fault
 from groundwork.http.forms import local_path
 from groundwork.rate_limit.contract import RateLimited
@@ -71,7 +72,9 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
         heading, why = gettext("Not yet"), fault.why
     is_read = connection.scope["method"] in {"GET", "HEAD"}
     retry_path = ""
-    if fault.kind == "Bug":
+    # The database's own sentences are not for people, but a reason code has a sentence in the reader's language.
+    is_internal = fault.kind == "Bug" or (fault.kind in DATABASE_FAILURES and fault.cause == fault.why)
+    if is_internal:
         # The page shows the request id at the bottom.
         why = (
             gettext("Nothing you wrote is lost. Try again, or come back in a minute.")
@@ -80,7 +83,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
         )
     if fault.kind == RateLimited.__name__:
         why = _wait_sentence(int(fault.headers["retry-after"]), is_read=is_read)
-    if is_read and fault.kind in {"Bug", RateLimited.__name__}:
+    if is_read and (is_internal or fault.kind == RateLimited.__name__):
         retry_path = _address_of(connection)
     return page(
         connection,
