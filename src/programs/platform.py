@@ -180,10 +180,12 @@ def _trusted_origins(settings: Settings) -> frozenset[str]:
 
 def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Platform], Awaitable[None]]) -> None:
     """Run an operator's command for the community with this name. The site sends the e-mails that it enqueues. Raises
-    NotFound.
+    NotFound, and SettingsRefused if there is no database and no settings say that there should be one.
     """
     settings_by_tenant = read_installation_settings(settings_file, sends_mail=False)
     settings = community_named(settings_by_tenant, tenant)
+    if settings_file is None:
+        _require_installation(settings)
 
     async def run() -> None:
         clock = SystemClock()
@@ -195,6 +197,18 @@ def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Pla
             await work(platform)
 
     run_command(run)
+
+
+def _require_installation(settings: Settings) -> None:
+    """Refuse to create an empty database in the current folder, because the command would say that nothing waits."""
+    default_folder = Path("var/openmeet")
+    is_default = settings.data_directory == default_folder and not settings.database_url
+    if is_default and not (default_folder / "openmeet.db").exists():
+        raise SettingsRefused(
+            [
+                f"There is no database in {default_folder.absolute()}. Name the settings of your site with --settings FILE."
+            ]
+        )
 
 
 def mailbox_folder(settings: Settings) -> Path:

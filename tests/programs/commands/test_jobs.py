@@ -87,3 +87,11 @@ def test_unknown_job_is_refused_and_no_job_is_misuse(environment: dict[str, str]
     )
     assert openmeet(environment, "retry").returncode == 2
     assert openmeet(environment, "retry", "backfill", GONE, "--all").returncode == 2
+
+
+def test_command_without_settings_creates_no_database(tmp_path: Path) -> None:
+    """An empty database in the current folder would say that no job has failed."""
+    refused = FORK_SERVER.run("jobs", "list", environment={}, folder=tmp_path)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "Name the settings of your site with --settings FILE." in refused.stderr
+    assert list(tmp_path.iterdir()) == []
