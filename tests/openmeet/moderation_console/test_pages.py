@@ -47,6 +47,7 @@ async def test_a_report_leads_to_an_action_that_is_undone(site):
         assert "Pills" not in (await ben.get("/")).text
         assert "A moderator acted on it." in (await ben.get("/settings/safety")).text
         log = (await mo.get("/moderation/log")).text
+        assert "„No sales.“" in (await mo.get("/moderation/log", headers={"accept-language": "de"})).text
         (undo,) = {part.split('"')[0] for part in log.split('name="undo" value="')[1:]}
         assert (await mo.post("/moderation/log", data={"undo": undo})).status_code == 303
         assert (await mo.post("/moderation/log", data={"undo": undo})).status_code == 422
