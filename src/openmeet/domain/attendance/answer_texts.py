@@ -198,7 +198,8 @@ def _moved_sentence(bar_input: AnswerBarInput) -> str:
 def time_before_move(bar_input: AnswerBarInput) -> str:
     """Return the sentence with the event's start at the time when they answered."""
     starts_at = None if bar_input.rsvp is None else bar_input.rsvp.known_starts_at
-    return gettext("It was %(when)s.", when=time_and_place.start_label(replace(bar_input.event, starts_at=starts_at)))
+    before = replace(bar_input.event, starts_at=starts_at)
+    return gettext("It was %(when)s.", when=time_and_place.start_label(before, bar_input.now))
 
 
 def past_answer_sentence(rsvp: Attendance | None) -> str:
