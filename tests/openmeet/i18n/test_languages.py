@@ -1,5 +1,6 @@
 """A language is one file: pages, e-mails and the settings offer it, and each person reads their own language."""
 
+import re
 from typing import Any
 
 import pytest
@@ -18,7 +19,17 @@ from openmeet.outbox.emails import OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.i18n.conftest import AddLanguage
-from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session, event_by, person, sign_up, site_on
+from tests.openmeet.site_under_test import (
+    CODE_KEY,
+    ORIGIN,
+    Site,
+    api_session,
+    event_by,
+    person,
+    sign_up,
+    signed_in,
+    site_on,
+)
 
 # A few sentences of the site. All others stay English.
 _FRENCH = """
@@ -217,7 +228,10 @@ async def test_german_pages_and_mails(mailing: Mailing) -> None:
         await browser.post("/settings/profile", data={"display_name": "Ida", "language": "de"}, headers=ENGLISH)
         assert "Dein Profil ist gespeichert." in await _profile(browser, ENGLISH)
     async with mailing.site.db.transaction() as tx:
-        await event_hosting.cancel(tx, host, event.slug, reason="")
+        await event_hosting.cancel(tx, host, event.slug, reason="Zu wenige Leute")
+    async with signed_in(mailing.site, ana.user_id) as browser:
+        line = re.sub(r"<[^>]+>|\s+", " ", (await browser.get("/notifications")).text)
+    assert "Board games , Sa., 4. Juli, ist abgesagt: Zu wenige Leute." in " ".join(line.split())
     mailing.site.clock.turn(HOUR)
     found = await mailing.subjects()
     assert (found["ana@example.org"], found["ben@example.org"]) == (
