@@ -103,13 +103,16 @@ async def follow(
     A subscriber with a cursor before the window gets ``OutdatedCursor`` and starts at the beginning of the window. With
     a cursor of 0 (everything) it also starts there, without that message.
     """
-    if cursor is not None and cursor > live.buffer.head:
-        return StreamError(
-            "FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.buffer.head}."
-        )
     subscription = StreamSubscription(live.buffer.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
     try:
         if cursor is not None:
+            if cursor > live.buffer.head:
+                # The event may have been sent by another process, and this one has not read it yet.
+                head = await read_with_retry(lambda: queries.head(db))
+                if cursor > head:
+                    return StreamError(
+                        "FutureCursor", f"The cursor is ahead of this stream, whose last event is {head}."
+                    )
             last_expired = await read_with_retry(lambda: retention.last_expired_number(db, window_starts_at))
             if 0 < cursor < last_expired:
                 await send(_OUTDATED)

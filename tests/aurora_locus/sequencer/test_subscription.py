@@ -182,6 +182,24 @@ async def test_cursor_ahead_of_the_log_is_refused(db: Database, repositories: Re
     assert refusal.error == "FutureCursor"
 
 
+async def test_cursor_from_a_process_that_is_ahead_is_accepted(
+    db: Database, clock: HandClock, tmp_path: Path, ada: HostedRepository
+):
+    """A subscriber comes back to another process, which has not yet read the event that the first one sent."""
+    behind = await assemble(db, clock, tmp_path)
+    await ada.create("a")
+    sent = await head(db)
+    assert behind.live.buffer.head < sent
+    subscriber = Subscriber(behind, sent)
+    await asyncio.sleep(0.01)
+    assert not subscriber.task.done()
+    await ada.create("b")
+    behind.live.start_catch_up()
+    await subscriber.until(sent + 1)
+    assert subscriber.frames == [frame for _, frame in await frames_after(db, sent)]
+    await subscriber.end()
+
+
 async def test_cursor_at_the_head_replays_nothing(db: Database, repositories: Repositories, ada: HostedRepository):
     subscriber = Subscriber(repositories, await head(db))
     await asyncio.sleep(0.01)
