@@ -225,10 +225,10 @@ def _api(operation: ApiOperation) -> Route:
                     )
                 raise InvalidInput("", ApiReason.TAKES_NO_PARAMETERS, parameter=name[:50])
         if operation.method == "GET":
-            found = await operation.answer(request)
-            return found if operation.is_streamed else answer_unless_known(request, found)
+            response = await operation.answer(request)
+            return response if operation.is_streamed else answer_unless_known(request, response)
         answering = once(request, operation.answer) if operation.takes_key else operation.answer(request)
-        found = await respond_for_merged(request, answering)
-        return await operation.afterwards(request, found) if operation.afterwards else found
+        response = await respond_for_merged(request, answering)
+        return await operation.afterwards(request, response) if operation.afterwards else response
 
     return Route(operation.path, answer, methods=[operation.method])

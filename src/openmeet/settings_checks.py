@@ -18,36 +18,36 @@ _LEAST_WORKER_MEMORY: Final = 256 * 1024**2
 
 def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
     """Contradictory settings, one sentence each. ``sends_mail``: false for commands that send no mail."""
-    found = _server_url_contradictions(settings)
+    sentences = _server_url_contradictions(settings)
     if settings.map_tiles is not None and not settings.map_credit:
-        found.append(
+        sentences.append(
             f"{PREFIX}MAP_TILES needs {PREFIX}MAP_CREDIT: name the source of the map, as its licence requires."
         )
-    found += _geocoder_contradictions(settings)
-    found += _source_contradictions(settings)
+    sentences += _geocoder_contradictions(settings)
+    sentences += _source_contradictions(settings)
     if settings.time_zone not in available_timezones():
-        found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
-    found += _near_contradictions(settings)
-    found += _matrix_contradictions(settings)
-    found += _mail_contradictions(settings, sends_mail=sends_mail)
-    found += _blob_contradictions(settings)
+        sentences.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
+    sentences += _near_contradictions(settings)
+    sentences += _matrix_contradictions(settings)
+    sentences += _mail_contradictions(settings, sends_mail=sends_mail)
+    sentences += _blob_contradictions(settings)
     if not 0 <= settings.port <= 65_535:
-        found.append(f"{PREFIX}PORT must be between 0 and 65535.")
-    found += too_small(settings, PREFIX)
-    found += _worker_contradictions(settings)
-    found += [
+        sentences.append(f"{PREFIX}PORT must be between 0 and 65535.")
+    sentences += too_small(settings, PREFIX)
+    sentences += _worker_contradictions(settings)
+    sentences += [
         f"{PREFIX}{name.upper()} cannot be negative."
         for name in ("addresses_kept_days", "deleted_kept_days", "answers_kept_days", "chat_kept_days")
         if getattr(settings, name) < 0
     ]
     if not 0 < settings.chat_picture_bytes <= LARGEST_CHAT_PICTURE:
-        found.append(f"{PREFIX}CHAT_PICTURE_BYTES must be more than 0 and at most {LARGEST_CHAT_PICTURE}.")
-    found += _proxy_contradictions(settings)
-    return found
+        sentences.append(f"{PREFIX}CHAT_PICTURE_BYTES must be more than 0 and at most {LARGEST_CHAT_PICTURE}.")
+    sentences += _proxy_contradictions(settings)
+    return sentences
 
 
 def _server_url_contradictions(settings: Settings) -> list[str]:
-    found = []
+    sentences = []
     for name, value in (
         ("PUBLIC_URL", settings.public_url),
         ("PDS_URL", settings.pds_url),
@@ -56,12 +56,12 @@ def _server_url_contradictions(settings: Settings) -> list[str]:
     ):
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
-            found.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
-    return found
+            sentences.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
+    return sentences
 
 
 def _source_contradictions(settings: Settings) -> list[str]:
-    found = [
+    sentences = [
         f"{PREFIX}{name} must be ws(s)://host[:port] without a path: {url} is not."
         for name, urls in (
             ("FIREHOSE_URLS", settings.firehose_urls),
@@ -71,28 +71,30 @@ def _source_contradictions(settings: Settings) -> list[str]:
         for url in urls
         if not _is_stream(url, may_be_behind_a_proxy=name == "FIREHOSE_URLS")
     ]
-    found += [
+    sentences += [
         f"{PREFIX}LABELLERS must be DIDs of labellers, like did:plc:ar7c4by46qjdydhdevvrndac: {one} is not."
         for one in settings.labellers
         if not _is_did(one)
     ]
     both = sorted({url.partition("=")[0] for url in settings.firehose_urls} & set(settings.relay_urls))
     if both:
-        found.append(f"{PREFIX}FIREHOSE_URLS and {PREFIX}RELAY_URLS both name {both[0]}: it is a PDS or a relay.")
-    return found
+        sentences.append(f"{PREFIX}FIREHOSE_URLS and {PREFIX}RELAY_URLS both name {both[0]}: it is a PDS or a relay.")
+    return sentences
 
 
 def _mail_contradictions(settings: Settings, *, sends_mail: bool) -> list[str]:
-    found = []
+    sentences = []
     if settings.mail_url and settings.dev_mailbox:
-        found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
+        sentences.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
     if sends_mail and not settings.mail_url and not settings.dev_mailbox:
-        found.append(f"{PREFIX}MAIL_URL is not set: nobody could get a sign-in code. Set it, or {PREFIX}DEV_MAILBOX.")
-    return found
+        sentences.append(
+            f"{PREFIX}MAIL_URL is not set: nobody could get a sign-in code. Set it, or {PREFIX}DEV_MAILBOX."
+        )
+    return sentences
 
 
 def _worker_contradictions(settings: Settings) -> list[str]:
-    found = [
+    sentences = [
         f"{PREFIX}{name.upper()} must be more than 0."
         for name in (
             "worker_processes",
@@ -104,38 +106,38 @@ def _worker_contradictions(settings: Settings) -> list[str]:
         if getattr(settings, name) <= 0
     ]
     if settings.worker_memory < _LEAST_WORKER_MEMORY:
-        found.append(
+        sentences.append(
             f"{PREFIX}WORKER_MEMORY must be at least 256MiB: that is what the readers themselves and a picture take."
         )
-    return found
+    return sentences
 
 
 def _proxy_contradictions(settings: Settings) -> list[str]:
-    found = []
+    sentences = []
     if settings.trusted_proxy_hops < 0:
-        found.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
+        sentences.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
     if settings.proxies_name_tenant and not settings.trusted_proxy_hops:
-        found.append(
+        sentences.append(
             f"{PREFIX}PROXIES_NAME_TENANT is set and {PREFIX}TRUSTED_PROXY_HOPS is 0: anybody could name a community."
         )
-    return found
+    return sentences
 
 
 def _blob_contradictions(settings: Settings) -> list[str]:
     if not settings.blobs:
         return []
-    found = []
+    sentences = []
     try:
         named_in(settings.blobs)
     except ValueError as wrong:
-        found.append(f"{PREFIX}BLOBS {wrong}.")
+        sentences.append(f"{PREFIX}BLOBS {wrong}.")
     if settings.blobs_endpoint and not _is_origin(settings.blobs_endpoint, {"http", "https"}):
-        found.append(f"{PREFIX}BLOBS_ENDPOINT must be http(s)://host[:port] without a path.")
+        sentences.append(f"{PREFIX}BLOBS_ENDPOINT must be http(s)://host[:port] without a path.")
     if bool(settings.blobs_access_key_id) != bool(settings.blobs_secret_access_key):
-        found.append(
+        sentences.append(
             f"{PREFIX}BLOBS_ACCESS_KEY_ID and {PREFIX}BLOBS_SECRET_ACCESS_KEY belong together: set both or none."
         )
-    return found
+    return sentences
 
 
 def _is_did(text: str) -> bool:
@@ -166,12 +168,12 @@ def _matrix_contradictions(settings: Settings) -> list[str]:
         return []
     if not settings.matrix_url or not settings.matrix_server_name:
         return [f"{PREFIX}MATRIX_URL and {PREFIX}MATRIX_SERVER_NAME belong together: set both or neither."]
-    found = []
+    sentences = []
     if not _is_origin(settings.matrix_url, {"http", "https"}):
-        found.append(f"{PREFIX}MATRIX_URL must be http(s)://host[:port] without a path.")
+        sentences.append(f"{PREFIX}MATRIX_URL must be http(s)://host[:port] without a path.")
     if not re.fullmatch(r"[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?", settings.matrix_server_name):
-        found.append(f"{PREFIX}MATRIX_SERVER_NAME must be the name of a server, like example.org.")
-    return found
+        sentences.append(f"{PREFIX}MATRIX_SERVER_NAME must be the name of a server, like example.org.")
+    return sentences
 
 
 def _near_contradictions(settings: Settings) -> list[str]:
@@ -200,15 +202,15 @@ def _is_origin(url: str, schemes: set[str]) -> bool:
 
 def dangers(settings: Settings) -> dict[Danger, str]:
     """Dangerous options that are on, each with the setting that causes it."""
-    found = {}
+    settings_by_danger = {}
     if settings.dev_mode:
-        found[Danger.DEV_MODE] = f"{PREFIX}DEV_MODE"
+        settings_by_danger[Danger.DEV_MODE] = f"{PREFIX}DEV_MODE"
     if settings.dev_mailbox:
-        found[Danger.DEVELOPMENT_MAILBOX] = f"{PREFIX}DEV_MAILBOX"
+        settings_by_danger[Danger.DEVELOPMENT_MAILBOX] = f"{PREFIX}DEV_MAILBOX"
     if settings.allow_private_addresses:
-        found[Danger.NO_SSRF_PROTECTION] = f"{PREFIX}ALLOW_PRIVATE_ADDRESSES"
+        settings_by_danger[Danger.NO_SSRF_PROTECTION] = f"{PREFIX}ALLOW_PRIVATE_ADDRESSES"
     if is_own_machine(urlsplit(settings.plc_url).hostname or ""):
-        found[Danger.BUILT_IN_DIRECTORY] = f"{PREFIX}PLC_URL"
+        settings_by_danger[Danger.BUILT_IN_DIRECTORY] = f"{PREFIX}PLC_URL"
     if not settings.is_https:
-        found[Danger.PLAIN_HTTP] = f"{PREFIX}PUBLIC_URL"
-    return found
+        settings_by_danger[Danger.PLAIN_HTTP] = f"{PREFIX}PUBLIC_URL"
+    return settings_by_danger
