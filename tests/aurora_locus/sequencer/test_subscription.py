@@ -9,72 +9,16 @@ from typing import cast
 import pytest
 
 from at_protocol.sync import events
-from aurora_locus.repository import hosting
-from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import queries, retry, subscription
 from aurora_locus.sequencer.retention import last_expired_number, retire
-from aurora_locus.sequencer.subscription import StreamError, follow, parse_cursor
+from aurora_locus.sequencer.subscription import StreamError, parse_cursor
 from groundwork.clock import HOUR, HandClock, Instant
-from groundwork.database.transaction import Database, DatabaseUnavailable, Reader, Writer
+from groundwork.database.transaction import Database, DatabaseUnavailable, Reader
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import HostedRepository, frames_after, messages
+from tests.aurora_locus.hosted_repository import HostedRepository, frames_after
+from tests.aurora_locus.sequencer.subscriber import Subscriber
 from tests.timeouts import TIMEOUT_SECONDS
-
-
-class Subscriber:
-    """Receives and counts frames; can stop after some, or stop reading."""
-
-    def __init__(
-        self,
-        repositories: Repositories,
-        cursor: int | None = None,
-        *,
-        stop_after: int | None = None,
-        db: Database | None = None,
-        window_starts_at: int = 0,
-    ) -> None:
-        self.frames: list[bytes] = []
-        self.reads = asyncio.Event()
-        self.reads.set()
-        self._news = asyncio.Event()
-        self._stop_after = stop_after
-        live = repositories.live
-        self.task = asyncio.create_task(
-            follow(
-                db or repositories.db, live, cursor, "127.0.0.1", self._take, window_starts_at=Instant(window_starts_at)
-            )
-        )
-
-    async def _take(self, frame: bytes) -> None:
-        await self.reads.wait()
-        if self._stop_after is not None and len(self.frames) >= self._stop_after:
-            raise ConnectionResetError
-        self.frames.append(frame)
-        self._news.set()
-        await asyncio.sleep(0)
-
-    @property
-    def numbers(self) -> list[int]:
-        found = [events.read(frame) for frame in self.frames]
-        return [message.seq for message in found if isinstance(message, events.Sequenced)]
-
-    async def until(self, number: int) -> None:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while not self.numbers or self.numbers[-1] < number:
-                self._news.clear()
-                await self._news.wait()
-
-    async def has_begun(self) -> None:
-        """Wait for the first frame; the start of the window is decided by then."""
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            while not self.frames:
-                self._news.clear()
-                await self._news.wait()
-
-    async def end(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
 
 
 async def head(db: Database) -> int:
@@ -451,62 +395,3 @@ async def test_frames_from_reordered_callbacks_enter_the_ring_in_order(
     await subscriber.until(before + 5)
     assert subscriber.numbers == list(range(before + 1, before + 6))
     await subscriber.end()
-
-
-async def test_new_account_is_announced_in_order(db: Database, ada: HostedRepository):
-    kinds = [events.kind_of(message) for message in await messages(db, ada.did)]
-    assert kinds == ["#identity", "#account", "#commit", "#sync"]
-
-
-async def test_deactivation_and_reactivation_are_announced(
-    db: Database, repositories: Repositories, ada: HostedRepository
-):
-    """Deactivation sends one #account; reactivation sends account, identity, and sync with the current head."""
-    await ada.create("a")
-    before = len(await messages(db, ada.did))
-    await db.write(lambda w: hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED))
-    await db.write(lambda w: hosting.activate(w, repositories, ada.did, None))
-    gone, back, identity, sync = (await messages(db, ada.did))[before:]
-    assert isinstance(gone, events.AccountMessage)
-    assert (gone.active, gone.status) == (False, "deactivated")
-    assert isinstance(back, events.AccountMessage)
-    assert (back.active, back.status) == (True, None)
-    assert isinstance(identity, events.IdentityMessage)
-    assert isinstance(sync, events.SyncMessage)
-    assert sync.rev == (await repositories.head(ada.did)).rev
-
-
-async def test_deletion_removes_earlier_announcements(
-    db: Database, repositories: Repositories, ada: HostedRepository, ben: HostedRepository
-):
-    await ada.create("a")
-    await ben.create("b")
-    bens = len(await messages(db, ben.did))
-    await db.write(lambda w: hosting.remove(w, repositories, ada.did))
-    (left,) = await messages(db, ada.did)
-    assert isinstance(left, events.AccountMessage)
-    assert left.status == "deleted"
-    assert len(await messages(db, ben.did)) == bens
-    subscriber = Subscriber(repositories, 0)
-    await subscriber.until(await head(db))
-    assert subscriber.frames == [frame for _, frame in await frames_after(db)]
-    await subscriber.end()
-
-
-async def test_event_of_a_failed_transaction_is_not_sent(
-    db: Database, repositories: Repositories, ada: HostedRepository
-):
-    """The event of a failed transaction is not sent, and its number is given to the next event, so that numbers follow
-    the commits.
-    """
-    before = await head(db)
-
-    def fails(w: Writer) -> None:
-        hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED)
-        raise LookupError
-
-    with pytest.raises(LookupError):
-        await db.write(fails)
-    assert repositories.live.buffer.head == before
-    await ada.create("a")
-    assert [number for number, _ in await frames_after(db, before)] == [before + 1]
