@@ -4,11 +4,15 @@ import re
 
 import pytest
 
+from groundwork.clock import HandClock
 from openmeet.domain.events.venue_text import read_place
+from openmeet.domain.imports.events import parse_upload
+from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, Medium
 from openmeet.domain.places.gazetteer import Gazetteer
-from openmeet.domain.users.model import Caller
+from openmeet.domain.users.model import Caller, UserId
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, change_services, event_by, inputs_of, person, signed_in, site_on
+from tests.worker_pool import WORKERS
 
 
 @pytest.fixture
@@ -122,6 +126,38 @@ def test_a_line_is_split_into_fields(world: Gazetteer, line: str, said: tuple[st
         parts = (found.name, found.street, found.postal_code, found.locality, found.region, found.country)
         assert parts == said
     assert read_place(line, None).venue.name or found.locality
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        (r"Hall\, Some House", ("Hall, Some House", "")),
+        (r"Town library\, Berlin", ("Town library", "Berlin")),
+        (r"Hall\, Springfield", ("Hall", "Springfield")),
+        (r"Barn\, 99999 Kleinstdorf", ("Barn", "Kleinstdorf")),
+    ],
+)
+async def test_the_end_of_an_imported_place_is_a_town_only_if_it_is_known(
+    world: Gazetteer, clock: HandClock, location: str, said: tuple[str, str]
+) -> None:
+    """The same is true for a changed date of a series. A postal code shows that it is a town."""
+    lines = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        *("BEGIN:VEVENT", "UID:1", "SUMMARY:Choir", "DTSTART:20260701T160000Z", "RRULE:FREQ=WEEKLY;COUNT=3"),
+        *(f"LOCATION:{location}", "END:VEVENT"),
+        *("BEGIN:VEVENT", "UID:1", "SUMMARY:Concert", "RECURRENCE-ID:20260708T160000Z", "DTSTART:20260708T160000Z"),
+        *(f"LOCATION:{location}", "END:VEVENT"),
+        "END:VCALENDAR",
+    ]
+    content = "\r\n".join([*lines, ""]).encode()
+    upload = Import(
+        ImportId("1"), UserId("u"), ImportKind.EVENTS, Medium.ICS, "", "a.ics", content, {}, None, clock.now()
+    )
+    parsed = await parse_upload(WORKERS, upload, FileReading("Europe/Berlin", find_town=world.find))
+    (event,) = parsed.events
+    typed = [event.typed, *(one.typed for one in event.changes)]
+    assert [(one.venue_name, one.locality) for one in typed] == [said, said]
 
 
 async def test_a_changed_line_is_read_when_it_is_saved(site: Site, ana: Caller) -> None:

@@ -2,7 +2,7 @@
 imported before are skipped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Details
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.series_dates import set_date_status
-from openmeet.domain.events.values import Visibility
+from openmeet.domain.events.values import MAX_PLACE_PART, Visibility
 from openmeet.domain.imports import queries, updates
 from openmeet.domain.imports.calendar_file import continued, parse_calendar, rest_of
 from openmeet.domain.imports.duplicates import lookalikes
@@ -35,6 +35,7 @@ from openmeet.domain.imports.model import (
     ParsedImport,
 )
 from openmeet.domain.imports.reasons import ImportReason
+from openmeet.domain.places.model import PlaceMatch
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
@@ -57,7 +58,45 @@ async def parse_upload(workers: ChargedPool, upload: Import, reading: FileReadin
         work = partial(parse_page, upload.content, upload.source, zone)
     else:
         work = partial(parse_calendar, upload.content, zone, is_chosen=bool(chosen_zone), call_hosts=reading.call_hosts)
-    return await workers.run(partial(in_language, current().tag, work))
+    parsed: ParsedImport = await workers.run(partial(in_language, current().tag, work))
+    return (
+        parsed if upload.medium is Medium.PAGE or reading.find_town is None else _with_towns(parsed, reading.find_town)
+    )
+
+
+# Look-ups of one file. Most calendars have a handful of places.
+_MOST_TOWNS = 100
+
+
+def _with_towns(parsed: ParsedImport, find_town: Callable[[str], PlaceMatch]) -> ParsedImport:
+    """The events, except that ``Hall, Some House`` is a name again. The worker process has no list of places, so it took the
+    last part for the town.
+    """
+    submissions = [typed for event in parsed.events for typed in (event.typed, *(one.typed for one in event.changes))]
+    named = dict.fromkeys(typed.locality for typed in submissions if _has_guessed_town(typed))
+    towns = {name: find_town(name) for name in list(named)[:_MOST_TOWNS]}
+    unknown = {name for name, found in towns.items() if found.place is None and not found.choices}
+
+    def corrected(typed: Submission) -> Submission:
+        if not _has_guessed_town(typed) or typed.locality not in unknown:
+            return typed
+        return replace(typed, venue_name=f"{typed.venue_name}, {typed.locality}"[:MAX_PLACE_PART], locality="")
+
+    events = [
+        replace(
+            event,
+            typed=corrected(event.typed),
+            changes=tuple(replace(one, typed=corrected(one.typed)) for one in event.changes),
+        )
+        for event in parsed.events
+    ]
+    return replace(parsed, events=tuple(events))
+
+
+def _has_guessed_town(typed: Submission) -> bool:
+    """Whether the place has a name and a town and nothing else, such as a postal code, that shows that it is a town."""
+    others = (typed.street, typed.postal_code, typed.region, typed.country)
+    return bool(typed.venue_name and typed.locality) and not any(others)
 
 
 async def matches(

@@ -8,6 +8,7 @@ from typing import Any, NewType
 from groundwork.clock import DAY, Instant
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.rules import Submission
+from openmeet.domain.events.venue_text import FindPlace
 from openmeet.domain.users.model import UserId
 
 ImportId = NewType("ImportId", str)
@@ -40,10 +41,13 @@ class Medium(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """Settings for parsing a user's files: the zone of times without one, and the call servers of this installation."""
+    """Settings for parsing a user's files: the zone of times without one, and the call servers of this installation.
+    ``find_town`` looks up a name in the list of places; None if there is no list.
+    """
 
     zone: str
     call_hosts: tuple[str, ...] = ()
+    find_town: FindPlace = None
 
 
 @dataclass(frozen=True, slots=True)

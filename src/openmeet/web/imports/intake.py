@@ -53,7 +53,9 @@ async def receive_import(
 async def reading_of(request: Request, reader: Reader, caller: Caller) -> FileReading:
     """The parser settings for this caller's files."""
     hosts = tuple(host.lower() for host in services(request).settings.call_hosts)
-    return FileReading(await zone_of(request, reader, caller.user_id), hosts)
+    places = services(request).places
+    find_town = places.find if places is not None and places.is_built else None
+    return FileReading(await zone_of(request, reader, caller.user_id), hosts, find_town)
 
 
 async def _fetch(request: Request, url: str) -> tuple[bytes, Medium]:
