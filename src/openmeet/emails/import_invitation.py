@@ -1,5 +1,6 @@
 """The only e-mail that a person on an imported guest list gets, with the text that the host has previewed."""
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.signing_key import SigningKey
@@ -10,13 +11,11 @@ from openmeet.domain.imports.people import find_invitation, token_of
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id
-from openmeet.emails.notifications.texts import short_day_label
+from openmeet.emails.notifications.texts import short_day_label, when_label
 from openmeet.emails.render import subject_line
-from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import email_suppressions, emails
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
-from openmeet.recurrence.wall_time import local_of
 
 
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
@@ -38,6 +37,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
             if await email_suppressions.declined_among(reader, key, person.target, [person.email]):
                 return None
+            now = reader.now
             is_leaving = await erasure_requests.find(reader, person.invited_by) is not None
         if person.stage is not ContactStage.INVITED or host is None or is_leaving:
             return None
@@ -45,7 +45,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
         return OutgoingEmail(
             person.email,
             subject_of(host.display_name, event, group),
-            text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")
+            text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}", now)
             + "\n"
             + emails.opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
             # Declining also opts out of all further e-mails of this kind.
@@ -62,11 +62,11 @@ def subject_of(host: str, event: Event | None, group: Group | None) -> str:
     return subject_line(fact, title_of(event, group), "" if event is None else short_day_label(event))
 
 
-def text_of(host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str) -> str:
+def text_of(
+    host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str, now: Instant
+) -> str:
     """The text that the host previewed, with this person's link and an opt-out line below it."""
-    when = ""
-    if event is not None and event.starts_at is not None:
-        when = f"{formatting.span(local_of(event.starts_at, event.time_zone), None)} ({event.time_zone})\n"
+    when = "" if event is None or event.starts_at is None else f"{when_label(event, now)}\n"
     message_block = f"\n{message}\n" if message else ""
     name, title = host or unnamed(), title_of(event, group)
     if group is not None and event is None:

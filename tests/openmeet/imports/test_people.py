@@ -228,6 +228,9 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         assert h1_of(page.text) == "Invite your list"
         preview = await host.post(listed.headers["location"], data={"act": "preview", "message": "We have moved."})
         assert "We have moved." in preview.text
+        # The date as in other e-mails: without the year and the name of the zone.
+        assert "Saturday 4 July, 18:00–20:00, Berlin time" in preview.text
+        assert "Europe/Berlin)" not in preview.text
         expected = re.search(r'name="expected" value="(\d+)"', preview.text)
         assert expected is not None
         sent = await host.post(

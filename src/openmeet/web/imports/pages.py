@@ -313,6 +313,7 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
         names, named = await queries.named_contacts(reader, target.what, target.id, SHOWN_ROWS)
         event = await event_by_id(reader, EventId(target.id)) if target.what is ImportKind.GUESTS else None
         group = await group_by_id(reader, GroupId(target.id)) if target.what is ImportKind.MEMBERS else None
+        now = reader.now
     link = f"{settings.public_url}/arrivals/…"
     context = {
         "typed": form_state,
@@ -323,7 +324,9 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
         "count": counts.get(ContactStage.KEPT, 0),
         "counts": {stage.value: counts.get(stage, 0) for stage in ContactStage},
         "subject": subject_of(caller.display_name, event, group),
-        "letter": text_of(caller.display_name, event, group, form_state.value("message"), settings.site_name, link),
+        "letter": text_of(
+            caller.display_name, event, group, form_state.value("message"), settings.site_name, link, now
+        ),
     }
     return page(request, "imports/list.html", context, status=status)
 
