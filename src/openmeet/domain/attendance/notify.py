@@ -146,8 +146,10 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
     if before.exact_place != event.exact_place:
         # Every recipient can read the stored payload. The e-mail and the page add the exact place for those who may
         # know it.
-        was, now = ", ".join(before.place.lines), ", ".join(event.place.lines)
-        payload = structs.replace(payload, **({"is_near": True} if was == now else {"was_at": was, "is_at": now}))
+        (was_at, was_in), (is_at, is_in) = before.place.line_and_country, event.place.line_and_country
+        if (was_at, was_in) == (is_at, is_in):
+            return structs.replace(payload, is_near=True)
+        payload = structs.replace(payload, was_at=was_at, was_in=was_in, is_at=is_at, is_in=is_in)
     return payload
 
 

@@ -1,11 +1,11 @@
 """Values that make up an event's content, and their limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from openmeet.domain.events.vocabulary import AccessFeature
-from openmeet.i18n.names import name_of
+from openmeet.i18n.names import known_code, name_of
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 20_000
@@ -130,6 +130,18 @@ class Venue:
         town = " ".join(part for part in (self.postal_code, self.locality) if part)
         last = ", ".join(part for part in (self.region, name_of(self.country)) if part)
         return tuple(line for line in (self.name, self.street, town, last) if line)
+
+    @property
+    def line_and_country(self) -> tuple[str, str]:
+        """The place in one line without its country, and the country: its code, if known, which is the same in every
+        language. ``in_one_line`` joins them.
+        """
+        return ", ".join(replace(self, country="").lines), known_code(self.country) or self.country
+
+
+def in_one_line(line: str, country: str) -> str:
+    """The place of ``Venue.line_and_country``, in the current language."""
+    return ", ".join(part for part in (line, name_of(country)) if part)
 
 
 NOWHERE = Venue()

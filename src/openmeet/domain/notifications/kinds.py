@@ -57,7 +57,8 @@ class DatesChanged(Payload, frozen=True):
     """The changes that an action made to a date, and to others of its series.
 
     ``started`` and ``starts``: old and new start of a moved date; a new date has only ``starts``. ``was_at`` and
-    ``is_at``: old and new place as text, empty for none; either both are set or neither. ``is_near``: the exact place
+    ``is_at``: old and new place as text, empty for none; either both are set or neither. ``was_in`` and ``is_in``: their
+    countries, as codes if known, because each recipient reads the country in their own language. ``is_near``: the exact place
     changed, in a text that not everybody may read. ``parts``: names of the other changed fields, and ``end``. ``more``:
     number of further dates. ``others``: their next starts (the new ones if moved). ``others_moved``: whether each of
     them was moved. ``repeats``: the new recurrence, if it changed. ``reason``: why a series is paused. ``is_going``:
@@ -68,6 +69,8 @@ class DatesChanged(Payload, frozen=True):
     starts: When | None = None
     was_at: str | None = None
     is_at: str | None = None
+    was_in: str = ""
+    is_in: str = ""
     is_near: bool = False
     parts: tuple[str, ...] = ()
     more: int = 0
@@ -240,9 +243,9 @@ def _net_change(payloads: Sequence[DatesChanged]) -> Sequence[DatesChanged]:
     """Merge into one change, from the time and place last announced to the present ones."""
     (last,) = _newest_dates(payloads)
     started = next((one.started for one in payloads if one.started is not None), None)
-    was_at = next((one.was_at for one in payloads if one.was_at is not None), None)
+    moved = next((one for one in payloads if one.was_at is not None), last)
     is_near = any(one.is_near for one in payloads)
-    return [msgspec.structs.replace(last, started=started, was_at=was_at, is_near=is_near)]
+    return [msgspec.structs.replace(last, started=started, was_at=moved.was_at, was_in=moved.was_in, is_near=is_near)]
 
 
 def _is_move(payload: DatesChanged) -> bool:

@@ -162,7 +162,7 @@ def is_retimed(payload: DatesChanged, event: Event) -> bool:
 
 def is_elsewhere(payload: DatesChanged, event: Event) -> bool:
     """Whether the place differs from the one before the change."""
-    return payload.was_at is not None and payload.was_at != ", ".join(event.place.lines)
+    return payload.was_at is not None and (payload.was_at, payload.was_in) != event.place.line_and_country
 
 
 def _if_moved(payload: DatesChanged, present: Present) -> bool:

@@ -18,6 +18,7 @@ from groundwork.clock import Instant
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import in_one_line
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
 from openmeet.domain.notifications.model import RecurrenceSummary, When
@@ -116,7 +117,8 @@ def _changes(payload: DatesChanged, event: Event, now: Instant) -> tuple[Change,
     if conditions.is_elsewhere(payload, event):
         place = ", ".join(event.place.lines)
         nowhere = gettext("No place")
-        changes.append(Change(gettext("Where"), payload.was_at or nowhere, place or nowhere, is_place=True))
+        was = in_one_line(payload.was_at or "", payload.was_in)
+        changes.append(Change(gettext("Where"), was or nowhere, place or nowhere, is_place=True))
     return tuple(changes)
 
 
@@ -175,6 +177,7 @@ def _template_context(
         "title": title,
         "event": event,
         "starts": starts,
+        "new_place": in_one_line(payload.is_at or "", payload.is_in) if isinstance(payload, DatesChanged) else "",
         "place": "" if event is None else ", ".join(event.place.lines),
         "mine": own_rsvp,
         "offered_until": offered_until,
