@@ -375,3 +375,25 @@ async def test_a_held_place_counts_as_taken_but_not_as_going(site, ana, ben) -> 
             await attendance.answer(tx, who, slug, RsvpReply(reply))
     shown = (await ben.get(path)).text
     assert re.search(r'<span class="hint">([^<]+)</span>', shown[shown.index(f'href="{first}"') :])[1] == "1 place left"
+
+
+async def test_the_first_part_of_a_split_series_leads_to_the_next(ana, ben) -> None:
+    """It has no new dates to add, so its page says where the series goes on, and that the answers go on there."""
+    path = await made(ana)
+    await ben.post(f"{path}/answer", data={"reply": "going"})
+    assert "We’ll add new dates for you." in (await ben.get(path)).text
+    shown = (await ana.get(f"{path}/edit", params={"date": SECOND})).text
+    typed = inputs_of(shown) | {"title": "Late practice", "repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never"}
+    reach = await ana.post(f"{path}/edit", data=typed)
+    saved = await ana.post(f"{path}/edit", data=inputs_of(reach.text) | {"scope": "following"})
+    assert saved.status_code == 303, saved.text
+    page = (await ben.get(path)).text
+    assert "We’ll add new dates for you." not in page
+    assert re.search(r'After that, it goes on as <a href="/series/[^"]+">Late practice</a>\.', page)
+    assert "We’ll add its new dates for you." in page
+    assert "Don’t add new dates" not in page
+    next_part = re.search(r'it goes on as <a href="([^"]+)"', page)
+    assert next_part is not None
+    page = (await ben.get(next_part[1])).text
+    assert "We’ll add new dates for you." in page
+    assert "Don’t add new dates" in page

@@ -120,6 +120,16 @@ async def store_window(
     return made
 
 
+async def has_dates_to_store(reader: Reader, series: Series) -> bool:
+    """Whether the rule has dates after the last stored one, which are added as time passes."""
+    rule = series.timing.pattern.rule
+    if rule is not None and rule.count is None and rule.until is None:
+        return True
+    last = expansion.last_of(series.timing.pattern)
+    row = await reader.fetch_one("select max(original_date) as last from events where series_id = :id", id=series.id)
+    return last is not None and (row is None or row["last"] is None or original_text(last.original) > row["last"])
+
+
 def earliest_name(series: Series, now: Instant) -> str:
     """The first name to look at. Names are wall-clock times, which differ from UTC by less than two days."""
     return original_text(local_of(now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))

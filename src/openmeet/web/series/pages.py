@@ -27,7 +27,16 @@ from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
-from openmeet.domain.series import actions, agenda, date_queries, follower_queries, ownership, queries, splits
+from openmeet.domain.series import (
+    actions,
+    agenda,
+    date_queries,
+    follower_queries,
+    materialize,
+    ownership,
+    queries,
+    splits,
+)
 from openmeet.domain.series import (
     undo as undoing,
 )
@@ -208,9 +217,15 @@ async def _hosting_context(reader: Reader, series: Series, viewer: UserId | None
 async def _halves_context(reader: Reader, series: Series, viewer: UserId | None) -> dict[str, object]:
     """The series from which this one was split, and the series that were split from it."""
     split = None if series.split_from is None else await queries.by_id(reader, series.split_from)
+    behind = await splits.visible_continuations(reader, series, viewer)
+    standing = (
+        [] if viewer is None else [await follower_queries.standing_rsvp_of(reader, one.id, viewer) for one in behind]
+    )
     return {
         "origin": await splits.visible_part(reader, series, split, viewer),
-        "behind": await splits.visible_continuations(reader, series, viewer),
+        "behind": behind,
+        "adds_dates": await materialize.has_dates_to_store(reader, series),
+        "goes_on_for_me": any(standing),
     }
 
 
