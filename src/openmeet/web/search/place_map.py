@@ -63,7 +63,10 @@ def of_event(request: Request, event: Event, place: Venue) -> PlaceMap | None:
             return None
         drawing = _overview(gazetteer, view, position)
     name = (place.name or place.locality)[:MAX_QUERY]
-    near = f"{name} {AT}{position.latitude:.5f},{position.longitude:.5f}".strip()
+    # The position of a town was looked up here. It is no part of the event.
+    near = (
+        place.locality if position.is_town else f"{name} {AT}{position.latitude:.5f},{position.longitude:.5f}".strip()
+    )
     return PlaceMap(
         drawing,
         "/?" + urlencode({"near": near, "within": str(_NEARBY_KM), "view": "map"}),
