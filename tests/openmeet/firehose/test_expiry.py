@@ -1,11 +1,14 @@
 """A repository that no community refers to is no longer followed. Known and recently seen ones stay."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from groundwork.clock import DAY
-from groundwork.database.transaction import Database
-from openmeet.network.firehose import sources
+from groundwork.database.transaction import Database, Reader
+from openmeet.network.firehose import expiry, sources
 from openmeet.network.firehose.expiry import KEPT_FOR, expire
+from openmeet.network.records.repository_state import referred_to
 from tests.databases import MakeDatabase
 from tests.openmeet.firehose.conftest import TENANT, Bench
 from tests.openmeet.ingestion.network import deleted, did, event
@@ -46,6 +49,29 @@ async def test_only_referenced_repositories_stay_followed(bench: Bench, communit
     assert await expire(bench.db, [community], known) == 3
     assert await followed(bench) == {did(1)}
     assert known.followed | set(known.dids) == {did(1)}, "the running consumer has the change"
+
+
+async def test_an_author_seen_meanwhile_stays(bench: Bench, community: Database, monkeypatch: pytest.MonkeyPatch):
+    """Authors 3 and 4 write after the page of candidates was read, before they are deleted."""
+    async with bench.db.transaction() as tx:
+        await sources.add(tx, [("other", "did", did(4))])
+    async with bench.db.reader() as reader:
+        known = await sources.load(reader)
+    bench.clock.turn(KEPT_FOR + DAY)
+
+    async def write_and_read(reader: Reader, dids: Sequence[str]) -> set[str]:
+        async with bench.db.transaction() as tx:
+            await tx.execute(
+                "update verified_repositories set updated_at = :now where did = :did", now=tx.now, did=did(3)
+            )
+            await sources.note_seen(tx, ["other"], [did(4)])
+        return await referred_to(reader, dids)
+
+    monkeypatch.setattr(expiry, "referred_to", write_and_read)
+    assert await expire(bench.db, [community], known) == 2
+    assert await followed(bench) == {did(number) for number in (1, 3, 4)}
+    assert (known.followed, set(known.dids)) == ({did(1), did(3)}, {did(1), did(4)})
+    assert known.tenants_for(did(4), "") == {"other"}, "the other tenant has not seen the author"
 
 
 async def test_a_reference_in_any_community_is_enough(bench: Bench, community: Database, make_sqlite: MakeDatabase):

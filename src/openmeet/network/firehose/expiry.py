@@ -8,7 +8,7 @@ may refer to any DID.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader
@@ -27,6 +27,12 @@ _PAGE_OF = """
     union
     select value as did from interests where kind = 'did' and seen_at < :before and value > :after
      order by did limit :limit
+"""
+_EXPIRE_REPOSITORIES = """
+    delete from verified_repositories where did in :dids and updated_at < :before returning did
+"""
+_EXPIRE_INTERESTS = """
+    delete from interests where kind = 'did' and value in :dids and seen_at < :before returning tenant, value as did
 """
 
 
@@ -57,16 +63,12 @@ async def expire(installation: Database, communities: Sequence[Database], intere
                 referred |= await referred_to(reader, page)
         unreferred = [did for did in page if did not in referred]
         if unreferred:
+            # Only what has not been seen since the page was read.
             async with installation.transaction() as tx:
-                await tx.execute(
-                    "delete from verified_repositories where did in :dids and updated_at < :before",
-                    dids=unreferred,
-                    before=before,
-                )
-                await tx.execute("delete from interests where kind = 'did' and value in :dids", dids=unreferred)
-            interests.followed.difference_update(unreferred)
-            interests.dids = {did: tenants for did, tenants in interests.dids.items() if did not in set(unreferred)}
-            expired += len(unreferred)
+                repositories = await tx.fetch(_EXPIRE_REPOSITORIES, dids=unreferred, before=before)
+                pairs = await tx.fetch(_EXPIRE_INTERESTS, dids=unreferred, before=before)
+            _forget(interests, {row["did"] for row in repositories}, {(row["tenant"], row["did"]) for row in pairs})
+            expired += len({row["did"] for row in (*repositories, *pairs)})
         if len(page) < PAGE:
             break
         after = page[-1]
@@ -77,3 +79,12 @@ async def expire(installation: Database, communities: Sequence[Database], intere
 
 async def _page(reader: Reader, before: Instant, after: str) -> list[str]:
     return [row["did"] for row in await reader.fetch(_PAGE_OF, before=before, after=after, limit=PAGE)]
+
+
+def _forget(interests: Interests, repositories: Collection[str], pairs: Collection[tuple[str, str]]) -> None:
+    """Apply what has expired to the interests in memory. ``pairs``: interests, each a pair of tenant and DID."""
+    interests.followed.difference_update(repositories)
+    left = {
+        did: frozenset(one for one in tenants if (one, did) not in pairs) for did, tenants in interests.dids.items()
+    }
+    interests.dids = {did: tenants for did, tenants in left.items() if tenants}
