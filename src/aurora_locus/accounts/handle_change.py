@@ -22,7 +22,8 @@ def _ignore(_w: Writer, _before: str, _after: str) -> None:
 
 
 async def rename(registry: Registry, did: Did, new_handle: str, note: Note = _ignore) -> None:
-    """Give the account this handle. If it already has the handle, only announce it again.
+    """Give the account this handle. If it already has the handle, only announce it again. The network does not learn of
+    an account that was never announced.
 
     Raises InvalidInput and Refused with the error names of the Lexicons (``identity.handles``), and Conflict if two
     changes race.
@@ -63,7 +64,8 @@ async def _store(
         if operation is not None:
             plc_updates.mark_applied(w, did, operation)
         note(w, account.handle, handle)
-        log.append_identity(w, registry.repositories.live, did, handle)
+        if queries.waiting(w, did) is None:
+            log.append_identity(w, registry.repositories.live, did, handle)
 
     try:
         await registry.db.write(work)

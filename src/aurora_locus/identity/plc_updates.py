@@ -48,7 +48,7 @@ _SENT = "select cid, operation from plc_operations where did = :did and state = 
 _END_SENT = "update plc_operations set state = 'ending' where did = :did and cid = :cid and state = 'sent'"
 _FORGET_APPLIED = "delete from plc_operations where did = :did and state in ('sent', 'abandoned')"
 _AS_HERE = """
-    select a.handle, k.did_key
+    select a.handle, a.awaits, k.did_key
       from accounts a join signing_keys k on k.did = a.did and k.state = 'current'
      where a.did = :did
 """
@@ -192,7 +192,7 @@ def _abandon(w: Writer, live: LiveEvents, did: Did, operation: PlcOperation) -> 
     if w.execute(_ABANDON, did=did, cid=str(plc_operation.cid_of(operation))) != 1 or operation.prev is None:
         return
     row = w.fetch_one(_AS_HERE, did=did)
-    if row is not None:
+    if row is not None and row["awaits"] is None:
         # The network may have cached the document with the other handle, and would keep it for a day.
         events.append_identity(w, live, did, Handle(row["handle"]))
 

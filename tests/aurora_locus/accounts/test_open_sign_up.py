@@ -9,6 +9,7 @@ import pytest
 
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
+from at_protocol.syntax.handle import parse_handle
 from aurora_locus.accounts import creation, deletion, email_confirmation, own_identity
 from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CreatedAccount
 from aurora_locus.accounts.registry import Registry
@@ -96,6 +97,29 @@ async def test_takedown_does_not_announce_an_unconfirmed_account(
     assert await deployment.announced(made.did) == []
     await decide(deployment, account(ana), takedown=False)
     assert await deployment.announced(made.did) == ["account active", "identity ana.test", "sync"]
+
+
+async def test_new_handle_does_not_announce_an_unconfirmed_account(
+    deployment: Deployment, public_registry: Registry
+) -> None:
+    """The directory has the new handle at once; the network learns it with the account. The same holds for a change
+    that a crash has interrupted.
+    """
+    made = await creation.create(public_registry, WISH)
+    ana = session_of(deployment, made)
+    assert (await ana.post(f"{IDENTITY}.updateHandle", {"handle": "anna.test"})).status_code == 200
+    assert (await deployment.directory.log(made.did))[-1]["alsoKnownAs"] == ["at://anna.test"]
+    registry = deployment.pds.registry
+    operation = await plc_updates.new_handle(
+        registry.directory, registry.rotation_key, made.did, parse_handle("annabel.test")
+    )
+    assert operation is not None
+    await plc_updates.intend(registry.db, made.did, operation)
+    await registry.directory.submit(made.did, operation)
+    assert await plc_updates.repair(registry.plc, await plc_updates.unfinished(registry.db, patience=0)) == 0
+    assert await deployment.announced(made.did) == []
+    await deployment.db.write(lambda w: email_confirmation.show(w, public_registry.repositories, made.did))
+    assert await deployment.announced(made.did) == ["account active", "identity anna.test", "sync"]
 
 
 async def test_unconfirmed_account_is_removed_with_its_identity(
