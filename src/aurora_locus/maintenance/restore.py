@@ -2,7 +2,8 @@
 
 An interrupted restore leaves nothing that a server would start with, and can simply be run again. Sequence numbers
 continue far above those of the backup, so that none is assigned twice (invariant 2). Every active repository gets a new
-commit, announced as ``#sync``, because consumers may have seen commits that the backup does not have.
+commit, announced as ``#sync``, because consumers may have seen commits that the backup does not have. Accounts that were
+never announced remain so.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
+from aurora_locus.accounts import queries
 from aurora_locus.blobs.uploads import BlobService, UploadLimits, object_name
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
@@ -21,7 +23,7 @@ from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.maintenance.manifest import PACKAGE, ROTATION_KEY, SCHEMA, SEALING_KEYS, SESSION_SECRET, Manifest
 from aurora_locus.maintenance.vault import Vault
 from aurora_locus.maintenance.verification import blob_digests, load_database, total
-from aurora_locus.repository import reader
+from aurora_locus.repository import hosting, reader
 from aurora_locus.repository.commit import recommit
 from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.repositories import Repositories, open_repositories
@@ -224,32 +226,44 @@ async def _blob_pages(db: Database) -> AsyncIterator[list[tuple[str, int]]]:
 async def _announce(
     db: Database, target: RestoreTarget, sealer: Sealer, clock: Clock, first: int, progress: Progress
 ) -> int:
-    """Continue with sequence numbers far above those of the backup, and announce the current state of every repository."""
+    """Continue with sequence numbers far above those of the backup, and announce the current state of every repository.
+    Return how many were announced.
+    """
     await db.write(lambda w: log.continue_at(w, first))
     live = await open_live(db)
     blobs = BlobService(db, target.store, UploadLimits())
     repositories = await open_repositories(db, live, SigningKeys(db, sealer), blobs, clock, clock_id=0)
     number = await reader.count_repositories(db)
-    done = 0
+    done = announced = 0
     at, last = Instant(-1), ""
     try:
         while page := await reader.heads_after(db, at, last, _AT_ONCE):
-            await asyncio.gather(*(_announce_one(repositories, head) for _, head in page))
+            announced += sum(await asyncio.gather(*(_announce_one(repositories, head) for _, head in page)))
             done += len(page)
             progress("repositories", done, number)
             at, last = page[-1][0], page[-1][1].did
     finally:
         await repositories.close()
-    return done
+    return announced
 
 
-async def _announce_one(repositories: Repositories, present: Head) -> None:
+async def _announce_one(repositories: Repositories, present: Head) -> bool:
+    """Announce a repository. Return False if its account was never announced, and is not announced now."""
+    db, did = repositories.db, present.did
     if present.status is HostingStatus.ACTIVE:
-        await recommit(repositories, present.did, as_sync=True)
-        return
+        if present.is_frozen:
+            # The account is in the last step of a move, which refuses commits.
+            await db.write(lambda w: hosting.set_frozen(w, repositories, did, is_frozen=False))
+        await recommit(repositories, did, as_sync=True)
+        if present.is_frozen:
+            await db.write(lambda w: hosting.set_frozen(w, repositories, did, is_frozen=True))
+        return True
 
-    def announce(w: Writer) -> None:
+    def announce(w: Writer) -> bool:
+        if queries.waiting(w, did) is not None:
+            return False
         # The account may have been reactivated after the backup, so announce its status.
-        log.append_account(w, repositories.live, present.did, present.status.value)
+        log.append_account(w, repositories.live, did, present.status.value)
+        return True
 
-    await repositories.db.write(announce)
+    return await db.write(announce)

@@ -7,6 +7,9 @@ import pytest
 
 from at_protocol.sync import events, verify
 from at_protocol.sync.events import AccountMessage, CommitMessage, SyncMessage
+from at_protocol.syntax.handle import parse_handle
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import backup, history, integrity, restore
@@ -18,7 +21,7 @@ from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer.live import open_live
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.open_ import open_database
-from groundwork.database.transaction import Database, Engine
+from groundwork.database.transaction import Database, Engine, Writer
 from groundwork.errors import Refused
 from groundwork.sealing import Sealer
 from tests.aurora_locus.blobs.uploading import refer, send
@@ -74,6 +77,39 @@ async def test_restored_data_is_complete_and_writable(
     async with there.reader() as found:
         (row,) = await history.newest(found)
     assert (row.state, row.reason) == ("failed", "restored from it")
+    await there.close()
+
+
+async def test_announcements_of_a_restore(
+    repositories: Repositories,
+    ada: HostedRepository,
+    ben: HostedRepository,
+    db: Database,
+    place: Place,
+    clock: HandClock,
+    tmp_path: Path,
+):
+    """An account that was never announced remains so. One in the last step of a move gets its ``#sync``, and still
+    accepts no writes.
+    """
+
+    def leave_unconfirmed(w: Writer) -> None:
+        queries.insert(w, ben.did, parse_handle("ben.test"), email="ben@example.org", password_hash=None)
+        queries.set_awaiting(w, ben.did, Awaits.CONFIRMATION, w.now)
+        hosting.set_unannounced_status(w, repositories, ben.did, HostingStatus.DEACTIVATED)
+
+    await db.write(leave_unconfirmed)
+    await db.write(lambda w: hosting.set_frozen(w, repositories, ada.did, is_frozen=True))
+    vault = vault_in(tmp_path / "vault")
+    await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
+
+    result = await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock)
+
+    there, restored = await reopen(place.other, clock, tmp_path)
+    announced = [events.read(frame) for _, frame in await frames_after(there, result.first_number - 1)]
+    assert [(type(message), message.did) for message in announced] == [(SyncMessage, ada.did)]
+    assert result.announced == 1
+    assert (await restored.head(ada.did)).is_frozen
     await there.close()
 
 
