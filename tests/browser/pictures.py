@@ -3,7 +3,6 @@
 Town, day and faces are the same each time, so that a second run writes the same pictures if nothing has changed.
 """
 
-import asyncio
 import io
 import random
 import tempfile
@@ -27,6 +26,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import UserId
 from programs.demo.fill import fill
 from programs.demo.pictures import TownPictures
+from programs.running import run_command
 from tests.browser.browsers import DESK, PHONE, Deployment, chromium, context, deployment
 from tests.worker_pool import POOL
 
@@ -39,11 +39,11 @@ _PERSON: Final = """
     select m.user_id as id from chat_messages m join chat_rooms r on r.id = m.room_id
      where r.event_id is not null and m.user_id is not null group by m.user_id order by count(*) desc, m.user_id limit 1
 """
-# The single event at a venue that most people attend within the week.
+# The single event in English, like the README, at a venue that most people attend within the week.
 _EVENT: Final = """
     select e.slug from events e join attendances a on a.event_id = e.id and a.status = 'attending'
      where e.visibility = 'public' and e.status = 'scheduled' and e.series_id is null and e.mode = 'in_person'
-       and e.starts_at between :now and :now + 7 * 86400 * 1000000
+       and e.starts_at between :now and :now + 7 * 86400 * 1000000 and e.extra like '%"languages":["en"]%'
      group by e.id order by count(*) desc, e.id limit 1
 """
 # Sharp on a high-resolution screen, and still small enough for a repository.
@@ -80,7 +80,9 @@ async def take(folder: Path) -> None:
     """Write the pictures as WebP. Raises ValueError if one is too large."""
     async with _town() as town, chromium() as browser:
         for picture in PICTURES:
-            (folder / f"{picture.name}.webp").write_bytes(await _shot(browser, town, picture))
+            file = folder / f"{picture.name}.webp"
+            file.write_bytes(await _shot(browser, town, picture))
+            print(f"Wrote {file.name}, {file.stat().st_size // 1000} kB.", flush=True)
 
 
 @asynccontextmanager
@@ -149,4 +151,5 @@ async def _session(town: Deployment) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(take(FOLDER))
+    print("Filling the demo town (about ten seconds) …", flush=True)
+    run_command(lambda: take(FOLDER))
