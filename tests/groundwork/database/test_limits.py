@@ -177,7 +177,9 @@ async def test_a_timeout_swallowed_inside_the_block_still_rolls_back(db):
     assert await rows(db) == []
 
 
-async def test_cancelled_caller_does_not_cancel_a_commit(db):
+async def test_cancelled_caller_does_not_cancel_a_commit(make_database):
+    db = await make_database()
+    await db.write(lambda writer: writer.execute("create table t (a bigint primary key)"))
     durable = asyncio.Event()
 
     async def run() -> None:
