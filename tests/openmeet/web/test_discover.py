@@ -11,7 +11,7 @@ from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 
 async def test_the_next_step_of_an_empty_search_finds_something(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """The page suggests the smallest change that helps: a wider circle, then any day, then no filters."""
+    """The page suggests the smallest change that helps: a wider circle, then any day, then every place or no filters."""
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -22,7 +22,7 @@ async def test_the_next_step_of_an_empty_search_finds_something(make_sqlite: Mak
     async with site.browser() as anybody:
         for asked, action in (
             ({"near": berlin, "within": "10", **august}, "Search within 40 km"),
-            ({"near": "40,13.405", "within": "10"}, "Search without filters"),
+            ({"near": "40,13.405", "within": "10"}, "Search everywhere"),
             ({"near": berlin, "from": "2026-09-01"}, "See all upcoming dates"),
             ({"near": berlin, "q": "Here", "mode": "online"}, "Search without filters"),
         ):
