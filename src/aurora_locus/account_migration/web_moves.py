@@ -14,7 +14,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import parse_handle
 from aurora_locus.account_migration.moves import AccountMove
 from aurora_locus.accounts import email_tokens, reactivation, web_identities
-from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
+from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict, require_token
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import NewServer
@@ -50,13 +50,20 @@ async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
 
 async def come_back(registry: Registry, account: Account, token: str | None) -> None:
     """Let an account that has moved away be on this server again, with the e-mailed code. Its data must have been copied
-    back before. Raises Refused if it has not moved away, InvalidInput (``TokenRequired``) or NotSignedIn for the code.
+    back before. Raises Refused if it has not moved away, InvalidInput (``TokenRequired``) or NotSignedIn for the code,
+    and what ``activation.activate`` raises; the code is then still valid.
     """
     if not await has_moved_away(registry, account.did):
         raise Refused(gettext_noop("Your account is already on this server."))
-    await spend_code(registry, account.did, token)
+    code = require_token(token)
 
-    await registry.db.write(lambda w: reactivation.return_here(w, registry, account))
+    def work(w: Writer) -> TokenVerdict:
+        verdict = email_tokens.spend(w, registry.email_tokens, account.did, TokenPurpose.PLC_OPERATION, code)
+        if verdict is TokenVerdict.GOOD:
+            reactivation.return_here(w, registry, account)
+        return verdict
+
+    email_tokens.require_valid(await registry.db.write(work))
     registry.network.recheck_did(account.did)
 
 

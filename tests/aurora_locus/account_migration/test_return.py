@@ -9,9 +9,12 @@ import pytest
 from at_network.did_resolver import DidResolver
 from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.syntax.did import Did
+from aurora_locus.account_migration import web_moves
 from aurora_locus.account_migration.moves import MoveStage
-from aurora_locus.accounts import deletion, hosting_status
+from aurora_locus.accounts import deletion, hosting_status, own_identity
+from aurora_locus.moderation import takedowns
 from groundwork.clock import DAY, MINUTE, HandClock
+from groundwork.errors import Refused
 from tests.aurora_locus.account_migration.test_migration import PASSWORD, Leaving, leaving
 from tests.aurora_locus.accounts.test_archive import write
 from tests.aurora_locus.deployment import SERVER, Person
@@ -98,6 +101,20 @@ async def test_account_comes_back_with_the_e_mailed_code(ada: Leaving) -> None:
     assert "What will move" in page.text
     again = await ada.browser.send("/account/move", {"act": "come_back", "token": "AAAAA-AAAAA"})
     assert "already on this server" in again.text
+
+
+async def test_code_stays_valid_if_the_account_cannot_be_activated(ada: Leaving) -> None:
+    registry = ada.old.pds.registry
+    await ada.browser.send("/account/move", {"act": "ask"})
+    code = await ada.code()
+    account = await own_identity.account_of(registry, ADA)
+    await ada.old.db.write(lambda w: takedowns.take_down_account(w, ADA, "for a moment"))
+    with pytest.raises(Refused, match="taken down"):
+        await web_moves.come_back(registry, account, code)
+    assert (await document(ada))["service"][0]["serviceEndpoint"] == ada.new.settings.url
+    await ada.old.db.write(lambda w: takedowns.lift_takedown(w, ADA))
+    await web_moves.come_back(registry, account, code)
+    assert (await document(ada))["service"][0]["serviceEndpoint"] == ada.old.settings.url
 
 
 async def test_account_that_was_deleted_here_comes_back_with_a_token_of_its_identity(ada: Leaving) -> None:
