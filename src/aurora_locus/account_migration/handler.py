@@ -22,7 +22,7 @@ from aurora_locus.account_migration.moves import AccountMove, MoveStage
 from aurora_locus.accounts import activation, hosting_status, own_identity, preferences, queries, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
-from aurora_locus.i18n.sentences import explain
+from aurora_locus.i18n.sentences import explain, gettext_noop
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.repository import hosting
 from aurora_locus.repository.export import export
@@ -35,6 +35,7 @@ from groundwork.outbox.jobs import Job
 LONG_SECONDS = 600.0
 _PIECE_BYTES = 256 * 1024
 _PREFERENCES = "app.bsky"
+_OUR_ERROR = gettext_noop("Something failed on this server. Try again in a few minutes.")
 
 # Called with the number of blobs in total, sent, and impossible to send. Returns False if the migration was cancelled.
 Note = Callable[[int, int, int], Awaitable[bool]]
@@ -43,7 +44,8 @@ Note = Callable[[int, int, int], Awaitable[bool]]
 def move_handler(context: MigrationContext) -> JobHandler:
     """Return the handler of ``PdsJobKind.MOVE``, which continues an account migration.
 
-    A failure is stored with the migration, where the account's owner sees it, and raised again.
+    A failure is stored with the migration, where the account's owner sees it, and raised again. After an error of our
+    own, such as a full disk, the outbox stops after a few attempts, so the owner must be able to try again or stop.
     """
 
     async def deliver(job: Job) -> None:
@@ -53,9 +55,10 @@ def move_handler(context: MigrationContext) -> JobHandler:
             return
         try:
             await _run_stage(context, move)
-        except Failure as failure:
+        except Exception as failure:
+            why = failure.why if isinstance(failure, Failure) else _OUR_ERROR
             async with context.registry.db.transaction() as tx:
-                await moves.note_problem(tx, move, explain(failure.why))
+                await moves.note_problem(tx, move, explain(why))
             raise
 
     return deliver

@@ -3,12 +3,14 @@ the e-mail.
 """
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from errno import ENOSPC
 from pathlib import Path
 from time import time_ns
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -190,6 +192,28 @@ async def test_move_can_be_resumed_after_a_directory_outage(ada: Leaving) -> Non
     await ada.until(MoveStage.DONE)
     assert len(await ada.old.directory.log(ada.ada.did)) == before + 1
     assert page.status_code == 200
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_move_can_be_resumed_or_stopped_after_an_error_of_our_own(
+    ada: Leaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk for temporary files is full in the last step. The page says so at the first attempt."""
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+
+    def full() -> BinaryIO:
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as changed:
+        changed.setattr(tempfile, "TemporaryFile", full)
+        assert (await ada.give_code()).status_code == 303
+        await ada.until(MoveStage.FINISHING, problem=True)
+    page = (await ada.browser.get("/account/move")).text
+    assert "Something failed on this server" in page
+    assert "Stop and stay here" in page
+    assert (await ada.browser.send("/account/move", {"act": "again"})).status_code == 303
+    await ada.until(MoveStage.DONE)
 
 
 async def test_no_write_is_accepted_once_the_newest_records_are_sent(ada: Leaving) -> None:
