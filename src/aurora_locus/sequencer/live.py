@@ -7,9 +7,9 @@ assigned in commit order. All code of this module runs on the event loop, as cal
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import Context
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
@@ -18,6 +18,8 @@ from aurora_locus.sequencer.retry import read_with_retry
 from aurora_locus.sequencer.ring_buffer import RingBuffer
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
+
+T = TypeVar("T")
 
 
 class Listener(Protocol):
@@ -111,13 +113,16 @@ class LiveEvents:
     async def _forget_purged(self) -> None:
         """Drop earlier events of an account that another process has deleted: they must not be sent any more."""
         first, last = self.buffer.floor, self.buffer.head
-        stored_numbers = await read_with_retry(lambda: queries.numbers(self._db, first, last))
+        stored_numbers = await self._read(lambda: queries.numbers(self._db, first, last))
         self.buffer.forget({number for number in self.buffer.numbers() if first < number <= last} - stored_numbers)
 
     async def _next_page(self) -> list[tuple[int, Did, bytes]]:
+        return await self._read(lambda: queries.page_with_accounts(self._db, self.buffer.head, limit=1000))
+
+    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                return await read_with_retry(lambda: queries.page_with_accounts(self._db, self.buffer.head, limit=1000))
+                return await read_with_retry(read)
             except Unavailable:
                 # Live subscribers have waited long enough for the missing events and are disconnected. The ring keeps
                 # trying.

@@ -10,9 +10,9 @@ from at_protocol.repo.snapshot import read_snapshot
 from aurora_locus.maintenance.manifest import SCHEMA
 from aurora_locus.repository import export, hosting
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.sequencer import wakeup
+from aurora_locus.sequencer import queries, retry, wakeup
 from groundwork.clock import HOUR, HandClock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, DatabaseUnavailable
 from tests.aurora_locus.conftest import assemble
 from tests.aurora_locus.hosted_repository import HostedRepository, frames_after
 from tests.aurora_locus.maintenance.conftest import db, place, repositories
@@ -116,8 +116,20 @@ async def test_deletion_by_another_process_drops_earlier_events(
     db: Database,
     clock: HandClock,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    """After another process deleted an account, neither process sends its earlier events."""
+    """After another process deleted an account, neither process sends its earlier events, even if the database is away
+    for long in between.
+    """
+    stored_numbers, failures = queries.numbers, [DatabaseUnavailable("away")] * 2
+
+    async def numbers(database: Database, after: int, up_to: int) -> set[int]:
+        if failures:
+            raise failures.pop()
+        return await stored_numbers(database, after, up_to)
+
+    monkeypatch.setattr(queries, "numbers", numbers)
+    monkeypatch.setattr(retry, "PATIENCE_SECONDS", 0.0)
     other = await assemble(db, clock, tmp_path)
     await ada.create("mine")
     await ben.create("his")
@@ -128,6 +140,7 @@ async def test_deletion_by_another_process_drops_earlier_events(
         await repositories.live.wait(before)
         while repositories.live._catching_up is not None:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
+    assert not failures
     assert repositories.live.buffer.after(repositories.live.buffer.floor, 100) == await frames_after(db)
 
 
