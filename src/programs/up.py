@@ -3,6 +3,7 @@
 Its data is in one folder, so that the next start continues with it. With ``--ephemeral``, nothing is kept.
 """
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -34,6 +35,7 @@ from groundwork.http.connection_limit import MAX_CONNECTIONS
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import HttpServer, serve
 from groundwork.settings import Secret, read_settings
+from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from plc_directory.app import open_directory
@@ -197,7 +199,10 @@ async def network(
         installation = await stack.enter_async_context(open_installation(tenants, clock))
         if with_demo:
             platform = installation.default
-            await fill(platform.db, pictures=TownPictures(platform.pictures, platform.workers))
+            async with asyncio.TaskGroup() as group:
+                # So that the first visitor can search near a town.
+                group.create_task(_build_places(Gazetteer(places_path(settings))))
+                group.create_task(fill(platform.db, pictures=TownPictures(platform.pictures, platform.workers)))
         await stack.enter_async_context(workers.running(installation))
         hosts = await stack.enter_async_context(open_sites(installation))
         await _serve_until_end(stack, hosts, "web", ports.web)
@@ -218,6 +223,11 @@ async def network(
             private_file.write(ready_file, msgspec.json.encode(ready))
             stack.callback(ready_file.unlink, missing_ok=True)
         yield ready
+
+
+async def _build_places(gazetteer: Gazetteer) -> None:
+    if not gazetteer.is_built:
+        await gazetteer.build()
 
 
 async def _serve_until_end(stack: AsyncExitStack, app: ASGIApp, name: str, port: int) -> HttpServer:
