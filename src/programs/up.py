@@ -6,6 +6,7 @@ Its data is in one folder, so that the next start continues with it. With ``--ep
 import asyncio
 import contextlib
 import os
+import random
 import secrets
 import socket
 import sys
@@ -147,13 +148,18 @@ def ports_of(default: Ports, **requested: int | None) -> Ports:
 
 
 def free_ports() -> Ports:
-    """Three different free ports. Each stays bound until all are chosen."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        plc, pds, web = (one.getsockname()[1] for one in sockets)
-    return Ports(plc, pds, web)
+    """Three different free ports.
+
+    The servers listen on them seconds later. Outgoing connections get ports above 32767, so these stay free until then.
+    """
+    ports: list[int] = []
+    for port in random.sample(range(10_000, 20_000), k=1_000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            ports.append(port)
+        if len(ports) == 3:
+            return Ports(*ports)
+    raise Refused(f"There are no three free ports on {HOST}. Choose them with --plc-port, --pds-port and --web-port.")
 
 
 @asynccontextmanager
