@@ -69,6 +69,12 @@ async def test_every_page_shows_the_unread_count(chat):
     assert '<span class="count">' not in (await chat.as_ben.get("/")).text
 
 
+async def test_arrows_turn_with_the_direction_of_the_page(chat):
+    """Icons that point in the reading direction have the class that mirrors them."""
+    page = (await chat.as_ben.get(chat.path)).text
+    assert '<svg class="icon turns"' in page.partition("write-send")[2].partition("</button>")[0]
+
+
 async def test_messages_of_muted_people_are_not_counted(chat):
     async with chat.site.db.transaction() as tx:
         await say(tx, chat.ana, chat.room, "One")
