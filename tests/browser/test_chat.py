@@ -65,6 +65,8 @@ async def test_messages_appear_in_both_windows_until_one_withdraws(openmeet, bro
         await ben.get_by_label("Message everyone").fill("Who has the key?")
         await ben.get_by_role("button", name="Send").click()
         await expect(ben.locator("li.own")).to_have_count(1)
+        # The first message opens the chat. From then on, its people are counted.
+        await expect(ben.locator(".talk-head")).to_contain_text("3 people")
         await other.goto(path)
         await expect(other.locator("li.msg")).to_have_count(1)
         title = await other.title()

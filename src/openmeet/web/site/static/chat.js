@@ -108,6 +108,12 @@ function adopt(page) {
       follow(Number(fresh.dataset.last));
     }
   }
+  // How many people there are, and who.
+  for (const part of [".talk-head .subtitle", ".talk-side"]) {
+    const held = document.querySelector(part);
+    const next = page.querySelector(part);
+    if (held && next && !held.contains(document.activeElement)) held.replaceWith(next);
+  }
   const form_ = page.querySelector("form[data-write]");
   if (!form || !form_) return Boolean(form_) === Boolean(form);
   for (const name of ["submission", "about"]) {
