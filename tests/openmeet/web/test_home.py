@@ -52,6 +52,23 @@ async def test_strangers_sign_in_first(site: Site) -> None:
     assert (shown.status_code, shown.headers["location"]) == (303, "/sign-in?next=%2Fhome")
 
 
+async def test_the_heading_of_pending_requests_says_who_waits(site: Site) -> None:
+    """Invitations wait for an answer. Requests of others wait for a decision of the host."""
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
+        dinner = await event_by(tx, ana, title="Dinner")
+        await invitations.invite(tx, ana, dinner.slug, "ben@example.org")
+        own = await event_by(tx, ana, title="Own")
+        await host_decisions.change_registration_settings(tx, ana, own.slug, RegistrationSettings(needs_approval=True))
+        await attendance.answer(tx, ben, own.slug, RsvpReply.GOING)
+    invited, asked = await home_of(site, ben), await home_of(site, ana)
+    assert "Waiting for your answer" in invited
+    assert "Needs you" not in invited
+    assert "Needs you" in asked
+    assert "Waiting for your answer" not in asked
+
+
 async def test_pending_requests_have_buttons_and_disappear_once_answered(site: Site) -> None:
     """An invitation, an offered place, and people who ask to join. Cancelled events and waitlist entries are not
     listed.

@@ -44,13 +44,16 @@ class HomeButton:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRow:
-    """An event that waits for this person, with buttons to answer it. ``action`` is the path of their form."""
+    """An event that waits for this person, with buttons to answer it. ``action`` is the path of their form.
+    ``asks_host``: as its host, they decide on requests of other people.
+    """
 
     card: EventCard
     sentence: str
     when: str
     buttons: tuple[HomeButton, ...]
     action: str
+    asks_host: bool = False
 
 
 async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[WaitingRow]:
@@ -106,7 +109,8 @@ def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> 
             buttons.append(HomeButton(words, accessible_name, reply=RsvpReply(action.value).value))
         elif action is AnswerAction.DECIDE:
             buttons.append(HomeButton(words, accessible_name, path=f"{path}/attendees?tab=asking"))
-    return WaitingRow(card, sentence, starts, tuple(buttons), f"{path}/answer")
+    asks_host = bar.state is AnswerState.NEEDS_DECISIONS
+    return WaitingRow(card, sentence, starts, tuple(buttons), f"{path}/answer", asks_host)
 
 
 def _moved_series_row(event: Event, facts: ListedFacts, moved: MovedDates) -> WaitingRow:
