@@ -1,9 +1,11 @@
 """An account that was taken down can export its data and leave, but do nothing else."""
 
 import httpx
+import pytest
 
 from aurora_locus.browser_sessions.edge import PROOF_LASTS
 from groundwork.clock import SECOND
+from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 from tests.aurora_locus.moderation.decisions import account, decide, take_down, write_note
 from tests.aurora_locus.visitor import token_in, visitor
@@ -104,6 +106,25 @@ async def test_account_that_was_taken_down_can_export_on_the_page(deployment: De
     again = await browser.send("/sign-in/again", {"password": "password of ana", "next": "/account/export"})
     assert again.headers["location"] == "/account/export"
     assert (await browser.get("/account/export")).status_code == 200
+    await browser.http.aclose()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"contact_email_address": "ops@town.example"}, "mailto:ops@town.example"),
+        ({"support_url": "https://town.example/help"}, 'mistake? <a href="https://town.example/help">'),
+        ({}, "Tell the people who run"),
+    ],
+)
+async def test_owner_of_a_taken_down_account_reads_where_to_object(
+    make_deployment: MakeDeployment, settings: dict[str, str], said: str
+) -> None:
+    deployment = await make_deployment(**settings)
+    await take_down(deployment, await deployment.sign_up("ana"))
+    browser = visitor(deployment)
+    await browser.sign_in("ana")
+    assert said in (await browser.get("/account/export")).text.partition("<main")[2].partition("</main>")[0]
     await browser.http.aclose()
 
 
