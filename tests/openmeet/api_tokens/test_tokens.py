@@ -136,6 +136,9 @@ async def test_a_revoked_token_stops_working_at_once(client, ana):
     assert (await client.delete(f"{API}/{made.json()['id']}", headers=ana)).status_code == HTTPStatus.NO_CONTENT
     refused = await client.get("/api/me", headers=as_bearer(made))
     assert (refused.status_code, refused.json()["title"]) == (401, "InvalidToken")
+    assert "Create a new one in your settings." in refused.json()["detail"]
+    without_prefix = await client.get("/api/me", headers={"authorization": f"Bearer {made.json()['token'][4:]}"})
+    assert "check that you copied all of it" in without_prefix.json()["detail"]
     (listed,) = (await client.get(API, headers=ana)).json()["tokens"]
     assert listed["revokedAt"] is not None
 

@@ -49,7 +49,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "site.no_such_date_or_time": mark("This date or time doesn’t exist."),
     "site.no_such_community": mark("This community doesn’t exist here."),
-    "site.invalid_token": mark("This token is unknown or has expired. Open a new session."),
+    "site.invalid_token": mark(
+        "This token is unknown or has expired. Sign in again to get a new one. If it should be an API token, check that you copied all of it."
+    ),
     "site.reads_no_files": mark("This site isn’t reading files right now."),
     "site.accounts_joined": mark("Your accounts were merged just now, so nothing was saved. Try again."),
     "site.too_many_streams": mark("Too many pages are open. Close some, or try again later."),
@@ -73,7 +75,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "api.answer_not_kept": mark("This request was already processed. Its answer is no longer stored."),
     "api.unknown_parameter": mark("There’s no parameter %(parameter)s here. Choose from: %(known)s."),
     "api.takes_no_parameters": mark("There’s no parameter %(parameter)s here. This operation doesn’t take any."),
-    "api.unknown_token": mark("This token is unknown, has expired or was revoked."),
+    "api.unknown_token": mark(
+        "This API token is unknown, has expired or was revoked. Create a new one in your settings."
+    ),
     "api.unknown_credential": mark("This credential is unknown or was revoked."),
     # reasons of openmeet.web.admin
     "admin.operators_only": mark(
