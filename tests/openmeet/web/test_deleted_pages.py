@@ -1,4 +1,6 @@
-"""Deleted series and groups: page, API, calendar file and feeds respond alike, and reveal nothing about private ones."""
+"""Deleted series and groups: page, API, calendar file and feeds respond alike, and reveal nothing about private ones. A form
+of a deleted event keeps what was typed.
+"""
 
 import pytest
 
@@ -6,8 +8,9 @@ from openmeet.domain.groups import actions, queries
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.users.model import Caller
 from tests.openmeet.series.test_pages import make
-from tests.openmeet.site_under_test import sign_up, site_on
+from tests.openmeet.site_under_test import h1_of, inputs_of, sign_up, site_on
 from tests.openmeet.web.group_pages import made
+from tests.openmeet.web.test_pages import TYPED
 
 SERIES = "The host deleted this series. The remaining dates have pages of their own."
 GROUP = "The owner deleted this group. Its events stay with their hosts."
@@ -66,3 +69,21 @@ async def test_a_deleted_group_is_gone_everywhere_if_it_was_public(site, ana, vi
     gone = await ana.get(path)
     assert gone.status_code == 410
     assert "The owner deleted “Chess club”." in gone.text
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_an_edit_of_a_deleted_event_becomes_the_form_of_a_new_one(site, ana, visibility):
+    """Only for its hosts. For others, there is no such event."""
+    form = inputs_of((await ana.get("/events/new")).text) | TYPED | {"visibility": visibility}
+    path = (await ana.post("/events/new", data=form)).headers["location"]
+    edit = inputs_of((await ana.get(f"{path}/edit")).text)
+    assert (await ana.post(f"{path}/delete")).status_code == 303
+    late = await ana.post(f"{path}/edit", data=edit | {"title": "Chess"})
+    assert late.status_code == 410
+    assert "This event was deleted after you opened this form." in late.text
+    assert inputs_of(late.text)["title"] == "Chess"
+    made = await ana.post("/events/new", data=TYPED | inputs_of(late.text))
+    assert h1_of((await ana.get(made.headers["location"])).text) == "Chess"
+    async with site.browser() as other:
+        await sign_up(other, "ben@example.org", "Ben")
+        assert (await other.post(f"{path}/edit", data=edit)).status_code == 404

@@ -1,5 +1,6 @@
 """Hosts' actions on the event page: edit, cancel, reinstate, delete, admit attendees from the network."""
 
+import secrets
 from datetime import datetime
 from urllib.parse import quote
 
@@ -8,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, InvalidInput, PreconditionFailed, Refused
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import rules, seeing
+from openmeet.domain.events import permissions, rules, seeing
 from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
@@ -22,13 +23,23 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_status, publication_withdrawals, publications
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
-from openmeet.web.events.new_pages import PAST, SAVE_LABEL, form_page, publish_first, require_confirmed_past_start
+from openmeet.web.events.new_pages import (
+    PAST,
+    SAVE_LABEL,
+    form_page,
+    new_page,
+    publish_first,
+    require_confirmed_past_start,
+)
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
@@ -40,6 +51,9 @@ _CHANGED_MEANWHILE = lazy(
     "This event was changed after you opened this form. What you typed is still here. Fields that differ show the"
     ' current version next to them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
     " (in a new tab)."
+)
+_DELETED_MEANWHILE = lazy(
+    "This event was deleted after you opened this form. What you typed is still here. To use it, create a new event."
 )
 
 
@@ -69,8 +83,18 @@ async def show_edit(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
-    event, _ = await _hosted_event(request)
     form = place_field.read(request, await read_form(request))
+    try:
+        return await _save(request, form)
+    except NotFound:
+        event = await _deleted_event(request)
+        if event is None:
+            raise
+        return await _form_for_new_event(request, form, await _group_for_new_event(request, event))
+
+
+async def _save(request: Request, form: dict[str, str]) -> Response:
+    event, _ = await _hosted_event(request)
     submission = submission_of(form)
     revision = form.get("revision", "")
     if place_field.asks_for_places(form):
@@ -213,6 +237,12 @@ async def delete_record(request: Request) -> Response:
     return go(f"/events/{event.slug}", flash="taken_back")
 
 
+async def _form_for_new_event(request: Request, form: dict[str, str], group: str) -> Response:
+    """The submitted form as one for a new event in ``group``, which is its slug or empty."""
+    values = {**values_of(submission_of(form)), "submission": secrets.token_urlsafe(16), "group": group}
+    return await new_page(request, FormState(values, {"": str(_DELETED_MEANWHILE)}), status=410)
+
+
 def _form_with_conflicts(shown: dict[str, str], newest: Event) -> FormState:
     """The submitted form, based on the newest revision, with the current values that differ."""
     newest_values = values_of_event(newest)
@@ -242,3 +272,23 @@ async def _hosted_event(request: Request, act: EventPermission = EventPermission
         await seeing.require_editable(reader, event, caller.user_id, act)
         concerned = await people_to_notify(reader, event.id, CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])
+
+
+async def _deleted_event(request: Request) -> Event | None:
+    """The event, if it was deleted and the caller was allowed to edit it."""
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, _slug(request))
+        if event is None or not event.is_gone:
+            return None
+        role = await seeing.role_of(reader, event, caller_of(request).user_id)
+        return event if permissions.may(role, EventPermission.EDIT) else None
+
+
+async def _group_for_new_event(request: Request, event: Event) -> str:
+    """The slug of the event's group. Empty without a group, or if the caller can't create events in it."""
+    if event.group is None:
+        return ""
+    async with database_of(request).reader() as reader:
+        role = await groups.role_in(reader, event.group.id, caller_of(request).user_id)
+        group = await groups.by_id(reader, event.group.id)
+    return group.slug if group is not None and group_rules.may(role, GroupPermission.CREATE_EVENT) else ""
