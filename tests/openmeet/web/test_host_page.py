@@ -1,15 +1,20 @@
-"""The event page for its host: each element is on it once."""
+"""The event page for its host: each element is on it once. If moderators hid the event, it says where to object."""
 
 import pytest
 
+from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
-from tests.openmeet.site_under_test import Site, event_by, person, sign_up, site_on
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
+from tests.visible_text import visible_text
 
 
 @pytest.fixture
@@ -50,3 +55,21 @@ async def test_only_a_host_has_the_link_to_share(site: Site) -> None:
         others = (await anybody.get(path)).text
     assert 'id="share"' not in others
     assert f'href="{path}/share"' in others
+
+
+@pytest.mark.parametrize(("contact", "is_named"), [("ops@town.example", True), ("", False)])
+async def test_the_host_of_a_hidden_event_reads_where_to_object(
+    make_sqlite: MakeDatabase, clock: HandClock, contact: str, *, is_named: bool
+) -> None:
+    site = site_on(await make_sqlite("openmeet"), clock, contact=contact)
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna")
+        event = await event_by(tx, host)
+        subject = Subject(ModeratedKind.EVENT, event.id)
+        await visibility.change(
+            tx, subject, SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN, reason="Spam", by=host.user_id
+        )
+    async with signed_in(site, host.user_id) as browser:
+        shown = visible_text((await browser.get(f"/events/{event.slug}")).text)
+    assert "has hidden it: Spam" in shown
+    assert ("Do you think this is a mistake? Write to ops@town.example" in shown) is is_named

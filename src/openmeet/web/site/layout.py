@@ -116,6 +116,7 @@ def page(
     flash_cookie = connection.cookies.get(_FLASH_COOKIE, "")
     flash = FLASH_MESSAGES.get(flash_cookie) or notices.notice_text(flash_cookie)
     viewing_as = connection.scope.get("openmeet.viewing_as")
+    settings = services(connection).settings
     frame = {
         "viewer": viewer_of(connection),
         "viewing_as": viewing_as,
@@ -124,9 +125,9 @@ def page(
         "flash": flash,
         "lang": current().tag,
         "dir": current().direction,
+        "contact": settings.contact,
         **(context or {}),
     }
-    settings = services(connection).settings
     response = HTMLResponse(
         environment(settings.site_name, settings.public_url).get_template(template).render(frame),
         status,
