@@ -12,8 +12,9 @@ from starlette.responses import HTMLResponse, Response
 
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.deferred import DeferredDatabase
+from groundwork.database.recorded_reads import RecordedReads
 from groundwork.database.sqlite import SqliteDatabase
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, PlainReader, ReadTooLong
 from openmeet.domain.attendance import shown_counts
 from openmeet.domain.users import actions as users
 from openmeet.web.site.page_cache import PageCache
@@ -266,6 +267,23 @@ async def test_a_page_is_rendered_again_only_if_its_rows_have_changed(db: Databa
     clock.turn(MINUTE)
     await cache.answer(request_for(), db, clock, rendering)
     assert rendering.calls == 3
+
+
+async def test_a_page_that_takes_too_long_to_check_is_rendered_again(
+    db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana")
+    cache, rendering = PageCache(), NameOfPerson(db, ana)
+    await cache.answer(request_for(), db, clock, rendering)
+
+    def take_too_long(_reads: RecordedReads, _reader: PlainReader) -> bool:
+        raise ReadTooLong("the read took too long")
+
+    monkeypatch.setattr(RecordedReads, "_are_unchanged", take_too_long)
+    async with db.transaction() as tx:
+        await tx.execute("update users set display_name = 'Anna' where id = :id", id=ana)
+    assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>Anna</p>"
 
 
 async def test_a_page_is_checked_in_a_database_that_was_opened_late(db: Database, clock: HandClock) -> None:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from groundwork.clock import MINUTE, Clock
 from groundwork.database.deferred import opened
 from groundwork.database.recorded_reads import RecordedReads, recording
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, ReadTooLong
 from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, encoded
 from openmeet.i18n.catalogue import current
 from openmeet.web.site.reduced_data import saves_data
@@ -57,9 +57,17 @@ class _CachedPage:
         return len(self.body) + copies + (0 if self.reads is None else self.reads.size)
 
     async def is_current(self, state: _State) -> bool:
-        """Whether rendering it in this state, which is not older than ``self.state``, would give the same page."""
+        """Whether rendering it in this state, which is not older than ``self.state``, would give the same page. If its
+        reads take too long, it is taken as outdated.
+        """
         _, minute = self.state
-        return minute == state[1] and self.reads is not None and await self.reads.still_hold()
+        if minute != state[1] or self.reads is None:
+            return False
+        try:
+            return await self.reads.still_hold()
+        except ReadTooLong:
+            # They run in one transaction here, but in several when the page is rendered, each with its own limit.
+            return False
 
 
 class PageCache:
