@@ -2,15 +2,19 @@
 
 import asyncio
 import contextvars
+from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
-from groundwork.queue.contract import Message
+from groundwork.errors import Unavailable
+from groundwork.queue.contract import Delivery, Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.network.ingestion import dead_letters, merge_decisions
-from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
+from openmeet.network.ingestion import processor as processors
+from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run, run_once
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
@@ -97,6 +101,30 @@ async def test_a_batch_is_applied_and_acknowledged(db: Database, processor: Proc
 def test_the_batch_size_adapts_to_the_transaction_time(limit, taken, seconds, expected):
     """The limit follows the pace of the previous batch, grows by doubling, and does not change when the queue is empty."""
     assert next_limit(limit, taken, seconds) == expected
+
+
+async def test_a_long_pause_takes_few_log_lines(
+    db: Database, processor: Processor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the queue cannot be used, the log says so at growing intervals, and once that it can be used again."""
+    lease, failures, stop = EmbeddedQueue.lease, iter(range(10)), asyncio.Event()
+
+    async def try_to_lease(queue: EmbeddedQueue, limit: int, seconds: float) -> Sequence[Delivery]:
+        if next(failures, None) is not None:
+            raise Unavailable("the disk is full")
+        stop.set()
+        return await lease(queue, limit, seconds)
+
+    monkeypatch.setattr(EmbeddedQueue, "lease", try_to_lease)
+    monkeypatch.setattr(processors, "PAUSE_SECONDS", 0.0)
+    await publish(processor, event(1, "tea", 1))
+    with capture_logs() as lines:
+        await run(processor, stop)
+    assert [(line["event"], line["failures"]) for line in lines if line["event"].startswith("processor.")] == [
+        *[("processor.paused", number) for number in (1, 2, 4, 8)],
+        ("processor.resumed", 10),
+    ]
+    assert len((await view_of(db)).events) == 1
 
 
 async def test_an_unreadable_message_becomes_a_dead_letter(db: Database, processor: Processor):

@@ -39,6 +39,7 @@ BATCH = 400
 _FIRST_BATCH = 50
 _BATCH_SECONDS = 0.5
 LEASE_SECONDS = 60.0
+PAUSE_SECONDS = 1.0
 POLICY = RetryPolicy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)
 # Temporary failures (an unreachable database) are retried for about two hours, then an operator must look.
 PASSING_TRIES = 30
@@ -56,18 +57,26 @@ class Processor:
 
 
 async def run(processor: Processor, stop: asyncio.Event) -> None:
-    """Take messages from the queue and apply them, batch by batch, until ``stop`` is set."""
-    limit = _FIRST_BATCH
+    """Take messages from the queue and apply them, batch by batch, until ``stop`` is set.
+
+    While the queue is unavailable (a full disk), it is asked again every second. The log says so at growing intervals.
+    """
+    limit, failures = _FIRST_BATCH, 0
     while not stop.is_set():
         try:
             elapsed = stopwatch()
             count = await run_once(processor, limit=limit)
+            if failures:
+                log.info("processor.resumed", failures=failures)
+                failures = 0
             limit = next_limit(limit, count, elapsed())
             if count == 0:
                 await processor.queue.wait(1.0)
         except Failure as away:
-            log.warning("processor.paused", reason=away.why)
-            await asyncio.sleep(1.0)
+            failures += 1
+            if failures.bit_count() == 1:  # after 1, 2, 4, 8, … failures
+                log.warning("processor.paused", reason=away.why, failures=failures)
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def next_limit(limit: int, count: int, seconds: float) -> int:
