@@ -153,15 +153,14 @@ def _end_sessions(w: Writer, did: Did) -> None:
 
 def decide_record(w: Writer, subject: RecordSubject, takedown: str | None) -> str | None:
     """Hide the record at this path from every method that reads records; None shows it again. The decision also applies
-    to later versions of the record. Return the previous decision.
+    to later versions of the record, also if its owner has deleted it meanwhile. Return the previous decision.
 
-    If its owner has deleted the record, a decision can be lifted but not made. Raises NotFound.
+    Raises NotFound if the account is not on this server, or if there is nothing to lift.
     """
     key = {"did": subject.did, "collection": subject.collection, "rkey": subject.rkey}
     row = w.fetch_one(_FIND_RECORD, **key)
     if takedown is not None:
-        if row is None:
-            raise _absent()
+        decisions(w, subject.did)
         w.execute(_KEEP_DECISION, ref=takedown, decided_at=w.now, **key)
     elif w.execute(_DROP_DECISION, **key) == 0 and row is None:
         raise _absent()

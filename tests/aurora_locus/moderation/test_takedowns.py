@@ -156,15 +156,32 @@ async def test_blob_is_no_longer_served(deployment: Deployment) -> None:
     assert named(await upload(ana)) == (400, "BlobTakendown")
 
 
+async def test_record_that_its_owner_has_deleted_can_be_taken_down(deployment: Deployment) -> None:
+    """As at the reference, a decision may come after the deletion. It applies if the record is written again."""
+    ana = await deployment.sign_up("ana")
+    written = await write_note(ana)
+    path = {"repo": ana.did, "collection": "org.example.note", "rkey": written["uri"].rpartition("/")[2]}
+    assert (await ana.post("com.atproto.repo.deleteRecord", path)).status_code == 200
+    await decide(deployment, record(written), takedown=True)
+    again = {**path, "record": {"$type": "org.example.note", "text": "again"}}
+    assert (await ana.post("com.atproto.repo.putRecord", again)).status_code == 200
+    assert (await deployment.stranger.get("com.atproto.repo.getRecord", **path)).status_code == 400
+    await decide(deployment, record(written), takedown=False)
+    assert (await deployment.stranger.get("com.atproto.repo.getRecord", **path)).status_code == 200
+
+
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_decisions_about_unknown_content_are_refused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     cid = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
     nobody = {"$type": "com.atproto.admin.defs#repoRef", "did": "did:plc:ragtjsm2j2vknwkz3zp4oxrd"}
     nothing = record({"uri": f"at://{ana.did}/org.example.note/nothing", "cid": cid})
-    for subject in (nobody, nothing, blob(ana, cid)):
+    nobodys = record({"uri": f"at://{nobody['did']}/org.example.note/nothing", "cid": cid})
+    for subject in (nobody, nobodys, blob(ana, cid)):
         answer = await deployment.administration.post(UPDATE, {"subject": subject, "takedown": {"applied": True}})
         assert named(answer) == (400, "NotFound")
+    lifted = {"subject": nothing, "takedown": {"applied": False}}
+    assert named(await deployment.administration.post(UPDATE, lifted)) == (400, "NotFound")
     for asked in ({"did": nobody["did"]}, {"uri": nothing["uri"]}, {"did": ana.did, "blob": cid}):
         assert named(await deployment.administration.get(STATUS, **asked)) == (400, "NotFound")
 
