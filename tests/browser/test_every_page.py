@@ -94,17 +94,6 @@ async def test_long_title_without_spaces_does_not_widen_the_page(browser, openme
     assert wide == {}
 
 
-async def test_letters_with_many_accents_do_not_widen_the_page(browser, openmeet):
-    """A title of letters that cannot be broken and are wider than a phone."""
-    token, paths = await add_examples(openmeet, " ".join(letter + "\u0363\u033f\u0346" * 12 for letter in "Zalgo"))
-    async with context(browser, openmeet, viewport=PHONE) as opened:
-        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
-        page = await opened.new_page()
-        for name in ("event", "series", "list of series", "asked to host", "answer from a mail"):
-            await page.goto(paths[name])
-            assert (name, await sideways(page)) == (name, 0)
-
-
 async def test_text_at_200_percent_still_fits_a_phone(browser, openmeet):
     token, paths = await add_examples(openmeet)
     wide = {}
