@@ -35,7 +35,7 @@ async def sign_in(remote: RemoteSite, page: Page, name: str) -> Caller:
     await page.get_by_label("E-mail or handle").fill(f"{name}.test")
     await page.get_by_role("button", name="Continue to sign-in").click()
     await allow(page)
-    await expect(page).to_have_url(f"{remote.url}/")
+    await expect(page).to_have_url(f"{remote.url}/home")
     found = await remote.identity(name)
     async with remote.db.transaction() as tx:
         await identities.grant_consent(tx, found.user_id, handle=found.handle)

@@ -47,7 +47,7 @@ class Shared:
                 await page.get_by_label("E-mail or handle").fill("ana.test")
                 await page.get_by_role("button", name="Continue to sign-in").click()
                 await allow(page)
-                await expect(page).to_have_url(f"{self.remote.url}/")
+                await expect(page).to_have_url(f"{self.remote.url}/home")
             await self.set("access_ends_at", SystemClock().now())
         else:
             await sign_in_with_password(self.remote.db, self.remote.network, identifier="ana.test", password=PASSWORD)

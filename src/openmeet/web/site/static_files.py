@@ -17,6 +17,7 @@ _BUNDLES = {
     "door.css": ("door.css",),
     "make.css": ("make.css",),
     "map.css": ("map.css",),
+    "sync.css": ("sync.css",),
     "operating.css": ("operators.css", "operating.css"),
     "site.js": ("page.js", "improve.js", "offline.js", "live.js"),
 }
