@@ -56,15 +56,15 @@ async def show_record(request: Request) -> Response:
     """Show one record as JSON. Raises NotFound."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     names = request.path_params
-    match = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
-    if match is None:
+    record = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
+    if record is None:
         raise NotFound(gettext_noop("This entry isn’t in your account. It may be deleted already."))
     context = {
-        "record": match,
-        "title": record_excerpt(match),
-        "kind": kind_of(match.collection),
-        "uri": f"at://{account.did}/{match.collection}/{match.rkey}",
-        "json": record_search.format_json(match),
+        "record": record,
+        "title": record_excerpt(record),
+        "kind": kind_of(record.collection),
+        "uri": f"at://{account.did}/{record.collection}/{record.rkey}",
+        "json": record_search.format_json(record),
     }
     return page(request, "account_pages/record.html", context)
 
@@ -76,9 +76,9 @@ def kind_of(collection: str) -> str:
     return str(KINDS.get(collection, collection))
 
 
-def record_excerpt(match: RecordMatch) -> str:
+def record_excerpt(record: RecordMatch) -> str:
     """Return one line by which the owner can recognize the record."""
-    value = match.value
+    value = record.value
     summary = next(
         (value[name] for name in _SUMMARY_KEYS if isinstance(value.get(name), str) and value[name].strip()), None
     )

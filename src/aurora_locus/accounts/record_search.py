@@ -111,9 +111,9 @@ async def read(
     return None if record is None else _match_of(record)
 
 
-def format_json(match: RecordMatch) -> str:
+def format_json(record: RecordMatch) -> str:
     """Format the record as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(match.value), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(record.value), indent=2).decode()
 
 
 def _matching(records: Sequence[Record], phrase: str) -> list[RecordMatch | None]:

@@ -65,37 +65,35 @@ def insert_rows_sql(table: str, columns: Mapping[str, str]) -> str:
 
 @functools.lru_cache(maxsize=256)
 def for_many(sql: str) -> tuple[str, tuple[str, ...]]:
-    placeholder = _EACH.search(sql)
-    if placeholder is None:
+    match = _EACH.search(sql)
+    if match is None:
         raise ValueError("the statement has no table of rows: each(column type, …) as name")
-    columns = [column.split() for column in placeholder["columns"].split(",")]
+    columns = [column.split() for column in match["columns"].split(",")]
     arrays = ", ".join(f"cast(:{name} as {kind}[])" for name, kind in columns)
     names = tuple(name for name, _ in columns)
-    table = f"unnest({arrays}) as {placeholder['name']} ({', '.join(names)})"
-    return sql[: placeholder.start()] + table + sql[placeholder.end() :], names
+    table = f"unnest({arrays}) as {match['name']} ({', '.join(names)})"
+    return sql[: match.start()] + table + sql[match.end() :], names
 
 
 @functools.lru_cache(maxsize=256)
 def _with_values(sql: str) -> str:
     """Rewrite the statement with ``values`` for SQLite, because selecting the row to write would double the cost."""
-    placeholder = _WRITTEN.search(sql)
-    if placeholder is None:
+    match = _WRITTEN.search(sql)
+    if match is None:
         raise ValueError(
             "the statement does not write a table of rows: insert … select … from each(…) as name where 1 = 1"
         )
-    values = re.sub(rf"\b{placeholder['name']}\.([a-z_]+)", r":\1", placeholder["values"])
-    return f"{sql[: placeholder.start()]}values ({values}) {sql[placeholder.end() :]}"
+    values = re.sub(rf"\b{match['name']}\.([a-z_]+)", r":\1", match["values"])
+    return f"{sql[: match.start()]}values ({values}) {sql[match.end() :]}"
 
 
 @functools.lru_cache(maxsize=256)
 def for_one(sql: str) -> str:
-    placeholder = _EACH.search(sql)
-    if placeholder is None:
+    match = _EACH.search(sql)
+    if match is None:
         raise ValueError("the statement has no table of rows: each(column type, …) as name")
-    values = ", ".join(
-        f":{name} as {name}" for name, _ in (column.split() for column in placeholder["columns"].split(","))
-    )
-    return f"{sql[: placeholder.start()]}(select {values}) as {placeholder['name']}{sql[placeholder.end() :]}"
+    values = ", ".join(f":{name} as {name}" for name, _ in (column.split() for column in match["columns"].split(",")))
+    return f"{sql[: match.start()]}(select {values}) as {match['name']}{sql[match.end() :]}"
 
 
 @dataclass(frozen=True, slots=True)

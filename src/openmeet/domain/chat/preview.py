@@ -39,10 +39,10 @@ async def preview_of(reader: Reader, event: EventId, viewer: UserId | None) -> C
     about = {None, of_series[1] if of_series else None}
 
     async def shown(wanted: MessageFilter, limit: int) -> list[ShownMessage]:
-        message_page = await page_of_messages(reader, room, viewer, wanted, limit=limit, level=level)
+        page = await page_of_messages(reader, room, viewer, wanted, limit=limit, level=level)
         return [
             one
-            for one in message_page.messages
+            for one in page.messages
             if one.message.about in about and not (one.is_folded or one.message.is_removed or one.message.is_held)
         ]
 

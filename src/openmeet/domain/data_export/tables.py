@@ -128,10 +128,10 @@ def object_of(columns: Sequence[str], row: Sequence[Value]) -> dict[str, Any]:
     return {camel(name): to_json(value) for name, value in zip(columns, row, strict=True)}
 
 
-def row_of(columns: Sequence[str], document_row: Mapping[str, Any], where: str) -> list[Value]:
+def row_of(columns: Sequence[str], json_row: Mapping[str, Any], where: str) -> list[Value]:
     """Return the values in column order. Raises InvalidInput if the columns differ."""
     names = [camel(name) for name in columns]
-    if sorted(names) != sorted(document_row):
-        wrong_names = ", ".join(sorted(set(names) ^ set(document_row)))
+    if sorted(names) != sorted(json_row):
+        wrong_names = ", ".join(sorted(set(names) ^ set(json_row)))
         raise InvalidInput("file", DataExportReason.OTHER_COLUMNS, where=where, columns=wrong_names)
-    return [from_json(document_row[name], where) for name in names]
+    return [from_json(json_row[name], where) for name in names]

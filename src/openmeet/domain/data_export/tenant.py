@@ -131,8 +131,8 @@ async def _batches(lines: Iterator[bytes]) -> AsyncIterator[tuple[str, Any, list
                 if table:
                     yield table, columns, rows
                 table, columns, rows = name, tuple(names), []
-            case {"row": dict() as found} if table:
-                rows.append(row_of(columns, found, f"Line {number}"))
+            case {"row": dict() as json_row} if table:
+                rows.append(row_of(columns, json_row, f"Line {number}"))
                 if len(rows) == _ROWS:
                     yield table, columns, rows
                     rows = []

@@ -150,9 +150,8 @@ async def show_moderation(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        shown_acts, cursor = page.cut(
-            await acts.acts_of(reader, room_id(request), page), lambda one: (int(one.at), one.id)
-        )
+        read = await acts.acts_of(reader, room_id(request), page)
+        shown_acts, cursor = page.cut(read, lambda one: (int(one.at), one.id))
         reports = await sanctions.open_reports(reader, room_id(request))
         removals = await objections.removals_of(reader, await objections.open_in_room(reader, room_id(request)))
         held_messages = await message_queries.held_in(reader, room_id(request))

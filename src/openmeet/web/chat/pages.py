@@ -133,10 +133,10 @@ async def _found_in_chats(reader: Reader, request: Request, viewer: UserId) -> d
     offered = sorted(
         ((str(room), address.name) for room, address in addresses.items()), key=lambda one: one[1].casefold()
     )
-    search_page = await search_chats(reader, viewer, query_params, zone, offered)
-    if search_page["words"] and not search_page["narrowed"] and not search_page["is_further"]:
-        search_page["named"] = await _room_list(reader, request, viewer, _CHATS_NAMED)
-    return {"place": None, **search_page}
+    context = await search_chats(reader, viewer, query_params, zone, offered)
+    if context["words"] and not context["narrowed"] and not context["is_further"]:
+        context["named"] = await _room_list(reader, request, viewer, _CHATS_NAMED)
+    return {"place": None, **context}
 
 
 async def show_general(request: Request) -> Response:
@@ -277,25 +277,25 @@ async def _conversation(
     room = room_page.room
     about = _limited_to_date(request, room_page)
     message_filter = _message_filter(request, room_page, about)
-    message_page = MessagePage((), has_before=False, has_after=False)
+    shown = MessagePage((), has_before=False, has_after=False)
     rows: list[object] = []
     if room is not None:
-        message_page = await queries.page_of_messages(reader, room, viewer, message_filter, level=room_page.access)
-        hosts = await view.hosts_among(reader, room, message_page.messages)
+        shown = await queries.page_of_messages(reader, room, viewer, message_filter, level=room_page.access)
+        hosts = await view.hosts_among(reader, room, shown.messages)
         may_write = room_page.access >= Access.WRITE and not room.is_closed
         views = [
             view.message_view(one, room, hosts, zone=room_page.time_zone, now=reader.now, may_write=may_write)
-            for one in message_page.messages
+            for one in shown.messages
         ]
         reading = await readers.reading_of(reader, room.id, viewer) if viewer else None
         read_number = reading.read_number if reading else None
         rooms_of_dates = await rooms.rooms_of_dates(
-            reader, room, {one.message.about for one in message_page.messages if one.message.about}, viewer
+            reader, room, {one.message.about for one in shown.messages if one.message.about}, viewer
         )
         rows = list(
             view.rows_of(
                 views,
-                message_page.messages,
+                shown.messages,
                 zone=room_page.time_zone,
                 now=reader.now,
                 read_number=read_number,
@@ -311,20 +311,14 @@ async def _conversation(
         "rows": rows,
         "long_date": view.date_heading(about, reader.now, room_page.time_zone) if about else "",
         "is_filtered": bool(about) or is_narrowed,
-        "is_live": room is not None and not message_page.has_after and not is_narrowed,
+        "is_live": room is not None and not shown.has_after and not is_narrowed,
         "heading": about or "",
         "read_path": _with_query(room_page.page("read"), of_mark),
-        "older": _further_path(room_page, query, before=message_page.messages[0].number)
-        if message_page.has_before
-        else "",
-        "newer": _further_path(room_page, query, after=message_page.messages[-1].number)
-        if message_page.has_after
-        else "",
+        "older": _further_path(room_page, query, before=shown.messages[0].number) if shown.has_before else "",
+        "newer": _further_path(room_page, query, after=shown.messages[-1].number) if shown.has_after else "",
         "last_number": room.last_number if room else 0,
         # The read mark is for the whole room, so a view that is limited to one person or to some days must not move it.
-        "has_new": not is_narrowed
-        and not message_page.has_after
-        and any(getattr(one, "is_new", False) for one in rows),
+        "has_new": not is_narrowed and not shown.has_after and any(getattr(one, "is_new", False) for one in rows),
     }
 
 
@@ -371,15 +365,15 @@ def _date_asked(request: Request) -> str | None:
 async def _pinned_context(reader: Reader, room_page: RoomPage, viewer: UserId | None) -> dict[str, object] | None:
     if room_page.room is None:
         return None
-    message_page = await queries.page_of_messages(
+    pinned = await queries.page_of_messages(
         reader, room_page.room, viewer, MessageFilter(pinned=True), limit=10, level=room_page.access
     )
-    if not message_page.messages:
+    if not pinned.messages:
         return None
-    newest = message_page.messages[-1]
+    newest = pinned.messages[-1]
     return {
         "one": {"href": f"{room_page.page()}#m{newest.number}", "words": view.line_of(newest)},
-        "count": len(message_page.messages),
+        "count": len(pinned.messages),
         "href": f"{room_page.path}?pinned=yes",
     }
 

@@ -123,14 +123,10 @@ async def list_events(request: Request) -> Response:
     search_query = query.parse_query(search_fields, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        coming_events = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
-        events = coming_events.events
-        cursor = (
-            event_lists.pack(search.position_in(coming_events.query, events[limit - 1]))
-            if len(events) > limit
-            else None
-        )
-        searched = " ".join(coming_events.query.words) if coming_events.is_corrected else None
+        result = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
+        events = result.events
+        cursor = event_lists.pack(search.position_in(result.query, events[limit - 1])) if len(events) > limit else None
+        searched = " ".join(result.query.words) if result.is_corrected else None
         return json_response(FoundEvents(await details_of(reader, request, events[:limit]), cursor, searched))
 
 

@@ -83,8 +83,8 @@ async def list_co_hosts(request: Request) -> Response:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         await seeing.require_permission(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.listed(reader, event.id, page)
-        page_of_hosts, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-        return json_response(CoHostList(await _co_host_outputs(reader, page_of_hosts), cursor))
+        hosts, cursor = page.cut(read, lambda one: (one.created_at, one.id))
+        return json_response(CoHostList(await _co_host_outputs(reader, hosts), cursor))
 
 
 async def list_asked(request: Request) -> Response:
@@ -147,8 +147,8 @@ async def decline(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _co_host_outputs(reader: Reader, page_of_hosts: list[CoHost]) -> list[CoHostOutput]:
-    people: list[UserId] = [one.user_id for one in page_of_hosts if one.user_id is not None]
+async def _co_host_outputs(reader: Reader, hosts: list[CoHost]) -> list[CoHostOutput]:
+    people: list[UserId] = [one.user_id for one in hosts if one.user_id is not None]
     names = await shown_names(reader, people)
     return [
         CoHostOutput(
@@ -162,7 +162,7 @@ async def _co_host_outputs(reader: Reader, page_of_hosts: list[CoHost]) -> list[
             iso(one.created_at),
             iso(one.expires_at),
         )
-        for one in page_of_hosts
+        for one in hosts
     ]
 
 

@@ -148,12 +148,10 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
         role = await seeing.role_of(reader, event, caller.user_id)
         permissions.require_permission(role, EventPermission.SEE)
-        hosts_of_event = await co_host_queries.listed(reader, event.id)
-        names = await shown_names(
-            reader, [event.author_id, *(one.user_id for one in hosts_of_event if one.user_id is not None)]
-        )
+        hosts = await co_host_queries.listed(reader, event.id)
+        names = await shown_names(reader, [event.author_id, *(one.user_id for one in hosts if one.user_id is not None)])
         offered = await co_host_queries.offered(reader, event.id)
-        lines: list[HostLine] = lines_of(hosts_of_event, names, reader.now, services(request).code_key, offered)
+        lines: list[HostLine] = lines_of(hosts, names, reader.now, services(request).code_key, offered)
     context = {
         "event": event,
         "author": names[event.author_id],
@@ -162,7 +160,7 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         "typed": form_state,
         "may_choose": permissions.may(role, EventPermission.CHOOSE_HOSTS),
         "is_date": event.place_in_series is not None,
-        "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in hosts_of_event),
+        "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in hosts),
         "may_hand_over": permissions.may(role, EventPermission.HAND_OVER) and event.place_in_series is None,
         "is_offered_to_me": offered is not None and offered.user_id == caller.user_id,
         "may_leave": permissions.may(role, EventPermission.LEAVE),

@@ -391,16 +391,12 @@ async def _related_events(reader: Reader, request: Request, event: Event, viewer
     """Events similar to a public one. Empty if the event is not visible to everyone."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.is_hidden or event.is_gone:
         return []
-    related_events = await suggestions.related(reader, event, viewer, MOST_RELATED)
-    facts = (
-        await facts_of(reader, services(request).settings.public_url, viewer, related_events)
-        if related_events
-        else None
-    )
+    events = await suggestions.related(reader, event, viewer, MOST_RELATED)
+    facts = await facts_of(reader, services(request).settings.public_url, viewer, events) if events else None
     return (
         []
         if facts is None
-        else [RelatedEvent(listing.card_of(one, facts), listing.day_in_row(one, reader.now)) for one in related_events]
+        else [RelatedEvent(listing.card_of(one, facts), listing.day_in_row(one, reader.now)) for one in events]
     )
 
 

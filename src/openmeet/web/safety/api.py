@@ -101,14 +101,12 @@ async def list_blocks(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         viewer = caller_of(request).user_id
         read = await distance.blocked_by(reader, viewer, page)
-        own_blocks, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
-        described = await subjects.described(reader, [one.subject for one in own_blocks])
-        may_know = {
-            one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in own_blocks
-        }
+        blocks, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
+        described = await subjects.described(reader, [one.subject for one in blocks])
+        may_know = {one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in blocks}
     shown = [
         BlockOutput(one.subject.id, described[one.subject.id].title if may_know[one.subject.id] else "", iso(one.since))
-        for one in own_blocks
+        for one in blocks
     ]
     return json_response(BlockList(shown, cursor))
 
