@@ -82,7 +82,7 @@ def chord(metres: float) -> int:
 def cells(centre: Spot, line: int, width: int) -> list[tuple[int, int, int]]:
     """Return the cells of this width that contain points on the ground within a chord of ``centre``."""
     ranges = [range((axis - line + HALF) // width, (axis + line + HALF) // width + 1) for axis in centre]
-    cubes = []
+    near_cells = []
     for cell in itertools.product(ranges[0], ranges[1], ranges[2]):
         bounds = [(number * width - HALF, (number + 1) * width - HALF) for number in cell]
         nearest = math.hypot(
@@ -92,5 +92,5 @@ def cells(centre: Spot, line: int, width: int) -> list[tuple[int, int, int]]:
         outside = math.hypot(*(max(abs(low), abs(high)) for low, high in bounds))
         # Because coordinates are rounded, points can be up to a metre above or below the ground.
         if nearest <= line and inside <= EARTH + 1 and outside >= EARTH - 1:
-            cubes.append(cell)
-    return cubes
+            near_cells.append(cell)
+    return near_cells

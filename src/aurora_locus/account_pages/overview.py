@@ -103,8 +103,8 @@ def _second_steps(factors: Factors) -> str:
         gettext("authenticator app"): factors.totp_since,
         gettext("code by e-mail"): factors.mail_since,
     }
-    kinds_set = [kind for kind, is_set in kinds.items() if is_set]
-    words = format_list(kinds_set, "or", locale=current().locale) if kinds_set else ""
+    active_kinds = [kind for kind, is_set in kinds.items() if is_set]
+    words = format_list(active_kinds, "or", locale=current().locale) if active_kinds else ""
     return capital(words)
 
 

@@ -119,7 +119,7 @@ async def adopt(
     progress: Progress,
     findings: Survey,
 ) -> None:
-    """Import the data that the survey ``findings``. Raises Refused for damage, a non-empty target or a running server. The
+    """Import the data that the survey found. Raises Refused for damage, a non-empty target or a running server. The
     target is unchanged then.
     """
     if findings.damaged:

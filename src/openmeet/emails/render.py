@@ -123,17 +123,17 @@ def paragraphs(text: str, public_url: str) -> list[Paragraph]:
     """Split the text into paragraphs. A line that ends with a colon and is followed by a URL of this site becomes one
     link.
     """
-    rendered: list[Paragraph] = []
+    parts: list[Paragraph] = []
     for block in text.strip().split("\n\n"):
         *lines, last = block.strip("\n").split("\n")
         if lines and last.startswith(f"{public_url}/") and " " not in last and lines[-1].endswith(":"):
             if lines[:-1]:
-                rendered.append(Paragraph(tuple(lines[:-1])))
-            is_main = not any(one.url for one in rendered)
-            rendered.append(Paragraph((), last, lines[-1].removesuffix(":"), is_main))
+                parts.append(Paragraph(tuple(lines[:-1])))
+            is_main = not any(one.url for one in parts)
+            parts.append(Paragraph((), last, lines[-1].removesuffix(":"), is_main))
         else:
-            rendered.append(Paragraph((*lines, last)))
-    return rendered
+            parts.append(Paragraph((*lines, last)))
+    return parts
 
 
 TEMPLATES: Final = jinja2.Environment(

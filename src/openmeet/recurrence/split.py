@@ -172,30 +172,30 @@ def remap(
     the same day, if no other date needs it.
     """
     free = sorted(set(new))
-    new_dates: dict[datetime, datetime | None] = dict.fromkeys(sorted(set(old)))
-    for date in new_dates:
+    new_by_old: dict[datetime, datetime | None] = dict.fromkeys(sorted(set(old)))
+    for date in new_by_old:
         if date in free:
-            new_dates[date] = date
+            new_by_old[date] = date
             free.remove(date)
-    for date in sorted(_open(new_dates), key=lambda date: (date in apart, date)):
+    for date in sorted(_open(new_by_old), key=lambda date: (date in apart, date)):
         same_day = next((other for other in free if other.date() == date.date()), None)
         if same_day is not None:
-            new_dates[date] = same_day
+            new_by_old[date] = same_day
             free.remove(same_day)
-    reach = _reach([date for date in new_dates if date not in apart], new)
-    for date in _open(new_dates):
+    reach = _reach([date for date in new_by_old if date not in apart], new)
+    for date in _open(new_by_old):
         if date in apart:
             continue
-        near = [other for other in free if abs(other - date) <= reach and _keeps_order(new_dates, date, other)]
+        near = [other for other in free if abs(other - date) <= reach and _keeps_order(new_by_old, date, other)]
         if near:
             nearest = min(near, key=lambda other: (abs(other - date), other))
-            new_dates[date] = nearest
+            new_by_old[date] = nearest
             free.remove(nearest)
-    return new_dates
+    return new_by_old
 
 
-def _open(new_dates: dict[datetime, datetime | None]) -> list[datetime]:
-    return [date for date, other in new_dates.items() if other is None]
+def _open(new_by_old: dict[datetime, datetime | None]) -> list[datetime]:
+    return [date for date, other in new_by_old.items() if other is None]
 
 
 def _reach(old: Sequence[datetime], new: Sequence[datetime]) -> timedelta:
@@ -204,9 +204,9 @@ def _reach(old: Sequence[datetime], new: Sequence[datetime]) -> timedelta:
     return timedelta(seconds=median(gaps) / 2) if gaps else _ALONE
 
 
-def _keeps_order(new_dates: dict[datetime, datetime | None], date: datetime, other: datetime) -> bool:
+def _keeps_order(new_by_old: dict[datetime, datetime | None], date: datetime, other: datetime) -> bool:
     return all(
         (before < date) == (taken < other)
-        for before, taken in new_dates.items()
+        for before, taken in new_by_old.items()
         if taken is not None and before != date
     )

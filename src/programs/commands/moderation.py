@@ -53,7 +53,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
         async with platform.db.reader() as reader:
             people = await policy.appointed_moderators(reader)
             names = await shown_names(reader, people)
-            numbers: dict[str, Any] = {
+            overview: dict[str, Any] = {
                 "moderators": [names[one] for one in people],
                 "bySetting": list(platform.settings.moderators),
                 "reported": await reports.count_open(reader),
@@ -61,12 +61,12 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
                 "hidden": await visibility.count(reader, (SubjectVisibility.HIDDEN,)),
             }
         if as_json:
-            print_json(numbers)
+            print_json(overview)
             return
-        typer.echo(f"moderators  {', '.join([*numbers['moderators'], *numbers['bySetting']]) or 'nobody'}")
-        typer.echo(f"reported    {numbers['reported']}")
-        typer.echo(f"waiting     {numbers['waiting']}")
-        typer.echo(f"hidden      {numbers['hidden']}")
+        typer.echo(f"moderators  {', '.join([*overview['moderators'], *overview['bySetting']]) or 'nobody'}")
+        typer.echo(f"reported    {overview['reported']}")
+        typer.echo(f"waiting     {overview['waiting']}")
+        typer.echo(f"hidden      {overview['hidden']}")
 
     run_on_platform(settings_file, tenant, act)
 

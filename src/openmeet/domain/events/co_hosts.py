@@ -175,7 +175,7 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
 
 
 async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str, *, for_series: bool) -> CoHost:
-    people = [co_host.user_id for co_host in await identities.by_handle(tx, handle)]
+    people = [identity.user_id for identity in await identities.by_handle(tx, handle)]
     user = await users.by_id(tx, people[0]) if people else None
     if user is None or user.kind is UserKind.SHADOW or await erasure_requests.find(tx, user.id) is not None:
         raise InvalidForm({"whom": EventReason.UNKNOWN_HANDLE})

@@ -141,10 +141,10 @@ def description(longest: int) -> Kind[str]:
     """An input for Markdown."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
-        lines = text.replace("\r\n", "\n").strip()
-        if len(lines) > longest:
+        plain = text.replace("\r\n", "\n").strip()
+        if len(plain) > longest:
             problems[name] = GeneralReason.DESCRIPTION_TOO_LONG(most=longest)
-        return lines
+        return plain
 
     return Kind(parse, str, json=str, shown=str)
 

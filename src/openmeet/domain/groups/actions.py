@@ -124,8 +124,9 @@ async def lock_for(
 
 async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tuple[Group, Membership | None]:
     """Like ``visible``, but locks the group row, so that the membership cannot change meanwhile."""
-    visible_group = await queries.by_slug(tx, slug)
-    group = await queries.lock(tx, visible_group.id) if visible_group else None
+    group = await queries.by_slug(tx, slug)
+    if group is not None:
+        group = await queries.lock(tx, group.id)
     membership = await queries.find_member(tx, group.id, caller.user_id) if group else None
     return rules.require_visible(group, membership.role if membership else None), membership
 

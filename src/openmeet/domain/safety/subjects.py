@@ -24,7 +24,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.series import agenda
-from openmeet.domain.series import queries as series
+from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -84,17 +84,13 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
     """Subjects as moderators see them, whatever their visibility. Subjects that no longer exist have no title."""
     subjects_by_id = {subject.id: ReportedSubject(subject, "") for subject in subjects}
     ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in ModeratedKind}
-    for event in await events.several(
-        reader, [EventId(reported_series) for reported_series in ids[ModeratedKind.EVENT]]
-    ):
+    for event in await events.several(reader, [EventId(event_id) for event_id in ids[ModeratedKind.EVENT]]):
         subjects_by_id[event.id] = _of_event(event)
     for series_id in ids[ModeratedKind.SERIES]:
-        reported_series = await series.by_id(reader, SeriesId(series_id))
-        if reported_series is not None:
-            subjects_by_id[series_id] = _of_series(reported_series)
-    for group in (
-        await groups.by_ids(reader, [GroupId(reported_series) for reported_series in ids[ModeratedKind.GROUP]])
-    ).values():
+        series = await series_queries.by_id(reader, SeriesId(series_id))
+        if series is not None:
+            subjects_by_id[series_id] = _of_series(series)
+    for group in (await groups.by_ids(reader, [GroupId(group_id) for group_id in ids[ModeratedKind.GROUP]])).values():
         subjects_by_id[group.id] = _of_group(group)
     for person in ids[ModeratedKind.PERSON]:
         if await users.by_id(reader, UserId(person)) is not None:
@@ -108,8 +104,8 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
     for host in ids[ModeratedKind.HOST]:
         subjects_by_id[host] = ReportedSubject(Subject(ModeratedKind.HOST, host), host)
     return {
-        reported_series.subject.id: reported_series
-        for reported_series in await _named(reader, list(subjects_by_id.values()), with_leaving=True)
+        reported.subject.id: reported
+        for reported in await _named(reader, list(subjects_by_id.values()), with_leaving=True)
     }
 
 
@@ -149,14 +145,14 @@ def _of_event(event: Event) -> ReportedSubject:
     )
 
 
-def _of_series(one_series: Series) -> ReportedSubject:
+def _of_series(series: Series) -> ReportedSubject:
     return ReportedSubject(
-        Subject(ModeratedKind.SERIES, one_series.id),
-        one_series.content.title,
-        f"/series/{quote(one_series.slug)}",
-        one_series.owner_id,
-        group_id=one_series.group.id if one_series.group else None,
-        text=one_series.content.description,
+        Subject(ModeratedKind.SERIES, series.id),
+        series.content.title,
+        f"/series/{quote(series.slug)}",
+        series.owner_id,
+        group_id=series.group.id if series.group else None,
+        text=series.content.description,
     )
 
 

@@ -205,10 +205,10 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
     most = MOST_IN_RANGE + 1 + sum(stored_names.values())
     computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=most)
     names = {original_text(one.original) for one in computed} | {name for name in stored_names if first <= name <= last}
-    free_names = sorted(name for name in names if not stored_names.get(name, False))
-    if len(free_names) > MOST_IN_RANGE:
+    remaining_names = sorted(name for name in names if not stored_names.get(name, False))
+    if len(remaining_names) > MOST_IN_RANGE:
         raise InvalidInput("toDate", SeriesReason.RANGE_TOO_LONG, most=MOST_IN_RANGE)
-    return free_names
+    return remaining_names
 
 
 async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[AgendaOccurrence]:

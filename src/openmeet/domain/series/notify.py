@@ -269,11 +269,11 @@ async def _written(
                 addressed = msgspec.structs.replace(addressed, is_going=True)
             mail = mail_about.setdefault(user_id, about.event_id)
             to.setdefault((about, addressed, "" if mail == about.event_id else mail), []).append(user_id)
-        user_ids = [
+        notices = [
             Notice(some, about.event_id, about.revision, addressed, about.starts_at, mail)
             for (about, addressed, mail), some in to.items()
         ]
-        notices_by_kind.append((KINDS[news.kind], user_ids))
+        notices_by_kind.append((KINDS[news.kind], notices))
     return notices_by_kind
 
 

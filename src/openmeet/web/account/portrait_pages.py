@@ -114,12 +114,12 @@ async def account_with_profile(reader: Reader, user_id: UserId) -> Identity | No
     """The connected account whose profile may have a picture: the default account, or else the first one. None if there
     is none.
     """
-    with_profile = [
+    accounts = [
         one
         for one in await identities.of_user(reader, user_id)
         if one.kind is IdentityKind.CONNECTED and one.status == "active"
     ]
-    return next((one for one in with_profile if one.is_default), with_profile[0] if with_profile else None)
+    return next((one for one in accounts if one.is_default), accounts[0] if accounts else None)
 
 
 async def form_context(request: Request, reader: Reader) -> dict[str, object]:

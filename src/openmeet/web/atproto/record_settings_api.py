@@ -325,10 +325,10 @@ async def _records_of_events(reader: Reader, events: list[Event]) -> list[Record
 
 async def _series_record(reader: Reader, series: Series) -> list[RecordStanding]:
     """The record of the series itself, if it has one or had one."""
-    statuses = await record_settings.of_series(reader, series)
-    if statuses is None:
+    publication_and_consent = await record_settings.of_series(reader, series)
+    if publication_and_consent is None:
         return []
-    publication, is_allowed = statuses
+    publication, is_allowed = publication_and_consent
     status = publication.shown(reader.now, is_allowed=is_allowed)
     return [_output("series", series.slug, None, publication, status, None)]
 

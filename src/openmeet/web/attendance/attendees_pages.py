@@ -175,7 +175,7 @@ async def show_one(request: Request) -> Response:
         if not attendees:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, attendance_id)
-        actors = [attendee_row.actor_id for attendee_row in changes if attendee_row.actor_id]
+        actors = [change.actor_id for change in changes if change.actor_id]
         names = await shown_names(reader, [attendees[0].user_id, *actors])
         registration_settings = await registration.of_event(reader, event)
         details = await rsvp_details.of_answers(reader, event.id, registration_settings, [attendance_id])

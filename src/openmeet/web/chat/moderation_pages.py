@@ -66,10 +66,10 @@ async def report(request: Request) -> Response:
 async def _report_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        chat_message, room, message = await queries.visible_message(reader, _message_id(request), caller.user_id)
+        chat_message, room, level = await queries.visible_message(reader, _message_id(request), caller.user_id)
         if chat_message.user_id == caller.user_id or chat_message.is_removed:
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-        (shown,) = await queries.visible_among(reader, room, [chat_message.id], caller.user_id, message)
+        (shown,) = await queries.visible_among(reader, room, [chat_message.id], caller.user_id, level)
     context = {
         "message": chat_message,
         "line": view.line_of(shown),

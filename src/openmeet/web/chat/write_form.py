@@ -112,8 +112,8 @@ async def _reply_context(reader: Reader, message: str, viewer: UserId) -> dict[s
         quoted, room, access = await queries.visible_message(reader, ChatMessageId(message), viewer)
     except NotFound:
         return None
-    visible = (await queries.visible_among(reader, room, [quoted.id], viewer, access))[0]
-    return {"id": quoted.id, "name": visible.name, "words": view.line_of(visible).removeprefix(f"{visible.name}: ")}
+    shown = (await queries.visible_among(reader, room, [quoted.id], viewer, access))[0]
+    return {"id": quoted.id, "name": shown.name, "words": view.line_of(shown).removeprefix(f"{shown.name}: ")}
 
 
 async def _has_written(reader: Reader, room: Room, viewer: UserId, level: Access) -> bool:

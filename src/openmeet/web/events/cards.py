@@ -85,10 +85,10 @@ async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> d
         reader, publications.PublicationKind.EVENT, [event.id for event in own_events]
     )
     has_agreed = (await consent(reader, viewer)).is_given
-    states = {
+    statuses = {
         event.id: event_status(event, publications_of[event.id], reader.now, has_agreed=has_agreed)
         for event in own_events
     }
     # People who do not publish anything do not expect their events to have records.
     usual = RecordStatus.PUBLISHED() if has_agreed else RecordStatus.ONLY_HERE()
-    return {event_id: explain(status) for event_id, status in states.items() if status != usual}
+    return {event_id: explain(status) for event_id, status in statuses.items() if status != usual}

@@ -180,8 +180,8 @@ def _filters(unread: Mapping[str, int], selected: NotificationFilter) -> list[Fi
     counts = Counter[NotificationFilter]()
     for name, number in unread.items():
         counts[NotificationFilter.UNREAD] += number
-        if (name_of_filter := _FILTER_BY_KIND.get(name)) is not None:
-            counts[name_of_filter] += number
+        if (kind_filter := _FILTER_BY_KIND.get(name)) is not None:
+            counts[kind_filter] += number
     return [
         FilterLink(words, PATH + (f"?show={one.value}" if one.value else ""), counts[one], one is selected)
         for one, words in _FILTER_LABELS.items()

@@ -32,7 +32,7 @@ from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.series import queries as series
+from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
@@ -136,18 +136,18 @@ async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: Attenda
 
 
 async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_url: str) -> Mapping[str, Any] | None:
-    series_of_event = await series.by_id(reader, series_id)
-    if series_of_event is None:
+    series = await series_queries.by_id(reader, series_id)
+    if series is None:
         return None
-    is_groups = series_of_event.group is not None and series_of_event.group.id == webhook.group_id
-    if not (is_groups if webhook.group_id is not None else series_of_event.owner_id == webhook.user_id):
+    is_groups = series.group is not None and series.group.id == webhook.group_id
+    if not (is_groups if webhook.group_id is not None else series.owner_id == webhook.user_id):
         return None
-    if series_of_event.deleted_at is not None:
-        return {"slug": series_of_event.slug, "isGone": True}
-    if not await series_seeing.may_see(reader, series_of_event, webhook.user_id):
+    if series.deleted_at is not None:
+        return {"slug": series.slug, "isGone": True}
+    if not await series_seeing.may_see(reader, series, webhook.user_id):
         return None
     # The public view, without details that are for attendees only.
-    shown: dict[str, Any] = msgspec.to_builtins(await present.series_output(reader, series_of_event, None, public_url))
+    shown: dict[str, Any] = msgspec.to_builtins(await present.series_output(reader, series, None, public_url))
     return shown | {"isGone": False}
 
 
