@@ -73,7 +73,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     if level is not Access.MODERATE:
         await posting.check_slow_mode(tx, room, author)
     choices = new.details.get("choices")
-    written = [body, *(choices if isinstance(choices, list) else ()), *(message.alt for message in new.pictures)]
+    written = [body, *(choices if isinstance(choices, list) else ()), *(picture.alt for picture in new.pictures)]
     is_held = level is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, "\n".join(written))
     calls = () if is_signal else await group_mentions.allowed_group_mentions(tx, room, caller.user_id, level, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details

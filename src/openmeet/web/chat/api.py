@@ -285,8 +285,8 @@ async def send_message(request: Request) -> Response:
         text=body.text,
         client_id=body.client_id,
         reply_to=ChatMessageId(body.reply_to) if body.reply_to else None,
-        mentions=tuple(UserId(message) for message in body.mentions),
-        pictures=tuple(NewPicture(SentPictureKey(message.id), message.alt) for message in body.pictures),
+        mentions=tuple(UserId(user_id) for user_id in body.mentions),
+        pictures=tuple(NewPicture(SentPictureKey(picture.id), picture.alt) for picture in body.pictures),
     )
     await spend_on_message(request, caller.user_id, room)
     async with database_of(request).transaction() as tx:

@@ -58,7 +58,7 @@ async def show(request: Request) -> Response:
 
 async def write(request: Request) -> Response:
     form = await read_form(request)
-    addressees = [message.value for message in Addressees if form.get(f"addressees.{message.value}")]
+    addressees = [choice.value for choice in Addressees if form.get(f"addressees.{choice.value}")]
     try:
         send_at = await _send_at(request, form)
         if form.get("step") != "send":
