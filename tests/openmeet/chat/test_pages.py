@@ -75,6 +75,16 @@ async def test_arrows_turn_with_the_direction_of_the_page(chat):
     assert '<svg class="icon turns"' in page.partition("write-send")[2].partition("</button>")[0]
 
 
+async def test_people_can_be_mentioned_in_the_first_message(chat):
+    """The list is on the page of people, where the script looks for names, and beside the empty conversation."""
+    async with chat.site.db.transaction() as tx:
+        event = await event_by(tx, chat.ana, starts="2026-03-06T18:00", ends="2026-03-06T20:00")
+        await attendance.answer(tx, chat.ben, event.slug, RsvpReply.GOING)
+    names = await chat.as_ana.get(f"/events/{event.slug}/chat/people", params={"q": "be"})
+    assert re.findall(r"<bdi>(\w+)</bdi>", names.text) == ["Ben"]
+    assert "2 people" in visible_text((await chat.as_ana.get(f"/events/{event.slug}/chat")).text)
+
+
 async def test_messages_of_muted_people_are_not_counted(chat):
     async with chat.site.db.transaction() as tx:
         await say(tx, chat.ana, chat.room, "One")

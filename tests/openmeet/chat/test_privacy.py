@@ -2,11 +2,17 @@
 
 import pytest
 
+from groundwork.clock import DAY
+from groundwork.errors import NotFound
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import people
+from openmeet.domain.chat import people, rooms
+from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.erasure import actions as erasure
 from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.groups.people import group_by, member
+from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 from tests.openmeet.statement_counter import StatementCounter
 
@@ -156,3 +162,45 @@ async def test_the_count_does_not_depend_on_the_search(db):
             for limit in (1, 10)
         ]
     assert set(others) == {1}
+
+
+async def test_a_room_without_messages_lists_the_same_people(db):
+    """People can be mentioned in the first message. Opening the room changes neither the list nor who is named in it."""
+
+    async def listed(reader, room) -> list[tuple]:
+        return [
+            (found.people, found.others)
+            for who in (ana, ben, cleo)
+            for found in (
+                await people.members(reader, room, who.user_id),
+                await people.some_members(reader, room, who.user_id, 10),
+                await people.members(reader, room, who.user_id, words="DORA"),
+            )
+        ]
+
+    async with db.transaction() as tx:
+        ana, ben, cleo, dora, leaving = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dora", "Dora L.")]
+        event = await event_by(tx, ana, capacity="3")
+        for who in (leaving, dora, ben, cleo):
+            await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
+        target = await rooms.target_of(tx, RoomKind.EVENT, about(event))
+    await erasure.begin(db, leaving.user_id, 14 * DAY)
+    async with db.transaction() as tx:
+        before = await listed(tx, target)
+        to_ben = await people.members(tx, target, ben.user_id)
+        assert [one.name for one in to_ben.people] == ["Ana", "Ben", "Dora"]
+        assert to_ben.people[0].because == ("hosting",)
+        with pytest.raises(NotFound):
+            await people.members(tx, target, (await person(tx, "Eve")).user_id)
+        assert await listed(tx, await room_of(tx, ana, about(event))) == before
+
+
+async def test_people_of_a_series_or_group_are_listed_before_the_first_message(db):
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        group = await group_by(tx, ana)
+        ben = await member(tx, group, ana, "Ben")
+        channel = await rooms.target_of(tx, RoomKind.CHANNEL, RoomSubject(SubjectKind.GROUP, group.id))
+        hosts = await rooms.target_of(tx, RoomKind.HOSTS, RoomSubject(SubjectKind.SERIES, series.id))
+        assert [one.name for one in (await people.members(tx, channel, ben.user_id)).people] == ["Ana", "Ben"]
+        assert [one.name for one in (await people.members(tx, hosts, ana.user_id)).people] == ["Ana"]

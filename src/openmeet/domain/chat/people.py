@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Reader, Row
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.faces import sees_who_comes_sql
 from openmeet.domain.chat.access import (
@@ -18,6 +18,8 @@ from openmeet.domain.chat.access import (
 from openmeet.domain.chat.model import Access, Room, RoomId
 from openmeet.domain.chat.queries import PAGE
 from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.room_queries import UNOPENED_ROOM
+from openmeet.domain.chat.rooms import RoomTarget, access_before_opening, unopened_room_values
 from openmeet.domain.chat.texts import cleaned, name_key
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId, unnamed
@@ -59,7 +61,7 @@ class RoomMembers:
 
 async def members(
     reader: Reader,
-    room: Room,
+    room: Room | RoomTarget,
     viewer: UserId,
     *,
     words: str = "",
@@ -67,14 +69,15 @@ async def members(
     limit: int = PAGE,
     after: tuple[str, str] | None = None,
 ) -> RoomMembers:
-    """The people in the room, ordered by name. Moderators see everyone by name; for others, see ``_is_named``.
+    """The people in the room, which may not have been opened yet, ordered by name. Moderators see everyone by name; for
+    others, see ``_is_named``.
 
     Access and names are looked up only for as many people as a page may need, because a room can have tens of
     thousands. If most of them are not named, a page is shorter than its limit. Raises NotFound.
     """
     own_access = await _require_some_access(reader, room, viewer)
     in_order, last = await _in_order(reader, room, viewer, own_access, words=words, role=role, limit=limit, after=after)
-    because = await _because(reader, room.id, [one.user_id for one in in_order])
+    because = await _because(reader, room, [one.user_id for one in in_order])
     return RoomMembers(
         tuple(one.member(because, own_access, viewer) for one in in_order),
         await _count_unnamed(reader, room, viewer, own_access),
@@ -84,7 +87,7 @@ async def members(
 
 async def _in_order(
     reader: Reader,
-    room: Room,
+    room: Room | RoomTarget,
     viewer: UserId,
     own_access: Access,
     *,
@@ -106,12 +109,13 @@ async def _in_order(
         conditions.append("(lower(u.display_name), u.id) > (:after_name, :after_id)")
         values |= {"after_name": after[0], "after_id": after[1]}
     most = limit * _CANDIDATES_PER_RESULT
-    listed = await reader.fetch(
+    listed = await _fetch(
+        reader,
+        room,
         f"""
         select u.id, lower(u.display_name) as folded from chat_rooms r, {people_in_room_sql()} p join users u on u.id = p.user_id
          where r.id = :room and {" and ".join(conditions)} order by folded, u.id limit :most
         """,
-        room=room.id,
         most=most,
         **values,
     )
@@ -127,17 +131,15 @@ async def _in_order(
     return shown, (folded[shown[-1].user_id], shown[-1].user_id) if has_more else None
 
 
-async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -> RoomMembers:
+async def some_members(reader: Reader, room: Room | RoomTarget, viewer: UserId, limit: int) -> RoomMembers:
     """A few of the people in the room, hosts first. Raises NotFound."""
     own_access = await _require_some_access(reader, room, viewer)
-    rows = await reader.fetch(
-        f"select p.user_id from {related_people_sql()} p limit :most", room=room.id, most=_COUNTED
-    )
+    rows = await _fetch(reader, room, f"select p.user_id from {related_people_sql()} p limit :most", most=_COUNTED)
     candidates = await _look_up(reader, room, viewer, own_access, [UserId(row["user_id"]) for row in rows])
     named_members = sorted(
         (one for one in candidates.values() if one.is_named), key=lambda one: (-one.access, one.name.lower())
     )
-    because = await _because(reader, room.id, [one.user_id for one in named_members[:limit]])
+    because = await _because(reader, room, [one.user_id for one in named_members[:limit]])
     others = len(candidates) - len(named_members) if len(rows) < _COUNTED else None
     total = len(candidates) if len(rows) < _COUNTED else None
     return RoomMembers(
@@ -145,20 +147,29 @@ async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -
     )
 
 
-async def _require_some_access(reader: Reader, room: Room, viewer: UserId) -> Access:
-    own_access = await access_in(reader, room, viewer)
+async def _require_some_access(reader: Reader, room: Room | RoomTarget, viewer: UserId) -> Access:
+    own_access = (
+        await access_in(reader, room, viewer)
+        if isinstance(room, Room)
+        else await access_before_opening(reader, room, viewer)
+    )
     if own_access is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     return own_access
 
 
-async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, own_access: Access) -> int | None:
+async def _fetch(reader: Reader, room: Room | RoomTarget, sql: str, **values: object) -> Sequence[Row]:
+    """Fetch the rows of a query about the room ``:room``, which need not exist yet."""
+    if isinstance(room, Room):
+        return await reader.fetch(sql, room=room.id, **values)
+    return await reader.fetch(f"with {UNOPENED_ROOM} {sql}", room="", **unopened_room_values(room), **values)
+
+
+async def _count_unnamed(reader: Reader, room: Room | RoomTarget, viewer: UserId, own_access: Access) -> int | None:
     """How many people of the whole room are not named. It does not depend on the search words or the page, because that
     could reveal who they are.
     """
-    rows = await reader.fetch(
-        f"select p.user_id from {related_people_sql()} p limit :most", room=room.id, most=_COUNTED
-    )
+    rows = await _fetch(reader, room, f"select p.user_id from {related_people_sql()} p limit :most", most=_COUNTED)
     if len(rows) == _COUNTED:
         return None
     candidates = await _look_up(reader, room, viewer, own_access, [UserId(row["user_id"]) for row in rows])
@@ -186,12 +197,14 @@ class _PossibleMember:
 
 
 async def _look_up(
-    reader: Reader, room: Room, viewer: UserId, own_access: Access, ids: Collection[UserId]
+    reader: Reader, room: Room | RoomTarget, viewer: UserId, own_access: Access, ids: Collection[UserId]
 ) -> dict[UserId, _PossibleMember]:
     """Look up these people. Those who may not read the room are left out."""
     if not ids:
         return {}
-    rows = await reader.fetch(
+    rows = await _fetch(
+        reader,
+        room,
         f"""
         select u.id, u.display_name as name, {access_sql("r", "u.id", room.subject.kind)} as level,
                case when {_is_named()} then 1 else 0 end as named,
@@ -199,7 +212,6 @@ async def _look_up(
                case when {_is_seen_to_come()} then 1 else 0 end as comes
           from chat_rooms r, users u where r.id = :room and u.id in :ids
         """,
-        room=room.id,
         ids=sorted(set(ids)),
         viewer=viewer,
         moderates=int(own_access is Access.MODERATE),
@@ -289,12 +301,13 @@ async def is_known_author(reader: Reader, person: UserId, viewer: UserId | None)
     return any(level is not Access.NONE for level in levels.values())
 
 
-async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dict[UserId, tuple[str, ...]]:
+async def _because(reader: Reader, room: Room | RoomTarget, ids: Collection[UserId]) -> dict[UserId, tuple[str, ...]]:
     if not ids:
         return {}
-    rows = await reader.fetch(
+    rows = await _fetch(
+        reader,
+        room,
         f"select distinct p.user_id, p.because from {related_people_sql('in :ids')} p order by p.user_id, p.because",
-        room=room,
         ids=sorted(ids),
     )
     reasons_by_person: dict[UserId, tuple[str, ...]] = {}

@@ -46,7 +46,7 @@ from openmeet.domain.chat.model import (
     SubjectKind,
 )
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.room_queries import COLUMNS, by_id, find, head_of, room_of, series_of_event
+from openmeet.domain.chat.room_queries import COLUMNS, UNOPENED_ROOM, by_id, find, head_of, room_of, series_of_event
 from openmeet.domain.chat.texts import checked_line, checked_reason
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.series.model import SeriesId
@@ -141,21 +141,19 @@ async def rooms_of_dates(
     return {row["original_date"]: EventSlug(row["slug"]) for row in rows if levels.get(RoomId(row["id"]), Access.NONE)}
 
 
+def unopened_room_values(target: RoomTarget) -> dict[str, str | None]:
+    """The parameters of ``room_queries.UNOPENED_ROOM``."""
+    owner = {one.value: None for one in SubjectKind} | {target.subject.kind.value: target.subject.id}
+    return {"kind": target.kind.value, "with": target.with_user_id, **owner}
+
+
 async def access_before_opening(reader: Reader, target: RoomTarget, person: UserId | None) -> Access:
     """What the person could do in a room that nobody has opened yet. Its page shows an empty room."""
-    owner = {one.value: None for one in SubjectKind} | {target.subject.kind.value: target.subject.id}
     row = await reader.fetch_one(
-        f"""
-        select {access_sql("r", "cast(:person as text)", target.subject.kind)} as level from (
-          select cast('' as text) as id, cast(:kind as text) as kind, cast(:event as text) as event_id,
-                 cast(:series as text) as series_id, cast(:group as text) as group_id,
-                 cast(:with as text) as with_user_id, '{{}}' as audience, cast(null as bigint) as closed_at) r
-        """,
-        **{"with": target.with_user_id},
-        kind=target.kind.value,
+        f"with {UNOPENED_ROOM} select {access_sql('r', 'cast(:person as text)', target.subject.kind)} as level from chat_rooms r",
         person=person,
         now=reader.now,
-        **owner,
+        **unopened_room_values(target),
     )
     return Access(int(row["level"])) if row else Access.NONE
 

@@ -256,8 +256,9 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         context["pins"] = await _pinned_context(reader, room_page, viewer)
         context["facts"] = room_facts(room_page, services(request).settings.chat_kept_days)
         context["beside"] = None
-        if room_page.room is not None and viewer is not None:
-            members = await people.some_members(reader, room_page.room, viewer, _PEOPLE_BESIDE)
+        if viewer is not None:
+            room = room_page.room or room_page.target
+            members = await people.some_members(reader, room, viewer, _PEOPLE_BESIDE)
             portraits = await portraits_of(reader, viewer, [one.user_id for one in members.people])
             context["beside"] = {
                 "people": [people_pages.person_row(one, room_page, portraits) for one in members.people],

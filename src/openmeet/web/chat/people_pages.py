@@ -73,12 +73,9 @@ async def _people_page(find: Find, request: Request, form_state: FormState, stat
         room_page = await find(reader, request)
         if room_page.access is Access.NONE:
             raise NotFound(ChatReason.NO_SUCH_ROOM)
-        members = None
-        if room_page.room is not None:
-            members = await people.members(reader, room_page.room, caller.user_id, words=words, limit=100)
-        portraits = await portraits_of(
-            reader, caller.user_id, [one.user_id for one in members.people] if members else []
-        )
+        room = room_page.room or room_page.target
+        members = await people.members(reader, room, caller.user_id, words=words, limit=100)
+        portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in members.people])
         further = await room_pages.further_rooms(reader, room_page, caller.user_id)
         sanctioned = await person_pages.sanctioned_rows(reader, room_page)
         guests = await _guest_rows(reader, room_page)
@@ -90,8 +87,8 @@ async def _people_page(find: Find, request: Request, form_state: FormState, stat
     context = {
         "place": room_page,
         "words": words,
-        "people": [person_row(one, room_page, portraits) for one in members.people] if members else [],
-        "others": members.others if members else 0,
+        "people": [person_row(one, room_page, portraits) for one in members.people],
+        "others": members.others,
         "further": further,
         "sanctioned": sanctioned,
         "guests": guests,
@@ -101,8 +98,8 @@ async def _people_page(find: Find, request: Request, form_state: FormState, stat
         "labels": _LABELS,
         "most": {"address": MAX_ADDRESS, "reason": MAX_REASON},
         "server": services(request).settings.matrix_server_name,
-        "has_uncounted": members is not None and members.others is None,
-        "has_more": members is not None and members.after is not None,
+        "has_uncounted": members.others is None,
+        "has_more": members.after is not None,
         "facts": room_facts(room_page, services(request).settings.chat_kept_days),
     }
     return page(request, "chat/people.html", context, status=status)
