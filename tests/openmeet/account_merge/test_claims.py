@@ -9,8 +9,7 @@ from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.database.transaction import Database, TransactionConflict
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.account_merge import actions, queries
-from openmeet.domain.account_merge.model import SignInResult
-from openmeet.domain.account_merge.reasons import AccountMergeReason
+from openmeet.domain.account_merge.model import AccountMergeReason, SignInResult
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply

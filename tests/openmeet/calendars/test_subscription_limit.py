@@ -8,7 +8,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
 from openmeet.domain.calendars import subscriptions
-from openmeet.domain.calendars.reasons import CalendarReason
+from openmeet.domain.calendars.model import CalendarReason
 from tests.databases import MakeDatabase
 from tests.openmeet.calendars.test_calendar import CHOIR
 from tests.openmeet.site_under_test import person

@@ -21,7 +21,7 @@ from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities import session_queries
-from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.identities.model import IdentityReason
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users

@@ -11,9 +11,8 @@ from openmeet.domain.attendance import event_hosting, host_decisions, record_act
 from openmeet.domain.attendance.model import AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.events import co_hosts
 from openmeet.domain.host_messages import actions, queries
-from openmeet.domain.host_messages.actions import statuses_of
+from openmeet.domain.host_messages.actions import HostMessageReason, statuses_of
 from openmeet.domain.host_messages.queries import MAX_A_DAY, Addressees, MessageState
-from openmeet.domain.host_messages.reasons import HostMessageReason
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import actions as acts
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility

@@ -10,10 +10,15 @@ from groundwork.clock import Instant, from_datetime
 from groundwork.errors import TooLarge
 from openmeet.domain.calendars.fetch import read_file
 from openmeet.domain.calendars.model import MOST_DATES
-from openmeet.domain.icalendar.components import MAX_COMPONENT_LINES, MAX_LINES, MAX_WARNINGS, read_components
+from openmeet.domain.icalendar.components import (
+    MAX_COMPONENT_LINES,
+    MAX_LINES,
+    MAX_WARNINGS,
+    IcalendarReason,
+    read_components,
+)
 from openmeet.domain.icalendar.instances import MOST_OF_ONE, MOST_STEPS, Bounds, instances
 from openmeet.domain.icalendar.read import MAX_EVENT_WARNINGS, read_calendars
-from openmeet.domain.icalendar.reasons import IcalendarReason
 from openmeet.domain.imports.calendar_file import MOST_CHANGES, MOST_RANGES, parse_calendar
 from openmeet.domain.imports.event_json_ld import parse_page
 from openmeet.recurrence import expansion, rule_dates

@@ -9,12 +9,12 @@ from openmeet.domain.moderation import actions, audit_log, reports, visibility
 from openmeet.domain.moderation.model import (
     ModeratedKind,
     ModerationAction,
+    ModerationReason,
     ReportOutcome,
     ReportReason,
     Subject,
     SubjectVisibility,
 )
-from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.paging import ALL_ROWS
 from tests.openmeet.site_under_test import person
 

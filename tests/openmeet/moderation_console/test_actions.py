@@ -21,11 +21,11 @@ from openmeet.domain.moderation.model import (
     ModeratedKind,
     ModerationAction,
     ModerationPolicy,
+    ModerationReason,
     Subject,
     SubjectVisibility,
 )
 from openmeet.domain.moderation.newcomers import EventCount
-from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.notifications.model import NEWS_MAIL
 from openmeet.domain.notifications.queries import newest

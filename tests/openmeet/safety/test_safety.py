@@ -20,8 +20,7 @@ from openmeet.domain.moderation import reports
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions, subjects
-from openmeet.domain.safety.reasons import SafetyReason
-from openmeet.domain.safety.subjects import may_know
+from openmeet.domain.safety.subjects import SafetyReason, may_know
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users import erasure_requests

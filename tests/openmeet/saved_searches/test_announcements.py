@@ -22,11 +22,11 @@ from openmeet.domain.moderation_effects import actions as acting
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.profiles import queries as following
-from openmeet.domain.profiles.reasons import ProfileReason
+from openmeet.domain.profiles.queries import ProfileReason
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions, queries, tasks
+from openmeet.domain.saved_searches.actions import SavedSearchReason
 from openmeet.domain.saved_searches.queries import MAX_SEARCHES
-from openmeet.domain.saved_searches.reasons import SavedSearchReason
 from openmeet.domain.series import actions as series
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind

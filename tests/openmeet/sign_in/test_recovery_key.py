@@ -28,7 +28,7 @@ from groundwork.sealing import Sealer
 from openmeet.domain.account_merge import tables
 from openmeet.domain.data_export.person import export_document
 from openmeet.domain.identities import actions, queries, recovery_key_queries
-from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.identities.model import IdentityReason
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users

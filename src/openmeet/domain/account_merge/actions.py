@@ -6,8 +6,14 @@ from groundwork.errors import NotFound
 from groundwork.outbox.jobs import enqueue
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import merge
-from openmeet.domain.account_merge.model import AccountClaim, ClaimId, Holding, OwnershipProof, SignInResult
-from openmeet.domain.account_merge.reasons import AccountMergeReason
+from openmeet.domain.account_merge.model import (
+    AccountClaim,
+    AccountMergeReason,
+    ClaimId,
+    Holding,
+    OwnershipProof,
+    SignInResult,
+)
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress

@@ -5,7 +5,20 @@ from enum import StrEnum
 from typing import Final, NewType
 
 from groundwork.clock import DAY, HOUR, Instant
+from groundwork.errors import Reason
 from openmeet.domain.users.model import UserId
+
+
+class AccountMergeReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+
+    PROVE_AGAIN = "account_merge.prove_again"
+    EXPIRED = "account_merge.expired"
+    ACCOUNT_GONE = "account_merge.account_gone"
+    PROOF_OF_OTHER_ACCOUNTS = "account_merge.proof_of_other_accounts"
+    NOTHING_TO_JOIN = "account_merge.nothing_to_join"
+    TWO_REPOSITORIES = "account_merge.two_repositories"
+
 
 ClaimId = NewType("ClaimId", str)
 

@@ -8,7 +8,7 @@ from groundwork.clock import SECOND
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.outbox.jobs import enqueue
-from openmeet.domain.account_merge.reasons import AccountMergeReason
+from openmeet.domain.account_merge.model import AccountMergeReason
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
 from openmeet.domain.groups.publication import record_holder_of

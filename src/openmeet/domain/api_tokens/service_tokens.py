@@ -14,9 +14,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.uuid7 import new_id
-from openmeet.domain.api_tokens.reasons import ApiTokenReason
 from openmeet.domain.api_tokens.scopes import ServiceScope
-from openmeet.domain.api_tokens.tokens import MAX_NAME, NOTED_EVERY, hash_token
+from openmeet.domain.api_tokens.tokens import MAX_NAME, NOTED_EVERY, ApiTokenReason, hash_token
 from openmeet.i18n.markdown import one_line
 
 ServiceId = NewType("ServiceId", str)

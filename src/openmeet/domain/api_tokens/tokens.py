@@ -8,15 +8,28 @@ from typing import Final, NewType
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
-from groundwork.errors import InvalidForm, NotFound, Refused, Why
+from groundwork.errors import InvalidForm, NotFound, Reason, Refused, Why
 from groundwork.uuid7 import new_id
-from openmeet.domain.api_tokens.reasons import ApiTokenReason
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.paging import Page
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
+
+
+class ApiTokenReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+
+    SERVICE_NAME_NEEDED = "api_token.service_name_needed"
+    SERVICE_SCOPE_NEEDED = "api_token.service_scope_needed"
+    NO_SUCH_CREDENTIAL = "api_token.no_such_credential"
+    LABEL_NEEDED = "api_token.label_needed"
+    SCOPE_NEEDED = "api_token.scope_needed"
+    LIFETIME_OUT_OF_RANGE = "api_token.lifetime_out_of_range"
+    TOO_MANY_TOKENS = "api_token.too_many_tokens"
+    NO_SUCH_TOKEN = "api_token.no_such_token"
+
 
 TokenId = NewType("TokenId", str)
 

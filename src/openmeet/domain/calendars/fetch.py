@@ -8,8 +8,7 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidInput, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.sealing import Sealer
-from openmeet.domain.calendars.model import AHEAD, BEHIND, MAX_NAME, MOST_DATES, ReadDate, ReadFile
-from openmeet.domain.calendars.reasons import CalendarReason
+from openmeet.domain.calendars.model import AHEAD, BEHIND, MAX_NAME, MOST_DATES, CalendarReason, ReadDate, ReadFile
 from openmeet.domain.events.values import MAX_URL
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.icalendar.instances import Bounds, Instance, instances

@@ -18,11 +18,11 @@ from openmeet.domain.calendars.model import (
     REFRESH_EVERY,
     TONES,
     CalendarId,
+    CalendarReason,
     FeedHealth,
     ReadFile,
     Subscribed,
 )
-from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext

@@ -30,12 +30,12 @@ from openmeet.domain.calendars.model import (
     MOST_FAILURES,
     REFRESH_EVERY,
     ROLL_BEFORE,
+    CalendarReason,
     FeedFailure,
     FeedHealth,
     ReadFile,
 )
 from openmeet.domain.calendars.queries import Address
-from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.calendars.subscriptions import read
 
 # Calendars that one run fetches, one after another, so that a run takes at most a few minutes.

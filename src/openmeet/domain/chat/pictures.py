@@ -33,12 +33,12 @@ from openmeet.domain.media.pictures import (
     FILES,
     MAX_ALT,
     MAX_UPLOAD_BYTES,
+    MediaReason,
     PictureFormat,
     PreparedPicture,
     Size,
     prepare,
 )
-from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext

@@ -10,14 +10,23 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound
+from groundwork.errors import InvalidForm, NotFound, Reason
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.invitation_queries import IS_LEAVING
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.visibility import visible_event
-from openmeet.domain.check_in.reasons import CheckInReason
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.users.model import Caller
+
+
+class CheckInReason(Reason):
+    """Codes; their messages are in ``i18n/reasons/events.py``."""
+
+    WRONG_TICKET = "check_in.wrong_ticket"
+    MALFORMED_CODE = "check_in.malformed_code"
+    NO_TICKET = "check_in.no_ticket"
+    TICKET_NEEDED = "check_in.ticket_needed"
+
 
 # Crockford's base 32: it has no letters that can be mistaken for digits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

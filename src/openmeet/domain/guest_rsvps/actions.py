@@ -5,7 +5,7 @@ import re
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.row_lock import take_turn
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import NotFound, Refused, TooMany
+from groundwork.errors import NotFound, Reason, Refused, TooMany
 from groundwork.outbox.jobs import Priority
 from groundwork.rate_limit.contract import Limit
 from groundwork.signing_key import SigningKey
@@ -37,12 +37,19 @@ from openmeet.domain.guest_rsvps.queries import (
     GuestAnswerId,
     GuestRequest,
 )
-from openmeet.domain.guest_rsvps.reasons import GuestRsvpReason
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import by_email
 from openmeet.i18n.catalogue import current
 from openmeet.outbox.emails import enqueue_email
+
+
+class GuestRsvpReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+
+    NO_GUESTS = "guest_rsvp.no_guests"
+    TOO_MANY_EMAILS = "guest_rsvp.too_many_emails"
+    LINK_OVER = "guest_rsvp.link_over"
 
 
 async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, RegistrationSettings]:

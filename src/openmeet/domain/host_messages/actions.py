@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany, Why
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Reason, Refused, TooMany, Why
 from groundwork.telemetry.logs import log
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import queries as attendance
@@ -26,13 +26,28 @@ from openmeet.domain.host_messages.queries import (
     MessageState,
     Recipients,
 )
-from openmeet.domain.host_messages.reasons import HostMessageReason
 from openmeet.domain.moderation.visibility import is_person_suspended
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
+
+
+class HostMessageReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+
+    TEXT_NEEDED = "host_message.text_needed"
+    MOMENT_OVER = "host_message.moment_over"
+    NOT_PUBLISHED = "host_message.not_published"
+    TOO_MANY_MESSAGES = "host_message.too_many_messages"
+    NOBODY_TO_REACH = "host_message.nobody_to_reach"
+    NO_SUCH_MESSAGE = "host_message.no_such_message"
+    ALREADY_SENT = "host_message.already_sent"
+    AUDIENCE_NEEDED = "host_message.audience_needed"
+    MOMENT_TOO_FAR = "host_message.moment_too_far"
+    ALREADY_WRITTEN = "host_message.already_written"
+
 
 # Maximum number of messages sent per run of the scheduler.
 ROUND = 50

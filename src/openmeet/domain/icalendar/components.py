@@ -11,10 +11,20 @@ from dataclasses import dataclass, field
 
 from icalendar.prop import vCategory, vText
 
-from groundwork.errors import InvalidInput, TooLarge
-from openmeet.domain.icalendar.reasons import IcalendarReason
+from groundwork.errors import InvalidInput, Reason, TooLarge
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.formatting import number
+
+
+class IcalendarReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
+
+    FILE_TOO_LARGE = "icalendar.file_too_large"
+    NOT_A_CALENDAR = "icalendar.not_a_calendar"
+    TOO_MANY_LINES = "icalendar.too_many_lines"
+    TOO_MANY_COMPONENTS = "icalendar.too_many_components"
+    NESTED_TOO_DEEPLY = "icalendar.nested_too_deeply"
+
 
 MAX_BYTES = 10_000_000
 MAX_COMPONENTS = 20_000

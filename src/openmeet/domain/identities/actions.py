@@ -7,8 +7,7 @@ from groundwork.database.transaction import Transaction, TransactionConflict
 from groundwork.errors import Conflict, NotFound, Refused
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.identities import queries, recovery_key_queries, session_queries
-from openmeet.domain.identities.model import Identity, IdentityKind, NewSession
-from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.identities.model import Identity, IdentityKind, IdentityReason, NewSession
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import queries as users_queries
 from openmeet.domain.users.model import UserId

@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import PreconditionFailed
 from groundwork.uuid7 import new_id
-from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.identities.model import IdentityReason
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications

@@ -15,6 +15,7 @@ from groundwork.database.postgres import check_schema_name
 from groundwork.errors import InvalidInput, TooLarge, Unavailable
 from openmeet.domain.legacy_import.model import (
     LegacyData,
+    LegacyImportReason,
     LegacyOddity,
     LegacyShape,
     Oddity,
@@ -24,7 +25,6 @@ from openmeet.domain.legacy_import.model import (
     OldMember,
     OldUser,
 )
-from openmeet.domain.legacy_import.reasons import LegacyImportReason
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 

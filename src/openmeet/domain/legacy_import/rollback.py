@@ -15,8 +15,8 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import membership_queries as groups
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.legacy_import import queries
+from openmeet.domain.legacy_import.model import LegacyImportReason
 from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState
-from openmeet.domain.legacy_import.reasons import LegacyImportReason
 from openmeet.domain.series import imported
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users import queries as users

@@ -14,11 +14,26 @@ from groundwork.blobstore.contract import BlobStore, put
 from groundwork.blobstore.open_ import Bucket, named_in, open_bucket, open_folder
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidForm, TooLarge, TooMany
+from groundwork.errors import InvalidForm, Reason, TooLarge, TooMany
 from groundwork.settings import SettingsRefused
 from groundwork.workers.pool import ChargedPool
-from openmeet.domain.media.reasons import MediaReason
 from openmeet.settings import PREFIX, Settings
+
+
+class MediaReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+
+    TOO_NARROW = "media.too_narrow"
+    TOO_LARGE = "media.too_large"
+    UNREADABLE = "media.unreadable"
+    TOO_MANY_PICTURES = "media.too_many_pictures"
+    TOO_MANY_PIXELS = "media.too_many_pixels"
+    NO_SUCH_PICTURE = "media.no_such_picture"
+    ALT_NEEDED = "media.alt_needed"
+    UPLOAD_EXPECTED = "media.upload_expected"
+    KEEPS_NO_PICTURES = "media.keeps_no_pictures"
+    TOO_MANY_CARDS = "media.too_many_cards"
+
 
 PictureKey = NewType("PictureKey", str)
 

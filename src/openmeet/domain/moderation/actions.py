@@ -16,11 +16,11 @@ from openmeet.domain.moderation.model import (
     LogEntry,
     ModeratedKind,
     ModerationAction,
+    ModerationReason,
     ReportOutcome,
     Subject,
     SubjectVisibility,
 )
-from openmeet.domain.moderation.reasons import ModerationReason
 from openmeet.domain.users.model import UserId
 
 # Actions that ``undo`` does not accept: appointing and dismissing moderators has its own form and command.

@@ -8,8 +8,14 @@ from groundwork.errors import Forbidden, InvalidForm, PreconditionFailed, Why
 from openmeet.domain.identities.queries import setting_entry_of
 from openmeet.domain.moderation import audit_log
 from openmeet.domain.moderation.audit_log import NewLogEntry
-from openmeet.domain.moderation.model import ActId, ModeratedKind, ModerationAction, ModerationPolicy, Subject
-from openmeet.domain.moderation.reasons import ModerationReason
+from openmeet.domain.moderation.model import (
+    ActId,
+    ModeratedKind,
+    ModerationAction,
+    ModerationPolicy,
+    ModerationReason,
+    Subject,
+)
 from openmeet.domain.users.model import Caller, UserId
 
 _NUMBERS = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, Reason
 from openmeet.domain.attendance import group_hosting, reevaluation
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.changes import notify_webhooks
@@ -15,7 +15,6 @@ from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import StatusChange
 from openmeet.domain.moderation.model import ActId, ModeratedKind, Subject, SubjectVisibility
-from openmeet.domain.moderation_effects.reasons import ModerationEffectsReason
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import Moderated
 from openmeet.domain.notifications.notify import notify
@@ -24,6 +23,13 @@ from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
+
+
+class ModerationEffectsReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
+
+    NO_SUCH_SUBJECT = "moderation_effects.no_such_subject"
+
 
 # The status that each decision sets, by the decision's name in forms and in the API.
 DECISIONS: Final[Mapping[str, SubjectVisibility]] = {

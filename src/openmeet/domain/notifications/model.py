@@ -7,9 +7,21 @@ from enum import StrEnum
 from typing import Final, NewType
 
 from groundwork.clock import Instant
+from groundwork.errors import Reason
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import parse_rule
+
+
+class NotificationReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/site.py``."""
+
+    ZONE_NEEDED = "notification.zone_needed"
+    MALFORMED_TIME = "notification.malformed_time"
+    TIMES_INCOMPLETE = "notification.times_incomplete"
+    HOUR_NEEDED = "notification.hour_needed"
+    LIST_OUTDATED = "notification.list_outdated"
+
 
 NotificationId = NewType("NotificationId", str)
 NewsMailId = NewType("NewsMailId", str)

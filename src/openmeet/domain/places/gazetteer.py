@@ -21,8 +21,7 @@ import structlog
 from groundwork.errors import Unavailable
 from groundwork.geo_points import kilometres, spot
 from openmeet.domain.places import build
-from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, folded
-from openmeet.domain.places.reasons import PlaceReason
+from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded
 from openmeet.settings import Settings
 
 log = structlog.get_logger()

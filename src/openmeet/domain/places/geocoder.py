@@ -22,8 +22,7 @@ from groundwork.http.client import HttpClient
 from groundwork.rate_limit.contract import Counters, Limit
 from openmeet.domain.places.addresses import MAX_ADDRESSES, GeocoderKind, StreetAddress, addresses_in
 from openmeet.domain.places.gazetteer import Gazetteer
-from openmeet.domain.places.model import MAX_NAME
-from openmeet.domain.places.reasons import PlaceReason
+from openmeet.domain.places.model import MAX_NAME, PlaceReason
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import NotFound, Reason, Refused
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.series_dates import is_first_of_series
@@ -16,12 +16,20 @@ from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.domain.identities.queries import DEPARTED
 from openmeet.domain.moderation.blocks import is_block_between_sql, raise_if_blocked
 from openmeet.domain.paging import ALL_ROWS, Page
-from openmeet.domain.profiles.reasons import ProfileReason
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import COLUMNS, user_of
 from openmeet.domain.validation import GeneralReason
+
+
+class ProfileReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+
+    CANNOT_FOLLOW_ONESELF = "profile.cannot_follow_oneself"
+    FOLLOWS_TOO_MANY = "profile.follows_too_many"
+    NOT_FOLLOWED = "profile.not_followed"
+    CANNOT_FOLLOW = "profile.cannot_follow"
 
 
 def _is_hosted_by(person: str, table: str = "e") -> str:

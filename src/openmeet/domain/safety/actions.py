@@ -7,8 +7,7 @@ from openmeet.domain.groups import membership_queries
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import AbuseReport, ModeratedKind, ReportReason, Subject
 from openmeet.domain.safety import subjects
-from openmeet.domain.safety.reasons import SafetyReason
-from openmeet.domain.safety.subjects import ReportedSubject
+from openmeet.domain.safety.subjects import ReportedSubject, SafetyReason
 from openmeet.domain.series import follower_queries
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId

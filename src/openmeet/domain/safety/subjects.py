@@ -6,7 +6,7 @@ from typing import Final, assert_never
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, Reason
 from openmeet.domain.attendance.faces import sees_who_comes_sql
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.visibility import visible_event
@@ -22,7 +22,6 @@ from openmeet.domain.groups.rules import GroupPermission, may
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
-from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
@@ -30,6 +29,18 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
+
+
+class SafetyReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+
+    OWN_CONTENT = "safety.own_content"
+    CANNOT_BLOCK_ONESELF = "safety.cannot_block_oneself"
+    NOT_BLOCKED = "safety.not_blocked"
+    CANNOT_MUTE_ONESELF = "safety.cannot_mute_oneself"
+    NO_SUCH_PERSON_OR_GROUP = "safety.no_such_person_or_group"
+    NOT_MUTED = "safety.not_muted"
+    NO_SUCH_PAGE = "safety.no_such_page"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,22 @@
 from collections.abc import Mapping
 
 from groundwork.database.transaction import Transaction
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import NotFound, Reason, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.saved_searches import matching, queries
 from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, SearchId
-from openmeet.domain.saved_searches.reasons import SavedSearchReason
 from openmeet.domain.search import query
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller
+
+
+class SavedSearchReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+
+    OF_GROUPS = "saved_search.of_groups"
+    TOO_WIDE = "saved_search.too_wide"
+    TOO_MANY_SEARCHES = "saved_search.too_many_searches"
+    NO_SUCH_SEARCH = "saved_search.no_such_search"
 
 
 async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> SavedSearch:

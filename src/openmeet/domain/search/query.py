@@ -7,11 +7,10 @@ from typing import Final
 from urllib.parse import urlencode
 
 from groundwork.database.words import MAX_WORDS, query_terms
-from groundwork.errors import InvalidForm, Why
+from groundwork.errors import InvalidForm, Reason, Why
 from groundwork.geo_points import Near
 from openmeet.domain.events.values import Mode
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category, normalised
-from openmeet.domain.search.reasons import SearchReason
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -19,6 +18,21 @@ from openmeet.i18n import formatting, languages
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import folded
 from openmeet.recurrence import wall_time
+
+
+class SearchReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+
+    LAST_DAY_BEFORE_FIRST = "search.last_day_before_first"
+    MALFORMED_TAG = "search.malformed_tag"
+    TAG_TOO_LONG = "search.tag_too_long"
+    UNKNOWN_LANGUAGE = "search.unknown_language"
+    DISTANCE_OUT_OF_RANGE = "search.distance_out_of_range"
+    MALFORMED_POINT = "search.malformed_point"
+    UNKNOWN_GROUPS = "search.unknown_groups"
+    SIGN_IN_FOR_GROUPS = "search.sign_in_for_groups"
+    MALFORMED_DAY = "search.malformed_day"
+
 
 # Separates the name of a place from its coordinates: ``Berlin @52.52437,13.41053``.
 AT: Final = "@"

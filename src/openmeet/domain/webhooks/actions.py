@@ -21,8 +21,8 @@ from openmeet.domain.webhooks.model import (
     WebhookDelivery,
     WebhookEvent,
     WebhookId,
+    WebhookReason,
 )
-from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.outbox.kinds import JobKind
 
 

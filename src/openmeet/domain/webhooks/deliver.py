@@ -30,8 +30,8 @@ from openmeet.domain.webhooks.model import (
     Webhook,
     WebhookDelivery,
     WebhookEvent,
+    WebhookReason,
 )
-from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.i18n.formatting import iso
 from openmeet.outbox.emails import enqueue_email
 

@@ -25,8 +25,7 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
-from openmeet.domain.identities.model import CustodialAccount, Identity
-from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.identities.model import CustodialAccount, Identity, IdentityReason
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import by_id, kinds
 from openmeet.i18n.markdown import folded

@@ -16,8 +16,7 @@ from groundwork.outbox.jobs import Job
 from groundwork.outbox.retry import is_worth_retrying
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.identities.model import IdentityKind
-from openmeet.domain.identities.reasons import IdentityReason
+from openmeet.domain.identities.model import IdentityKind, IdentityReason
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients

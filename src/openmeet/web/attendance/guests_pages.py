@@ -18,8 +18,8 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.guest_rsvps import actions
+from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
-from openmeet.domain.guest_rsvps.reasons import GuestRsvpReason
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import check_email

@@ -14,8 +14,15 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.entries import MOST_SPANS, all_of, conflicts, order
 from openmeet.domain.calendars.fetch import checked_url
-from openmeet.domain.calendars.model import MOST_CALENDARS, WIDEST, CalendarEntry, CalendarId, Span, Subscribed
-from openmeet.domain.calendars.reasons import CalendarReason
+from openmeet.domain.calendars.model import (
+    MOST_CALENDARS,
+    WIDEST,
+    CalendarEntry,
+    CalendarId,
+    CalendarReason,
+    Span,
+    Subscribed,
+)
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api import pagination

@@ -17,10 +17,10 @@ from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.calendars.model import (
     CalendarEntry,
     CalendarId,
+    CalendarReason,
     EntryKind,
     FeedHealth,
 )
-from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.calendars.tasks import refresh
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import Event, EventId

@@ -21,8 +21,7 @@ from openmeet.domain.chat import pictures, room_queries
 from openmeet.domain.chat.messages import require_write_access
 from openmeet.domain.chat.model import MAX_PICTURES, MessagePicture, NewPicture, SentPictureKey
 from openmeet.domain.chat.pictures import StoredPicture
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size
-from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, MediaReason, Size
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext

@@ -13,7 +13,7 @@ from openmeet.domain.attendance import host_decisions, lists
 from openmeet.domain.attendance.model import Attendance, AttendanceId
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.check_in import tickets as actions
-from openmeet.domain.check_in.reasons import CheckInReason
+from openmeet.domain.check_in.tickets import CheckInReason
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso

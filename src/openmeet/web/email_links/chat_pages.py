@@ -31,7 +31,7 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.queries import MessageFilter
 from openmeet.domain.chat.room_queries import by_id as room_by_id
 from openmeet.domain.failure_names import INVALID_LINK
-from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.media.pictures import MediaReason
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users import guests

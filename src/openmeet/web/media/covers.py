@@ -14,8 +14,7 @@ from openmeet.domain.covers.drawing import data_url, strip, svg
 from openmeet.domain.covers.model import Cover, cover_for, parse_cover_name
 from openmeet.domain.covers.social_card import email_cover
 from openmeet.domain.events.content import Content
-from openmeet.domain.media.pictures import Size
-from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.media.pictures import MediaReason, Size
 from openmeet.web.media.drawings import draw_cached
 from openmeet.web.media.pages import IMMUTABLE
 from openmeet.web.site.reduced_data import saves_data

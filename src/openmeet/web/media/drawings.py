@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVarTuple, Unpack
 from starlette.requests import Request
 
 from groundwork.errors import Unavailable
-from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.media.pictures import MediaReason
 from openmeet.web.site.tenant_routing import workers_of_anybody
 
 _Arguments = TypeVarTuple("_Arguments")

@@ -8,9 +8,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
-from openmeet.domain.media.pictures import PORTRAIT_SIDES, blob_key, portrait_key
+from openmeet.domain.media.pictures import PORTRAIT_SIDES, MediaReason, blob_key, portrait_key
 from openmeet.domain.media.portraits import CONTENT_TYPE
-from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.profiles import portraits
 from openmeet.web.media.picture_files import INERT, requested_size, serve_picture
 from openmeet.web.media.uploads import store_of

@@ -7,8 +7,7 @@ from starlette.responses import Response, StreamingResponse
 
 from groundwork.blobstore.contract import BlobStore
 from groundwork.errors import NotFound
-from openmeet.domain.media.pictures import PictureFormat, Size
-from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.media.pictures import MediaReason, PictureFormat, Size
 
 SafeHeaders = Mapping[str, str]
 

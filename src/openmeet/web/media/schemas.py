@@ -5,8 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from groundwork.errors import InvalidForm
-from openmeet.domain.media.pictures import MAX_ALT, Picture
-from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.media.pictures import MAX_ALT, MediaReason, Picture
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
 

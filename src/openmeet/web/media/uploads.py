@@ -10,8 +10,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
 from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.media import pictures
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
-from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, MediaReason, Picture
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.media.schemas import check_alt

@@ -6,8 +6,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.moderation import model, policy
-from openmeet.domain.moderation.model import ModeratedKind, Subject
-from openmeet.domain.moderation.reasons import ModerationReason
+from openmeet.domain.moderation.model import ModeratedKind, ModerationReason, Subject
 from openmeet.domain.users.model import Caller
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services

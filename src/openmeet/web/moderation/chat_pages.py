@@ -24,7 +24,7 @@ from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessage, ChatMess
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import by_ids as rooms_by_ids
 from openmeet.domain.chat.sanctions import SanctionKind
-from openmeet.domain.media.reasons import MediaReason
+from openmeet.domain.media.pictures import MediaReason
 from openmeet.domain.moderation.model import REASON_LABELS
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import lazy

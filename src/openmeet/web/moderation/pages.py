@@ -13,8 +13,14 @@ from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import objections
 from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
-from openmeet.domain.moderation.model import ActId, ModeratedKind, ModerationPolicy, Subject, SubjectVisibility
-from openmeet.domain.moderation.reasons import ModerationReason
+from openmeet.domain.moderation.model import (
+    ActId,
+    ModeratedKind,
+    ModerationPolicy,
+    ModerationReason,
+    Subject,
+    SubjectVisibility,
+)
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.paging import Page
 from openmeet.i18n.catalogue import LazyText, lazy

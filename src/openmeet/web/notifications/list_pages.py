@@ -20,8 +20,8 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.notifications import notify
 from openmeet.domain.notifications.kinds import KINDS, NotificationKind, SubjectType
+from openmeet.domain.notifications.model import NotificationReason
 from openmeet.domain.notifications.queries import Notification, count_unread_by_kind
-from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.notifications import content

@@ -10,8 +10,7 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.application import client_network
 from groundwork.http.json_bodies import json_response
 from groundwork.rate_limit.contract import Limit, spend
-from openmeet.domain.places.model import CREDIT, MAX_NAME, Place
-from openmeet.domain.places.reasons import PlaceReason
+from openmeet.domain.places.model import CREDIT, MAX_NAME, Place, PlaceReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.search.places import country_name, labels, places_of

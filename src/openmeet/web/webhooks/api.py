@@ -29,8 +29,8 @@ from openmeet.domain.webhooks.model import (
     WebhookDelivery,
     WebhookEvent,
     WebhookId,
+    WebhookReason,
 )
-from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api.etags import IF_MATCH, etag_of, require_match

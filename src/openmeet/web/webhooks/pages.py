@@ -14,8 +14,7 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.webhooks import actions, model, queries
-from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS, DeliveryId
-from openmeet.domain.webhooks.reasons import WebhookReason
+from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS, DeliveryId, WebhookReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
