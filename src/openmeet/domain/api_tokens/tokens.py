@@ -19,7 +19,7 @@ from openmeet.i18n.markdown import one_line
 
 
 class ApiTokenReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/accounts.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
 
     SERVICE_NAME_NEEDED = "api_token.service_name_needed"
     SERVICE_SCOPE_NEEDED = "api_token.service_scope_needed"
@@ -28,7 +28,7 @@ class ApiTokenReason(Reason):
     SCOPE_NEEDED = "api_token.scope_needed"
     LIFETIME_OUT_OF_RANGE = "api_token.lifetime_out_of_range"
     TOO_MANY_TOKENS = "api_token.too_many_tokens"
-    NO_SUCH_TOKEN = "api_token.no_such_token"
+    NO_SUCH_TOKEN = "api_token.no_such_token"  # noqa: S105 - a code, not a password
 
 
 TokenId = NewType("TokenId", str)

@@ -10,13 +10,13 @@ from openmeet.domain.users.model import UserId
 
 
 class CalendarReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/calendars.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
 
     URL_INCOMPLETE = "calendar.url_incomplete"
     TOO_MANY_CALENDARS = "calendar.too_many_calendars"
     NO_SUCH_CALENDAR = "calendar.no_such_calendar"
     NAME_NEEDED = "calendar.name_needed"
-    PASSWORD_IN_URL = "calendar.password_in_url"
+    PASSWORD_IN_URL = "calendar.password_in_url"  # noqa: S105 - a code, not a password
     TIMES_OUT_OF_RANGE = "calendar.times_out_of_range"
     URL_OR_FILE_NEEDED = "calendar.url_or_file_needed"
     MALFORMED_WINDOW = "calendar.malformed_window"

@@ -20,7 +20,7 @@ from openmeet.domain.users.model import Caller
 
 
 class CheckInReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/events.py``."""
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
 
     WRONG_TICKET = "check_in.wrong_ticket"
     MALFORMED_CODE = "check_in.malformed_code"
