@@ -23,7 +23,7 @@ from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.repositories import circuits
-from openmeet.outbox import publication_counts, publications
+from openmeet.outbox import publication_status, publications
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 from programs.community_databases import away_gauge
@@ -150,7 +150,7 @@ async def _count_jobs(platform: Platform, number: Gauge, oldest: Gauge) -> None:
 
 async def _publications(platform: Platform, records: Gauge, oldest: Gauge) -> None:
     async with platform.db.reader() as reader:
-        now, rows = reader.now, await publication_counts.counts(reader)
+        now, rows = reader.now, await publication_status.counts(reader)
     counts = {(kind, state): number for kind, state, number, _ in rows}
     for kind in publications.PublicationKind:
         for state in PublicationState:

@@ -24,7 +24,7 @@ from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
 from openmeet.i18n import catalogue
 from openmeet.network.ingestion.record_pictures import RecordPictures
-from openmeet.network.repositories.consent import PublishingDependencies
+from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.series import recurrence_form

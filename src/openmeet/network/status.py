@@ -16,7 +16,7 @@ from openmeet.network.ingestion import discrepancies, merge_decisions, quarantin
 from openmeet.network.problems import FailingServer, failing_servers
 from openmeet.network.records import seen
 from openmeet.network.sync_dependencies import SyncDependencies
-from openmeet.outbox import publication_counts
+from openmeet.outbox import publication_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> Sync
             records={kind.value: number for kind, number in (await seen.counts(reader)).items()},
             publications=[
                 JobCount(kind.value, state.value, number, oldest)
-                for kind, state, number, oldest in await publication_counts.counts(reader)
+                for kind, state, number, oldest in await publication_status.counts(reader)
             ],
             jobs=[
                 JobCount(kind, state.value, number, oldest)

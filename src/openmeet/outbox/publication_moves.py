@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.outbox.publication_counts import subjects_with_publication
+from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import (
     ATTACH_RECORD,
     GRAPH,

@@ -12,8 +12,8 @@ from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.sealing import Sealer
+from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.network.repositories.custodial import CustodialPds
 from openmeet.tenants.configured import DEFAULT_TENANT
 from tests.worker_pool import POOL

@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.network.repositories.consent import PublishingDependencies, handle_for
+from openmeet.network.publishing.consent import PublishingDependencies, handle_for
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.account import consent_api

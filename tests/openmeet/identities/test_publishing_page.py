@@ -13,8 +13,7 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.publishing.preview import preview
-from openmeet.network.repositories.consent import PublishingDependencies
+from openmeet.network.publishing.consent import PublishingDependencies, preview
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services

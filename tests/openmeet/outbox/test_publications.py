@@ -12,7 +12,6 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import (
     due_publications,
     in_flight,
-    publication_counts,
     publication_echoes,
     publication_leases,
     publication_moves,
@@ -348,5 +347,5 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         assert await publication_leases.set_retracted(tx, row, is_gone=True)
         await publication_leases.complete_without_write(tx, row)
         await publication_leases.attach_current(tx, row, did=DID, uri=URI)
-        assert await publication_counts.counts(tx)
+        assert await publication_status.counts(tx)
         assert await due_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None

@@ -15,7 +15,7 @@ from groundwork.clock import DAY, HandClock, from_datetime
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import cancel_dates, date_queries, queries
 from openmeet.domain.series.model import Series
-from openmeet.network.repositories.consent import PublishingDependencies
+from openmeet.network.publishing.consent import PublishingDependencies
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, change_services, h1_of, inputs_of, sign_up, site_on

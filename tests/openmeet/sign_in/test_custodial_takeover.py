@@ -11,8 +11,8 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.publishing import schedule
+from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.repositories import session_sealing
-from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.interop.consent import allow
 from tests.openmeet.deployment import Deployment

@@ -33,8 +33,8 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
+from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.repositories import recovery_keys
-from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.network.repositories.session_tasks import follow
 from openmeet.web.account import custodial_pages, taking_over_pages
 from programs import recovery_file

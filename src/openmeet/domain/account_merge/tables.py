@@ -20,7 +20,7 @@ from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import emails, publication_moves
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_counts import subjects_with_publication
+from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 # If the remaining user already has an open e-mail about the same subject, the notifications move into that one.

@@ -14,7 +14,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publication_counts import subjects_with_publication
+from openmeet.outbox.publication_status import subjects_with_publication
 
 _WORTH = {
     AttendanceStatus.ATTENDING: 3,

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.groups.model import Group, GroupId, GroupVisibility, Membership, PromotionLevel
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
-from openmeet.outbox.publication_counts import subjects_with_publication
+from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 

@@ -34,7 +34,7 @@ from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.succession import RecordSuccession, read_succession
 from openmeet.outbox import superseded_records
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_counts import subjects_with_publication
+from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
 _ANSWERED_TWICE: Final = """

@@ -32,10 +32,9 @@ from openmeet.network.publishing.decision import (
     PublishRsvp,
     PublishSeries,
 )
-from openmeet.network.publishing.proofs import fetch_proof
 from openmeet.network.publishing.publisher import Publisher, page_of
 from openmeet.network.publishing.repositories import knows_all_rsvps
-from openmeet.network.publishing.repository_calls import CurrentRecord, get_record, list_rsvps
+from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES

@@ -15,7 +15,6 @@ from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.draft import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
-from openmeet.network.publishing.proofs import fetch_proof, is_plausible_rev, message_of, rev_of
 from openmeet.network.publishing.publisher import (
     INGESTED_AFTER,
     MAX_MERGE_ROUNDS,
@@ -23,7 +22,15 @@ from openmeet.network.publishing.publisher import (
     WRITE_COST,
     Publisher,
 )
-from openmeet.network.publishing.repository_calls import CurrentRecord, WriteReceipt, put_record
+from openmeet.network.publishing.repository_calls import (
+    CurrentRecord,
+    WriteReceipt,
+    fetch_proof,
+    is_plausible_rev,
+    message_of,
+    put_record,
+    rev_of,
+)
 from openmeet.network.publishing.unanswered_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import encode_record

@@ -21,8 +21,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.publishing.preview import preview
-from openmeet.network.repositories.consent import ConsentState, PublishingDependencies, handle_for, state_of
+from openmeet.network.publishing.consent import ConsentState, PublishingDependencies, handle_for, preview, state_of
 from openmeet.network.repositories.custodial import suggest_handle
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation

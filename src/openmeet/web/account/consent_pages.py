@@ -17,8 +17,7 @@ from openmeet.domain.identities.publication_consent import DeclinedAs, Publicati
 from openmeet.domain.users.model import Caller
 from openmeet.i18n import formatting
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.publishing.preview import preview
-from openmeet.network.repositories.consent import ConsentState, handle_for, state_of
+from openmeet.network.publishing.consent import ConsentState, handle_for, preview, state_of
 from openmeet.network.repositories.custodial import CustodialPds, suggest_handle
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page

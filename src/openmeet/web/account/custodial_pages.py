@@ -18,8 +18,8 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.recovery_key_queries import WaitingKey
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import gettext
+from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page

@@ -20,9 +20,9 @@ from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures
+from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
