@@ -1,4 +1,6 @@
-"""The status of one record's publication, as a page shows it to the record's owner."""
+"""Status of publications: of one record, as a page shows it to the record's owner, and the counts by state for metrics
+and the operator's page.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""New module."""
+"""Consent to publish: a person's current state, the handle that comes with it, and a preview of the records that would be
+published. Shared by page and API.
+"""
 
 import json
 from collections.abc import Sequence
@@ -28,6 +30,35 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import CustodialPds, check_handle
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.outbox.kinds import JobKind
+
+NEWEST_PUBLIC = f"""
+    select id from events
+     where author_id = :user_id and {may_be_published("events")} and deleted_at is null
+       and removed_at is null and is_draft = 0
+     order by created_at desc, id desc limit 1
+"""
+
+
+# What ``eligibility`` will publish after consent. Records from the person's other apps are already on the network and
+# are written only if they were changed here.
+_HAS_PUBLICATION = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
+COUNTS = f"""
+    select (select count(*) from events
+             where author_id = :user_id and {may_be_published("events")} and is_read_only = 0
+               and is_draft = 0
+               and deleted_at is null and removed_at is null
+               and (record_uri is null or {_HAS_PUBLICATION.format("event", "events")})) as events,
+           (select count(*) from attendances a join events e on e.id = a.event_id
+             where a.user_id = :user_id and a.status in :recorded and a.is_private = 0 and a.skips_record = 0
+               and e.deleted_at is null and e.removed_at is null
+               and (a.record_uri is null or {_HAS_PUBLICATION.format("rsvp", "a")})
+               and ({is_public("e")} and not {is_cut_down("e")} and (e.record_uri is not null or e.author_id = :user_id)
+                    or e.visibility = 'unlisted' and e.origin = 'network' and e.record_uri is not null)) as answers,
+           (select count(*) from publications
+             where user_id = :user_id and uri is not null and state <> 'retracted') as published
+"""
+
+_RECORDED = [status.value for status in AttendanceStatus if not isinstance(status_token(status), NoStatusToken)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,36 +132,6 @@ async def handle_for(network: NetworkClients, custodial_pds: CustodialPds, state
     except InvalidInput:
         return handle  # servers respond "InvalidRequest: Unable to resolve handle" for a free name
     raise Refused(RepositoryReason.HANDLE_OF_ANOTHER, handle=handle)
-
-
-NEWEST_PUBLIC = f"""
-    select id from events
-     where author_id = :user_id and {may_be_published("events")} and deleted_at is null
-       and removed_at is null and is_draft = 0
-     order by created_at desc, id desc limit 1
-"""
-
-
-# What ``eligibility`` will publish after consent. Records from the person's other apps are already on the network and
-# are written only if they were changed here.
-_HAS_PUBLICATION = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
-COUNTS = f"""
-    select (select count(*) from events
-             where author_id = :user_id and {may_be_published("events")} and is_read_only = 0
-               and is_draft = 0
-               and deleted_at is null and removed_at is null
-               and (record_uri is null or {_HAS_PUBLICATION.format("event", "events")})) as events,
-           (select count(*) from attendances a join events e on e.id = a.event_id
-             where a.user_id = :user_id and a.status in :recorded and a.is_private = 0 and a.skips_record = 0
-               and e.deleted_at is null and e.removed_at is null
-               and (a.record_uri is null or {_HAS_PUBLICATION.format("rsvp", "a")})
-               and ({is_public("e")} and not {is_cut_down("e")} and (e.record_uri is not null or e.author_id = :user_id)
-                    or e.visibility = 'unlisted' and e.origin = 'network' and e.record_uri is not null)) as answers,
-           (select count(*) from publications
-             where user_id = :user_id and uri is not null and state <> 'retracted') as published
-"""
-
-_RECORDED = [status.value for status in AttendanceStatus if not isinstance(status_token(status), NoStatusToken)]
 
 
 async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentPreview:

@@ -8,18 +8,14 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.groups.publication import Share
-from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.model import Series
-from openmeet.domain.users.model import UserId
 from openmeet.network.records.group import StrongRef
-from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.reasons import PublicationReason
 
 # Builds the record from this installation's address, the time, and the record that the PDS has. Raises Refused if the
@@ -151,23 +147,3 @@ Decision = (
     | MoveBack
     | AwaitFeatureFlag
 )
-
-
-async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
-    """Return the repository that already has the record, or else the one for new records."""
-    own_identities = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
-    if did is not None:
-        return next((one for one in own_identities if one.did == did), None)
-    return own_identities[0] if own_identities else None
-
-
-async def target_repository(
-    reader: Reader, user_id: UserId, publication: Publication
-) -> Identity | Withhold | AwaitPermission:
-    """Return ``repository_for`` a publication. If that repository is disconnected, a retracted record is created in
-    another one.
-    """
-    identity = await repository_for(reader, user_id, publication.did)
-    if identity is None and publication.may_exist_remotely:
-        return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
-    return identity or await repository_for(reader, user_id, None) or Withhold(PublicationReason.NO_REPOSITORY)

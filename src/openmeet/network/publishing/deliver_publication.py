@@ -21,7 +21,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
-from openmeet.network.publishing import repository_calls, store_outcome, write_record
+from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
@@ -47,7 +47,7 @@ from openmeet.network.publishing.publisher import (
     Publisher,
 )
 from openmeet.network.publishing.repositories import repository_to_clear
-from openmeet.network.publishing.repository_calls import delete_record, get_record
+from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_proven_message, get_record
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
 from openmeet.outbox import due_publications, publication_leases
@@ -175,9 +175,7 @@ async def _resume_publishing(publisher: Publisher, publication: Publication) -> 
     decide again. The RSVP must still be here when the echo of the delete arrives.
     """
     current_record = (
-        None
-        if publication.uri is None
-        else await repository_calls.fetch_proven_message(publisher, parse_at_uri(publication.uri))
+        None if publication.uri is None else await fetch_proven_message(publisher, parse_at_uri(publication.uri))
     )
     if current_record is not None and current_record.cid is None:
         await store_outcome.forget_record(publisher, publication, current_record)
@@ -255,7 +253,7 @@ async def _retract(publisher: Publisher, retracting: Publication) -> None:
             rev = await _delete(publisher, client, retracting, uri)
         except NotSignedIn as refused:
             await _session_refused(client, identity, refused)
-        deletion = await repository_calls.deletion_of(publisher, uri, rev)
+        deletion = await deletion_of(publisher, uri, rev)
     except Failure as failure:
         await _store_failure(publisher, retracting, failure)
     else:
@@ -291,7 +289,7 @@ async def _defer_to_ingestion(publisher: Publisher, client: XrpcClient, retracti
     known_cids = {retracting.base_cid, retracting.chosen_cid, None if seen_record is None else seen_record.cid}
     if current is None or current.cid in known_cids:
         return False
-    await publisher.hand_to_ingestion([await repository_calls.fetch_proven_message(publisher, uri)])
+    await publisher.hand_to_ingestion([await fetch_proven_message(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
     await store_outcome.end_lease(
         publisher,

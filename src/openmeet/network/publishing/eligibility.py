@@ -46,10 +46,8 @@ from openmeet.network.publishing.decision import (
     RetractDuplicate,
     Wait,
     Withhold,
-    repository_for,
-    target_repository,
 )
-from openmeet.network.publishing.repositories import repository_for_rsvp
+from openmeet.network.publishing.repositories import repository_for, repository_for_rsvp, target_repository
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_writer import is_minimal

@@ -34,9 +34,8 @@ from openmeet.network.publishing.decision import (
     PublishPlain,
     Wait,
     Withhold,
-    repository_for,
 )
-from openmeet.network.publishing.repositories import repository_to_clear
+from openmeet.network.publishing.repositories import repository_for, repository_to_clear
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF, StrongRef, write_former

@@ -1,8 +1,8 @@
-"""Choose which of a person's repositories gets their RSVP, so that no app shows an outdated RSVP from another
-repository.
+"""Choose the repository of a record: the one that has it, or else one of the person's.
 
-There is one record per RSVP: if there are several records about the event, the effective one (``records.seen``) is
-updated. If another app has written a newer record, ours is deleted and that one is updated.
+There is one record per RSVP, so that no app shows an outdated one from another repository: if there are several records
+about the event, the effective one (``records.seen``) is updated. If another app has written a newer record, ours is
+deleted and that one is updated.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from openmeet.domain.identities import backfill_progress, session_queries
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.decision import AwaitPermission, RetractDuplicate, Wait, Withhold, target_repository
+from openmeet.network.publishing.decision import AwaitPermission, RetractDuplicate, Wait, Withhold
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox import publication_moves
@@ -25,6 +25,26 @@ from openmeet.outbox.reasons import PublicationReason
 
 # Nearly all repositories are read within this time. The limit keeps an unreachable server from delaying RSVPs for long.
 READ_WITHIN: Final = 10 * MINUTE
+
+
+async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
+    """Return the repository that already has the record, or else the one for new records."""
+    own_identities = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    if did is not None:
+        return next((one for one in own_identities if one.did == did), None)
+    return own_identities[0] if own_identities else None
+
+
+async def target_repository(
+    reader: Reader, user_id: UserId, publication: Publication
+) -> Identity | Withhold | AwaitPermission:
+    """Return ``repository_for`` a publication. If that repository is disconnected, a retracted record is created in
+    another one.
+    """
+    identity = await repository_for(reader, user_id, publication.did)
+    if identity is None and publication.may_exist_remotely:
+        return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
+    return identity or await repository_for(reader, user_id, None) or Withhold(PublicationReason.NO_REPOSITORY)
 
 
 async def repository_for_rsvp(

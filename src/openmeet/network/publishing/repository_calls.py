@@ -1,10 +1,11 @@
-"""Calls that read and write records of events, series, groups and RSVPs in a repository. All writes of publishing are
-made here.
+"""Calls that read, prove and write records of events, series, groups and RSVPs in a repository. All writes of publishing
+are made here.
 
 ``client`` comes from ``repositories.agents.agent_for_user``: it sends a DPoP proof with each request, repeats requests
 whose nonce was old, and stays below the server's rate limits. A write states the version it replaces (``swap``, a CID;
 None: no record may exist), so that concurrent writers do not overwrite each other. Records are read first and only our
 fields are changed (``records.event_writer``, ``records.rsvp``, ``records.series``), so that other apps' fields stay.
+What is handed to ingestion, and what was sent without an answer, is read with proof.
 Each function raises the errors of ``XrpcClient``, and Conflict if the repository has another version.
 """
 

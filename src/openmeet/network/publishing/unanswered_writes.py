@@ -27,9 +27,9 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing import repository_calls, store_outcome
+from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.publisher import Publisher
-from openmeet.network.publishing.repository_calls import delete_version
+from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_proven_message
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight, publication_leases
@@ -97,7 +97,7 @@ async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
     if unanswered is None or owned is not None:
         return  # a publication has this key and handles any late write
     try:
-        current_record = await repository_calls.fetch_proven_message(publisher, uri)
+        current_record = await fetch_proven_message(publisher, uri)
     except NotFound:
         current_record = None  # no repository, or one that is currently not served, so nobody can read the record there
     if current_record is not None and current_record.cid in unanswered.cids:
@@ -117,7 +117,7 @@ async def _delete_version(
         rev = await delete_version(client, uri, cid)
     except NotSignedIn as refused:
         raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN) from refused
-    return await repository_calls.deletion_of(publisher, uri, rev)
+    return await deletion_of(publisher, uri, rev)
 
 
 async def _forget_or_recheck(

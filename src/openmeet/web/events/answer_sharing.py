@@ -10,7 +10,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.model import Consent, IdentityKind
 from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.decision import repository_for
+from openmeet.network.publishing.repositories import repository_for
 
 
 class SharingState(StrEnum):
