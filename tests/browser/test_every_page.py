@@ -6,6 +6,7 @@ violations of the content security policy.
 import pytest
 
 from openmeet.domain.events.values import MAX_TITLE
+from openmeet.i18n.markdown import one_line
 from tests.browser.accessibility import (
     complaints,
     complaints_of_another_size,
@@ -92,6 +93,18 @@ async def test_long_title_without_spaces_does_not_widen_the_page(browser, openme
             if max(beyond) > 0:
                 wide[name] = beyond
     assert wide == {}
+
+
+async def test_letters_with_many_accents_do_not_widen_the_page(browser, openmeet):
+    """With all their accents, these letters would be wider than a phone. Forms and records of others are read like this."""
+    title = one_line(" ".join(letter + "\u0363\u033f\u0346" * 12 for letter in "Zalgo"))
+    token, paths = await add_examples(openmeet, title)
+    async with context(browser, openmeet, viewport=PHONE) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for name in ("event", "series", "list of series", "asked to host", "answer from a mail"):
+            await page.goto(paths[name])
+            assert (name, await sideways(page)) == (name, 0)
 
 
 async def test_text_at_200_percent_still_fits_a_phone(browser, openmeet):

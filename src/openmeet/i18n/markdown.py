@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import nh3
+import regex
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
@@ -36,6 +37,11 @@ _MAX_SUMMARY_BRACKETS = 40
 _MAX_SUMMARY_MARKS = 300
 
 _DECEPTIVE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+# More combining marks than this on one letter would cover the lines above and below, or make the letter wider than a
+# phone. Scripts need fewer: the tallest stacks are Tibetan. Format characters do not end a stack.
+_MOST_STACKED = 8
+_EXCESS_MARKS = regex.compile(rf"((?:\p{{M}}\p{{Cf}}*+){{{_MOST_STACKED}}})(?:\p{{M}}\p{{Cf}}*+)+")
 
 # Hangul fillers and the empty Braille pattern: Unicode counts them as letters and symbols, but they are blank.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
@@ -91,12 +97,17 @@ def html_of(text: str) -> Markup:
 
 def one_line(text: str) -> str:
     """Text for a single line: spaces are normalised, and characters that could hide or reorder the words next to it are
-    removed.
+    removed, as are stacked marks.
 
     These are control characters and the marks that override or isolate the writing direction (UAX 9). Joiners and the
     weak direction marks stay, because languages and emoji need them.
     """
-    return " ".join(_DECEPTIVE.sub("", text).split())
+    return " ".join(without_stacked_marks(_DECEPTIVE.sub("", text)).split())
+
+
+def without_stacked_marks(text: str) -> str:
+    """The text without the combining marks beyond the eighth on the same letter."""
+    return text if text.isascii() else _EXCESS_MARKS.sub(r"\1", text)
 
 
 def is_visible(text: str) -> bool:

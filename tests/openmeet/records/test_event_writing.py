@@ -228,3 +228,12 @@ def test_renaming_keeps_a_description_longer_than_what_is_shown():
     written = write_event(ours, record)
     assert written["description"] == record["description"]
     assert written.get("facets") == record.get("facets")
+
+
+def test_a_title_with_stacked_marks_is_shortened_only_here():
+    """The record of another app keeps its title when another field is changed here."""
+    record = {**write_event(OURS, None), "name": "Za" + "\u0363" * 40 + "lgo"}
+    ours = as_ours(read(record))
+    assert ours.title == "Za" + "\u0363" * 8 + "lgo"
+    assert is_up_to_date(ours, record)
+    assert write_event(dataclasses.replace(ours, description="New."), record)["name"] == record["name"]

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -146,6 +147,33 @@ def test_texts_cannot_run_scripts_or_load_resources(text: str) -> None:
 )
 def test_a_line_contains_no_invisible_or_reversing_characters(text: str, line: str) -> None:
     assert one_line(text) == line
+
+
+STACK = "\u0363\u033f\u0346" * 12
+
+
+def test_a_line_has_at_most_eight_marks_on_a_letter() -> None:
+    assert one_line(f"Za{STACK}lgo{STACK}") == f"Za{STACK[:8]}lgo{STACK[:8]}"
+    assert one_line(f"a{STACK[:8]}\u200d{STACK}b") == f"a{STACK[:8]}\u200db", "a joiner does not start a new stack"
+    assert one_line(one_line(f"a{STACK}")) == one_line(f"a{STACK}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "กี่ที่นี้น้ำ",
+        "क्षत्रिय स्त्रीत्व द्व्यर्थक",
+        "בְּרֵאשִׁ֖ית בָּרָ֣א אֱלֹהִ֑ים",
+        unicodedata.normalize("NFD", "Nguyễn Thị Tuyết, ở đường Trần Hưng Đạo"),
+        "ཧཀྵྨླཝརཡཾ ཨོཾ་མ་ཎི་པདྨེ་ཧཱུྃ",
+        "မြွှာကြီး ကျွန်ုပ်",
+        "ស្ត្រី",
+        "مُحَمَّدٌ ٱللَّٰهِ",
+        "👩🏽‍❤️‍💋‍👨🏿 👨‍👩‍👧‍👦 1️⃣ 🏴󠁧󠁢󠁷󠁬󠁳󠁿",
+    ],
+)
+def test_a_line_keeps_the_marks_that_scripts_and_emoji_need(text: str) -> None:
+    assert one_line(text) == text
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,14 @@ async def test_a_profile_is_replaced_and_its_revision_incremented(db):
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"), [("  Ana   B ", "Ana B"), ("A\u202ena\x00", "Ana"), ("李", "李"), ("أنا", "أنا")]
+    ("typed", "kept"),
+    [
+        ("  Ana   B ", "Ana B"),
+        ("A\u202ena\x00", "Ana"),
+        ("A" + "\u0363" * 40, "A" + "\u0363" * 8),
+        ("李", "李"),
+        ("أنا", "أنا"),
+    ],
 )
 def test_names_are_normalised(typed, kept):
     assert actions.check_name(typed) == kept

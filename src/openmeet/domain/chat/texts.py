@@ -9,12 +9,12 @@ from groundwork.errors import InvalidForm, InvalidInput, Reason, Why
 from openmeet.domain.chat.model import MAX_CLIENT_ID, MAX_LINES, MAX_MENTIONS, MAX_REASON, MAX_TEXT
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.markdown import html_of
+from openmeet.i18n.markdown import html_of, without_stacked_marks
 
 # These characters change the direction of the text that follows, even outside the message.
-_BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
-# More marks than this on one letter would cover the lines above and below.
-_MOST_MARKS: Final = 8
+_WITHOUT_BIDI_CONTROLS: Final = dict.fromkeys(
+    map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+)
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _CLIENT_ID = re.compile(rf"[A-Za-z0-9._:\-]{{1,{MAX_CLIENT_ID}}}")
 _MENTION = re.compile(r"(?<![\w@./])@([\w](?:[\w.\-]{0,62}[\w])?)")
@@ -68,17 +68,8 @@ def checked_client_id(text: str | None) -> str | None:
 
 
 def cleaned(text: str) -> str:
-    """Remove characters that change the text direction, and more than eight combining marks in a row."""
-    allowed: list[str] = []
-    marks = 0
-    for char in text:
-        if char in _BIDI_CONTROLS:
-            continue
-        # Checked first because it is cheap: most characters come before the first combining mark.
-        marks = marks + 1 if char >= "\u0300" and unicodedata.category(char).startswith("M") else 0
-        if marks <= _MOST_MARKS:
-            allowed.append(char)
-    return "".join(allowed)
+    """Remove characters that change the text direction, and stacked combining marks."""
+    return without_stacked_marks(text.translate(_WITHOUT_BIDI_CONTROLS))
 
 
 def _has_controls(text: str) -> bool:

@@ -10,14 +10,15 @@ from openmeet.domain.users.model import MAX_BIO, MAX_NAME, Profile, User, UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import is_known
+from openmeet.i18n.markdown import without_stacked_marks
 
 # Control and format characters can make one user's name look like another's or reorder the text around it.
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
 
 
 def check_name(text: str) -> str:
-    """Validate a display name and normalize its whitespace. Raises InvalidForm (``display_name``)."""
-    name = " ".join(_INVISIBLE.sub("", text).split())
+    """Validate a display name, normalize its whitespace and remove stacked marks. Raises InvalidForm (``display_name``)."""
+    name = " ".join(without_stacked_marks(_INVISIBLE.sub("", text)).split())
     if not name:
         raise InvalidForm({"display_name": UserReason.NAME_NEEDED})
     if len(name) > MAX_NAME:
