@@ -16,7 +16,7 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import JobDelivery, one_by_one
 from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
-from openmeet.domain.attendance.audience import ATTENDEES, GROUP_LISTENERS
+from openmeet.domain.attendance.event_changes import ATTENDEES, GROUP_LISTENERS
 from openmeet.domain.attendance.record_comparison import comparing_handler
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.chat.notify import chat_news_handler

@@ -13,7 +13,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import lists, queries
 from openmeet.domain.attendance.lists import Attendee, AttendeeCursor
 from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
-from openmeet.domain.attendance.shown_counts import CACHE_SECONDS, CACHED_FROM, counts_shown
+from openmeet.domain.attendance.who_comes import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.events.model import Event
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person, site_on

@@ -10,7 +10,7 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.audience import ATTENDEES, EventNotice
+from openmeet.domain.attendance.event_changes import ATTENDEES, EventNotice
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.kinds import NotificationKind

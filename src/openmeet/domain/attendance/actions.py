@@ -1,10 +1,12 @@
 """Reply to an event, and what decides whether a reply is accepted. The event row is locked first, because seats are counted."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import notify, queries, replies, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import notify, queries, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.model import (
     NO_REPLY_DETAILS,
     Attendance,
@@ -14,12 +16,14 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.attendance.notify import (
+    host_notification_writes,
     hosts_of,
+    notify_hosts,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rsvp_details import merge_details
-from openmeet.domain.attendance.rules import EventRelationship
+from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
+from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
 from openmeet.domain.attendance.transitions import (
     ACTION_OF_REPLY,
@@ -65,7 +69,7 @@ async def answer(
     previous = locked.rsvp or await _rsvp_to_last_date(tx, event, registration_settings, caller)
     is_going = action is AttendanceAction.GOING
     details = merge_details(event, registration_settings, previous, reply_details, is_going=is_going)
-    rsvp, decision = await replies.decide(tx, locked, action, relationship, details)
+    rsvp, decision = await _decide(tx, locked, action, relationship, details)
     if rsvp is not None and not save_rsvp.is_changed(event, rsvp, decision, details):
         return rsvp
     change = RsvpChange(
@@ -80,7 +84,7 @@ async def answer(
         answered_at=rsvp.answered_at if rsvp and rsvp.status is decision.status else tx.now,
         is_reply=True,
     )
-    saved = await replies.save(
+    saved = await _save(
         tx,
         locked,
         change,
@@ -150,3 +154,55 @@ async def _rsvp_to_last_date(
         return None
     most = rules.largest_party(rules.limits_of(event, registration_settings), attendance.mode)
     return replace(attendance, party=min(attendance.party, registration_settings.max_party, most or attendance.party))
+
+
+async def _decide(
+    tx: Transaction,
+    locked: LockedEvent,
+    action: AttendanceAction,
+    relationship: EventRelationship,
+    details: RsvpDetails,
+) -> tuple[Attendance | None, RsvpDecision]:
+    """Return the caller's current RSVP and the decision about the reply. Raises Refused if there is not enough room."""
+    event, rsvp, registration_settings = locked.event, locked.rsvp, locked.registration_settings
+    has_room = action is AttendanceAction.GOING and await save_rsvp.expire_offers_and_check_room(
+        tx, event, registration_settings, rsvp, details, usage=locked.seats
+    )
+    # If offers have just expired, this RSVP may have moved, either off the waitlist or to its head.
+    rsvp = await queries.by_id(tx, rsvp.id) if rsvp is not None and locked.seats.has_expired_offers else rsvp
+    decision = rules.decide(
+        event, registration_settings, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now
+    )
+    save_rsvp.require_room_for_change(rsvp, decision, details, has_room=has_room, now=tx.now)
+    return rsvp, decision
+
+
+async def _save(
+    tx: Transaction,
+    locked: LockedEvent,
+    change: RsvpChange,
+    *,
+    notifies_hosts: bool,
+    extra_writes: Sequence[SqlWrite],
+) -> Attendance:
+    """Save the caller's reply, enqueue its record and notify the hosts if the status changed."""
+    event, before, person, status = change.event, change.before, change.user_id, change.decision.status
+    notifies = notifies_hosts and event.author_id != person and (before is None or before.status is not status)
+    notification_writes = await host_notification_writes(tx, event, locked.hosts, person, status) if notifies else ()
+    saved = await save_rsvp.save_decision(
+        tx,
+        change,
+        enqueues_new_record=True,
+        has_webhooks=locked.has_webhooks,
+        last_number=locked.seats.last_number,
+        extra_writes=[*(notification_writes or ()), *extra_writes],
+    )
+    if before is not None and (
+        before.status is not saved.status
+        or before.is_private is not saved.is_private
+        or before.skips_record is not saved.skips_record
+    ):
+        await save_rsvp.enqueue_record(tx, saved)
+    if notification_writes is None:  # needs more than one statement, see ``host_notification_writes``
+        await notify_hosts(tx, event, locked.hosts, person, saved.status)
+    return saved

@@ -5,7 +5,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
-from openmeet.domain.attendance.audience import GROUP_LISTENERS, GroupEventNotice
+from openmeet.domain.attendance.event_changes import GROUP_LISTENERS, GroupEventNotice
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.visibility import is_hidden

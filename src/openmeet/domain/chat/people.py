@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.database.transaction import Reader, Row
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.faces import sees_who_comes_sql
+from openmeet.domain.attendance.who_comes import sees_who_comes_sql
 from openmeet.domain.chat.access import (
     access_in,
     access_of_each,

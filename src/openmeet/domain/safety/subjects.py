@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Reason
-from openmeet.domain.attendance.faces import sees_who_comes_sql
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.visibility import visible_event
+from openmeet.domain.attendance.who_comes import sees_who_comes_sql
 from openmeet.domain.chat.people import is_known_author
 from openmeet.domain.events import queries as events
 from openmeet.domain.events import time_and_place

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import parse_did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import audience, event_changes, network_rsvps
+from openmeet.domain.attendance import event_changes, network_rsvps
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import by_record
 from openmeet.domain.events.actions import RecordRead
@@ -283,7 +283,7 @@ async def delete_events(
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
     await event_actions.remove_each_from_network(tx, ids)
-    with_recipients_ids = await audience.with_recipients(tx, ids)
+    with_recipients_ids = await event_changes.with_recipients(tx, ids)
     for one in deleted_records:
         event = together.get(one.message.uri)
         if event is not None and event.id in with_recipients_ids:

@@ -19,7 +19,7 @@ from openmeet.domain.attendance import (
     queries,
     registration,
     rsvp_details,
-    shown_counts,
+    who_comes,
 )
 from openmeet.domain.attendance.host_decisions import DecisionCounts
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
@@ -218,7 +218,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "event": event,
         "tabs": _tabs(numbers, tab, is_search=bool(search_words), needs_approval=registration_settings.needs_approval),
         "is_long": sum(numbers.values()) >= _SEARCHED_FROM,
-        "places_left": shown_counts.places_left(event, counts),
+        "places_left": who_comes.places_left(event, counts),
         "tab": tab,
         "q": search_words,
         "asking": numbers[_S.PENDING],

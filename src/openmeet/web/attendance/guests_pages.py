@@ -10,7 +10,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany, Why
 from groundwork.http.forms import FormState, read_form
-from openmeet.domain.attendance import answer_texts, queries, registration, shown_counts
+from openmeet.domain.attendance import answer_texts, queries, registration, who_comes
 from openmeet.domain.attendance.answer_bar import GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
@@ -174,7 +174,7 @@ async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
 
 
 async def _figures_of(reader: Reader, event: Event) -> AnswerFigures:
-    counts = (await shown_counts.counts_shown(reader, [event.id]))[event.id]
+    counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
     return AnswerFigures(waiting=counts.waiting, going=counts.going, taken=counts.seats)
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import Instant
-from openmeet.domain.attendance import activity, host_decisions, queries, shown_counts
+from openmeet.domain.attendance import activity, host_decisions, queries, who_comes
 from openmeet.domain.attendance.lists import STATUS_LABELS
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
@@ -76,7 +76,7 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, EventSlug(request.path_params["slug"]))
-        counts = (await shown_counts.counts_shown(reader, [event.id]))[event.id]
+        counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
         changes = await activity_view.since_yesterday(reader, [event.id], event.time_zone)
         days = _days_of(event, reader.now)
         answers = await activity.first_answers(reader, event.id, _midnight(days[0], event.time_zone))

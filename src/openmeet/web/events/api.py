@@ -16,11 +16,10 @@ from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.model import SEATED, SHOWN
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.attendance.shown_counts import counts_shown
+from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.disclosure import private_details

@@ -8,8 +8,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.faces import faces_of
-from openmeet.domain.attendance.shown_counts import counts_shown
+from openmeet.domain.attendance.who_comes import counts_shown, faces_of
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import GroupId

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import shown_counts
+from openmeet.domain.attendance import who_comes
 from openmeet.domain.attendance.answer_badges import Badge, badge_in_list
 from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput
 from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
@@ -183,7 +183,7 @@ def going_label(event: Event, facts: ListedFacts) -> str:
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting
-    free = shown_counts.places_left(event, counts)
+    free = who_comes.places_left(event, counts)
     if not free:
         return going
     places_left = ngettext("%(number)s place left", "%(number)s places left", free)

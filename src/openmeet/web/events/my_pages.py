@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState, read_form
 from openmeet.domain.attendance.activity import RecentChanges
 from openmeet.domain.attendance.model import RsvpCounts
-from openmeet.domain.attendance.shown_counts import counts_shown
+from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events.model import Event
 from openmeet.domain.host_tasks.undelivered import dismiss
 from openmeet.domain.identities import backfill_progress

@@ -11,10 +11,10 @@ from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
-from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.who_comes import sees_who_comes
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import permissions, time_and_place
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
-from openmeet.domain.attendance import public_rsvps, registration
+from openmeet.domain.attendance import lists, registration
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.faces import sees_who_comes
+from openmeet.domain.attendance.lists import ListedRsvp
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
-from openmeet.domain.attendance.public_rsvps import ListedRsvp
-from openmeet.domain.attendance.shown_counts import counts_shown
+from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities.model import Identity
@@ -38,7 +37,7 @@ async def list_answers(call: LexiconCall) -> AnswerList:
         return AnswerList(counts=counts_of(counted), answers=[])
     at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
-    rsvps = await public_rsvps.listed_rsvps(reader, event.id, after, limit + 1)
+    rsvps = await lists.listed_rsvps(reader, event.id, after, limit + 1)
     page = rsvps[:limit]
     identities = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in identities.values() for identity in several}

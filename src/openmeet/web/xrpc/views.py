@@ -7,7 +7,7 @@ from groundwork.clock import Instant
 from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import SEATED, Attendance, RsvpCounts
-from openmeet.domain.attendance.shown_counts import counts_shown
+from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events import seeing
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.inputs import is_web_address
