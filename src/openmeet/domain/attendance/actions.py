@@ -1,4 +1,6 @@
-"""Reply to an event, and what decides whether a reply is accepted. The event row is locked first, because seats are counted."""
+"""Reply to an event: whether the reply is accepted, the decision and its effects. The event row is locked first, because
+seats are counted.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +8,7 @@ from dataclasses import replace
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import notify, queries, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import queries, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.model import (
     NO_REPLY_DETAILS,
     Attendance,
@@ -15,20 +17,13 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
     RsvpSource,
 )
-from openmeet.domain.attendance.notify import (
-    host_notification_writes,
-    hosts_of,
-    notify_hosts,
-)
+from openmeet.domain.attendance.notify import calendar_email, host_notification_writes, hosts_of, notify_hosts
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
-from openmeet.domain.attendance.transitions import (
-    ACTION_OF_REPLY,
-    AttendanceAction,
-)
+from openmeet.domain.attendance.transitions import ACTION_OF_REPLY, AttendanceAction
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.seeing import may_see
 from openmeet.domain.groups.model import INSIDE
@@ -89,35 +84,12 @@ async def answer(
         locked,
         change,
         notifies_hosts=notifies_hosts,
-        extra_writes=notify.calendar_email(tx, event, caller, rsvp, decision) if is_single else (),
+        extra_writes=calendar_email(tx, event, caller, rsvp, decision) if is_single else (),
     )
     if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
         return await queries.by_id(tx, saved.id) or saved
     return saved
-
-
-async def _require_may_reply(
-    tx: Transaction, caller: Caller, locked: LockedEvent, action: AttendanceAction
-) -> EventRelationship:
-    """Check that the caller can reply, and return their relationship to the event. Raises NotFound, Refused."""
-    event, rsvp = locked.event, locked.rsvp
-    # A person can always withdraw an existing RSVP, even if they can no longer see the event.
-    is_withdrawing = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(rsvp)
-    if not is_withdrawing and not await may_see(
-        tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(rsvp)
-    ):
-        raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    if event.is_gone:
-        raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")
-    if locked.is_unwelcome and action is not AttendanceAction.DECLINE:
-        raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
-    relationship = EventRelationship(
-        is_host=caller.user_id in locked.hosts,
-        is_member=await is_member(tx, event, locked.registration_settings, caller.user_id),
-    )
-    rules.require_open(event, locked.registration_settings, rsvp, action, relationship, tx.now)
-    return relationship
 
 
 async def relationship_of(
@@ -141,6 +113,29 @@ async def is_member(
     if event.group is None or not (registration_settings.is_members_only or always):
         return False
     return await role_in(reader, event.group.id, user_id) in INSIDE
+
+
+async def _require_may_reply(
+    tx: Transaction, caller: Caller, locked: LockedEvent, action: AttendanceAction
+) -> EventRelationship:
+    """Check that the caller can reply, and return their relationship to the event. Raises NotFound, Refused."""
+    event, rsvp = locked.event, locked.rsvp
+    # A person can always withdraw an existing RSVP, even if they can no longer see the event.
+    is_withdrawing = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(rsvp)
+    if not is_withdrawing and not await may_see(
+        tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(rsvp)
+    ):
+        raise NotFound(GeneralReason.NO_SUCH_EVENT)
+    if event.is_gone:
+        raise Refused(AttendanceReason.EVENT_REMOVED, name="EventRemoved")
+    if locked.is_unwelcome and action is not AttendanceAction.DECLINE:
+        raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
+    relationship = EventRelationship(
+        is_host=caller.user_id in locked.hosts,
+        is_member=await is_member(tx, event, locked.registration_settings, caller.user_id),
+    )
+    rules.require_open(event, locked.registration_settings, rsvp, action, relationship, tx.now)
+    return relationship
 
 
 async def _rsvp_to_last_date(

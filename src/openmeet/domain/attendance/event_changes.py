@@ -1,4 +1,6 @@
-"""Effects of a changed event on its RSVPs: notifications, freed seats, and records to be checked again."""
+"""Effects of a new or changed event: attendees and members of its group are notified, freed seats are filled, and RSVP
+records are checked again. Fan-outs notify large audiences (``ATTENDEES``, ``GROUP_LISTENERS``).
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -31,6 +33,22 @@ from openmeet.domain.notifications.notify import Notice, reachable_among
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
+
+
+class EventNotice(msgspec.Struct, frozen=True):
+    """One change of an event. ``by`` is the person who made it and is not notified. ``starts_at`` is the earlier start
+    of an event that was moved.
+    """
+
+    kind: str
+    revision: int
+    payload: DatesChanged
+    by: UserId
+    starts_at: Instant | None = None
+
+
+class GroupEventNotice(msgspec.Struct, frozen=True):
+    """A group has a new event."""
 
 
 async def announce_change(
@@ -95,22 +113,6 @@ _WITH_RECIPIENTS = f"""
     select a.event_id from attendances a join users u on u.id = a.user_id
      where a.event_id in :event_ids and a.status in :concerned and (u.kind = 'person' or {IS_GUEST})
 """
-
-
-class EventNotice(msgspec.Struct, frozen=True):
-    """One change of an event. ``by`` is the person who made it and is not notified. ``starts_at`` is the earlier start
-    of an event that was moved.
-    """
-
-    kind: str
-    revision: int
-    payload: DatesChanged
-    by: UserId
-    starts_at: Instant | None = None
-
-
-class GroupEventNotice(msgspec.Struct, frozen=True):
-    """A group has a new event."""
 
 
 async def with_recipients(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:

@@ -1,4 +1,6 @@
-"""Lists of RSVPs: paged attendee lists for hosts and guests, and table rows."""
+"""Lists of an event's RSVPs, in pages: attendees as everybody sees them, the table of the hosts, and the RSVPs whose
+records may be listed publicly.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +27,6 @@ from openmeet.domain.users.model import UserId, UserKind
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
 _BEFORE_WAITLIST: Final = -(2**62)
-
 STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.ATTENDING: lazy("going"),
     AttendanceStatus.INTERESTED: lazy("maybe"),
@@ -36,6 +37,15 @@ STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.REJECTED: lazy("declined"),
     AttendanceStatus.ATTENDED: lazy("checked in"),
 }
+
+# RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because only they and the host
+# should know that they got no place.
+LISTED_STATUSES = (
+    AttendanceStatus.ATTENDING,
+    AttendanceStatus.ATTENDED,
+    AttendanceStatus.INTERESTED,
+    AttendanceStatus.PENDING,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +182,6 @@ _COLUMNS = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.an
        a.is_private, a.known_starts_at, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
        case when exists (select 1 from guests g where g.user_id = a.user_id) then 1 else 0 end as is_guest,
        case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
-
 _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 
@@ -359,16 +368,6 @@ def parse_cursor(text: str) -> AttendeeCursor | None:
         return None
     position = unpacked(_CURSOR, text)
     return AttendeeCursor(int(position[1]), Instant(int(position[2])), AttendanceId(position[3]))
-
-
-# RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because only they and the host
-# should know that they got no place.
-LISTED_STATUSES = (
-    AttendanceStatus.ATTENDING,
-    AttendanceStatus.ATTENDED,
-    AttendanceStatus.INTERESTED,
-    AttendanceStatus.PENDING,
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who comes to an event, as lists and pages show it."""
+"""Who comes to events, as pages and lists show it: the numbers, and the first people whom the viewer may see."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,21 @@ from openmeet.domain.users.model import UserId
 # With this many people, nobody notices a count that is a few seconds old.
 CACHED_FROM: Final = 500
 CACHE_SECONDS: Final = 5
+
 # About 300 bytes each; few events have very many RSVPs.
 _MAX_CACHED: Final = 1_000
 
 # Event ids are unique among all tenants of a process.
 _cache: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
+MOST_FACES: Final = 3
+_SEATED: Final = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
+
+# One index lookup per face, so the cost of a list does not depend on how many people go to its events.
+_FACE: Final = f"""(
+    select a.user_id from attendances a
+     where a.event_id = e.id and a.status = 'attending' and a.is_private = 0 and not {IS_GUEST} and not {IS_HIDDEN}
+     order by a.answered_at, a.id limit 1 offset {{place}})"""
+_FACES: Final = ", ".join(f"{_FACE.format(place=place)} as face_{place}" for place in range(MOST_FACES))
 
 
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
@@ -43,24 +53,9 @@ async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[Eve
     return {one: counts_by_event[one] if one in counts_by_event else read[one] for one in event_ids}
 
 
-def _until(read_at: Instant) -> Instant:
-    return Instant(read_at + CACHE_SECONDS * SECOND)
-
-
 def places_left(event: Event, counts: RsvpCounts) -> int | None:
     """The number of free places; None without a limit."""
     return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
-
-
-MOST_FACES: Final = 3
-_SEATED: Final = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
-
-# One index lookup per face, so the cost of a list does not depend on how many people go to its events.
-_FACE: Final = f"""(
-    select a.user_id from attendances a
-     where a.event_id = e.id and a.status = 'attending' and a.is_private = 0 and not {IS_GUEST} and not {IS_HIDDEN}
-     order by a.answered_at, a.id limit 1 offset {{place}})"""
-_FACES: Final = ", ".join(f"{_FACE.format(place=place)} as face_{place}" for place in range(MOST_FACES))
 
 
 def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: bool) -> bool:
@@ -86,8 +81,8 @@ def sees_who_comes_sql(event: str, viewer: str) -> str:
 
 
 async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapping[EventId, Sequence[UserId]]:
-    """Return the first people who said that they are going. Returns nobody if the host hides the attendee list from the
-    viewer.
+    """Return the first people who said that they are going, for all these events in one query. Returns nobody if the
+    host hides the attendee list from the viewer.
     """
     shown = [
         bar_input.event.id
@@ -108,3 +103,7 @@ async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapp
         ]
         for row in rows
     }
+
+
+def _until(read_at: Instant) -> Instant:
+    return Instant(read_at + CACHE_SECONDS * SECOND)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import answer_texts, host_decisions, lists, registration, who_comes
+from openmeet.domain.attendance import answer_texts, host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.model import (
@@ -27,7 +27,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.attendance.who_comes import counts_shown
+from openmeet.domain.attendance.who_comes import counts_shown, places_left
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
@@ -194,7 +194,7 @@ async def _event_context(
             "meanwhile": [] if says_no else await conflicts_of(reader, event, viewer.user_id),
             "bar": bar,
             **await _moved_context(reader, event, viewer.user_id, bar.state),
-            "places_left": who_comes.places_left(event, people.counts),
+            "places_left": places_left(event, people.counts),
             "related": [] if viewer.is_hosting else await _related_events(reader, request, event, viewer.user_id),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
-from openmeet.domain.attendance import lists, registration
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.lists import ListedRsvp
+from openmeet.domain.attendance import registration
+from openmeet.domain.attendance.lists import ListedRsvp, listed_rsvps
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import seeing
@@ -37,7 +37,7 @@ async def list_answers(call: LexiconCall) -> AnswerList:
         return AnswerList(counts=counts_of(counted), answers=[])
     at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
-    rsvps = await lists.listed_rsvps(reader, event.id, after, limit + 1)
+    rsvps = await listed_rsvps(reader, event.id, after, limit + 1)
     page = rsvps[:limit]
     identities = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in identities.values() for identity in several}
