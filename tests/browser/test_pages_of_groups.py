@@ -15,7 +15,6 @@ from openmeet.domain.groups import (
     announcements,
     calendar_feeds,
     ownership,
-    pictures,
     publication_settings,
     queries,
 )
@@ -128,7 +127,9 @@ async def test_pages_of_groups_are_usable(browser, openmeet, size, scheme):
     key, made = await media.store_picture(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, drawn(side=400))
     async with openmeet.db.transaction() as tx:
         slug = GroupSlug(paths["group"].removeprefix("/groups/"))
-        await pictures.put(tx, ana, slug, Picture(key, "A cap with a very long ribbon.", made.width, made.height))
+        await actions.set_picture(
+            tx, ana, slug, Picture(key, "A cap with a very long ribbon.", made.width, made.height)
+        )
         session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
     found = []
     async with context(browser, openmeet, viewport=size, color_scheme=scheme) as opened:

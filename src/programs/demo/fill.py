@@ -23,7 +23,6 @@ from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups import pictures as group_pictures
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.notifications.notify import mark_all_read
@@ -337,7 +336,7 @@ async def _club(
     details = GroupDetails(club.name, ZONE, club.text, locality=TOWN, country=COUNTRY)
     group = await groups.create(tx, owner, details)
     if picture is not None:
-        await group_pictures.put(tx, owner, group.slug, picture)
+        await groups.set_picture(tx, owner, group.slug, picture)
     members = dice.sample([one for one in people if one != owner], dice.randrange(8, 24))
     for person in members:
         await groups.join(tx, person, group.slug)

@@ -9,7 +9,6 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups import pictures
 from openmeet.domain.media.pictures import Picture, PictureKey
 from openmeet.domain.profiles import portraits
 from openmeet.domain.safety import actions as safety
@@ -39,7 +38,7 @@ async def test_a_group_has_its_picture_or_an_initial(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         bare, seen = await group_by(tx, ana, name="Chess club"), await group_by(tx, ana, name="Bakers")
-        await pictures.put(tx, ana, seen.slug, Picture(GROUP, "Bread", 800, 600))
+        await groups.set_picture(tx, ana, seen.slug, Picture(GROUP, "Bread", 800, 600))
         for group in (bare, seen):
             room = await room_of(tx, ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
             await say(tx, ana, room)

@@ -13,7 +13,6 @@ from openmeet.domain.events import pictures
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups import pictures as group_pictures
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
@@ -112,7 +111,7 @@ async def test_pictures_are_exported_as_urls(db, other_db, tmp_path):
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         await pictures.put(tx, ana, event.slug, shown)
-        await group_pictures.put(tx, ana, group.slug, shown)
+        await groups.set_picture(tx, ana, group.slug, shown)
         series = await series_actions.create(tx, ana, Content("Practice", picture=shown), weekly())
     found = await exported(db, ana)
     assert [one["url"] for one in found["tables"]["pictures"]] == [f"https://m.example/media/{key}/large"]

@@ -9,7 +9,7 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import CheckViolated
 from groundwork.errors import NotFound
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups import pictures, queries
+from openmeet.domain.groups import queries
 from openmeet.domain.media import pictures as media_pictures
 from openmeet.domain.media.pictures import Picture, Size, blob_key
 from openmeet.domain.users.model import Caller
@@ -32,8 +32,8 @@ async def test_a_picture_is_kept_as_long_as_the_group_shows_it(make_database, st
     key, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
-        saved = await pictures.put(tx, ana, group.slug, shown)
-        again = await pictures.put(tx, ana, group.slug, shown)
+        saved = await groups.set_picture(tx, ana, group.slug, shown)
+        again = await groups.set_picture(tx, ana, group.slug, shown)
     assert saved.revision == group.revision + 1 == again.revision
     async with db.reader() as reader:
         kept = await queries.by_slug(reader, group.slug)

@@ -22,7 +22,6 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration, announcements, calendar_feeds
-from openmeet.domain.groups import pictures as group_pictures
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.host_messages import actions as messages
@@ -181,7 +180,7 @@ async def _groups(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
             token = await calendar_feeds.renew(tx, CODE_KEY, group, mine)
             planted.group_feeds.setdefault(viewer, []).append(token)
         alt = planted.secret(f"{name}alt", *meant) if is_secret else "Singers."
-        await group_pictures.put(tx, ana, group.slug, Picture(name.ljust(32, "0"), alt, 1200, 630))
+        await groups.set_picture(tx, ana, group.slug, Picture(name.ljust(32, "0"), alt, 1200, 630))
         told = await announcements.announce(tx, ana, group.slug, planted.secret(f"{name}news", *meant))
         of_group = group_events.of_event(group)
         own = "public" if is_secret or is_open else "private"

@@ -9,7 +9,7 @@ import pytest
 from groundwork.blobstore.open_ import open_folder
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.domain.groups import pictures, record_queries
+from openmeet.domain.groups import actions, record_queries
 from openmeet.domain.groups.model import Group, GroupVisibility, PromotionLevel
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
@@ -33,7 +33,7 @@ async def put_up(deployment: Deployment, owner: Caller, group: Group, color: str
         deployment.db, deployment.publisher.pictures, WORKERS, owner.user_id, drawn(color)
     )
     async with deployment.db.transaction() as tx:
-        await pictures.put(tx, owner, group.slug, Picture(key, "A flag.", made.width, made.height))
+        await actions.set_picture(tx, owner, group.slug, Picture(key, "A flag.", made.width, made.height))
 
 
 async def is_kept(deployment: Deployment, did: str, cid: str) -> bool:
@@ -89,7 +89,7 @@ async def test_a_picture_removed_here_is_removed_there(deployment: Deployment):
     await deliver_publications(deployment)
     (record,) = (await records(deployment, ana, GROUP)).values()
     async with deployment.db.transaction() as tx:
-        await pictures.remove(tx, ana, group.slug)
+        await actions.remove_picture(tx, ana, group.slug)
     await deliver_publications(deployment)
     (after,) = (await records(deployment, ana, GROUP)).values()
     assert "avatar" not in after

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.groups import actions, pictures, rules
+from openmeet.domain.groups import actions, rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
@@ -31,7 +31,7 @@ async def put_picture(request: Request) -> Response:
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
-        saved = await pictures.put(
+        saved = await actions.set_picture(
             tx,
             caller,
             group.slug,
@@ -45,7 +45,7 @@ async def put_picture(request: Request) -> Response:
 async def remove_picture(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        saved = await pictures.remove(tx, caller, slug_of(request), expected_revision=expected_revision(request))
+        saved = await actions.remove_picture(tx, caller, slug_of(request), expected_revision=expected_revision(request))
         shown = await shown_to(tx, request, saved, caller.user_id)
     return json_response(shown, headers=etag_of(saved.revision))
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.http.forms import FormState
-from openmeet.domain.groups import pictures, rules
+from openmeet.domain.groups import actions, rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.media.uploads import form_of, save_sent
@@ -36,8 +36,8 @@ async def save(request: Request) -> Response:
     refused_form = await save_sent(
         request,
         caller.user_id,
-        lambda tx, picture: pictures.put(tx, caller, seen.group.slug, picture),
-        lambda tx, alt: pictures.describe(tx, caller, seen.group.slug, alt),
+        lambda tx, picture: actions.set_picture(tx, caller, seen.group.slug, picture),
+        lambda tx, alt: actions.describe_picture(tx, caller, seen.group.slug, alt),
     )
     if refused_form is not None:
         form_state, status = refused_form
@@ -47,7 +47,7 @@ async def save(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        group = await pictures.remove(tx, caller_of(request), slug_of(request))
+        group = await actions.remove_picture(tx, caller_of(request), slug_of(request))
     return go(path_of(group), flash="picture_removed")
 
 
