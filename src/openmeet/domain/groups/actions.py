@@ -1,4 +1,4 @@
-"""Group actions: create, edit, delete, join, leave, follow.
+"""Group actions: create, edit, delete, its link and picture, join, leave, follow.
 
 Every action locks the group row first, so that role changes happen one at a time.
 """
@@ -202,6 +202,64 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, slug_
     return after
 
 
+async def replace_link(
+    tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None
+) -> Group:
+    """Give an unlisted group a new link. Every earlier link stops working.
+
+    Raises NotFound, Forbidden, PreconditionFailed, and Refused (``PublicGroup``) if the group is listed publicly.
+    """
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
+    if group.details.visibility is GroupVisibility.PUBLIC:
+        raise Refused(GroupReason.PUBLIC_GROUP, name="PublicGroup")
+    earlier = await queries.drop_slugs(tx, group.id)
+    await slugs.retire(tx, LinkKind.GROUP, [(one, group.id) for one in (group.slug, *earlier)])
+    fresh = GroupSlug(new_slug(group.details.name, otherwise="group"))
+    after = replace(group, slug=fresh, revision=group.revision + 1, updated_at=tx.now)
+    await save(tx, after)
+    await invitation_queries.log(
+        tx, group.id, caller.user_id, GroupLogAction.ADDRESS_CHANGED, by=caller.user_id, note=""
+    )
+    return after
+
+
+async def set_picture(
+    tx: Transaction, caller: Caller, slug: GroupSlug, picture: Picture, *, expected_revision: int | None = None
+) -> Group:
+    """Set the picture of a group. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
+    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
+    return await _show_picture(tx, caller, before, picture)
+
+
+async def describe_picture(
+    tx: Transaction, caller: Caller, slug: GroupSlug, alt: str, *, expected_revision: int | None = None
+) -> Group:
+    """Change the picture's description. Raises the same errors as ``set_picture``, and Refused (``NoPicture``)."""
+    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
+    if before.picture is None:
+        raise Refused(GroupReason.NO_PICTURE, name="NoPicture")
+    return await _show_picture(tx, caller, before, replace(before.picture, alt=alt))
+
+
+async def remove_picture(
+    tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None
+) -> Group:
+    """Remove the picture. Raises the same errors as ``set_picture``."""
+    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
+    return await _show_picture(tx, caller, before, None)
+
+
+async def _show_picture(tx: Transaction, caller: Caller, before: Group, picture: Picture | None) -> Group:
+    if before.picture == picture and before.network.avatar_cid is None:
+        return before
+    revision = before.revision + 1
+    network = replace(before.network, avatar_cid=None, picture_revision=revision)
+    after = replace(before, picture=picture, network=network, revision=revision, updated_at=tx.now)
+    await save(tx, after)
+    await invitation_queries.log(tx, after.id, caller.user_id, GroupLogAction.EDITED, by=caller.user_id)
+    return after
+
+
 async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
     """Delete the group. Its events stay with their hosts and do not become visible to more people."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.DELETE, expected_revision=expected_revision)
@@ -368,61 +426,3 @@ async def count(reader: Reader, group_id: GroupId) -> int:
         "select count(*) as followers from group_followers where group_id = :group_id", group_id=group_id
     )
     return int(row["followers"]) if row else 0
-
-
-async def replace_link(
-    tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None
-) -> Group:
-    """Give the group a new link.
-
-    Raises NotFound, Forbidden, PreconditionFailed, and Refused (``PublicGroup``) if the group is listed publicly.
-    """
-    group, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
-    if group.details.visibility is GroupVisibility.PUBLIC:
-        raise Refused(GroupReason.PUBLIC_GROUP, name="PublicGroup")
-    earlier = await queries.drop_slugs(tx, group.id)
-    await slugs.retire(tx, LinkKind.GROUP, [(one, group.id) for one in (group.slug, *earlier)])
-    fresh = GroupSlug(new_slug(group.details.name, otherwise="group"))
-    after = replace(group, slug=fresh, revision=group.revision + 1, updated_at=tx.now)
-    await save(tx, after)
-    await invitation_queries.log(
-        tx, group.id, caller.user_id, GroupLogAction.ADDRESS_CHANGED, by=caller.user_id, note=""
-    )
-    return after
-
-
-async def set_picture(
-    tx: Transaction, caller: Caller, slug: GroupSlug, picture: Picture, *, expected_revision: int | None = None
-) -> Group:
-    """Set the picture of a group. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
-    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
-    return await _show_picture(tx, caller, before, picture)
-
-
-async def describe_picture(
-    tx: Transaction, caller: Caller, slug: GroupSlug, alt: str, *, expected_revision: int | None = None
-) -> Group:
-    """Change the picture's description. Raises the same errors as ``put``, and Refused (``NoPicture``)."""
-    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
-    if before.picture is None:
-        raise Refused(GroupReason.NO_PICTURE, name="NoPicture")
-    return await _show_picture(tx, caller, before, replace(before.picture, alt=alt))
-
-
-async def remove_picture(
-    tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None
-) -> Group:
-    """Remove the picture. Raises the same errors as ``put``."""
-    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
-    return await _show_picture(tx, caller, before, None)
-
-
-async def _show_picture(tx: Transaction, caller: Caller, before: Group, picture: Picture | None) -> Group:
-    if before.picture == picture and before.network.avatar_cid is None:
-        return before
-    revision = before.revision + 1
-    network = replace(before.network, avatar_cid=None, picture_revision=revision)
-    after = replace(before, picture=picture, network=network, revision=revision, updated_at=tx.now)
-    await save(tx, after)
-    await invitation_queries.log(tx, after.id, caller.user_id, GroupLogAction.EDITED, by=caller.user_id)
-    return after

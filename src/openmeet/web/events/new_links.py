@@ -17,7 +17,7 @@ from openmeet.domain.events import new_link as event_links
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups import actions
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import INSIDE, GroupId, GroupSlug
 from openmeet.domain.series import agenda, follower_queries
@@ -77,7 +77,7 @@ async def make_for_series(request: Request) -> Response:
 
 async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        group = await actions.replace_link(tx, caller_of(request), GroupSlug(_slug(request)))
+        group = await group_actions.replace_link(tx, caller_of(request), GroupSlug(_slug(request)))
     return go(_target_path(LinkKind.GROUP, group.slug), flash="new_link_made")
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.events import new_link as event_links
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.groups import actions
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series import new_link as series_links
 from openmeet.domain.series.model import SeriesSlug
@@ -43,7 +43,7 @@ async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = GroupSlug(request.path_params["slug"])
         revision = expected_revision(request)
-        group = await actions.replace_link(tx, caller_of(request), slug, expected_revision=revision)
+        group = await group_actions.replace_link(tx, caller_of(request), slug, expected_revision=revision)
     return json_response(NewLink(group.slug))
 
 
