@@ -16,12 +16,11 @@ from groundwork.errors import Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import consumer, cursors, delivery
 from openmeet.network.firehose.delivery import TenantQueues
-from openmeet.network.firehose.expiry import run_expiry
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.jetstream import follow_jetstream
 from openmeet.network.firehose.labelers import LabelerContext, counter_of, follow_labelers
 from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import Interests, upstreams
+from openmeet.network.firehose.sources import Interests, run_expiry, upstreams
 from openmeet.network.firehose.verification import Verifier
 from programs.platform import Installation, Platform
 from programs.probes import CONSUMER

@@ -48,8 +48,7 @@ from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.network.repositories.custodial import CustodialPds, custodial_account_handler
-from openmeet.network.repositories.custodial_deletion import custodial_deletion_handler
+from openmeet.network.repositories.custodial import CustodialPds, custodial_account_handler, custodial_deletion_handler
 from openmeet.outbox.emails import OutgoingEmail, Sender, email_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view

@@ -40,8 +40,7 @@ from openmeet.network.ingestion.intake import decide_due
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.ingestion.tasks import forget_discrepancies, reconcile
 from openmeet.network.records import seen
-from openmeet.network.repositories import circuits, oauth_client_keys, recovery_keys
-from openmeet.network.repositories import session_tasks as identities
+from openmeet.network.repositories import circuits, oauth_client_keys, recovery_keys, sessions
 from openmeet.outbox import email_suppressions, in_flight
 from openmeet.settings import Settings
 from programs.person_erasing import discard_old_pages, person_erasing
@@ -74,8 +73,8 @@ async def _derive_positions(platform: Platform) -> int:
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
     "old_claims": Chore(3600, lambda platform: claims.forget_old_claims(platform.db)),
-    "repository_sessions": Chore(600, lambda platform: identities.keep_alive(platform.db, platform.network)),
-    "over_sessions": Chore(3600, lambda platform: identities.delete_expired(platform.db)),
+    "repository_sessions": Chore(600, lambda platform: sessions.keep_alive(platform.db, platform.network)),
+    "over_sessions": Chore(3600, lambda platform: sessions.delete_expired(platform.db)),
     "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
     "stale_seals": Chore(3600, reseal_stale),
     "address_key": Chore(3600, lambda platform: email_suppressions.ensure_key(platform.db, platform.code_key)),

@@ -62,8 +62,12 @@ from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import CustodialPds, admin_authorization, custodial_account_handler
-from openmeet.network.repositories.custodial_deletion import custodial_deletion_handler
+from openmeet.network.repositories.custodial import (
+    CustodialPds,
+    admin_authorization,
+    custodial_account_handler,
+    custodial_deletion_handler,
+)
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind

@@ -32,8 +32,13 @@ from openmeet.emails.account_deletion import deletion_composer
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT
-from openmeet.network.repositories.custodial import admin_client, make_account
-from openmeet.network.repositories.custodial_deletion import LOOKS_AGAIN, MOST_TRIES, custodial_deletion_handler
+from openmeet.network.repositories.custodial import (
+    LOOKS_AGAIN,
+    MOST_TRIES,
+    admin_client,
+    custodial_deletion_handler,
+    make_account,
+)
 from openmeet.outbox.emails import DueEmail
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase, SqliteFiles

@@ -6,8 +6,8 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database, Reader
-from openmeet.network.firehose import expiry, sources
-from openmeet.network.firehose.expiry import KEPT_FOR, expire
+from openmeet.network.firehose import sources
+from openmeet.network.firehose.sources import KEPT_FOR, expire
 from openmeet.network.records.repository_state import referred_to
 from tests.databases import MakeDatabase
 from tests.openmeet.firehose.conftest import TENANT, Bench
@@ -67,7 +67,7 @@ async def test_an_author_seen_meanwhile_stays(bench: Bench, community: Database,
             await sources.note_seen(tx, ["other"], [did(4)])
         return await referred_to(reader, dids)
 
-    monkeypatch.setattr(expiry, "referred_to", write_and_read)
+    monkeypatch.setattr(sources, "referred_to", write_and_read)
     assert await expire(bench.db, [community], known) == 2
     assert await followed(bench) == {did(number) for number in (1, 3, 4)}
     assert (known.followed, set(known.dids)) == ({did(1), did(3)}, {did(1), did(4)})

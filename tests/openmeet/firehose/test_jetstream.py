@@ -21,9 +21,8 @@ from groundwork.clock import DAY, HOUR, SECOND
 from groundwork.errors import Refused, RemoteFailed
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.firehose.expiry import KEPT_FOR, expire
 from openmeet.network.firehose.jetstream import MEMORY, follow_jetstream, read_line
-from openmeet.network.firehose.sources import load
+from openmeet.network.firehose.sources import KEPT_FOR, expire, load
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.outbox.kinds import JobKind

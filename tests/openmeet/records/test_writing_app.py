@@ -5,7 +5,7 @@ import json
 import pytest
 
 from openmeet.network.records.collections import EVENT, LEGACY_EVENT, ORIGIN_KEY
-from openmeet.network.records.written_with import MOST_LINKS, app_of
+from openmeet.network.records.provenance import MOST_LINKS, app_of
 from tests.external_dependencies import fixture_path, needs
 
 

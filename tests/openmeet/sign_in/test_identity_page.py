@@ -21,15 +21,8 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.publisher import Publisher
-from openmeet.network.repositories import (
-    agents,
-    credentials_cache,
-    oauth_client_keys,
-    session_sealing,
-    session_tasks,
-    sessions,
-)
-from openmeet.network.repositories.session_tasks import follow
+from openmeet.network.repositories import agents, credentials_cache, oauth_client_keys, session_sealing, sessions
+from openmeet.network.repositories.sessions import follow_account
 from openmeet.outbox import publication_status
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -313,10 +306,10 @@ async def test_app_password_sessions_are_refreshed_too(site_on_each: SignInSite)
     ana, kept = await deployment.connected("ana"), await deployment.person("Kim")
     before = {one.user_id: await _version(site, one) for one in (ana, kept)}
     deployment.clock.turn(2 * DAY)
-    assert await session_tasks.keep_alive(site.db, site.network) == 1
+    assert await sessions.keep_alive(site.db, site.network) == 1
     assert await _version(site, ana) == before[ana.user_id] + 1
     assert await _version(site, kept) == before[kept.user_id]
-    assert await session_tasks.keep_alive(site.db, site.network) == 0
+    assert await sessions.keep_alive(site.db, site.network) == 0
 
 
 async def test_sessions_at_a_server_that_is_down_delay_no_others(
@@ -331,9 +324,9 @@ async def test_sessions_at_a_server_that_is_down_delay_no_others(
     away, there = sorted(found, key=lambda one: one.did)
     async with site.db.transaction() as tx:
         await session_queries.put(tx, NewSession(away.did, away.kind, "http://localhost:1", away.sealed))
-    monkeypatch.setattr(session_tasks, "_BATCH", 1)
+    monkeypatch.setattr(sessions, "_BATCH", 1)
     deployment.clock.turn(2 * DAY)
-    assert [await session_tasks.keep_alive(site.db, site.network) for _ in range(2)] == [0, 1]
+    assert [await sessions.keep_alive(site.db, site.network) for _ in range(2)] == [0, 1]
     async with site.db.reader() as reader:
         after = await session_queries.find(reader, there.did)
         left = await session_queries.find(reader, away.did)
@@ -361,22 +354,22 @@ async def test_sessions_are_refreshed_while_they_are_needed(site_on_each: SignIn
     ana = await site.identity("ana")
     async with site.db.transaction() as tx:
         await actions.grant_consent(tx, ana.user_id, handle=ana.handle)
-    assert await session_tasks.keep_alive(site.db, site.network) == 0
+    assert await sessions.keep_alive(site.db, site.network) == 0
     before = {name: (await site.stored(name)).version for name in ("ana", "bob")}
     site.deployment.clock.turn(13 * DAY)  # a public client's refresh token is valid for 14 days
-    assert await session_tasks.keep_alive(site.db, site.network) == 1
-    assert await session_tasks.keep_alive(site.db, site.network) == 0
+    assert await sessions.keep_alive(site.db, site.network) == 1
+    assert await sessions.keep_alive(site.db, site.network) == 0
     after = {name: (await site.stored(name)).version for name in ("ana", "bob")}
     assert after == {"ana": before["ana"] + 1, "bob": before["bob"]}
     agent = await agents.agent_for(site.db, site.network, ana)
     assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
-    await session_tasks.delete_expired(site.db)
+    await sessions.delete_expired(site.db)
     # the whole session of a public client ends after 14 days, however often it is refreshed
     site.deployment.clock.turn(2 * DAY)
-    assert await session_tasks.keep_alive(site.db, site.network) == 0
+    assert await sessions.keep_alive(site.db, site.network) == 0
     assert (await site.stored("ana")).needs_login
     site.deployment.clock.turn(180 * DAY)
-    await session_tasks.delete_expired(site.db)
+    await sessions.delete_expired(site.db)
     assert (await site.session("ana"), await site.session("bob")) == (None, None)
 
 
@@ -445,7 +438,7 @@ async def test_a_custodial_account_that_moved_is_no_longer_custodial(site: SignI
     deployment = site.deployment
     identity = await deployment.identity(ana.user_id)
     async with deployment.db.transaction() as tx:
-        await follow(tx, identity, pds_url="https://elsewhere.example", status="active")
+        await follow_account(tx, identity, pds_url="https://elsewhere.example", status="active")
         after = await queries.find(tx, identity.did)
         session = await session_queries.find(tx, identity.did)
         account = await queries.custodial_account(tx, ana.user_id)

@@ -35,7 +35,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.repositories import recovery_keys
-from openmeet.network.repositories.session_tasks import follow
+from openmeet.network.repositories.sessions import follow_account
 from openmeet.web.account import custodial_pages, taking_over_pages
 from programs import recovery_file
 from programs.recovery import RecoveryContext, RecoveryTarget, move
@@ -307,7 +307,7 @@ async def test_the_key_survives_disconnecting_and_is_deleted_with_the_account(ho
 async def test_a_person_who_took_the_account_over_on_another_server_gets_the_key_too(home: Home):
     identity = await home.deployment.identity(home.ana)
     async with home.site.db.transaction() as tx:
-        await follow(tx, identity, pds_url="https://elsewhere.example", status="active")
+        await follow_account(tx, identity, pds_url="https://elsewhere.example", status="active")
     browser = await home.browser(home.ana)
     assert format_did_key(
         parse_private_multikey(shown_in(await browser.get(PATH))).public

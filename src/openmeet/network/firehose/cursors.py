@@ -2,16 +2,19 @@
 frames.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from at_protocol.data.cid import Cid
 from at_protocol.sync.account_state import AccountState, SyncState
 from at_protocol.sync.verify import RepoHead
+from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.uuid7 import new_id
+from openmeet.network.firehose.sources import Interests
+from openmeet.network.records.message import Hint, HintKind
 
 # Enough to inspect, but not enough for a hostile stream to fill the disk.
 REJECTED_KEPT = 1000
@@ -240,3 +243,23 @@ async def rejected(reader: Reader, *, limit: int = 100) -> list[RejectedFrame]:
         RejectedFrame(row["source"], row["seq"], row["did"], row["reason"], bytes(row["frame"]))
         for row in await reader.fetch(LIST_REJECTED, limit=limit)
     ]
+
+
+DIDS_OF_STREAM = "select did from verified_repositories where source = :url or source = '' order by did"
+
+
+async def dids_of_stream(reader: Reader, url: str) -> list[str]:
+    """Return the repositories last received through this source, and those without a stored source."""
+    return [row["did"] for row in await reader.fetch(DIDS_OF_STREAM, url=url)]
+
+
+def all_followed_dids(interests: Interests) -> list[str]:
+    """Return every repository that a tenant is interested in."""
+    return sorted(interests.followed | interests.dids.keys())
+
+
+def reads_due(dids: Iterable[str], why: str, now: Instant) -> Sequence[Hint]:
+    """Return a full read of each repository. The rev of the missed commits is unknown, so any read from now on closes
+    the gap.
+    """
+    return [Hint(parse_did(did), HintKind.REPOSITORY, why, int(now)) for did in sorted(set(dids))]

@@ -29,7 +29,7 @@ from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import HOUR, MINUTE, SECOND, Instant
 from groundwork.errors import Failure, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.network.firehose import cursors, gaps, sources
+from openmeet.network.firehose import cursors, sources
 from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer, follow_until
@@ -122,9 +122,9 @@ class _Lines:
         """
         now, since = self._consumer.clock.now(), self._heard_at
         if since is not None and now - since > MEMORY:
-            followed = gaps.all_followed_dids(self._consumer.interests)
+            followed = cursors.all_followed_dids(self._consumer.interests)
             log.warning("source.gap", source=self._url, repositories=len(followed))
-            hints = gaps.reads_due(followed, f"not heard since {since}", now)
+            hints = cursors.reads_due(followed, f"not heard since {since}", now)
             await deliver(self._consumer.delivering, self._consumer.interests, hints)
         self._heard_at = now
 

@@ -33,7 +33,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import Failure, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.network.firehose import cursors, gaps
+from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
@@ -159,18 +159,18 @@ class RepoStream:
     async def _reads_due(self, why: str) -> FrameResult:
         consumer = self._consumer
         if self._sender is None:
-            dids = gaps.all_followed_dids(consumer.interests)
-            return FrameResult(tuple(gaps.reads_due(dids, why, consumer.clock.now())))
+            dids = cursors.all_followed_dids(consumer.interests)
+            return FrameResult(tuple(cursors.reads_due(dids, why, consumer.clock.now())))
         while True:
             try:
                 async with consumer.db.reader() as reader:
-                    dids = await gaps.dids_of_stream(reader, self._url)
+                    dids = await cursors.dids_of_stream(reader, self._url)
             except Unavailable as away:
                 log.warning("source.gap_waits", source=self._url, reason=away.why)
                 await consumer.sleep(SAVE_SECONDS)
             else:
                 # Repositories seen in earlier frames may not be stored yet.
-                return FrameResult(tuple(gaps.reads_due([*dids, *self._known], why, consumer.clock.now())))
+                return FrameResult(tuple(cursors.reads_due([*dids, *self._known], why, consumer.clock.now())))
 
     async def _make_room(self) -> None:
         """Wait while the maximum number of frames, valid or not, is in progress."""

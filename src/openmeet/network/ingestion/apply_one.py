@@ -36,9 +36,9 @@ from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group_statements import OF_STATEMENTS
+from openmeet.network.records.links import lock_row_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
-from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import subject_of
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_echoes, publication_leases

@@ -44,12 +44,12 @@ from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.record_proofs import fetch_proven_each
 from openmeet.network.ingestion.retry import BATCH, MOST_QUARANTINED, ApplyResult, apply_each
-from openmeet.network.records import floors, repository_state, seen
+from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.export_reader import WholeRepository
 from openmeet.network.repositories.read import account_status, download_repository
-from openmeet.network.repositories.whole import WholeRepository
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, wake_waiting_of
 
@@ -188,7 +188,7 @@ async def backfill_whole(
 async def _begin(db: Database, did: Did) -> bool:
     """Begin a read of the repository; return whether a person is waiting for it."""
     async with db.transaction() as tx:
-        await floors.create_row(tx, did)
+        await repository_state.create_row(tx, did)
         return await backfill_progress.note_started(tx, did)
 
 
@@ -304,7 +304,7 @@ async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> 
     """
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:
-        await floors.lock(tx, did)
+        await repository_state.lock_floor(tx, did)
         if await _is_outdated(tx, did, repository_read.listing, repository_read.proven):
             return False
         await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, repository_read.applied.failed)

@@ -24,7 +24,7 @@ from openmeet.network.records import repository_state, seen
 from openmeet.network.repositories import credentials_cache
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import DELETED, account_status, profile_name
-from openmeet.network.repositories.session_tasks import follow
+from openmeet.network.repositories.sessions import follow_account
 from openmeet.outbox.kinds import JobKind
 
 
@@ -102,7 +102,7 @@ async def refresh(
             tx, did, handle=handle, pds_url=pds, status=status, display_name=now.name
         )
         if before is not None:
-            await follow(tx, before, pds_url=pds, status=status)
+            await follow_account(tx, before, pds_url=pds, status=status)
         await seen.set_status(tx, did, status)
         await intake.note_host(tx, did, pds, trusted_origins)
         if status == ACTIVE and await repository_state.is_behind(tx, did):

@@ -17,8 +17,7 @@ from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROU
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import OF_STATEMENTS, read_statement
-from openmeet.network.records.links import current_subject
-from openmeet.network.records.row_lock import lock_row_of
+from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.seen import RecordState
 from openmeet.network.records.series import read_series
 from openmeet.outbox import publication_echoes, publication_leases, publications

@@ -23,11 +23,10 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.network.publishing.decision import AwaitFeatureFlag, Publish, Wait
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import Publisher
-from openmeet.network.records import floors, links, seen
+from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import RSVP
-from openmeet.network.records.links import current_subject
+from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
-from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox import in_flight, publication_moves, publications, superseded_records
@@ -230,7 +229,7 @@ async def refuse(publisher: Publisher, publication: Publication, reason: Explana
 
 async def _note_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
     """Store our version as if it came from the network, so that its echo is recognized."""
-    await floors.hold(tx, [message.did])
+    await repository_state.hold_floors(tx, [message.did])
     if publication.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
@@ -242,7 +241,7 @@ async def _note_seen(tx: Transaction, publication: Publication, message: RecordM
 
 async def note_gone(tx: Transaction, deletion: RecordMessage) -> None:
     """Store as of which commit a record does not exist, so that older messages that arrive later change nothing."""
-    await floors.hold(tx, [deletion.did])
+    await repository_state.hold_floors(tx, [deletion.did])
     await seen.lock_answers(tx, [deletion.uri])
     seen_record = await seen.find(tx, deletion.uri)
     subject = deletion.uri if seen_record is None or seen_record.subject_uri is None else seen_record.subject_uri

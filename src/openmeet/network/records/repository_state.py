@@ -212,3 +212,36 @@ def _bytewise(column: str, engine: Engine) -> str:
     PostgreSQL cannot use an index on the column for this. SQLite orders this way anyway.
     """
     return f'{column} collate "C"' if engine == "postgresql" else column
+
+
+CREATE_ROW = """
+    insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
+    values (:did, 0, '', 'active', null, null, :now)
+        on conflict (did) do nothing
+"""
+# A shared lock: any number of transactions can hold it.
+HOLD_FLOORS = "select did from repositories where did in :dids order by did for share"
+LOCK_FLOOR = "select did from repositories where did = :did for no key update"
+
+
+async def create_row(tx: Transaction, did: str) -> None:
+    """Create the row of a repository whose read begins, so that its floor can be locked."""
+    await tx.execute(CREATE_ROW, did=did, now=tx.now)
+
+
+async def hold_floors(tx: Transaction, dids: Iterable[str]) -> None:
+    """Lock the floors of these repositories, so that none is raised until the transaction ends. Take this lock before
+    all others.
+    """
+    ordered = sorted(set(dids))
+    if tx.engine != "sqlite" and ordered:
+        await tx.fetch(HOLD_FLOORS, dids=ordered)
+
+
+async def lock_floor(tx: Transaction, did: str) -> None:
+    """Lock the floor of a repository whose read has ended: earlier writers have committed, and later ones see the new
+    floor.
+    """
+    await create_row(tx, did)
+    if tx.engine != "sqlite":
+        await tx.fetch(LOCK_FLOOR, did=did)

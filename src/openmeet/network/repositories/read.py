@@ -26,8 +26,8 @@ from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.markdown import is_visible, one_line
 from openmeet.network.records.places import cid_of_blob
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.export_reader import WholeRepository, limits_of, read_whole
 from openmeet.network.repositories.reasons import RepositoryReason
-from openmeet.network.repositories.whole import WholeRepository, limits_of, read_whole
 
 # A record of 1 MB and the nodes on the path to it.
 MAX_PROOF_BYTES = 3_000_000

@@ -24,7 +24,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.merge_decisions import KeptDecision
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
-from openmeet.network.records import whereabouts
+from openmeet.network.records import provenance
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
@@ -237,7 +237,7 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
     async with database_of(request).reader() as reader:
         caller = caller_of(request)
         merged = await look(reader, caller, request.path_params["slug"])
-        where = None if merged.record_uri is None else await whereabouts.find(reader, merged.record_uri)
+        where = None if merged.record_uri is None else await provenance.whereabouts_of(reader, merged.record_uri)
         now = reader.now
     context = {
         "merged": merged,

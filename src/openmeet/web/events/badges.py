@@ -16,7 +16,7 @@ from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import kinds
 from openmeet.i18n.catalogue import gettext, lazy
-from openmeet.network.records.written_with import apps_of
+from openmeet.network.records.provenance import apps_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Read an exported repository in a worker process: verify all of it, and keep the records of some collections."""
+"""New module."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
