@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database, Reader
 from openmeet.network.firehose import sources
-from openmeet.network.firehose.sources import KEPT_FOR, expire
+from openmeet.network.firehose.sources import FOLLOWED_FOR, expire
 from openmeet.network.records.repository_state import referred_to
 from tests.databases import MakeDatabase
 from tests.openmeet.firehose.conftest import TENANT, Bench
@@ -45,7 +45,7 @@ async def test_only_referenced_repositories_stay_followed(bench: Bench, communit
     async with bench.db.reader() as reader:
         known = await sources.load(reader)
     assert await expire(bench.db, [community], known) == 0, "the accounts were seen recently"
-    bench.clock.turn(KEPT_FOR + DAY)
+    bench.clock.turn(FOLLOWED_FOR + DAY)
     assert await expire(bench.db, [community], known) == 3
     assert await followed(bench) == {did(1)}
     assert known.followed | set(known.dids) == {did(1)}, "the running consumer has the change"
@@ -57,7 +57,7 @@ async def test_an_author_seen_meanwhile_stays(bench: Bench, community: Database,
         await sources.add(tx, [("other", "did", did(4))])
     async with bench.db.reader() as reader:
         known = await sources.load(reader)
-    bench.clock.turn(KEPT_FOR + DAY)
+    bench.clock.turn(FOLLOWED_FOR + DAY)
 
     async def write_and_read(reader: Reader, dids: Sequence[str]) -> set[str]:
         async with bench.db.transaction() as tx:
@@ -78,7 +78,7 @@ async def test_a_reference_in_any_community_is_enough(bench: Bench, community: D
     """A row in any community is enough: another community has an event by author 3."""
     other = await make_sqlite("openmeet", clock=bench.clock)
     await take(other, event(3, "tea", 1))
-    bench.clock.turn(KEPT_FOR + DAY)
+    bench.clock.turn(FOLLOWED_FOR + DAY)
     async with bench.db.reader() as reader:
         known = await sources.load(reader)
     await expire(bench.db, [community, other], known)
@@ -87,7 +87,7 @@ async def test_a_reference_in_any_community_is_enough(bench: Bench, community: D
 
 async def test_nobody_expires_while_a_community_is_unreachable(bench: Bench, community: Database):
     """If a community's database is unavailable, it might refer to any author."""
-    bench.clock.turn(KEPT_FOR + DAY)
+    bench.clock.turn(FOLLOWED_FOR + DAY)
     async with bench.db.reader() as reader:
         known = await sources.load(reader)
     await community.close()

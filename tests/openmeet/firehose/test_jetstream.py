@@ -22,7 +22,7 @@ from groundwork.errors import Refused, RemoteFailed
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.jetstream import MEMORY, follow_jetstream, read_line
-from openmeet.network.firehose.sources import KEPT_FOR, expire, load
+from openmeet.network.firehose.sources import FOLLOWED_FOR, expire, load
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
@@ -246,13 +246,13 @@ async def test_an_author_who_writes_again_does_not_expire(bench: Bench, make_sql
     bench.interested_in(("collection", EVENT))
     async with serving(Server([event_line("Tea", AT)])) as server:
         await follow_until(bench, server.url, read_to(bench, server.url, AT))
-    bench.clock.turn(KEPT_FOR + DAY)
+    bench.clock.turn(FOLLOWED_FOR + DAY)
     async with bench.db.reader() as reader:
         bench.consumer.interests.dids = (await load(reader)).dids
     async with serving(Server([event_line("Tea", AT + 1)])) as server:
         await follow_until(bench, server.url, read_to(bench, server.url, AT + 1))
     assert await expire(bench.db, [await make_sqlite("openmeet", clock=bench.clock)], bench.consumer.interests) == 0
-    bench.clock.turn(KEPT_FOR + DAY)
+    bench.clock.turn(FOLLOWED_FOR + DAY)
     assert await expire(bench.db, [await make_sqlite("openmeet", clock=bench.clock)], bench.consumer.interests) == 1
 
 

@@ -1,5 +1,9 @@
 """State that survives a restart: the cursor of each source, the last verified state of each repository, rejected
-frames.
+frames, and what to read if a source no longer has the frames after the cursor (a gap).
+
+A gap of a relay or a Jetstream server can affect every followed repository; a gap of a PDS can affect only the
+repositories last received through it. A repository whose chain continued through another source lost nothing. The reads
+are enqueued at once, a bounded number per call; the handlers run a few at a time.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

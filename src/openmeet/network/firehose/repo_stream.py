@@ -12,7 +12,7 @@
   frame is counted and kept. The number is accepted if the next connection begins with it too.
 - Frames older than the server's backlog never arrive. The server reports this gap, or a jump of the sequence number
   reveals it. Reads of the repositories concerned are then enqueued, at the place in the stream where frames are missing
-  (``gaps``).
+  (``cursors``).
 """
 
 import asyncio

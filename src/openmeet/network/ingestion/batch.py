@@ -11,8 +11,7 @@ from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
-from openmeet.network.records import links, seen
-from openmeet.network.records import repository_state as erased
+from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import CONCERNING, EVENTS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.links import lock_current
 from openmeet.network.records.message import RecordMessage
@@ -105,7 +104,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     The floors of the repositories are locked first. Two sets of record locks follow, RSVPs before events, each in URI
     order. A row is read only after it is locked.
     """
-    await erased.hold_floors(tx, {parsed.message.did for parsed in parsed_messages})
+    await repository_state.hold_floors(tx, {parsed.message.did for parsed in parsed_messages})
     uris = {parsed.message.uri for parsed in parsed_messages}
     answer_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection in RSVPS}
     await seen.lock_answers(tx, answer_uris)
@@ -128,7 +127,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
         await publication_leases.published_among(tx, sorted(uris)),
         await seen.subjects_waited_for(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
-        await erased.erased_up_to(
+        await repository_state.erased_up_to(
             tx, context.erasure_keys, {*uris, *(parsed.message.did for parsed in parsed_messages)}
         ),
         await context.flags.switches(tx, flags),

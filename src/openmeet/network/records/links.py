@@ -1,4 +1,5 @@
-"""Links from events, series and groups to their current and former records, and the consequences when these change.
+"""Links from events, series and groups to their current and former records: the consequences when these change, and the
+locks that a change requires.
 
 RSVPs are stored under the current record URI of their event, even if they refer to a former URI, so that one person's
 RSVPs to the same event are found together. Changing the URI requires locks on all URIs (``uris_of``); applying an RSVP
@@ -13,16 +14,14 @@ from openmeet.domain.attendance import event_changes
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import by_record, queries
+from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import enqueue_attributions
 from openmeet.domain.groups import publication, record_queries
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups import queries as groups_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import GroupId, MemberId
-from openmeet.domain.groups.record_queries import group_of_superseded
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import remote_records
 from openmeet.domain.series.model import SeriesId
@@ -119,47 +118,12 @@ async def current_subject(tx: Transaction, named: str) -> str:
     return (await lock_current(tx, [named])).get(named, named)
 
 
-async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
-    """Store that the record of a group or membership is at ``uri``, or no longer exists. For other kinds, nothing is
-    stored.
-    """
-    if kind is PublicationKind.GROUP:
-        group_id = GroupId(subject_id)
-        await _keep_address(tx, group_id, uri)
-        if await record_queries.set_record(tx, group_id, uri, cid):
-            await recheck_references(tx, group_id)
-        elif cid is not None:
-            await record_queries.set_cid(tx, group_id, cid)
-    elif kind is PublicationKind.MEMBERSHIP:
-        did = None if uri is None else parse_at_uri(uri).authority
-        await record_queries.set_statement(tx, MemberId(subject_id), uri, did)
-        await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
-
-
-async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
-    """Keep the URI of a retracted record for its group: members still refer to it, and publishing again writes there."""
-    if uri is not None:
-        await record_queries.remove_superseded(tx, uri)
-        return
-    group = await groups_queries.by_id(tx, group_id)
-    address = None if group is None or group.deleted_at is not None else group.network.record_uri
-    if address is not None:
-        cid = await record_queries.record_cid(tx, group_id)
-        await record_queries.add_superseded(tx, group_id, address, cid or "", is_there=False)
-
-
-async def recheck_references(tx: Transaction, group_id: GroupId) -> None:
-    """Decide again every publication that refers to the group: members' statements, acceptances, events."""
-    await publication.enqueue_members(tx, group_id)
-    former = await record_queries.superseded_uris(tx, group_id)
-    await publications.recheck(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)
-    events_of = await queries.ids_in_group(tx, group_id)
-    await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)
-    await enqueue_attributions(tx, group_id)
-
-
 async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> None:
-    """Lock the event, series or group of a publication, or the event of an RSVP."""
+    """Lock the event, series or group of a publication, or the event of an RSVP, before the publication itself.
+
+    Edits by users lock the event and then enqueue. Storing a publication's outcome must use the same order, or the two
+    would deadlock on PostgreSQL and one of them would be rolled back.
+    """
     if kind is PublicationKind.EVENT:
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return
@@ -193,6 +157,45 @@ async def _group_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> 
     if kind is PublicationKind.GROUP:
         return GroupId(subject_id)
     if kind is PublicationKind.FORMER_GROUP:
-        return await group_of_superseded(tx, subject_id)
+        return await record_queries.group_of_superseded(tx, subject_id)
     membership = (await members_by_ids(tx, [subject_id])).get(MemberId(subject_id))
     return None if membership is None else membership.group_id
+
+
+async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
+    """Store that the record of a group or membership is at ``uri``, or no longer exists. For other kinds, nothing is
+    stored.
+    """
+    if kind is PublicationKind.GROUP:
+        group_id = GroupId(subject_id)
+        await _keep_address(tx, group_id, uri)
+        if await record_queries.set_record(tx, group_id, uri, cid):
+            await recheck_references(tx, group_id)
+        elif cid is not None:
+            await record_queries.set_cid(tx, group_id, cid)
+    elif kind is PublicationKind.MEMBERSHIP:
+        did = None if uri is None else parse_at_uri(uri).authority
+        await record_queries.set_statement(tx, MemberId(subject_id), uri, did)
+        await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
+
+
+async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
+    """Keep the URI of a retracted record for its group: members still refer to it, and publishing again writes there."""
+    if uri is not None:
+        await record_queries.remove_superseded(tx, uri)
+        return
+    group = await group_queries.by_id(tx, group_id)
+    address = None if group is None or group.deleted_at is not None else group.network.record_uri
+    if address is not None:
+        cid = await record_queries.record_cid(tx, group_id)
+        await record_queries.add_superseded(tx, group_id, address, cid or "", is_there=False)
+
+
+async def recheck_references(tx: Transaction, group_id: GroupId) -> None:
+    """Decide again every publication that refers to the group: members' statements, acceptances, events."""
+    await publication.enqueue_members(tx, group_id)
+    former = await record_queries.superseded_uris(tx, group_id)
+    await publications.recheck(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)
+    events_of = await event_queries.ids_in_group(tx, group_id)
+    await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)
+    await enqueue_attributions(tx, group_id)

@@ -1,4 +1,8 @@
-"""New module."""
+"""Provenance of a record, as shown to people: which app wrote it, which account has it, and since when.
+
+The app is the one that the record itself names, and never relied on: in our origin mark, in ``createdWith``, by its
+collection, or by a link to its page in a known app.
+"""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""State of repositories: hashes of erased records, missed revs, and queries about the known records of a repository.
+"""State of repositories: hashes of erased records, missed revs, queries about the known records, and locks on the floor.
 
 An erased record leaves a keyed hash of its URI with its rev, from which nothing can be recovered. It has one purpose: a
 late or repeated message must not bring back a record that its author deleted. A message about this URI or from this DID
@@ -214,6 +214,10 @@ def _bytewise(column: str, engine: Engine) -> str:
     return f'{column} collate "C"' if engine == "postgresql" else column
 
 
+# The floor of a repository (``records.seen``) has a lock: shared while versions are applied, exclusive when a read of the
+# repository ends. Without it, a read could find nothing changed while an older message is being applied concurrently.
+# With the floor above that message, every later correction would be ignored as history, and the older version would stay
+# permanently. SQLite has only one writer, which effectively holds all locks.
 CREATE_ROW = """
     insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
     values (:did, 0, '', 'active', null, null, :now)

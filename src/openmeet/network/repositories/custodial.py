@@ -1,9 +1,12 @@
 """Custodial account: the repository of a person who consented. It is created once, and only after consent (invariant
-11).
+11), and deleted on its PDS once its person or group was deleted here.
 
 The parameters of the request (handle, address, password, recovery key) are stored first. If a response is lost, the
 same request is sent again. If the handle is taken by then, signing in with the stored password shows whether we created
 the account.
+
+Deleting is a separate job, so that an unavailable PDS does not delay the rest of the deletion. If the PDS is unavailable
+for about ten days, the job fails and is listed for the operator.
 """
 
 import base64

@@ -1,4 +1,7 @@
-"""New module."""
+"""Read an exported repository in a worker process: verify all of it, and keep the records of some collections.
+
+A worker process imports this module, so it imports only what reading needs.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
-"""Sessions of repositories: sealed at rest, and refreshed by one worker at a time.
+"""Sessions of repositories: sealed at rest, refreshed by one worker at a time, kept alive, and ended when their account
+moves.
 
 A refresh token works only once. A worker that wants to use it first takes the row's lease, in a short separate
 transaction, and stores the result by compare-and-set on the row's version; all others wait and find the new tokens
@@ -316,7 +317,7 @@ async def _revoke(db: Database, network: NetworkClients, ended: SealedSession) -
 
 
 async def follow_account(tx: Transaction, before: Identity, *, pds_url: str, status: str) -> None:
-    """Adapt the sessions of an identity that was refreshed. ``before``: the identity before that.
+    """Adapt the sessions of an identity that was refreshed (``#identity``, ``#account``). ``before``: the identity before that.
 
     A new handle changes nothing. A new PDS ends the session: its tokens belong to the old one, and we send nothing to a
     server that did not issue it, least of all a password. The session of an inactive account is suspended; when the
