@@ -19,9 +19,8 @@ from openmeet.app import create_app
 from openmeet.domain.calendars import fetch
 from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.media import pictures
-from openmeet.domain.places.addresses import GeocoderKind
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
-from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
+from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSettings
 from openmeet.i18n import catalogue
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.consent import PublishingDependencies

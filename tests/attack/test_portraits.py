@@ -13,7 +13,6 @@ from groundwork.clock import HandClock
 from groundwork.errors import InvalidForm, TooLarge, TooMany
 from openmeet.domain.data_export import person as exporting
 from openmeet.domain.media import pictures as media_pictures
-from openmeet.domain.media import portraits as media
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.domain.profiles import portraits
 from tests.databases import SqliteFiles
@@ -62,12 +61,12 @@ def _zip_bomb() -> bytes:
 )
 def test_mislabelled_files_and_decompression_bombs_are_refused(body: bytes) -> None:
     with pytest.raises(InvalidForm):
-        media.prepare(body)
+        media_pictures.prepare_portrait(body)
 
 
 @pytest.mark.parametrize("body", [_many_frames(), _zip_bomb(), picture("GIF") + b"<script>alert(1)</script>"])
 def test_stored_pictures_are_small_and_clean(body: bytes) -> None:
-    made = media.prepare(body)
+    made = media_pictures.prepare_portrait(body)
     assert {opened(one).format for one in made.values()} == {"WEBP"}
     assert not any(b"<script>" in one for one in made.values())
     assert sum(map(len, made.values())) < 20_000
@@ -77,7 +76,7 @@ def test_location_and_camera_are_removed() -> None:
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
     exif.get_ifd(0x8825)[1] = "N"
-    for one in media.prepare(picture("JPEG", exif=exif, comment=b"Secret words")).values():
+    for one in media_pictures.prepare_portrait(picture("JPEG", exif=exif, comment=b"Secret words")).values():
         assert b"Secret" not in one
         assert not opened(one).getexif()
 
@@ -91,9 +90,9 @@ async def test_uploads_are_bounded(make_sqlite: SqliteFiles, tmp_path: Path) -> 
             await media_pictures.insert(tx, media_pictures.PictureKey(f"{number:032x}"), ana.user_id, 1, 1, 1)
     store = open_folder(tmp_path)
     with pytest.raises(TooLarge):
-        await media.store_portrait(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
+        await media_pictures.store_portrait(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
     with pytest.raises(TooMany):
-        await media.store_portrait(db, store, WORKERS, ana.user_id, bands())
+        await media_pictures.store_portrait(db, store, WORKERS, ana.user_id, bands())
 
 
 async def test_import_cannot_claim_another_persons_picture(make_sqlite: SqliteFiles, tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.events import town_positions
-from openmeet.domain.places.addresses import GeocoderKind
-from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
+from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSettings
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints

@@ -9,7 +9,6 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import pictures as event_pictures
 from openmeet.domain.events.model import Event
 from openmeet.domain.media import pictures
-from openmeet.domain.media import portraits as media
 from openmeet.domain.media.pictures import PictureKey
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users.model import Caller
@@ -216,7 +215,7 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
             guests = [await person(tx, name) for name in ("Nora", "Priya")]
             for guest in guests:
                 await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
-        key = await media.store_portrait(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, picture())
+        key = await pictures.store_portrait(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, picture())
         async with openmeet.db.transaction() as tx:
             await portraits.put(tx, guests[0].user_id, key)
             await portraits.put(tx, guests[1].user_id, PictureKey("0" * 32))  # there is no such file

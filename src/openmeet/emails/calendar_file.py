@@ -19,8 +19,7 @@ from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
-from openmeet.domain.icalendar.of_event import vevent_of
-from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
+from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, vevent_of, write_calendar
 from openmeet.domain.notifications.kinds import Rejection
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.search.event_lists import events_by_ids

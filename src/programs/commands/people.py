@@ -10,8 +10,8 @@ from groundwork.clock import SECOND
 from groundwork.errors import NotFound, Refused, Unavailable
 from openmeet.domain.chat.mirroring import is_withdrawing
 from openmeet.domain.erasure import account_rows, actions
+from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.erasure.model import ErasureReport
-from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.personal_data.tables import TABLES, tables_with_remaining_rows
 from openmeet.domain.users import guests

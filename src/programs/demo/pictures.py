@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from groundwork.blobstore.contract import BlobStore, put
 from groundwork.database.transaction import Database
 from groundwork.workers.pool import WorkerPool
-from openmeet.domain.media import pictures, portraits
+from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import Picture, PictureKey, PreparedPicture, blob_key, portrait_key
 from openmeet.domain.profiles import portraits as shown_portraits
 from openmeet.domain.users.model import UserId
@@ -29,7 +29,7 @@ def _painted(kind: str, variant: int) -> PreparedPicture:
 
 
 def _portrayed(look: Look, name: str) -> dict[int, bytes]:
-    return portraits.prepare(portrait(look, name))
+    return pictures.prepare_portrait(portrait(look, name))
 
 
 @dataclass(slots=True)

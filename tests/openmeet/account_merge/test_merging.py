@@ -10,6 +10,7 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
+from openmeet.domain.account_merge import merge as account_merge_merge
 from openmeet.domain.account_merge.merge import REASSIGNMENTS, merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
@@ -18,7 +19,6 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users import actions as users
-from openmeet.domain.users import merge as reassigning
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
@@ -151,7 +151,7 @@ async def test_users_with_equal_keys_can_be_merged(db: Database, schema: Schema)
     async with db.transaction() as tx:
         await merge(tx, goes, stays)
     async with db.reader() as reader:
-        assert not await reassigning.is_there(reader, goes)
+        assert not await account_merge_merge.is_there(reader, goes)
 
 
 async def test_a_crash_in_the_middle_leaves_nothing(db: Database, schema: Schema, engine: Engine, monkeypatch) -> None:

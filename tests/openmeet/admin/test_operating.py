@@ -19,9 +19,8 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope, TokenScope
 from openmeet.domain.moderation import labels
-from openmeet.domain.places.addresses import GeocoderKind
 from openmeet.domain.places.gazetteer import Gazetteer
-from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
+from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSettings
 from openmeet.network import problems
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState

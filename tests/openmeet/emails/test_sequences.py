@@ -17,8 +17,7 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.icalendar.of_event import vevent_of
-from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.series import actions, cancel_dates, date_queries, queries, undo
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.model import Series

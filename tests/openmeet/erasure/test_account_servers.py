@@ -16,8 +16,8 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.erasure import actions
+from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.erasure.model import DELETION_MAIL
-from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities import session_queries

@@ -18,7 +18,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.erasure import account_rows, actions
-from openmeet.domain.erasure.preview import preview_deletion
+from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content

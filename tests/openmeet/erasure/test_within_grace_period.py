@@ -8,7 +8,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Transaction, TransactionTooLong
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.erasure import actions
-from openmeet.domain.erasure.preview import preview_deletion
+from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventSlug

@@ -15,8 +15,7 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.events.values import Audience, Mode, Venue
 from openmeet.domain.events.vocabulary import Category
-from openmeet.domain.icalendar.of_event import vevent_of
-from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.users.model import UserId
 from tests.hypothesis_profiles import examples

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from groundwork.clock import Instant
 from openmeet.domain.events.values import Venue
 from openmeet.domain.icalendar.instances import instances
-from openmeet.domain.icalendar.of_event import geo_of
 from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.time_zones import vtimezone
-from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
+from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, geo_of, write_calendar
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import parse_rule

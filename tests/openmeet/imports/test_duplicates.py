@@ -8,7 +8,7 @@ from groundwork.clock import HandClock
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.duplicates import Likeness, lookalikes
+from openmeet.domain.imports.events import Likeness, lookalikes
 from openmeet.domain.imports.model import ImportedEvent
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on

@@ -11,9 +11,8 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Audience, Visibility
 from openmeet.domain.icalendar.instances import instances
-from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.read import read_calendars
-from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.events import import_events
 from openmeet.domain.imports.model import FileReading, ImportKind, Medium

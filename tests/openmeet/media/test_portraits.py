@@ -21,7 +21,6 @@ from openmeet.domain.data_export import person as exporting
 from openmeet.domain.erasure.account_rows import forget, purge
 from openmeet.domain.events.model import Event
 from openmeet.domain.media import pictures as media_pictures
-from openmeet.domain.media import portraits as media
 from openmeet.domain.media.pictures import PORTRAIT_SIDES, PictureKey, portrait_key
 from openmeet.domain.moderation import blocks
 from openmeet.domain.profiles import portraits
@@ -49,7 +48,7 @@ def bands() -> bytes:
 
 
 async def put_up(db: Database, store: BlobStore, who: Caller) -> PictureKey:
-    key = await media.store_portrait(db, store, WORKERS, who.user_id, bands())
+    key = await media_pictures.store_portrait(db, store, WORKERS, who.user_id, bands())
     async with db.transaction() as tx:
         await portraits.put(tx, who.user_id, key)
     return key
@@ -67,7 +66,7 @@ def portraits_in(page: str) -> set[str]:
 
 
 def test_the_square_in_the_middle_is_shown_in_three_sizes() -> None:
-    made = media.prepare(bands())
+    made = media_pictures.prepare_portrait(bands())
     assert tuple(made) == PORTRAIT_SIDES
     for side, body in made.items():
         one = opened(body)
@@ -77,7 +76,7 @@ def test_the_square_in_the_middle_is_shown_in_three_sizes() -> None:
 
 
 def test_small_pictures_are_enlarged_and_transparent_ones_get_white() -> None:
-    made = opened(media.prepare(picture(size=(20, 12), mode="RGBA"))[256])
+    made = opened(media_pictures.prepare_portrait(picture(size=(20, 12), mode="RGBA"))[256])
     assert made.size == (256, 256)
     assert min(made.convert("RGB").getpixel((128, 128))) > 250
 
@@ -88,7 +87,7 @@ def test_a_list_of_forty_portraits_is_small() -> None:
     noisy.paste("tan", (100, 60, 300, 360))
     out = io.BytesIO()
     noisy.save(out, "PNG")
-    assert len(media.prepare(out.getvalue())[48]) < 1_800
+    assert len(media_pictures.prepare_portrait(out.getvalue())[48]) < 1_800
 
 
 async def test_a_portrait_is_uploaded_shown_replaced_and_removed(

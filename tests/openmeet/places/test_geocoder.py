@@ -13,9 +13,8 @@ from groundwork.errors import Unavailable
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.rate_limit.in_process import InProcessCounters
-from openmeet.domain.places.addresses import GeocoderKind, StreetAddress, addresses_in
 from openmeet.domain.places.gazetteer import Gazetteer
-from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
+from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSettings, StreetAddress, addresses_in
 from openmeet.settings import Settings
 from openmeet.settings_checks import contradictions
 from tests.databases import MakeDatabase

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openmeet.domain.users.first_name import first_name
+from openmeet.domain.users.model import first_name
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from groundwork.clock import Instant
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.icalendar.of_event import vevent_of
-from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Webhook, WebhookDelivery, WebhookEvent, WebhookId
 from openmeet.web.webhooks.payloads import webhook_view

@@ -4,6 +4,7 @@ from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from groundwork.outbox.jobs import enqueue
+from openmeet.domain.account_merge import merge as account_merge_merge
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.account_merge.model import (
@@ -20,7 +21,6 @@ from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users import guests
-from openmeet.domain.users import merge as user_merge
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
@@ -109,7 +109,7 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
         return claim.joined
     if claim is None or claim.other_id is None or claim.expires_at <= tx.now:
         raise NotFound(AccountMergeReason.EXPIRED)
-    if not await user_merge.is_there(tx, claim.other_id):
+    if not await account_merge_merge.is_there(tx, claim.other_id):
         raise NotFound(AccountMergeReason.ACCOUNT_GONE)
     if not await _still_holds(tx, claim):
         raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)

@@ -12,8 +12,7 @@ import resvg_py
 from PIL import Image, ImageDraw, ImageFont
 
 from groundwork.ui import FONT
-from openmeet.domain.covers.canvas import HEIGHT, WIDTH
-from openmeet.domain.covers.drawing import svg
+from openmeet.domain.covers.drawing import HEIGHT, WIDTH, svg
 from openmeet.domain.covers.model import Cover
 
 CARD_WIDTH: Final = 1200

@@ -1,5 +1,7 @@
 """SQL for repository sessions: one row per DID, with its version and the lease of the process that refreshes it."""
 
+from dataclasses import dataclass
+
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
@@ -200,3 +202,41 @@ def session_of(row: Row) -> SealedSession:
         bool(row["needs_login"]),
         Instant(row["refreshed_at"]),
     )
+
+
+INSERT_AUTHORIZATION = """
+    insert into oauth_requests (state_hash, sealed, created_at, expires_at, used_at)
+    values (:state_hash, :sealed, :now, :expires_at, null)
+"""
+FIND_AUTHORIZATION = "select sealed, expires_at from oauth_requests where state_hash = :state_hash and used_at is null"
+USE_AUTHORIZATION = """
+    update oauth_requests set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
+"""
+# Rows are kept for a day after expiry, to tell an expired sign-in from an unknown one.
+FORGET_AUTHORIZATIONS = "delete from oauth_requests where expires_at <= :before or used_at is not null"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAuthorization:
+    """A sign-in that was started but not completed."""
+
+    sealed: bytes
+    is_over: bool
+
+
+async def insert_authorization(tx: Transaction, state_hash: bytes, sealed: bytes, *, expires_at: Instant) -> None:
+    await tx.execute(INSERT_AUTHORIZATION, state_hash=state_hash, sealed=sealed, expires_at=expires_at, now=tx.now)
+
+
+async def find_authorization(reader: Reader, state_hash: bytes) -> PendingAuthorization | None:
+    row = await reader.fetch_one(FIND_AUTHORIZATION, state_hash=state_hash)
+    return None if row is None else PendingAuthorization(bytes(row["sealed"]), row["expires_at"] <= reader.now)
+
+
+async def use_authorization(tx: Transaction, state_hash: bytes) -> bool:
+    """Consume the row. If two callbacks have the same state, only one of them gets it."""
+    return await tx.execute(USE_AUTHORIZATION, state_hash=state_hash, now=tx.now) == 1
+
+
+async def forget_old_authorizations(tx: Transaction, before: Instant) -> int:
+    return await tx.execute(FORGET_AUTHORIZATIONS, before=before)

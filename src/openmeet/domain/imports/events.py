@@ -2,12 +2,14 @@
 imported before are skipped.
 """
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Why, encode_explanation
 from groundwork.workers.pool import ChargedPool
@@ -19,9 +21,7 @@ from openmeet.domain.events.series_dates import set_date_status
 from openmeet.domain.events.values import MAX_PLACE_PART, Visibility
 from openmeet.domain.imports import queries, updates
 from openmeet.domain.imports.calendar_file import continued, parse_calendar, rest_of
-from openmeet.domain.imports.duplicates import lookalikes
 from openmeet.domain.imports.event_json_ld import parse_page
-from openmeet.domain.imports.last_import import last_import_of
 from openmeet.domain.imports.model import (
     ZONE,
     FileReading,
@@ -33,6 +33,7 @@ from openmeet.domain.imports.model import (
     Medium,
     OccurrenceOverride,
     ParsedImport,
+    last_import_of,
 )
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.places.model import PlaceMatch
@@ -44,6 +45,7 @@ from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.series.plan import joined, plan_all, plan_following, plan_one
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import current, in_language
+from openmeet.i18n.markdown import one_line
 from openmeet.recurrence.wall_time import is_zone, local_of
 
 
@@ -317,3 +319,41 @@ def _checked(submission: Submission) -> Details:
         return check(submission)
     except InvalidForm as failure:
         raise InvalidInput("file", ImportReason.PROBLEMS, problems=tuple(failure.problems.values())) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """The event that an imported one resembles: the ``path`` of an event that the user hosts, or the ``uid`` of an
+    earlier event in the file.
+    """
+
+    path: str = ""
+    uid: str = ""
+
+
+NOTHING = Likeness()
+
+
+async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
+    """Find likely duplicates, keyed by the UID of the imported event."""
+    likenesses: dict[str, tuple[str, Instant]] = {}
+    for imported in events:
+        try:
+            details = check(imported.typed)
+        except InvalidForm:
+            continue  # An event without a start cannot be compared; the import itself reports that error.
+        likenesses[imported.uid] = (_folded(details.content.title), details.starts_at)
+    starts = sorted({at for _, at in likenesses.values()})
+    own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}
+    first: dict[tuple[str, Instant], str] = {}
+    found_alike: dict[str, Likeness] = {}
+    for uid, one in likenesses.items():
+        if one in own:
+            found_alike[uid] = Likeness(path=f"/events/{own[one]}")
+        elif first.setdefault(one, uid) != uid:
+            found_alike[uid] = Likeness(uid=first[one])
+    return found_alike
+
+
+def _folded(title: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", one_line(title)).casefold())

@@ -9,7 +9,6 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.database.transaction import Row as DatabaseRow
 from groundwork.uuid7 import new_id
-from openmeet.domain.imports.last_import import LastImport
 from openmeet.domain.imports.model import (
     KEPT,
     ContactRow,
@@ -18,6 +17,7 @@ from openmeet.domain.imports.model import (
     ImportedContact,
     ImportId,
     ImportKind,
+    LastImport,
     Medium,
     PersonId,
 )

@@ -20,16 +20,17 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import further_fields, unpack, values_of, values_of_event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.last_import import (
+from openmeet.domain.imports.model import (
     FIELDS,
     PLACE,
     TIMES,
+    ImportedEvent,
     LastImport,
+    OccurrenceOverride,
     changed_fields,
     edited_here,
     last_import_of,
 )
-from openmeet.domain.imports.model import ImportedEvent, OccurrenceOverride
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.series import actions, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries

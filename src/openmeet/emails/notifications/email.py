@@ -20,7 +20,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.groups.model import GroupId
-from openmeet.domain.icalendar.of_event import geo_of
+from openmeet.domain.icalendar.write import geo_of
 from openmeet.domain.notifications import emails, kinds, links, preferences
 from openmeet.domain.notifications.kinds import DatesChanged, Rejection, SearchMatch, SubjectType
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose

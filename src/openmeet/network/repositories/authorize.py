@@ -39,7 +39,7 @@ from groundwork.errors import (
 from groundwork.http.reach import AddressRefused
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
-from openmeet.domain.identities import authorization_queries, session_queries
+from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedSession
 from openmeet.domain.identities.permissions import (
     SCOPES,
@@ -203,7 +203,7 @@ async def begin(db: Database, network: NetworkClients, options: AuthorizationOpt
     async with db.transaction() as tx:
         state_hash = _hash(state)
         sealed = network.sealer.seal(msgspec.json.encode(pending), _purpose(network, state_hash))
-        await authorization_queries.insert(tx, state_hash, sealed, expires_at=Instant(tx.now + LIFE))
+        await session_queries.insert_authorization(tx, state_hash, sealed, expires_at=Instant(tx.now + LIFE))
     endpoint = server.authorization_endpoint
     query = urlencode({"client_id": client.client_id, "request_uri": request_uri})
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
@@ -368,7 +368,7 @@ async def _take_pending(db: Database, network: NetworkClients, callback: Callbac
     """Take the pending request if it belongs to this browser. It cannot be used again."""
     state_hash = _hash(callback.state)
     async with db.transaction() as tx:
-        row = await authorization_queries.find(tx, state_hash)
+        row = await session_queries.find_authorization(tx, state_hash)
         if row is None:
             raise CallbackRefused(CallbackProblem.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN)
         try:
@@ -380,7 +380,7 @@ async def _take_pending(db: Database, network: NetworkClients, callback: Callbac
             raise CallbackRefused(CallbackProblem.OTHER_BROWSER, RepositoryReason.SIGN_IN_OTHER_BROWSER)
         if row.is_over:
             raise _callback_refused(CallbackProblem.EXPIRED, pending, RepositoryReason.SIGN_IN_EXPIRED)
-        if not await authorization_queries.use(tx, state_hash):
+        if not await session_queries.use_authorization(tx, state_hash):
             raise _callback_refused(CallbackProblem.UNKNOWN, pending, RepositoryReason.SIGN_IN_UNKNOWN)
     return pending
 

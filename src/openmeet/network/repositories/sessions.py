@@ -26,7 +26,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure, NotFound, NotSignedIn, RemoteSlow, Unavailable
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
-from openmeet.domain.identities import authorization_queries, queries, session_queries
+from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import ACTIVE, CustodialAccount, Identity, IdentityKind, SealedSession
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import credentials_cache, oauth_client_keys, session_sealing
@@ -366,7 +366,7 @@ async def delete_expired(db: Database) -> int:
         deleted_count = await session_queries.delete_expired(
             tx, over_before=Instant(tx.now - OVER_FOR), unused_before=Instant(tx.now - UNUSED_FOR)
         )
-        return deleted_count + await authorization_queries.forget_old(tx, Instant(tx.now - DAY))
+        return deleted_count + await session_queries.forget_old_authorizations(tx, Instant(tx.now - DAY))
 
 
 async def _try_refresh(db: Database, network: NetworkClients, did: str) -> bool:

@@ -15,8 +15,8 @@ from groundwork.errors import Failure, Forbidden, InvalidInput
 from groundwork.http.forms import EMPTY, FormState, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.erasure import actions
+from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
-from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in import queries as sign_in

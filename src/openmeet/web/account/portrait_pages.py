@@ -23,7 +23,7 @@ from groundwork.errors import (
 from groundwork.http.forms import EMPTY, FormState, local_path
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import Identity, IdentityKind
-from openmeet.domain.media import portraits as media
+from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, require_acceptable
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users.model import UserId
@@ -89,7 +89,7 @@ async def remove(request: Request) -> Response:
 async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:
     caller, db = caller_of(request), database_of(request)
     try:
-        key = await media.store_portrait(
+        key = await pictures.store_portrait(
             db, store_of(request), workers_of(request, caller.user_id), caller.user_id, await read()
         )
     except InvalidForm as wrong:

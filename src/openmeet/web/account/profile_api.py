@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.media import portraits as media
+from openmeet.domain.media import pictures
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import User
@@ -93,7 +93,7 @@ async def put_picture(request: Request) -> Response:
     caller, db = caller_of(request), database_of(request)
     body = await read_json(request, PortraitInput)
     workers = workers_of(request, caller.user_id)
-    key = await media.store_portrait(db, store_of(request), workers, caller.user_id, body.image)
+    key = await pictures.store_portrait(db, store_of(request), workers, caller.user_id, body.image)
     async with db.transaction() as tx:
         await portraits.put(tx, caller.user_id, key)
     return await show_me(request)

@@ -18,8 +18,7 @@ from openmeet.domain.calendars.entries import own
 from openmeet.domain.calendars.model import EntryKind
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
-from openmeet.domain.icalendar.of_event import vevent_of
-from openmeet.domain.icalendar.write import FeedAddress, write_calendar
+from openmeet.domain.icalendar.write import FeedAddress, vevent_of, write_calendar
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users.model import UserId
 

@@ -12,8 +12,7 @@ from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.visibility import event_to_show
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.icalendar.of_event import vevent_of
-from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.web.events import feeds
 from openmeet.web.site.caller import caller_or_none

@@ -19,8 +19,7 @@ from groundwork.clock import DAY, SECOND, Instant
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS
-from openmeet.domain.icalendar.of_event import vevent_of
-from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, write_calendar
+from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, vevent_of, write_calendar
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import summary_of

@@ -23,8 +23,7 @@ from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search import event_lists, front_page, search, suggestions
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
-from openmeet.domain.users.first_name import first_name
-from openmeet.domain.users.model import UserId
+from openmeet.domain.users.model import UserId, first_name
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext

@@ -11,11 +11,10 @@ from urllib.parse import quote
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.signing_key import SigningKey
-from openmeet.domain.chat.moderator_tasks import UndecidedRoom, undecided_rooms
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.host_tasks import decisions
-from openmeet.domain.host_tasks.decisions import GroupRequests
+from openmeet.domain.host_tasks.decisions import GroupRequests, UndecidedRoom, undecided_rooms
 from openmeet.domain.host_tasks.undelivered import AddressSource, UndeliveredEmails, undelivered
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import ownership as series_ownership

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from groundwork.errors import NotFound, Unavailable, Why
 from openmeet.domain.events.values import MAX_SHUFFLE, Venue
 from openmeet.domain.events.venue_text import FindPlace, at_town, head_of, read_place, text_of
-from openmeet.domain.places.addresses import StreetAddress
+from openmeet.domain.places.geocoder import StreetAddress
 from openmeet.domain.places.model import Place, PlaceMatch, PlaceReason, folded
 from openmeet.i18n import names
 from openmeet.web.search import places

@@ -12,9 +12,8 @@ from urllib.parse import quote, urlsplit
 from groundwork.clock import DAY, Instant
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups.model import Group
-from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.properties import ELSEWHERE
-from openmeet.domain.icalendar.write import FeedAddress, write_calendar
+from openmeet.domain.icalendar.write import FeedAddress, vevent_of, write_calendar
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.feeds import Feed
 from openmeet.web.series import feeds

@@ -10,7 +10,7 @@ from groundwork.errors import InvalidInput, NotFound, decode_explanation
 from groundwork.http.json_bodies import json_response, read_json
 from groundwork.http.json_names import json_name
 from openmeet.domain.imports import events, people, queries
-from openmeet.domain.imports.duplicates import NOTHING, lookalikes
+from openmeet.domain.imports.events import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
 from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, ImportMatch
 from openmeet.domain.imports.reasons import ImportReason

@@ -19,7 +19,7 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.imports import events, people, queries
-from openmeet.domain.imports.duplicates import NOTHING, lookalikes
+from openmeet.domain.imports.events import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
 from openmeet.domain.imports.model import (
     ZONE,

@@ -8,8 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
-from openmeet.domain.media.pictures import PORTRAIT_SIDES, MediaReason, blob_key, portrait_key
-from openmeet.domain.media.portraits import CONTENT_TYPE
+from openmeet.domain.media.pictures import PORTRAIT_SIDES, PORTRAIT_TYPE, MediaReason, blob_key, portrait_key
 from openmeet.domain.profiles import portraits
 from openmeet.web.media.picture_files import INERT, requested_size, serve_picture
 from openmeet.web.media.uploads import store_of
@@ -59,4 +58,4 @@ async def show_portrait(request: Request) -> Response:
             raise NotFound(MediaReason.NO_SUCH_PICTURE)
     store, name = store_of(request), portrait_key(key, int(side))
     headers = {**_OF_PEOPLE, "content-length": str(await store.size(name))}
-    return StreamingResponse(store.read(name), headers=headers, media_type=CONTENT_TYPE)
+    return StreamingResponse(store.read(name), headers=headers, media_type=PORTRAIT_TYPE)

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.application import client_network
 from groundwork.rate_limit.contract import Limit, spend
-from openmeet.domain.places.addresses import StreetAddress
 from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.geocoder import StreetAddress
 from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded, spelled_out
 from openmeet.domain.search import query
 from openmeet.i18n.catalogue import current, gettext

@@ -19,9 +19,16 @@ from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.values import NOWHERE, Mode, Venue, Visibility, public_place
-from openmeet.domain.icalendar.of_event import NAMED_STATUSES, TENTATIVE_STATUSES, geo_of, location_of
 from openmeet.domain.icalendar.properties import topics_of
-from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, write_calendar
+from openmeet.domain.icalendar.write import (
+    NAMED_STATUSES,
+    TENTATIVE_STATUSES,
+    FeedAddress,
+    WrittenEvent,
+    geo_of,
+    location_of,
+    write_calendar,
+)
 from openmeet.domain.series.dates import details_of, original_of
 from openmeet.domain.series.gather import length_of
 from openmeet.domain.series.model import Series, SeriesStatus

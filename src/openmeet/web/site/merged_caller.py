@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import ForeignKeyViolated, TransactionConflict
-from openmeet.domain.users.merge import is_there
+from openmeet.domain.account_merge.merge import is_there
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.reasons import SiteReason
