@@ -10,8 +10,7 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
-from openmeet.domain.account_merge import merge as account_merge_merge
-from openmeet.domain.account_merge.merge import REASSIGNMENTS, merge
+from openmeet.domain.account_merge.merge import REASSIGNMENTS, is_there, merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import freed_seats_handler
@@ -151,7 +150,7 @@ async def test_users_with_equal_keys_can_be_merged(db: Database, schema: Schema)
     async with db.transaction() as tx:
         await merge(tx, goes, stays)
     async with db.reader() as reader:
-        assert not await account_merge_merge.is_there(reader, goes)
+        assert not await is_there(reader, goes)
 
 
 async def test_a_crash_in_the_middle_leaves_nothing(db: Database, schema: Schema, engine: Engine, monkeypatch) -> None:

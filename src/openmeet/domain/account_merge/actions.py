@@ -4,9 +4,8 @@ from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from groundwork.outbox.jobs import enqueue
-from openmeet.domain.account_merge import merge as account_merge_merge
 from openmeet.domain.account_merge import queries
-from openmeet.domain.account_merge.merge import merge
+from openmeet.domain.account_merge.merge import is_there, merge
 from openmeet.domain.account_merge.model import (
     AccountClaim,
     AccountMergeReason,
@@ -109,7 +108,7 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
         return claim.joined
     if claim is None or claim.other_id is None or claim.expires_at <= tx.now:
         raise NotFound(AccountMergeReason.EXPIRED)
-    if not await account_merge_merge.is_there(tx, claim.other_id):
+    if not await is_there(tx, claim.other_id):
         raise NotFound(AccountMergeReason.ACCOUNT_GONE)
     if not await _still_holds(tx, claim):
         raise NotFound(AccountMergeReason.PROOF_OF_OTHER_ACCOUNTS)

@@ -22,9 +22,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.outbox import publication_moves
 
-# No new row can refer to a locked user: on PostgreSQL, concurrent writers wait for the merge, and SQLite has only one
-# writer.
-_LOCK: Final = "select id from users where id in :ids order by id for update"
+# On PostgreSQL, concurrent writers wait for the merge. SQLite has only one writer.
+_LOCK_USERS: Final = "select id from users where id in :ids order by id for update"
 
 _TAKE_WHAT_IS_MISSING: Final = """
     update users
@@ -37,14 +36,14 @@ _TAKE_WHAT_IS_MISSING: Final = """
      where id = :id
 """
 
-
-async def lock_both(tx: Transaction, one: UserId, other: UserId) -> bool:
-    """Lock two users, ordered by id. False if either no longer exists."""
-    statement = _LOCK if tx.engine == "postgresql" else _LOCK.removesuffix(" for update")
-    return len(await tx.fetch(statement, ids=[one, other])) == 2
+Reassign = Callable[[Transaction, UserId, UserId], Awaitable[Any]]
 
 
-async def reassign_user(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    await publication_moves.reassign(tx, from_user=from_user, to_user=to_user)
+
+
+async def _reassign_user(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     """Fill gaps in the remaining profile from the other one, and delete the other row. The last step, after all other
     ``reassign`` functions.
 
@@ -73,18 +72,6 @@ async def reassign_user(tx: Transaction, from_user: UserId, to_user: UserId) -> 
     )
 
 
-async def is_there(reader: Reader, user_id: UserId) -> bool:
-    """Whether this user still has a row."""
-    return await reader.fetch_one("select 1 as found from users where id = :id", id=user_id) is not None
-
-
-Reassign = Callable[[Transaction, UserId, UserId], Awaitable[Any]]
-
-
-async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    await publication_moves.reassign(tx, from_user=from_user, to_user=to_user)
-
-
 # One function for each package whose rows refer to users. Notifications come first, because RSVPs that have not been
 # reassigned yet decide which hosts were notified. Sessions come before chats, because a cancelled deletion changes access
 # to chats. The user rows themselves come last.
@@ -110,7 +97,7 @@ REASSIGNMENTS: Final[tuple[Reassign, ...]] = (
     tables.reassign_blocks,
     tables.reassign_identities,
     queries.reassign,
-    reassign_user,
+    _reassign_user,
 )
 
 
@@ -131,16 +118,27 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
     return joined
 
 
+async def is_there(reader: Reader, user_id: UserId) -> bool:
+    """Whether this user still has a row."""
+    return await reader.fetch_one("select 1 as found from users where id = :id", id=user_id) is not None
+
+
 async def _lock(tx: Transaction, from_user: UserId, to_user: UserId) -> bool:
-    """Lock both rows. Return False if either of them no longer exists."""
+    """Lock both users, and the events and groups that they share. Return False if either of them no longer exists."""
     answered = await attendance.lock_shared(tx, from_user, to_user)
     in_groups = sorted(one.group_id for one in await group_people.memberships_of(tx, from_user))
     for group_id in in_groups:
         await group_queries.lock(tx, group_id)
-    if not await lock_both(tx, from_user, to_user):
+    if not await _lock_users(tx, from_user, to_user):
         return False
     if await attendance.events_of_both(tx, from_user, to_user) != answered:
         raise TransactionConflict("an answer came while two people were being joined")
     if sorted(one.group_id for one in await group_people.memberships_of(tx, from_user)) != in_groups:
         raise TransactionConflict("a membership changed while two people were being joined")
     return True
+
+
+async def _lock_users(tx: Transaction, one: UserId, other: UserId) -> bool:
+    """Lock two users, ordered by id. False if either no longer exists."""
+    statement = _LOCK_USERS if tx.engine == "postgresql" else _LOCK_USERS.removesuffix(" for update")
+    return len(await tx.fetch(statement, ids=[one, other])) == 2

@@ -1,6 +1,6 @@
 """Draw covers as SVG: 1200 × 800, flat colours, 1 to 4 kB, without text.
 
-The motif is inside the middle square of 800 × 800, so a cover can be cropped to any shape from a square to 21:9.
+A motif paints onto a ``Canvas``, with the colours of a ``Palette`` and the choices of ``Dice``. It is inside the middle square of 800 × 800, so a cover can be cropped to any shape from a square to 21:9.
 """
 
 import hashlib
@@ -12,6 +12,9 @@ from typing import Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from openmeet.domain.covers.model import Cover, Motif
+
+WIDTH: Final = 1200
+HEIGHT: Final = 800
 
 # Characters that have no special meaning in HTML or URLs. Browsers quote the spaces themselves, and unquoted ones
 # compress better.
@@ -65,9 +68,6 @@ def _painted(cover: Cover) -> str:
 
 
 _T = TypeVar("_T")
-
-WIDTH: Final = 1200
-HEIGHT: Final = 800
 
 
 class Palette(NamedTuple):

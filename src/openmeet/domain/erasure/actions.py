@@ -1,5 +1,5 @@
-"""Account deletion: the request, and the steps that end everything the person hosts and attends. ``account_rows``
-deletes the rows.
+"""Account deletion: the preview that people see before they confirm, the request, and the steps that end everything the
+person hosts and attends. ``account_rows`` deletes the rows.
 
 Each step is its own transaction and can be repeated. An interrupted deletion continues on the next run.
 """
@@ -66,6 +66,31 @@ _CALLS: Final = """
            select d.id from webhook_deliveries d join webhooks w on w.id = d.webhook_id where w.user_id = :id)
 """
 _OWN_SERIES: Final = "select id from event_series where user_id = :id and deleted_at is null order by id"
+_PREVIEW_COUNTS: Final = """
+    select (select count(*) from attendances a join events e on e.id = a.event_id
+             where a.user_id = :id and a.status not in ('declined', 'rejected') and e.deleted_at is null
+               and (e.over_at is null or e.over_at > :now)) as answers,
+           (select count(*) from group_members m join groups g on g.id = m.group_id
+             where m.user_id = :id and m.role in ('admin', 'moderator', 'member') and g.deleted_at is null) as memberships,
+           (select count(*) from groups g where g.owner_id = :id and g.deleted_at is null) as owned,
+           (select count(*) from groups g where g.owner_id = :id and g.deleted_at is null and exists (
+              select 1 from group_members m where m.group_id = g.id and m.user_id <> :id
+                 and m.role in ('admin', 'moderator', 'member'))) as passed,
+           (select count(*) from publications p where p.user_id = :id and p.uri is not null
+               and p.state not in ('withheld', 'retracted')) as records,
+           (select count(*) from identities i where i.user_id = :id and i.kind = 'custodial') as custodial
+"""
+# The next date of each series, and every date within the grace period.
+_PREVIEW_DATES: Final = """
+    select e.id from events e
+     where e.author_id = :id and e.origin = 'here' and e.series_id is not null and e.is_draft = 0
+       and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null and e.over_at > :now
+       and (e.starts_at < :due_at or not exists (
+            select 1 from events f
+             where f.series_id = e.series_id and f.status <> 'cancelled' and f.deleted_at is null and f.over_at > :now
+               and (f.starts_at < e.starts_at or f.starts_at = e.starts_at and f.id < e.id)))
+     order by e.starts_at, e.id
+"""
 
 
 async def find(reader: Reader, text: str) -> User | None:
@@ -88,6 +113,38 @@ async def find(reader: Reader, text: str) -> User | None:
     identity = await identity_queries.find(reader, text.strip())
     identities = [identity] if identity is not None else await identity_queries.by_handle(reader, identifier)
     return await users.by_id(reader, identities[0].user_id) if len(identities) == 1 else None
+
+
+async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> ErasurePreview:
+    """Return the consequences of a request. ``grace`` is in microseconds."""
+    due_at = Instant(reader.now + grace)
+    coming = await ownership.upcoming_single_events(reader, user_id)
+    dates = await reader.fetch(_PREVIEW_DATES, id=user_id, now=reader.now, due_at=due_at)
+    coming += [EventId(row["id"]) for row in dates]
+    listed = []
+    for event_id in coming[:MOST_LISTED]:
+        event = await events.by_id(reader, event_id)
+        if event is None or event.is_cancelled:
+            continue
+        heir = await ownership.heir_of(reader, event)
+        name = None if heir is None else (await users.names(reader, [heir])).get(heir, "")
+        is_soon = event.starts_at is not None and event.starts_at < due_at
+        listed.append(HostedEvent(event.title, event.slug, event.starts_at, name, is_soon))
+    listed.sort(key=lambda one: (one.starts_at is None, one.starts_at or 0))
+    row = await reader.fetch_one(_PREVIEW_COUNTS, id=user_id, now=reader.now)
+    counts = {} if row is None else dict(row)
+    return ErasurePreview(
+        due_at=due_at,
+        events=tuple(listed),
+        more_events=max(len(coming) - MOST_LISTED, 0),
+        groups_passed=counts["passed"],
+        groups_deleted=counts["owned"] - counts["passed"],
+        answers=counts["answers"],
+        memberships=counts["memberships"],
+        records=counts["records"],
+        out_of_reach=await out_of_reach(reader, user_id),
+        has_custodial_account=bool(counts["custodial"]),
+    )
 
 
 async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureRequest:
@@ -288,62 +345,3 @@ def ends_at(erasure_request: ErasureRequest) -> Instant:
     """When the person's hosting ends: two days before the deletion, or half of a shorter grace period."""
     grace = erasure_request.due_at - erasure_request.requested_at
     return Instant(erasure_request.due_at - min(ENDS_BEFORE, grace // 2))
-
-
-_COUNTS: Final = """
-    select (select count(*) from attendances a join events e on e.id = a.event_id
-             where a.user_id = :id and a.status not in ('declined', 'rejected') and e.deleted_at is null
-               and (e.over_at is null or e.over_at > :now)) as answers,
-           (select count(*) from group_members m join groups g on g.id = m.group_id
-             where m.user_id = :id and m.role in ('admin', 'moderator', 'member') and g.deleted_at is null) as memberships,
-           (select count(*) from groups g where g.owner_id = :id and g.deleted_at is null) as owned,
-           (select count(*) from groups g where g.owner_id = :id and g.deleted_at is null and exists (
-              select 1 from group_members m where m.group_id = g.id and m.user_id <> :id
-                 and m.role in ('admin', 'moderator', 'member'))) as passed,
-           (select count(*) from publications p where p.user_id = :id and p.uri is not null
-               and p.state not in ('withheld', 'retracted')) as records,
-           (select count(*) from identities i where i.user_id = :id and i.kind = 'custodial') as custodial
-"""
-# The next date of each series, and every date within the grace period.
-_DATES: Final = """
-    select e.id from events e
-     where e.author_id = :id and e.origin = 'here' and e.series_id is not null and e.is_draft = 0
-       and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null and e.over_at > :now
-       and (e.starts_at < :due_at or not exists (
-            select 1 from events f
-             where f.series_id = e.series_id and f.status <> 'cancelled' and f.deleted_at is null and f.over_at > :now
-               and (f.starts_at < e.starts_at or f.starts_at = e.starts_at and f.id < e.id)))
-     order by e.starts_at, e.id
-"""
-
-
-async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> ErasurePreview:
-    """Return the consequences of a request. ``grace`` is in microseconds."""
-    due_at = Instant(reader.now + grace)
-    coming = await ownership.upcoming_single_events(reader, user_id)
-    dates = await reader.fetch(_DATES, id=user_id, now=reader.now, due_at=due_at)
-    coming += [EventId(row["id"]) for row in dates]
-    listed = []
-    for event_id in coming[:MOST_LISTED]:
-        event = await events.by_id(reader, event_id)
-        if event is None or event.is_cancelled:
-            continue
-        heir = await ownership.heir_of(reader, event)
-        name = None if heir is None else (await users.names(reader, [heir])).get(heir, "")
-        is_soon = event.starts_at is not None and event.starts_at < due_at
-        listed.append(HostedEvent(event.title, event.slug, event.starts_at, name, is_soon))
-    listed.sort(key=lambda one: (one.starts_at is None, one.starts_at or 0))
-    row = await reader.fetch_one(_COUNTS, id=user_id, now=reader.now)
-    counts = {} if row is None else dict(row)
-    return ErasurePreview(
-        due_at=due_at,
-        events=tuple(listed),
-        more_events=max(len(coming) - MOST_LISTED, 0),
-        groups_passed=counts["passed"],
-        groups_deleted=counts["owned"] - counts["passed"],
-        answers=counts["answers"],
-        memberships=counts["memberships"],
-        records=counts["records"],
-        out_of_reach=await out_of_reach(reader, user_id),
-        has_custodial_account=bool(counts["custodial"]),
-    )

@@ -1,4 +1,7 @@
-"""Queries for the open decisions of one person: ownership offers, requests to join groups, and changed or deleted records."""
+"""Queries for the open decisions of one person: ownership offers, requests to join groups, changed or deleted records,
+and rooms in which something waits for a moderator (reports to the hosts, held messages, objections to removals by
+hosts).
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +23,17 @@ from openmeet.domain.users.model import UserId
 
 # Nobody works through more rows than this at once.
 _MOST: Final = 50
+# Rooms of the whole community that are looked at, those waiting longest first.
+_MOST_ROOMS: Final = 200
 _APPROVING: Final = [role.value for role, allowed in ALLOWED.items() if role and GroupPermission.APPROVE in allowed]
+_WAITING: Final = f"""
+    select m.room_id, p.message_id, p.at as since from chat_reports p join chat_messages m on m.id = p.message_id
+     where p.to_tenant = 0 and p.closed_at is null and not {is_by_leaving()}
+    union all
+    select h.room_id, h.id, h.held_at from chat_messages h where h.held_at is not null and not {is_by_leaving("h")}
+    union all
+    select a.room_id, a.message_id, a.at from chat_acts a where {OPEN_OBJECTION}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,16 @@ class GroupRequests:
 
     group: Group
     number: int
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class UndecidedRoom:
+    """A room with messages that wait for a moderator. ``since`` is the time of the oldest report, hold or objection."""
+
+    address: RoomAddress
+    path: str
+    messages: int
     since: Instant
 
 
@@ -97,28 +120,6 @@ async def undecided_records(reader: Reader, person: UserId) -> list[Event]:
         now=reader.now,
     )
     return [event_of(row) for row in rows]
-
-
-# Rooms of the whole community that are looked at, those waiting longest first.
-_MOST_ROOMS: Final = 200
-_WAITING: Final = f"""
-    select m.room_id, p.message_id, p.at as since from chat_reports p join chat_messages m on m.id = p.message_id
-     where p.to_tenant = 0 and p.closed_at is null and not {is_by_leaving()}
-    union all
-    select h.room_id, h.id, h.held_at from chat_messages h where h.held_at is not null and not {is_by_leaving("h")}
-    union all
-    select a.room_id, a.message_id, a.at from chat_acts a where {OPEN_OBJECTION}
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class UndecidedRoom:
-    """A room with messages that wait for a moderator. ``since`` is the time of the oldest report, hold or objection."""
-
-    address: RoomAddress
-    path: str
-    messages: int
-    since: Instant
 
 
 async def undecided_rooms(reader: Reader, person: UserId) -> list[UndecidedRoom]:

@@ -1,7 +1,11 @@
-"""Write calendar files: folded, escaped, with the zones they need.
+"""Write calendar files: our events as VEVENTs, folded, escaped, with the zones they need.
 
 Sources: RFC 5545, 5546 (METHOD, SEQUENCE), 7986. The ``icalendar`` library folds lines, and ``components`` escapes
 text. METHOD is PUBLISH, or CANCEL for a cancelled event. It is never REQUEST, because nobody would receive the replies.
+
+A date of a series has the UID of its series and is identified by its original start (RFC 5545, section 3.8.4.4), so
+that a program that has the series recognizes the date. SEQUENCE comes from ``calendar_uids.sequences`` and never
+decreases.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,13 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from icalendar import Calendar, Event
+from icalendar import Calendar
+from icalendar import Event as Vevent
 from icalendar.parser import Contentline
 from icalendar.prop import vRecur, vText, vUri
 
 from groundwork.clock import DAY, SECOND, Instant, to_datetime
-from openmeet.domain.events.model import Event as model_Event
-from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.model import Event, EventStatus
 from openmeet.domain.events.values import NOWHERE, Mode, Venue
 from openmeet.domain.icalendar.components import Text, texts
 from openmeet.domain.icalendar.properties import topics_of, written_place
@@ -39,6 +43,9 @@ PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 # How often programs should refresh: often enough for the usual changes of dates, and rarely enough for the server if
 # all programs obey.
 REFRESH: Final = "PT1H"
+# Statuses that our files give in addition to STATUS, and those of them that are not definite.
+NAMED_STATUSES = frozenset({EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED})
+TENTATIVE_STATUSES = frozenset({EventStatus.PLANNED, EventStatus.POSTPONED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,75 @@ class WrittenEvent:
     comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()
+
+
+def vevent_of(
+    event: Event,
+    *,
+    host: str,
+    url: str,
+    sequence: int,
+    description: str = "",
+    place: Venue | None = None,
+) -> WrittenEvent | None:
+    """Convert the event to a VEVENT. None if its date is yet to be announced.
+
+    ``place``: the place to write, for readers who may see more of it than the public.
+    """
+    if event.starts_at is None:
+        return None
+    # A fixed offset is not a zone that a calendar program could look up.
+    zone = event.time_zone if event.time_zone in zone_names() else "UTC"
+    where = event.place if place is None else place
+    date = event.place_in_series
+    length = None
+    if event.ends_at is not None:
+        length = timedelta(seconds=(event.ends_at - event.starts_at) // SECOND)
+        if event.is_all_day:
+            length = timedelta(days=round((event.ends_at - event.starts_at) / DAY))
+    return WrittenEvent(
+        uid=uid_of(event, host),
+        pattern=Pattern(
+            local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0), zone, is_all_day=event.is_all_day
+        ),
+        length=length,
+        summary=event.title,
+        stamped_at=event.updated_at,
+        changes=None if date is None else original_of(date.original_date),
+        description=description,
+        location=location_of(event.content.mode, where),
+        venue=where,
+        mode=event.content.mode,
+        coordinates=geo_of(where),
+        url=url,
+        is_cancelled=event.is_cancelled or event.is_gone,
+        is_tentative=event.status in TENTATIVE_STATUSES,
+        named_status=event.status if event.status in NAMED_STATUSES else None,
+        comment=event.status_reason if event.is_cancelled else "",
+        sequence=sequence,
+        categories=topics_of(event.content.categories, event.content.tags),
+    )
+
+
+def uid_of(event: Event, host: str) -> str:
+    """The UID of an event. ``host`` is the host name of the site (RFC 7986, section 5.3)."""
+    place = event.place_in_series
+    return f"{event.id if place is None else place.series_id}@{host}"
+
+
+def geo_of(venue: Venue) -> tuple[float, float] | None:
+    """Coordinates of a place for GEO, with at most six decimals (RFC 5545, section 3.8.1.6)."""
+    if not (venue.latitude and venue.longitude):
+        return None
+    north, east = (round(float(degrees), 6) for degrees in (venue.latitude, venue.longitude))
+    # Python writes smaller numbers with an exponent, which GEO does not allow. They are less than eleven meters from
+    # zero.
+    return (north if abs(north) >= 0.0001 else 0.0, east if abs(east) >= 0.0001 else 0.0)
+
+
+def location_of(mode: Mode, venue: Venue) -> str:
+    """The place in one line."""
+    return "Online" if mode is Mode.ONLINE else ", ".join(one_line(line) for line in venue.lines)
 
 
 def write_calendar(
@@ -137,7 +213,7 @@ def _is_utc(pattern: Pattern) -> bool:
 
 def _event(event: WrittenEvent) -> bytes:
     pattern = event.pattern
-    made = Event()
+    made = Vevent()
     made.add("uid", Text(event.uid))
     made.add("dtstamp", to_datetime(event.stamped_at).replace(microsecond=0))
     _add_times(made, "dtstart", pattern, [pattern.start])
@@ -181,7 +257,7 @@ def _event(event: WrittenEvent) -> bytes:
     return bytes(made.to_ical(sorted=False))
 
 
-def _add_times(made: Event, name: str, pattern: Pattern, times: Sequence[datetime]) -> None:
+def _add_times(made: Vevent, name: str, pattern: Pattern, times: Sequence[datetime]) -> None:
     """Add wall-clock times in the form that the pattern requires: dates, UTC, with a zone name, or floating."""
     if not times:
         return
@@ -221,77 +297,3 @@ def _with_utc_end(rule: Rule, pattern: Pattern) -> Rule:
         return rule
     last = until.at + timedelta(days=1, seconds=-1) if until.is_date else until.at
     return replace(rule, until=until_instant(to_datetime(instant_of(last, pattern.zone_name))))
-
-
-# Statuses that our files give in addition to STATUS, and those of them that are not definite.
-NAMED_STATUSES = frozenset({EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED})
-TENTATIVE_STATUSES = frozenset({EventStatus.PLANNED, EventStatus.POSTPONED})
-
-
-def uid_of(event: model_Event, host: str) -> str:
-    """The UID of an event. ``host`` is the host name of the site (RFC 7986, section 5.3)."""
-    place = event.place_in_series
-    return f"{event.id if place is None else place.series_id}@{host}"
-
-
-def geo_of(venue: Venue) -> tuple[float, float] | None:
-    """Coordinates of a place for GEO, with at most six decimals (RFC 5545, section 3.8.1.6)."""
-    if not (venue.latitude and venue.longitude):
-        return None
-    north, east = (round(float(degrees), 6) for degrees in (venue.latitude, venue.longitude))
-    # Python writes smaller numbers with an exponent, which GEO does not allow. They are less than eleven meters from
-    # zero.
-    return (north if abs(north) >= 0.0001 else 0.0, east if abs(east) >= 0.0001 else 0.0)
-
-
-def location_of(mode: Mode, venue: Venue) -> str:
-    """The place in one line."""
-    return "Online" if mode is Mode.ONLINE else ", ".join(one_line(line) for line in venue.lines)
-
-
-def vevent_of(
-    event: model_Event,
-    *,
-    host: str,
-    url: str,
-    sequence: int,
-    description: str = "",
-    place: Venue | None = None,
-) -> WrittenEvent | None:
-    """Convert the event to a VEVENT. None if its date is yet to be announced.
-
-    ``place``: the place to write, for readers who may see more of it than the public.
-    """
-    if event.starts_at is None:
-        return None
-    # A fixed offset is not a zone that a calendar program could look up.
-    zone = event.time_zone if event.time_zone in zone_names() else "UTC"
-    where = event.place if place is None else place
-    date = event.place_in_series
-    length = None
-    if event.ends_at is not None:
-        length = timedelta(seconds=(event.ends_at - event.starts_at) // SECOND)
-        if event.is_all_day:
-            length = timedelta(days=round((event.ends_at - event.starts_at) / DAY))
-    return WrittenEvent(
-        uid=uid_of(event, host),
-        pattern=Pattern(
-            local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0), zone, is_all_day=event.is_all_day
-        ),
-        length=length,
-        summary=event.title,
-        stamped_at=event.updated_at,
-        changes=None if date is None else original_of(date.original_date),
-        description=description,
-        location=location_of(event.content.mode, where),
-        venue=where,
-        mode=event.content.mode,
-        coordinates=geo_of(where),
-        url=url,
-        is_cancelled=event.is_cancelled or event.is_gone,
-        is_tentative=event.status in TENTATIVE_STATUSES,
-        named_status=event.status if event.status in NAMED_STATUSES else None,
-        comment=event.status_reason if event.is_cancelled else "",
-        sequence=sequence,
-        categories=topics_of(event.content.categories, event.content.tags),
-    )

@@ -1,4 +1,8 @@
-"""SQL for repository sessions: one row per DID, with its version and the lease of the process that refreshes it."""
+"""SQL for repository sessions, and for the OAuth sign-ins that open them.
+
+A session is one row per DID, with its version and the lease of the process that refreshes it. A pending sign-in can be
+completed once.
+"""
 
 from dataclasses import dataclass
 
@@ -84,6 +88,24 @@ DELETE_EXPIRED = """
 """
 
 DELETE = "delete from repository_sessions where did = :did"
+INSERT_AUTHORIZATION = """
+    insert into oauth_requests (state_hash, sealed, created_at, expires_at, used_at)
+    values (:state_hash, :sealed, :now, :expires_at, null)
+"""
+FIND_AUTHORIZATION = "select sealed, expires_at from oauth_requests where state_hash = :state_hash and used_at is null"
+USE_AUTHORIZATION = """
+    update oauth_requests set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
+"""
+# Rows are kept for a day after expiry, to tell an expired sign-in from an unknown one.
+FORGET_AUTHORIZATIONS = "delete from oauth_requests where expires_at <= :before or used_at is not null"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAuthorization:
+    """A sign-in that was started but not completed."""
+
+    sealed: bytes
+    is_over: bool
 
 
 def is_at_servers(person: str) -> str:
@@ -202,26 +224,6 @@ def session_of(row: Row) -> SealedSession:
         bool(row["needs_login"]),
         Instant(row["refreshed_at"]),
     )
-
-
-INSERT_AUTHORIZATION = """
-    insert into oauth_requests (state_hash, sealed, created_at, expires_at, used_at)
-    values (:state_hash, :sealed, :now, :expires_at, null)
-"""
-FIND_AUTHORIZATION = "select sealed, expires_at from oauth_requests where state_hash = :state_hash and used_at is null"
-USE_AUTHORIZATION = """
-    update oauth_requests set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
-"""
-# Rows are kept for a day after expiry, to tell an expired sign-in from an unknown one.
-FORGET_AUTHORIZATIONS = "delete from oauth_requests where expires_at <= :before or used_at is not null"
-
-
-@dataclass(frozen=True, slots=True)
-class PendingAuthorization:
-    """A sign-in that was started but not completed."""
-
-    sealed: bytes
-    is_over: bool
 
 
 async def insert_authorization(tx: Transaction, state_hash: bytes, sealed: bytes, *, expires_at: Instant) -> None:

@@ -1,5 +1,9 @@
 """Import events, each in its own transaction: as drafts, or as series that only their host sees. Events that were
 imported before are skipped.
+
+``lookalikes`` finds likely duplicates, such as the same event in a page and a file, or in two calendars with different
+UIDs. An imported event is compared with the other events of the file and with those that the user made or co-hosts. A
+similar title and the same start do not prove a duplicate, so the user sees the other event and decides.
 """
 
 import unicodedata
@@ -70,6 +74,19 @@ async def parse_upload(workers: ChargedPool, upload: Import, reading: FileReadin
 _MOST_TOWNS = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """The event that an imported one resembles: the ``path`` of an event that the user hosts, or the ``uid`` of an
+    earlier event in the file.
+    """
+
+    path: str = ""
+    uid: str = ""
+
+
+NOTHING = Likeness()
+
+
 def _with_towns(parsed: ParsedImport, find_town: Callable[[str], PlaceMatch]) -> ParsedImport:
     """The events, except that ``Hall, Some House`` is a name again. The worker process has no list of places, so it took the
     last part for the town.
@@ -115,6 +132,31 @@ async def matches(
         uid: ImportMatch.OWN if uid in own_uids else ImportMatch.KNOWN if uid in known_uids else ImportMatch.NEW
         for uid in uids
     }
+
+
+async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
+    """Find likely duplicates, keyed by the UID of the imported event."""
+    likenesses: dict[str, tuple[str, Instant]] = {}
+    for imported in events:
+        try:
+            details = check(imported.typed)
+        except InvalidForm:
+            continue  # An event without a start cannot be compared; the import itself reports that error.
+        likenesses[imported.uid] = (_folded(details.content.title), details.starts_at)
+    starts = sorted({at for _, at in likenesses.values()})
+    own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}
+    first: dict[tuple[str, Instant], str] = {}
+    found_alike: dict[str, Likeness] = {}
+    for uid, one in likenesses.items():
+        if one in own:
+            found_alike[uid] = Likeness(path=f"/events/{own[one]}")
+        elif first.setdefault(one, uid) != uid:
+            found_alike[uid] = Likeness(uid=first[one])
+    return found_alike
+
+
+def _folded(title: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", one_line(title)).casefold())
 
 
 async def choose_zone(tx: Transaction, upload: Import, zone: str) -> None:
@@ -319,41 +361,3 @@ def _checked(submission: Submission) -> Details:
         return check(submission)
     except InvalidForm as failure:
         raise InvalidInput("file", ImportReason.PROBLEMS, problems=tuple(failure.problems.values())) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """The event that an imported one resembles: the ``path`` of an event that the user hosts, or the ``uid`` of an
-    earlier event in the file.
-    """
-
-    path: str = ""
-    uid: str = ""
-
-
-NOTHING = Likeness()
-
-
-async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
-    """Find likely duplicates, keyed by the UID of the imported event."""
-    likenesses: dict[str, tuple[str, Instant]] = {}
-    for imported in events:
-        try:
-            details = check(imported.typed)
-        except InvalidForm:
-            continue  # An event without a start cannot be compared; the import itself reports that error.
-        likenesses[imported.uid] = (_folded(details.content.title), details.starts_at)
-    starts = sorted({at for _, at in likenesses.values()})
-    own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}
-    first: dict[tuple[str, Instant], str] = {}
-    found_alike: dict[str, Likeness] = {}
-    for uid, one in likenesses.items():
-        if one in own:
-            found_alike[uid] = Likeness(path=f"/events/{own[one]}")
-        elif first.setdefault(one, uid) != uid:
-            found_alike[uid] = Likeness(uid=first[one])
-    return found_alike
-
-
-def _folded(title: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", one_line(title)).casefold())

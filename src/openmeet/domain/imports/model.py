@@ -1,4 +1,6 @@
-"""Imports: the upload, what was parsed from it, and the result."""
+"""Imports: the upload, what was parsed from it, the result, and the fields of an event at its last import, which show
+whether a change was made in the file or on this site.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +27,21 @@ MOST_PEOPLE = 20_000
 MAX_CSV = 5_000_000
 MAX_MESSAGE = 1_000
 ZONE = "time_zone"
+TIME_FIELDS: Final = ("starts", "ends", "time_zone", "all_day")
+PLACE_FIELDS: Final = ("venue_name", "street", "postal_code", "locality", "region", "country", "point")
+# The fields that a file can have, by their names in the form, in display order.
+IMPORTED_FIELDS: Final = (
+    "title",
+    *TIME_FIELDS,
+    "description",
+    "mode",
+    *PLACE_FIELDS,
+    "online_url",
+    "categories",
+    "tags",
+)
+# Fields that change together, because a mixture of the old and the new time or place would be wrong.
+_TOGETHER: Final = (TIME_FIELDS, PLACE_FIELDS)
 
 
 class ImportKind(StrEnum):
@@ -213,14 +230,6 @@ class ImportResult:
     left_out: list[str] = field(default_factory=list)
 
 
-TIMES: Final = ("starts", "ends", "time_zone", "all_day")
-PLACE: Final = ("venue_name", "street", "postal_code", "locality", "region", "country", "point")
-# The fields that a file can have, by their names in the form, in display order.
-FIELDS: Final = ("title", *TIMES, "description", "mode", *PLACE, "online_url", "categories", "tags")
-# Fields that change together, because a mixture of the old and the new time or place would be wrong.
-_TOGETHER: Final = (TIMES, PLACE)
-
-
 class ImportedDate(msgspec.Struct, frozen=True):
     """The fields of one overridden date of a series at its last import."""
 
@@ -245,12 +254,12 @@ class LastImport(msgspec.Struct, frozen=True):
         """Whether the file still has the same times, rule and extra dates."""
         times = values_of(imported.typed)
         is_same = (self.rule, self.left_out, self.added) == (imported.rule, imported.left_out, imported.added)
-        return is_same and all(self.fields[name] == times[name] for name in TIMES)
+        return is_same and all(self.fields[name] == times[name] for name in TIME_FIELDS)
 
     def of_date(self, change: OccurrenceOverride) -> dict[str, str]:
         """The fields of this date. A date without an override has the fields of the series, except the times."""
         values = self.dates.get(change.original)
-        return values.fields if values else {**self.fields, **dict.fromkeys(TIMES, "")}
+        return values.fields if values else {**self.fields, **dict.fromkeys(TIME_FIELDS, "")}
 
     def has_date(self, change: OccurrenceOverride) -> bool:
         """Whether the last import had exactly this override of the date."""
@@ -272,9 +281,9 @@ def last_import_of(imported: ImportedEvent) -> LastImport:
 def changed_fields(submission: Submission, base: dict[str, str] | None) -> frozenset[str]:
     """The fields that changed in the file since the last import. All fields if the last import is not known."""
     if base is None:
-        return frozenset(FIELDS)
+        return frozenset(IMPORTED_FIELDS)
     now = _fields(submission)
-    changed = {name for name in FIELDS if now[name] != base[name]}
+    changed = {name for name in IMPORTED_FIELDS if now[name] != base[name]}
     for group in _TOGETHER:
         if changed.intersection(group):
             changed.update(group)
@@ -290,12 +299,12 @@ def edited_here(base: dict[str, str] | None, current: dict[str, str]) -> frozens
         values = values_of_event(check(submission))
     except InvalidForm:
         values = base
-    return frozenset(name for name in FIELDS if base[name] and current[name] not in {base[name], values[name]})
+    return frozenset(name for name in IMPORTED_FIELDS if base[name] and current[name] not in {base[name], values[name]})
 
 
 def _fields(submission: Submission) -> dict[str, str]:
     values = values_of(submission)
-    return {name: values[name] for name in FIELDS}
+    return {name: values[name] for name in IMPORTED_FIELDS}
 
 
 def _of_date(change: OccurrenceOverride) -> ImportedDate:

@@ -1,6 +1,6 @@
 """Repeated imports: find and apply the differences between a file and the events imported from it before.
 
-Only changes in the file since the last import count (``last_import``). Edits made on this site are kept; if both sides
+Only changes in the file since the last import count (``LastImport``). Edits made on this site are kept; if both sides
 changed, the preview says so. If the last import is not stored, every difference counts. A field that is missing from
 the file (text, place, topics) deletes nothing. Nothing changes before the user confirms.
 """
@@ -21,9 +21,9 @@ from openmeet.domain.events.submissions import further_fields, unpack, values_of
 from openmeet.domain.events.values import Mode
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.model import (
-    FIELDS,
-    PLACE,
-    TIMES,
+    IMPORTED_FIELDS,
+    PLACE_FIELDS,
+    TIME_FIELDS,
     ImportedEvent,
     LastImport,
     OccurrenceOverride,
@@ -294,16 +294,16 @@ def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, 
 def _changed_of_series(imported: ImportedEvent, base: LastImport | None) -> frozenset[str]:
     """The changed fields of a series. If the schedule changed, all time fields are included."""
     if base is None:
-        return frozenset(FIELDS)
+        return frozenset(IMPORTED_FIELDS)
     changed = changed_fields(imported.typed, base.fields)
-    return changed if base.has_same_schedule(imported) else changed | frozenset(TIMES)
+    return changed if base.has_same_schedule(imported) else changed | frozenset(TIME_FIELDS)
 
 
 def _differences(
     before: Submission, submission: Submission, changed: frozenset[str], base: dict[str, str] | None
 ) -> tuple[FieldChange, ...]:
     old, new = values_of(before), values_of(_merged(before, submission, changed))
-    differing = [name for name in FIELDS if old[name] != new[name]]
+    differing = [name for name in IMPORTED_FIELDS if old[name] != new[name]]
     edited = edited_here(base, old) if differing else frozenset()
     return tuple(FieldChange(name, old[name], new[name], name in edited) for name in differing)
 
@@ -311,11 +311,15 @@ def _differences(
 def _merged(now: Submission, submission: Submission, changed: frozenset[str]) -> Submission:
     """The current values, with the changed fields taken from the file. Fields missing from the file keep their value."""
     imported = values_of(submission)
-    values = {name: imported[name] for name in ("title", *TIMES)}
+    values = {name: imported[name] for name in ("title", *TIME_FIELDS)}
     values |= {name: imported[name] for name in ("description", "online_url", "categories", "tags") if imported[name]}
-    if any(imported[name] for name in PLACE):
-        values |= {name: imported[name] for name in PLACE if imported[name] or name != "point"}
-    if imported["online_url"] or any(imported[name] for name in PLACE) or submission.mode != Mode.IN_PERSON.value:
+    if any(imported[name] for name in PLACE_FIELDS):
+        values |= {name: imported[name] for name in PLACE_FIELDS if imported[name] or name != "point"}
+    if (
+        imported["online_url"]
+        or any(imported[name] for name in PLACE_FIELDS)
+        or submission.mode != Mode.IN_PERSON.value
+    ):
         values["mode"] = submission.mode
     return replace(now, **{name: value for name, value in values.items() if name in changed})
 

@@ -1,4 +1,6 @@
-"""Uploaded pictures: sizes and limits, re-encoding in a worker process, storage, and deletion of unused ones."""
+"""Uploaded pictures and portraits: sizes and limits, re-encoding in a worker process, storage, and deletion of unused
+ones.
+"""
 
 import io
 import secrets
@@ -111,9 +113,12 @@ def portrait_key(key: str, side: int) -> str:
     return f"portraits/{key}-{side}.webp"
 
 
+PORTRAIT_TYPE: Final = "image/webp"
+# A list shows dozens of the smallest size, which takes about 1 kB each.
+_PORTRAIT_QUALITY: Final = 76
+
 # The accepted formats. The library must not try others.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-
 
 # Tried in descending order until the result is small enough.
 _QUALITIES = (82, 72, 60, 45, 30)
@@ -160,6 +165,27 @@ def prepare(body: bytes) -> PreparedPicture:
         if size is Size.LARGE:
             width, height = made.size
     return PreparedPicture(bodies, width, height)
+
+
+def prepare_portrait(body: bytes) -> dict[int, bytes]:
+    """Crop the picture to the centred square and encode it by side length, upright and without metadata.
+
+    Raises InvalidForm (``picture``). A small picture is enlarged, because every place that shows a portrait reserves
+    the full space.
+    """
+    image = decode(body, 2 * max(PORTRAIT_SIDES))
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    square = image.crop((left, top, left + side, top + side))
+    # The library would otherwise copy metadata (comments, profiles) from its input.
+    square.info.clear()
+    return {length: _encoded_portrait(square, length) for length in PORTRAIT_SIDES}
+
+
+def _encoded_portrait(square: Image.Image, side: int) -> bytes:
+    output = io.BytesIO()
+    square.resize((side, side), Image.Resampling.LANCZOS).save(output, "WEBP", quality=_PORTRAIT_QUALITY, method=6)
+    return output.getvalue()
 
 
 def shrink(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
@@ -278,6 +304,24 @@ async def store_picture(
     return key, made
 
 
+async def store_portrait(db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes) -> PictureKey:
+    """Re-encode the portrait in a worker process and store it. Nobody sees it until ``put`` of ``profiles.portraits``
+    is called.
+
+    Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable.
+    """
+    await require_acceptable(db, user_id, body)
+    made = await workers.run(partial(prepare_portrait, body))
+    # The bytes are stored before the row, so a crash in between never leaves a row without bytes.
+    key = PictureKey(secrets.token_hex(16))
+    for side, square in made.items():
+        await put(store, portrait_key(key, side), square)
+    side = max(made)
+    async with db.transaction() as tx:
+        await insert(tx, key, user_id, side, side, sum(map(len, made.values())))
+    return key
+
+
 async def require_acceptable(db: Database, user_id: str, body: bytes) -> None:
     """Raise TooLarge, or TooMany if the person has uploaded ``MAX_A_DAY`` pictures."""
     if len(body) > MAX_UPLOAD_BYTES:
@@ -357,46 +401,3 @@ async def size_of_own(reader: Reader, key: PictureKey, user_id: str) -> tuple[in
         "select width, height from pictures where key = :key and user_id = :user_id", key=key, user_id=user_id
     )
     return None if row is None else (row["width"], row["height"])
-
-
-PORTRAIT_TYPE: Final = "image/webp"
-# A list shows dozens of the smallest size, which takes about 1 kB each.
-_PORTRAIT_QUALITY: Final = 76
-
-
-def prepare_portrait(body: bytes) -> dict[int, bytes]:
-    """Crop the picture to the centred square and encode it by side length, upright and without metadata.
-
-    Raises InvalidForm (``picture``). A small picture is enlarged, because every place that shows a portrait reserves
-    the full space.
-    """
-    image = decode(body, 2 * max(PORTRAIT_SIDES))
-    side = min(image.size)
-    left, top = ((length - side) // 2 for length in image.size)
-    square = image.crop((left, top, left + side, top + side))
-    # The library would otherwise copy metadata (comments, profiles) from its input.
-    square.info.clear()
-    return {length: _encoded_portrait(square, length) for length in PORTRAIT_SIDES}
-
-
-def _encoded_portrait(square: Image.Image, side: int) -> bytes:
-    output = io.BytesIO()
-    square.resize((side, side), Image.Resampling.LANCZOS).save(output, "WEBP", quality=_PORTRAIT_QUALITY, method=6)
-    return output.getvalue()
-
-
-async def store_portrait(db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes) -> PictureKey:
-    """Re-encode the portrait in a worker process and store it. Nobody sees it until ``put`` is called.
-
-    Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable.
-    """
-    await require_acceptable(db, user_id, body)
-    made = await workers.run(partial(prepare_portrait, body))
-    # The bytes are stored before the row, so a crash in between never leaves a row without bytes.
-    key = PictureKey(secrets.token_hex(16))
-    for side, square in made.items():
-        await put(store, portrait_key(key, side), square)
-    side = max(made)
-    async with db.transaction() as tx:
-        await insert(tx, key, user_id, side, side, sum(map(len, made.values())))
-    return key

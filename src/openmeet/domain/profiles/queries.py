@@ -1,4 +1,6 @@
-"""Public profiles of hosts and their followers: follow, unfollow, and all SQL for them."""
+"""Public profiles of hosts and their followers: follow, unfollow, notify followers of a new event, and all SQL for
+them.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -39,6 +41,19 @@ class ProfileReason(Reason):
     FOLLOWS_TOO_MANY = "profile.follows_too_many"
     NOT_FOLLOWED = "profile.not_followed"
     CANNOT_FOLLOW = "profile.cannot_follow"
+
+
+# Maximum follows per user. Nobody can really keep track of more.
+MAX_FOLLOWED = 1_000
+
+
+class HostEventNotice(msgspec.Struct, frozen=True):
+    """Fan-out payload: a host has a new event.
+
+    ``since``: when it became public. People who started to follow the host later are not notified.
+    """
+
+    since: Instant
 
 
 def _is_hosted_by(person: str, table: str = "e") -> str:
@@ -209,10 +224,6 @@ async def drop_departed(tx: Transaction) -> int:
     )
 
 
-# Maximum follows per user. Nobody can really keep track of more.
-MAX_FOLLOWED = 1_000
-
-
 async def visible_profile(reader: Reader, user_id: UserId) -> User:
     """The host of a public profile. Raises NotFound, both for unknown users and for those who host nothing public."""
     person = await host(reader, user_id)
@@ -240,15 +251,6 @@ async def unfollow(tx: Transaction, caller: Caller, followed: UserId) -> None:
     """Stop following somebody, even if they no longer have a profile. Raises NotFound if they are not followed."""
     if not await drop_follower(tx, caller.user_id, followed):
         raise NotFound(ProfileReason.NOT_FOLLOWED)
-
-
-class HostEventNotice(msgspec.Struct, frozen=True):
-    """Fan-out payload: a host has a new event.
-
-    ``since``: when it became public. People who started to follow the host later are not notified.
-    """
-
-    since: Instant
 
 
 async def _lock(tx: Transaction, event_id: str) -> Event | None:

@@ -27,6 +27,15 @@ from openmeet.domain.saved_searches.queries import QueuedEvent
 # Maximum number of events per run.
 ROUND: Final = 200
 _DROPPED_AT_ONCE: Final = 5_000
+# Minimum time before a hidden event is checked again.
+HIDDEN_FOR: Final = 2 * MINUTE
+
+
+class MatchNotice(msgspec.Struct, frozen=True):
+    """Stored form of ``QueuedEvent``."""
+
+    since: Instant
+    before: SearchFacts | None
 
 
 async def announce_public_events(db: Database, shown: FrontPagePolicy = FAMILIAR) -> int:
@@ -70,17 +79,6 @@ async def _announce(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) 
     if queued_event.before is None and await queries.is_first_of_series(tx, event):
         await fan_out.start(tx, PROFILE_FOLLOWERS, event, HostEventNotice(queued_event.since))
     await fan_out.start(tx, SAVED_SEARCHES, event, MatchNotice(queued_event.since, queued_event.before))
-
-
-# Minimum time before a hidden event is checked again.
-HIDDEN_FOR: Final = 2 * MINUTE
-
-
-class MatchNotice(msgspec.Struct, frozen=True):
-    """Stored form of ``QueuedEvent``."""
-
-    since: Instant
-    before: SearchFacts | None
 
 
 async def _lock(tx: Transaction, event_id: str) -> Event | None:

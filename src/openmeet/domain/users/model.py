@@ -1,4 +1,4 @@
-"""Users and callers."""
+"""Users and callers, and how they are addressed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,16 +11,6 @@ UserId = NewType("UserId", str)
 
 MAX_NAME = 64
 MAX_BIO = 2000
-
-
-def unnamed() -> str:
-    """The text shown for a person without a name. Never stored."""
-    return gettext("Someone without a name")
-
-
-def leaving() -> str:
-    """The text shown instead of the name of a person who has asked for the deletion of their account. Never stored."""
-    return gettext("Someone who is leaving")
 
 
 class UserKind(StrEnum):
@@ -77,6 +67,16 @@ class Caller:
     user_id: UserId
     display_name: str
     language: str | None = None
+
+
+def unnamed() -> str:
+    """The text shown for a person without a name. Never stored."""
+    return gettext("Someone without a name")
+
+
+def leaving() -> str:
+    """The text shown instead of the name of a person who has asked for the deletion of their account. Never stored."""
+    return gettext("Someone who is leaving")
 
 
 # A name that begins with one of these is used as a whole, because a family name follows, or the name is not a person's.
