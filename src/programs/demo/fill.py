@@ -98,9 +98,9 @@ async def fill(
         today = datetime.fromtimestamp(tx.now / 1e6, UTC).astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
     async with db.transaction() as tx:
         for one in people:
-            if text := ABOUT.get(one.display_name):
-                profile = Profile(one.display_name, text, time_zone=None, shows_about=True)
-                await users.edit_profile(tx, one.user_id, profile)
+            text = ABOUT.get(one.display_name, "")
+            profile = Profile(one.display_name, text, time_zone=ZONE, shows_about=bool(text))
+            await users.edit_profile(tx, one.user_id, profile)
     if pictures is not None:
         pictures.begin()
     for number, club in enumerate(CLUBS):

@@ -1,0 +1,46 @@
+"""The event form on a phone: the Enter key does nothing that cannot be undone, and the cover hides no label."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from tests.browser.browsers import PHONE, Deployment, context
+from tests.external_dependencies import needs
+from tests.openmeet.series.practice import begin
+from tests.openmeet.site_under_test import event_by
+
+pytestmark = needs("chromium")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
+async def test_the_enter_key_never_publishes(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
+    async with openmeet.db.transaction() as tx:
+        ana, series = await begin(tx)
+        event = await event_by(tx, ana)
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    async with context(browser, openmeet, java_script_enabled=script, viewport=PHONE) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto("/events/new")
+        await page.get_by_label("Title").fill("Soup for everybody")
+        await page.keyboard.press("Enter")
+        if script:
+            await expect(page.get_by_label("Starts")).to_be_focused()
+        else:
+            await expect(page.get_by_role("heading", level=1, name="Your draft")).to_be_visible()
+        await expect(page.get_by_label("Title")).to_have_value("Soup for everybody")
+        if not script:
+            await page.goto(f"/events/{event.slug}/edit")
+            await page.get_by_label("Title").fill("Chess")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_role("heading", level=1, name="Chess")).to_be_visible()
+        # The cover of a series cannot be changed in this form, so nothing is drawn on top of it.
+        await page.goto(f"/series/{series.slug}/edit")
+        cover, label = (
+            await page.locator(".make-picture").bounding_box(),
+            await page.get_by_text("Title", exact=True).bounding_box(),
+        )
+        assert cover is not None
+        assert label is not None
+        assert label["y"] >= cover["y"] + cover["height"]
