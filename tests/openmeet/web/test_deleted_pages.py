@@ -1,5 +1,5 @@
 """Deleted series and groups: page, API, calendar file and feeds respond alike, and reveal nothing about private ones. A form
-of a deleted event keeps what was typed.
+of something that was deleted keeps what was typed.
 """
 
 import pytest
@@ -7,9 +7,9 @@ import pytest
 from openmeet.domain.groups import actions, queries
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.users.model import Caller
-from tests.openmeet.series.test_pages import make
+from tests.openmeet.series.test_pages import FORM, make
 from tests.openmeet.site_under_test import h1_of, inputs_of, sign_up, site_on
-from tests.openmeet.web.group_pages import made
+from tests.openmeet.web.group_pages import NEW, made
 from tests.openmeet.web.test_pages import TYPED
 
 SERIES = "The host deleted this series. The remaining dates have pages of their own."
@@ -87,3 +87,42 @@ async def test_an_edit_of_a_deleted_event_becomes_the_form_of_a_new_one(site, an
     async with site.browser() as other:
         await sign_up(other, "ben@example.org", "Ben")
         assert (await other.post(f"{path}/edit", data=edit)).status_code == 404
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_an_edit_of_a_deleted_series_becomes_the_form_of_a_new_one(site, ana, visibility):
+    path = await make(ana, visibility=visibility)
+    edit = inputs_of((await ana.get(f"{path}/edit")).text)
+    assert (await ana.post(f"{path}/delete", data={"dates": "delete"})).status_code == 303
+    typed = edit | {"title": "Chess", "time_zone": FORM["time_zone"], "repeats": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU"}
+    for step in ({}, {"scope": "all"}, {"preview": "yes"}):
+        late = await ana.post(f"{path}/edit", data=typed | step)
+        assert (step, late.status_code) == (step, 410)
+        assert "This series was deleted after you opened this form." in late.text
+        kept = inputs_of(late.text)
+        assert (kept["title"], kept["repeats"]) == ("Chess", typed["repeats"])
+    again = await ana.post("/events/new", data=FORM | kept)
+    assert h1_of((await ana.get(again.headers["location"])).text) == "Chess"
+    async with site.browser() as other:
+        await sign_up(other, "ben@example.org", "Ben")
+        answer = await other.post(f"{path}/edit", data=edit)
+        assert answer.status_code == (410 if visibility == "public" else 404)
+        assert "Chess" not in answer.text
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_an_edit_of_a_deleted_group_becomes_the_form_of_a_new_one(site, ana, visibility):
+    path = await made(ana, visibility=visibility)
+    edit = inputs_of((await ana.get(f"{path}/settings")).text)
+    assert (await ana.post(f"{path}/delete", data={"name": "Chess club"})).status_code == 303
+    late = await ana.post(f"{path}/settings", data=edit | {"name": "Go club"})
+    assert late.status_code == 410
+    assert "This group was deleted after you opened this form." in late.text
+    assert inputs_of(late.text)["name"] == "Go club"
+    again = await ana.post("/groups/new", data=NEW | inputs_of(late.text))
+    assert h1_of((await ana.get(again.headers["location"])).text) == "Go club"
+    async with site.browser() as other:
+        await sign_up(other, "ben@example.org", "Ben")
+        answer = await other.post(f"{path}/settings", data=edit | {"name": "Go club"})
+        assert answer.status_code == (410 if visibility == "public" else 404)
+        assert "Go club" not in answer.text

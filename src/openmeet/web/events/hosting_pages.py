@@ -1,6 +1,5 @@
 """Hosts' actions on the event page: edit, cancel, reinstate, delete, admit attendees from the network."""
 
-import secrets
 from datetime import datetime
 from urllib.parse import quote
 
@@ -23,9 +22,6 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups import queries as groups
-from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.groups.rules import GroupPermission
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_status, publication_withdrawals, publications
@@ -36,7 +32,7 @@ from openmeet.web.events.new_pages import (
     PAST,
     SAVE_LABEL,
     form_page,
-    new_page,
+    new_page_instead,
     publish_first,
     require_confirmed_past_start,
 )
@@ -90,7 +86,7 @@ async def save(request: Request) -> Response:
         event = await _deleted_event(request)
         if event is None:
             raise
-        return await _form_for_new_event(request, form, await _group_for_new_event(request, event))
+        return await new_page_instead(request, values_of(submission_of(form)), event.group, _DELETED_MEANWHILE)
 
 
 async def _save(request: Request, form: dict[str, str]) -> Response:
@@ -237,12 +233,6 @@ async def delete_record(request: Request) -> Response:
     return go(f"/events/{event.slug}", flash="taken_back")
 
 
-async def _form_for_new_event(request: Request, form: dict[str, str], group: str) -> Response:
-    """The submitted form as one for a new event in ``group``, which is its slug or empty."""
-    values = {**values_of(submission_of(form)), "submission": secrets.token_urlsafe(16), "group": group}
-    return await new_page(request, FormState(values, {"": str(_DELETED_MEANWHILE)}), status=410)
-
-
 def _form_with_conflicts(shown: dict[str, str], newest: Event) -> FormState:
     """The submitted form, based on the newest revision, with the current values that differ."""
     newest_values = values_of_event(newest)
@@ -282,13 +272,3 @@ async def _deleted_event(request: Request) -> Event | None:
             return None
         role = await seeing.role_of(reader, event, caller_of(request).user_id)
         return event if permissions.may(role, EventPermission.EDIT) else None
-
-
-async def _group_for_new_event(request: Request, event: Event) -> str:
-    """The slug of the event's group. Empty without a group, or if the caller can't create events in it."""
-    if event.group is None:
-        return ""
-    async with database_of(request).reader() as reader:
-        role = await groups.role_in(reader, event.group.id, caller_of(request).user_id)
-        group = await groups.by_id(reader, event.group.id)
-    return group.slug if group is not None and group_rules.may(role, GroupPermission.CREATE_EVENT) else ""

@@ -20,11 +20,14 @@ from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import actions, draft_queries, drafts, pictures, queries, rules
 from openmeet.domain.events import copy as copying
 from openmeet.domain.events.group_events import group_for
-from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug
+from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug, GroupOfEvent
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import pack, selected_fields, submission_of, unpack, values_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, Category
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.series.model import Timing
@@ -330,6 +333,22 @@ async def new_page(
         asks_zone=asks_zone,
         place_answer=place_answer,
     )
+
+
+async def new_page_instead(
+    request: Request, typed: Mapping[str, str], group_before: GroupOfEvent | None, why: LazyText
+) -> Response:
+    """The form for a new event, filled in with what was typed into the form of one that is deleted. It is in the same
+    group if the caller can create events there.
+    """
+    caller = caller_of(request)
+    group_id = group_before.id if group_before else None
+    async with database_of(request).reader() as reader:
+        group = await groups.by_id(reader, group_id) if group_id else None
+        role = await groups.role_in(reader, group_id, caller.user_id)
+    slug = group.slug if group is not None and group_rules.may(role, GroupPermission.CREATE_EVENT) else ""
+    values = {**typed, "submission": secrets.token_urlsafe(16), "group": slug}
+    return await new_page(request, FormState(values, {"": str(why)}), status=410)
 
 
 def form_page(

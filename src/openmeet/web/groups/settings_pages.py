@@ -13,7 +13,7 @@ from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, RemoteFailed, RemoteSlow
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.groups import actions, administration, invitation_queries
+from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
@@ -48,6 +48,9 @@ LABELS = {
 
 _MADE_ALREADY = lazy(
     'You already created <a href="/groups/%(slug)s">a group</a> with this form. Edit that one, or send this again to create another.'
+)
+_DELETED_MEANWHILE = lazy(
+    "This group was deleted after you opened this form. What you typed is still here. To use it, create a new group."
 )
 
 
@@ -104,9 +107,19 @@ async def show_settings(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
+    form = await read_form(request)
+    try:
+        return await _save(request, form)
+    except NotFound:
+        if not await _was_deleted(request):
+            raise
+        values = values_of(submission_of(form)) | {"submission": secrets.token_urlsafe(16)}
+        return _group_form_page(request, FormState(values, {"": str(_DELETED_MEANWHILE)}), None, status=410)
+
+
+async def _save(request: Request, form: dict[str, str]) -> Response:
     caller = caller_of(request)
     seen = await _group_access(request, GroupPermission.EDIT_GROUP)
-    form = await read_form(request)
     submission = submission_of(form)
     revision = form.get("revision", "")
     shown = {**values_of(submission), "revision": revision, "address": seen.group.slug}
@@ -129,6 +142,16 @@ async def save(request: Request) -> Response:
         )
         return _group_form_page(request, conflict_form, newest, status=409)
     return go(path_of(group, "settings"), flash="group_saved")
+
+
+async def _was_deleted(request: Request) -> bool:
+    """Whether the group was deleted and the caller was allowed to edit it."""
+    async with database_of(request).reader() as reader:
+        group = await queries.by_slug(reader, slug_of(request))
+        if group is None or group.deleted_at is None:
+            return False
+        membership = await queries.find_member(reader, group.id, caller_of(request).user_id)
+        return rules.may(membership.role if membership else None, GroupPermission.EDIT_GROUP)
 
 
 async def choose_address(request: Request) -> Response:

@@ -11,26 +11,26 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import InvalidForm, InvalidInput, Refused, Why
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, Why
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import capacity_change
 from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
-from openmeet.domain.series import actions, agenda, date_queries, materialize
+from openmeet.domain.series import actions, agenda, date_queries, materialize, queries
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import Edit, NewRule, plan_of, series_details_at
 from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import LazyText, gettext, ngettext
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import place_field
 from openmeet.web.events.forms import LABELS
-from openmeet.web.events.new_pages import PAST, SCOPE_LABEL, form_page, require_confirmed_past_start
+from openmeet.web.events.new_pages import PAST, SCOPE_LABEL, form_page, new_page_instead, require_confirmed_past_start
 from openmeet.web.series import conflicts, parse, present, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
@@ -40,7 +40,9 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = SeriesReason.CHANGED_WHILE_OPEN
-
+_DELETED_MEANWHILE = lazy(
+    "This series was deleted after you opened this form. What you typed is still here. To use it, create a new series."
+)
 
 # Maximum number of characters shown of an old or new value.
 _VALUE_LENGTH = 140
@@ -94,8 +96,20 @@ async def show_edit(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     """Submit the edit, then submit it again with its scope. The plan is computed from the current state each time."""
-    caller = caller_of(request)
     form = place_field.read(request, await read_form(request))
+    try:
+        return await _save(request, form)
+    except NotFound:
+        series = await _deleted_series(request)
+        if series is None:
+            raise
+        repeats = {name: form[name] for name in recurrence_form.FIELDS if name in form}
+        typed = {**values_of(submission_of(form)), **repeats}
+        return await new_page_instead(request, typed, series.group, _DELETED_MEANWHILE)
+
+
+async def _save(request: Request, form: dict[str, str]) -> Response:
+    caller = caller_of(request)
     shown = {**values_of(submission_of(form)), **form}
     place_answer = place_field.NOT_ASKED
     if place_field.asks_for_places(form):
@@ -130,6 +144,15 @@ async def save(request: Request) -> Response:
         if form.get("scope") not in set(EditScope):
             return await _ask_scope(request, tx, series, edit, before, form)
         return await _apply(request, tx, series, edit, before, form)
+
+
+async def _deleted_series(request: Request) -> Series | None:
+    """The series, if it was deleted and the caller was allowed to edit it."""
+    async with database_of(request).reader() as reader:
+        series = await queries.by_slug(reader, _slug(request))
+        if series is None or series.deleted_at is None or series.is_read_only:
+            return None
+        return series if await agenda.may_edit(reader, series, caller_of(request).user_id) else None
 
 
 async def _form_again(request: Request, shown: Mapping[str, str], place_answer: place_field.PlaceField) -> Response:
