@@ -19,7 +19,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import messages, search
 from openmeet.domain.chat.model import NewMessage, RoomId
-from openmeet.domain.chat.search_terms import person_term, room_term
+from openmeet.domain.chat.texts import person_term, room_term
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users

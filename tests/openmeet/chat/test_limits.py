@@ -10,7 +10,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import log, merge, people, reactions, search
-from openmeet.domain.chat.erasure import empty_messages
+from openmeet.domain.chat.deletion import empty_messages
 from openmeet.domain.chat.model import MAX_OWN_REACTIONS, ChatMessageId, LogKind
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.reactions import checked_emoji

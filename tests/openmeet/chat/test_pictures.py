@@ -16,9 +16,9 @@ from groundwork.errors import InvalidForm, NotFound, TooLarge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import messages, pictures, sanctions
+from openmeet.domain.chat.deletion import forget_expired_messages
 from openmeet.domain.chat.model import MAX_PICTURES, ChatMessage, NewPicture, Room, SentPictureKey
 from openmeet.domain.chat.pictures import blob_key
-from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.chat.search import ChatSearch, find_messages
 from openmeet.domain.events.model import Event

@@ -9,9 +9,9 @@ from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import export, reactions, readers, rooms
+from openmeet.domain.chat.deletion import forget_expired_messages
 from openmeet.domain.chat.model import RoomKind, RoomRetention, RoomSubject, SubjectKind
 from openmeet.domain.chat.preview import preview_of
-from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.erasure.retention import empty_series
 from openmeet.domain.events.model import EventSlug

@@ -6,9 +6,9 @@ from groundwork.clock import DAY, HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import readers, retention, room_queries, rooms
+from openmeet.domain.chat.deletion import forget_expired_messages
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.readers import UnreadCounts
-from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomFilter, RoomSettings, archive_ended
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person

@@ -10,10 +10,10 @@ import pytest
 
 from groundwork.clock import DAY, SECOND
 from openmeet.domain.chat import matrix_choices, mirror_wakes, readers, rooms
+from openmeet.domain.chat.deletion import forget_expired_messages
 from openmeet.domain.chat.matrix_choices import InvitationMode
 from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
-from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility

@@ -13,7 +13,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.saved_searches import actions as alerts
 from openmeet.domain.saved_searches import tasks
-from openmeet.domain.search import event_lists, front_page, search
+from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
@@ -139,7 +139,7 @@ async def test_a_site_can_also_show_what_is_near_a_point(make_database: MakeData
             assert {one for one in every if one in text or f"/{one.lower().replace(' ', '-')}-" in text} == stand, path
     async with site.db.reader() as reader:
         found, after = [], None
-        while page := await front_page.coming(reader, None, trust.shown_in("familiar", near), after, 1):
+        while page := await search.coming_on_front_page(reader, None, trust.shown_in("familiar", near), after, 1):
             found += page
             after = event_lists.unpack(event_lists.pack(search.position_in(SearchQuery(), page[-1])))
     assert [event.title for event in found] == [*FAMILIAR, "By somebody in Vienna"]
@@ -161,7 +161,7 @@ async def test_its_pages_have_no_gaps_or_duplicates(site: Site) -> None:
             event for event in await search.coming(reader, SearchQuery(), None, 100) if event.title != "By a stranger"
         ]
         found, after = [], None
-        while page := await front_page.coming(reader, None, trust.FAMILIAR, after, 2):
+        while page := await search.coming_on_front_page(reader, None, trust.FAMILIAR, after, 2):
             found += page
             after = event_lists.unpack(event_lists.pack(search.position_in(SearchQuery(), page[-1])))
     assert [event.id for event in found] == [event.id for event in every]

@@ -30,8 +30,7 @@ from openmeet.domain.chat.model import (
     RoomId,
 )
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.search_terms import search_index_terms
-from openmeet.domain.chat.texts import checked_text
+from openmeet.domain.chat.texts import checked_text, search_index_terms
 from openmeet.domain.users.model import UserId
 
 

@@ -4,10 +4,16 @@ name.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
-from groundwork.database.transaction import Reader
-from openmeet.domain.chat.model import ChatMessageId
-from openmeet.domain.chat.texts import name_key
+from groundwork.clock import HOUR, MINUTE, SECOND, Instant
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import TooMany
+from openmeet.domain.chat.access import access_of_each, people_in_room_sql, related_people_sql
+from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, Room, RoomId, RoomKind
+from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.texts import mentioned_names, name_key
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
@@ -50,3 +56,116 @@ async def mentions_in(reader: Reader, messages: Collection[ChatMessageId]) -> di
 def renamed_among(mentions: Collection[Mention]) -> dict[str, str]:
     """Current names of mentioned people who have changed their name, by the name in the text; see ``texts.with_names``."""
     return {one.written: one.name for one in mentions if one.is_renamed}
+
+
+class GroupMention(StrEnum):
+    """A mention of several people at once."""
+
+    HOSTS = "hosts"
+    EVERYONE = "everyone"
+
+
+# The words that people write, in the languages of the site.
+GROUP_WORDS: Final = {
+    "hosts": GroupMention.HOSTS,
+    "gastgeber": GroupMention.HOSTS,
+    "everyone": GroupMention.EVERYONE,
+    "alle": GroupMention.EVERYONE,
+}
+_EVERYONE_AGAIN: Final = HOUR
+_HOSTS_AGAIN: Final = 10 * MINUTE
+# Everyone in rooms of these kinds is notified of every message.
+_SMALL: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
+# How many recent messages are searched for an earlier call. The rate limits allow no more in an hour.
+_MAX_SEARCHED: Final = 2_000
+_PAGE_OF_PEOPLE: Final = 500
+
+
+async def allowed_group_mentions(
+    reader: Reader, room: Room, person: UserId, level: Access, body: str
+) -> tuple[GroupMention, ...]:
+    """The group mentions in a new message that its author may use now. Others remain plain text.
+
+    Raises TooMany (``EveryoneTooOften``) if everyone was called within the last hour.
+    """
+    mentions = {GROUP_WORDS[name] for name in mentioned_names(body) if name in GROUP_WORDS}
+    if not mentions or room.kind in _SMALL:
+        return ()
+    made = []
+    if GroupMention.EVERYONE in mentions and level is Access.MODERATE:
+        last = await _last_call(reader, room.id, GroupMention.EVERYONE, None, _EVERYONE_AGAIN)
+        if last is not None:
+            wait_seconds = -(-(last + _EVERYONE_AGAIN - reader.now) // SECOND)
+            minutes = -(-wait_seconds // 60)
+            raise TooMany(
+                ChatReason.EVERYONE_TOO_OFTEN, after_seconds=wait_seconds, name="EveryoneTooOften", minutes=minutes
+            )
+        made.append(GroupMention.EVERYONE)
+    if GroupMention.HOSTS in mentions and not await _last_call(
+        reader, room.id, GroupMention.HOSTS, person, _HOSTS_AGAIN
+    ):
+        made.append(GroupMention.HOSTS)
+    return tuple(made)
+
+
+async def _last_call(
+    reader: Reader, room: RoomId, mention: GroupMention, person: UserId | None, within: int
+) -> Instant | None:
+    row = await reader.fetch_one(
+        """
+        select max(m.said_at) as last from (
+          select said_at, user_id, details from chat_messages where room_id = :room order by number desc limit :most) m
+         where m.said_at > :since and m.details like :call and m.user_id = coalesce(cast(:person as text), m.user_id)
+        """,
+        room=room,
+        most=_MAX_SEARCHED,
+        since=Instant(reader.now - within),
+        # We write this JSON ourselves, and quotes in people's text are escaped in it.
+        call=f'%"calls": [%"{mention}"%',
+        person=person,
+    )
+    return row["last"] if row else None
+
+
+def calls_of(message: ChatMessage) -> frozenset[GroupMention]:
+    """The group mentions of a stored message."""
+    listed = message.details.get("calls")
+    return frozenset(GroupMention(call) for call in listed) if isinstance(listed, list) else frozenset()
+
+
+def is_group_mention(name: str) -> bool:
+    """Whether a folded name is a group mention and not a person's name."""
+    return name in GROUP_WORDS
+
+
+async def page_of_people_called(
+    tx: Transaction, room: Room, message: ChatMessage, after: UserId | None
+) -> tuple[Collection[UserId], UserId | None]:
+    """Store the next people addressed by a group mention of a message, if they may read the message. Return them, and
+    the last person looked at, or None if there are no more.
+    """
+    calls = calls_of(message)
+    if not calls:
+        return (), None
+    only_hosts = GroupMention.EVERYONE not in calls
+    related_people = (
+        f"(select distinct h.user_id from {related_people_sql()} h where h.because = 'hosting')"
+        if only_hosts
+        else people_in_room_sql()
+    )
+    rows = await tx.fetch(
+        f"select p.user_id from chat_rooms r, {related_people} p where r.id = :room and p.user_id > :after order by p.user_id limit :limit",
+        room=room.id,
+        after=after or "",
+        limit=_PAGE_OF_PEOPLE,
+    )
+    listed = [UserId(row["user_id"]) for row in rows]
+    access_by_person = await access_of_each(tx, room, listed)
+    with_access = [
+        who for who in listed if access_by_person.get(who, Access.NONE) is not Access.NONE and who != message.user_id
+    ]
+    await tx.execute_many(
+        "insert into chat_mentions (message_id, user_id, is_called) values (:message, :person, 1) on conflict do nothing",
+        [{"message": message.id, "person": who} for who in with_access],
+    )
+    return with_access, listed[-1] if len(listed) == _PAGE_OF_PEOPLE else None

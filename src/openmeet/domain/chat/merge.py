@@ -10,7 +10,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.chat import log
 from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.polls import poll_in
-from openmeet.domain.chat.search_terms import person_term, room_term
+from openmeet.domain.chat.texts import person_term, room_term
 from openmeet.domain.notifications import links
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId

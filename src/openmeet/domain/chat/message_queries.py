@@ -25,7 +25,7 @@ from openmeet.domain.chat.model import (
     RoomId,
     RoomNotice,
 )
-from openmeet.domain.chat.search_terms import LINK_TERM
+from openmeet.domain.chat.texts import LINK_TERM
 from openmeet.domain.users.erasure_requests import is_leaving, left_at_sql
 from openmeet.domain.users.model import UserId
 

@@ -14,10 +14,9 @@ from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, Refuse
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
-from openmeet.domain.chat import group_mentions, log, message_queries, people, pictures, posting, queries, room_queries
+from openmeet.domain.chat import log, mentions, message_queries, people, pictures, posting, queries, room_queries
 from openmeet.domain.chat.access import access_in, require_at_least
 from openmeet.domain.chat.acts import ModerationAct, note_act
-from openmeet.domain.chat.headings import checked_heading, takes_signals
 from openmeet.domain.chat.model import (
     MAX_MENTIONS,
     SEALED_FOR,
@@ -35,9 +34,15 @@ from openmeet.domain.chat.model import (
     with_pictures,
 )
 from openmeet.domain.chat.notify import notify_author
+from openmeet.domain.chat.posting import checked_heading, takes_signals
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.search_terms import search_index_terms
-from openmeet.domain.chat.texts import checked_client_id, checked_reason, checked_text, mentioned_names
+from openmeet.domain.chat.texts import (
+    checked_client_id,
+    checked_reason,
+    checked_text,
+    mentioned_names,
+    search_index_terms,
+)
 from openmeet.domain.notifications import kinds
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
@@ -75,7 +80,7 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     choices = new.details.get("choices")
     written = [body, *(choices if isinstance(choices, list) else ()), *(picture.alt for picture in new.pictures)]
     is_held = level is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, "\n".join(written))
-    calls = () if is_signal else await group_mentions.allowed_group_mentions(tx, room, caller.user_id, level, body)
+    calls = () if is_signal else await mentions.allowed_group_mentions(tx, room, caller.user_id, level, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)
     message = ChatMessage(
@@ -159,9 +164,7 @@ async def add_mentions(
     rows = await tx.fetch("select name from chat_mentions where message_id = :id and name <> ''", id=message.id)
     known_names = {row["name"] for row in rows}
     names = [
-        name
-        for name in mentioned_names(message.body)
-        if not (group_mentions.is_group_mention(name) or name in known_names)
+        name for name in mentioned_names(message.body) if not (mentions.is_group_mention(name) or name in known_names)
     ]
     called = await people.people_named(tx, room, names, message.user_id)
     written = {person: name for name, person in called.items()}

@@ -14,9 +14,9 @@ from groundwork.clock import DAY, HOUR, SECOND, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
-from openmeet.domain.chat import log, message_queries, room_queries, webhooks
-from openmeet.domain.chat.access import access_of_each, related_people_sql
-from openmeet.domain.chat.group_mentions import page_of_people_called
+from openmeet.domain.chat import log, message_queries, room_queries
+from openmeet.domain.chat.access import access_in, access_of_each, related_people_sql
+from openmeet.domain.chat.mentions import page_of_people_called
 from openmeet.domain.chat.model import (
     WRITTEN,
     Access,
@@ -29,11 +29,15 @@ from openmeet.domain.chat.model import (
     RoomId,
     RoomKind,
 )
+from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.notifications import kinds, queries
 from openmeet.domain.notifications.kinds import ChatNews, NotificationKind
 from openmeet.domain.notifications.model import NotificationTopic
 from openmeet.domain.notifications.notify import Notice, notify_each
 from openmeet.domain.users.model import UserId
+from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
+from openmeet.domain.webhooks.model import WebhookEvent
+from openmeet.domain.webhooks.queries import is_any_on
 
 _KindByPerson = Mapping[UserId, NotificationKind[ChatNews]]
 
@@ -85,7 +89,7 @@ async def _notify_next(db: Database, room_id: RoomId) -> bool:
                 room=room_id,
             )
             changed = [one.message_id for one in entries[:_ENTRIES] if one.kind in log.NEWS_KINDS and one.message_id]
-            await webhooks.note_messages(tx, room_id, changed)
+            await enqueue_webhooks(tx, room_id, changed)
     return len(entries) > _ENTRIES
 
 
@@ -270,3 +274,39 @@ def _notices(
     payload = ChatNews(person_id=message.user_id, message_id=message.id, is_answer=is_answer)
     notice = Notice([person for person in to if person not in looking], room.id, message.number, payload)
     return [notice, replace(notice, to=[person for person in to if person in looking], is_shown=False)]
+
+
+async def enqueue_webhooks(tx: Transaction, room_id: RoomId, messages: Collection[ChatMessageId]) -> None:
+    """Enqueue deliveries about messages that were written, edited, removed or restored."""
+    if not messages or not await is_any_on(tx):
+        return
+    room = await by_id(tx, room_id)
+    if room is None or not await may_be_sent_to_webhooks(tx, room):
+        return
+    rows = await tx.fetch(
+        f"select distinct p.user_id from {related_people_sql()} p where p.because = 'hosting' order by p.user_id limit {_HOSTS}",
+        room=room_id,
+    )
+    hosts = tuple(UserId(row["user_id"]) for row in rows)
+    group_id = await group_of(tx, room_id)
+    await enqueue_deliveries(
+        tx, WebhookEvent.CHAT_MESSAGE, [ChangedSubject(one, hosts, group_id) for one in dict.fromkeys(messages)]
+    )
+
+
+async def may_be_sent_to_webhooks(reader: Reader, room: Room) -> bool:
+    """Whether messages of this room may be sent to webhooks, that is, everyone may read it."""
+    return await access_in(reader, room, None) >= Access.READ
+
+
+async def group_of(reader: Reader, room_id: RoomId) -> str | None:
+    """The group that a room, or its event or series, belongs to."""
+    row = await reader.fetch_one(
+        """
+        select coalesce(r.group_id, (select e.group_id from events e where e.id = r.event_id),
+                        (select s.group_id from event_series s where s.id = r.series_id)) as group_id
+          from chat_rooms r where r.id = :room
+        """,
+        room=room_id,
+    )
+    return None if row is None else row["group_id"]

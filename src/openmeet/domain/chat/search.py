@@ -20,7 +20,7 @@ from openmeet.domain.chat.model import Access, ChatMessage, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage, shown
 from openmeet.domain.chat.room_queries import COLUMNS as ROOM_COLUMNS
 from openmeet.domain.chat.room_queries import room_of
-from openmeet.domain.chat.search_terms import LINK_TERM, PICTURE_TERM, person_term, room_term
+from openmeet.domain.chat.texts import LINK_TERM, PICTURE_TERM, person_term, room_term
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason

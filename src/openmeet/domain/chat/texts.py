@@ -5,11 +5,20 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
+from groundwork.database.words import words_of
 from groundwork.errors import InvalidForm, InvalidInput, Reason, Why
-from openmeet.domain.chat.model import MAX_CLIENT_ID, MAX_LINES, MAX_MENTIONS, MAX_REASON, MAX_TEXT
+from openmeet.domain.chat.model import (
+    MAX_CLIENT_ID,
+    MAX_LINES,
+    MAX_MENTIONS,
+    MAX_REASON,
+    MAX_TEXT,
+    WRITTEN,
+    ChatMessage,
+)
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.markdown import html_of, without_stacked_marks
+from openmeet.i18n.markdown import folded, html_of, without_stacked_marks
 
 # These characters change the direction of the text that follows, even outside the message.
 _WITHOUT_BIDI_CONTROLS: Final = dict.fromkeys(
@@ -107,3 +116,27 @@ def has_link(text: str) -> bool:
     """
     # Every Markdown link has a bracket. Check that first, because rendering costs more than storing a message.
     return _LINK.search(text) is not None or (("[" in text or "<" in text) and "<a " in html_of(text))
+
+
+LINK_TERM = "l=1"
+PICTURE_TERM = "i=1"
+
+
+def search_index_terms(message: ChatMessage) -> str:
+    """The value of the column ``search_words``. It is empty for messages that are removed, held, or have no text."""
+    text = " ".join(filter(None, [message.body, *(picture.alt for picture in message.pictures)]))
+    is_found = not message.is_removed and not message.is_held and message.kind in WRITTEN
+    if not is_found or not (text or message.pictures):
+        return ""
+    writer = f"{person_term(message.user_id)} " if message.user_id else ""
+    link = f"{LINK_TERM} " if has_link(message.body) else ""
+    picture = f"{PICTURE_TERM} " if message.pictures else ""
+    return f"{words_of('', folded(text)) or ' '}{room_term(message.room_id)} {writer}{link}{picture}"
+
+
+def room_term(room: str) -> str:
+    return f"r={room.replace('-', '')}"
+
+
+def person_term(person: str) -> str:
+    return f"p={person.replace('-', '')}"

@@ -8,7 +8,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.chat import pictures as chat_pictures
-from openmeet.domain.chat.erasure import MESSAGES_OF, ON_MESSAGES, empty_messages
+from openmeet.domain.chat.deletion import MESSAGES_OF, ON_MESSAGES, empty_messages
 from openmeet.domain.erasure import retention
 from openmeet.domain.erasure.actions import revoke_programs
 from openmeet.domain.groups import ownership as groups_ownership

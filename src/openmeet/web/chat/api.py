@@ -10,10 +10,10 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import (
-    headings,
     messages,
     people,
     polls,
+    posting,
     queries,
     reactions,
     readers,
@@ -293,7 +293,7 @@ async def send_message(request: Request) -> Response:
         if body.about is not msgspec.UNSET:
             new = replace(new, about=body.about)
         elif (existing_room := await room_queries.by_id(tx, room)) is not None:
-            new = replace(new, about=await headings.default_heading(tx, existing_room))
+            new = replace(new, about=await posting.default_heading(tx, existing_room))
         if body.poll is not None:
             ends_at = parse_optional_instant(body.poll.ends_at, "endsAt")
             details = await polls.checked_poll(

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from openmeet.domain.chat import headings, mirroring, queries, room_queries
+from openmeet.domain.chat import mirroring, posting, queries, room_queries
 from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.model import MAX_TEXT, Access, ChatMessageId, Room, RoomId, RoomKind
 from openmeet.domain.chat.queries import MessageFilter
@@ -51,7 +51,7 @@ async def write_form(
         return None
     about = written.about if written else date_asked or room_page.heading
     if about is None and room is not None:
-        about = await headings.default_heading(reader, room)
+        about = await posting.default_heading(reader, room)
     reply_to = await _reply_context(
         reader, written.reply_to if written else request.query_params.get("reply", ""), viewer
     )

@@ -18,7 +18,7 @@ from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.trust import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
-from openmeet.domain.search import corrected_search, event_lists, front_page, query, search
+from openmeet.domain.search import corrected_search, event_lists, query, search
 from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -177,7 +177,7 @@ async def _read_page(
             " ".join(search_result.query.words) if search_result.is_corrected else "",
         )
     else:
-        coming_events = await front_page.coming(
+        coming_events = await search.coming_on_front_page(
             reader, search_query.viewer, shown_of(request), submitted.after, PAGE_SIZE + 1, once_per_series=True
         )
     events = coming_events[:PAGE_SIZE]

@@ -21,7 +21,7 @@ from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.search import event_lists, front_page, search, suggestions
+from openmeet.domain.search import event_lists, search, suggestions
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
 from openmeet.domain.users.model import UserId, first_name
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -110,7 +110,9 @@ async def show_home(request: Request) -> Response:
         suggested = (
             []
             if mine.upcoming or mine.waiting or of_groups or for_you
-            else await front_page.coming(reader, viewer, shown_of(request), None, MOST_SUGGESTED, once_per_series=True)
+            else await search.coming_on_front_page(
+                reader, viewer, shown_of(request), None, MOST_SUGGESTED, once_per_series=True
+            )
         )
         listed = [*of_groups, *(one.event for one in for_you)] or suggested
         every = {event.id: event for event in (*mine.upcoming, *mine.hosted, *mine.waiting, *listed)}

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event
-from openmeet.domain.search import corrected_search, front_page
+from openmeet.domain.search import corrected_search, search
 from openmeet.domain.search import query as searches
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.web.events import feeds
@@ -67,7 +67,9 @@ async def public_search(
             await corrected_search.coming(database_of(request), reader, search_query, None, most)
         ).events
     shown = shown_of(request)
-    return search_fields, await front_page.coming(reader, None, shown, None, most, once_per_series=once_per_series)
+    return search_fields, await search.coming_on_front_page(
+        reader, None, shown, None, most, once_per_series=once_per_series
+    )
 
 
 async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:

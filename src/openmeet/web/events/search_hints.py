@@ -13,10 +13,9 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.profiles import queries as profiles
-from openmeet.domain.search import corrected_search, front_page, query, search
-from openmeet.domain.search.known_names import has_name, known_names
+from openmeet.domain.search import corrected_search, query, search
+from openmeet.domain.search.known_words import has_name, known_names, topic_of
 from openmeet.domain.search.search import SearchQuery
-from openmeet.domain.search.topic_words import topic_of
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
@@ -211,7 +210,7 @@ async def other_events(
         events = await _events_of(reader, one, search_query)
         if events:
             return one.others_heading, await _as_others(request, reader, search_query.viewer, events)
-    events = await front_page.coming(
+    events = await search.coming_on_front_page(
         reader, search_query.viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True
     )
     return "", await _as_others(request, reader, search_query.viewer, events)

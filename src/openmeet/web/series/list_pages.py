@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response
-from openmeet.domain.search import corrected_search, event_lists, front_page, query
+from openmeet.domain.search import corrected_search, event_lists, query
 from openmeet.domain.search import search as finding
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries
@@ -50,7 +50,7 @@ async def show_list(request: Request) -> Response:
             events, search_query = search_result.events, search_result.query
             forgiven = search_result.shown
         else:
-            events = await front_page.coming(
+            events = await finding.coming_on_front_page(
                 reader,
                 search_query.viewer,
                 shown_of(request),

@@ -16,9 +16,8 @@ from openmeet.domain.attendance import lists
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.chat import message_queries, room_queries
+from openmeet.domain.chat import message_queries, notify, room_queries
 from openmeet.domain.chat import queries as chat
-from openmeet.domain.chat import webhooks as chat_webhooks
 from openmeet.domain.chat.access import access_in
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import Access, ChatMessageId
@@ -159,9 +158,9 @@ async def _chat_message(
     """
     one = await message_queries.by_id(reader, message_id)
     room = await room_queries.by_id(reader, one.room_id) if one else None
-    if one is None or room is None or one.is_held or not await chat_webhooks.may_be_sent(reader, room):
+    if one is None or room is None or one.is_held or not await notify.may_be_sent_to_webhooks(reader, room):
         return None
-    if webhook.group_id is not None and await chat_webhooks.group_of(reader, room.id) != webhook.group_id:
+    if webhook.group_id is not None and await notify.group_of(reader, room.id) != webhook.group_id:
         return None
     if await access_in(reader, room, webhook.user_id) is not Access.MODERATE:
         return None
