@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import readers, retention, room_queries, rooms
+from openmeet.domain.chat import deletion, readers, room_queries, rooms
 from openmeet.domain.chat.deletion import forget_expired_messages
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.readers import UnreadCounts
@@ -123,7 +123,7 @@ async def test_a_community_keeps_no_message_longer_than_it_says(db, clock, monke
     """The community's retention limit takes precedence over the hosts' setting. All expired messages are deleted, in
     any number.
     """
-    monkeypatch.setattr(retention, "_ROWS", 2)
+    monkeypatch.setattr(deletion, "_ROWS", 2)
     async with db.transaction() as tx:
         ana, _, _, room = await town(tx)
         for number in range(5):

@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.search import known_names
+from openmeet.domain.search import known_words
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
 
@@ -196,14 +196,14 @@ async def test_private_events_suggest_no_corrections(site: Site) -> None:
     assert "These match" not in page
 
 
-def _corrected(names: known_names.KnownNames, words: list[str]) -> list[str] | None:
+def _corrected(names: known_words.KnownNames, words: list[str]) -> list[str] | None:
     found = names.spelled.correct(words)
     return None if found is None else [form for one in found for form in one.forms]
 
 
 def test_correcting_is_bounded() -> None:
     """Long words have no variants, and short words are not corrected."""
-    names = known_names.names_in([("a" * 500 + " abcd", "", None)], {})
+    names = known_words.names_in([("a" * 500 + " abcd", "", None)], {})
     assert _corrected(names, ["b" * 500]) is None
     assert _corrected(names, ["abc"]) is None
     assert _corrected(names, ["abcx"]) == ["abcd"]
@@ -297,12 +297,12 @@ async def test_words_for_a_topic_link_to_it(site: Site) -> None:
 
 
 def test_a_short_word_must_begin_right() -> None:
-    names = known_names.names_in([("Singen zu vier Stimmen", "", None)], {})
+    names = known_words.names_in([("Singen zu vier Stimmen", "", None)], {})
     assert _corrected(names, ["bier"]) is None
     assert _corrected(names, ["vire"]) == ["vier"]
 
 
 def test_with_two_errors_the_beginning_must_be_right() -> None:
-    names = known_names.names_in([("letters by hand", "", None)], {})
+    names = known_words.names_in([("letters by hand", "", None)], {})
     assert _corrected(names, ["klettern"]) is None
     assert _corrected(names, ["lettrrs"]) == ["letters"]

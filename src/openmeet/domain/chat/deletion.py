@@ -1,5 +1,5 @@
-"""Delete what has expired: earlier texts of edited and removed messages, signals, and messages older than their room
-keeps them.
+"""Delete what has expired (earlier texts of edited and removed messages, signals, and messages older than their room
+keeps them), and empty the messages of a person whose account is deleted. Their positions in the rooms remain.
 """
 
 from itertools import groupby
@@ -35,6 +35,19 @@ _RELEASE_PICTURES: Final = """
     update chat_pictures set message_id = null
      where message_id in (select r.message_id from chat_removed r where r.until <= :now)
 """
+# This includes messages sent from their own Matrix account before they linked it; these messages have no user id.
+_WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # most people have no mxid: null equals nothing
+MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
+# Reactions, votes and other rows that people added to messages. Rows are found by ``message_id``.
+ON_MESSAGES: Final = (
+    "chat_reactions",
+    "chat_edits",
+    "chat_votes",
+    "chat_mentions",
+    "chat_pins",
+    "chat_removed",
+    "chat_reports",
+)
 
 
 async def forget_expired_messages(db: Database, kept_days: int = 0) -> int:
@@ -76,21 +89,6 @@ async def _forget_round(db: Database, kept_days: int) -> int:
             await mirroring.redact_expired(tx, ids)
             await tx.execute("delete from chat_messages where id in :ids", ids=ids)
     return len(ids)
-
-
-# This includes messages sent from their own Matrix account before they linked it; these messages have no user id.
-_WROTE: Final = "(user_id = :id or matrix_sender = (select mxid from matrix_people where user_id = :id))"  # most people have no mxid: null equals nothing
-MESSAGES_OF: Final = f"select id from chat_messages where {_WROTE}"
-# Reactions, votes and other rows that people added to messages. Rows are found by ``message_id``.
-ON_MESSAGES: Final = (
-    "chat_reactions",
-    "chat_edits",
-    "chat_votes",
-    "chat_mentions",
-    "chat_pins",
-    "chat_removed",
-    "chat_reports",
-)
 
 
 async def empty_messages(tx: Transaction, user_id: UserId, limit: int) -> int:

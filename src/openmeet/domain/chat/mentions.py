@@ -1,5 +1,10 @@
-"""People mentioned in messages. The id and the name in the text are both stored, so that a mention survives a change of
-name.
+"""People mentioned in messages, by name or as a group.
+
+Of a mention by name, the id and the name in the text are both stored, so that it survives a change of name.
+
+Everyone who may write can use ``@hosts``, people who moderate the room can use ``@everyone``. The details of a message
+list its group mentions. The people are looked up when they are notified, page by page, and stored with the mentions by
+name. Unlike mentions by name, they are not shown to anyone, because they would reveal who is in the room.
 """
 
 from collections.abc import Collection
@@ -16,6 +21,29 @@ from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import mentioned_names, name_key
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
+
+
+class GroupMention(StrEnum):
+    """A mention of several people at once."""
+
+    HOSTS = "hosts"
+    EVERYONE = "everyone"
+
+
+# The words that people write, in the languages of the site.
+GROUP_WORDS: Final = {
+    "hosts": GroupMention.HOSTS,
+    "gastgeber": GroupMention.HOSTS,
+    "everyone": GroupMention.EVERYONE,
+    "alle": GroupMention.EVERYONE,
+}
+_EVERYONE_AGAIN: Final = HOUR
+_HOSTS_AGAIN: Final = 10 * MINUTE
+# Everyone in rooms of these kinds is notified of every message.
+_SMALL: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
+# How many recent messages are searched for an earlier call. The rate limits allow no more in an hour.
+_MAX_SEARCHED: Final = 2_000
+_PAGE_OF_PEOPLE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +84,6 @@ async def mentions_in(reader: Reader, messages: Collection[ChatMessageId]) -> di
 def renamed_among(mentions: Collection[Mention]) -> dict[str, str]:
     """Current names of mentioned people who have changed their name, by the name in the text; see ``texts.with_names``."""
     return {one.written: one.name for one in mentions if one.is_renamed}
-
-
-class GroupMention(StrEnum):
-    """A mention of several people at once."""
-
-    HOSTS = "hosts"
-    EVERYONE = "everyone"
-
-
-# The words that people write, in the languages of the site.
-GROUP_WORDS: Final = {
-    "hosts": GroupMention.HOSTS,
-    "gastgeber": GroupMention.HOSTS,
-    "everyone": GroupMention.EVERYONE,
-    "alle": GroupMention.EVERYONE,
-}
-_EVERYONE_AGAIN: Final = HOUR
-_HOSTS_AGAIN: Final = 10 * MINUTE
-# Everyone in rooms of these kinds is notified of every message.
-_SMALL: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
-# How many recent messages are searched for an earlier call. The rate limits allow no more in an hour.
-_MAX_SEARCHED: Final = 2_000
-_PAGE_OF_PEOPLE: Final = 500
 
 
 async def allowed_group_mentions(

@@ -1,9 +1,12 @@
-"""Chat notifications for people who are mentioned, get a reply or are asked as hosts, and for people who follow the
-room.
+"""Tell people and webhooks about messages: people who are mentioned, get a reply or are asked as hosts, people who follow
+the room, and webhooks of hosts of the room and of its group.
 
 A job reads the room's log from the number up to which people were already notified, so that sending does not wait for
 notifications. Access is checked when people are notified, and again when the notification is mailed or shown. People
 who have read a message by then get nothing.
+
+Webhooks are told only while everyone may read the room, because a delivery is a copy that later changes of access
+cannot affect. Its content is determined when it is sent (``web.webhooks.payloads``).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -49,7 +52,8 @@ _ACTIVE_FOR: Final = 90 * SECOND
 _BUNDLED_FOR: Final = 4 * HOUR
 _ENTRIES: Final = 20
 _PEOPLE: Final = 500
-# Maximum number of hosts notified of a message in a room of hosts, or of a question to the hosts.
+# Maximum number of hosts notified of a message in a room of hosts, or of a question to the hosts, and of hosts whose
+# webhooks are told.
 _HOSTS: Final = 500
 
 _BUNDLES: Final = {kinds.CHAT_MESSAGES, kinds.CHAT_UNREAD}
@@ -171,6 +175,42 @@ async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], messa
         )
 
 
+async def enqueue_webhooks(tx: Transaction, room_id: RoomId, messages: Collection[ChatMessageId]) -> None:
+    """Enqueue deliveries about messages that were written, edited, removed or restored."""
+    if not messages or not await is_any_on(tx):
+        return
+    room = await by_id(tx, room_id)
+    if room is None or not await may_be_sent_to_webhooks(tx, room):
+        return
+    rows = await tx.fetch(
+        f"select distinct p.user_id from {related_people_sql()} p where p.because = 'hosting' order by p.user_id limit {_HOSTS}",
+        room=room_id,
+    )
+    hosts = tuple(UserId(row["user_id"]) for row in rows)
+    group_id = await group_of_room(tx, room_id)
+    await enqueue_deliveries(
+        tx, WebhookEvent.CHAT_MESSAGE, [ChangedSubject(one, hosts, group_id) for one in dict.fromkeys(messages)]
+    )
+
+
+async def may_be_sent_to_webhooks(reader: Reader, room: Room) -> bool:
+    """Whether messages of this room may be sent to webhooks, that is, everyone may read it."""
+    return await access_in(reader, room, None) >= Access.READ
+
+
+async def group_of_room(reader: Reader, room_id: RoomId) -> str | None:
+    """The group that a room, or its event or series, belongs to."""
+    row = await reader.fetch_one(
+        """
+        select coalesce(r.group_id, (select e.group_id from events e where e.id = r.event_id),
+                        (select s.group_id from event_series s where s.id = r.series_id)) as group_id
+          from chat_rooms r where r.id = :room
+        """,
+        room=room_id,
+    )
+    return None if row is None else row["group_id"]
+
+
 def _is_news(message: ChatMessage, now: Instant) -> bool:
     is_shown = not message.is_removed and not message.is_held
     return is_shown and message.kind in WRITTEN and message.said_at > now - _NEWS_FOR
@@ -274,39 +314,3 @@ def _notices(
     payload = ChatNews(person_id=message.user_id, message_id=message.id, is_answer=is_answer)
     notice = Notice([person for person in to if person not in looking], room.id, message.number, payload)
     return [notice, replace(notice, to=[person for person in to if person in looking], is_shown=False)]
-
-
-async def enqueue_webhooks(tx: Transaction, room_id: RoomId, messages: Collection[ChatMessageId]) -> None:
-    """Enqueue deliveries about messages that were written, edited, removed or restored."""
-    if not messages or not await is_any_on(tx):
-        return
-    room = await by_id(tx, room_id)
-    if room is None or not await may_be_sent_to_webhooks(tx, room):
-        return
-    rows = await tx.fetch(
-        f"select distinct p.user_id from {related_people_sql()} p where p.because = 'hosting' order by p.user_id limit {_HOSTS}",
-        room=room_id,
-    )
-    hosts = tuple(UserId(row["user_id"]) for row in rows)
-    group_id = await group_of(tx, room_id)
-    await enqueue_deliveries(
-        tx, WebhookEvent.CHAT_MESSAGE, [ChangedSubject(one, hosts, group_id) for one in dict.fromkeys(messages)]
-    )
-
-
-async def may_be_sent_to_webhooks(reader: Reader, room: Room) -> bool:
-    """Whether messages of this room may be sent to webhooks, that is, everyone may read it."""
-    return await access_in(reader, room, None) >= Access.READ
-
-
-async def group_of(reader: Reader, room_id: RoomId) -> str | None:
-    """The group that a room, or its event or series, belongs to."""
-    row = await reader.fetch_one(
-        """
-        select coalesce(r.group_id, (select e.group_id from events e where e.id = r.event_id),
-                        (select s.group_id from event_series s where s.id = r.series_id)) as group_id
-          from chat_rooms r where r.id = :room
-        """,
-        room=room_id,
-    )
-    return None if row is None else row["group_id"]

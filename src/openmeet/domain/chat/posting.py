@@ -1,7 +1,8 @@
-"""Rules for everyone who writes in a chat, people and Matrix guests alike: slow mode, held messages, the time limit for
-edits.
+"""Rules for everyone who writes in a chat, people and Matrix guests alike, in the browser, the API and Matrix: rate
+limits, slow mode, held messages, the time limit for edits, and dates of a series as headings.
 
-Callers hold the lock on the room.
+A message stores the original date of its heading and does not refer to an event. Callers hold the lock on the room,
+except those that only count requests.
 """
 
 from dataclasses import dataclass, replace
@@ -38,17 +39,17 @@ MESSAGES_OF_EVERYBODY_IN_ROOM: Final = Limit("chat_room", 50, 1)
 # Edits, reactions and votes. Each is pushed to everyone who has the chat open.
 CHANGES: Final = (Limit("chat_change_minute", 60, 60), Limit("chat_change_hour", 1_000, 3_600))
 CHANGES_IN_ONE_ROOM: Final = Limit("chat_change_burst", 20, 10)
+# Messages with a link wait for a moderator until the author has this many visible messages, or ``_FIRST_LINKS`` visible
+# ones with a link.
+_NEW_BEFORE: Final = 10
+_FIRST_LINKS: Final = 3
+
+_LATEST = "9999-12-31T23:59:59"
 
 
 def messages_per_hour(messages: int) -> Limit:
     """The limit for new messages per hour. ``messages`` is the number from the settings."""
     return Limit("chat_hour", messages, 3_600)
-
-
-# Messages with a link wait for a moderator until the author has this many visible messages, or ``_FIRST_LINKS`` visible
-# ones with a link.
-_NEW_BEFORE: Final = 10
-_FIRST_LINKS: Final = 3
 
 
 async def check_slow_mode(reader: Reader, room: Room, author: MessageAuthor) -> None:
@@ -110,9 +111,6 @@ def checked_edit(message: ChatMessage, text: str, now: Instant) -> TextEdit:
     if now >= message.said_at + EDITABLE_FOR:
         raise Refused(ChatReason.TOO_LATE_TO_EDIT, name="TooLate")
     return TextEdit(message, checked_text(text, is_needed=not message.pictures))
-
-
-_LATEST = "9999-12-31T23:59:59"
 
 
 async def checked_heading(reader: Reader, room: Room, text: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Validate and clean texts of messages, names and reasons; find and replace mentions. Pure."""
+"""Validate and clean texts of messages, names and reasons; find and replace mentions; terms for the search index. Pure."""
 
 import re
 import unicodedata
@@ -28,6 +28,10 @@ _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _CLIENT_ID = re.compile(rf"[A-Za-z0-9._:\-]{{1,{MAX_CLIENT_ID}}}")
 _MENTION = re.compile(r"(?<![\w@./])@([\w](?:[\w.\-]{0,62}[\w])?)")
 _LINK = re.compile(r"(?:https?://|www\.)\S", re.IGNORECASE)
+# A message is indexed under its words, its room (``r=``), its author (``p=``), and under these if it has a link or a
+# picture.
+LINK_TERM = "l=1"
+PICTURE_TERM = "i=1"
 
 
 def checked_text(text: str, *, is_needed: bool = True) -> str:
@@ -116,10 +120,6 @@ def has_link(text: str) -> bool:
     """
     # Every Markdown link has a bracket. Check that first, because rendering costs more than storing a message.
     return _LINK.search(text) is not None or (("[" in text or "<" in text) and "<a " in html_of(text))
-
-
-LINK_TERM = "l=1"
-PICTURE_TERM = "i=1"
 
 
 def search_index_terms(message: ChatMessage) -> str:

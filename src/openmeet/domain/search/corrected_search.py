@@ -11,10 +11,9 @@ from typing import Final
 from groundwork.database.transaction import Database, Reader
 from groundwork.database.words import query_terms
 from openmeet.domain.events.model import Event
-from openmeet.domain.search import known_names as search_known_names
 from openmeet.domain.search import search, spelling
 from openmeet.domain.search.event_lists import EventCursor
-from openmeet.domain.search.known_words import KnownNames, decoded, is_topic_word, known_names
+from openmeet.domain.search.known_words import KnownNames, decoded, is_topic_word, known_names, topic_words
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.search.spelling import CorrectedWord
 from openmeet.i18n.markdown import folded
@@ -106,7 +105,7 @@ def _corrected(
     typed = [folded(word) for word in words]
     sure = typed if is_name else [word for word in typed if is_topic_word(word)]
     corrected = names.spelled.correct(typed, sure=sure, may_drop_words=may_drop_words)
-    return corrected if corrected is not None or is_name else search_known_names.spelled().correct(typed)
+    return corrected if corrected is not None or is_name else topic_words().correct(typed)
 
 
 def _choices(

@@ -1,7 +1,14 @@
-"""Words and names from upcoming events, to find hosts and series by name and to correct the spelling of searches.
+"""Words that searches know: words and names from upcoming events, words related to them, and words for topics. They
+find hosts and series by name and correct the spelling of searches. All are folded.
 
-Read from the next public events and from public groups, at most every ten minutes and only for searches. Contains only
+The words and names are read from the next public events and from public groups, at most every ten minutes and only for searches. Contains only
 what lists show. Code that uses one of these names checks again whether it may be shown.
+
+``Konzerte`` is related to ``Konzert``, ``Wohnzimmerkonzert`` and ``Konzertabend``. German writes compounds as one word,
+so most titles about concerts do not contain the word ``Konzert``.
+
+Words for topics, in English and German, are those that people type when they look for one, such as ``concert``,
+``Konzert`` and ``gig`` for music. They offer the topic in addition to the search results, which they do not change.
 """
 
 import asyncio
@@ -35,6 +42,17 @@ from openmeet.domain.search.spelling import (
 )
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
+
+_EVENTS: Final = 2_000
+_GROUPS: Final = 1_000
+_TEXT: Final = 1_500
+_MAX_AGE: Final = 10 * MINUTE
+_NAMES_AT_ONCE: Final = 500
+# At least one word of a name search must have this many letters.
+_LEAST: Final = 3
+
+_WORDS = re.compile(r"\w+")
+_ENCODED = re.compile(r"_([0-9a-f]+)_")
 
 # Shorter words and stems are part of too many others.
 _LEAST_RELATED: Final = 4
@@ -121,34 +139,6 @@ class TitleWords:
         return islice(self.ordered, first, min(end, first + _MOST_EXAMINED))
 
 
-def index_titles(words: Counter[str]) -> TitleWords:
-    """Index the words of titles, each with the number of titles that contain it."""
-    endings = sorted((form[::-1], word) for word in words for form in _forms(word))
-    return TitleWords(words, sorted(words), endings)
-
-
-def is_title_word(word: str) -> bool:
-    """Whether a text counts as a word of a title."""
-    return word.isalpha() and len(word) <= _MOST_LETTERS
-
-
-def _forms(word: str) -> set[str]:
-    """The word, and its stems that are long enough to tell it from others."""
-    return {word, *(stem for stem in stems(word) if len(stem) >= _LEAST_RELATED)}
-
-
-_EVENTS: Final = 2_000
-_GROUPS: Final = 1_000
-_TEXT: Final = 1_500
-_MAX_AGE: Final = 10 * MINUTE
-_NAMES_AT_ONCE: Final = 500
-# At least one word of a name search must have this many letters.
-_LEAST: Final = 3
-
-_WORDS = re.compile(r"\w+")
-_ENCODED = re.compile(r"_([0-9a-f]+)_")
-
-
 @dataclass(frozen=True, slots=True)
 class KnownNames:
     """Folded names of hosts and titles of series. ``spelled``: all known words. ``named``: only those of the names of
@@ -170,16 +160,32 @@ class KnownNames:
         return list(itertools.islice((one for one, name in self.series.items() if has_name(name, words)), limit))
 
 
-def has_name(name: str, words: Sequence[str]) -> bool:
-    """Whether a folded name matches all these word prefixes, however their umlauts are spelled. At least one of them must
-    have three letters.
-    """
-    prefixes = [without_umlauts(folded(word)) for word in words]
-    parts = without_umlauts(name).split()
-    return any(len(word) >= _LEAST for word in prefixes) and all(
-        any(part.startswith(word) for part in parts) for word in prefixes
-    )
+_TOPIC_WORDS: Final[Mapping[Category, str]] = {
+    Category.ARTS: "art arts drawing painting exhibition gallery theatre theater kunst malen zeichnen ausstellung galerie",
+    Category.BOOKS: "book reading poetry writing literature bookclub buch bücher lesen lesung lesekreis schreiben literatur gedichte",
+    Category.BUSINESS: "business career networking startup freelance arbeit beruf karriere gründen selbstständig",
+    Category.COMMUNITY: "community neighbourhood neighborhood volunteering nachbarschaft kiez ehrenamt stadtteil flohmarkt",
+    Category.CRAFTS: "craft crafts knitting sewing pottery repair woodwork basteln handwerk nähen stricken töpfern reparieren",
+    Category.DANCE: "dance dancing salsa tango swing tanz tanzen tanzkurs",
+    Category.FAITH: "faith prayer spirituality church glaube gebet kirche gottesdienst meditation",
+    Category.FAMILY: "family families kid children toddler baby parents familie familien kind kinder eltern",
+    Category.FILM: "film movie cinema photography photo kino filmabend fotografie foto",
+    Category.FOOD: "food dinner cooking supper brunch wine essen kochen abendessen frühstück wein backen",
+    Category.GAMES: "game games boardgame chess quiz spiel spiele spieleabend brettspiel brettspiele schach",
+    Category.HEALTH: "health yoga wellbeing mindfulness gesundheit entspannung achtsamkeit",
+    Category.LANGUAGES: "language languages tandem sprache sprachen sprachcafé stammtisch",
+    Category.LEARNING: "talk talks lecture workshop course class vortrag vorträge kurs lernen seminar",
+    Category.MUSIC: "music concert gig choir jazz singing jam musik konzert konzerte chor singen",
+    Category.OUTDOORS: "outdoors hike hiking walk nature climbing wandern wanderung spaziergang natur klettern draußen",
+    Category.POLITICS: "politics activism demo protest politik aktivismus demonstration",
+    Category.SCIENCE: "science astronomy stargazing physics wissenschaft astronomie sterne sternwarte",
+    Category.SPORTS: "sport sports running football cycling fitness laufen fußball radfahren turnen schwimmen",
+    Category.TECHNOLOGY: "technology tech coding programming hackathon software technik programmieren informatik",
+}
 
+_TOPICS: Final[Mapping[str, Category]] = {
+    without_umlauts(folded(word)): topic for topic, words in _TOPIC_WORDS.items() for word in words.split()
+}
 
 _cache: "WeakKeyDictionary[Database, tuple[Instant, KnownNames]]" = WeakKeyDictionary()
 
@@ -246,6 +252,17 @@ def names_in(
     )
 
 
+def has_name(name: str, words: Sequence[str]) -> bool:
+    """Whether a folded name matches all these word prefixes, however their umlauts are spelled. At least one of them must
+    have three letters.
+    """
+    prefixes = [without_umlauts(folded(word)) for word in words]
+    parts = without_umlauts(name).split()
+    return any(len(word) >= _LEAST for word in prefixes) and all(
+        any(part.startswith(word) for part in parts) for word in prefixes
+    )
+
+
 def decoded(form: str) -> str:
     """The folded word of a form in ``groundwork.database.words``."""
     return _ENCODED.sub(_letter, form)
@@ -265,33 +282,20 @@ def _letter(match: re.Match[str]) -> str:
     return chr(int(match[1], 16))
 
 
-_TOPIC_WORDS: Final[Mapping[Category, str]] = {
-    Category.ARTS: "art arts drawing painting exhibition gallery theatre theater kunst malen zeichnen ausstellung galerie",
-    Category.BOOKS: "book reading poetry writing literature bookclub buch bücher lesen lesung lesekreis schreiben literatur gedichte",
-    Category.BUSINESS: "business career networking startup freelance arbeit beruf karriere gründen selbstständig",
-    Category.COMMUNITY: "community neighbourhood neighborhood volunteering nachbarschaft kiez ehrenamt stadtteil flohmarkt",
-    Category.CRAFTS: "craft crafts knitting sewing pottery repair woodwork basteln handwerk nähen stricken töpfern reparieren",
-    Category.DANCE: "dance dancing salsa tango swing tanz tanzen tanzkurs",
-    Category.FAITH: "faith prayer spirituality church glaube gebet kirche gottesdienst meditation",
-    Category.FAMILY: "family families kid children toddler baby parents familie familien kind kinder eltern",
-    Category.FILM: "film movie cinema photography photo kino filmabend fotografie foto",
-    Category.FOOD: "food dinner cooking supper brunch wine essen kochen abendessen frühstück wein backen",
-    Category.GAMES: "game games boardgame chess quiz spiel spiele spieleabend brettspiel brettspiele schach",
-    Category.HEALTH: "health yoga wellbeing mindfulness gesundheit entspannung achtsamkeit",
-    Category.LANGUAGES: "language languages tandem sprache sprachen sprachcafé stammtisch",
-    Category.LEARNING: "talk talks lecture workshop course class vortrag vorträge kurs lernen seminar",
-    Category.MUSIC: "music concert gig choir jazz singing jam musik konzert konzerte chor singen",
-    Category.OUTDOORS: "outdoors hike hiking walk nature climbing wandern wanderung spaziergang natur klettern draußen",
-    Category.POLITICS: "politics activism demo protest politik aktivismus demonstration",
-    Category.SCIENCE: "science astronomy stargazing physics wissenschaft astronomie sterne sternwarte",
-    Category.SPORTS: "sport sports running football cycling fitness laufen fußball radfahren turnen schwimmen",
-    Category.TECHNOLOGY: "technology tech coding programming hackathon software technik programmieren informatik",
-}
+def index_titles(words: Counter[str]) -> TitleWords:
+    """Index the words of titles, each with the number of titles that contain it."""
+    endings = sorted((form[::-1], word) for word in words for form in _forms(word))
+    return TitleWords(words, sorted(words), endings)
 
 
-_TOPICS: Final[Mapping[str, Category]] = {
-    without_umlauts(folded(word)): topic for topic, words in _TOPIC_WORDS.items() for word in words.split()
-}
+def is_title_word(word: str) -> bool:
+    """Whether a text counts as a word of a title."""
+    return word.isalpha() and len(word) <= _MOST_LETTERS
+
+
+def _forms(word: str) -> set[str]:
+    """The word, and its stems that are long enough to tell it from others."""
+    return {word, *(stem for stem in stems(word) if len(stem) >= _LEAST_RELATED)}
 
 
 def topic_of(words: Sequence[str]) -> Category | None:
@@ -301,7 +305,7 @@ def topic_of(words: Sequence[str]) -> Category | None:
 
 
 @functools.cache
-def spelled() -> Known:
+def topic_words() -> Known:
     """The words for topics, to correct the spelling of words that no event contains."""
     written = {folded(word): word for words in _TOPIC_WORDS.values() for word in words.split()}
     return index_words(Counter(written.keys()), written)

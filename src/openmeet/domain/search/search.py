@@ -1,4 +1,5 @@
-"""Search for public events by words, days, place and kind. Local and network events are in one order.
+"""Search for public events by words, days, place and kind, and the events of the front page, without a search (see
+``events.trust``). Local and network events are in one order.
 
 Events with all words in the title come first, followed by the other matches, each part ordered by start. The order of
 two events does not depend on any others, so cursors stay valid when events are added.
@@ -30,6 +31,8 @@ from openmeet.i18n.markdown import folded
 TOWN_KM = 5
 # Up to this radius in kilometres, the narrow cells are searched. A search never needs more than a hundred wide cells.
 NARROWLY = 100
+# No event lasts longer than this.
+_LONGEST: Final = 367 * DAY
 
 
 class EventOrigin(StrEnum):
@@ -72,6 +75,29 @@ class SearchQuery:
 Alternatives = tuple[str, ...]
 
 
+# Each repository is read by its own index of starts, so the cost grows with the number of users of this site, not with
+# the number of records that other people write.
+def _fits_front_page(table: str) -> str:
+    return f"""
+        {table}.origin = '{RecordOrigin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
+        and {is_public(table)} and not {is_hidden(table)} and not {is_out_of_lists(f"{table}.author_id", f"{table}.group_id")}
+    """
+
+
+_OF_FAMILIAR: Final = f"""
+    select {columns_of("e")} from ({FAMILIAR_DIDS}) d join events e on e.record_did = d.did
+     where {_fits_front_page("e")} and e.starts_at > :began
+       and (e.starts_at, e.id) > (cast(:after_start as bigint), :after_id)
+       and {{of_series}}
+     order by e.starts_at, e.id limit :limit
+"""
+_FRONT_PAGE_DATES: Final = _OF_FAMILIAR.format(of_series="1 = 1")
+_FRONT_PAGE_FIRST_DATES: Final = _OF_FAMILIAR.format(of_series=is_first_of_series("e", _fits_front_page, by="over_at"))
+_FRONT_PAGE_SERIES: Final = _OF_FAMILIAR.format(
+    of_series=f"e.series_id is not null and {is_first_of_series('e', _fits_front_page, by='over_at')}"
+)
+
+
 def position_in(query: SearchQuery, event: Event) -> EventCursor:
     """The cursor after this event in the results of ``coming``."""
     title, forms = folded(event.title), _forms(query)
@@ -96,6 +122,38 @@ async def coming(reader: Reader, query: SearchQuery, after: EventCursor | None, 
         anywhere = tuple((form, *others[form]) for form in forms)
         events += await _part(reader, query, anywhere, titled, after, limit - len(events))
     return events
+
+
+async def coming_on_front_page(
+    reader: Reader,
+    viewer: UserId | None,
+    policy: FrontPagePolicy,
+    after: EventCursor | None,
+    limit: int,
+    *,
+    once_per_series: bool = False,
+    only_series: bool = False,
+) -> list[Event]:
+    """Upcoming events after ``after``, ordered by start like ``search.coming`` without words."""
+    source = EventOrigin.ALL if policy.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
+    query = SearchQuery(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
+    created_here = await coming(reader, query, after, limit)
+    if policy.choice is not FrontPageChoice.FAMILIAR:
+        return created_here
+    sql = _FRONT_PAGE_SERIES if only_series else _FRONT_PAGE_FIRST_DATES if once_per_series else _FRONT_PAGE_DATES
+    rows = await reader.fetch(
+        sql,
+        viewer=viewer or "",
+        began=reader.now - _LONGEST,
+        now=reader.now,
+        after_start=after.starts_at if after else -1,
+        after_id=after.event_id if after else "",
+        limit=limit,
+    )
+    nearby_query = replace(query, source=EventOrigin.ATPROTO, near=policy.near)
+    nearby = [] if policy.near is None else await coming(reader, nearby_query, after, limit)
+    event_by_id = {event.id: event for event in (*created_here, *nearby, *map(event_of, rows))}
+    return sorted(event_by_id.values(), key=lambda event: (event.starts_at or 0, event.id))[:limit]
 
 
 def _forms(query: SearchQuery) -> tuple[str, ...]:
@@ -248,62 +306,3 @@ def _clauses(query: SearchQuery, table: str) -> tuple[list[str], dict[str, objec
 
 def _midnight(day: date) -> Instant:
     return from_datetime(datetime.combine(day, time(), UTC))
-
-
-# No event lasts longer than this.
-_LONGEST: Final = 367 * DAY
-
-
-# Each repository is read by its own index of starts, so the cost grows with the number of users of this site, not with
-# the number of records that other people write.
-def _fits(table: str) -> str:
-    return f"""
-        {table}.origin = '{RecordOrigin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
-        and {is_public(table)} and not {is_hidden(table)} and not {is_out_of_lists(f"{table}.author_id", f"{table}.group_id")}
-    """
-
-
-_OF_FAMILIAR: Final = f"""
-    select {columns_of("e")} from ({FAMILIAR_DIDS}) d join events e on e.record_did = d.did
-     where {_fits("e")} and e.starts_at > :began
-       and (e.starts_at, e.id) > (cast(:after_start as bigint), :after_id)
-       and {{of_series}}
-     order by e.starts_at, e.id limit :limit
-"""
-_EVERY_DATE: Final = _OF_FAMILIAR.format(of_series="1 = 1")
-_FIRST_DATES: Final = _OF_FAMILIAR.format(of_series=is_first_of_series("e", _fits, by="over_at"))
-_FIRST_DATES_ALONE: Final = _OF_FAMILIAR.format(
-    of_series=f"e.series_id is not null and {is_first_of_series('e', _fits, by='over_at')}"
-)
-
-
-async def coming_on_front_page(
-    reader: Reader,
-    viewer: UserId | None,
-    policy: FrontPagePolicy,
-    after: EventCursor | None,
-    limit: int,
-    *,
-    once_per_series: bool = False,
-    only_series: bool = False,
-) -> list[Event]:
-    """Upcoming events after ``after``, ordered by start like ``search.coming`` without words."""
-    source = EventOrigin.ALL if policy.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
-    query = SearchQuery(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
-    created_here = await coming(reader, query, after, limit)
-    if policy.choice is not FrontPageChoice.FAMILIAR:
-        return created_here
-    sql = _FIRST_DATES_ALONE if only_series else _FIRST_DATES if once_per_series else _EVERY_DATE
-    rows = await reader.fetch(
-        sql,
-        viewer=viewer or "",
-        began=reader.now - _LONGEST,
-        now=reader.now,
-        after_start=after.starts_at if after else -1,
-        after_id=after.event_id if after else "",
-        limit=limit,
-    )
-    nearby_query = replace(query, source=EventOrigin.ATPROTO, near=policy.near)
-    nearby = [] if policy.near is None else await coming(reader, nearby_query, after, limit)
-    event_by_id = {event.id: event for event in (*created_here, *nearby, *map(event_of, rows))}
-    return sorted(event_by_id.values(), key=lambda event: (event.starts_at or 0, event.id))[:limit]

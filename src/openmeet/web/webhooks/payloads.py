@@ -160,7 +160,7 @@ async def _chat_message(
     room = await room_queries.by_id(reader, one.room_id) if one else None
     if one is None or room is None or one.is_held or not await notify.may_be_sent_to_webhooks(reader, room):
         return None
-    if webhook.group_id is not None and await notify.group_of(reader, room.id) != webhook.group_id:
+    if webhook.group_id is not None and await notify.group_of_room(reader, room.id) != webhook.group_id:
         return None
     if await access_in(reader, room, webhook.user_id) is not Access.MODERATE:
         return None
