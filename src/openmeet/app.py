@@ -35,7 +35,7 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.reasons import ApiReason
 from openmeet.web.atproto.ingest_api import HANDED_IN_BYTES, HANDED_IN_PATHS
 from openmeet.web.chat import pictures as chat_pictures
-from openmeet.web.help import developers
+from openmeet.web.help import pages as help_pages
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.site import language, reduced_data, static_files
 from openmeet.web.site.caller import caller_or_none
@@ -90,7 +90,7 @@ def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None
         *static_files.routes(),
         *xrpc.routes(settings.lexicon_authority),
         Route(f"{API_PREFIX}openapi.json", openapi.serve(openapi_document)),
-        _page_route(Route("/api", developers.serve(openapi_document), methods=["GET"])),
+        _page_route(Route("/api", help_pages.serve_api_page(openapi_document), methods=["GET"])),
         *_routes_of_every_site(),
     ]
     app = Application(

@@ -67,7 +67,6 @@ from openmeet.web.check_in import api as check_in_api
 from openmeet.web.check_in import pages as check_in_pages
 from openmeet.web.components import pages as components
 from openmeet.web.email_links import chat_pages as email_chat_pages
-from openmeet.web.email_links import never_pages
 from openmeet.web.email_links import pages as email_links_pages
 from openmeet.web.embeds import builder_pages as embed_builder_pages
 from openmeet.web.embeds import pages as embed_pages
@@ -124,15 +123,14 @@ from openmeet.web.host_messages import pages as host_messages_pages
 from openmeet.web.imports import api as imports_api
 from openmeet.web.imports import arrival_pages, invitation_api
 from openmeet.web.imports import pages as imports_pages
-from openmeet.web.media import covers
+from openmeet.web.media import drawings
 from openmeet.web.media import pages as media_pages
 from openmeet.web.moderation import api as moderation_api
 from openmeet.web.moderation import chat_api as moderation_chat_api
 from openmeet.web.moderation import chat_pages as moderation_chat_pages
 from openmeet.web.moderation import pages as moderation_pages
-from openmeet.web.notifications import list_api
+from openmeet.web.notifications import api as notifications_api
 from openmeet.web.notifications import list_pages as notification_list_pages
-from openmeet.web.notifications import preferences_api as notification_preferences_api
 from openmeet.web.notifications import preferences_pages as notification_preferences_pages
 from openmeet.web.profiles import api as profiles_api
 from openmeet.web.profiles import pages as profiles_pages
@@ -167,7 +165,7 @@ from openmeet.web.webhooks import pages as webhooks_pages
 
 def pictures() -> list[Route]:
     """Routes of pictures. A page has many of them, so they have a separate rate limit."""
-    return [*media_pages.routes(), *covers.routes(), *card_picture.routes()]
+    return [*media_pages.routes(), *drawings.routes(), *card_picture.routes()]
 
 
 def open_pages() -> list[Route]:
@@ -175,7 +173,6 @@ def open_pages() -> list[Route]:
     return [
         *email_links_pages.routes(),
         *email_chat_pages.routes(),
-        *never_pages.routes(),
         *arrival_pages.open_routes(),
         *invitations_pages.open_routes(),
         *calendar_pages.open_routes(),
@@ -347,8 +344,7 @@ def _account_operations() -> list[ApiOperation]:
         *profile_api.OPERATIONS,
         *publishing_api.OPERATIONS,
         *consent_api.OPERATIONS,
-        *notification_preferences_api.OPERATIONS,
-        *list_api.OPERATIONS,
+        *notifications_api.OPERATIONS,
     ]
 
 

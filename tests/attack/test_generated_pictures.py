@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.workers.pool import PoolLimits, WorkerPool
 from openmeet.domain.covers.model import Cover
-from openmeet.web.media import covers
+from openmeet.web.media import drawings
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person, site_on
 
@@ -22,7 +22,7 @@ async def test_pictures_are_drawn_in_another_process(
     """Pictures are drawn in another process. The renderer holds the interpreter's lock, so in a thread it would block
     every request.
     """
-    monkeypatch.setattr(covers, "email_cover", process_of)
+    monkeypatch.setattr(drawings, "email_cover", process_of)
     async with site_on(await make_sqlite("openmeet"), clock).browser() as visitor:
         first = (await visitor.get("/covers/art-00000000000000f1.png")).content
         again = (await visitor.get("/covers/art-00000000000000f1.png")).content

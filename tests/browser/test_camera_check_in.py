@@ -15,7 +15,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.check_in import tickets as check_in_tickets
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
-from openmeet.web.check_in import tickets
+from openmeet.web.check_in import pages
 from tests.browser.browsers import CHROMIUM, Deployment, context, sign_up
 from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
@@ -86,7 +86,7 @@ async def test_ticket_is_checked_in_by_camera(openmeet: Deployment, tmp_path: Pa
             event = await event_by(tx, Caller(host.id, "Ana"), **today)
             mine = await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         code = check_in_tickets.code_of(CODE_KEY, mine.id)
-        address = tickets.address_of(openmeet.url, event.slug, code)
+        address = pages.ticket_url(openmeet.url, event.slug, code)
         matrix = [[int(module) for module in row] for row in segno.make(address, error="m", micro=False).matrix]
         left, top = film(matrix, cameras)
 

@@ -34,7 +34,7 @@ from openmeet.network.records.message import encode
 from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from openmeet.web.admin.labels import JOB_LABELS, RECORD_LABELS, STATE_LABELS
+from openmeet.web.admin.view import JOB_LABELS, RECORD_LABELS, STATE_LABELS
 from tests.openmeet.admin.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
 from tests.openmeet.places.geocoder_server import geocoder_server

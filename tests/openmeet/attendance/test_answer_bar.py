@@ -34,7 +34,7 @@ from openmeet.domain.events.model import Event, EventId, EventSlug, EventStatus,
 from openmeet.domain.events.values import Mode, Visibility
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.domain.users.model import UserId
-from openmeet.web.components.answer_bars import answer_bars
+from openmeet.web.components.pages import answer_bars
 
 NOW = Instant(1_783_000_000_000_000)
 A = AnswerAction

@@ -9,7 +9,7 @@ import pytest
 
 from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
 from openmeet.routes import operations
-from openmeet.web.help.developers import subjects_of
+from openmeet.web.help.pages import subjects_of
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on
 
 

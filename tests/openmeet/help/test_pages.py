@@ -10,8 +10,8 @@ from openmeet.domain.events import actions as events
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.sync_dependencies import SyncDependencies
-from openmeet.web.help.health import LATE, site_health
-from openmeet.web.help.questions import QUESTIONS
+from openmeet.web.help.pages import LATE, site_health
+from openmeet.web.help.texts import QUESTIONS
 from tests.openmeet.site_under_test import ORIGIN, change_services, event_by, person, site_on
 
 

@@ -16,8 +16,8 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.media.pages import portrait_url
 from openmeet.web.media.uploads import store_of
-from openmeet.web.media.urls import portrait_url
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from groundwork.errors import Forbidden, NotFound
+from groundwork.errors import Forbidden, NotFound, Reason
 from openmeet.domain.identities.queries import setting_entry_of
 from openmeet.domain.users.model import Caller
-from openmeet.web.admin.reasons import AdminReason
 from openmeet.web.api.authentication import is_by_service
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.reasons import SiteReason
@@ -48,3 +47,9 @@ async def require_operator_or_service(request: Request) -> None:
     except NotFound:
         # The API documentation lists this path, so NotFound would hide nothing.
         raise Forbidden(AdminReason.OPERATORS_ONLY) from None
+
+
+class AdminReason(Reason):
+    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
+
+    OPERATORS_ONLY = "admin.operators_only"

@@ -13,7 +13,7 @@ from openmeet.network import problems
 from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
 from openmeet.network.status import sync_status
 from openmeet.web.admin.access import operator_of
-from openmeet.web.admin.labels import (
+from openmeet.web.admin.view import (
     CIRCUIT_LABELS,
     DISAGREEMENT_LABELS,
     JOB_LABELS,
@@ -21,8 +21,9 @@ from openmeet.web.admin.labels import (
     SEEN_LABELS,
     STATE_LABELS,
     STEP_LABELS,
+    needs_of,
+    parts_of,
 )
-from openmeet.web.admin.overview import needs_of, parts_of
 from openmeet.web.atproto.ingest_api import sync_dependencies_of
 from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.site.layout import go, page

@@ -18,7 +18,7 @@ from openmeet.network.ingestion.record_pictures import picture_of, picture_of_gr
 from openmeet.network.records.places import ParsedPicture
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.groups.access import see
-from openmeet.web.media.picture_files import INERT, accepted_format, requested_size, serve_picture
+from openmeet.web.media.pages import INERT, accepted_format, requested_size, serve_picture
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -27,7 +27,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat.requests import room_id, spend_on_picture, viewer_of
-from openmeet.web.media.picture_files import INERT, serve_picture
+from openmeet.web.media.pages import INERT, serve_picture
 from openmeet.web.media.uploads import store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services

@@ -11,7 +11,7 @@ from openmeet.domain.chat.model import Room, RoomId, RoomKind
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.users.model import UserId
-from openmeet.web.media.covers import thumbnail
+from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.reduced_data import saves_data
 

@@ -30,7 +30,7 @@ from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.chat.room_faces import face_of_question, group_picture
-from openmeet.web.media.covers import thumbnail
+from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import Avatar, avatar_of
 

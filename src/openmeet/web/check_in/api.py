@@ -19,7 +19,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.attendance.schemas import AnswerStatusName
-from openmeet.web.check_in import tickets
+from openmeet.web.check_in import pages
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -91,7 +91,7 @@ async def show_ticket(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event, own_rsvp = await actions.own_ticket(reader, caller, _slug(request))
     code = actions.code_of(services(request).code_key, own_rsvp.id)
-    address = tickets.address_of(services(request).settings.public_url, event.slug, code)
+    address = pages.ticket_url(services(request).settings.public_url, event.slug, code)
     return json_response(TicketOutput(code, address, own_rsvp.party))
 
 

@@ -22,9 +22,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
-from openmeet.web.check_in import tickets
-from openmeet.web.media.covers import thumbnail
-from openmeet.web.media.qr_code import picture_of
+from openmeet.web.media.drawings import qr_code, thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -100,11 +98,11 @@ def ticket_page(request: Request, event: Event, own_rsvp: Attendance, name: str,
     People who take part online need the link instead of the code.
     """
     code = actions.code_of(services(request).code_key, own_rsvp.id)
-    address = tickets.address_of(services(request).settings.public_url, event.slug, code)
+    address = ticket_url(services(request).settings.public_url, event.slug, code)
     context = {
         "event": event,
         "code": code,
-        "picture": picture_of(address),
+        "picture": qr_code(address),
         "cover": thumbnail(event.content, Size.SMALL),
         "tone": cover_for(event.content).tone,
         "is_online": event.content.mode is Mode.ONLINE or own_rsvp.mode is AnswerMode.ONLINE,
@@ -171,3 +169,8 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
 
 def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
+
+
+def ticket_url(public_url: str, slug: EventSlug, code: str) -> str:
+    """The URL in a ticket. It shows the holder to the event's hosts, and nothing to everyone else."""
+    return f"{public_url}/events/{quote(slug)}/check-in?code={code}"

@@ -43,10 +43,12 @@ from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.notifications.texts import when_label
 from openmeet.emails.unsubscribe import stop, unsubscribed_topic
+from openmeet.outbox import email_suppressions
 from openmeet.web.attendance.forms import fields_now, fields_of, reply_details_of, values_of
 from openmeet.web.check_in.pages import ticket_page
 from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # The URL is a secret, so caches must not store it and search engines must not index it.
@@ -61,6 +63,9 @@ def routes() -> list[Route]:
         Route("/mail/ticket/{token}", show_ticket, methods=["GET"]),
         Route("/mail/stop/{token}", show_stop, methods=["GET"]),
         Route("/mail/stop/{token}", stop_now, methods=["POST"]),
+        Route("/mail/never/{token}", show, methods=["GET"]),
+        Route("/mail/never/{token}", unsubscribe, methods=["POST"]),
+        Route("/mail/never/{token}/again", opt_in, methods=["POST"]),
     ]
 
 
@@ -230,3 +235,42 @@ async def _shown_to(reader: Reader, event: Event, user_id: UserId, own_rsvp: Att
 def _stop_page(request: Request, link: EmailLink, *, is_stopped: bool) -> Response:
     context = {"what": unsubscribed_topic(link), "is_stopped": is_stopped}
     return page(request, "email_links/stop.html", context, headers=_HEADERS)
+
+
+# The URL is a secret, so caches must not store it and search engines must not index it.
+
+
+async def show(request: Request) -> Response:
+    address = _address_from_link(request)
+    async with database_of(request).reader() as reader:
+        is_left_alone = await email_suppressions.is_suppressed(reader, services(request).code_key, address)
+    return _never_page(request, is_left_alone=is_left_alone)
+
+
+async def unsubscribe(request: Request) -> Response:
+    """One-click unsubscribe. The body is ignored, and the response is not a redirect (RFC 8058, section 3.1)."""
+    async with database_of(request).transaction() as tx:
+        await email_suppressions.opt_out(tx, services(request).code_key, _address_from_link(request))
+    return _never_page(request, is_left_alone=True)
+
+
+async def opt_in(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await email_suppressions.opt_in(tx, services(request).code_key, _address_from_link(request))
+    return _never_page(request, is_left_alone=False, is_new=True)
+
+
+def _address_from_link(request: Request) -> str:
+    address = email_suppressions.address_in(services(request).code_key, request.path_params["token"])
+    if address is None:
+        raise NotFound(EmailLinkReason.CUT_OFF, name=INVALID_LINK)
+    return address
+
+
+def _never_page(request: Request, *, is_left_alone: bool, is_new: bool = False) -> Response:
+    context = {
+        "is_left_alone": is_left_alone,
+        "is_new": is_new,
+        "path": f"/mail/never/{request.path_params['token']}",
+    }
+    return page(request, "email_links/never.html", context, headers=_HEADERS)

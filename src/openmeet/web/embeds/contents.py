@@ -32,7 +32,7 @@ from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, card_of
 from openmeet.web.events.search_feeds import public_search
 from openmeet.web.groups.access import path_of, see_as_stranger
-from openmeet.web.media.covers import thumbnail
+from openmeet.web.media.drawings import thumbnail
 from openmeet.web.series import view as series_view
 from openmeet.web.site.services import services
 

@@ -53,7 +53,7 @@ from openmeet.web.events.schemas import (
     PublicationOutput,
     event_fields,
 )
-from openmeet.web.media.urls import portrait_url
+from openmeet.web.media.pages import portrait_url
 from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services

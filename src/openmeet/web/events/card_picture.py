@@ -17,7 +17,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.media.drawings import draw_cached
-from openmeet.web.media.urls import PictureView
+from openmeet.web.media.pages import PictureView
 from openmeet.web.site.tenant_routing import database_of
 
 # Services always keep a copy. The URL contains the revision, so they fetch a new picture after a change. The text in

@@ -28,10 +28,9 @@ from openmeet.web.events.cards import day_cards
 from openmeet.web.events.listing import ListedDay, day_in_row, further_dates, with_days
 from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
-from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.services import services
+from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE: Final = 30
@@ -178,7 +177,12 @@ async def _read_page(
         )
     else:
         coming_events = await search.coming_on_front_page(
-            reader, search_query.viewer, shown_of(request), submitted.after, PAGE_SIZE + 1, once_per_series=True
+            reader,
+            search_query.viewer,
+            front_page_policy(request),
+            submitted.after,
+            PAGE_SIZE + 1,
+            once_per_series=True,
         )
     events = coming_events[:PAGE_SIZE]
     further = await further_dates(reader, events)
@@ -258,7 +262,7 @@ def _form_context(
         "view": submitted.view,
         "list_path": discover.path_of(search_fields, ""),
         "map_path": discover.path_of(search_fields, MAP),
-        "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
+        "is_everything": front_page_policy(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and search_fields[name].strip()),
         "picture": _NOTHING.path,
         "chips": discover.filter_chips(

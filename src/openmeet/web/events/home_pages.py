@@ -42,10 +42,9 @@ from openmeet.web.events.listing import (
     with_days,
 )
 from openmeet.web.events.waiting import READ_WAITING, rows_of
-from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
-from openmeet.web.site.services import services
+from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 # Only a few of each are shown. The linked lists are complete.
@@ -111,7 +110,7 @@ async def show_home(request: Request) -> Response:
             []
             if mine.upcoming or mine.waiting or of_groups or for_you
             else await search.coming_on_front_page(
-                reader, viewer, shown_of(request), None, MOST_SUGGESTED, once_per_series=True
+                reader, viewer, front_page_policy(request), None, MOST_SUGGESTED, once_per_series=True
             )
         )
         listed = [*of_groups, *(one.event for one in for_you)] or suggested

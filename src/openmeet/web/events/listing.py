@@ -27,7 +27,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence import expansion, wall_time
 from openmeet.web.events.badges import OF_A_SERIES
-from openmeet.web.media.covers import thumbnail
+from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 
 # Empty for the usual status.

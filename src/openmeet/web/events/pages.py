@@ -66,8 +66,8 @@ from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, series_context_of
 from openmeet.web.events.view import EventPeople, EventViewer, RequestedReply, paths_of_hosts
 from openmeet.web.events.view_conflicts import conflicts_of
-from openmeet.web.media.urls import record_picture
-from openmeet.web.search import place_map
+from openmeet.web.media.pages import record_picture
+from openmeet.web.search import map_pages
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.faces import portraits_of
@@ -213,7 +213,7 @@ async def _event_context(
             ),
             "badges": [*bar.badges, *(() if event.is_draft else await badges.of_event(reader, event, public_url))],
             "co_host_paths": [paths[user_id] for user_id in people.co_host_ids],
-            "place_map": place_map.of_event(request, event, viewer.private.place),
+            "place_map": map_pages.of_event(request, event, viewer.private.place),
         }
     )
 

@@ -19,8 +19,7 @@ from openmeet.domain.series.calendar_uids import sequences
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
 from openmeet.web.search import places
-from openmeet.web.search.front_choice import shown_of
-from openmeet.web.site.services import services
+from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 MOST = 100
@@ -66,7 +65,7 @@ async def public_search(
         return search_fields, (
             await corrected_search.coming(database_of(request), reader, search_query, None, most)
         ).events
-    shown = shown_of(request)
+    shown = front_page_policy(request)
     return search_fields, await search.coming_on_front_page(
         reader, None, shown, None, most, once_per_series=once_per_series
     )

@@ -24,9 +24,8 @@ from openmeet.i18n.markdown import folded
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, card_of, day_in_row
 from openmeet.web.search import places
-from openmeet.web.search.front_choice import shown_of
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
-from openmeet.web.site.services import services
+from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 # Maximum number of hosts, groups and series each.
@@ -211,7 +210,7 @@ async def other_events(
         if events:
             return one.others_heading, await _as_others(request, reader, search_query.viewer, events)
     events = await search.coming_on_front_page(
-        reader, search_query.viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True
+        reader, search_query.viewer, front_page_policy(request), None, _MOST_OTHERS, once_per_series=True
     )
     return "", await _as_others(request, reader, search_query.viewer, events)
 

@@ -20,7 +20,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.values import Visibility
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.structured_data import address_of
-from openmeet.web.media.qr_code import picture_of
+from openmeet.web.media.drawings import qr_code
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
@@ -57,7 +57,7 @@ async def show(request: Request) -> Response:
         "is_private": event.visibility is Visibility.PRIVATE,
         "is_embeddable": event.visibility is Visibility.PUBLIC
         and not (event.is_draft or event.is_hidden or event.is_held),
-        "picture": picture_of(address),
+        "picture": qr_code(address),
         "mail": _mail_url(event, address),
         "calendars": _calendar_links(event, private, address),
         "when": when,

@@ -34,7 +34,7 @@ from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import AnswerFields
 from openmeet.web.events.listing import STATUS_LABELS
-from openmeet.web.media.urls import PictureView
+from openmeet.web.media.pages import PictureView
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 
 # If there are many attendees, show the first ones and the number of the others.

@@ -32,7 +32,7 @@ from openmeet.web.groups.schemas import (
     RoleName,
     membership_shown,
 )
-from openmeet.web.media.urls import portrait_url
+from openmeet.web.media.pages import portrait_url
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 

@@ -49,7 +49,7 @@ from openmeet.web.events.cards import day_cards
 from openmeet.web.events.listing import ListedDay, further_dates, with_days
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
-from openmeet.web.media.urls import PictureView, record_picture
+from openmeet.web.media.pages import PictureView, record_picture
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 
 MOST_OF_ONE = 200

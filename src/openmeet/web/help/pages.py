@@ -1,20 +1,31 @@
 """Pages that explain the site. Everyone can read them, signed in or not."""
 
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from groundwork.outbox.jobs import JobState
+from openmeet.domain.api_tokens.tokens import PREFIX
+from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, current, gettext, lazy
-from openmeet.web.help.health import reading_health, site_health
-from openmeet.web.help.questions import BY_SLUG, QUESTIONS
-from openmeet.web.help.statements import ABOUT, ACCESSIBILITY, PRIVACY, TERMS, paragraphs_of
+from openmeet.network.status import reading_late_since
+from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationState
+from openmeet.web.api.authentication import ADDRESS_FACTOR
+from openmeet.web.help.texts import ABOUT, ACCESSIBILITY, BY_SLUG, PRIVACY, QUESTIONS, TERMS, paragraphs_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
@@ -116,3 +127,107 @@ def _own_text(folder: Path | None, name: str, language: str) -> str:
         if file.is_file():
             return file.read_text("utf-8").strip()
     return ""
+
+
+# Retries and short outages take only minutes.
+LATE: Final = 15 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """The health of one part of the site. ``late_since`` is the time at which the oldest overdue item was due. None if
+    nothing is overdue.
+    """
+
+    late_since: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHealth:
+    """Whether ``emails``, ``sync`` and ``reading`` are on time. ``reading`` is None if the site does not read from
+    other servers.
+    """
+
+    now: Instant
+    emails: PartHealth
+    sync: PartHealth
+    reading: PartHealth | None = None
+
+    @property
+    def is_well(self) -> bool:
+        parts = [self.emails, self.sync, *([] if self.reading is None else [self.reading])]
+        return all(one.late_since is None for one in parts)
+
+
+async def reading_health(sync_dependencies: SyncDependencies | None) -> PartHealth | None:
+    """Whether data from other servers arrives on time."""
+    return None if sync_dependencies is None else PartHealth(await reading_late_since(sync_dependencies, LATE))
+
+
+async def site_health(reader: Reader, reading: PartHealth | None = None) -> SiteHealth:
+    """The health of the site. Failed jobs and records are not counted: each concerns one person, and operators see them
+    on their own page.
+    """
+    (mail,) = await reader.fetch(
+        "select min(due_at) as oldest from outbox_jobs where kind = :kind and state = :state and due_at < :late",
+        kind=JobKind.MAIL,
+        state=JobState.DUE,
+        late=reader.now - LATE,
+    )
+    (records,) = await reader.fetch(
+        "select min(due_at) as oldest from publications where state = :state and due_at < :late",
+        state=PublicationState.DUE,
+        late=reader.now - LATE,
+    )
+    return SiteHealth(reader.now, _part_health(mail["oldest"]), _part_health(records["oldest"]), reading)
+
+
+def _part_health(oldest: int | None) -> PartHealth:
+    return PartHealth(None if oldest is None else Instant(oldest))
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRow:
+    """One line of the table. ``path_parts`` are the segments of the path, so that it can be wrapped between them."""
+
+    method: str
+    path_parts: tuple[str, ...]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSubject:
+    """The operations of one subject, in the order of the document."""
+
+    title: str
+    rows: tuple[OperationRow, ...]
+
+
+def subjects_of(document: Mapping[str, Any]) -> list[ApiSubject]:
+    """The operations of an OpenAPI document, by subject."""
+    rows: dict[str, list[OperationRow]] = {tag["name"]: [] for tag in document["tags"]}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            row = OperationRow(method.upper(), tuple(path.strip("/").split("/")), operation["summary"])
+            rows[operation["tags"][0]].append(row)
+    return [ApiSubject(tag["description"], tuple(rows[tag["name"]])) for tag in document["tags"]]
+
+
+def serve_api_page(document: Callable[[], Mapping[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    """The page. The OpenAPI document is generated on the first request, and only the rows of the table are kept."""
+    subjects = functools.cache(lambda: subjects_of(document()))
+
+    async def show_api(request: Request) -> Response:
+        settings = services(request).settings
+        per_minute = 0 if settings.is_unlimited else settings.api_requests_per_minute
+        context = {
+            "token_prefix": PREFIX,
+            "per_token": per_minute,
+            "per_address": per_minute * ADDRESS_FACTOR,
+            "webhook_events": WEBHOOK_EVENT_LABELS,
+            "contact": settings.contact,
+            "subjects": await asyncio.to_thread(subjects),
+        }
+        return page(request, "help/api.html", context)
+
+    return show_api

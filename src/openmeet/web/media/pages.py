@@ -1,19 +1,89 @@
 """Serve pictures: immutable bytes, for anyone who has the URL, always with an image media type."""
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from groundwork.blobstore.contract import BlobStore
 from groundwork.errors import NotFound
-from openmeet.domain.media.pictures import PORTRAIT_SIDES, PORTRAIT_TYPE, MediaReason, blob_key, portrait_key
+from openmeet.domain.media.pictures import (
+    PORTRAIT_SIDES,
+    PORTRAIT_TYPE,
+    MediaReason,
+    PictureFormat,
+    Size,
+    blob_key,
+    portrait_key,
+)
 from openmeet.domain.profiles import portraits
-from openmeet.web.media.picture_files import INERT, requested_size, serve_picture
+from openmeet.network.records.places import ParsedPicture
 from openmeet.web.media.uploads import store_of
+from openmeet.web.site.services import services
 from openmeet.web.site.session import person_of_cookie
 from openmeet.web.site.tenant_routing import database_of
+
+SafeHeaders = Mapping[str, str]
+
+# Sent with every picture. Browsers never treat it as another media type, and search engines index the page instead of
+# the file.
+INERT: SafeHeaders = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+    "content-disposition": "inline",
+    "x-robots-tag": "noindex",
+}
+
+
+def requested_size(request: Request) -> Size:
+    """The size in the path. Raises NotFound if there is no such size."""
+    try:
+        return Size(request.path_params["size"])
+    except ValueError:
+        raise NotFound(MediaReason.NO_SUCH_PICTURE) from None
+
+
+def accepted_format(request: Request) -> PictureFormat:
+    """WebP if the ``Accept`` header names it, as browsers do for ``<img>``."""
+    accepted = (entry.partition(";")[0].strip() for entry in request.headers.get("accept", "").split(","))
+    return PictureFormat.WEBP if PictureFormat.WEBP.content_type in accepted else PictureFormat.JPEG
+
+
+async def serve_picture(
+    request: Request,
+    store: BlobStore,
+    key: str,
+    blob_key: Callable[[Size, PictureFormat], str],
+    headers: SafeHeaders,
+) -> Response:
+    """The requested size, or 304 if the client has it. Raises NotFound.
+
+    ``key`` identifies the picture in its ETag; ``blob_key`` returns the storage key of a file.
+    """
+    size, accepted = requested_size(request), accepted_format(request)
+    response_headers = {**headers, "etag": f'"{key}-{size}-{accepted.value}"', "vary": "Accept"}
+    if request.headers.get("if-none-match") == response_headers["etag"]:
+        return Response(status_code=304, headers=response_headers)
+    for larger in _at_least(size):
+        for format_ in dict.fromkeys((accepted, PictureFormat.JPEG)):
+            name = blob_key(larger, format_)
+            try:
+                response_headers["content-length"] = str(await store.size(name))
+            except NotFound:
+                continue
+            return StreamingResponse(store.read(name), headers=response_headers, media_type=format_.content_type)
+    raise NotFound(MediaReason.NO_SUCH_PICTURE)
+
+
+def _at_least(size: Size) -> list[Size]:
+    """The size itself and the larger ones, the smallest first. Pictures from an older version lack some sizes."""
+    sizes = list(Size)
+    return sizes[sizes.index(size) :: -1]
+
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -59,3 +129,28 @@ async def show_portrait(request: Request) -> Response:
     store, name = store_of(request), portrait_key(key, int(side))
     headers = {**_OF_PEOPLE, "content-length": str(await store.size(name))}
     return StreamingResponse(store.read(name), headers=headers, media_type=PORTRAIT_TYPE)
+
+
+# The most common aspect ratio. Used for records that do not state one, to limit layout shift.
+_USUAL = (1600, 900)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureView:
+    """A picture's URL without the size."""
+
+    path: str
+    alt: str
+    width: int
+    height: int
+
+
+def record_picture(path: str, picture: ParsedPicture) -> PictureView:
+    """The picture of a record. Its URL is below the page of the event or group."""
+    sides = (picture.width, picture.height) if picture.width and picture.height else _USUAL
+    return PictureView(f"{path}/record-picture", picture.alt[:1000], *sides)
+
+
+def portrait_url(connection: HTTPConnection, key: str | None) -> str | None:
+    """The URL of the largest size of a person's picture, for API clients. None if there is no picture."""
+    return f"{services(connection).settings.public_url}/portraits/{key}/{max(PORTRAIT_SIDES)}" if key else None

@@ -27,7 +27,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, limit_of
 from openmeet.web.chat.requests import removal_sealer
 from openmeet.web.moderation.access import moderator_of, position_of
-from openmeet.web.moderation.chat_decisions import SiteDecision, decide
+from openmeet.web.moderation.chat_pages import SiteDecision, carry_out
 from openmeet.web.site.tenant_routing import database_of
 
 _PAGE: Final = 25
@@ -148,7 +148,7 @@ async def decide_reported(request: Request) -> Response:
 
 async def _decide_message(tx: Transaction, request: Request, decision: ChatDecision, sealer: Sealer) -> ReportedMessage:
     moderator = await moderator_of(tx, request)
-    await decide(tx, moderator, _message_id(request), decision.act, decision.reason, sealer)
+    await carry_out(tx, moderator, _message_id(request), decision.act, decision.reason, sealer)
     return await _reported_message(tx, _message_id(request), sealer)
 
 

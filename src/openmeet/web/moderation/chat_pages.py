@@ -5,15 +5,17 @@ and whether its author may stay in that room. Their actions are written to the r
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.forms import FormState, form_with_problems, read_form
+from groundwork.sealing import Sealer
 from openmeet.domain.chat import messages, objections, queries, sanctions
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.access import access_of_each
@@ -31,9 +33,7 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.pictures import key_of, picture_response, picture_views
 from openmeet.web.chat.requests import removal_sealer
-from openmeet.web.moderation import chat_decisions
 from openmeet.web.moderation.access import moderator_of, position_of
-from openmeet.web.moderation.chat_decisions import SiteDecision
 from openmeet.web.moderation.pages import tabs_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -103,7 +103,7 @@ async def decide(request: Request) -> Response:
             moderator = await moderator_of(tx, request)
             if action not in set(SiteDecision):
                 raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-            await chat_decisions.decide(tx, moderator, message, SiteDecision(action), reason, sealer)
+            await carry_out(tx, moderator, message, SiteDecision(action), reason, sealer)
     except (InvalidForm, InvalidInput) as wrong:
         return await _message_page(request, form_with_problems(form, wrong), 400)
     except Refused as refused:
@@ -210,3 +210,45 @@ def _is_theirs(reports: Sequence[objections.SiteReport], message: ChatMessage) -
 
 def _message_id(request: Request) -> ChatMessageId:
     return ChatMessageId(request.path_params["message"])
+
+
+class SiteDecision(StrEnum):
+    """The possible decisions."""
+
+    REMOVE = "remove"
+    RESTORE = "restore"
+    DISMISS = "dismiss"
+    UPHOLD = "uphold"
+    BAN = "ban"
+    UNBAN = "unban"
+
+
+async def carry_out(
+    tx: Transaction, moderator: Caller, message: ChatMessageId, act: SiteDecision, reason: str, sealer: Sealer
+) -> None:
+    """Decide about a message, or about whether its author may stay in that chat. The caller has checked that
+    ``moderator`` is a moderator.
+
+    Raises NotFound if nothing was reported to the moderators or there is nobody to ban. Also raises InvalidForm,
+    InvalidInput, Refused.
+    """
+    chat_message, room = await messages.lock_moderated_message(tx, moderator, message, of_site=True)
+    match act:
+        case SiteDecision.REMOVE:
+            await messages.remove(tx, moderator, message, reason, sealer, of_site=True)
+        case SiteDecision.RESTORE:
+            await messages.restore(tx, moderator, message, sealer, of_site=True)
+        case SiteDecision.DISMISS:
+            await sanctions.dismiss_reports(tx, moderator, message, of_site=True)
+        case SiteDecision.UPHOLD:
+            await objections.uphold(tx, moderator, message, reason, of_site=True)
+        case SiteDecision.BAN | SiteDecision.UNBAN if chat_message.user_id is None:
+            raise NotFound(ChatReason.NO_SUCH_MESSAGE)
+        case SiteDecision.BAN if chat_message.user_id is not None:
+            await sanctions.sanction(
+                tx, moderator, room.id, chat_message.user_id, SanctionKind.BAN, reason=reason, of_site=True
+            )
+        case SiteDecision.UNBAN if chat_message.user_id is not None:
+            await sanctions.lift(
+                tx, moderator, room.id, chat_message.user_id, reason, kind=SanctionKind.BAN, of_site=True
+            )

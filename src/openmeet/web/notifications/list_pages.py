@@ -30,7 +30,7 @@ from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.recurrence import wall_time
 from openmeet.web.events.host_tasks import host_tasks
 from openmeet.web.events.waiting import waiting_rows
-from openmeet.web.media.covers import thumbnail
+from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 from openmeet.web.site.layout import go, page

@@ -10,7 +10,7 @@ from openmeet.domain.profiles import portraits, queries
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.media.urls import portrait_url
+from openmeet.web.media.pages import portrait_url
 from openmeet.web.profiles.pages import COMING, GROUPS
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of

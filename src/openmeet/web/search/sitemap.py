@@ -18,8 +18,7 @@ from openmeet.domain.events.trust import FrontPagePolicy, is_allowed_by
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.i18n import formatting
-from openmeet.web.search.front_choice import shown_of
-from openmeet.web.site.services import services
+from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 MOST_EVENTS = 20_000
@@ -51,7 +50,7 @@ def routes() -> list[Route]:
 async def sitemap(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        paths = await _paths_with_changes(reader, shown_of(request))
+        paths = await _paths_with_changes(reader, front_page_policy(request))
     return Response(_sitemap_xml(public_url, paths), media_type="application/xml", headers=_HEADERS)
 
 

@@ -19,12 +19,11 @@ from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.events.api import SourceName, paging
 from openmeet.web.events.cards import day_cards
 from openmeet.web.events.listing import further_dates
-from openmeet.web.search.front_choice import shown_of
 from openmeet.web.series import present
 from openmeet.web.series.schemas import SeriesList
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
-from openmeet.web.site.services import services
+from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 30
@@ -53,7 +52,7 @@ async def show_list(request: Request) -> Response:
             events = await finding.coming_on_front_page(
                 reader,
                 search_query.viewer,
-                shown_of(request),
+                front_page_policy(request),
                 after,
                 PAGE_SIZE + 1,
                 once_per_series=True,

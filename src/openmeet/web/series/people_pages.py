@@ -28,7 +28,7 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names as names_of
 from openmeet.recurrence.describe import describe
-from openmeet.web.media.covers import thumbnail
+from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of

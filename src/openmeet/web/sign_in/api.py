@@ -17,7 +17,7 @@ from openmeet.i18n.formatting import iso
 from openmeet.network.repositories import sessions
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.sign_in import limits, sign_out
-from openmeet.web.sign_in.password import sign_in
+from openmeet.web.sign_in.atproto import sign_in_by_password
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on
@@ -96,7 +96,7 @@ async def open_session(request: Request) -> Response:
     elif body.handle and body.password:
         if services(request).network is None:
             raise Refused(SignInReason.NO_PASSWORD_SIGN_IN, name="NoPasswordSignIn")
-        proven = await sign_in(request, body.handle.strip().removeprefix("@"), body.password)
+        proven = await sign_in_by_password(request, body.handle.strip().removeprefix("@"), body.password)
         async with db.transaction() as tx:
             session = await actions.open_session(
                 tx,

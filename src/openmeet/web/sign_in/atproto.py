@@ -7,14 +7,21 @@ sign-in that somebody else began.
 import secrets
 from urllib.parse import urlsplit
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
+from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.sign_in.reasons import SignInReason
+from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.sign_in import PasswordSignIn, sign_in_with_password
+from openmeet.web.sign_in import limits
 from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
 
 _BROWSER = "openmeet_authorizing"
 # The page that deletes the account (``account/deletion_pages.py``).
@@ -53,3 +60,24 @@ def known_browser(connection: HTTPConnection) -> str:
 
 def keep_browser_secret(connection: HTTPConnection, response: Response, secret: str) -> None:
     set_cookie(connection, response, _BROWSER, secret)
+
+
+async def sign_in_by_password(request: Request, identifier: str, password: str) -> PasswordSignIn:
+    """Sign in the user with this handle or DID. A user who is new to this site is created.
+
+    Opens its own transactions, because it waits for another server. Raises NotSignedIn (refused by the PDS), TooMany,
+    InvalidInput and NotFound (no such handle), RemoteFailed, RemoteSlow.
+    """
+    await limits.spend_on_password(request, identifier)
+    return await sign_in_with_password(
+        database_of(request),
+        network_of(request),
+        identifier=identifier,
+        password=password,
+        client_address=limits.visitors_address(request),
+        arrive=_arrive,
+    )
+
+
+async def _arrive(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
+    return (await sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id

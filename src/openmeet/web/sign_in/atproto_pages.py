@@ -57,7 +57,7 @@ from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.sessions import revoke_at_server
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click, forget_click
-from openmeet.web.media.covers import thumbnail
+from openmeet.web.media.drawings import thumbnail
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, needs_proof, network_of
 from openmeet.web.site import session as site_session

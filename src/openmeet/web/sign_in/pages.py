@@ -23,7 +23,13 @@ from openmeet.network.repositories.sign_in import FIELD
 from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click
 from openmeet.web.sign_in import limits
 from openmeet.web.sign_in import sign_out as signing_out
-from openmeet.web.sign_in.atproto import browser_secret, is_offered, keep_browser_secret, known_browser
+from openmeet.web.sign_in.atproto import (
+    browser_secret,
+    is_offered,
+    keep_browser_secret,
+    known_browser,
+    sign_in_by_password,
+)
 from openmeet.web.sign_in.atproto_pages import (
     PASSWORD_PATH,
     own_handle,
@@ -33,7 +39,6 @@ from openmeet.web.sign_in.atproto_pages import (
     signed_in,
     start_page,
 )
-from openmeet.web.sign_in.password import sign_in
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
@@ -170,7 +175,7 @@ async def sign_in_with_handle(request: Request) -> Response:
     if problems or services(request).network is None:
         return await password_page(request, FormState(shown, problems), next_path, status=400)
     try:
-        proven = await sign_in(request, handle, password)
+        proven = await sign_in_by_password(request, handle, password)
     except NotSignedIn as refused:
         return await password_page(request, FormState(shown, {"password": refused.why}), next_path, status=401)
     except (InvalidInput, NotFound) as wrong:

@@ -17,6 +17,7 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.signing_key import SigningKey
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.calendars.fetch import CalendarFetcher
+from openmeet.domain.events.trust import FrontPagePolicy, shown_in
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures
@@ -95,3 +96,8 @@ def services(connection: HTTPConnection) -> Services:
     """The services of the requested site. No other function reads the application state; a test checks this."""
     site_services: Services = connection.app.state.services
     return site_services
+
+
+def front_page_policy(connection: HTTPConnection) -> FrontPagePolicy:
+    settings = services(connection).settings
+    return shown_in(settings.network_shown, settings.network_near)
