@@ -16,6 +16,12 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 
+class AdminReason(Reason):
+    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
+
+    OPERATORS_ONLY = "admin.operators_only"
+
+
 @dataclass(frozen=True, slots=True)
 class SiteOperator:
     """An operator. ``listed_as`` is the entry in the settings that lists them; operators cannot change it themselves."""
@@ -47,9 +53,3 @@ async def require_operator_or_service(request: Request) -> None:
     except NotFound:
         # The API documentation lists this path, so NotFound would hide nothing.
         raise Forbidden(AdminReason.OPERATORS_ONLY) from None
-
-
-class AdminReason(Reason):
-    """Reason codes. Their messages are in ``i18n/reasons/site.py``."""
-
-    OPERATORS_ONLY = "admin.operators_only"

@@ -1,4 +1,4 @@
-"""Check-in: the searchable attendee list, typed or scanned codes, and undo. Also the attendee's own ticket."""
+"""Check-in: the searchable attendee list, typed or scanned codes, and undo. Also the attendee's own ticket and its URL."""
 
 from urllib.parse import quote, urlencode
 

@@ -1,4 +1,8 @@
-"""``/dev/components``: every element of the design on one page. Only available on this machine."""
+"""``/dev/components``: every element of the design on one page. Only available on this machine.
+
+The samples are one week in Berlin and the answer bar in every state, rendered by the same code as real pages. Sample
+texts are not translated.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -43,17 +47,6 @@ from openmeet.web.series import recurrence_form
 from openmeet.web.site.dev_pages import require_development
 from openmeet.web.site.layout import page
 
-
-def routes() -> list[Route]:
-    return [Route("/dev/components", show_components, methods=["GET"])]
-
-
-async def show_components(request: Request) -> Response:
-    """Real macros and partials with sample values. Sample texts are not translated."""
-    require_development(request)
-    return page(request, "components/components.jinja", context())
-
-
 _ZONE: Final = "Europe/Berlin"
 _TODAY: Final = date(2026, 11, 26)
 _NOW: Final = instant_of(datetime(2026, 11, 26, 17, 40), _ZONE)  # noqa: DTZ001  # wall time is naive
@@ -89,6 +82,23 @@ _FILTERS: Final = {
     "narrowed": 2,
     "is_answered": True,
 }
+_FIGURES: Final = AnswerFigures(host="Eva", waiting_before=2, waiting=4, going=6, taken=6)
+_PATHS: Final[Mapping[AnswerAction, str]] = dict.fromkeys(AnswerAction, "#answers")
+_ASKS: Final = RegistrationSettings(needs_approval=True, questions=(RegistrationQuestion("q", "What do you eat?"),))
+_CLOSED: Final = RegistrationSettings(closes_hours_before=5 * 24)
+_MEMBERS: Final = RegistrationSettings(is_members_only=True)
+_GROUP: Final = GroupOfEvent(GroupId("g"), GroupVisibility.PUBLIC, PromotionLevel.PUBLIC)
+_S = AttendanceStatus
+
+
+def routes() -> list[Route]:
+    return [Route("/dev/components", show_components, methods=["GET"])]
+
+
+async def show_components(request: Request) -> Response:
+    """Real macros and partials with sample values. Sample texts are not translated."""
+    require_development(request)
+    return page(request, "components/components.jinja", context())
 
 
 def context() -> dict[str, object]:
@@ -190,16 +200,6 @@ def _sample_map(name: str, size: MapSize, events: list[MapEvent], places: Sequen
         tuple(MapControl(way, words, f"/?view=map#{way}") for way, words in ways),
         f"{drawing.scale.kilometres} km",
     )
-
-
-_FIGURES: Final = AnswerFigures(host="Eva", waiting_before=2, waiting=4, going=6, taken=6)
-_PATHS: Final[Mapping[AnswerAction, str]] = dict.fromkeys(AnswerAction, "#answers")
-_ASKS: Final = RegistrationSettings(needs_approval=True, questions=(RegistrationQuestion("q", "What do you eat?"),))
-_CLOSED: Final = RegistrationSettings(closes_hours_before=5 * 24)
-_MEMBERS: Final = RegistrationSettings(is_members_only=True)
-_GROUP: Final = GroupOfEvent(GroupId("g"), GroupVisibility.PUBLIC, PromotionLevel.PUBLIC)
-
-_S = AttendanceStatus
 
 
 def answer_bars(now: Instant) -> list[AnswerBarView]:

@@ -1,4 +1,5 @@
-"""Pages that links in e-mails open: RSVP and unsubscribe without signing in.
+"""Pages that links in e-mails open, without signing in: RSVP, unsubscribe, and opt out of e-mails that other people
+trigger.
 
 The token is the only credential. Cookies are ignored, so cross-site requests carry no authority, and a mail program can
 post from anywhere (RFC 8058). Showing a page changes nothing, because mail servers open links before people do.

@@ -1,4 +1,6 @@
-"""Pages that explain the site. Everyone can read them, signed in or not."""
+"""Pages that explain the site: help, statements, its public status, and ``/api`` for authors of programs. Everyone can
+read them, signed in or not.
+"""
 
 import asyncio
 import functools
@@ -38,6 +40,53 @@ class _Statement:
 
     title: LazyText
     parts: tuple[LazyText, ...]
+
+
+# Retries and short outages take only minutes.
+LATE: Final = 15 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """The health of one part of the site. ``late_since`` is the time at which the oldest overdue item was due. None if
+    nothing is overdue.
+    """
+
+    late_since: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHealth:
+    """Whether ``emails``, ``sync`` and ``reading`` are on time. ``reading`` is None if the site does not read from
+    other servers.
+    """
+
+    now: Instant
+    emails: PartHealth
+    sync: PartHealth
+    reading: PartHealth | None = None
+
+    @property
+    def is_well(self) -> bool:
+        parts = [self.emails, self.sync, *([] if self.reading is None else [self.reading])]
+        return all(one.late_since is None for one in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRow:
+    """One line of the table. ``path_parts`` are the segments of the path, so that it can be wrapped between them."""
+
+    method: str
+    path_parts: tuple[str, ...]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSubject:
+    """The operations of one subject, in the order of the document."""
+
+    title: str
+    rows: tuple[OperationRow, ...]
 
 
 _STATEMENTS: Final = {
@@ -129,36 +178,6 @@ def _own_text(folder: Path | None, name: str, language: str) -> str:
     return ""
 
 
-# Retries and short outages take only minutes.
-LATE: Final = 15 * MINUTE
-
-
-@dataclass(frozen=True, slots=True)
-class PartHealth:
-    """The health of one part of the site. ``late_since`` is the time at which the oldest overdue item was due. None if
-    nothing is overdue.
-    """
-
-    late_since: Instant | None
-
-
-@dataclass(frozen=True, slots=True)
-class SiteHealth:
-    """Whether ``emails``, ``sync`` and ``reading`` are on time. ``reading`` is None if the site does not read from
-    other servers.
-    """
-
-    now: Instant
-    emails: PartHealth
-    sync: PartHealth
-    reading: PartHealth | None = None
-
-    @property
-    def is_well(self) -> bool:
-        parts = [self.emails, self.sync, *([] if self.reading is None else [self.reading])]
-        return all(one.late_since is None for one in parts)
-
-
 async def reading_health(sync_dependencies: SyncDependencies | None) -> PartHealth | None:
     """Whether data from other servers arrives on time."""
     return None if sync_dependencies is None else PartHealth(await reading_late_since(sync_dependencies, LATE))
@@ -184,23 +203,6 @@ async def site_health(reader: Reader, reading: PartHealth | None = None) -> Site
 
 def _part_health(oldest: int | None) -> PartHealth:
     return PartHealth(None if oldest is None else Instant(oldest))
-
-
-@dataclass(frozen=True, slots=True)
-class OperationRow:
-    """One line of the table. ``path_parts`` are the segments of the path, so that it can be wrapped between them."""
-
-    method: str
-    path_parts: tuple[str, ...]
-    summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class ApiSubject:
-    """The operations of one subject, in the order of the document."""
-
-    title: str
-    rows: tuple[OperationRow, ...]
 
 
 def subjects_of(document: Mapping[str, Any]) -> list[ApiSubject]:

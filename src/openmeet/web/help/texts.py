@@ -1,4 +1,6 @@
-"""Questions and answers of the help pages, as Markdown."""
+"""Texts of the pages that explain the site, as Markdown: questions and answers, and the default statements about who runs
+the site, its terms, privacy and accessibility.
+"""
 
 from dataclasses import dataclass
 from typing import Final

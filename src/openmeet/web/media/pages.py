@@ -1,4 +1,4 @@
-"""Serve pictures: immutable bytes, for anyone who has the URL, always with an image media type."""
+"""Serve pictures to anyone who has the URL, always with an image media type. Also the URLs of pictures."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -37,6 +37,60 @@ INERT: SafeHeaders = {
     "content-disposition": "inline",
     "x-robots-tag": "noindex",
 }
+# For everything whose URL contains a hash of its content.
+IMMUTABLE = {
+    **INERT,
+    "cache-control": "public, max-age=31536000, immutable",
+    "cross-origin-resource-policy": "cross-origin",
+}
+# The picture at a URL never changes, but only the person's own browser may cache it. A shared cache would show it to
+# people who may not see it, or after it was removed.
+_OF_PEOPLE = IMMUTABLE | {
+    "cache-control": "private, max-age=604800, immutable",
+}
+_KEY = re.compile(r"[0-9a-f]{32}")
+_PORTRAIT_SIDES = frozenset(map(str, PORTRAIT_SIDES))
+# The most common aspect ratio. Used for records that do not state one, to limit layout shift.
+_USUAL = (1600, 900)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureView:
+    """A picture's URL without the size."""
+
+    path: str
+    alt: str
+    width: int
+    height: int
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/media/{key}/{size}", show, methods=["GET"]),
+        Route("/portraits/{key}/{side}", show_portrait, methods=["GET"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    key = request.path_params["key"]
+    if _KEY.fullmatch(key) is None:
+        raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    # Checked before the store is accessed, so an unknown size also gives 404 on a site that stores no pictures.
+    requested_size(request)
+    return await serve_picture(request, store_of(request), key, partial(blob_key, key), IMMUTABLE)
+
+
+async def show_portrait(request: Request) -> Response:
+    """A person's current picture, for viewers who may see that person. Raises NotFound."""
+    key, side = request.path_params["key"], request.path_params["side"]
+    if _KEY.fullmatch(key) is None or side not in _PORTRAIT_SIDES:
+        raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    async with database_of(request).reader() as reader:
+        if not await portraits.is_shown(reader, await person_of_cookie(request, reader), key):
+            raise NotFound(MediaReason.NO_SUCH_PICTURE)
+    store, name = store_of(request), portrait_key(key, int(side))
+    headers = {**_OF_PEOPLE, "content-length": str(await store.size(name))}
+    return StreamingResponse(store.read(name), headers=headers, media_type=PORTRAIT_TYPE)
 
 
 def requested_size(request: Request) -> Size:
@@ -83,66 +137,6 @@ def _at_least(size: Size) -> list[Size]:
     """The size itself and the larger ones, the smallest first. Pictures from an older version lack some sizes."""
     sizes = list(Size)
     return sizes[sizes.index(size) :: -1]
-
-
-_KEY = re.compile(r"[0-9a-f]{32}")
-
-# For everything whose URL contains a hash of its content.
-IMMUTABLE = {
-    **INERT,
-    "cache-control": "public, max-age=31536000, immutable",
-    "cross-origin-resource-policy": "cross-origin",
-}
-
-# The picture at a URL never changes, but only the person's own browser may cache it. A shared cache would show it to
-# people who may not see it, or after it was removed.
-_OF_PEOPLE = IMMUTABLE | {
-    "cache-control": "private, max-age=604800, immutable",
-}
-_PORTRAIT_SIDES = frozenset(map(str, PORTRAIT_SIDES))
-
-
-def routes() -> list[Route]:
-    return [
-        Route("/media/{key}/{size}", show, methods=["GET"]),
-        Route("/portraits/{key}/{side}", show_portrait, methods=["GET"]),
-    ]
-
-
-async def show(request: Request) -> Response:
-    key = request.path_params["key"]
-    if _KEY.fullmatch(key) is None:
-        raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    # Checked before the store is accessed, so an unknown size also gives 404 on a site that stores no pictures.
-    requested_size(request)
-    return await serve_picture(request, store_of(request), key, partial(blob_key, key), IMMUTABLE)
-
-
-async def show_portrait(request: Request) -> Response:
-    """A person's current picture, for viewers who may see that person. Raises NotFound."""
-    key, side = request.path_params["key"], request.path_params["side"]
-    if _KEY.fullmatch(key) is None or side not in _PORTRAIT_SIDES:
-        raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    async with database_of(request).reader() as reader:
-        if not await portraits.is_shown(reader, await person_of_cookie(request, reader), key):
-            raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    store, name = store_of(request), portrait_key(key, int(side))
-    headers = {**_OF_PEOPLE, "content-length": str(await store.size(name))}
-    return StreamingResponse(store.read(name), headers=headers, media_type=PORTRAIT_TYPE)
-
-
-# The most common aspect ratio. Used for records that do not state one, to limit layout shift.
-_USUAL = (1600, 900)
-
-
-@dataclass(frozen=True, slots=True)
-class PictureView:
-    """A picture's URL without the size."""
-
-    path: str
-    alt: str
-    width: int
-    height: int
 
 
 def record_picture(path: str, picture: ParsedPicture) -> PictureView:

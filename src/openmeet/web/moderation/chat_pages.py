@@ -45,6 +45,17 @@ _AROUND: Final = 5
 _LABELS: Final = {"reason": lazy("Why")}
 
 
+class SiteDecision(StrEnum):
+    """The possible decisions."""
+
+    REMOVE = "remove"
+    RESTORE = "restore"
+    DISMISS = "dismiss"
+    UPHOLD = "uphold"
+    BAN = "ban"
+    UNBAN = "unban"
+
+
 def routes() -> list[Route]:
     return [
         Route(PATH, show_reported, methods=["GET"]),
@@ -210,17 +221,6 @@ def _is_theirs(reports: Sequence[objections.SiteReport], message: ChatMessage) -
 
 def _message_id(request: Request) -> ChatMessageId:
     return ChatMessageId(request.path_params["message"])
-
-
-class SiteDecision(StrEnum):
-    """The possible decisions."""
-
-    REMOVE = "remove"
-    RESTORE = "restore"
-    DISMISS = "dismiss"
-    UPHOLD = "uphold"
-    BAN = "ban"
-    UNBAN = "unban"
 
 
 async def carry_out(

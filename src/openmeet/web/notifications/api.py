@@ -1,4 +1,4 @@
-"""The caller's notifications, as JSON, newest first."""
+"""The caller's notifications and their preferences for them, as JSON."""
 
 from typing import Literal
 
@@ -26,6 +26,14 @@ from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
+_PREFERENCES_PATH = "/api/notification-preferences"
+Mail = Literal["at_once", "digest", "none"]
+_CHANNELS: dict[Mail, frozenset[Channel]] = {
+    "at_once": frozenset({Channel.EMAIL}),
+    "digest": frozenset({Channel.DIGEST}),
+    "none": frozenset(),
+}
+
 
 class NotificationOutput(msgspec.Struct, rename="camel"):
     """One notification. ``sentence`` is its text on the page, ``path`` the page of its subject.
@@ -51,46 +59,6 @@ class NewsPage(msgspec.Struct, rename="camel"):
     items: list[NotificationOutput]
     unread: int
     cursor: str | None
-
-
-async def show(request: Request) -> Response:
-    caller, limit = caller_of(request), limit_of(request, NEWS_SHOWN, MAX_LIMIT)
-    async with database_of(request).reader() as reader:
-        news, cursor = await content.newest_notifications(
-            reader, caller.user_id, request.query_params.get("cursor", ""), limit
-        )
-        items = await content.notification_lines(reader, news, caller.user_id)
-        unread = await count_unread(reader, caller.user_id)
-    shown = [
-        NotificationOutput(
-            one.id,
-            one.kind.name,
-            item.slug,
-            item.title,
-            f"{item.before}{item.title}{item.after}",
-            formatting.iso(one.created_at),
-            item.is_unread,
-            item.path,
-        )
-        for one, item in items
-    ]
-    return json_response(NewsPage(shown, unread, cursor))
-
-
-async def mark_read(request: Request) -> Response:
-    async with database_of(request).transaction() as tx:
-        await notify.mark_all_read(tx, caller_of(request).user_id)
-    return Response(status_code=204)
-
-
-PATH = "/api/notification-preferences"
-
-Mail = Literal["at_once", "digest", "none"]
-_CHANNELS: dict[Mail, frozenset[Channel]] = {
-    "at_once": frozenset({Channel.EMAIL}),
-    "digest": frozenset({Channel.DIGEST}),
-    "none": frozenset(),
-}
 
 
 class TopicPreference(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -127,6 +95,36 @@ class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fie
     digest_hour: int
     quiet_from: str | None = None
     quiet_until: str | None = None
+
+
+async def show(request: Request) -> Response:
+    caller, limit = caller_of(request), limit_of(request, NEWS_SHOWN, MAX_LIMIT)
+    async with database_of(request).reader() as reader:
+        news, cursor = await content.newest_notifications(
+            reader, caller.user_id, request.query_params.get("cursor", ""), limit
+        )
+        items = await content.notification_lines(reader, news, caller.user_id)
+        unread = await count_unread(reader, caller.user_id)
+    shown = [
+        NotificationOutput(
+            one.id,
+            one.kind.name,
+            item.slug,
+            item.title,
+            f"{item.before}{item.title}{item.after}",
+            formatting.iso(one.created_at),
+            item.is_unread,
+            item.path,
+        )
+        for one, item in items
+    ]
+    return json_response(NewsPage(shown, unread, cursor))
+
+
+async def mark_read(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await notify.mark_all_read(tx, caller_of(request).user_id)
+    return Response(status_code=204)
 
 
 async def show_preferences(request: Request) -> Response:
@@ -198,7 +196,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "GET",
-        PATH,
+        _PREFERENCES_PATH,
         "showNotificationPreferences",
         "Notification preferences",
         show_preferences,
@@ -206,7 +204,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "PUT",
-        PATH,
+        _PREFERENCES_PATH,
         "saveNotificationPreferences",
         "Replace the notification preferences",
         save,

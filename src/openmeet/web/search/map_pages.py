@@ -1,4 +1,6 @@
-"""Map of a search, shown next to its list with the same events in the same order. Also serves the operator's map tiles."""
+"""Maps on pages: the map of a search, shown next to its list with the same events in the same order, and the small map of
+an event's place. Also serves the operator's map tiles.
+"""
 
 import functools
 from collections.abc import Sequence
@@ -44,6 +46,13 @@ _IN_METRES: Final = 0.95
 _IN_TENTHS: Final = 9.95
 # Search radius in kilometres around a place with several events.
 _HERE_KM: Final = 1
+# The map of a place is as wide as the text on a large screen. Narrow screens show its middle.
+_SIZE: Final = MapSize(720, 192, 0, has_controls=False, cut_to=350)
+_TOWN_ZOOM: Final = 10
+_MOST_NEAR: Final = 60
+_MOST_KEPT: Final = 512
+# Radius in kilometres of the search for other events nearby.
+_NEARBY_KM: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,16 @@ class MapOfSearch:
     spoken: str
     area_path: str
     unplaced: str
+    credit: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceMap:
+    """``path`` leads to the events nearby, on the large map; ``spoken`` says so."""
+
+    drawing: Drawing
+    path: str
+    spoken: str
     credit: str
 
 
@@ -322,25 +341,6 @@ def _area_path(request: Request, view: MapView, query_string: str) -> str:
         "within": str(within),
     }
     return "/?" + urlencode(fields | {"view": "map"})
-
-
-# As wide as the text on a large screen. Narrow screens show its middle.
-_SIZE: Final = MapSize(720, 192, 0, has_controls=False, cut_to=350)
-_TOWN_ZOOM: Final = 10
-_MOST_NEAR: Final = 60
-_MOST_KEPT: Final = 512
-# Radius in kilometres of the search for other events nearby.
-_NEARBY_KM: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class PlaceMap:
-    """``path`` leads to the events nearby, on the large map; ``spoken`` says so."""
-
-    drawing: Drawing
-    path: str
-    spoken: str
-    credit: str
 
 
 def of_event(request: Request, event: Event, place: Venue) -> PlaceMap | None:

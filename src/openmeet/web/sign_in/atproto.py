@@ -1,4 +1,5 @@
-"""Sign-in through the user's own PDS: whether the site offers it, and the cookie that lasts until it is complete.
+"""Sign-in through the user's own PDS: whether the site offers it, sign-in with the password, and the cookie that lasts
+until a sign-in at the PDS is complete.
 
 A browser that is sent to another server gets a secret that identifies it when it returns. So nobody can finish a
 sign-in that somebody else began.

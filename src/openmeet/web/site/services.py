@@ -99,5 +99,6 @@ def services(connection: HTTPConnection) -> Services:
 
 
 def front_page_policy(connection: HTTPConnection) -> FrontPagePolicy:
+    """Which events from the network the operator shows on the front page."""
     settings = services(connection).settings
     return shown_in(settings.network_shown, settings.network_near)
