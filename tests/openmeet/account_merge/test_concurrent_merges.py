@@ -16,7 +16,7 @@ import pytest
 
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database, Engine, Transaction, TransactionConflict
+from groundwork.database.transaction import Database, Engine, ForeignKeyViolated, Transaction, TransactionConflict
 from groundwork.errors import NotFound
 from openmeet.domain.account_merge import actions
 from openmeet.domain.account_merge.model import ClaimId
@@ -261,6 +261,69 @@ def agreeing(who: Caller, claim: ClaimId) -> Work:
             await actions.confirm(tx, who.user_id, claim)
 
     return work
+
+
+# Answers that are given during the merge of Ben's account into Ana's. Ben hosts one event and has answered another.
+ANSWERS: dict[str, tuple[str, str]] = {
+    "to an event of the merged person": ("cleo", "hosted"),
+    "by the merged person again": ("ben", "answered"),
+    "by the merged person to another event": ("ben", "fresh"),
+    "by the remaining person": ("ana", "hosted"),
+}
+
+
+@pytest.mark.parametrize("given", ANSWERS)
+@pytest.mark.parametrize("stopped", ["the yes", "the answer"])
+async def test_a_merge_and_an_answer_wait_for_each_other_in_one_order(
+    make_database: MakeDatabase, engine: Engine, stopped: str, given: str
+) -> None:
+    """Neither loses a deadlock, for which PostgreSQL makes both wait a second, whatever statement one is stopped at."""
+    db = await make_database("openmeet")
+    who, name = ANSWERS[given]
+    at, is_stopped = 1, True
+    lost: list[str] = []
+    while is_stopped:
+        async with db.transaction() as tx:
+            host, ana, ben, cleo = [await person(tx, f"{name} {at}") for name in ("Host", "Ana", "Ben", "Cleo")]
+            people = {"ana": ana, "ben": ben, "cleo": cleo}
+            hosts = {"hosted": ben, "answered": host, "fresh": host}
+            events = {title: await event_by(tx, by, title=title) for title, by in hosts.items()}
+            for caller, title in ((ben, "answered"), (ana, "hosted")):
+                await attendance.answer(tx, caller, events[title].slug, RsvpReply.INTERESTED)
+            claim, _ = await actions.prove_email(tx, ana.user_id, f"ben.{at}@example.org")
+        assert claim is not None
+        event = events[name]
+        works = agreeing(ana, claim), answering(people[who], event)
+        first, second = works if stopped == "the yes" else reversed(works)
+        is_stopped = await run_interleaved(db, noting(first, lost), noting(second, lost), at)
+        at += STEP if engine == "postgresql" else 10 * STEP
+    assert not any("concurrent change" in why for why in lost), lost
+
+
+def answering(who: Caller, event: Event) -> Work:
+    async def work(tx: Transaction) -> None:
+        # Somebody whose account was merged in the meantime repeats the request as the remaining person.
+        if await by_id(tx, who.user_id) is None:
+            return
+        try:
+            await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
+        except ForeignKeyViolated as gone:
+            raise TransactionConflict("this person was merged") from gone
+
+    return work
+
+
+def noting(work: Work, lost: list[str]) -> Work:
+    """The same work, which notes why it lost against a concurrent transaction."""
+
+    async def noted(tx: Transaction) -> None:
+        try:
+            await work(tx)
+        except TransactionConflict as conflict:
+            lost.append(str(conflict.why))
+            raise
+
+    return noted
 
 
 async def once_set(event: asyncio.Event, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:

@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import MINUTE
 from openmeet.domain.attendance import actions, history, host_decisions, queries
-from openmeet.domain.attendance.merge import lock_shared, reassign
+from openmeet.domain.attendance.merge import lock_events, reassign
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -48,7 +48,7 @@ async def test_a_merge_keeps_the_later_answer_and_both_histories(db, clock, thei
                 await actions.answer(tx, who, event.slug, reply)
     async with db.transaction() as tx:
         await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
-        await lock_shared(tx, shadow.user_id, ben.user_id)
+        await lock_events(tx, shadow.user_id)
         assert await reassign(tx, shadow.user_id, ben.user_id) == 1
         found = await queries.find(tx, event.id, ben.user_id)
         assert found.status is kept

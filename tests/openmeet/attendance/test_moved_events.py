@@ -323,7 +323,7 @@ async def test_a_confirmation_by_either_merged_account_counts(db: Database, conf
         await actions.answer(tx, shadow, one.event.slug, GOING)
         await STEPS["move"](tx, one)
         await actions.answer(tx, shadow if confirms_as == "the leaving account" else one.ben, one.event.slug, GOING)
-        await merge.lock_shared(tx, shadow.user_id, one.ben.user_id)
+        await merge.lock_events(tx, shadow.user_id)
         await merge.reassign(tx, shadow.user_id, one.ben.user_id)
         assert await state(tx, one.event, one.ben) is AnswerState.GOING
 
@@ -334,7 +334,7 @@ async def test_merged_accounts_that_knew_only_the_old_time_are_still_asked(db: D
         shadow = Caller(await users.create_shadow(tx), "")
         await actions.answer(tx, shadow, one.event.slug, GOING)
         await STEPS["move"](tx, one)
-        await merge.lock_shared(tx, shadow.user_id, one.ben.user_id)
+        await merge.lock_events(tx, shadow.user_id)
         await merge.reassign(tx, shadow.user_id, one.ben.user_id)
         assert await state(tx, one.event, one.ben) is AnswerState.MOVED
 

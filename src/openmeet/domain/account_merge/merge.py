@@ -1,6 +1,6 @@
 """Merge two user rows in the caller's transaction: lock both, reassign table by table, delete the emptied row.
 
-Locks are taken in the usual order: events before their attendees, groups before their members. Once both users are
+Locks are taken in the usual order: groups before their members and events, events before their hosts and attendees. Once both users are
 locked, no new row can refer to either. A concurrent writer (for example, a network message about the merged user)
 waits, finds that the row no longer exists, and retries with the remaining user.
 """
@@ -124,15 +124,15 @@ async def is_there(reader: Reader, user_id: UserId) -> bool:
 
 
 async def _lock(tx: Transaction, from_user: UserId, to_user: UserId) -> bool:
-    """Lock both users, and the events and groups that they share. Return False if either of them no longer exists."""
-    answered = await attendance.lock_shared(tx, from_user, to_user)
+    """Lock both users, and the groups and events of the merged one. Return False if either user no longer exists."""
     in_groups = sorted(one.group_id for one in await group_people.memberships_of(tx, from_user))
     for group_id in in_groups:
         await group_queries.lock(tx, group_id)
+    events = await attendance.lock_events(tx, from_user)
     if not await _lock_users(tx, from_user, to_user):
         return False
-    if await attendance.events_of_both(tx, from_user, to_user) != answered:
-        raise TransactionConflict("an answer came while two people were being joined")
+    if await attendance.events_of(tx, from_user) != events:
+        raise TransactionConflict("an answer or event came while two people were being joined")
     if sorted(one.group_id for one in await group_people.memberships_of(tx, from_user)) != in_groups:
         raise TransactionConflict("a membership changed while two people were being joined")
     return True

@@ -24,29 +24,31 @@ _WORTH = {
 _DECIDED = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, AttendanceStatus.INVITED: -1}
 
 
-async def lock_shared(tx: Transaction, from_user: UserId, to_user: UserId) -> list[EventId]:
-    """Lock the events that both accounts answered, in order of their ids, as everywhere before RSVPs are changed."""
-    shared = await events_of_both(tx, from_user, to_user)
-    if shared and tx.engine == "postgresql":
+async def lock_events(tx: Transaction, from_user: UserId) -> list[EventId]:
+    """Lock the events that the merged account answered or hosts, in order of their ids, as everywhere before RSVPs are
+    changed: an RSVP to such an event locks the event, and then refers to the account as attendee or host.
+    """
+    events = await events_of(tx, from_user)
+    if events and tx.engine == "postgresql":
         # SQLite has a single writer and needs no row locks. On PostgreSQL, one statement locks all events, because
         # there may be hundreds of them.
-        await tx.fetch("select id from events where id in :ids order by id for update", ids=shared)
-    return shared
+        await tx.fetch("select id from events where id in :ids order by id for update", ids=events)
+    return events
 
 
-async def events_of_both(reader: Reader, from_user: UserId, to_user: UserId) -> list[EventId]:
-    """Events that both accounts answered, in order of their ids."""
+async def events_of(reader: Reader, user_id: UserId) -> list[EventId]:
+    """Events that the account answered or hosts, in order of their ids."""
     rows = await reader.fetch(
-        "select a.event_id from attendances a join attendances b on b.event_id = a.event_id"
-        " where a.user_id = :from_user and b.user_id = :to_user order by a.event_id",
-        from_user=from_user,
-        to_user=to_user,
+        "select event_id from attendances where user_id = :user_id"
+        " union select id from events where author_id = :user_id"
+        " union select event_id from event_co_hosts where user_id = :user_id order by event_id",
+        user_id=user_id,
     )
     return [EventId(row["event_id"]) for row in rows]
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Move all RSVPs of ``from_user`` to ``to_user`` and return how many. The caller has called ``lock_shared``."""
+    """Move all RSVPs of ``from_user`` to ``to_user`` and return how many. The caller has called ``lock_events``."""
     joined = await merge_rsvps(tx, await _pairs(tx, from_user, to_user), to_user)
     people = {"from_user": from_user, "to_user": to_user}
     # The seat stays taken and only its owner changes, so these events need no recount.
