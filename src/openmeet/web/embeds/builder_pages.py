@@ -41,7 +41,7 @@ def _builder_handler(load: Load) -> Callable[[Request], Awaitable[Response]]:
             "content": content,
             "typed": _form_state(look, resizes=resizes),
             "themes": [
-                (EmbedTheme.AUTO.value, gettext("Light or dark, like the visitor’s device")),
+                (EmbedTheme.AUTO.value, gettext("Like the visitor’s device")),
                 (EmbedTheme.LIGHT.value, gettext("Light")),
                 (EmbedTheme.DARK.value, gettext("Dark")),
             ],

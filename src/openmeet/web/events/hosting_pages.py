@@ -164,7 +164,7 @@ async def show_delete(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await event_hosting.delete(tx, caller_of(request), _slug(request))
-    return go("/my/events", flash="event_deleted")
+    return go("/my/events?which=hosting", flash="event_deleted")
 
 
 async def make_draft(request: Request) -> Response:

@@ -130,7 +130,7 @@ function card({ path, page, at }, waiting) {
 
 const KINDS = [
   ["ticket", /\/ticket$/, "h1"],
-  ["check-in", /\/check-in$/, ".door-head a"],
+  ["check-in", /\/check-in$/, ".way-back a"],
   ["calendar", /^\/my\/calendar/],
   ["home", /^\/home$/],
   ["events", /^\/my\/events$/],
