@@ -16,7 +16,7 @@ from openmeet.domain.chat import messages as chat_messages
 from openmeet.domain.chat import objections, sanctions
 from openmeet.domain.chat.model import ChatMessage
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, drafts, permissions
+from openmeet.domain.events import co_hosts, drafts, permissions, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import Submission
@@ -303,7 +303,7 @@ async def series_found(tx: Transaction, host: Caller, series_slug: SeriesSlug, e
 async def merged_into(tx: Transaction, event: Event) -> None:
     """Another app changed title and description at the same time as the host."""
     uri = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/x"
-    await events.note_record(tx, event.id, uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+    await record_changes.note_record(tx, event.id, uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     kept = encode_edits({"name": LONG})
     decisions = (
         FieldDecision(

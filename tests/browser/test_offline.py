@@ -6,7 +6,7 @@ from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.events import pictures as event_pictures
+from openmeet.domain.events import actions
 from openmeet.domain.events.model import Event
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import PictureKey
@@ -167,7 +167,7 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
             cover = pictures.Picture(key, "Tools", made.width, made.height)
-            await event_pictures.put(tx, host, event.slug, cover)
+            await actions.set_picture(tx, host, event.slug, cover)
         path = f"/events/{event.slug}"
         await _keep(page, path)
         await page.evaluate(

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Route
 from groundwork.blobstore.contract import put
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events import pictures as event_pictures
+from openmeet.domain.events import actions
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.vocabulary import Category
@@ -203,7 +203,7 @@ async def test_uploaded_pictures_stay_light_on_a_sharp_screen(browser: Browser, 
         key = PictureKey("ab" * 16)
         await media.insert(tx, key, row["author_id"], made.width, made.height, 1)
         picture = Picture(key, "Board games on a table", made.width, made.height)
-        await event_pictures.put(tx, Caller(row["author_id"], "Ben"), EventSlug(slug), picture)
+        await actions.set_picture(tx, Caller(row["author_id"], "Ben"), EventSlug(slug), picture)
     for file, body in made.bodies.items():
         await put(openmeet.pictures, media.blob_key(key, *file), body)
     for viewport in (PHONE, DESK):

@@ -24,7 +24,7 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import sentence_of, time_before_move
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
 from openmeet.domain.events.queries import by_id
@@ -280,7 +280,9 @@ async def test_a_record_asks_only_if_it_changes_the_time(db: Database) -> None:
 
         async def record(number: int, **changes: object) -> Event:
             read = replace(RECORD, **changes)
-            event_id = await events.apply_from_network(tx, uri=uri, cid=f"c{number}", author_id=host, event=read)
+            event_id = await record_changes.apply_from_network(
+                tx, uri=uri, cid=f"c{number}", author_id=host, event=read
+            )
             found = await by_id(tx, event_id)
             assert found is not None
             return found

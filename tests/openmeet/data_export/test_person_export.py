@@ -9,7 +9,7 @@ from groundwork.blobstore.open_ import open_folder
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.registration import ListAudience, RegistrationQuestion, RegistrationSettings
 from openmeet.domain.data_export.person import export_document, import_document
-from openmeet.domain.events import pictures
+from openmeet.domain.events import actions
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
@@ -110,7 +110,7 @@ async def test_pictures_are_exported_as_urls(db, other_db, tmp_path):
     key, made = await media.store_picture(db, open_folder(tmp_path / "media"), WORKERS, ana.user_id, picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
-        await pictures.put(tx, ana, event.slug, shown)
+        await actions.set_picture(tx, ana, event.slug, shown)
         await groups.set_picture(tx, ana, group.slug, shown)
         series = await series_actions.create(tx, ana, Content("Practice", picture=shown), weekly())
     found = await exported(db, ana)

@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.clock import Instant
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed
-from openmeet.domain.events import actions, queries
+from openmeet.domain.events import actions, queries, record_changes
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.edits import new_slug, search_text
 from openmeet.domain.events.model import EventStatus, NetworkEvent
@@ -133,7 +133,9 @@ async def test_a_deleted_event_is_gone_and_its_record_is_to_be_retracted(db):
 async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
-        event_id = await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        event_id = await record_changes.apply_from_network(
+            tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK
+        )
         event = await queries.by_record_uri(tx, URI)
         publication = await publication_of(tx, event)
     assert event.id == event_id
@@ -149,8 +151,8 @@ async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
 async def test_the_same_record_again_is_the_same_event(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
-        first = await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
-        again = await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        first = await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        again = await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
         rows = await tx.fetch("select id from events")
     assert first == again
     assert len(rows) == 1
@@ -161,8 +163,8 @@ async def test_an_update_from_the_network_keeps_what_the_host_chose_here(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5", mode="hybrid", online_url="https://meet.example/x")
-        await actions.note_record(tx, event.id, uri=URI, cid="cid1", did="did:plc:4hodhjl2kposuchzvpiviwps")
-        await actions.apply_from_network(
+        await record_changes.note_record(tx, event.id, uri=URI, cid="cid1", did="did:plc:4hodhjl2kposuchzvpiviwps")
+        await record_changes.apply_from_network(
             tx, uri=URI, cid="cid2", author_id=ana.user_id, event=replace(FROM_NETWORK, is_discoverable=False)
         )
         after = await queries.by_id(tx, event.id)
@@ -174,10 +176,10 @@ async def test_an_update_from_the_network_keeps_what_the_host_chose_here(db):
 async def test_a_removed_record_removes_the_event_and_a_new_one_brings_it_back(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
-        await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
-        await actions.remove_from_network(tx, uri=URI)
+        await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
+        await record_changes.remove_from_network(tx, uri=URI)
         removed = await queries.by_record_uri(tx, URI)
-        await actions.apply_from_network(tx, uri=URI, cid="cid2", author_id=author, event=FROM_NETWORK)
+        await record_changes.apply_from_network(tx, uri=URI, cid="cid2", author_id=author, event=FROM_NETWORK)
         back = await queries.by_record_uri(tx, URI)
     assert removed.removed_at is not None
     assert back.removed_at is None
@@ -187,7 +189,7 @@ async def test_an_undated_record_is_an_event_with_its_date_to_be_announced(db):
     async with db.transaction() as tx:
         author = await users.create_shadow(tx)
         undated = replace(FROM_NETWORK, starts_at=None, starts_text="", ends_at=Instant(5))
-        await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=undated)
+        await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=undated)
         event = await queries.by_record_uri(tx, URI)
     assert (event.starts_at, event.ends_at, event.starts_local) == (None, None, "")
 
@@ -195,7 +197,7 @@ async def test_an_undated_record_is_an_event_with_its_date_to_be_announced(db):
 async def test_an_edit_that_leaves_the_start_keeps_its_original_spelling(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
+        await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
         event = await queries.by_record_uri(tx, URI)
         renamed = await actions.revise(
             tx, ana, event.slug, details(title="Feast", starts="2026-07-04T10:00", ends="", time_zone="-06:00")
@@ -210,7 +212,7 @@ async def test_an_edit_that_leaves_the_start_keeps_its_original_spelling(db):
 async def test_visibility_can_be_restricted_while_the_record_stays_public(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await actions.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
+        await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
         event = await queries.by_record_uri(tx, URI)
         narrowed = await actions.revise(tx, ana, event.slug, details(visibility="private"))
     assert (narrowed.visibility, narrowed.record_uri) == (Visibility.PRIVATE, URI)

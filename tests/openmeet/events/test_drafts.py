@@ -12,7 +12,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
-from openmeet.domain.events import actions, drafts, queries
+from openmeet.domain.events import actions, drafts, queries, record_changes
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.rules import Submission
@@ -108,7 +108,7 @@ async def test_only_publishing_makes_a_draft_visible(db):
         ana = await person(tx, "Ana")
         draft = await drafts.begin(tx, ana, FULL, {})
         await actions.release(tx, draft.id)
-        await actions.note_record(tx, draft.id, uri="at://did:plc:a/c/r", cid="bafy", did="did:plc:a")
+        await record_changes.note_record(tx, draft.id, uri="at://did:plc:a/c/r", cid="bafy", did="did:plc:a")
         found = await queries.by_id(tx, draft.id)
     assert (found.is_draft, found.is_held) == (True, True)
     with pytest.raises(CheckViolated):

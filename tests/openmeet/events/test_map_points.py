@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmeet.domain.events.map_points import point_in, point_text
+from openmeet.domain.events.place_text import point_in, point_text
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Conflict, Failure, Forbidden, NotFound, Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.events import actions, by_record, co_host_queries, ownership
+from openmeet.domain.events import actions, by_record, co_host_queries, ownership, record_changes
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
@@ -57,7 +57,7 @@ async def add_co_host(tx: Transaction, event: Event, author: Caller, who: Caller
 async def test_accepting_an_offer_transfers_the_event(db: Database):
     async with db.transaction() as tx:
         ana, ben, event, row = await begin(tx)
-        await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
+        await record_changes.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
         await ownership.offer(tx, ana, event.slug, row)
         (news,) = await notifications.newest(tx, ben.user_id, 9)
         assert (news.kind, news.payload.step) == (kinds.SERIES_OFFERED, ownership.EVENT)  # type: ignore[attr-defined]  # the payload of its kind
@@ -149,7 +149,7 @@ async def test_an_event_is_offered_and_accepted_on_its_page(db: Database, clock:
             people = {row["display_name"]: row["id"] for row in await tx.fetch("select id, display_name from users")}
             ana, ben = Caller(people["Ana"], "Ana"), Caller(people["Ben"], "Ben")
             event = await actions.create(tx, ana, details())
-            await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
+            await record_changes.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
             row = await add_co_host(tx, event, ana, ben)
         path = f"/events/{event.slug}/hosts"
         page = await anas.get(path)

@@ -3,7 +3,7 @@
 import pytest
 
 from at_protocol.syntax.did import parse_did
-from openmeet.domain.events import actions, queries
+from openmeet.domain.events import actions, queries, record_changes
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
@@ -47,7 +47,7 @@ async def test_the_record_ends_the_waiting(db):
     async with db.transaction() as tx:
         ana = await connected(tx)
         event = await actions.create(tx, ana, PUBLIC, is_held=True)
-        await actions.note_record(tx, event.id, uri=URI, cid="c", did=DID)
+        await record_changes.note_record(tx, event.id, uri=URI, cid="c", did=DID)
         assert not (await queries.by_id(tx, event.id)).is_held
 
 

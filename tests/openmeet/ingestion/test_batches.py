@@ -10,6 +10,7 @@ from groundwork.database.transaction import Database
 from groundwork.outbox.states import sql_literals
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.network.ingestion.apply import apply
@@ -195,7 +196,7 @@ async def test_notifying_a_host_of_many_strangers_takes_few_statements(db: Datab
     async with db.transaction() as tx:
         host = await person(tx, "Hedi")
         made = await events.create(tx, host, details())
-        await events.note_record(tx, made.id, uri=f"at://{did(9)}/{EVENT}/tea", cid="c", did=did(9))
+        await record_changes.note_record(tx, made.id, uri=f"at://{did(9)}/{EVENT}/tea", cid="c", did=did(9))
 
     def crowd(first: int, number: int, at: int = 0, word: str = "going") -> list[RecordMessage]:
         about = f"at://{did(9)}/{EVENT}/tea"

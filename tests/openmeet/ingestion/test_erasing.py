@@ -18,6 +18,7 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import record_actions
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
@@ -218,7 +219,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
             tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body
         )
         await publication_leases.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
-        await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
+        await record_changes.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await record_actions.store_record_uri(
             tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, refers_to_event=seen.refers_to_event
         )

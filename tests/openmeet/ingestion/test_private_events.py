@@ -9,7 +9,7 @@ from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events
+from openmeet.domain.events import group_events, record_changes
 from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
@@ -45,7 +45,7 @@ async def private_event(tx, host, *, group: GroupOfEvent | None = None, visibili
     """A private event with more content than its public record."""
     typed = details(visibility=visibility, description="Bring the papers.", venue_name="The cellar")
     event = await events.create(tx, host, typed, group=group)
-    await events.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
+    await record_changes.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
     return event
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import record_changes
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, event, rsvp
 from tests.openmeet.ingestion.view import take
@@ -23,7 +23,7 @@ async def test_answers_to_the_record_move_to_the_new_event(db: Database):
     async with db.transaction() as tx:
         first = await event_queries.by_record_uri(tx, tea.uri)
         assert first is not None
-        await events.forget_record(tx, first.id)
+        await record_changes.forget_record(tx, first.id)
     await take(db, deleted(tea, 4))
     await take(db, event(0, "tea", 5, "Tea again"))
     async with db.reader() as reader:

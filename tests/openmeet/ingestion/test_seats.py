@@ -8,6 +8,7 @@ from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import queries as identity_queries
@@ -46,7 +47,7 @@ async def full_house(db: Database) -> tuple[Event, list[Caller]]:
             title="Tea", starts="2026-04-01T17:00", time_zone="UTC", capacity=str(PLACES), visibility="public"
         )
         event = await events.create(tx, host, check(submission))
-        await events.note_record(tx, event.id, uri=URI, cid="c", did=did(9))
+        await record_changes.note_record(tx, event.id, uri=URI, cid="c", did=did(9))
     return event, people
 
 

@@ -10,7 +10,7 @@ from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, group_events
+from openmeet.domain.events import co_hosts, group_events, record_changes
 from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
@@ -40,7 +40,7 @@ async def known(tx, name: str, number: int) -> Caller:
 
 async def published(tx, host: Caller, *, group: GroupOfEvent | None = None, **more: str) -> Event:
     event = await events.create(tx, host, details(**more), group=group)
-    await events.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
+    await record_changes.note_record(tx, event.id, uri=URI, cid="c", did=did(HOST))
     return event
 
 

@@ -16,7 +16,6 @@ from groundwork.errors import InvalidForm, NotFound, TooLarge, TooMany
 from groundwork.workers.limits import MEBIBYTE, JobLimits, JobStopped, StopReason
 from groundwork.workers.pool import PoolLimits, WorkerPool
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import pictures
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.media import pictures as media_pictures
@@ -138,7 +137,7 @@ async def test_only_unused_pictures_are_deleted_after_a_while(make_database, sto
     shown, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
     unused, _ = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
     async with db.transaction() as tx:
-        saved = await pictures.put(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
+        saved = await events.set_picture(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
         typed = Submission(**values_of_event(saved) | {"title": "Chess"})
         again = await events.revise(tx, ana, event.slug, check(typed, saved))
     assert again.content.picture == saved.content.picture

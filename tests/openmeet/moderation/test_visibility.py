@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events, queries, seeing
+from openmeet.domain.events import group_events, queries, record_changes, seeing
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupRole
@@ -42,7 +42,9 @@ async def exists(reader, event, viewer=None) -> tuple[bool, bool]:
 async def from_network(tx):
     author = await identities.person_for_did(tx, DID)
     await tx.execute("update identities set pds_url = 'https://pds.example' where did = :did", did=DID)
-    event_id = await events.apply_from_network(tx, uri=URI, cid="bafyreia", author_id=author, event=FROM_NETWORK)
+    event_id = await record_changes.apply_from_network(
+        tx, uri=URI, cid="bafyreia", author_id=author, event=FROM_NETWORK
+    )
     return await queries.by_id(tx, event_id), author
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from groundwork.clock import HandClock
-from openmeet.domain.events.venue_text import read_place
+from openmeet.domain.events.place_text import read_place
 from openmeet.domain.imports.events import parse_upload
 from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, Medium
 from openmeet.domain.places.gazetteer import Gazetteer

@@ -15,7 +15,7 @@ from openmeet.domain.attendance import event_hosting, host_decisions, invitation
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, drafts, group_events, pictures
+from openmeet.domain.events import co_hosts, drafts, group_events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Details, Event, GroupOfEvent
 from openmeet.domain.events.rules import Submission
@@ -139,7 +139,7 @@ async def _events_for_few(tx: Transaction, planted: Planted, *, is_open: bool) -
     ana, guest = planted.callers[HOST], planted.callers[GUEST]
     private = await events.create(tx, ana, _typed(planted, "private", "public" if is_open else "private", GUEST))
     picture = Picture("a" * 64, planted.secret("alt", GUEST), 1200, 630)
-    await pictures.put(tx, ana, private.slug, picture)
+    await events.set_picture(tx, ana, private.slug, picture)
     questions = (RegistrationQuestion("q1", planted.secret("question", GUEST)),)
     await host_decisions.change_registration_settings(tx, ana, private.slug, RegistrationSettings(questions=questions))
     await invitations.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")

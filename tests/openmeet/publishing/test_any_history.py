@@ -22,9 +22,9 @@ from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
+from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch, release_pending

@@ -12,7 +12,6 @@ from aiohttp import web
 from PIL import Image
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import pictures as event_pictures
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
@@ -73,7 +72,7 @@ async def with_picture(deployment: Deployment, host: Caller) -> Event:
     assert store is not None
     key, made = await media.store_picture(deployment.db, store, WORKERS, host.user_id, noisy())
     async with deployment.db.transaction() as tx:
-        return await event_pictures.put(tx, host, event.slug, Picture(key, "Noise.", made.width, made.height))
+        return await events.set_picture(tx, host, event.slug, Picture(key, "Noise.", made.width, made.height))
 
 
 async def renamed(deployment: Deployment, host: Caller, event: Event) -> None:

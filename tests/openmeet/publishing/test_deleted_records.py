@@ -6,9 +6,9 @@ import pytest
 
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
+from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport

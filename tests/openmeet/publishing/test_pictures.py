@@ -13,7 +13,7 @@ from groundwork.blobstore.open_ import open_folder
 from groundwork.errors import NotFound
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.domain.events import pictures as event_pictures
+from openmeet.domain.events import actions
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.values import Visibility
@@ -47,7 +47,7 @@ async def put_up(deployment: Deployment, host: Caller, event: Event, color: str,
         deployment.db, deployment.publisher.pictures, WORKERS, host.user_id, drawn(color)
     )
     async with deployment.db.transaction() as tx:
-        return await event_pictures.put(tx, host, event.slug, Picture(key, alt, made.width, made.height))
+        return await actions.set_picture(tx, host, event.slug, Picture(key, alt, made.width, made.height))
 
 
 async def blob(deployment: Deployment, did: str, cid: str) -> bytes:
@@ -109,7 +109,7 @@ async def test_a_new_picture_replaces_ours_and_keeps_those_of_others(deployment:
     assert (len(shown), shown[1]["alt"]) == (2, "A green flag.")
     assert SECRET in await blob(deployment, did, theirs["ref"]["$link"])
     async with deployment.db.transaction() as tx:
-        await event_pictures.remove(tx, ana, event.slug)
+        await actions.remove_picture(tx, ana, event.slug)
     await deployment.deliver_publications()
     assert (await deployment.record(uri))["media"] == [foreign]
 

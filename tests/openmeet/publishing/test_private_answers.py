@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.domain.attendance import actions
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
@@ -24,7 +24,9 @@ async def test_a_private_answer_is_withheld_and_a_public_one_published(make_sqli
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await events.note_record(tx, event.id, uri=f"at://{DID}/community.lexicon.calendar.event/x", cid="c", did=DID)
+        await record_changes.note_record(
+            tx, event.id, uri=f"at://{DID}/community.lexicon.calendar.event/x", cid="c", did=DID
+        )
         await identity_queries.insert(
             tx,
             "did:plc:ben",

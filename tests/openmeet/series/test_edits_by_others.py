@@ -12,7 +12,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import by_record, group_events
+from openmeet.domain.events import by_record, group_events, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
@@ -275,7 +275,7 @@ async def test_published_dates_pass_to_the_new_host_and_their_records_stay(pract
         ana, ben, series = await running_together(tx)
         first = (await dates(tx, series))[0]
         uri = f"at://did:plc:ana/community.lexicon.calendar.event/{first.id[-13:]}"
-        await events.note_record(tx, first.id, uri=uri, cid="bafy", did="did:plc:ana")
+        await record_changes.note_record(tx, first.id, uri=uri, cid="bafy", did="did:plc:ana")
         await ownership.offer(tx, ana, await locked(tx, ana, series), ben.user_id)
         await ownership.accept(tx, ben, await locked(tx, ben, series))
         await change_all(tx, await locked(tx, ben, series))

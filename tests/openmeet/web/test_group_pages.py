@@ -7,6 +7,7 @@ import pytest
 
 from groundwork.clock import DAY
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import EventStatus, NetworkEvent
 from openmeet.domain.groups.rules import token_of
@@ -349,8 +350,8 @@ async def foreign_event(tx, title: str):
     )
     author = await person_for_did(tx, DID)
     uri = f"at://{DID}/community.lexicon.calendar.event/{title.lower()}"
-    event_id = await events.apply_from_network(tx, uri=uri, cid="c", author_id=author, event=network)
-    await events.note_record(tx, event_id, uri=uri, cid="c", did=DID)
+    event_id = await record_changes.apply_from_network(tx, uri=uri, cid="c", author_id=author, event=network)
+    await record_changes.note_record(tx, event_id, uri=uri, cid="c", did=DID)
 
 
 async def test_lists_and_feeds_include_events_of_followed_groups(site, ana, ben):

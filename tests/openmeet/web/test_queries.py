@@ -8,6 +8,7 @@ from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import record_changes
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.event_lists import MyEvents
@@ -83,9 +84,9 @@ async def test_past_deleted_undated_and_private_events_are_not_coming(db, clock)
         await event_by(tx, ana, visibility="private")
         deleted = await event_by(tx, ana)
         await events.delete(tx, ana, deleted.slug)
-        await events.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        await record_changes.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
         assert await all_of(tx, SearchQuery()) == ["Party"]
-        await events.remove_from_network(tx, uri=URI)
+        await record_changes.remove_from_network(tx, uri=URI)
         assert await all_of(tx, SearchQuery()) == []
         await event_by(tx, ana, title="Last")
     clock.turn(365 * DAY)

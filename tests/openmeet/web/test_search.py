@@ -9,7 +9,7 @@ import pytest
 from groundwork.database.words import query_terms
 from groundwork.geo_points import Near
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import queries
+from openmeet.domain.events import queries, record_changes
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.groups import actions as groups
@@ -106,10 +106,10 @@ async def test_the_index_is_updated_by_every_change(db):
         assert (await titles(tx, "tea"), await titles(tx, "coffee")) == ([], ["Coffee"])
         await events.delete(tx, ana, tea.slug)
         assert await titles(tx, "coffee") == []
-        await events.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        await record_changes.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
         assert await titles(tx, "cake", "barn") == ["Party"]
         later = replace(FROM_NETWORK, name="Picnic", description="")
-        await events.apply_from_network(tx, uri=URI, cid="d", author_id=ana.user_id, event=later)
+        await record_changes.apply_from_network(tx, uri=URI, cid="d", author_id=ana.user_id, event=later)
         assert (await titles(tx, "cake"), await titles(tx, "picnic")) == ([], ["Picnic"])
         await queries.erase_from(tx, URI.split("/")[2])
         assert await titles(tx, "picnic") == []
@@ -141,7 +141,7 @@ async def test_filters_combine(db):
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="Choir", categories="music", tags="a_b", languages="de", access="step_free")
         await event_by(tx, ana, title="Chess", mode="online", online_url="https://x.example", tags="aXb")
-        await events.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
+        await record_changes.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
         for typed, expected in (
             ({"category": "music"}, ["Choir"]),
             ({"tag": "#A_b"}, ["Choir"]),

@@ -7,13 +7,13 @@ from openmeet.domain.attendance.event_changes import announce_change, recheck_rs
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import deleted_records, drafts, series_dates
+from openmeet.domain.events import drafts, record_changes, series_dates
 from openmeet.domain.events.actions import lock_for_host
 from openmeet.domain.events.co_host_queries import co_hosts_of
-from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_id, lock_by_slug, lock_series_of
+from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.identities.queries import mentioned_in
@@ -49,7 +49,7 @@ async def cancel(
     before = await _lock(tx, slug)
     event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
     if event.record_deleted_at is not None:
-        event = await deleted_records.keep_here(tx, event)
+        event = await record_changes.keep_here(tx, event)
         await recheck_rsvp_records(tx, [event.id])
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_CANCELLED)
 
@@ -60,7 +60,7 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
     Nobody is notified, because nothing changes for attendees.
     """
     await _lock(tx, slug)
-    event = await deleted_records.decide(tx, caller, slug, decision)
+    event = await record_changes.decide_deletion(tx, caller, slug, decision)
     await recheck_rsvp_records(tx, [event.id])
     return event
 

@@ -5,25 +5,25 @@ are handled in ``attendance``, which notifies attendees and moves the waitlist.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from groundwork.clock import DAY, Instant
-from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
-from openmeet.domain.events import by_record, draft_queries, ownership, queries, seeing
+from openmeet.domain import slugs
+from openmeet.domain.events import draft_queries, ownership, queries, seeing
 from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.events.content import NAMES
 from openmeet.domain.events.edits import (
     blank_event,
     details_in,
     differing,
-    event_of_record,
     local_text,
+    new_slug,
     search_text,
     with_details,
     with_record,
@@ -39,15 +39,17 @@ from openmeet.domain.events.model import (
     PlaceInSeries,
 )
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.publication import enqueue_attribution, waits_for_author
+from openmeet.domain.events.publication import waits_for_author
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import further_fields, pack, values_of_event
 from openmeet.domain.events.trust import hold_if_first_event
 from openmeet.domain.events.values import NOWHERE, Visibility
+from openmeet.domain.media.pictures import Picture
+from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.outbox import publication_withdrawals, publications, superseded_records
+from openmeet.outbox import publications
 
 # Long enough to sign up, find the e-mail, be interrupted and return the next day.
 DRAFT_LIFE = 7 * DAY
@@ -245,101 +247,6 @@ async def delete_locked(tx: Transaction, before: Event) -> Event:
     return after
 
 
-async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
-    """Apply a record to the event with this URI. Nothing is enqueued.
-
-    Only fields that the record contains change. The host's choices on this site are kept: visibility of a known event,
-    capacity, who can see the join link.
-    """
-    await hold_each(tx, "events", "record_uri", [uri])
-    known_events = await by_record.events_with(tx, [uri])
-    ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known_events)
-    return after.id
-
-
-@dataclass(frozen=True, slots=True)
-class RecordRead:
-    """Content of a record. ``author_id`` is used if the event is not known yet."""
-
-    uri: str
-    cid: str
-    author_id: UserId
-    event: NetworkEvent
-
-
-async def apply_each_from_network(
-    tx: Transaction, records: Sequence[RecordRead], known_events: Mapping[str, Event]
-) -> list[tuple[Event | None, Event]]:
-    """Apply several records of different events, like ``apply_from_network``. Return each event before (None if it is
-    new) and after.
-    """
-    changed: list[tuple[Event | None, Event]] = []
-    for one in records:
-        before = known_events.get(one.uri)
-        new = before or event_of_record(blank_event(tx.now, one.event.name, one.author_id), one.uri, one.event)
-        changed.append((before, with_record(new, one.cid, one.event, tx.now)))
-    await queries.insert_each(tx, [(after, search_text(after)) for before, after in changed if before is None])
-    cancelled = [
-        (before.id, before.status)
-        for before, after in changed
-        if before is not None and after.is_cancelled and not before.is_cancelled
-    ]
-    await queries.set_statuses_before(tx, cancelled)
-    await queries.update_many(tx, [(after, search_text(after)) for before, after in changed if before is not None])
-    return changed
-
-
-async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
-    """Mark the event as removed, because its record was deleted from its repository. It is no longer in any list.
-    Return None if the record is unknown.
-    """
-    row = await queries.by_record_uri(tx, uri)
-    event = await queries.lock_for_update(tx, row.id) if row else None
-    if event is None:
-        return None
-    await remove_each_from_network(tx, [event.id])
-    return event.id
-
-
-async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventId]) -> None:
-    """``remove_from_network`` for several locked events."""
-    await queries.set_removed(tx, event_ids)
-
-
-async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
-    """Store the URI of the event's record. Return True if it is new. An event that was held until then becomes visible."""
-    before = await queries.by_id(tx, event_id)
-    await queries.set_record(tx, event_id, uri, cid, did)
-    await queries.release(tx, event_id)
-    await enqueue_attribution(tx, event_id)
-    return before is not None and before.record_uri != uri
-
-
-async def count_retraction(tx: Transaction, event_id: EventId) -> None:
-    """Count a deletion of one of the event's records."""
-    await queries.count_retraction(tx, event_id)
-
-
-async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:
-    """Detach the event's record, which was deleted on request. Its URI (``uri``, if none is stored) is kept as that of
-    a superseded record.
-    """
-    event = await queries.by_id(tx, event_id)
-    address = uri or (None if event is None else event.record_uri)
-    if event is not None and event.deleted_at is None and address is not None:
-        await superseded_records.store(
-            tx, publications.PublicationKind.EVENT, event_id, address, is_authors=False, is_there=False
-        )
-    await queries.count_retraction(tx, event_id)
-    await queries.forget_record(tx, event_id)
-    await enqueue_attribution(tx, event_id)
-
-
-async def erase_from(tx: Transaction, did: str) -> None:
-    """Erase the events that came from a repository that was deleted with its account."""
-    await queries.erase_from(tx, did)
-
-
 async def release(tx: Transaction, event_id: EventId) -> None:
     """Show a held event that will not be published after all."""
     await queries.release(tx, event_id)
@@ -408,28 +315,6 @@ async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> E
     return await _save(tx, event) if event.needs_author_approval else event
 
 
-async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Delete the record that the author wrote in another app, at their explicit request. The event stays on this site.
-
-    Raises NotFound, Forbidden, and Refused if it did not come from a record (``NoRecord``) or is also public on this
-    site (``PublicEvent``).
-    """
-    event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
-    if not event.is_record_of_author or event.record_uri is None:
-        raise Refused(EventReason.NO_RECORD_ELSEWHERE, name="NoRecord")
-    if event.visibility is Visibility.PUBLIC:
-        raise Refused(EventReason.PUBLIC_HERE, name="PublicEvent")
-    await publication_withdrawals.withdraw_record(
-        tx,
-        kind=publications.PublicationKind.EVENT,
-        subject_id=event.id,
-        user_id=event.author_id,
-        revision=event.revision,
-        record_uri=event.record_uri,
-    )
-    return event
-
-
 async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
     """Save an edit. ``by`` is the person who made it, given if this may not be the event's author. A co-host's edit
     applies on this site at once. It is published when the event's author approves it or edits the event, or at once if
@@ -459,3 +344,59 @@ async def enqueue_event_record(tx: Transaction, event: Event) -> None:
         user_id=event.author_id,
         revision=event.revision,
     )
+
+
+async def replace_link(
+    tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
+) -> Event:
+    """Give the event a new link. The old one stops working. Raises NotFound, Forbidden, PreconditionFailed, and Refused
+    if the event is public (``PublicEvent``).
+    """
+    event = await lock_for_host(tx, caller, slug, expected_revision)
+    if event.visibility is Visibility.PUBLIC:
+        raise Refused(EventReason.NEW_LINK_OF_PUBLIC, name="PublicEvent")
+    await slugs.retire(tx, LinkKind.EVENT, [(event.slug, event.id)])
+    fresh = new_slug(event.title)
+    await set_slugs(tx, [(event.id, fresh)])
+    return await save_edit(tx, caller, replace(event, slug=fresh))
+
+
+async def set_slugs(tx: Transaction, slugs: Sequence[tuple[EventId, EventSlug]]) -> None:
+    """Set the slugs of locked events."""
+    await tx.execute_many(
+        "update events set slug = :slug where id = :id", [{"id": one, "slug": slug} for one, slug in slugs]
+    )
+
+
+async def set_picture(
+    tx: Transaction, caller: Caller, slug: EventSlug, picture: Picture, *, expected_revision: int | None = None
+) -> Event:
+    """Set this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
+    before = await lock_for_host(tx, caller, slug, expected_revision)
+    return before if before.content.picture == picture else await save_edit(tx, caller, _with_picture(before, picture))
+
+
+async def describe_picture(
+    tx: Transaction, caller: Caller, slug: EventSlug, alt: str, *, expected_revision: int | None = None
+) -> Event:
+    """Change the description of the picture. Raises the same errors as ``put``, and Refused (``NoPicture``)."""
+    before = await lock_for_host(tx, caller, slug, expected_revision)
+    if before.content.picture is None:
+        raise Refused(EventReason.NO_PICTURE, name="NoPicture")
+    after = replace(before.content.picture, alt=alt)
+    return before if after == before.content.picture else await save_edit(tx, caller, _with_picture(before, after))
+
+
+async def remove_picture(
+    tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
+) -> Event:
+    """Remove the picture. Raises the same errors as ``put``."""
+    before = await lock_for_host(tx, caller, slug, expected_revision)
+    return before if before.content.picture is None else await save_edit(tx, caller, _with_picture(before, None))
+
+
+def _with_picture(before: Event, picture: Picture | None) -> Event:
+    place = before.place_in_series
+    if place is not None:
+        place = replace(place, overridden=tuple(sorted({*place.overridden, "picture"})))
+    return replace(before, content=replace(before.content, picture=picture), place_in_series=place)

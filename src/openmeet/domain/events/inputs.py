@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from groundwork.errors import InvalidInput, Why
 from openmeet.domain.events import vocabulary
-from openmeet.domain.events.map_points import point_in, point_text
+from openmeet.domain.events.place_text import point_in, point_text
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import MAX_URL
 from openmeet.domain.validation import C, GeneralReason, choice

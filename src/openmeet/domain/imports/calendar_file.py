@@ -9,11 +9,10 @@ from itertools import islice
 from groundwork.clock import Instant
 from groundwork.errors import Refused
 from openmeet.domain.events.inputs import is_web_address
-from openmeet.domain.events.map_points import coordinate_of, point_text
 from openmeet.domain.events.model import MAX_REASON
+from openmeet.domain.events.place_text import coordinate_of, point_text, read_place
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
-from openmeet.domain.events.venue_text import read_place
 from openmeet.domain.events.vocabulary import joined
 from openmeet.domain.icalendar.call_links import NO_PLACE
 from openmeet.domain.icalendar.instances import masters, newest_of, original_in_series

@@ -12,7 +12,7 @@ from typing import Any
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import parse_json
 from openmeet.domain.events.inputs import is_web_address
-from openmeet.domain.events.map_points import coordinate_of, point_text
+from openmeet.domain.events.place_text import coordinate_of, point_text
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
 from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, ParsedImport

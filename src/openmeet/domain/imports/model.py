@@ -12,9 +12,9 @@ import msgspec
 from groundwork.clock import DAY, Instant
 from groundwork.errors import InvalidForm
 from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.place_text import FindPlace
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of, values_of_event
-from openmeet.domain.events.venue_text import FindPlace
 from openmeet.domain.users.model import UserId
 
 ImportId = NewType("ImportId", str)

@@ -6,8 +6,8 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain import slugs
 from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.actions import set_slugs
 from openmeet.domain.events.edits import new_slug
-from openmeet.domain.events.new_link import set_slugs
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import actions, queries, save_series
 from openmeet.domain.series.model import Series, SeriesSlug

@@ -17,9 +17,9 @@ from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import group_hosting, record_actions
 from openmeet.domain.attendance.record_actions import erase_answers_to
-from openmeet.domain.events import actions as events
 from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import record_changes
 from openmeet.domain.groups import administration as groups
 from openmeet.domain.groups import ownership
 from openmeet.domain.identities import actions as identities
@@ -70,7 +70,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     erasable_events = await event_queries.erasable(tx, did)
     await erase_answers_to(tx, list(erasable_events))
     await seen.park_answers_to(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)
-    await events.erase_from(tx, did)
+    await record_changes.erase_from(tx, did)
     await remote_groups.erase_from(tx, did)
     await detection_queries.erase_from(tx, did)
     identity = await identity_queries.find(tx, did)

@@ -7,10 +7,9 @@ from at_protocol.syntax.did import parse_did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes, network_rsvps
-from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events import by_record
-from openmeet.domain.events.actions import RecordRead
+from openmeet.domain.events import by_record, record_changes
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
+from openmeet.domain.events.record_changes import RecordRead
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series.detection_actions import enqueue_detection
@@ -105,7 +104,7 @@ async def _apply_events(
         author_id, _ = authors[message.did]
         own = events.without_own_links(network_event, context)
         records[message.uri] = RecordRead(message.uri, message.cid or "", author_id, own)
-    changed = await event_actions.apply_each_from_network(tx, list(records.values()), events_by_uri)
+    changed = await record_changes.apply_each_from_network(tx, list(records.values()), events_by_uri)
     await enqueue_detection(
         tx, {authors[one.parsed.message.did] for one, _ in applied if one.parsed.message.uri in records}
     )
@@ -282,7 +281,7 @@ async def delete_events(
         else:
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
-    await event_actions.remove_each_from_network(tx, ids)
+    await record_changes.remove_each_from_network(tx, ids)
     with_recipients_ids = await event_changes.with_recipients(tx, ids)
     for one in deleted_records:
         event = together.get(one.message.uri)

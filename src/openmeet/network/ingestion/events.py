@@ -11,8 +11,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import deleted_records
 from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import record_changes
 from openmeet.domain.events.content import extension_of
 from openmeet.domain.events.model import Event, EventId, NetworkEvent, RecordOrigin
 from openmeet.domain.events.publication import PublishLevel, reach_of
@@ -111,11 +111,11 @@ async def apply_record(
 async def _apply_with_consequences(
     tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent
 ) -> EventId:
-    """Call ``events.apply_from_network``. For a new event, also delete the superseded record with this URI; for an
+    """Call ``record_changes.apply_from_network``. For a new event, also delete the superseded record with this URI; for an
     event that had lost its record, also restore its RSVPs.
     """
     before = await event_queries.by_record_uri(tx, uri)
-    event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
+    event_id = await record_changes.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
     if before is None:
         await superseded_records.delete(tx, uri)
     elif before.is_without_record:
@@ -148,11 +148,11 @@ async def remove(
         await record_links.note_superseded_gone(tx, uri)
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
-            await events.forget_record(tx, event.id)
+            await record_changes.forget_record(tx, event.id)
             await event_changes.recheck_rsvp_records(tx, [event.id])
         return
     if publication is not None and publication.has_unanswered_delete:
-        await events.forget_record(tx, EventId(publication.subject_id), uri)
+        await record_changes.forget_record(tx, EventId(publication.subject_id), uri)
         return
     if publication is not None:
         unsent = await _unsent(tx, context, uri, publication)
@@ -164,13 +164,13 @@ async def remove(
     if event is not None and event.deleted_at is not None:
         # The event was already deleted here. If a copy of the repository brings the record back, it is a new event of
         # its author.
-        await events.forget_record(tx, event.id)
+        await record_changes.forget_record(tx, event.id)
         return
-    if event is not None and deleted_records.is_asked_about(event):
-        if await deleted_records.note(tx, event):
-            await events.count_retraction(tx, event.id)
+    if event is not None and record_changes.asks_host_about_deletion(event):
+        if await record_changes.note_deletion(tx, event):
+            await record_changes.count_retraction(tx, event.id)
         return
-    await events.remove_from_network(tx, uri=uri)
+    await record_changes.remove_from_network(tx, uri=uri)
 
 
 async def _keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVersion) -> None:

@@ -16,8 +16,7 @@ from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.attendance import merge
-from openmeet.domain.events import actions as events
-from openmeet.domain.events import ownership
+from openmeet.domain.events import ownership, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.identities import actions as identities
@@ -103,7 +102,7 @@ async def _join(
     await ownership.set_network_author(tx, old_event.id, author_id)
     parsed_event = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
     succession = without_own_links(parsed_event.event, context)
-    await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
+    await record_changes.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
     await notify.of_change(tx, old_event, old_event.id, newest.rev)
     await seen.move_answers(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, old_event.id)], new

@@ -16,7 +16,7 @@ from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import event_changes, record_actions
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.events import actions as event_actions
+from openmeet.domain.events import record_changes
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series.model import SeriesId
@@ -133,7 +133,7 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
         if not await leases.set_retracted(tx, publication, is_gone=deletion is not None):
             return
         if publication.kind is PublicationKind.EVENT:
-            await event_actions.forget_record(tx, EventId(publication.subject_id), publication.uri)
+            await record_changes.forget_record(tx, EventId(publication.subject_id), publication.uri)
             await event_changes.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
         elif publication.kind is PublicationKind.SERIES:
             await links.note_series(tx, SeriesId(publication.subject_id), None)

@@ -13,8 +13,7 @@ from groundwork.database.transaction import Reader, Transaction, TransactionConf
 from openmeet.domain.attendance import event_changes
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.events import actions as events
-from openmeet.domain.events import by_record
+from openmeet.domain.events import by_record, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import enqueue_attributions
@@ -35,7 +34,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
     """Store where an event's record is. If the URI is new, RSVPs move to it, and publications that refer to it are
     decided again.
     """
-    if not await events.note_record(tx, event_id, uri=uri, cid=cid, did=did):
+    if not await record_changes.note_record(tx, event_id, uri=uri, cid=cid, did=did):
         return
     await _note_current(tx, PublicationKind.EVENT, event_id, uri)
     await seen.move_answers(
@@ -61,7 +60,7 @@ async def note_superseded_gone(tx: Transaction, uri: str) -> None:
     superseded = await superseded_records.mark_gone(tx, uri)
     if superseded is not None:
         if superseded.kind is PublicationKind.EVENT:
-            await events.count_retraction(tx, EventId(superseded.subject_id))
+            await record_changes.count_retraction(tx, EventId(superseded.subject_id))
         await publications.recheck(tx, kind=superseded.kind, subject_ids=[superseded.subject_id], is_edit=True)
 
 

@@ -12,7 +12,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from openmeet.domain.events.inputs import is_web_address
-from openmeet.domain.events.map_points import coordinate_of
+from openmeet.domain.events.place_text import coordinate_of
 from openmeet.domain.events.values import MAX_PLACE_PART, EventLink, Venue
 from openmeet.i18n.names import known_code
 from openmeet.network.records.preserve import origin_mark_of

@@ -13,9 +13,9 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import event_hosting, record_comparison
 from openmeet.domain.attendance.host_decisions import may_host
 from openmeet.domain.attendance.visibility import visible_event
-from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Detail, Event, EventSlug, RecordSettings
 from openmeet.domain.events.publication import PublishLevel, reach
+from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import PublishPolicy, Series

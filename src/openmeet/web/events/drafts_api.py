@@ -11,7 +11,7 @@ from groundwork.errors import InvalidForm, PreconditionFailed
 from groundwork.http.json_bodies import read_json
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
-from openmeet.domain.events import actions, copy, draft_queries, drafts, rules, seeing
+from openmeet.domain.events import actions, draft_queries, drafts, rules, seeing
 from openmeet.domain.events.group_events import group_of_copy
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
@@ -105,13 +105,13 @@ async def duplicate(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, Copy)
     async with database_of(request).transaction() as tx:
-        event = await copy.event_to_copy(tx, _slug(request), caller)
+        event = await drafts.event_to_copy(tx, _slug(request), caller)
         form = values_of_event(event) | {"starts": body.starts_local, "ends": body.ends_local or ""}
         with in_api_names():
             details = rules.check(rules.Submission(**form))
             if not body.allow_past and rules.starts_in_the_past(details, None, tx.now):
                 raise InvalidForm({"starts": EventReason.START_IN_PAST_SEND_AGAIN})
-        details = copy.with_untyped_fields(details, event)
+        details = drafts.with_untyped_fields(details, event)
         # If the caller may not create events in the group of the original, the copy has no group.
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)

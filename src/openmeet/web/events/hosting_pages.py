@@ -14,12 +14,12 @@ from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import permissions, rules, seeing
-from openmeet.domain.events.deleted_records import DeletedRecordChoice
+from openmeet.domain.events import permissions, record_changes, rules, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.domain.events.values import Visibility
 from openmeet.i18n import formatting
@@ -229,7 +229,7 @@ async def delete_record(request: Request) -> Response:
     """Delete the record. The event stays on this site for the people who may see it."""
     event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
-        await events.withdraw_record_elsewhere(tx, caller_of(request), event.slug)
+        await record_changes.withdraw_record_elsewhere(tx, caller_of(request), event.slug)
     return go(f"/events/{event.slug}", flash="taken_back")
 
 

@@ -17,8 +17,7 @@ from groundwork.errors import InvalidForm, Why
 from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import MOTIFS, cover_of
-from openmeet.domain.events import actions, draft_queries, drafts, pictures, queries, rules
-from openmeet.domain.events import copy as copying
+from openmeet.domain.events import actions, draft_queries, drafts, queries, rules
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug, GroupOfEvent
 from openmeet.domain.events.publication import is_held_at_first
@@ -179,8 +178,8 @@ async def _create_event(
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, form.get("group", ""), caller.user_id)
-        original = await copying.original_of(tx, form.get("copy_of", ""), caller)
-        details = copying.with_untyped_fields(details, original)
+        original = await drafts.original_of(tx, form.get("copy_of", ""), caller)
+        details = drafts.with_untyped_fields(details, original)
         try:
             event = await actions.create(
                 tx,
@@ -253,7 +252,7 @@ async def _begin_draft(
     caller = caller_of(request)
     token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
-        original = await copying.original_of(tx, form.get("copy_of", ""), caller)
+        original = await drafts.original_of(tx, form.get("copy_of", ""), caller)
         event = await drafts.begin(
             tx,
             caller,
@@ -266,7 +265,7 @@ async def _begin_draft(
         if original is not None:
             await registration.copy_of_event(tx, original, event.id)
         if picture is not None:
-            await pictures.put(tx, caller, event.slug, picture)
+            await actions.set_picture(tx, caller, event.slug, picture)
         if token:
             await draft_queries.drop(tx, hash_token(token))
     return _forget_draft(go(f"/events/{event.slug}/draft", flash="draft_saved"))
@@ -281,7 +280,7 @@ async def show_copy(request: Request) -> Response:
     """The form for a new event, filled in from another event except for the dates."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await copying.event_to_copy(reader, EventSlug(request.path_params["slug"]), caller)
+        event = await drafts.event_to_copy(reader, EventSlug(request.path_params["slug"]), caller)
     values = values_of_event(event) | {"starts": "", "ends": ""}
     values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
     notice = gettext("A copy of “%(title)s”. When does it start?", title=event.title)

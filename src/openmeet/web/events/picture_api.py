@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import read_json
-from openmeet.domain.events import pictures, queries, seeing
+from openmeet.domain.events import actions, queries, seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
@@ -31,7 +31,7 @@ async def put_picture(request: Request) -> Response:
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
-        saved = await pictures.put(
+        saved = await actions.set_picture(
             tx,
             caller,
             slug,
@@ -44,7 +44,7 @@ async def put_picture(request: Request) -> Response:
 async def remove_picture(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
-        saved = await pictures.remove(tx, caller_of(request), slug, expected_revision=expected_revision(request))
+        saved = await actions.remove_picture(tx, caller_of(request), slug, expected_revision=expected_revision(request))
         return await to_host(request, tx, saved)
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.http.forms import FormState
-from openmeet.domain.events import pictures, queries, seeing
+from openmeet.domain.events import actions, queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
@@ -36,8 +36,8 @@ async def save(request: Request) -> Response:
     refused_form = await save_sent(
         request,
         caller.user_id,
-        lambda tx, picture: pictures.put(tx, caller, event.slug, picture),
-        lambda tx, alt: pictures.describe(tx, caller, event.slug, alt),
+        lambda tx, picture: actions.set_picture(tx, caller, event.slug, picture),
+        lambda tx, alt: actions.describe_picture(tx, caller, event.slug, alt),
     )
     if refused_form is not None:
         form_state, status = refused_form
@@ -48,7 +48,7 @@ async def save(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
-        await pictures.remove(tx, caller_of(request), slug)
+        await actions.remove_picture(tx, caller_of(request), slug)
     return go(f"/events/{quote(slug)}", flash="picture_removed")
 
 

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound, Unavailable, Why
+from openmeet.domain.events.place_text import FindPlace, at_town, head_of, read_place, venue_text
 from openmeet.domain.events.values import MAX_SHUFFLE, Venue
-from openmeet.domain.events.venue_text import FindPlace, at_town, head_of, read_place, text_of
 from openmeet.domain.places.geocoder import StreetAddress
 from openmeet.domain.places.model import Place, PlaceMatch, PlaceReason, folded
 from openmeet.i18n import names
@@ -95,7 +95,7 @@ def field_values(values: Mapping[str, str]) -> dict[str, str]:
     parts = {name: values.get(name, "") for name in _PARTS}
     text = values.get(PLACE)
     if text is None:
-        text = text_of(Venue(**{"name" if name == "venue_name" else name: part for name, part in parts.items()}))
+        text = venue_text(Venue(**{"name" if name == "venue_name" else name: part for name, part in parts.items()}))
     fields = {**parts, _POINT: values.get(_POINT, ""), PLACE: text}
     return {PLACE: text, BEFORE: msgspec.json.encode(fields).decode()}
 

@@ -10,8 +10,8 @@ from openmeet.domain.events import time_and_place
 from openmeet.domain.events.content import INPUTS, shown, visible
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.inputs import REQUIRED, Input, text_of
-from openmeet.domain.events.map_points import point_text
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.place_text import point_text
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import Venue
 from openmeet.i18n.formatting import iso

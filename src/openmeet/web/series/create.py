@@ -11,7 +11,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import registration
-from openmeet.domain.events import co_hosts, copy, drafts
+from openmeet.domain.events import co_hosts, drafts
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventId
 from openmeet.domain.series import actions, date_queries, materialize
@@ -58,8 +58,8 @@ async def create_series(request: Request, form: Mapping[str, str], details: Deta
         key = form.get("submission", "")[:MAX_KEY] or None
         caller = caller_of(request)
         group = await group_for(tx, form.get("group", ""), caller.user_id)
-        original = await copy.original_of(tx, form.get("copy_of", ""), caller)
-        content = copy.with_untyped_fields(details, original).content
+        original = await drafts.original_of(tx, form.get("copy_of", ""), caller)
+        content = drafts.with_untyped_fields(details, original).content
         series = await actions.create(
             tx, caller, content, timing, submission_key=key, group=group, ahead=checked_timing.ahead
         )
@@ -73,7 +73,7 @@ async def of_draft(
     tx: Transaction, caller: Caller, draft: Event, details: Details, checked_timing: CheckedTiming
 ) -> StartedSeries:
     """Turn a locked draft into a series in its group, with its picture, links and registration settings."""
-    content = copy.with_untyped_fields(details, draft).content
+    content = drafts.with_untyped_fields(details, draft).content
     series = await actions.create(
         tx, caller, content, checked_timing.timing, group=draft.group, ahead=checked_timing.ahead
     )

@@ -6,8 +6,8 @@ from groundwork.database.transaction import Reader
 from groundwork.database.words import MAX_WORDS
 from groundwork.errors import InvalidInput
 from groundwork.geo_points import Near
-from openmeet.domain.events.map_points import coordinate_of
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.place_text import coordinate_of
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_of_own_group, is_public
 from openmeet.domain.events.vocabulary import Category, normalised

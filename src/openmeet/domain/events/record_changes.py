@@ -1,0 +1,208 @@
+"""Changes of events that come from their records."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from groundwork.database.row_lock import hold_each
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Refused
+from openmeet.domain.events import actions, by_record, queries
+from openmeet.domain.events.actions import lock_for_host
+from openmeet.domain.events.edits import (
+    blank_event,
+    event_of_record,
+    search_text,
+    with_record,
+)
+from openmeet.domain.events.model import (
+    Event,
+    EventId,
+    EventSlug,
+    NetworkEvent,
+    RecordOrigin,
+)
+from openmeet.domain.events.permissions import EventPermission
+from openmeet.domain.events.publication import enqueue_attribution
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox import publication_withdrawals, publications, superseded_records
+
+
+class DeletedRecordChoice(StrEnum):
+    """The host's choice."""
+
+    PUBLISH = "publish"
+    KEEP = "keep"
+
+
+def asks_host_about_deletion(event: Event) -> bool:
+    """Whether the host still has to decide about a deleted record. For an event from the network, the deletion is
+    final.
+    """
+    return event.origin is RecordOrigin.HERE and not event.is_gone
+
+
+async def note_deletion(tx: Transaction, event: Event) -> bool:
+    """Record that another app deleted the record of this locked event. Return False if that was already known."""
+    return await queries.set_record_deleted(tx, event.id)
+
+
+async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
+    """Apply the host's choice. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) if no record was deleted."""
+    event = await actions.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    if event.record_deleted_at is None:
+        raise Refused(EventReason.RECORD_NOT_DELETED, name="NothingToDecide")
+    if decision is DeletedRecordChoice.KEEP:
+        return await keep_here(tx, event)
+    after = await _save_decision(tx, event)
+    await publications.enqueue(
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subject_id=after.id,
+        user_id=after.author_id,
+        revision=after.revision,
+    )
+    await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
+    return after
+
+
+async def keep_here(tx: Transaction, event: Event) -> Event:
+    """Keep a locked event unpublished until its host publishes it again."""
+    after = await _save_decision(tx, event)
+    await publications.enqueue(
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subject_id=after.id,
+        user_id=after.author_id,
+        revision=after.revision,
+    )
+    await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
+    return after
+
+
+async def _save_decision(tx: Transaction, event: Event) -> Event:
+    """Detach the deleted record and mark the question as answered. Return the locked event."""
+    await forget_record(tx, event.id)
+    locked = await queries.lock_for_update(tx, event.id) or event
+    after = replace(locked, record_deleted_at=None, revision=locked.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after, search_text=search_text(after))
+    return after
+
+
+async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
+    """Apply a record to the event with this URI. Nothing is enqueued.
+
+    Only fields that the record contains change. The host's choices on this site are kept: visibility of a known event,
+    capacity, who can see the join link.
+    """
+    await hold_each(tx, "events", "record_uri", [uri])
+    known_events = await by_record.events_with(tx, [uri])
+    ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known_events)
+    return after.id
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRead:
+    """Content of a record. ``author_id`` is used if the event is not known yet."""
+
+    uri: str
+    cid: str
+    author_id: UserId
+    event: NetworkEvent
+
+
+async def apply_each_from_network(
+    tx: Transaction, records: Sequence[RecordRead], known_events: Mapping[str, Event]
+) -> list[tuple[Event | None, Event]]:
+    """Apply several records of different events, like ``apply_from_network``. Return each event before (None if it is
+    new) and after.
+    """
+    changed: list[tuple[Event | None, Event]] = []
+    for one in records:
+        before = known_events.get(one.uri)
+        new = before or event_of_record(blank_event(tx.now, one.event.name, one.author_id), one.uri, one.event)
+        changed.append((before, with_record(new, one.cid, one.event, tx.now)))
+    await queries.insert_each(tx, [(after, search_text(after)) for before, after in changed if before is None])
+    cancelled = [
+        (before.id, before.status)
+        for before, after in changed
+        if before is not None and after.is_cancelled and not before.is_cancelled
+    ]
+    await queries.set_statuses_before(tx, cancelled)
+    await queries.update_many(tx, [(after, search_text(after)) for before, after in changed if before is not None])
+    return changed
+
+
+async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
+    """Mark the event as removed, because its record was deleted from its repository. It is no longer in any list.
+    Return None if the record is unknown.
+    """
+    row = await queries.by_record_uri(tx, uri)
+    event = await queries.lock_for_update(tx, row.id) if row else None
+    if event is None:
+        return None
+    await remove_each_from_network(tx, [event.id])
+    return event.id
+
+
+async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventId]) -> None:
+    """``remove_from_network`` for several locked events."""
+    await queries.set_removed(tx, event_ids)
+
+
+async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
+    """Store the URI of the event's record. Return True if it is new. An event that was held until then becomes visible."""
+    before = await queries.by_id(tx, event_id)
+    await queries.set_record(tx, event_id, uri, cid, did)
+    await queries.release(tx, event_id)
+    await enqueue_attribution(tx, event_id)
+    return before is not None and before.record_uri != uri
+
+
+async def count_retraction(tx: Transaction, event_id: EventId) -> None:
+    """Count a deletion of one of the event's records."""
+    await queries.count_retraction(tx, event_id)
+
+
+async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:
+    """Detach the event's record, which was deleted on request. Its URI (``uri``, if none is stored) is kept as that of
+    a superseded record.
+    """
+    event = await queries.by_id(tx, event_id)
+    address = uri or (None if event is None else event.record_uri)
+    if event is not None and event.deleted_at is None and address is not None:
+        await superseded_records.store(
+            tx, publications.PublicationKind.EVENT, event_id, address, is_authors=False, is_there=False
+        )
+    await queries.count_retraction(tx, event_id)
+    await queries.forget_record(tx, event_id)
+    await enqueue_attribution(tx, event_id)
+
+
+async def erase_from(tx: Transaction, did: str) -> None:
+    """Erase the events that came from a repository that was deleted with its account."""
+    await queries.erase_from(tx, did)
+
+
+async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """Delete the record that the author wrote in another app, at their explicit request. The event stays on this site.
+
+    Raises NotFound, Forbidden, and Refused if it did not come from a record (``NoRecord``) or is also public on this
+    site (``PublicEvent``).
+    """
+    event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    if not event.is_record_of_author or event.record_uri is None:
+        raise Refused(EventReason.NO_RECORD_ELSEWHERE, name="NoRecord")
+    if event.visibility is Visibility.PUBLIC:
+        raise Refused(EventReason.PUBLIC_HERE, name="PublicEvent")
+    await publication_withdrawals.withdraw_record(
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subject_id=event.id,
+        user_id=event.author_id,
+        revision=event.revision,
+        record_uri=event.record_uri,
+    )
+    return event
