@@ -55,7 +55,7 @@ async def cancel(
 
 
 async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """Decide about a deleted record with ``deleted_records.decide``, and recheck the RSVP records of the event.
+    """Decide about a deleted record with ``record_changes.decide_deletion``, and recheck the RSVP records of the event.
 
     Nobody is notified, because nothing changes for attendees.
     """

@@ -1,7 +1,7 @@
-"""Event actions of hosts, and changes that come from the network.
+"""Event actions of hosts.
 
-Every action here enqueues the event's record (``events.publication``); changes from the network enqueue nothing. RSVPs
-are handled in ``attendance``, which notifies attendees and moves the waitlist.
+Every action of a host enqueues the event's record (``events.publication``). Changes that come from records are in
+``record_changes``. RSVPs are handled in ``attendance``, which notifies attendees and moves the waitlist.
 """
 
 import hashlib
@@ -186,6 +186,62 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     return await _save(tx, replace(before, status=status, status_reason=""), caller)
 
 
+async def set_picture(
+    tx: Transaction, caller: Caller, slug: EventSlug, picture: Picture, *, expected_revision: int | None = None
+) -> Event:
+    """Set this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
+    before = await lock_for_host(tx, caller, slug, expected_revision)
+    return before if before.content.picture == picture else await _save(tx, _with_picture(before, picture), caller)
+
+
+async def describe_picture(
+    tx: Transaction, caller: Caller, slug: EventSlug, alt: str, *, expected_revision: int | None = None
+) -> Event:
+    """Change the description of the picture. Raises the same errors as ``set_picture``, and Refused (``NoPicture``)."""
+    before = await lock_for_host(tx, caller, slug, expected_revision)
+    if before.content.picture is None:
+        raise Refused(EventReason.NO_PICTURE, name="NoPicture")
+    after = replace(before.content.picture, alt=alt)
+    return before if after == before.content.picture else await _save(tx, _with_picture(before, after), caller)
+
+
+async def remove_picture(
+    tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
+) -> Event:
+    """Remove the picture. Raises the same errors as ``set_picture``."""
+    before = await lock_for_host(tx, caller, slug, expected_revision)
+    return before if before.content.picture is None else await _save(tx, _with_picture(before, None), caller)
+
+
+def _with_picture(before: Event, picture: Picture | None) -> Event:
+    place = before.place_in_series
+    if place is not None:
+        place = replace(place, overridden=tuple(sorted({*place.overridden, "picture"})))
+    return replace(before, content=replace(before.content, picture=picture), place_in_series=place)
+
+
+async def replace_link(
+    tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
+) -> Event:
+    """Give an unlisted event a new link. The old one stops working. Raises NotFound, Forbidden, PreconditionFailed, and Refused
+    if the event is public (``PublicEvent``).
+    """
+    event = await lock_for_host(tx, caller, slug, expected_revision)
+    if event.visibility is Visibility.PUBLIC:
+        raise Refused(EventReason.NEW_LINK_OF_PUBLIC, name="PublicEvent")
+    await slugs.retire(tx, LinkKind.EVENT, [(event.slug, event.id)])
+    fresh = new_slug(event.title)
+    await set_slugs(tx, [(event.id, fresh)])
+    return await _save(tx, replace(event, slug=fresh), caller)
+
+
+async def set_slugs(tx: Transaction, slugs: Sequence[tuple[EventId, EventSlug]]) -> None:
+    """Set the slugs of locked events."""
+    await tx.execute_many(
+        "update events set slug = :slug where id = :id", [{"id": one, "slug": slug} for one, slug in slugs]
+    )
+
+
 async def set_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
     """Apply the field values that the host chose after a merge, as an edit by the host. The fields are named and typed
     as in ``NetworkEvent``.
@@ -259,15 +315,10 @@ async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant
     return expires_at
 
 
-async def _made_before(reader: Reader, caller: Caller, submission_key: str, digest: bytes) -> Event | None:
-    submitted = await queries.by_submission(reader, caller.user_id, submission_key)
-    if submitted is None:
-        return None
-    event, known_digest = submitted
-    # Rows from before digests were stored have no digest.
-    if known_digest is not None and known_digest != digest:
-        raise EventAlreadyCreated(event.slug)
-    return event
+async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """Approve, as the author, the publication of other people's changes. Raises NotFound, Forbidden, Refused."""
+    event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    return await _save(tx, event) if event.needs_author_approval else event
 
 
 async def lock_for_host(
@@ -304,15 +355,20 @@ async def _require_hosted(reader: Reader, event: Event | None, caller: Caller, a
     return event
 
 
+async def _made_before(reader: Reader, caller: Caller, submission_key: str, digest: bytes) -> Event | None:
+    submitted = await queries.by_submission(reader, caller.user_id, submission_key)
+    if submitted is None:
+        return None
+    event, known_digest = submitted
+    # Rows from before digests were stored have no digest.
+    if known_digest is not None and known_digest != digest:
+        raise EventAlreadyCreated(event.slug)
+    return event
+
+
 async def save_edit(tx: Transaction, caller: Caller, after: Event) -> Event:
     """Save an authorized edit of a locked event."""
     return await _save(tx, after, caller)
-
-
-async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """Approve, as the author, the publication of other people's changes. Raises NotFound, Forbidden, Refused."""
-    event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
-    return await _save(tx, event) if event.needs_author_approval else event
 
 
 async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
@@ -344,59 +400,3 @@ async def enqueue_event_record(tx: Transaction, event: Event) -> None:
         user_id=event.author_id,
         revision=event.revision,
     )
-
-
-async def replace_link(
-    tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
-) -> Event:
-    """Give the event a new link. The old one stops working. Raises NotFound, Forbidden, PreconditionFailed, and Refused
-    if the event is public (``PublicEvent``).
-    """
-    event = await lock_for_host(tx, caller, slug, expected_revision)
-    if event.visibility is Visibility.PUBLIC:
-        raise Refused(EventReason.NEW_LINK_OF_PUBLIC, name="PublicEvent")
-    await slugs.retire(tx, LinkKind.EVENT, [(event.slug, event.id)])
-    fresh = new_slug(event.title)
-    await set_slugs(tx, [(event.id, fresh)])
-    return await save_edit(tx, caller, replace(event, slug=fresh))
-
-
-async def set_slugs(tx: Transaction, slugs: Sequence[tuple[EventId, EventSlug]]) -> None:
-    """Set the slugs of locked events."""
-    await tx.execute_many(
-        "update events set slug = :slug where id = :id", [{"id": one, "slug": slug} for one, slug in slugs]
-    )
-
-
-async def set_picture(
-    tx: Transaction, caller: Caller, slug: EventSlug, picture: Picture, *, expected_revision: int | None = None
-) -> Event:
-    """Set this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
-    before = await lock_for_host(tx, caller, slug, expected_revision)
-    return before if before.content.picture == picture else await save_edit(tx, caller, _with_picture(before, picture))
-
-
-async def describe_picture(
-    tx: Transaction, caller: Caller, slug: EventSlug, alt: str, *, expected_revision: int | None = None
-) -> Event:
-    """Change the description of the picture. Raises the same errors as ``put``, and Refused (``NoPicture``)."""
-    before = await lock_for_host(tx, caller, slug, expected_revision)
-    if before.content.picture is None:
-        raise Refused(EventReason.NO_PICTURE, name="NoPicture")
-    after = replace(before.content.picture, alt=alt)
-    return before if after == before.content.picture else await save_edit(tx, caller, _with_picture(before, after))
-
-
-async def remove_picture(
-    tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
-) -> Event:
-    """Remove the picture. Raises the same errors as ``put``."""
-    before = await lock_for_host(tx, caller, slug, expected_revision)
-    return before if before.content.picture is None else await save_edit(tx, caller, _with_picture(before, None))
-
-
-def _with_picture(before: Event, picture: Picture | None) -> Event:
-    place = before.place_in_series
-    if place is not None:
-        place = replace(place, overridden=tuple(sorted({*place.overridden, "picture"})))
-    return replace(before, content=replace(before.content, picture=picture), place_in_series=place)

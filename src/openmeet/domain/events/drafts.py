@@ -2,6 +2,9 @@
 
 A draft is an event row that is held and marked as a draft, so that it has a slug, a host and a revision. The typed text
 is stored with it unchanged. Nothing is enqueued for a draft before it is published.
+
+A draft, like any new event, can begin as a copy of an event: everything but its dates, RSVPs and slug.
+``attendance.registration`` copies the registration settings.
 """
 
 from collections.abc import Mapping

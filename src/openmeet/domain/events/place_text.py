@@ -1,4 +1,9 @@
-"""Places as people write them."""
+"""Places as people write them: in one line (``Prachtsaal, Marktstraße 8, 10245 Berlin``), or as a point on a map: two
+numbers, a ``geo:`` URI (RFC 5870) or a link copied from a map. Pure, apart from the list of places.
+
+The numbers of a point stay text, because the data model of records has no floats. So an unchanged value stays the same,
+byte for byte.
+"""
 
 import math
 import re
@@ -20,6 +25,19 @@ _LARGE: Final = 100_000
 _POSTAL = re.compile(r"((?:[A-Za-z]{1,3}-)?(?:\d{4,6}|\d{3} \d{2})) +(?=\D)")
 # Maximum number of parts that can name a town: ``Neukölln, Berlin, Germany``.
 _TAIL: Final = 3
+
+# Links from maps have long query strings.
+_LONGEST_POINT: Final = 2_000
+
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
+_PLAIN_NUMBER = re.compile(_NUMBER)
+_PAIR = re.compile(rf"({_NUMBER})(?:\s*[,;]\s*|\s+)({_NUMBER})", re.ASCII)
+# Google's marker, Google's viewport, OpenStreetMap's viewport. The marker is what the person meant; the viewport is
+# only what was visible.
+_GOOGLE_MARKER = re.compile(rf"!3d({_NUMBER})!4d({_NUMBER})", re.ASCII)
+_GOOGLE_VIEW = re.compile(rf"/@({_NUMBER}),({_NUMBER})", re.ASCII)
+_OSM_VIEW = re.compile(rf"(?:^|&)map={_NUMBER}/({_NUMBER})/({_NUMBER})(?=$|[&/])", re.ASCII)
+_QUERIES = ("query", "q", "ll", "destination")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +160,6 @@ def _without_postal(part: str) -> tuple[str, str]:
     return (match[1], part[match.end() :]) if match else ("", part)
 
 
-# Links from maps have long query strings.
-MAX_TYPED: Final = 2_000
-
-_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
-_PLAIN_NUMBER = re.compile(_NUMBER)
-_PAIR = re.compile(rf"({_NUMBER})(?:\s*[,;]\s*|\s+)({_NUMBER})", re.ASCII)
-# Google's marker, Google's viewport, OpenStreetMap's viewport. The marker is what the person meant; the viewport is
-# only what was visible.
-_GOOGLE_MARKER = re.compile(rf"!3d({_NUMBER})!4d({_NUMBER})", re.ASCII)
-_GOOGLE_VIEW = re.compile(rf"/@({_NUMBER}),({_NUMBER})", re.ASCII)
-_OSM_VIEW = re.compile(rf"(?:^|&)map={_NUMBER}/({_NUMBER})/({_NUMBER})(?=$|[&/])", re.ASCII)
-_QUERIES = ("query", "q", "ll", "destination")
-
-
 def coordinate_of(value: object, limit: int) -> str | None:
     """Decimal degrees within ``-limit…limit`` as text, including ``0``. None for anything else (``""``, ``91``, NaN)."""
     if isinstance(value, bool):
@@ -182,7 +186,7 @@ def point_text(latitude: str, longitude: str) -> str:
 def point_in(typed: str) -> tuple[str, str] | None:
     """Latitude and longitude in decimal degrees as text; None if the text contains no point."""
     text = typed.strip()
-    if len(text) > MAX_TYPED:
+    if len(text) > _LONGEST_POINT:
         return None
     for pair in _pairs_in(text):
         latitude, longitude = coordinate_of(pair[1], 90), coordinate_of(pair[2], 180)

@@ -1,4 +1,9 @@
-"""Changes of events that come from their records."""
+"""Changes of events that come from their records. Records from the network enqueue nothing.
+
+If another app deletes the record of an event created on this site, the event stays and its host decides what happens
+next. Until then nothing is written and no attendee is notified. The host can publish the event again under its URI,
+keep it only on this site, or cancel it, which also keeps it only on this site.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,21 +12,10 @@ from enum import StrEnum
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.events import actions, by_record, queries
+from openmeet.domain.events import by_record, queries
 from openmeet.domain.events.actions import lock_for_host
-from openmeet.domain.events.edits import (
-    blank_event,
-    event_of_record,
-    search_text,
-    with_record,
-)
-from openmeet.domain.events.model import (
-    Event,
-    EventId,
-    EventSlug,
-    NetworkEvent,
-    RecordOrigin,
-)
+from openmeet.domain.events.edits import blank_event, event_of_record, search_text, with_record
+from openmeet.domain.events.model import Event, EventId, EventSlug, NetworkEvent, RecordOrigin
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import enqueue_attribution
 from openmeet.domain.events.reasons import EventReason
@@ -31,64 +25,20 @@ from openmeet.outbox import publication_withdrawals, publications, superseded_re
 
 
 class DeletedRecordChoice(StrEnum):
-    """The host's choice."""
+    """What the host chooses for an event whose record another app deleted."""
 
     PUBLISH = "publish"
     KEEP = "keep"
 
 
-def asks_host_about_deletion(event: Event) -> bool:
-    """Whether the host still has to decide about a deleted record. For an event from the network, the deletion is
-    final.
-    """
-    return event.origin is RecordOrigin.HERE and not event.is_gone
+@dataclass(frozen=True, slots=True)
+class RecordRead:
+    """Content of a record. ``author_id`` is used if the event is not known yet."""
 
-
-async def note_deletion(tx: Transaction, event: Event) -> bool:
-    """Record that another app deleted the record of this locked event. Return False if that was already known."""
-    return await queries.set_record_deleted(tx, event.id)
-
-
-async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """Apply the host's choice. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) if no record was deleted."""
-    event = await actions.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
-    if event.record_deleted_at is None:
-        raise Refused(EventReason.RECORD_NOT_DELETED, name="NothingToDecide")
-    if decision is DeletedRecordChoice.KEEP:
-        return await keep_here(tx, event)
-    after = await _save_decision(tx, event)
-    await publications.enqueue(
-        tx,
-        kind=publications.PublicationKind.EVENT,
-        subject_id=after.id,
-        user_id=after.author_id,
-        revision=after.revision,
-    )
-    await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
-    return after
-
-
-async def keep_here(tx: Transaction, event: Event) -> Event:
-    """Keep a locked event unpublished until its host publishes it again."""
-    after = await _save_decision(tx, event)
-    await publications.enqueue(
-        tx,
-        kind=publications.PublicationKind.EVENT,
-        subject_id=after.id,
-        user_id=after.author_id,
-        revision=after.revision,
-    )
-    await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
-    return after
-
-
-async def _save_decision(tx: Transaction, event: Event) -> Event:
-    """Detach the deleted record and mark the question as answered. Return the locked event."""
-    await forget_record(tx, event.id)
-    locked = await queries.lock_for_update(tx, event.id) or event
-    after = replace(locked, record_deleted_at=None, revision=locked.revision + 1, updated_at=tx.now)
-    await queries.update(tx, after, search_text=search_text(after))
-    return after
+    uri: str
+    cid: str
+    author_id: UserId
+    event: NetworkEvent
 
 
 async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
@@ -101,16 +51,6 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     known_events = await by_record.events_with(tx, [uri])
     ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known_events)
     return after.id
-
-
-@dataclass(frozen=True, slots=True)
-class RecordRead:
-    """Content of a record. ``author_id`` is used if the event is not known yet."""
-
-    uri: str
-    cid: str
-    author_id: UserId
-    event: NetworkEvent
 
 
 async def apply_each_from_network(
@@ -152,6 +92,11 @@ async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventI
     await queries.set_removed(tx, event_ids)
 
 
+async def erase_from(tx: Transaction, did: str) -> None:
+    """Erase the events that came from a repository that was deleted with its account."""
+    await queries.erase_from(tx, did)
+
+
 async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
     """Store the URI of the event's record. Return True if it is new. An event that was held until then becomes visible."""
     before = await queries.by_id(tx, event_id)
@@ -181,9 +126,58 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
     await enqueue_attribution(tx, event_id)
 
 
-async def erase_from(tx: Transaction, did: str) -> None:
-    """Erase the events that came from a repository that was deleted with its account."""
-    await queries.erase_from(tx, did)
+def asks_host_about_deletion(event: Event) -> bool:
+    """Whether the host still has to decide about a deleted record. For an event from the network, the deletion is
+    final.
+    """
+    return event.origin is RecordOrigin.HERE and not event.is_gone
+
+
+async def note_deletion(tx: Transaction, event: Event) -> bool:
+    """Record that another app deleted the record of this locked event. Return False if that was already known."""
+    return await queries.set_record_deleted(tx, event.id)
+
+
+async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
+    """Apply the host's choice. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) if no record was deleted."""
+    event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    if event.record_deleted_at is None:
+        raise Refused(EventReason.RECORD_NOT_DELETED, name="NothingToDecide")
+    if decision is DeletedRecordChoice.KEEP:
+        return await keep_here(tx, event)
+    after = await _save_decision(tx, event)
+    await publications.enqueue(
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subject_id=after.id,
+        user_id=after.author_id,
+        revision=after.revision,
+    )
+    await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
+    return after
+
+
+async def keep_here(tx: Transaction, event: Event) -> Event:
+    """Keep a locked event unpublished until its host publishes it again."""
+    after = await _save_decision(tx, event)
+    await publications.enqueue(
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subject_id=after.id,
+        user_id=after.author_id,
+        revision=after.revision,
+    )
+    await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
+    return after
+
+
+async def _save_decision(tx: Transaction, event: Event) -> Event:
+    """Detach the deleted record and mark the question as answered. Return the locked event."""
+    await forget_record(tx, event.id)
+    locked = await queries.lock_for_update(tx, event.id) or event
+    after = replace(locked, record_deleted_at=None, revision=locked.revision + 1, updated_at=tx.now)
+    await queries.update(tx, after, search_text=search_text(after))
+    return after
 
 
 async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:

@@ -47,7 +47,7 @@ class Submission(_Inputs):
 
     ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``. With ``all_day`` they are the
     first and the last day, and a time of day is ignored. Lists are separated by commas. ``point`` is anything that
-    ``map_points.point_in`` can parse.
+    ``place_text.point_in`` can parse.
     """
 
     __slots__ = ()

@@ -111,8 +111,8 @@ async def apply_record(
 async def _apply_with_consequences(
     tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent
 ) -> EventId:
-    """Call ``record_changes.apply_from_network``. For a new event, also delete the superseded record with this URI; for an
-    event that had lost its record, also restore its RSVPs.
+    """Call ``record_changes.apply_from_network``. For a new event, also delete the superseded record with this URI; for
+    an event that had lost its record, also restore its RSVPs.
     """
     before = await event_queries.by_record_uri(tx, uri)
     event_id = await record_changes.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)

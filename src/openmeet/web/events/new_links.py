@@ -12,7 +12,8 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Gone, NotFound
 from openmeet.domain import slugs
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.events import actions, co_host_queries, seeing
+from openmeet.domain.events import actions as event_actions
+from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.events.values import Visibility
@@ -64,7 +65,7 @@ async def show_group(request: Request) -> Response:
 
 async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        event = await actions.replace_link(tx, caller_of(request), EventSlug(_slug(request)))
+        event = await event_actions.replace_link(tx, caller_of(request), EventSlug(_slug(request)))
     return go(_target_path(LinkKind.EVENT, event.slug), flash="new_link_made")
 
 

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
-from openmeet.domain.events import actions
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import GroupSlug
@@ -27,7 +27,7 @@ async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
         revision = expected_revision(request)
-        event = await actions.replace_link(tx, caller_of(request), slug, expected_revision=revision)
+        event = await event_actions.replace_link(tx, caller_of(request), slug, expected_revision=revision)
     return json_response(NewLink(event.slug))
 
 
