@@ -18,7 +18,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import PlaceInSeries
 from openmeet.domain.events.series_dates import create_dates
 from openmeet.domain.notifications.fan_out import fan_out_handler
-from openmeet.domain.series import actions, date_queries, materialize, queries, tasks
+from openmeet.domain.series import actions, apply_edits, date_queries, materialize, queries, tasks
 from openmeet.domain.series.dates import details_of, original_text
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, Timing
 from openmeet.domain.series.plan import plan_all
@@ -155,7 +155,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
             )
             plan = plan_all(series, template, series.timing, await date_queries.stored(tx, series.id), tx.now)
             check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
-            await actions.apply_plan(tx, series, plan)
+            await apply_edits.apply_plan(tx, series, plan)
         edited = perf_counter() - begun
         while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out_handler(db, AUDIENCES))}):
             pass

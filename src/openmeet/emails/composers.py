@@ -16,7 +16,7 @@ from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import PersonId
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
-from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
+from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.sign_in import queries as sign_in
 from openmeet.domain.sign_in.model import CODE_MAIL, ChallengeId
 from openmeet.domain.users import erasure_requests

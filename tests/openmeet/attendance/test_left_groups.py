@@ -18,7 +18,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupVisibility
 from openmeet.domain.series import actions as series_actions
-from openmeet.domain.series import date_queries, follower_queries, standing_rsvps
+from openmeet.domain.series import apply_edits, date_queries, follower_queries, standing_rsvps
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from tests.openmeet.groups.people import group_by, member
@@ -179,7 +179,7 @@ async def test_a_series_that_becomes_private_ends_former_members_places(db):
         held = await date_queries.stored(tx, series.id)
         private = replace(series.content, visibility=Visibility.PRIVATE)
         locked = await series_actions.lock_managed(tx, olga, series.slug)
-        await series_actions.apply_plan(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
+        await apply_edits.apply_plan(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
         assert await due(tx) == [gil.user_id]
     assert await standing_rsvps.end_answers(db, gil.user_id) == len(held)
 

@@ -33,7 +33,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search.event_lists import waiting_for
 from openmeet.domain.series import date_queries, undo
 from openmeet.domain.series import edits as series_edits
-from openmeet.domain.series.actions import apply_plan
+from openmeet.domain.series.apply_edits import apply_plan
 from openmeet.domain.series.model import EditScope
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller

@@ -10,7 +10,7 @@ from groundwork.clock import HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
-from openmeet.domain.series import actions, date_queries, queries, undo
+from openmeet.domain.series import actions, apply_edits, date_queries, queries, undo
 from openmeet.domain.series.plan import moved, plan_following
 from tests.openmeet.emails.conftest import Post, calendar_of
 from tests.openmeet.series.practice import begin, dates, locked, move
@@ -59,7 +59,7 @@ async def later(tx, caller, series, at: str, by: timedelta):
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply_plan(tx, series, plan_following(series, at, series.content, timing, held, tx.now))
+    return await apply_edits.apply_plan(tx, series, plan_following(series, at, series.content, timing, held, tx.now))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from groundwork.clock import DAY, HOUR
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import NotificationTopic
-from openmeet.domain.series import actions, cancel_dates, date_queries, standing_rsvps
+from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, standing_rsvps
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.series.tasks import roll_windows
 from tests.openmeet.emails.conftest import Post, calendar_of, html_of, text_of
@@ -74,7 +74,7 @@ async def test_a_changed_rule_is_one_e_mail_with_old_and_new_dates(post: Post, p
         held = await locked(tx, ana, series)
         timing = weekly("FREQ=WEEKLY;BYDAY=TU,TH")
         stored = await date_queries.stored(tx, held.id)
-        await actions.apply_plan(tx, held, plan_all(held, held.content, timing, stored, tx.now))
+        await apply_edits.apply_plan(tx, held, plan_all(held, held.content, timing, stored, tx.now))
     post.site.clock.turn(HOUR)
     mails = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
     assert len(mails) == 1

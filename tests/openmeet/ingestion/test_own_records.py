@@ -21,7 +21,7 @@ from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, JoinP
 from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.paging import ALL_ROWS
-from openmeet.domain.series import actions, date_queries, remote_records
+from openmeet.domain.series import actions, apply_edits, date_queries, remote_records
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import plan_all
@@ -157,7 +157,7 @@ async def test_a_host_can_reverse_a_decision_about_a_rule(db: Database):
         shape = replace(locked.timing.pattern, rule=parse_rule("FREQ=WEEKLY;COUNT=8"))
         stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, locked.content, replace(locked.timing, pattern=shape), stored, tx.now)
-        await actions.apply_plan(tx, locked, plan)
+        await apply_edits.apply_plan(tx, locked, plan)
     await take(db, said(SERIES_URI, 1, record | {"rrule": ["FREQ=WEEKLY;COUNT=4"], "durationMinutes": 30}))
     after = await series_now(db, series)
     assert after.timing.pattern.rule is not None
@@ -185,7 +185,7 @@ async def test_a_merge_beyond_the_limits_is_not_applied(db: Database):
         ours = replace(locked.timing.pattern, left_out=(locked.timing.pattern.start + timedelta(days=7),))
         stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, locked.content, replace(locked.timing, pattern=ours), stored, tx.now)
-        await actions.apply_plan(tx, locked, plan)
+        await apply_edits.apply_plan(tx, locked, plan)
     before = await series_now(db, series)
     many = [f"{2100 + number // 28}-02-{number % 28 + 1:02}T18:00:00" for number in range(1000)]
     await take(db, said(SERIES_URI, 1, record | {"exdate": many}))
@@ -341,7 +341,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock, what: str):
             locked = await actions.lock_managed(tx, ana, series.slug)
             stored = await date_queries.stored(tx, locked.id)
             ours = replace(locked.content, title="Ours")
-            await actions.apply_plan(tx, locked, plan_all(locked, ours, locked.timing, stored, tx.now))
+            await apply_edits.apply_plan(tx, locked, plan_all(locked, ours, locked.timing, stored, tx.now))
         await take(db, said(SERIES_URI, 1, record | {"name": "Theirs"}))
         page = linked = f"/series/{series.slug}"
         api = f"/api/series/{series.slug}"

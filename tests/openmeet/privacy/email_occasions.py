@@ -40,8 +40,8 @@ from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, NotificationTopic
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
-from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.series.model import Series, Timing
+from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks import actions as webhooks

@@ -17,7 +17,7 @@ from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, Membership, PromotionLevel
 from openmeet.domain.paging import ALL_ROWS
-from openmeet.domain.series import actions, date_queries, queries
+from openmeet.domain.series import actions, apply_edits, date_queries, queries
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
@@ -114,7 +114,7 @@ async def edit_series(deployment: Deployment, ana: Caller, series: Series, **tem
         locked = await actions.lock_managed(tx, ana, series.slug)
         stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, replace(locked.content, **template), locked.timing, stored, tx.now)
-        await actions.apply_plan(tx, locked, plan)
+        await apply_edits.apply_plan(tx, locked, plan)
 
 
 async def test_an_edit_of_a_groups_record_changes_the_group(deployment: Deployment):
@@ -382,7 +382,7 @@ async def test_concurrent_changes_of_a_series_are_merged_and_logged(deployment: 
             await date_queries.stored(tx, locked.id),
             tx.now,
         )
-        await actions.apply_plan(tx, locked, plan)
+        await apply_edits.apply_plan(tx, locked, plan)
     await put(
         deployment,
         ana,

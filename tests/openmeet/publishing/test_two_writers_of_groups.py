@@ -15,7 +15,7 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import record_queries
-from openmeet.domain.series import actions, date_queries, queries
+from openmeet.domain.series import actions, apply_edits, date_queries, queries
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller
@@ -55,7 +55,7 @@ class OfSeries(Writers):
             assert found is not None
             series = await actions.lock_managed(tx, self.cleo, found.slug)
             wanted = replace(series.content, **{known: value})
-            await actions.apply_plan(
+            await apply_edits.apply_plan(
                 tx, series, plan_all(series, wanted, series.timing, await date_queries.stored(tx, series.id), tx.now)
             )
 

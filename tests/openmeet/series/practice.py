@@ -13,7 +13,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.notifications.kinds import NotificationKind
-from openmeet.domain.series import actions, date_queries
+from openmeet.domain.series import actions, apply_edits, date_queries
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following
 from openmeet.domain.users.model import Caller
@@ -67,7 +67,7 @@ async def kinds_received(reader: Reader, who: Caller) -> list[NotificationKind[A
 async def retitle(tx: Transaction, series: Series, title: str, *, notifies: bool = True) -> Series:
     template = replace(series.content, title=title)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply_plan(
+    return await apply_edits.apply_plan(
         tx, series, plan_all(series, template, series.timing, held, tx.now), notifies=notifies
     )
 
@@ -76,7 +76,7 @@ async def move(tx: Transaction, series: Series, by: timedelta, *, notifies: bool
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply_plan(
+    return await apply_edits.apply_plan(
         tx, series, plan_all(series, series.content, timing, held, tx.now), notifies=notifies
     )
 
@@ -84,10 +84,10 @@ async def move(tx: Transaction, series: Series, by: timedelta, *, notifies: bool
 async def re_rule(tx: Transaction, series: Series, rule: str) -> Series:
     timing = weekly(rule, series.timing.pattern.start)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
+    return await apply_edits.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
 
 
 async def split(tx: Transaction, series: Series, at: str, title: str) -> Series:
     template = replace(series.content, title=title)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply_plan(tx, series, plan_following(series, at, template, None, held, tx.now))
+    return await apply_edits.apply_plan(tx, series, plan_following(series, at, template, None, held, tx.now))

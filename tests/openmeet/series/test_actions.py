@@ -20,6 +20,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.series import (
     actions,
+    apply_edits,
     cancel_dates,
     date_queries,
     follower_queries,
@@ -195,7 +196,7 @@ async def test_an_edit_of_all_keeps_what_a_date_has_of_its_own(db: Database) -> 
             tx.now,
         )
         assert (len(plan.dates_changed), plan.single_changes_kept) == (9, 1)
-        series = await actions.apply_plan(tx, series, plan)
+        series = await apply_edits.apply_plan(tx, series, plan)
         found = await dates(tx, series)
     assert [event.title for event in found[:3]] == ["Rehearsal", "With guests", "Rehearsal"]
     assert {event.content.description for event in found} == {"Bring a stand"}
@@ -211,7 +212,7 @@ async def test_changes_of_single_dates_can_be_dropped(db: Database) -> None:
         series = await locked(tx, ana, series)
         held = await date_queries.stored(tx, series.id)
         plan = plan_all(series, series.content, series.timing, held, tx.now, drop_single_changes=True)
-        await actions.apply_plan(tx, series, plan)
+        await apply_edits.apply_plan(tx, series, plan)
         assert {event.title for event in await dates(tx, series)} == {"Practice"}
 
 
@@ -222,7 +223,7 @@ async def test_an_edit_of_one_date_is_an_exception(db: Database) -> None:
         held = (await date_queries.stored(tx, series.id))[2]
         later = details_of(series.content, series.timing, datetime.fromisoformat("2026-12-08T20:00"))
         plan = plan_one(series, held, replace(later, content=replace(later.content, title="Late")))
-        await actions.apply_plan(tx, series, plan)
+        await apply_edits.apply_plan(tx, series, plan)
         event = (await dates(tx, series))[2]
     assert event.place_in_series.overridden == ("starts", "title")
     assert event.place_in_series.original_date == "2026-12-08T18:00:00"
@@ -239,7 +240,7 @@ async def test_another_hour_for_all_keeps_urls_and_answers(db: Database) -> None
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), timedelta(hours=3))
         plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         assert (plan.answers_kept, plan.vanishing, plan.stranded) == (1, (), ())
-        series = await actions.apply_plan(tx, series, plan)
+        series = await apply_edits.apply_plan(tx, series, plan)
         after = await dates(tx, series)
         told = await notifications.newest(tx, ben.user_id, 10)
     assert [event.slug for event in after] == [event.slug for event in before]
@@ -257,7 +258,7 @@ async def test_answers_move_to_another_weekday(db: Database) -> None:
         series = await locked(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(days=1), series.timing.length)
         assert str(timing.pattern.rule) == "FREQ=WEEKLY;BYDAY=WE"
-        await actions.apply_plan(
+        await apply_edits.apply_plan(
             tx, series, plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
         )
         after = await dates(tx, series)
@@ -282,7 +283,7 @@ async def test_a_less_frequent_rule_keeps_answered_dates_as_exceptions(db: Datab
         )
         assert [held.event.id for held in plan.stranded] == [before[1].id]
         assert len(plan.vanishing) == 3
-        await actions.apply_plan(tx, series, plan)
+        await apply_edits.apply_plan(tx, series, plan)
         after = await dates(tx, series)
         assert before[1].id in {event.id for event in after}
         kept = next(event for event in after if event.id == before[1].id)
@@ -290,7 +291,7 @@ async def test_a_less_frequent_rule_keeps_answered_dates_as_exceptions(db: Datab
         # The change is reversed: the dates that were removed are created again.
         series = await locked(tx, ana, series)
         back = plan_all(series, series.content, weekly(), await date_queries.stored(tx, series.id), tx.now)
-        await actions.apply_plan(tx, series, back)
+        await apply_edits.apply_plan(tx, series, back)
         assert names(await dates(tx, series)) == names(before)
 
 
@@ -310,7 +311,7 @@ async def test_editing_this_and_following_makes_two_linked_series(db: Database) 
             await date_queries.stored(tx, series.id),
             tx.now,
         )
-        behind = await actions.apply_plan(tx, series, plan)
+        behind = await apply_edits.apply_plan(tx, series, plan)
         first = await queries.by_id(tx, series.id)
         assert first is not None
         assert behind.split_from == series.id
@@ -345,7 +346,7 @@ async def test_past_dates_do_not_change(db: Database, clock: HandClock) -> None:
         series = await locked(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), series.timing.length)
         template = replace(series.content, title="Other")
-        await actions.apply_plan(
+        await apply_edits.apply_plan(
             tx, series, plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
         )
         found = await dates(tx, series)
@@ -457,6 +458,6 @@ async def test_propagating_sends_one_notification_per_person(db: Database) -> No
         template = replace(series.content, title="Other")
         plan = plan_all(series, template, series.timing, await date_queries.stored(tx, series.id), tx.now)
         assert plan.answers_kept == 60
-        await actions.apply_plan(tx, series, plan)
+        await apply_edits.apply_plan(tx, series, plan)
         for one in people:
             assert len(await notifications.newest(tx, one.user_id, 50)) == 1

@@ -10,7 +10,7 @@ import pytest
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.series import actions, date_queries
+from openmeet.domain.series import actions, apply_edits, date_queries
 from openmeet.domain.series.plan import moved, plan_all
 from openmeet.emails.notifications.content import notification_lines
 from openmeet.web.series import present
@@ -33,7 +33,7 @@ async def edit(tx, ana, series, what):
             timing = moved(timing, start, start + timedelta(hours=1), timing.length)
     plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
     counted = await present.consequences(tx, series, plan)
-    await actions.apply_plan(tx, series, plan)
+    await apply_edits.apply_plan(tx, series, plan)
     return counted.people_told, counted.people_mailed
 
 
@@ -71,7 +71,7 @@ async def test_only_people_whose_date_moves_are_mailed(practice_db):
         template = replace(series.content, description="Bring a stand.")
         plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = await present.consequences(tx, series, plan)
-        await actions.apply_plan(tx, series, plan)
+        await apply_edits.apply_plan(tx, series, plan)
         assert (counted.people_told, counted.people_mailed) == (2, 1)
         assert await mails(tx) == ["Cleo"]
 

@@ -13,7 +13,7 @@ from groundwork.errors import Gone, NotFound
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.series import actions, date_queries, undo
+from openmeet.domain.series import actions, apply_edits, date_queries, undo
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import plan_following
 from openmeet.domain.users.model import UserId
@@ -86,7 +86,7 @@ async def test_names_of_a_part_whose_split_was_undone_lead_to_the_series(practic
             own.timing, pattern=pattern(FIRST + timedelta(days=9), ZONE, parse_rule("FREQ=WEEKLY;BYDAY=TH"))
         )
         plan = plan_following(own, "2026-12-01T18:00:00", own.content, thursdays, held, tx.now)
-        new = await actions.apply_plan(tx, own, plan)
+        new = await apply_edits.apply_plan(tx, own, plan)
         assert names([await opened(tx, series, COMPUTED)]) == ["2027-11-25T18:00:00"]
     async with practice_db.transaction() as tx:
         series = await undo.undo(tx, await locked(tx, ana, series))
@@ -164,7 +164,7 @@ async def test_the_new_part_is_found_only_by_people_who_see_it(practice_db: Data
             held = await date_queries.stored(tx, own.id)
             template = replace(own.content, title="Inner circle", visibility=visibility)
             at = "2026-12-15T18:00:00" if visibility is Visibility.UNLISTED else "2026-12-01T18:00:00"
-            new = await actions.apply_plan(tx, own, plan_following(own, at, template, None, held, tx.now))
+            new = await apply_edits.apply_plan(tx, own, plan_following(own, at, template, None, held, tx.now))
             with pytest.raises(NotFound):
                 await opened(tx, series, COMPUTED, ben.user_id)
             assert new.content.visibility is visibility

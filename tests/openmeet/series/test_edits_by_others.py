@@ -23,6 +23,7 @@ from openmeet.domain.identities.publication_consent import USUAL
 from openmeet.domain.notifications import kinds
 from openmeet.domain.series import (
     actions,
+    apply_edits,
     cancel_dates,
     date_queries,
     materialize,
@@ -87,7 +88,7 @@ async def everything(reader: Reader, *all_series: Series) -> set[str]:
 async def change_one(tx: Transaction, series: Series) -> None:
     held = next(one for one in await date_queries.stored(tx, series.id) if names([one.event]) == [SECOND])
     said = edited(held.event, title="Guest")
-    await actions.apply_plan(tx, series, plan_one(series, held, said))
+    await apply_edits.apply_plan(tx, series, plan_one(series, held, said))
 
 
 async def change_all(tx: Transaction, series: Series) -> None:

@@ -23,7 +23,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
-from openmeet.domain.series import actions, cancel_dates, date_queries, queries, standing_rsvps, undo
+from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, queries, standing_rsvps, undo
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following
 from openmeet.recurrence.pattern import pattern
@@ -153,7 +153,7 @@ class Histories(OnDatabases):
             series = await self._locked(tx, half)
             held = await date_queries.stored(tx, series.id)
             plan = plan_all(series, replace(series.content, title=title), series.timing, held, tx.now)
-            await actions.apply_plan(tx, series, plan)
+            await apply_edits.apply_plan(tx, series, plan)
 
         self.run(work)
         self.titles[half] = title
@@ -173,7 +173,7 @@ class Histories(OnDatabases):
             held = await date_queries.stored(tx, series.id)
             template = replace(series.content, title=title)
             plan = plan_following(series, event.place_in_series.original_date, template, None, held, tx.now)
-            return (await actions.apply_plan(tx, series, plan)).id
+            return (await apply_edits.apply_plan(tx, series, plan)).id
 
         behind = self.run(work)
         for meeting in self._weeks(half)[week - self.halves[half] :]:
@@ -201,7 +201,7 @@ class Histories(OnDatabases):
             plan = plan_all(series, series.content, timing, held, tx.now)
             assert not plan.stranded
             assert not plan.vanishing
-            await actions.apply_plan(tx, series, plan)
+            await apply_edits.apply_plan(tx, series, plan)
 
         self.run(work)
         for meeting in self._weeks(half):
@@ -260,7 +260,7 @@ class Histories(OnDatabases):
             series = await self._locked(tx, half)
             timing = replace(series.timing, pattern=replace(series.timing.pattern, zone_name=zone))
             held = await date_queries.stored(tx, series.id)
-            await actions.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
+            await apply_edits.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
 
         self.run(work)
         for meeting in self._weeks(half):
@@ -288,7 +288,7 @@ class Histories(OnDatabases):
             assert known.rule is not None
             timing = replace(series.timing, pattern=replace(known, rule=replace(known.rule, count=count, until=None)))
             held = await date_queries.stored(tx, series.id)
-            await actions.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
+            await apply_edits.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
 
         self.run(work)
         for meeting in self._weeks(half):

@@ -25,7 +25,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
-from openmeet.domain.series import actions, date_queries, gather, queries, undo
+from openmeet.domain.series import actions, apply_edits, date_queries, gather, queries, undo
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import plan_all, plan_following
 from openmeet.recurrence.pattern import pattern
@@ -183,7 +183,7 @@ class Rules(OnDatabases):
             held = await date_queries.stored(tx, series)
             template = replace(locked.content, title=said)
             timing = timing_of(shape)
-            await actions.apply_plan(tx, locked, plan_all(locked, template, timing, held, tx.now))
+            await apply_edits.apply_plan(tx, locked, plan_all(locked, template, timing, held, tx.now))
             return locked.timing.pattern == timing.pattern
 
         is_same_rule = self.run(work)
@@ -208,7 +208,7 @@ class Rules(OnDatabases):
             held = await date_queries.stored(tx, series)
             template = replace(locked.content, title=title)
             plan = plan_following(locked, at.isoformat(), template, None, held, tx.now)
-            return (await actions.apply_plan(tx, locked, plan)).id
+            return (await apply_edits.apply_plan(tx, locked, plan)).id
 
         behind = self.run(work)
         before = self.meetings[series]

@@ -18,7 +18,7 @@ from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.notifications.notify import Notice, notify_each
-from openmeet.domain.series import actions, cancel_dates, date_queries, undo
+from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, undo
 from openmeet.domain.series.model import Series
 from openmeet.domain.series.notify import CONCERNED_BY_SERIES, DateNews, SeriesNews, SeriesNotice
 from openmeet.domain.series.plan import plan_all
@@ -241,7 +241,7 @@ async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) ->
         series = await locked(tx, ana, series)
         template = replace(series.content, capacity=2)
         held = await date_queries.stored(tx, series.id)
-        await actions.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
+        await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
     while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
@@ -264,7 +264,7 @@ async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completel
         series = await locked(tx, ana, series)
         template = replace(series.content, capacity=None)
         held = await date_queries.stored(tx, series.id)
-        await actions.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
+        await apply_edits.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
     while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
         pass

@@ -16,7 +16,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture, Size, blob_key
-from openmeet.domain.series import actions, pictures, queries, undo
+from openmeet.domain.series import actions, apply_edits, queries, undo
 from openmeet.domain.users.model import Caller
 from tests.openmeet.media.test_pictures import picture
 from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, weekly
@@ -37,7 +37,7 @@ async def test_coming_dates_show_the_picture_unless_they_have_their_own(practice
         stored = await dates(tx, series)
         await go(tx, ben, stored[0])
         await events_actions.set_picture(tx, ana, stored[1].slug, OWN)
-        after = await pictures.put(tx, ana, series.slug, NEW, expected_revision=series.revision)
+        after = await apply_edits.set_picture(tx, ana, series.slug, NEW, expected_revision=series.revision)
         assert after.content.picture == NEW
         assert after.revision == series.revision + 1
         assert await shown(tx, series) == [NEW, OWN] + [NEW] * (len(stored) - 2)
@@ -45,22 +45,22 @@ async def test_coming_dates_show_the_picture_unless_they_have_their_own(practice
         assert await kinds_received(tx, ben) == []
         queued = await tx.fetch("select subject from outbox_jobs where subject like 'news%'")
         assert [one for one in queued if ben.user_id in one["subject"]] == []
-        assert (await pictures.put(tx, ana, series.slug, NEW)).revision == after.revision, (
+        assert (await apply_edits.set_picture(tx, ana, series.slug, NEW)).revision == after.revision, (
             "an unchanged picture creates no revision"
         )
-        described = await pictures.describe(tx, ana, series.slug, "A hall")
+        described = await apply_edits.describe_picture(tx, ana, series.slug, "A hall")
         assert described.content.picture == replace(NEW, alt="A hall")
-        assert (await pictures.remove(tx, ana, series.slug)).content.picture is None
+        assert (await apply_edits.remove_picture(tx, ana, series.slug)).content.picture is None
         assert await shown(tx, series) == [None, OWN] + [None] * (len(stored) - 2)
         with pytest.raises(Refused):
-            await pictures.describe(tx, ana, series.slug, "Nothing")
+            await apply_edits.describe_picture(tx, ana, series.slug, "Nothing")
 
 
 async def test_a_new_picture_enqueues_the_records_of_the_series_and_its_dates(practice_db):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, picture=OLD)
         before = await dates(tx, series)
-        await pictures.put(tx, ana, series.slug, NEW)
+        await apply_edits.set_picture(tx, ana, series.slug, NEW)
         assert [one.revision for one in await dates(tx, series)] == [one.revision + 1 for one in before]
         queued = await tx.fetch(
             "select subject_id, revision from publications where subject_id in :subjects",
@@ -83,14 +83,14 @@ async def test_a_new_picture_can_be_undone_and_the_old_file_is_kept_for_that(pra
         timing = weekly(start=datetime.fromisoformat("2027-03-02T18:00"))
         series = await actions.create(tx, ana, Content("Practice", picture=first), timing)
     async with practice_db.transaction() as tx:
-        await pictures.remove(tx, ana, series.slug)
+        await apply_edits.remove_picture(tx, ana, series.slug)
     assert await media.forget_unused(practice_db, store) == 0
     async with practice_db.transaction() as tx:
         await undo.undo(tx, await locked(tx, ana, series))
         now = await queries.by_id(tx, series.id)
         assert now.content.picture == first
         assert set(await shown(tx, series)) == {first}
-        await pictures.remove(tx, ana, series.slug)
+        await apply_edits.remove_picture(tx, ana, series.slug)
     assert await store.size(blob_key(key, Size.LARGE)) > 0
     clock.turn(11 * MINUTE)
     assert await media.forget_unused(practice_db, store) == 1
@@ -102,9 +102,9 @@ async def test_only_hosts_can_upload_a_picture(practice_db):
         eve = await person(tx, "Eve")
         for who, wrong in ((eve, Forbidden), (ana, PreconditionFailed)):
             with pytest.raises(wrong):
-                await pictures.put(tx, who, series.slug, NEW, expected_revision=series.revision + 1)
+                await apply_edits.set_picture(tx, who, series.slug, NEW, expected_revision=series.revision + 1)
         with pytest.raises(NotFound):
-            await pictures.put(tx, ana, "no-such-series", NEW)
+            await apply_edits.set_picture(tx, ana, "no-such-series", NEW)
 
 
 async def test_a_host_sets_the_picture_of_a_series_on_a_page(make_sqlite, tmp_path, clock):

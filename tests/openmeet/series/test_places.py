@@ -13,7 +13,7 @@ from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
-from openmeet.domain.series import actions, date_queries, standing_rsvps
+from openmeet.domain.series import apply_edits, date_queries, standing_rsvps
 from openmeet.domain.series.plan import plan_following
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import re_rule
@@ -47,7 +47,7 @@ async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: D
         held = await date_queries.stored(tx, series.id)
         series = await locked(tx, ana, series)
         plan = plan_following(series, original_of(third), replace(series.content, title="Winter"), None, held, tx.now)
-        behind = await actions.apply_plan(tx, series, plan)
+        behind = await apply_edits.apply_plan(tx, series, plan)
         moved = (await dates(tx, behind))[0]
         assert moved.id == third.id
         assert (await registration.of_event(tx, moved)).questions == (DIET,)

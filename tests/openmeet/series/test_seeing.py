@@ -10,7 +10,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation.blocks import block
-from openmeet.domain.series import actions, date_queries, follower_queries, ownership, queries, visibility
+from openmeet.domain.series import actions, apply_edits, date_queries, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in.actions import open_session
@@ -37,7 +37,7 @@ async def made_private(tx: Transaction, host: Caller, series: Series) -> None:
     """The host makes the series visible only to invited people."""
     now = await locked(tx, host, series)
     template = replace(now.content, visibility=Visibility.PRIVATE)
-    await actions.apply_plan(
+    await apply_edits.apply_plan(
         tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now)
     )
 

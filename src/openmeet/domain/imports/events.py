@@ -42,7 +42,7 @@ from openmeet.domain.imports.model import (
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.places.model import PlaceMatch
 from openmeet.domain.series import actions as series
-from openmeet.domain.series import cancel_dates, date_queries, materialize
+from openmeet.domain.series import apply_edits, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import length_in, original_of
 from openmeet.domain.series.model import PublishPolicy, Series, Timing
@@ -321,7 +321,7 @@ async def _change_dates(tx: Transaction, created: Series, changes: Sequence[Occu
         for change in edited
     ]
     if plans:
-        await series.apply_plan(tx, locked, joined(plans), notifies=False)
+        await apply_edits.apply_plan(tx, locked, joined(plans), notifies=False)
     for change in edited:
         if change.named_status is not None:
             date = await lock_for_update(tx, stored[change.original].event.id)
@@ -350,7 +350,7 @@ async def _following(tx: Transaction, created: Series, change: OccurrenceOverrid
         plan = plan_all(created, content, timing, stored, tx.now)
     else:
         plan = plan_following(created, change.original, content, timing, stored, tx.now)
-    following = await series.apply_plan(tx, created, plan, notifies=False)
+    following = await apply_edits.apply_plan(tx, created, plan, notifies=False)
     if continuation is None:
         await _change_dates(tx, following, [replace(change, and_following=False, is_cancelled=False)])
     return following

@@ -32,7 +32,7 @@ from openmeet.domain.imports.model import (
     last_import_of,
 )
 from openmeet.domain.imports.reasons import ImportReason
-from openmeet.domain.series import actions, cancel_dates, date_queries, materialize
+from openmeet.domain.series import apply_edits, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import details_of
 from openmeet.domain.series.edits import with_gone_left_out
@@ -155,7 +155,7 @@ async def _update_series(tx: Transaction, series: Series, imported: ImportedEven
             length = None if imported.minutes is None else timedelta(minutes=imported.minutes)
             timing = Timing(_merged_pattern(whole.timing.pattern, details, imported, base), length)
         plan = plan_all(whole, details.content, timing, stored, tx.now)
-        series = replace(await actions.apply_plan(tx, series, plan), changed_by=series.changed_by)
+        series = replace(await apply_edits.apply_plan(tx, series, plan), changed_by=series.changed_by)
     await _update_dates(tx, series, update.changes, base)
     if update.becomes_cancelled:
         relocked = await series_queries.lock(tx, series.id)
@@ -219,7 +219,7 @@ async def _update_dates(
         changed = changed_fields(change.typed, None if base is None else base.of_date(change))
         plans.append(plan_one(series, stored[change.original], _details(now, change.typed, changed)))
     if plans:
-        await actions.apply_plan(tx, series, joined(plans))
+        await apply_edits.apply_plan(tx, series, joined(plans))
     reasons = {change.original: change.reason for change in changes if change.is_cancelled}
     if reasons:
         await cancel_dates.cancel_for_reasons(tx, series, reasons)

@@ -14,14 +14,17 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import event_changes, invitation_queries, reevaluation, registration
-from openmeet.domain.attendance.event_changes import fill_freed_seats, recheck_rsvp_records
+from openmeet.domain import slugs
+from openmeet.domain.attendance.event_changes import recheck_rsvp_records
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events import series_dates
+from openmeet.domain.events.actions import set_slugs
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.edits import STARTS, new_slug
-from openmeet.domain.events.model import Event, EventId, GroupOfEvent
+from openmeet.domain.events.edits import new_slug
+from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.events.queries import lock_dates
-from openmeet.domain.events.series_dates import delete_each, leave_series, revise_dates
+from openmeet.domain.events.series_dates import delete_each, leave_series
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.notifications import kinds
 from openmeet.domain.series import (
@@ -34,6 +37,7 @@ from openmeet.domain.series import (
     materialize,
     notify,
     queries,
+    save_series,
     undo,
     visibility,
 )
@@ -44,7 +48,6 @@ from openmeet.domain.series.date_addresses import DateName
 from openmeet.domain.series.dates import checked_name, original_of
 from openmeet.domain.series.model import (
     OPENED_AHEAD_YEARS,
-    EditScope,
     PublishPolicy,
     Series,
     SeriesId,
@@ -53,10 +56,10 @@ from openmeet.domain.series.model import (
     Timing,
 )
 from openmeet.domain.series.notify import SeriesNews
-from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.series.save_series import save
 from openmeet.domain.series.undo import UndoableAction
+from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence import expansion
@@ -199,63 +202,6 @@ async def lock_for_undo(
     return locked
 
 
-async def apply_plan(
-    tx: Transaction, series: Series, plan: EditPlan, *, notifies: bool = True, is_read: bool = False
-) -> Series:
-    """Apply a plan to the locked series, either completely or not at all. Returns the series that its dates belong to
-    afterwards.
-
-    ``notifies``: False if the host chose not to notify anybody. ``is_read``: the plan comes from the series' record, so
-    no publication is enqueued for it.
-    """
-    before = await undo.take_snapshot(tx, series)
-    target = await _target(tx, series, plan, is_read=is_read)
-    locked = {event.id: event for event in await lock_dates(tx, series.id)}
-    vanishing = [locked[event.id] for event in plan.vanishing]
-    gone = list(zip(vanishing, await delete_each(tx, vanishing), strict=True))
-    # Detach deleted dates, so that other dates can take their names.
-    await date_queries.detach(tx, [event.id for event in plan.vanishing])
-    moves = _moves(target, plan)
-    await date_queries.free_positions(tx, moves)
-    new_details = [
-        (_at_position(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
-        for change in plan.changes
-    ]
-    after = await revise_dates(tx, new_details, by=series.changed_by)
-    # ``revise_dates`` has already written the new positions of changed dates; this moves the others.
-    await date_queries.set_positions(tx, moves)
-    changed = [
-        (now, then) for (now, _, _), then in zip(new_details, after, strict=True) if then.revision != now.revision
-    ]
-    shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
-    await recheck_rsvp_records(tx, [one.id for one in (*vanishing, *shown_otherwise)])
-    await event_changes.reconsider_hidden_rsvps(tx, shown_otherwise)
-    await reevaluation.recheck_former_members(tx, shown_otherwise)
-    # Dates that the rule no longer has keep their own start.
-    await date_queries.add_overrides(tx, [locked[stored_date.event.id] for stored_date in plan.stranded], STARTS)
-    made = await materialize.store_window(tx, target)
-    news = notify.of_changes(target, changed, kinds.EVENT_CHANGED, notifies=notifies)
-    news += notify.of_changes(target, gone, kinds.EVENT_DELETED, notifies=notifies)
-    if plan.scope is not EditScope.THIS:
-        news += await notify.of_edit(tx, target)
-    if notifies:
-        news += notify.of_new_dates(target, made)
-    if plan.scope is not EditScope.THIS:
-        news = notify.with_rule(news, series.timing.pattern, plan.timing.pattern)
-    fan_out_id = await notify.notify_people(tx, target, news)
-    await fill_freed_seats(tx, changed)
-    is_split = target.id != series.id
-    if is_split:
-        await series_dates.enqueue_by_policy(tx, series.id)
-        await series_dates.recheck_published(tx, series.id)
-    if is_split or plan.scope is EditScope.ALL:
-        await series_dates.recheck_published(tx, target.id)
-    act = UndoableAction.SPLIT if is_split else UndoableAction.EDIT
-    made_by_it = target.id if is_split else None
-    await undo.store_snapshot(tx, before, act, made=made_by_it, is_silent=not notifies, fan_out_id=fan_out_id)
-    return await reread(tx, target.id)
-
-
 async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool = True) -> Series:
     """Pause: the series makes no new dates until it resumes; stored dates stay. Followers and attendees are notified of
     the reason.
@@ -336,48 +282,6 @@ async def unfollow(tx: Transaction, caller: Caller, slug: SeriesSlug) -> None:
         await follower_queries.unfollow(tx, series.id, caller.user_id)
 
 
-async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: bool) -> Series:
-    """Save and return the series that the plan's dates belong to: the series itself, or the one created by a split."""
-    match plan.scope:
-        case EditScope.THIS:
-            return series
-        case EditScope.ALL:
-            return await save(tx, replace(series, content=plan.content, timing=plan.timing), publishes=not is_read)
-        case EditScope.FOLLOWING:
-            assert plan.before is not None  # noqa: S101  # a split has an earlier part
-            first = await save(tx, replace(series, timing=plan.before))
-            later_part = replace(
-                new_series(tx.now, series.owner_id, plan.content, plan.timing, series.policy, series.group),
-                split_from=series.id,
-                record=series.record,
-                status=series.status,
-                status_reason=series.status_reason,
-                needs_author_approval=first.needs_author_approval,
-                changed_by=series.changed_by,
-            )
-            await saving.insert(tx, later_part)
-            await follower_queries.copy_all(tx, series.id, later_part.id)
-            await registration.copy(tx, series.id, later_part.id)
-            await invitation_queries.copy(tx, series.id, later_part.id)
-            return later_part
-
-
-def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]]:
-    """Stored dates that move to another series or get another name."""
-    places = [(change.event, change.original_date) for change in plan.changes]
-    places += [
-        (stored_date.event, stored_date.event.place_in_series.original_date)
-        for stored_date in plan.stranded
-        if stored_date.event.place_in_series
-    ]
-    return [
-        (event.id, target.id, name)
-        for event, name in places
-        if event.place_in_series is None
-        or (event.place_in_series.series_id, event.place_in_series.original_date) != (target.id, name)
-    ]
-
-
 async def reread(tx: Transaction, series_id: SeriesId) -> Series:
     """Read the series again after all changes of the action."""
     series = await queries.by_id(tx, series_id)
@@ -396,12 +300,6 @@ def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | Non
     if not expansion.is_date_of(series.timing.pattern, original):
         return None
     return agenda.opens_at(instant_of(original, series.zone_name), now)
-
-
-def _at_position(event: Event, series_id: SeriesId, original_date: str) -> Event:
-    place = event.place_in_series
-    assert place is not None  # noqa: S101  # a date of a series
-    return replace(event, place_in_series=replace(place, series_id=series_id, original_date=original_date))
 
 
 def new_series(
@@ -431,3 +329,26 @@ def new_series(
         updated_at=now,
         group=group,
     )
+
+
+async def replace_links(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
+) -> Series:
+    """Give the series and its dates new links.
+
+    Raises the errors of ``actions.lock_to_change``, and Refused (``PublicSeries``) if the series is listed publicly.
+    """
+    series = await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    if series.visibility is Visibility.PUBLIC:
+        raise Refused(SeriesReason.NEW_LINK_OF_PUBLIC, name="PublicSeries")
+    await slugs.retire(tx, LinkKind.SERIES, [(series.slug, series.id)])
+    fresh = SeriesSlug(new_slug(series.content.title))
+    await queries.set_slug(tx, series.id, fresh)
+    dates = [
+        one
+        for one in await event_queries.lock_dates(tx, series.id)
+        if one.deleted_at is None and one.visibility is not Visibility.PUBLIC
+    ]
+    await slugs.retire(tx, LinkKind.EVENT, [(one.slug, one.id) for one in dates])
+    await set_slugs(tx, [(one.id, new_slug(one.title)) for one in dates])
+    return await save_series.save(tx, replace(series, slug=fresh))

@@ -3,25 +3,30 @@
 Each date with limited places is answered like any other, and can be skipped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
+from groundwork.clock import Instant
+from groundwork.database.bulk import execute_together
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_many
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import moved_dates, reevaluation, registration
-from openmeet.domain.attendance.model import SEATED, AttendanceStatus, ChangeChannel, RsvpReply
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, ChangeChannel, RsvpReply
+from openmeet.domain.attendance.notify import CALENDAR_EMAIL_DELAY, IN_CALENDAR
 from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.series import agenda, date_queries, emails, follower_queries, ownership, queries, visibility
+from openmeet.domain.series import agenda, date_queries, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, StandingRsvp
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.emails import enqueue_email_write
 from openmeet.outbox.kinds import JobKind
 
 _GOING = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
@@ -81,7 +86,7 @@ async def answer_all(
         else:
             outcomes.append(DateResult(event, saved.status))
             is_host_notified |= event.id not in before or before[event.id].status is not saved.status
-    await emails.enqueue(tx, series, caller, coming, before)
+    await _enqueue_email(tx, series, caller, coming, before)
     return outcomes
 
 
@@ -124,7 +129,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
         # The host is notified only once, and the person gets a single e-mail.
         notifies = event is going[0]
         await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, is_single=False)
-    await emails.enqueue(tx, series, caller, coming, rsvps)
+    await _enqueue_email(tx, series, caller, coming, rsvps)
     return len(going)
 
 
@@ -257,3 +262,32 @@ async def _end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: User
     series = await queries.lock(tx, series_id)
     if series is not None and not await visibility.may_see(tx, series, user_id):
         await follower_queries.end_standing_rsvp(tx, series_id, user_id)
+
+
+SERIES_ANSWERED_MAIL: Final = "series_answered"
+SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
+
+
+async def _enqueue_email(
+    tx: Transaction, series: Series, caller: Caller, dates: Sequence[Event], before: Mapping[EventId, Attendance]
+) -> None:
+    """Enqueue one e-mail about this person's RSVPs to these dates if their calendar changes. Hosts get none.
+
+    ``before``: the person's earlier RSVPs to these dates.
+    """
+    if series.owner_id == caller.user_id:
+        return
+    now = await of_user(tx, caller.user_id, [event.id for event in dates])
+    goes = {event_id for event_id, one in now.items() if one.is_seated}
+    went = {event_id for event_id, one in before.items() if one.is_seated}
+    kind = None
+    if goes - went:
+        kind = SERIES_ANSWERED_MAIL
+    elif any(one.status in IN_CALENDAR and now[event_id].status not in IN_CALENDAR for event_id, one in before.items()):
+        kind = SERIES_WITHDRAWN_MAIL
+    if kind is not None:
+        due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
+        job = enqueue_email_write(
+            tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
+        )
+        await execute_together(tx, [job])

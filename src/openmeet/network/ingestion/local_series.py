@@ -20,7 +20,7 @@ from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.values import Mode, Venue
 from openmeet.domain.identities import queries as identities
-from openmeet.domain.series import actions, agenda, date_queries, queries
+from openmeet.domain.series import agenda, apply_edits, date_queries, queries
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
@@ -140,7 +140,7 @@ async def _revise(tx: Transaction, series: Series, at: str, was: Pattern, stated
         return _rule_refused(refused)
     # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.
     by = None if series.needs_author_approval else series.owner_id
-    await actions.apply_plan(tx, replace(series, changed_by=by), plan)
+    await apply_edits.apply_plan(tx, replace(series, changed_by=by), plan)
     return None
 
 
@@ -336,7 +336,7 @@ async def apply_record(
     if plan is not None:
         # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.
         by = None if series.needs_author_approval else series.owner_id
-        await actions.apply_plan(tx, replace(series, changed_by=by), plan, is_read=True)
+        await apply_edits.apply_plan(tx, replace(series, changed_by=by), plan, is_read=True)
     await merge_local.store_merge(tx, MERGE_RULE, publication, version, joined)
 
 

@@ -19,7 +19,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.paging import ALL_ROWS, Page
-from openmeet.domain.series import actions, agenda, queries, visibility
+from openmeet.domain.series import actions, agenda, apply_edits, queries, visibility
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion import local_groups, local_series, merge_decisions
@@ -198,7 +198,7 @@ async def choose_for_series(
     series = await actions.lock_to_change(tx, caller, slug)
     plan = await local_series.plan_of(tx, series, values)
     if plan is not None:
-        series = await actions.apply_plan(tx, series, plan)
+        series = await apply_edits.apply_plan(tx, series, plan)
     await merge_decisions.mark_reviewed(tx, conflict, choice)
     return series
 

@@ -18,7 +18,7 @@ from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
-from openmeet.domain.series import actions, agenda, date_queries, materialize, queries
+from openmeet.domain.series import actions, agenda, apply_edits, date_queries, materialize, queries
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import Edit, NewRule, plan_of, series_details_at
 from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOccurrence
@@ -174,7 +174,7 @@ async def _apply(
         plan, _ = await _edit_plan(tx, series, edit, scope, stored, drops=bool(form.get("drop_single_changes")))
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, form, problem=refused.why, status=422)
-    after = await actions.apply_plan(tx, series, plan, notifies=not form.get("is_silent"))
+    after = await apply_edits.apply_plan(tx, series, plan, notifies=not form.get("is_silent"))
     return go(_series_path(after), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 

@@ -12,7 +12,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, gather, materialize
+from openmeet.domain.series import actions, agenda, apply_edits, cancel_dates, date_queries, gather, materialize
 from openmeet.domain.series import undo as series_undo
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import plan_of, series_details_at
@@ -63,7 +63,7 @@ async def edit(request: Request) -> Response:
         edit_plan = await _edit_plan(tx, series, body)
         # Counted before the change, because afterwards the old and new state are the same.
         consequences = await present.consequences(tx, series, edit_plan)
-        after = await actions.apply_plan(tx, series, edit_plan, notifies=not body.is_silent)
+        after = await apply_edits.apply_plan(tx, series, edit_plan, notifies=not body.is_silent)
         shown = await present.series_output(tx, after, after.owner_id, services(request).settings.public_url)
     return json_response(EditDone(shown, consequences), headers=etag_of(after.revision))
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import read_json
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
-from openmeet.domain.series import agenda, pictures
+from openmeet.domain.series import agenda, apply_edits
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.media.schemas import PictureInput, check_alt
@@ -29,7 +29,7 @@ async def put_picture(request: Request) -> Response:
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
-        series = await pictures.put(
+        series = await apply_edits.set_picture(
             tx,
             caller,
             slug_of(request),
@@ -41,7 +41,7 @@ async def put_picture(request: Request) -> Response:
 
 async def remove_picture(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await pictures.remove(
+        series = await apply_edits.remove_picture(
             tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
         )
         return await series_response(request, tx, series)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.http.forms import FormState
-from openmeet.domain.series import agenda, pictures
+from openmeet.domain.series import agenda, apply_edits
 from openmeet.domain.series.model import Series
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.series.api import slug_of
@@ -36,8 +36,8 @@ async def save(request: Request) -> Response:
     refused_form = await save_sent(
         request,
         caller.user_id,
-        lambda tx, picture: pictures.put(tx, caller, series.slug, picture),
-        lambda tx, alt: pictures.describe(tx, caller, series.slug, alt),
+        lambda tx, picture: apply_edits.set_picture(tx, caller, series.slug, picture),
+        lambda tx, alt: apply_edits.describe_picture(tx, caller, series.slug, alt),
     )
     if refused_form is not None:
         form_state, status = refused_form
@@ -47,7 +47,7 @@ async def save(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await pictures.remove(tx, caller_of(request), slug_of(request))
+        series = await apply_edits.remove_picture(tx, caller_of(request), slug_of(request))
     return go(_series_path(series), flash="picture_removed")
 
 
