@@ -1,4 +1,5 @@
-"""Series actions of hosts and followers. Every action locks the series first, then its dates.
+"""Series actions of hosts and followers, except edits (``apply_edits``). Every action locks the series first, then its
+dates.
 
 Attendees of changed dates and followers are notified once per action, however many dates it affects. Actions can be
 undone for a while (``undo``).
@@ -16,7 +17,6 @@ from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
-from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.actions import set_slugs
 from openmeet.domain.events.content import Content
@@ -40,9 +40,6 @@ from openmeet.domain.series import (
     save_series,
     undo,
     visibility,
-)
-from openmeet.domain.series import (
-    save_series as saving,
 )
 from openmeet.domain.series.date_addresses import DateName
 from openmeet.domain.series.dates import checked_name, original_of
@@ -103,7 +100,7 @@ async def create(
     # Each upload of the same file is stored as another picture.
     without_picture = replace(content, picture=None)
     digest = hashlib.sha256(msgspec.json.encode((without_picture, timing, group.id if group else None))).digest()
-    if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
+    if not await save_series.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
         submitted = await queries.by_submission(tx, caller.user_id, submission_key or "")
         assert submitted is not None  # noqa: S101  # the insert conflicted with this row
         earlier, known_digest = submitted
@@ -125,7 +122,7 @@ async def insert(
 ) -> Series:
     """Store a new series without dates. The caller turns existing events into its dates."""
     series = new_series(tx.now, owner_id, content, timing, policy, group)
-    await saving.insert(tx, series)
+    await save_series.insert(tx, series)
     return series
 
 
@@ -266,6 +263,29 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     await save(tx, replace(series, deleted_at=tx.now))
 
 
+async def replace_links(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
+) -> Series:
+    """Give an unlisted series and its dates new links. The old ones stop working.
+
+    Raises the errors of ``lock_to_change``, and Refused (``PublicSeries``) if the series is listed publicly.
+    """
+    series = await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    if series.visibility is Visibility.PUBLIC:
+        raise Refused(SeriesReason.NEW_LINK_OF_PUBLIC, name="PublicSeries")
+    await slugs.retire(tx, LinkKind.SERIES, [(series.slug, series.id)])
+    fresh = SeriesSlug(new_slug(series.content.title))
+    await queries.set_slug(tx, series.id, fresh)
+    dates = [
+        one
+        for one in await lock_dates(tx, series.id)
+        if one.deleted_at is None and one.visibility is not Visibility.PUBLIC
+    ]
+    await slugs.retire(tx, LinkKind.EVENT, [(one.slug, one.id) for one in dates])
+    await set_slugs(tx, [(one.id, new_slug(one.title)) for one in dates])
+    return await save(tx, replace(series, slug=fresh))
+
+
 async def follow(tx: Transaction, caller: Caller, slug: SeriesSlug, *, notifies: bool = True) -> None:
     """Follow the series, to be notified of new, moved and cancelled dates. Calling it again turns notifications on or
     off. Raises NotFound, Refused (``NotWelcome``).
@@ -287,19 +307,6 @@ async def reread(tx: Transaction, series_id: SeriesId) -> Series:
     series = await queries.by_id(tx, series_id)
     assert series is not None  # noqa: S101  # rows of series are never deleted
     return series
-
-
-def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | None:
-    """The time from which a date that is still too far ahead can be opened. None if it can be opened now, or if there
-    is no such date; storing it then reports the error.
-    """
-    try:
-        original = original_of(original_date)
-    except ValueError:
-        return None
-    if not expansion.is_date_of(series.timing.pattern, original):
-        return None
-    return agenda.opens_at(instant_of(original, series.zone_name), now)
 
 
 def new_series(
@@ -331,24 +338,14 @@ def new_series(
     )
 
 
-async def replace_links(
-    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
-) -> Series:
-    """Give the series and its dates new links.
-
-    Raises the errors of ``actions.lock_to_change``, and Refused (``PublicSeries``) if the series is listed publicly.
+def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | None:
+    """The time from which a date that is still too far ahead can be opened. None if it can be opened now, or if there
+    is no such date; storing it then reports the error.
     """
-    series = await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
-    if series.visibility is Visibility.PUBLIC:
-        raise Refused(SeriesReason.NEW_LINK_OF_PUBLIC, name="PublicSeries")
-    await slugs.retire(tx, LinkKind.SERIES, [(series.slug, series.id)])
-    fresh = SeriesSlug(new_slug(series.content.title))
-    await queries.set_slug(tx, series.id, fresh)
-    dates = [
-        one
-        for one in await event_queries.lock_dates(tx, series.id)
-        if one.deleted_at is None and one.visibility is not Visibility.PUBLIC
-    ]
-    await slugs.retire(tx, LinkKind.EVENT, [(one.slug, one.id) for one in dates])
-    await set_slugs(tx, [(one.id, new_slug(one.title)) for one in dates])
-    return await save_series.save(tx, replace(series, slug=fresh))
+    try:
+        original = original_of(original_date)
+    except ValueError:
+        return None
+    if not expansion.is_date_of(series.timing.pattern, original):
+        return None
+    return agenda.opens_at(instant_of(original, series.zone_name), now)

@@ -1,4 +1,8 @@
-"""Apply an edit to a series and its dates."""
+"""Apply an edit to a series and its dates as planned (``plan``). A new picture is such an edit, too.
+
+Attendees of changed dates and followers are notified once per edit, however many dates it affects. Edits can be undone
+for a while (``undo``). Callers of ``apply_plan`` hold the lock on the series.
+"""
 
 from dataclasses import replace
 
@@ -13,68 +17,14 @@ from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import delete_each, revise_dates
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.notifications import kinds
-from openmeet.domain.series import (
-    actions,
-    date_queries,
-    follower_queries,
-    materialize,
-    notify,
-    undo,
-)
-from openmeet.domain.series import (
-    save_series as saving,
-)
-from openmeet.domain.series.actions import new_series, reread
-from openmeet.domain.series.model import (
-    EditScope,
-    Series,
-    SeriesId,
-    SeriesSlug,
-)
+from openmeet.domain.series import date_queries, follower_queries, materialize, notify, save_series, undo
+from openmeet.domain.series.actions import lock_to_change, new_series, reread
+from openmeet.domain.series.model import EditScope, Series, SeriesId, SeriesSlug
 from openmeet.domain.series.plan import EditPlan, plan_all
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.series.save_series import save
 from openmeet.domain.series.undo import UndoableAction
 from openmeet.domain.users.model import Caller
-
-
-async def set_picture(
-    tx: Transaction, caller: Caller, slug: SeriesSlug, picture: Picture, *, expected_revision: int | None = None
-) -> Series:
-    """Set this picture. Raises the same errors as ``actions.lock_to_change``."""
-    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
-    return await _show_picture(tx, series, picture)
-
-
-async def describe_picture(
-    tx: Transaction, caller: Caller, slug: SeriesSlug, alt: str, *, expected_revision: int | None = None
-) -> Series:
-    """Change the picture's description. Raises the same errors as ``put``, and Refused (``NoPicture``)."""
-    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
-    before = series.content.picture
-    if before is None:
-        raise Refused(SeriesReason.NO_PICTURE, name="NoPicture")
-    return await _show_picture(tx, series, replace(before, alt=alt))
-
-
-async def remove_picture(
-    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
-) -> Series:
-    """Remove the picture. Raises the same errors as ``put``."""
-    series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
-    return await _show_picture(tx, series, None)
-
-
-async def _show_picture(tx: Transaction, series: Series, picture: Picture | None) -> Series:
-    """Apply the change as an ordinary edit of all dates, which is published and can be undone for minutes.
-
-    Nobody is notified, because a picture does not affect anybody's plans.
-    """
-    if series.content.picture == picture:
-        return series
-    content = replace(series.content, picture=picture)
-    stored = await date_queries.stored(tx, series.id)
-    return await apply_plan(tx, series, plan_all(series, content, series.timing, stored, tx.now), notifies=False)
 
 
 async def apply_plan(
@@ -153,7 +103,7 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
                 needs_author_approval=first.needs_author_approval,
                 changed_by=series.changed_by,
             )
-            await saving.insert(tx, later_part)
+            await save_series.insert(tx, later_part)
             await follower_queries.copy_all(tx, series.id, later_part.id)
             await registration.copy(tx, series.id, later_part.id)
             await invitation_queries.copy(tx, series.id, later_part.id)
@@ -180,3 +130,45 @@ def _at_position(event: Event, series_id: SeriesId, original_date: str) -> Event
     place = event.place_in_series
     assert place is not None  # noqa: S101  # a date of a series
     return replace(event, place_in_series=replace(place, series_id=series_id, original_date=original_date))
+
+
+async def set_picture(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, picture: Picture, *, expected_revision: int | None = None
+) -> Series:
+    """Set the picture of the series. Upcoming dates show it unless they override it with their own picture or none.
+
+    Raises the same errors as ``actions.lock_to_change``.
+    """
+    series = await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    return await _show_picture(tx, series, picture)
+
+
+async def describe_picture(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, alt: str, *, expected_revision: int | None = None
+) -> Series:
+    """Change the picture's description. Raises the same errors as ``set_picture``, and Refused (``NoPicture``)."""
+    series = await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    before = series.content.picture
+    if before is None:
+        raise Refused(SeriesReason.NO_PICTURE, name="NoPicture")
+    return await _show_picture(tx, series, replace(before, alt=alt))
+
+
+async def remove_picture(
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
+) -> Series:
+    """Remove the picture. Raises the same errors as ``set_picture``."""
+    series = await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
+    return await _show_picture(tx, series, None)
+
+
+async def _show_picture(tx: Transaction, series: Series, picture: Picture | None) -> Series:
+    """Apply the change as an ordinary edit of all dates, which is published and can be undone for minutes.
+
+    Nobody is notified, because a picture does not affect anybody's plans.
+    """
+    if series.content.picture == picture:
+        return series
+    content = replace(series.content, picture=picture)
+    stored = await date_queries.stored(tx, series.id)
+    return await apply_plan(tx, series, plan_all(series, content, series.timing, stored, tx.now), notifies=False)

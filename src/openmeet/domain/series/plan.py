@@ -1,8 +1,8 @@
 """The plan of an edit before it is applied: which dates change, which do not, and which RSVPs are kept. Pure.
 
-The host sees the plan's numbers and confirms; ``actions.apply`` then does exactly that. Past dates do not change.
-Overridden fields are kept. A date that has no position in the new rule is kept as an exception if it has RSVPs or
-overrides, and is deleted otherwise. So no RSVP is lost.
+The host sees the plan's numbers and confirms; ``apply_edits.apply_plan`` then does exactly that. Past dates do not
+change. Overridden fields are kept. A date that has no position in the new rule is kept as an exception if it has RSVPs
+or overrides, and is deleted otherwise. So no RSVP is lost.
 """
 
 from collections.abc import Iterable, Sequence

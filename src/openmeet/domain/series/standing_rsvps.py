@@ -1,6 +1,7 @@
 """Standing RSVPs: one reply for all upcoming dates of a series, including future ones.
 
-Each date with limited places is answered like any other, and can be skipped.
+Each date with limited places is answered like any other, and can be skipped. A single e-mail covers all dates; its text
+is in ``emails.series_confirmation``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,13 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import enqueue_email_write
 from openmeet.outbox.kinds import JobKind
 
+SERIES_ANSWERED_MAIL: Final = "series_answered"
+SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
 _GOING = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
+
+# Maximum RSVPs made when dates are stored, and per transaction of a handler. Each takes half a dozen statements.
+AT_ONCE = 40
+PIECE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +163,29 @@ async def _coming(tx: Transaction, series: Series) -> list[Event]:
     return [event for event in dates if not event.is_gone and not event.is_over(tx.now)]
 
 
-# Maximum RSVPs made when dates are stored, and per transaction of a handler. Each takes half a dozen statements.
-AT_ONCE = 40
-PIECE = 25
+async def _enqueue_email(
+    tx: Transaction, series: Series, caller: Caller, dates: Sequence[Event], before: Mapping[EventId, Attendance]
+) -> None:
+    """Enqueue one e-mail about this person's RSVPs to these dates if their calendar changes. Hosts get none.
+
+    ``before``: the person's earlier RSVPs to these dates.
+    """
+    if series.owner_id == caller.user_id:
+        return
+    now = await of_user(tx, caller.user_id, [event.id for event in dates])
+    goes = {event_id for event_id, one in now.items() if one.is_seated}
+    went = {event_id for event_id, one in before.items() if one.is_seated}
+    kind = None
+    if goes - went:
+        kind = SERIES_ANSWERED_MAIL
+    elif any(one.status in IN_CALENDAR and now[event_id].status not in IN_CALENDAR for event_id, one in before.items()):
+        kind = SERIES_WITHDRAWN_MAIL
+    if kind is not None:
+        due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
+        job = enqueue_email_write(
+            tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
+        )
+        await execute_together(tx, [job])
 
 
 async def answer_new_dates(tx: Transaction, series: Series, made: Sequence[Event]) -> None:
@@ -262,32 +289,3 @@ async def _end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: User
     series = await queries.lock(tx, series_id)
     if series is not None and not await visibility.may_see(tx, series, user_id):
         await follower_queries.end_standing_rsvp(tx, series_id, user_id)
-
-
-SERIES_ANSWERED_MAIL: Final = "series_answered"
-SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
-
-
-async def _enqueue_email(
-    tx: Transaction, series: Series, caller: Caller, dates: Sequence[Event], before: Mapping[EventId, Attendance]
-) -> None:
-    """Enqueue one e-mail about this person's RSVPs to these dates if their calendar changes. Hosts get none.
-
-    ``before``: the person's earlier RSVPs to these dates.
-    """
-    if series.owner_id == caller.user_id:
-        return
-    now = await of_user(tx, caller.user_id, [event.id for event in dates])
-    goes = {event_id for event_id, one in now.items() if one.is_seated}
-    went = {event_id for event_id, one in before.items() if one.is_seated}
-    kind = None
-    if goes - went:
-        kind = SERIES_ANSWERED_MAIL
-    elif any(one.status in IN_CALENDAR and now[event_id].status not in IN_CALENDAR for event_id, one in before.items()):
-        kind = SERIES_WITHDRAWN_MAIL
-    if kind is not None:
-        due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
-        job = enqueue_email_write(
-            tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
-        )
-        await execute_together(tx, [job])

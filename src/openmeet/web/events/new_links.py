@@ -20,7 +20,8 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import INSIDE, GroupId, GroupSlug
-from openmeet.domain.series import actions, agenda, follower_queries
+from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import agenda, follower_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId, SeriesSlug
 from openmeet.domain.slugs import LinkKind
@@ -70,7 +71,7 @@ async def make_for_event(request: Request) -> Response:
 
 async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await actions.replace_links(tx, caller_of(request), SeriesSlug(_slug(request)))
+        series = await series_actions.replace_links(tx, caller_of(request), SeriesSlug(_slug(request)))
     return go(_target_path(LinkKind.SERIES, series.slug), flash="new_link_made")
 
 

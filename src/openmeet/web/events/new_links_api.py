@@ -9,7 +9,7 @@ from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import GroupSlug
-from openmeet.domain.series import actions
+from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
@@ -35,7 +35,7 @@ async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = SeriesSlug(request.path_params["slug"])
         revision = expected_revision(request)
-        series = await actions.replace_links(tx, caller_of(request), slug, expected_revision=revision)
+        series = await series_actions.replace_links(tx, caller_of(request), slug, expected_revision=revision)
     return json_response(NewLink(series.slug))
 
 
