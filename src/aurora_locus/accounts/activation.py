@@ -8,7 +8,7 @@ from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import DAY, Instant
-from groundwork.database.transaction import Writer
+from groundwork.database.transaction import PlainReader, Writer
 from groundwork.errors import Refused
 
 # Deleting an account takes the password and an e-mailed token, but deactivating it takes only a session, which might be
@@ -51,7 +51,12 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) ->
     email_confirmation.require_confirmed(w, did)
     queries.set_shown(w, did)
     w.execute(_FORGET_COMPLETED_MOVE, did=did)
-    if w.fetch_one(_IS_IN_LAST_STEP, did=did) is None:
+    if not is_in_last_step(w, did):
         queries.set_moved(w, did, None)
         hosting.set_frozen(w, repositories, did, is_frozen=False)
     hosting.activate(w, repositories, did, handle)
+
+
+def is_in_last_step(reader: PlainReader, did: Did) -> bool:
+    """Whether the account is in the last step of a migration to another server, or that step has failed."""
+    return reader.fetch_one(_IS_IN_LAST_STEP, did=did) is not None

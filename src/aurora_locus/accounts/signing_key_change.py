@@ -10,7 +10,7 @@ from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import queries
+from aurora_locus.accounts import activation, queries
 from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
@@ -33,7 +33,7 @@ _FORGET_DUE = "delete from signatures_due where did = :did"
 
 async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:
     """Change the key. Raises NotFound, RemoteFailed, and Refused if the DID is not a did:plc, the account is not
-    active, or the identity names another server.
+    active or is moving to another server, or the identity names another server.
     """
     if not did.startswith("did:plc:"):
         raise Refused(
@@ -62,6 +62,13 @@ async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note)
             # The repository of an inactive account cannot be signed now, and after its activation the old signature
             # would not match the identity.
             raise Refused("The key can only be changed while the account is active.", name="InvalidRequest")
+        if await registry.db.read(lambda r: activation.is_in_last_step(r, did)):
+            # The signed operation of the migration would no longer follow the newest one, and the repository of an
+            # account that is moving cannot be signed.
+            raise Refused(
+                "The account is moving to another server. Change the key once the move has ended or was cancelled.",
+                name="InvalidRequest",
+            )
         new = format_did_key(key.public)
         operation = await plc_updates.new_signing_key(registry.directory, registry.rotation_key, did, new)
         await carry_out(registry, did, operation, lambda: _store(registry, account, key, operation, note))

@@ -280,6 +280,28 @@ async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: L
     assert "movedTo" not in session
 
 
+async def test_the_signing_key_is_not_changed_in_the_last_step(ada: Leaving) -> None:
+    """The directory would then refuse the operation of the move. Once the move is over or stopped, the key can change."""
+    reserved = await ada.old.stranger.post(f"{SERVER}.reserveSigningKey", {})
+    wish = {"did": ada.ada.did, "signingKey": reserved.json()["signingKey"]}
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    await ada.browser.send("/account/move", {"act": "ask"})
+    token = await ada.code()
+    ada.new.directory.is_down = True
+    await ada.browser.send("/account/move", {"act": "finish", "token": token})
+    await ada.until(MoveStage.FINISHING, problem=True)
+    before = await ada.old.directory.log(ada.ada.did)
+    refused = await ada.old.administration.post("com.atproto.admin.updateAccountSigningKey", wish)
+    assert (refused.status_code, refused.json()["error"]) == (400, "InvalidRequest")
+    assert "moving" in refused.json()["message"]
+    assert await ada.old.directory.log(ada.ada.did) == before
+    assert await ada.old.count("signatures_due") == 0
+    ada.new.directory.is_down = False
+    assert (await ada.browser.send("/account/move", {"act": "again"})).status_code == 303
+    await ada.until(MoveStage.DONE)
+
+
 async def test_a_running_last_step_cannot_be_given_up(ada: Leaving) -> None:
     """A page that was opened before the last step still offers to stop. An account that was said to stay must not move."""
     answers: list[Any] = []
