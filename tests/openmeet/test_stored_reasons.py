@@ -10,7 +10,7 @@ from aiohttp import web
 from at_network.circuits import Circuits
 from groundwork.database.transaction import Database
 from groundwork.errors import RemoteSlow, decode_explanation
-from openmeet.i18n.reasons.message import Plural
+from openmeet.i18n.catalogue import Plural
 from openmeet.i18n.reasons.messages import MESSAGES, explain
 from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure

@@ -1,5 +1,6 @@
 """The message catalogue of the events platform. ``groundwork.i18n.catalogue`` documents its functions."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,3 +28,25 @@ plazy = CATALOGUE.plazy
 read_all = CATALOGUE.read_all
 speaking = CATALOGUE.speaking
 switch_to = CATALOGUE.switch_to
+
+
+@dataclass(frozen=True, slots=True)
+class Plural:
+    """A message whose plural form depends on the parameter ``by``."""
+
+    one: str
+    many: str
+    by: str = "number"
+
+
+Message = str | Plural
+
+
+def mark(message: str) -> str:
+    """Mark a message so that ``make messages`` adds it to the catalogue."""
+    return message
+
+
+def plural(one: str, many: str, by: str = "number") -> Plural:
+    """Like ``mark``, for a message that depends on a number."""
+    return Plural(one, many, by)

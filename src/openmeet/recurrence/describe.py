@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Final
 
-from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext, pgettext
+from openmeet.i18n.catalogue import LazyText, Plural, gettext, lazy, ngettext, pgettext, plural
 from openmeet.i18n.formatting import month_of, number, weekday
-from openmeet.i18n.reasons.message import Plural, plural
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule, Until, Weekday

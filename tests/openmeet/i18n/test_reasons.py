@@ -6,7 +6,7 @@ import re
 
 import openmeet
 from groundwork.errors import Reason
-from openmeet.i18n.reasons.message import Plural
+from openmeet.i18n.catalogue import Plural
 from openmeet.i18n.reasons.messages import MESSAGES
 
 

@@ -4,7 +4,7 @@ from groundwork.errors import Reason
 
 
 class AttendanceReason(Reason):
-    """Codes; their messages are in ``i18n/reasons/attendance.py``."""
+    """Codes; their messages are in ``i18n/reasons/events.py``."""
 
     EVENT_REMOVED = "attendance.event_removed"
     NOT_WELCOME = "attendance.not_welcome"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from openmeet.i18n.reasons.message import Message, mark
+from openmeet.i18n.catalogue import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.calendars

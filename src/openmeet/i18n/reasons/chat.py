@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from openmeet.i18n.reasons.message import Message, mark, plural
+from openmeet.i18n.catalogue import Message, mark, plural
 
 MESSAGES: Final[Mapping[str, Message]] = {
     "chat.no_such_room": mark("This chat doesn’t exist."),

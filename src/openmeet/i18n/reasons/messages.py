@@ -5,20 +5,17 @@ from typing import Final
 
 from groundwork.errors import Explanation, Reason, Why
 from groundwork.i18n import formatting
-from openmeet.i18n.catalogue import current, gettext, ngettext
-from openmeet.i18n.reasons import accounts, attendance, calendars, chat, events, groups, records, series, site
-from openmeet.i18n.reasons.message import Message, Plural
+from openmeet.i18n.catalogue import Message, Plural, current, gettext, ngettext
+from openmeet.i18n.reasons import accounts, calendars, chat, events, groups, records, site
 
 # Messages by code. A test checks that every member of every enum of reasons has one.
 MESSAGES: Final[Mapping[str, Message]] = {
     **accounts.MESSAGES,
-    **attendance.MESSAGES,
     **calendars.MESSAGES,
     **chat.MESSAGES,
     **events.MESSAGES,
     **groups.MESSAGES,
     **records.MESSAGES,
-    **series.MESSAGES,
     **site.MESSAGES,
 }
 
