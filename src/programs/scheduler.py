@@ -20,7 +20,7 @@ from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat import readers as chat_readers
 from openmeet.domain.chat import rooms as chat_rooms
 from openmeet.domain.chat.deletion import forget_expired_messages
-from openmeet.domain.chat.mirroring import reconcile_rooms
+from openmeet.domain.chat.matrix_people import reconcile_rooms
 from openmeet.domain.erasure.retention import RetentionTimes, purge_expired
 from openmeet.domain.events import drafts, town_positions
 from openmeet.domain.events.trust import FrontPagePolicy, shown_in

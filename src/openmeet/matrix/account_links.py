@@ -7,7 +7,7 @@ from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox import jobs
-from openmeet.domain.chat import matrix_guests, mirroring
+from openmeet.domain.chat import matrix_guests, matrix_people
 from openmeet.matrix import content
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import JsonObject
@@ -24,7 +24,7 @@ async def apply(tx: Transaction, bridge: Bridge, matrix_room: str, event: JsonOb
     if not isinstance(incoming, content.IncomingMessage) or bridge.is_ours(incoming.sender):
         return
     code = _CODE.fullmatch(incoming.text)
-    linked = None if code is None else await mirroring.link(tx, incoming.sender, code[1])
+    linked = None if code is None else await matrix_people.link(tx, incoming.sender, code[1])
     if linked is not None:
         await matrix_guests.become_person(tx, incoming.sender, linked)
     verb = "unlinked" if linked is None else "linked"

@@ -8,8 +8,8 @@ from typing import Final
 from groundwork.errors import RemoteFailed, decode_explanation
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
-from openmeet.domain.chat import message_queries, mirroring
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat import matrix_people, message_queries
+from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.model import ChatMessageId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, speaking
@@ -83,14 +83,14 @@ def person_handler(bridge: Bridge) -> JobHandler:
         user = UserId(job.subject)
         await _redact_or_rename(bridge, user)
         async with bridge.db.transaction() as tx:
-            await mirroring.forget_deleted(tx, user)
+            await matrix_people.forget_deleted(tx, user)
 
     return deliver
 
 
 async def _redact_or_rename(bridge: Bridge, user: UserId) -> None:
     async with bridge.db.reader() as reader:
-        person = await mirroring.person(reader, user)
+        person = await matrix_people.person(reader, user)
         speaker = await store.speaker_outside_rooms(reader, user)
     if speaker is not None:
         # Another process may have set a different name since this one last did.

@@ -11,8 +11,8 @@ from groundwork.outbox import jobs
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.chat import (
     guest_messages,
-    matrix_choices,
     matrix_guests,
+    matrix_people,
     message_queries,
     messages,
     posting,
@@ -265,7 +265,7 @@ async def _membership(tx: Transaction, room: Room, sender: _Sender, incoming: co
     if incoming.user_id == incoming.sender:
         if incoming.membership == "leave":
             if sender.caller is not None:
-                await matrix_choices.note_leaving(tx, room.id, sender.caller.user_id)
+                await matrix_people.note_leaving(tx, room.id, sender.caller.user_id)
             await matrix_guests.note_presence(tx, room.id, incoming.user_id, matrix_guests.GuestPresence.LEFT)
             return False
         return True

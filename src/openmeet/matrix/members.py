@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from groundwork.errors import Forbidden, NotFound, Refused, RemoteFailed, RemoteSlow, Unavailable
-from openmeet.domain.chat import matrix_choices, matrix_guests, sanctions
+from openmeet.domain.chat import matrix_guests, matrix_people, sanctions
 from openmeet.domain.chat.matrix_guests import GuestPresence, GuestState, MatrixGuest
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import SanctionKind
@@ -120,7 +120,7 @@ async def update_members(
     inside.accounts.update(await _invite_guests(bridge, room, matrix_room, absent_guests))
     if to_ask := [one.user_id for one in occupants if one.asks_again and one.mxid in inside.accounts]:
         async with bridge.db.transaction() as tx:
-            await matrix_choices.note_invitations(tx, room.id, to_ask)
+            await matrix_people.note_invitations(tx, room.id, to_ask)
     await _update_powers(bridge, room, matrix_room, state, [one for one in occupants if one.mxid in present])
     return inside
 

@@ -19,7 +19,7 @@ from groundwork.http.client import AnswerTooLarge
 from groundwork.outbox import jobs
 from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
-from openmeet.domain.chat import mirror_wakes
+from openmeet.domain.chat import mirroring
 from openmeet.domain.chat.log import wake_mirror
 from openmeet.domain.chat.mirroring import wake_all
 from openmeet.domain.chat.model import RoomId
@@ -84,9 +84,9 @@ async def _watch_access(bridge: Bridge, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             async with bridge.db.transaction() as tx:
-                newest = await mirror_wakes.newest_access_change(tx)
+                newest = await mirroring.newest_access_change(tx)
                 if seen is not None and newest > seen:
-                    await mirror_wakes.wake_changed(tx, seen)
+                    await mirroring.wake_changed(tx, seen)
                 seen = newest
         except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable and is retried
             log.warning("matrix.access_not_read", reason=str(failure))

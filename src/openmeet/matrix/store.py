@@ -15,8 +15,8 @@ from groundwork.errors import Explanation, encode_explanation
 from openmeet.domain.chat import matrix_guests, mirroring, room_queries
 from openmeet.domain.chat.access import access_of_each, people_in_room_sql
 from openmeet.domain.chat.addresses import addresses_of
-from openmeet.domain.chat.matrix_choices import InvitationMode, RoomWish, invites_account
 from openmeet.domain.chat.matrix_guests import GuestState
+from openmeet.domain.chat.matrix_people import InvitationMode, RoomWish, invites_account
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogKind, RoomId
 from openmeet.domain.users.erasure_requests import is_leaving

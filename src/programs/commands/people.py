@@ -8,7 +8,7 @@ import typer
 
 from groundwork.clock import SECOND
 from groundwork.errors import NotFound, Refused, Unavailable
-from openmeet.domain.chat.mirroring import is_withdrawing
+from openmeet.domain.chat.matrix_people import is_withdrawing
 from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.erasure.model import ErasureReport

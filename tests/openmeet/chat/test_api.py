@@ -6,7 +6,7 @@ import json
 import pytest
 
 from openmeet.domain.api_tokens.scopes import TokenScope, scope_of
-from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import matrix_people
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.chat.operations import OPERATIONS
@@ -349,7 +349,7 @@ async def test_hosts_mirror_a_room_and_people_consent(connected):
         code = (await client.post("/api/me/matrix/link", headers=ben)).json()
         assert code["to"].endswith("_keeper:matrix.example")
         async with connected.db.transaction() as tx:
-            await mirroring.link(tx, "@ben:matrix.example", code["code"])
+            await matrix_people.link(tx, "@ben:matrix.example", code["code"])
         assert (await client.get("/api/me/matrix", headers=ben)).json()["account"] == "@ben:matrix.example"
         chosen = await client.put("/api/me/matrix", json={"invitations": "chosen"}, headers=ben)
         assert (chosen.json()["invitations"], chosen.json()["consent"]) == ("chosen", "name_and_words")

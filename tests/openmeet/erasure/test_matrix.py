@@ -11,10 +11,10 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import matrix_guests, mirroring, sanctions
+from openmeet.domain.chat import matrix_guests, matrix_people, mirroring, sanctions
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.matrix_guests import GuestState
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.erasure import actions
@@ -42,23 +42,23 @@ async def test_messages_and_name_are_retracted_before_the_end(db: Database, tmp_
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        await mirroring.answer_consent(tx, ana, MatrixConsent.NAME_AND_WORDS)
+        await matrix_people.answer_consent(tx, ana, MatrixConsent.NAME_AND_WORDS)
     for who in (ana, ben):
         await actions.begin(db, who.user_id, GRACE)
     async with db.reader() as reader:
-        assert not await mirroring.is_withdrawing(reader, ana.user_id)
+        assert not await matrix_people.is_withdrawing(reader, ana.user_id)
     clock.turn(12 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 0
     async with db.reader() as reader:
-        assert await mirroring.is_withdrawing(reader, ana.user_id)
-        assert (await mirroring.person(reader, ana.user_id)).consent is MatrixConsent.NONE
+        assert await matrix_people.is_withdrawing(reader, ana.user_id)
+        assert (await matrix_people.person(reader, ana.user_id)).consent is MatrixConsent.NONE
         assert await jobs.find(reader, JobKind.MATRIX_PERSON, ben.user_id) is None
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 2
     # The homeserver was unreachable the whole time. Only the data needed to continue is kept.
     async with db.reader() as reader:
-        assert await mirroring.is_withdrawing(reader, ana.user_id)
-        left = await mirroring.person(reader, ana.user_id)
+        assert await matrix_people.is_withdrawing(reader, ana.user_id)
+        left = await matrix_people.person(reader, ana.user_id)
         assert (left.consent, left.mxid) == (MatrixConsent.NONE, None)
     await _homeserver_answers(db, ana)
 
@@ -67,8 +67,8 @@ async def test_nothing_remains_if_the_homeserver_was_available(db: Database, tmp
     """Nothing remains of people who only linked an account, either."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        await mirroring.answer_consent(tx, ana, MatrixConsent.NAME_AND_WORDS)
-        await mirroring.new_link_code(tx, ben)
+        await matrix_people.answer_consent(tx, ana, MatrixConsent.NAME_AND_WORDS)
+        await matrix_people.new_link_code(tx, ben)
     for who in (ana, ben):
         await actions.begin(db, who.user_id, GRACE)
     clock.turn(12 * DAY)
@@ -97,8 +97,8 @@ async def test_messages_from_before_the_link_are_emptied(db: Database, tmp_path:
                 body=f"words of {sender}",
                 id=first.id,
             )
-        code, _ = await mirroring.new_link_code(tx, ana)
-        assert await mirroring.link(tx, "@ana:elsewhere.example", code) == ana.user_id
+        code, _ = await matrix_people.new_link_code(tx, ana)
+        assert await matrix_people.link(tx, "@ana:elsewhere.example", code) == ana.user_id
     await actions.begin(db, ana.user_id, DAY)
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 1
@@ -149,11 +149,11 @@ async def _homeserver_answers(db: Database, who: Caller) -> None:
 
     async def done(job: Job) -> None:
         async with db.transaction() as tx:
-            await mirroring.forget_deleted(tx, UserId(job.subject))
+            await matrix_people.forget_deleted(tx, UserId(job.subject))
 
     await dispatcher.run_once(db, {JobKind.MATRIX_PERSON: one_by_one(done)})
     async with db.reader() as reader:
-        assert await mirroring.person(reader, who.user_id) is None
+        assert await matrix_people.person(reader, who.user_id) is None
 
 
 async def _nothing_to_do(_job: Job) -> None:

@@ -14,8 +14,8 @@ from groundwork.outbox.delivery import JobDelivery, one_by_one
 from groundwork.outbox.retry import RetryPolicy
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import messages, mirroring
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat import matrix_people, messages, mirroring
+from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.model import ChatMessage, Room
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.events.model import Event
@@ -55,7 +55,7 @@ class MirroredTown:
     async def linked(self, who: Caller, account: MatrixAccount) -> None:
         """Link the account as people do: by a code in a direct chat with the keeper."""
         async with self.db.transaction() as tx:
-            code, _ = await mirroring.new_link_code(tx, who)
+            code, _ = await matrix_people.new_link_code(tx, who)
         await self.bridge.keeper.prepare()
         await self.read()
         chat = (
@@ -110,7 +110,7 @@ class MirroredTown:
     async def agree(self, who: Caller, consent: MatrixConsent = MatrixConsent.NAME_AND_WORDS) -> None:
         self.clock.turn(SECOND)
         async with self.db.transaction() as tx:
-            await mirroring.answer_consent(tx, who, consent)
+            await matrix_people.answer_consent(tx, who, consent)
 
     async def answer(self, who: Caller, reply: RsvpReply) -> None:
         async with self.db.transaction() as tx:

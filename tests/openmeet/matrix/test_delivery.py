@@ -4,9 +4,10 @@ import pytest
 
 from groundwork.clock import DAY
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import mirror_wakes, mirroring, queries, readers
+from openmeet.domain.chat import mirroring, queries, readers
 from openmeet.domain.chat.log import wake_mirror
-from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
+from openmeet.domain.chat.matrix_people import MatrixConsent
+from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
@@ -144,11 +145,11 @@ async def test_nothing_is_delivered_from_a_room_that_is_not_mirrored(town: Mirro
 async def test_a_changed_rsvp_enqueues_an_update_of_the_room(town: MirroredTown) -> None:
     await town.deliver()
     async with town.db.transaction() as tx:
-        before = await mirror_wakes.newest_access_change(tx)
+        before = await mirroring.newest_access_change(tx)
         await tx.execute("update outbox_jobs set state = 'completed' where state = 'due'")
     await town.answer(town.ben, RsvpReply.DECLINED)
     async with town.db.transaction() as tx:
-        assert await mirror_wakes.newest_access_change(tx) > before
-        await mirror_wakes.wake_changed(tx, before)
+        assert await mirroring.newest_access_change(tx) > before
+        await mirroring.wake_changed(tx, before)
         woken = await tx.fetch("select subject from outbox_jobs where kind = 'matrix_room' and state = 'due'")
     assert [row["subject"] for row in woken] == [town.room.id]

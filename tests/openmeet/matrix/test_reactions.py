@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from openmeet.domain.chat import reactions
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.matrix_people import MatrixConsent
 from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown

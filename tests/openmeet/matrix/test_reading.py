@@ -10,7 +10,7 @@ import pytest
 
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import messages, mirroring, rooms
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.matrix import reader

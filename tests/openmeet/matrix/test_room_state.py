@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from groundwork.clock import DAY, SECOND
-from openmeet.domain.chat import matrix_choices, mirror_wakes, readers, rooms
+from openmeet.domain.chat import matrix_people, mirroring, readers, rooms
 from openmeet.domain.chat.deletion import forget_expired_messages
-from openmeet.domain.chat.matrix_choices import InvitationMode
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat.matrix_people import InvitationMode, MatrixConsent
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.moderation import actions as moderation
@@ -66,9 +65,9 @@ async def test_a_room_states_its_origin_and_its_name(town: MirroredTown) -> None
     room, key = await town.matrix_room(), f"openmeet://{town.bridge.tenant}/{town.room.id}"
     await town.bridge.keeper.set_state(room, "m.bridge", {}, key)
     async with town.db.transaction() as tx:
-        before = await mirror_wakes.newest_access_change(tx)
+        before = await mirroring.newest_access_change(tx)
         await tx.execute("update events set title = 'Another name' where id = :id", id=town.event.id)
-        assert await mirror_wakes.newest_access_change(tx) > before
+        assert await mirroring.newest_access_change(tx) > before
     await follow(town)
     assert (await state_of(town, "m.bridge"))[0]["channel"]["displayname"] == "Another name"
     assert await state_of(town, "m.room.name") == [{"name": "Another name"}]
@@ -165,9 +164,9 @@ async def test_expired_messages_are_redacted_in_matrix(town: MirroredTown, accou
 async def choose(town: MirroredTown, mode: InvitationMode | None = None, *, invited: bool | None = None) -> None:
     async with town.db.transaction() as tx:
         if mode is not None:
-            await matrix_choices.choose_mode(tx, town.ben, mode)
+            await matrix_people.choose_mode(tx, town.ben, mode)
         if invited is not None:
-            await matrix_choices.choose_room(tx, town.ben, town.room.id, invited=invited)
+            await matrix_people.choose_room(tx, town.ben, town.room.id, invited=invited)
     await town.deliver()
 
 
@@ -196,7 +195,7 @@ async def test_people_choose_which_rooms_invite_them(town: MirroredTown, account
     await compared(town)
     assert await keeper.membership(room, account.user_id) == "leave"
     async with town.db.reader() as reader:
-        (shown,) = await matrix_choices.rooms_to_choose(reader, town.ben.user_id, 10)
+        (shown,) = await matrix_people.rooms_to_choose(reader, town.ben.user_id, 10)
     assert not shown.is_invited
     await choose(town, invited=True)
     assert await keeper.membership(room, account.user_id) == "invite"

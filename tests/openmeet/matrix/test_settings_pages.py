@@ -8,9 +8,9 @@ import pytest
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import matrix_people, mirroring
+from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.message_queries import by_ids
-from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.queries import shown
 from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
@@ -61,14 +61,14 @@ async def test_people_decide_about_their_messages_and_link_an_account(site, chat
         assert (await guest.post("/settings/matrix", data={"act": "pass_on"})).status_code == 303
         assert "what you write in those chats to Matrix, as “Ben”" in (await guest.get("/settings/matrix")).text
         async with site.db.reader() as reader:
-            kept = await mirroring.person(reader, ben.user_id)
+            kept = await matrix_people.person(reader, ben.user_id)
         assert kept is not None
         assert kept.consent is MatrixConsent.NAME_AND_WORDS
         shown = (await guest.post("/settings/matrix", data={"act": "link"})).text
         (code,) = re.findall(r'<output class="secret">(\w+)</output>', shown)
         assert code not in (await guest.get("/settings/matrix")).text
         async with site.db.transaction() as tx:
-            assert await mirroring.link(tx, "@ben:elsewhere.example", code) == ben.user_id
+            assert await matrix_people.link(tx, "@ben:elsewhere.example", code) == ben.user_id
         assert "@ben:elsewhere.example" in (await guest.get("/settings/matrix")).text
         await guest.post("/settings/matrix", data={"act": "invitations", "mode": "chosen"})
         assert 'value="chosen" checked' in (await guest.get("/settings/matrix")).text
@@ -111,7 +111,7 @@ async def test_the_first_message_in_a_mirrored_chat_asks_for_consent(site, chat)
     async with signed_in(site, ana.user_id) as host:
         await host.post(chat_path, data={"submission": "1", "text": "Welcome", "mirror": "pass_on"})
     async with site.db.reader() as reader:
-        found = {who.user_id: await mirroring.person(reader, who.user_id) for who in (ana, ben)}
+        found = {who.user_id: await matrix_people.person(reader, who.user_id) for who in (ana, ben)}
         rows = await reader.fetch("select id from chat_messages where kind = 'text' order by number")
         stored = await by_ids(reader, [row["id"] for row in rows])
         marked = {one.message.body: one.is_only_here for one in await shown(reader, list(stored.values()), None)}
@@ -179,8 +179,8 @@ async def test_people_select_the_chats_that_invite_their_account(site, public_ch
     _, ben, room, _ = public_chat
     async with site.db.transaction() as tx:
         await tx.execute("update chat_rooms set matrix_state = 'on' where id = :id", id=room.id)
-        code, _ = await mirroring.new_link_code(tx, ben)
-        await mirroring.link(tx, "@ben:matrix.example", code)
+        code, _ = await matrix_people.new_link_code(tx, ben)
+        await matrix_people.link(tx, "@ben:matrix.example", code)
     tick, shown = f"room-{room.id}", {f"shown-{room.id}": "1"}
     async with signed_in(site, ben.user_id) as guest:
         assert f'name="{tick}" value="yes" checked' in (await guest.get("/settings/matrix")).text

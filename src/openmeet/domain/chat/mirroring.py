@@ -5,34 +5,28 @@ account.
 no.
 """
 
-import hmac
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha256
 from typing import Final
 
-from groundwork.clock import MINUTE, Instant
-from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, Refused, decode_explanation
 from groundwork.outbox import jobs
-from groundwork.outbox.jobs import JobState
 from openmeet.domain.chat import room_queries
-from openmeet.domain.chat.access import candidate_rooms_sql, require_access
+from openmeet.domain.chat.access import candidate_rooms_sql, require_access, series_chain_sql
 from openmeet.domain.chat.acts import ModerationAct, note_act
 from openmeet.domain.chat.log import MIRRORED, wake_mirror
-from openmeet.domain.chat.model import Access, ChatMessageId, Room, RoomId, RoomKind
+from openmeet.domain.chat.model import Access, ChatMessageId, RoomId, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
 
-LINK_CODE_LASTS: Final = 10 * MINUTE
-# Letters and digits that are not easily confused. There are 31, so ten of them are 49 bits.
-_CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-_CODE_LENGTH: Final = 10
 # Prefix of the names of our users and rooms at the homeserver. No other names at the homeserver have this prefix.
 NAMESPACE: Final = "_om_"
+
+
 # Rooms that are never mirrored, because they are private.
 NEVER: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
 
@@ -45,29 +39,6 @@ class MirrorState(StrEnum):
     OFF = "off"
     ON = "on"
     ENDING = "ending"
-
-
-class MatrixConsent(StrEnum):
-    """A person's consent: the data about them that may be sent to the homeserver."""
-
-    NAME_AND_WORDS = "name_and_words"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class MatrixPerson:
-    """What the bridge needs about a person. ``localpart`` is the random part of their user name at the homeserver,
-    ``mxid`` their own linked account.
-
-    ``answered_at`` is None if they have not been asked yet.
-    """
-
-    user_id: UserId
-    localpart: str
-    consent: MatrixConsent
-    answered_at: Instant | None
-    mxid: str | None
-    linked_at: Instant | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,134 +213,6 @@ async def overview(reader: Reader, limit: int) -> list[MirroredRoomOverview]:
     ]
 
 
-async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
-    """A person's decisions. None if they have not been asked anything yet."""
-    row = await reader.fetch_one(
-        "select user_id, localpart, consent, answered_at, mxid, linked_at from matrix_people where user_id = :user",
-        user=user_id,
-    )
-    if row is None:
-        return None
-    return MatrixPerson(
-        UserId(row["user_id"]),
-        row["localpart"],
-        MatrixConsent(row["consent"]),
-        row["answered_at"],
-        row["mxid"],
-        row["linked_at"],
-    )
-
-
-async def answer_consent(tx: Transaction, caller: Caller, consent: MatrixConsent) -> None:
-    """Store a person's decision. Messages from before their consent are not sent. Withdrawing consent redacts what was
-    sent.
-    """
-    before = await person(tx, caller.user_id)
-    await make_person(tx, caller.user_id)
-    changed = await tx.execute(
-        "update matrix_people set consent = :consent, answered_at = :now"
-        " where user_id = :user and (consent <> :consent or answered_at is null)",
-        consent=consent.value,
-        now=tx.now,
-        user=caller.user_id,
-    )
-    # Withdrawing consent redacts what was sent. New consent gives the person's ghost user its name again.
-    if changed and before is not None and before.answered_at is not None:
-        await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [caller.user_id])
-
-
-async def is_to_be_asked(reader: Reader, room: Room, user_id: UserId) -> bool:
-    """Whether a person who writes in this room must be asked for consent: the room is mirrored, and they have not
-    answered yet.
-    """
-    if room.matrix_state != MirrorState.ON:
-        return False
-    matrix_person = await person(reader, user_id)
-    return matrix_person is None or matrix_person.answered_at is None
-
-
-async def withdraw(tx: Transaction, user_id: UserId) -> None:
-    """Withdraw the consent of a person who deletes their account, which redacts what was sent. No effect without
-    consent.
-    """
-    matrix_person = await person(tx, user_id)
-    if matrix_person is not None and matrix_person.consent is not MatrixConsent.NONE:
-        await answer_consent(tx, Caller(user_id, ""), MatrixConsent.NONE)
-
-
-async def is_withdrawing(reader: Reader, user_id: UserId) -> bool:
-    """Whether messages of this person still have to be redacted."""
-    job = await jobs.find(reader, JobKind.MATRIX_PERSON, user_id)
-    return job is not None and job.state in {JobState.DUE, JobState.LEASED}
-
-
-# Rows of deleted people who have nothing left to redact.
-_FORGET_DELETED: Final = """
-    delete from matrix_people where exists (select 1 from users u where u.id = matrix_people.user_id and u.created_at = 0)
-       and not exists (select 1 from outbox_jobs j
-                        where j.kind = 'matrix_person' and j.subject = matrix_people.user_id and j.state not in {over})
-"""
-
-
-async def forget_deleted(tx: Transaction, user_id: UserId) -> None:
-    """Delete the row of a person whose account was deleted, once everything that was sent to Matrix is redacted."""
-    over = "('completed', 'leased')"  # the job that runs this is leased itself
-    await tx.execute(_FORGET_DELETED.format(over=over) + " and user_id = :user", user=user_id)
-
-
-async def new_link_code(tx: Transaction, caller: Caller) -> tuple[str, Instant]:
-    """Return a new code and when it expires. Sent from a Matrix account, it proves that the account belongs to the
-    person. It replaces earlier codes.
-    """
-    await make_person(tx, caller.user_id)
-    code = "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
-    ends = Instant(tx.now + LINK_CODE_LASTS)
-    await tx.execute(
-        "update matrix_people set link_code_hash = :hash, link_expires_at = :ends where user_id = :user",
-        hash=_hash(code),
-        ends=ends,
-        user=caller.user_id,
-    )
-    return code, ends
-
-
-async def link(tx: Transaction, mxid: str, code: str) -> UserId | None:
-    """Link the account that sent the code. Return None if the code is not valid. An account belongs to the person who
-    linked it last.
-    """
-    row = await tx.fetch_one(
-        "select user_id, link_code_hash from matrix_people where link_code_hash = :hash and link_expires_at > :now",
-        hash=_hash(code.strip().upper()),
-        now=tx.now,
-    )
-    if row is None or not hmac.compare_digest(bytes(row["link_code_hash"]), _hash(code.strip().upper())):
-        return None
-    await tx.execute(
-        "update matrix_people set mxid = null, linked_at = null where mxid = :mxid and user_id <> :user",
-        mxid=mxid,
-        user=row["user_id"],
-    )
-    await tx.execute(
-        "update matrix_people set mxid = :mxid, linked_at = :now, link_code_hash = null, link_expires_at = null"
-        " where user_id = :user",
-        mxid=mxid,
-        now=tx.now,
-        user=row["user_id"],
-    )
-    await wake_rooms_of(tx, UserId(row["user_id"]))
-    return UserId(row["user_id"])
-
-
-async def unlink(tx: Transaction, caller: Caller) -> None:
-    """Unlink the person's own Matrix account. It is removed from the rooms."""
-    await tx.execute(
-        "update matrix_people set mxid = null, linked_at = null, link_code_hash = null, link_expires_at = null"
-        " where user_id = :user",
-        user=caller.user_id,
-    )
-    await wake_rooms_of(tx, caller.user_id)
-
-
 async def wake_rooms_of(tx: Transaction, user_id: UserId) -> None:
     """Enqueue a check of all mirrored rooms that this person might be in."""
     await jobs.enqueue_again_selected(
@@ -383,15 +226,6 @@ async def wake_rooms_of(tx: Transaction, user_id: UserId) -> None:
 async def wake_all(tx: Transaction) -> None:
     """Enqueue a check of all mirrored rooms: after a start, after an outage, and nightly."""
     await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} order by r.id")
-
-
-async def reconcile_rooms(db: Database) -> None:
-    """Nightly: call ``wake_all``, and ``forget_deleted`` for people whose redactions were not complete when their job
-    ran.
-    """
-    async with db.transaction() as tx:
-        await tx.execute(_FORGET_DELETED.format(over="('completed')"))
-        await wake_all(tx)
 
 
 async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None:
@@ -432,16 +266,63 @@ async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -
     )
 
 
-async def make_person(tx: Transaction, user_id: UserId) -> None:
-    """Create the person's row. Their Matrix user name is random (80 bits), so that it reveals neither handle nor
-    account.
+# If more people than this changed at once, every mirrored room is checked.
+_PEOPLE_AT_ONCE: Final = 100
+
+
+async def newest_access_change(reader: Reader) -> int:
+    """The number of the latest change of an answer, a role or a block."""
+    row = await reader.fetch_one("select coalesce(max(id), 0) as newest from chat_access_changes")
+    return int(row["newest"]) if row else 0
+
+
+async def wake_changed(tx: Transaction, after: int) -> None:
+    """Enqueue a check of the mirrored rooms whose people, name or visibility may have changed after the change with
+    this number, and of the names of people with a ghost user.
     """
-    await tx.execute(
-        "insert into matrix_people (user_id, localpart) values (:user, :localpart) on conflict (user_id) do nothing",
-        user=user_id,
-        localpart=secrets.token_hex(10),
+    await _wake_people(tx, after)
+    fresh = "from chat_access_changes c where c.id > :after"
+    changed_date = (
+        f"exists ({series_chain_sql('r')} select 1 from chain join events ce on ce.series_id = chain.id"
+        " join chat_access_changes c on c.event_id = ce.id where c.id > :after)"
+    )
+    changed_series = (
+        f"exists ({series_chain_sql('r')} select 1 from chain join event_series cs on cs.id = chain.id"
+        f" where cs.id in (select c.series_id {fresh} and c.series_id is not null)"
+        f" or cs.group_id in (select c.group_id {fresh} and c.group_id is not null))"
+    )
+    await jobs.enqueue_again_selected(
+        tx,
+        JobKind.MATRIX_ROOM,
+        f"""
+        {MIRRORED} and (
+               r.event_id in (select c.event_id {fresh} and c.event_id is not null)
+            or r.group_id in (select c.group_id {fresh} and c.group_id is not null)
+            or exists (select 1 from events ge where ge.id = r.event_id
+                          and ge.group_id in (select c.group_id {fresh} and c.group_id is not null))
+            or r.series_id is not null and ({changed_date} or {changed_series}))
+         order by r.id
+        """,
+        after=after,
     )
 
 
-def _hash(code: str) -> bytes:
-    return sha256(f"openmeet/matrix/link/{code}".encode()).digest()
+async def _wake_people(tx: Transaction, after: int) -> None:
+    """Handle changes of a single person: they were blocked or suspended, or changed their name."""
+    rows = await tx.fetch(
+        "select distinct c.user_id from chat_access_changes c where c.id > :after and c.user_id is not null"
+        " and c.event_id is null and c.series_id is null and c.group_id is null order by c.user_id limit :limit",
+        after=after,
+        limit=_PEOPLE_AT_ONCE,
+    )
+    if len(rows) == _PEOPLE_AT_ONCE:
+        await wake_all(tx)
+    else:
+        for row in rows:
+            await wake_rooms_of(tx, UserId(row["user_id"]))
+    spoken_for = await tx.fetch(
+        "select user_id from matrix_people where user_id in :people and ghost_made_at is not null"
+        " and consent = 'name_and_words' order by user_id",
+        people=[row["user_id"] for row in rows] or [""],
+    )
+    await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [row["user_id"] for row in spoken_for])

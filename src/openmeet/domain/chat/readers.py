@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
-from openmeet.domain.chat import mirror_wakes
+from openmeet.domain.chat import mirroring
 from openmeet.domain.chat.access import (
     access,
     access_to_each,
@@ -230,7 +230,7 @@ async def follow_changes(db: Database) -> int:
     if changes:
         # Do this before the rows are deleted: the bridge also reads the rows every two seconds, but may have been down.
         async with db.transaction() as tx:
-            await mirror_wakes.wake_changed(tx, changes[0]["id"] - 1)
+            await mirroring.wake_changed(tx, changes[0]["id"] - 1)
     for person in dict.fromkeys(UserId(row["user_id"]) for row in changes if row["user_id"] is not None):
         async with db.transaction() as tx:
             await _follow(tx, person)

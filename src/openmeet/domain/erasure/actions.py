@@ -15,7 +15,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import matrix_people
 from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MOST_LISTED, ErasurePreview, HostedEvent
 from openmeet.domain.events import ownership
 from openmeet.domain.events import ownership as events_ownership
@@ -258,7 +258,7 @@ async def _end_all(db: Database, erasure_request: ErasureRequest) -> None:
         # Done last, so that an interrupted step is repeated.
         await erasure_requests.advance(tx, user_id, ErasureStage.ENDING)
         await identities.withdraw(tx, user_id)
-        await mirroring.withdraw(tx, user_id)
+        await matrix_people.withdraw(tx, user_id)
         if erasure_request.stage is not ErasureStage.ERASING:
             await _leave_time(tx, erasure_request)
 

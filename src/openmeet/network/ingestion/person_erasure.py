@@ -9,7 +9,7 @@ from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Database
 from groundwork.telemetry.logs import log
 from openmeet.domain.account_merge import queries as merges
-from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import matrix_people
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.ledger import ErasureLedger
@@ -113,7 +113,7 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
     async with db.transaction() as tx:
         for name, number in (await account_rows.forget(tx, user_id)).items():
             deleted[name] = deleted.get(name, 0) + number
-        is_at_homeserver = await mirroring.is_withdrawing(tx, user_id)
+        is_at_homeserver = await matrix_people.is_withdrawing(tx, user_id)
     return ErasureReport(deleted, undeleted, tuple(accounts), is_at_homeserver)
 
 

@@ -10,9 +10,8 @@ from starlette.routing import Route
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
 from groundwork.http.forms import FormState, read_form
-from openmeet.domain.chat import matrix_choices, mirroring
-from openmeet.domain.chat.matrix_choices import InvitationMode
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat import matrix_people
+from openmeet.domain.chat.matrix_people import InvitationMode, MatrixConsent
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import lazy
@@ -50,13 +49,13 @@ async def change(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         match action:
             case "pass_on":
-                await mirroring.answer_consent(tx, caller, MatrixConsent.NAME_AND_WORDS)
+                await matrix_people.answer_consent(tx, caller, MatrixConsent.NAME_AND_WORDS)
             case "keep_here":
-                await mirroring.answer_consent(tx, caller, MatrixConsent.NONE)
+                await matrix_people.answer_consent(tx, caller, MatrixConsent.NONE)
             case "link":
-                code, _ = await mirroring.new_link_code(tx, caller)
+                code, _ = await matrix_people.new_link_code(tx, caller)
             case "unlink":
-                await mirroring.unlink(tx, caller)
+                await matrix_people.unlink(tx, caller)
             case "invitations":
                 await _save_choices(tx, caller, form)
             case _:
@@ -68,24 +67,24 @@ async def _save_choices(tx: Transaction, caller: Caller, form: Mapping[str, str]
     """Set which rooms send invitations: the mode, and one checkbox for each room on the page (``shown`` has their ids)."""
     mode = next((one for one in InvitationMode if one.value == form.get("mode")), None)
     if mode is not None:
-        await matrix_choices.choose_mode(tx, caller, mode)
+        await matrix_people.choose_mode(tx, caller, mode)
     if mode is InvitationMode.NONE:
         return
-    for room in await matrix_choices.rooms_to_choose(tx, caller.user_id, _MOST_ROOMS):
+    for room in await matrix_people.rooms_to_choose(tx, caller.user_id, _MOST_ROOMS):
         field = f"room-{room.room_id}"
         # Rooms that were not on the page keep their setting.
         if f"shown-{room.room_id}" in form and bool(form.get(field)) is not room.is_invited:
-            await matrix_choices.choose_room(tx, caller, room.room_id, invited=bool(form.get(field)))
+            await matrix_people.choose_room(tx, caller, room.room_id, invited=bool(form.get(field)))
 
 
 async def _matrix_page(request: Request, code: str = "") -> Response:
     _require_matrix(request)
     caller, site = caller_of(request), services(request)
     async with database_of(request).reader() as reader:
-        person = await mirroring.person(reader, caller.user_id)
-        is_withdrawing = await mirroring.is_withdrawing(reader, caller.user_id)
-        mode = await matrix_choices.mode_of(reader, caller.user_id)
-        rooms = await matrix_choices.rooms_to_choose(reader, caller.user_id, _MOST_ROOMS)
+        person = await matrix_people.person(reader, caller.user_id)
+        is_withdrawing = await matrix_people.is_withdrawing(reader, caller.user_id)
+        mode = await matrix_people.mode_of(reader, caller.user_id)
+        rooms = await matrix_people.rooms_to_choose(reader, caller.user_id, _MOST_ROOMS)
     context = {
         "server": site.settings.matrix_server_name,
         "keeper": f"@{keeper(site.tenant.name)}:{site.settings.matrix_server_name}",

@@ -15,8 +15,8 @@ from groundwork.errors import NotFound
 from groundwork.http.forms import read_form
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.calendars import queries as calendars
-from openmeet.domain.chat import mirroring
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat import matrix_people
+from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.identities.queries import consent
@@ -260,7 +260,7 @@ def _data_rows() -> list[SettingsRow]:
 
 
 async def _matrix_row(reader: Reader, user: User) -> SettingsRow:
-    person = await mirroring.person(reader, user.id)
+    person = await matrix_people.person(reader, user.id)
     passes_on = person is not None and person.consent is MatrixConsent.NAME_AND_WORDS
     state = gettext("Your messages are forwarded to Matrix") if passes_on else gettext("Your messages stay here")
     return SettingsRow("/settings/matrix", "chat", gettext("Matrix"), state)

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Refused
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.chat import log, matrix_choices, mirroring
+from openmeet.domain.chat import log, matrix_people, mirroring
 from openmeet.domain.chat.access import require_access
-from openmeet.domain.chat.matrix_choices import InvitationMode
-from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
+from openmeet.domain.chat.matrix_people import InvitationMode, MatrixConsent
+from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import UserId
@@ -185,9 +185,9 @@ async def answer_consent(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         require_match_with_shown(request, await _matrix_person(tx, caller_of(request).user_id))
         if body.consent is not None:
-            await mirroring.answer_consent(tx, caller_of(request), body.consent)
+            await matrix_people.answer_consent(tx, caller_of(request), body.consent)
         if body.invitations is not None:
-            await matrix_choices.choose_mode(tx, caller_of(request), body.invitations)
+            await matrix_people.choose_mode(tx, caller_of(request), body.invitations)
         person = await _matrix_person(tx, caller_of(request).user_id)
     return json_response(person)
 
@@ -196,7 +196,7 @@ async def make_link_code(request: Request) -> Response:
     require_matrix(request)
     settings = services(request).settings
     async with database_of(request).transaction() as tx:
-        code, ends = await mirroring.new_link_code(tx, caller_of(request))
+        code, ends = await matrix_people.new_link_code(tx, caller_of(request))
     to = f"@{keeper(services(request).tenant.name)}:{settings.matrix_server_name}"
     return json_response(MatrixLinkCode(code, to, iso(ends)))
 
@@ -205,7 +205,7 @@ async def unlink(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).transaction() as tx:
         require_match_with_shown(request, await _matrix_person(tx, caller_of(request).user_id))
-        await mirroring.unlink(tx, caller_of(request))
+        await matrix_people.unlink(tx, caller_of(request))
     return Response(status_code=204)
 
 
@@ -233,7 +233,7 @@ async def _mirror_output(reader: Reader, request: Request, room: RoomId) -> Chat
 
 
 async def _matrix_person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
-    matrix_person = await mirroring.person(reader, user_id)
+    matrix_person = await matrix_people.person(reader, user_id)
     if matrix_person is None:
         return MatrixPersonShown(MatrixConsent.NONE, None, None, None, InvitationMode.ALL)
     return MatrixPersonShown(
@@ -241,14 +241,14 @@ async def _matrix_person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
         None if matrix_person.answered_at is None else iso(matrix_person.answered_at),
         matrix_person.mxid,
         None if matrix_person.linked_at is None else iso(matrix_person.linked_at),
-        await matrix_choices.mode_of(reader, user_id),
+        await matrix_people.mode_of(reader, user_id),
     )
 
 
 async def list_choices(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).reader() as reader:
-        rooms = await matrix_choices.rooms_to_choose(reader, caller_of(request).user_id, MOST_CHOICES)
+        rooms = await matrix_people.rooms_to_choose(reader, caller_of(request).user_id, MOST_CHOICES)
     return json_response(MatrixChoiceList([MatrixChoiceShown(one.room_id, one.name, one.is_invited) for one in rooms]))
 
 
@@ -257,7 +257,7 @@ async def choose_room(request: Request) -> Response:
     require_matrix(request)
     body = await read_json(request, MatrixChoiceWanted)
     async with database_of(request).transaction() as tx:
-        await matrix_choices.choose_room(tx, caller_of(request), room_id(request), invited=body.invited)
+        await matrix_people.choose_room(tx, caller_of(request), room_id(request), invited=body.invited)
     return Response(status_code=204)
 
 

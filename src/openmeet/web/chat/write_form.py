@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from openmeet.domain.chat import mirroring, posting, queries, room_queries
-from openmeet.domain.chat.mirroring import MatrixConsent
+from openmeet.domain.chat import matrix_people, posting, queries, room_queries
+from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.model import MAX_TEXT, Access, ChatMessageId, Room, RoomId, RoomKind
 from openmeet.domain.chat.queries import MessageFilter
 from openmeet.domain.users import queries as users
@@ -100,7 +100,7 @@ def _offered_calls(room_page: RoomPage) -> tuple[str, ...]:
 
 async def _mirror_question(reader: Reader, request: Request, room: Room | None) -> view.MirrorQuestion | None:
     server, caller = services(request).settings.matrix_server_name, caller_of(request)
-    if not server or room is None or not await mirroring.is_to_be_asked(reader, room, caller.user_id):
+    if not server or room is None or not await matrix_people.is_to_be_asked(reader, room, caller.user_id):
         return None
     return view.MirrorQuestion(server, caller.display_name)
 
@@ -127,5 +127,5 @@ async def answer_question(tx: Transaction, caller: Caller, room_id: RoomId, answ
     """
     consent = {"pass_on": MatrixConsent.NAME_AND_WORDS, "keep_here": MatrixConsent.NONE}.get(answer)
     room = await room_queries.by_id(tx, room_id)
-    if consent is not None and room is not None and await mirroring.is_to_be_asked(tx, room, caller.user_id):
-        await mirroring.answer_consent(tx, caller, consent)
+    if consent is not None and room is not None and await matrix_people.is_to_be_asked(tx, room, caller.user_id):
+        await matrix_people.answer_consent(tx, caller, consent)
