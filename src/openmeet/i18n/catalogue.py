@@ -1,4 +1,8 @@
-"""The message catalogue of the events platform. ``groundwork.i18n.catalogue`` documents its functions."""
+"""The message catalogue of the events platform, and messages that are marked for it where they are not yet shown, such as
+those for reasons.
+
+``groundwork.i18n.catalogue`` documents its functions. A marked message has ``%(name)s`` for each parameter.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""A person and Matrix."""
+"""People on Matrix: their consent, the link to their own Matrix account, and which mirrored rooms it is invited to.
+
+No one's messages or name are sent to Matrix without their consent; the default is no. A person who leaves a room on
+Matrix is not invited again until they ask for it.
+"""
 
 import hmac
 import secrets
@@ -13,7 +17,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
-from openmeet.domain.chat import mirroring, room_queries
+from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.access import access_to_own, require_access
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.log import wake_mirror
@@ -24,13 +28,15 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
 
 LINK_CODE_LASTS: Final = 10 * MINUTE
-
-
 # Letters and digits that are not easily confused. There are 31, so ten of them are 49 bits.
 _CODE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-
-
 _CODE_LENGTH: Final = 10
+# Rows of deleted people who have nothing left to redact.
+_FORGET_DELETED: Final = """
+    delete from matrix_people where exists (select 1 from users u where u.id = matrix_people.user_id and u.created_at = 0)
+       and not exists (select 1 from outbox_jobs j
+                        where j.kind = 'matrix_person' and j.subject = matrix_people.user_id and j.state not in {over})
+"""
 
 
 class MatrixConsent(StrEnum):
@@ -38,6 +44,23 @@ class MatrixConsent(StrEnum):
 
     NAME_AND_WORDS = "name_and_words"
     NONE = "none"
+
+
+class InvitationMode(StrEnum):
+    """Which rooms invite the account. ``ALL``: rooms where they may write and that they have not left on Matrix.
+    ``CHOSEN``: only rooms whose invitation they requested.
+    """
+
+    ALL = "all"
+    CHOSEN = "chosen"
+    NONE = "none"
+
+
+class RoomWish(StrEnum):
+    """A person's choice for one room. ``STOP``: they left it on Matrix, or do not want to be invited."""
+
+    INVITE = "invite"
+    STOP = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +77,16 @@ class MatrixPerson:
     answered_at: Instant | None
     mxid: str | None
     linked_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredRoomChoice:
+    """A mirrored room of a person. ``is_invited`` says whether it invites their account, by the mode and their choice."""
+
+    room_id: RoomId
+    name: str
+    path: str
+    is_invited: bool
 
 
 async def person(reader: Reader, user_id: UserId) -> MatrixPerson | None:
@@ -117,14 +150,6 @@ async def is_withdrawing(reader: Reader, user_id: UserId) -> bool:
     return job is not None and job.state in {JobState.DUE, JobState.LEASED}
 
 
-# Rows of deleted people who have nothing left to redact.
-_FORGET_DELETED: Final = """
-    delete from matrix_people where exists (select 1 from users u where u.id = matrix_people.user_id and u.created_at = 0)
-       and not exists (select 1 from outbox_jobs j
-                        where j.kind = 'matrix_person' and j.subject = matrix_people.user_id and j.state not in {over})
-"""
-
-
 async def forget_deleted(tx: Transaction, user_id: UserId) -> None:
     """Delete the row of a person whose account was deleted, once everything that was sent to Matrix is redacted."""
     over = "('completed', 'leased')"  # the job that runs this is leased itself
@@ -184,6 +209,15 @@ async def unlink(tx: Transaction, caller: Caller) -> None:
     await wake_rooms_of(tx, caller.user_id)
 
 
+async def reconcile_rooms(db: Database) -> None:
+    """Nightly: call ``wake_all``, and ``forget_deleted`` for people whose redactions were not complete when their job
+    ran.
+    """
+    async with db.transaction() as tx:
+        await tx.execute(_FORGET_DELETED.format(over="('completed')"))
+        await wake_all(tx)
+
+
 async def make_person(tx: Transaction, user_id: UserId) -> None:
     """Create the person's row. Their Matrix user name is random (80 bits), so that it reveals neither handle nor
     account.
@@ -195,44 +229,8 @@ async def make_person(tx: Transaction, user_id: UserId) -> None:
     )
 
 
-async def reconcile_rooms(db: Database) -> None:
-    """Nightly: call ``wake_all``, and ``forget_deleted`` for people whose redactions were not complete when their job
-    ran.
-    """
-    async with db.transaction() as tx:
-        await tx.execute(_FORGET_DELETED.format(over="('completed')"))
-        await wake_all(tx)
-
-
 def _hash(code: str) -> bytes:
     return sha256(f"openmeet/matrix/link/{code}".encode()).digest()
-
-
-class InvitationMode(StrEnum):
-    """Which rooms invite the account. ``ALL``: rooms where they may write and that they have not left on Matrix.
-    ``CHOSEN``: only rooms whose invitation they requested.
-    """
-
-    ALL = "all"
-    CHOSEN = "chosen"
-    NONE = "none"
-
-
-class RoomWish(StrEnum):
-    """A person's choice for one room. ``STOP``: they left it on Matrix, or do not want to be invited."""
-
-    INVITE = "invite"
-    STOP = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class MirroredRoomChoice:
-    """A mirrored room of a person. ``is_invited`` says whether it invites their account, by the mode and their choice."""
-
-    room_id: RoomId
-    name: str
-    path: str
-    is_invited: bool
 
 
 def invites_account(mode: InvitationMode, wish: RoomWish | None) -> bool:
@@ -259,7 +257,7 @@ async def choose_mode(tx: Transaction, caller: Caller, mode: InvitationMode) -> 
     await tx.execute(
         "update matrix_people set invites = :mode where user_id = :user", mode=mode.value, user=caller.user_id
     )
-    await mirroring.wake_rooms_of(tx, caller.user_id)
+    await wake_rooms_of(tx, caller.user_id)
 
 
 async def choose_room(tx: Transaction, caller: Caller, room_id: RoomId, *, invited: bool) -> None:

@@ -1,8 +1,7 @@
-"""Decisions about mirroring to Matrix: whether a room is mirrored, a person's consent, the link to their own Matrix
-account.
+"""Mirroring of rooms to Matrix: whether a room is mirrored, its status, and which rooms the bridge must check again
+because people, names or visibility changed.
 
-``openmeet.matrix`` carries them out. No one's messages or name are sent to Matrix without their consent; the default is
-no.
+``openmeet.matrix`` carries out what is decided here and in ``matrix_people``.
 """
 
 from collections.abc import Collection
@@ -25,10 +24,11 @@ from openmeet.outbox.kinds import JobKind
 
 # Prefix of the names of our users and rooms at the homeserver. No other names at the homeserver have this prefix.
 NAMESPACE: Final = "_om_"
-
-
 # Rooms that are never mirrored, because they are private.
 NEVER: Final = frozenset({RoomKind.HOSTS, RoomKind.DIRECT})
+
+# If more people than this changed at once, every mirrored room is checked.
+_PEOPLE_AT_ONCE: Final = 100
 
 
 class MirrorState(StrEnum):
@@ -228,48 +228,6 @@ async def wake_all(tx: Transaction) -> None:
     await jobs.enqueue_again_selected(tx, JobKind.MATRIX_ROOM, f"{MIRRORED} order by r.id")
 
 
-async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None:
-    """Enqueue the redaction of events of a room. They are redacted even if the room is deleted on this site."""
-    if not events:
-        return
-    row = await tx.fetch_one("select matrix_room_id from chat_rooms where id = :room", room=room)
-    if row is not None and row["matrix_room_id"] is not None:
-        await jobs.enqueue_again(
-            tx, JobKind.MATRIX_CALL, [f"redact {row['matrix_room_id']} {event}" for event in events]
-        )
-
-
-async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
-    """Enqueue the redaction of all Matrix events of messages that are about to be deleted from the database."""
-    if not messages:
-        return
-    rows = await tx.fetch(
-        """
-        select r.matrix_room_id, s.event_id from chat_messages m join chat_rooms r on r.id = m.room_id
-          join chat_log l on l.message_id = m.id join matrix_sends s on s.room_id = l.room_id and s.number = l.number
-         where m.id in :ids and s.event_id is not null and r.matrix_room_id is not null
-        union
-        select r.matrix_room_id, p.event_id from chat_messages m join chat_rooms r on r.id = m.room_id
-          join matrix_pictures p on p.message_id = m.id
-         where m.id in :ids and p.event_id is not null and r.matrix_room_id is not null
-         order by 1, 2
-        """,
-        ids=sorted(messages),
-    )
-    if not rows:
-        return
-    await tx.execute(
-        "update matrix_sends set event_id = null where event_id in :events", events=[row["event_id"] for row in rows]
-    )
-    await jobs.enqueue_again(
-        tx, JobKind.MATRIX_CALL, [f"redact {row['matrix_room_id']} {row['event_id']}" for row in rows]
-    )
-
-
-# If more people than this changed at once, every mirrored room is checked.
-_PEOPLE_AT_ONCE: Final = 100
-
-
 async def newest_access_change(reader: Reader) -> int:
     """The number of the latest change of an answer, a role or a block."""
     row = await reader.fetch_one("select coalesce(max(id), 0) as newest from chat_access_changes")
@@ -326,3 +284,41 @@ async def _wake_people(tx: Transaction, after: int) -> None:
         people=[row["user_id"] for row in rows] or [""],
     )
     await jobs.enqueue_again(tx, JobKind.MATRIX_PERSON, [row["user_id"] for row in spoken_for])
+
+
+async def redact(tx: Transaction, room: RoomId, events: Collection[str]) -> None:
+    """Enqueue the redaction of events of a room. They are redacted even if the room is deleted on this site."""
+    if not events:
+        return
+    row = await tx.fetch_one("select matrix_room_id from chat_rooms where id = :room", room=room)
+    if row is not None and row["matrix_room_id"] is not None:
+        await jobs.enqueue_again(
+            tx, JobKind.MATRIX_CALL, [f"redact {row['matrix_room_id']} {event}" for event in events]
+        )
+
+
+async def redact_expired(tx: Transaction, messages: Collection[ChatMessageId]) -> None:
+    """Enqueue the redaction of all Matrix events of messages that are about to be deleted from the database."""
+    if not messages:
+        return
+    rows = await tx.fetch(
+        """
+        select r.matrix_room_id, s.event_id from chat_messages m join chat_rooms r on r.id = m.room_id
+          join chat_log l on l.message_id = m.id join matrix_sends s on s.room_id = l.room_id and s.number = l.number
+         where m.id in :ids and s.event_id is not null and r.matrix_room_id is not null
+        union
+        select r.matrix_room_id, p.event_id from chat_messages m join chat_rooms r on r.id = m.room_id
+          join matrix_pictures p on p.message_id = m.id
+         where m.id in :ids and p.event_id is not null and r.matrix_room_id is not null
+         order by 1, 2
+        """,
+        ids=sorted(messages),
+    )
+    if not rows:
+        return
+    await tx.execute(
+        "update matrix_sends set event_id = null where event_id in :events", events=[row["event_id"] for row in rows]
+    )
+    await jobs.enqueue_again(
+        tx, JobKind.MATRIX_CALL, [f"redact {row['matrix_room_id']} {row['event_id']}" for row in rows]
+    )
