@@ -9,7 +9,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import messages, people, polls, queries, reactions, readers
+from openmeet.domain.chat import messages, people, polls, queries, reactions, readers, sanctions
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.messages import removal_sealer
 from openmeet.domain.chat.model import Access, MessageKind, NotificationLevel
@@ -18,6 +18,8 @@ from openmeet.domain.erasure import actions
 from openmeet.domain.events import co_host_queries, co_hosts, ownership
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.moderation import policy
+from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
@@ -178,6 +180,29 @@ async def test_moderators_can_neither_see_nor_lose_a_hidden_message(scene: Scene
     async with scene.db.transaction() as tx:
         await messages.restore(tx, scene.ana, removed.id, SEALER)
     assert [text for _, text, _ in await scene.lines(scene.cleo)] == ["I bring the cups", "Which ones?", "Rubbish"]
+
+
+async def test_the_moderators_of_the_site_read_a_reported_message_until_they_decide(
+    scene: Scene, clock: HandClock
+) -> None:
+    async with scene.db.transaction() as tx:
+        await sanctions.report(tx, scene.cleo, scene.said.id, ReportReason.SPAM, to_tenant=True)
+        moderator = await person(tx, "Mod")
+        await policy.appoint(tx, moderator.user_id, by=None)
+    await scene.leave()
+    async with signed_in(site_on(scene.db, clock), moderator.user_id) as browser:
+        path = f"/moderation/chat/{scene.said.id}"
+        assert path in (await browser.get("/moderation/chat")).text
+        page = visible_text((await browser.get(path)).text)
+        assert "Message by Ben" in page
+        assert "I bring the cups The author is deleting their account." in page
+        assert "Bring the message back" not in page
+        other = await browser.get(f"/moderation/chat/{scene.quoting.id}")
+        assert other.status_code == 404
+        assert (await browser.post(path, data={"act": "dismiss"})).status_code == 303
+        assert "I bring the cups" not in (await browser.get(path)).text
+    for viewer in (scene.ana, scene.cleo):
+        assert (await scene.lines(viewer))[0] == ("Someone who is leaving", "", True)
 
 
 async def test_a_message_taken_back_while_leaving_does_not_return(scene: Scene) -> None:

@@ -416,6 +416,23 @@ async def sealed_content(
     return str(body), pictures_in(details)
 
 
+async def reported_content(
+    reader: Reader, message_id: ChatMessageId, sealer: Sealer
+) -> tuple[str, tuple[MessagePicture, ...]]:
+    """``sealed_content``, or the text and pictures of a message that nobody else can see because its author is deleting
+    their account. The moderators of the site can read it until they have decided about the reports.
+    """
+    hidden = await reader.fetch_one(
+        f"select m.id from chat_messages m where m.id = :id and m.removed_at is null and {message_queries.is_by_leaving()}"
+        " and exists (select 1 from chat_reports p where p.message_id = m.id and p.to_tenant = 1 and p.closed_at is null)",
+        id=message_id,
+    )
+    message = None if hidden is None else await message_queries.stored_by_id(reader, message_id)
+    if message is None:
+        return await sealed_content(reader, message_id, sealer)
+    return message.body, pictures_in(message.details)
+
+
 async def write_message(tx: Transaction, message: ChatMessage) -> None:
     """Write the parts of a message that can change, with its search words. The room is locked. The caller writes the
     log entry.

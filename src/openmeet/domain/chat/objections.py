@@ -172,8 +172,7 @@ class SiteReport:
 
 
 _TO_SITE: Final = f"""
-    select p.message_id, p.at as since from chat_reports p join chat_messages m on m.id = p.message_id
-     where p.to_tenant = 1 and p.closed_at is null and not {is_by_leaving()}
+    select p.message_id, p.at as since from chat_reports p where p.to_tenant = 1 and p.closed_at is null
     union all
     select a.message_id, a.at from chat_acts a where {OPEN_OBJECTION}
 """

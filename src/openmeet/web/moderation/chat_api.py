@@ -78,7 +78,7 @@ class ContextMessage(msgspec.Struct, rename="camel"):
 
 class ReportedMessage(msgspec.Struct, rename="camel"):
     """A reported message with the messages around it in ``context`` and at most 100 ``reports``. ``removedText`` is the
-    text of a removed message, available for 30 days. ``removedBySite`` means that the moderators of the site removed
+    text of a removed message, available for 30 days, or of one whose author is deleting their account. ``removedBySite`` means that the moderators of the site removed
     it, and only they can restore it. ``isAuthorBanned`` means that they have banned the author from this chat.
     """
 
@@ -161,7 +161,7 @@ async def _reported_message(reader: Reader, message_id: ChatMessageId, sealer: S
     rooms = await rooms_by_ids(reader, [message.room_id])
     addresses = await addresses_of(reader, list(rooms.values()), None)
     near = await queries.shown(reader, await around(reader, message, _AROUND), None)
-    text, _ = await messages.sealed_content(reader, message_id, sealer)
+    text, _ = await messages.reported_content(reader, message_id, sealer)
     removal = (await objections.removals_of(reader, [message_id])).get(message_id)
     banned = message.user_id is not None and any(
         one.kind is SanctionKind.BAN and one.of_site

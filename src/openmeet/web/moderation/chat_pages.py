@@ -26,6 +26,7 @@ from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessage, ChatMess
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import by_ids as rooms_by_ids
 from openmeet.domain.chat.sanctions import SanctionKind
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import MediaReason
 from openmeet.domain.moderation.model import REASON_LABELS
 from openmeet.domain.users.model import Caller
@@ -174,7 +175,10 @@ async def _conversation_context(
         for one in neighbours
     ]
     author = next((one.name for one in neighbours if one.id == message.id), "")
-    text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
+    if message.is_taken_back and message.user_id is not None:
+        # A person who is deleting their account has their name here, because moderators decide about people.
+        author = (await shown_names(reader, [message.user_id], with_leaving=True))[message.user_id]
+    text, pictures = await messages.reported_content(reader, message.id, removal_sealer(request))
     return {
         "room_name": address.name if address else "",
         "rows": rows,
