@@ -14,9 +14,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import imported as attendance
 from openmeet.domain.attendance.imported import ImportedRsvp
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import imported as imported_events
 from openmeet.domain.events.by_record import find as find_by_record
-from openmeet.domain.events.imported import ImportedSource
 from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, membership_queries
@@ -34,13 +32,14 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.model import MAX_NAME as MAX_GROUP_NAME
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.identities.actions import person_for_did
-from openmeet.domain.legacy_import import queries
+from openmeet.domain.legacy_import import imported_rows, queries
 from openmeet.domain.legacy_import.details import UNTITLED, group_visibility
+from openmeet.domain.legacy_import.imported_rows import ImportedSource
 from openmeet.domain.legacy_import.model import OldEvent, OldGroup, OldMember, OldUser
 from openmeet.domain.legacy_import.plan import LegacyPlan, LegacyRsvp, LegacySeriesPart, PlannedEvent
 from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState, known, note
 from openmeet.domain.series import actions as series
-from openmeet.domain.series import imported, materialize
+from openmeet.domain.series import materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import PublishPolicy, SeriesId, SeriesStatus
 from openmeet.domain.users import queries as users
@@ -155,7 +154,7 @@ class _Importer:
             made = await series.insert(tx, owner, part.content, part.timing, PublishPolicy.NONE)
             if part.is_cancelled:
                 made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
-            await imported.set_source_fields(
+            await imported_rows.set_series_source(
                 tx,
                 made.id,
                 slug=part.old.slug or None,
@@ -166,7 +165,7 @@ class _Importer:
                 external_id=part.old.source_id,
                 external_source=part.old.source_type,
             )
-            await imported.follow_all(tx, made.id, [self._people[one] for one in part.followers])
+            await imported_rows.follow_all(tx, made.id, [self._people[one] for one in part.followers])
             await queries.note(tx, self._run_id, LegacyRowKind.SERIES, [(part.old.id, made.id)])
             return made.id
 
@@ -187,7 +186,7 @@ class _Importer:
             }
         for chunk in _chunks([one for one in dates if one.old.id not in event_ids], _DATES):
             async with self._db.transaction() as tx:
-                taken_slugs = await imported_events.taken_slugs(tx, [one.old.slug for one in chunk if one.old.slug])
+                taken_slugs = await imported_rows.taken_event_slugs(tx, [one.old.slug for one in chunk if one.old.slug])
                 for one in chunk:
                     kind, event_id = await self._event(tx, one, series_id, taken_slugs)
                     event_ids[one.old.id] = event_id
@@ -215,7 +214,7 @@ class _Importer:
             is_cancelled=planned_event.is_cancelled,
         )
         assert event is not None  # noqa: S101  # the names of dates are unique in a plan
-        await imported_events.note(
+        await imported_rows.note_event_source(
             tx,
             event.id,
             ImportedSource(

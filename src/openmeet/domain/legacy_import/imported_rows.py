@@ -1,15 +1,58 @@
-"""Series that are imported from an older installation: fields from their source, followers, and erasing them again."""
+"""SQL for the events and series that the import stored: the fields that they had at their source, and erasing them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications import fan_out
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 
 
-async def set_source_fields(
+@dataclass(frozen=True, slots=True)
+class ImportedSource:
+    """Source fields of an imported event. ``record`` is its URI and the DID of its repository, if it came from the
+    network.
+    """
+
+    created_at: Instant | None = None
+    matrix_room_id: str | None = None
+    external_id: str | None = None
+    external_source: str | None = None
+    external_data: str | None = None
+    record: tuple[str, str] | None = None
+
+
+async def note_event_source(tx: Transaction, event_id: EventId, before: ImportedSource) -> None:
+    """Store the source fields of an event that has just been stored."""
+    await tx.execute(
+        """
+        update events
+           set created_at = coalesce(:created_at, created_at), matrix_room_id = :matrix_room_id,
+               external_id = :external_id, external_source = :external_source, external_data = :external_data
+         where id = :id
+        """,
+        id=event_id,
+        created_at=before.created_at,
+        matrix_room_id=before.matrix_room_id,
+        external_id=before.external_id,
+        external_source=before.external_source,
+        external_data=before.external_data,
+    )
+    if before.record is not None:
+        uri, did = before.record
+        await tx.execute(
+            "update events set record_uri = :uri, record_did = :did, origin = 'network', is_published_by_policy = 0"
+            " where id = :id",
+            uri=uri,
+            did=did,
+            id=event_id,
+        )
+
+
+async def set_series_source(
     tx: Transaction,
     series_id: SeriesId,
     *,
@@ -54,13 +97,26 @@ async def follow_all(tx: Transaction, series_id: SeriesId, user_ids: Sequence[Us
     )
 
 
-async def dates_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[str]:
+async def taken_event_slugs(reader: Reader, slugs: Sequence[str]) -> frozenset[str]:
+    """Return which of these slugs are already used."""
+    if not slugs:
+        return frozenset()
+    rows = await reader.fetch("select slug from events where slug in :slugs order by slug", slugs=list(slugs))
+    return frozenset(row["slug"] for row in rows)
+
+
+async def dates_of_series(reader: Reader, series_ids: Sequence[SeriesId]) -> list[str]:
     """Ids of all stored dates of these series."""
     rows = await reader.fetch("select id from events where series_id in :ids order by id", ids=list(series_ids))
     return [row["id"] for row in rows]
 
 
-async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
+async def erase_events(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+    """Erase imported events. Everything that referred to them is already deleted."""
+    await tx.execute_many("delete from events where id = :id", [{"id": one} for one in event_ids])
+
+
+async def erase_series(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
     """Erase imported series. Their dates must have been erased before."""
     named = [{"id": one} for one in series_ids]
     for table in ("followers", "standing_rsvps", "offers", "undos"):
