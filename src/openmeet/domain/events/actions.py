@@ -16,7 +16,6 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from openmeet.domain import slugs
 from openmeet.domain.events import draft_queries, ownership, queries, seeing
-from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.events.content import NAMES
 from openmeet.domain.events.edits import (
     blank_event,
@@ -39,7 +38,7 @@ from openmeet.domain.events.model import (
     PlaceInSeries,
 )
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.publication import waits_for_author
+from openmeet.domain.events.publication import notify_webhooks, waits_for_author
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import further_fields, pack, values_of_event

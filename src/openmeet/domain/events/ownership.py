@@ -11,10 +11,10 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, queries, seeing
-from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.events.edits import search_text
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import INVITATION_LIFE, CoHost, CoHostId, CoHostState, EventPermission
+from openmeet.domain.events.publication import HELD_BY_GROUP, notify_webhooks, stored_by_groups
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.groups import queries as groups
@@ -279,15 +279,6 @@ async def _save_next_revision(tx: Transaction, events: Sequence[Event]) -> list[
     return saved
 
 
-# Condition on an event row: its record is, or can be, in its group's own repository. Records that are not published yet
-# belong to their author.
-HELD_BY_GROUP = """exists (
-    select 1 from groups hg join identities hi on hi.user_id = hg.account_id
-     where hg.id = events.group_id and hg.deleted_at is null and hg.is_read_only = 0
-       and hi.did = coalesce((select hp.did from publications hp where hp.kind = 'event' and hp.subject_id = events.id),
-                             events.record_did))"""
-
-
 async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
     """Set the owner of these events. From now on they are hosted on this site, even if they came from the network."""
     await tx.execute(
@@ -325,16 +316,6 @@ async def upcoming_single_events(reader: Reader, author_id: UserId) -> list[Even
         now=reader.now,
     )
     return [EventId(row["id"]) for row in rows]
-
-
-async def stored_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[EventId]:
-    """Return which of these events have their record in their group's own repository."""
-    if not event_ids:
-        return frozenset()
-    rows = await reader.fetch(
-        f"select id from events where id in :ids and {HELD_BY_GROUP} order by id", ids=list(event_ids)
-    )
-    return frozenset(EventId(row["id"]) for row in rows)
 
 
 async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:

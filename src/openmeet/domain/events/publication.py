@@ -1,11 +1,13 @@
-"""Which records of an event are published, how much they contain, and which jobs a change enqueues."""
+"""Which records of an event are published, how much they contain, and which jobs a change enqueues: those of records of
+groups, and deliveries to webhooks.
+"""
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.events import ownership
+from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import (
     USUAL_RECORD,
     Detail,
@@ -23,78 +25,13 @@ from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import UserId
+from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
+from openmeet.domain.webhooks.model import WebhookEvent
+from openmeet.domain.webhooks.queries import is_any_on
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind, SubjectRevision
-
-
-async def is_held_at_first(
-    reader: Reader, author_id: UserId, details: Details, group: GroupOfEvent | None = None
-) -> bool:
-    """Whether a new event is held until its author's PDS accepts the record: it will be published, and the author has
-    consented and has a repository of their own.
-    """
-    if reach(details.content.visibility, group) is PublishLevel.NOTHING:
-        return False
-    if not (await identities.consent(reader, author_id)).is_given:
-        return False
-    if Flag.EVENTS_OUT not in await flags.switches(reader):
-        return False
-    writable = [one for one in await identities.of_user(reader, author_id) if one.can_write]
-    return bool(writable) and writable[0].kind is IdentityKind.CONNECTED
-
-
-_OF_GROUPS: Final = """
-    select e.id, e.revision, coalesce(g.account_id, g.owner_id) as speaker
-      from events e join groups g on g.id = e.group_id
-     where g.is_read_only = 0 and g.sync_enabled = 1 and e.is_read_only = 0 and e.record_uri is not null
-"""
-
-
-async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
-    """Enqueue a check of whether the group lists the event, because its record was created or deleted."""
-    row = await tx.fetch_one(f"{_OF_GROUPS} and e.id = :id", id=event_id)
-    if row is not None:
-        await publications.enqueue(
-            tx, kind=PublicationKind.GROUP_EVENT, subject_id=row["id"], user_id=row["speaker"], revision=row["revision"]
-        )
-    await publications.recheck(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], is_edit=True)
-
-
-async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
-    """``enqueue_attribution`` for every event of a group."""
-    rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
-    await publications.enqueue_many(
-        tx,
-        kind=PublicationKind.GROUP_EVENT,
-        subjects=[SubjectRevision(row["id"], row["speaker"], row["revision"]) for row in rows],
-    )
-    events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
-    await publications.recheck(
-        tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[row["id"] for row in events], is_edit=True
-    )
-
-
-async def waits_for_author(tx: Transaction, after: Event, by: UserId) -> bool:
-    """Whether this revision, made by ``by``, awaits its author's approval. If the author lets co-hosts publish, the use
-    of that consent is recorded.
-    """
-    return after.id in await waiting_for_authors(tx, [after], by)
-
-
-async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserId) -> frozenset[EventId]:
-    """Return for which of these revisions ``waits_for_author`` is true."""
-    of_others = [one for one in after if one.author_id != by]
-    of_groups = await ownership.stored_by_groups(tx, [one.id for one in of_others if one.group is not None])
-    of_others = [one for one in of_others if one.id not in of_groups]
-    waiting = [one for one in of_others if reach_of(one) is PublishLevel.NOTHING]
-    published = [one for one in of_others if reach_of(one) is not PublishLevel.NOTHING]
-    for author_id in sorted({one.author_id for one in published}):
-        theirs = [one for one in published if one.author_id == author_id]
-        if not await publication_consent.use_for(tx, author_id, by, [(one.id, one.revision) for one in theirs]):
-            waiting += theirs
-    return frozenset(one.id for one in waiting)
 
 
 class PublishLevel(IntEnum):
@@ -209,3 +146,110 @@ def is_cut_down(table: str) -> str:
         f"({table}.record_wanted = 0 or {table}.record_answers = 0 or {table}.record_detail <> 'full' or exists"
         f" (select 1 from groups pg where pg.id = {table}.group_id and pg.promotion_level <> 'public'))"
     )
+
+
+async def is_held_at_first(
+    reader: Reader, author_id: UserId, details: Details, group: GroupOfEvent | None = None
+) -> bool:
+    """Whether a new event is held until its author's PDS accepts the record: it will be published, and the author has
+    consented and has a repository of their own.
+    """
+    if reach(details.content.visibility, group) is PublishLevel.NOTHING:
+        return False
+    if not (await identities.consent(reader, author_id)).is_given:
+        return False
+    if Flag.EVENTS_OUT not in await flags.switches(reader):
+        return False
+    writable = [one for one in await identities.of_user(reader, author_id) if one.can_write]
+    return bool(writable) and writable[0].kind is IdentityKind.CONNECTED
+
+
+_OF_GROUPS: Final = """
+    select e.id, e.revision, coalesce(g.account_id, g.owner_id) as speaker
+      from events e join groups g on g.id = e.group_id
+     where g.is_read_only = 0 and g.sync_enabled = 1 and e.is_read_only = 0 and e.record_uri is not null
+"""
+
+
+async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
+    """Enqueue a check of whether the group lists the event, because its record was created or deleted."""
+    row = await tx.fetch_one(f"{_OF_GROUPS} and e.id = :id", id=event_id)
+    if row is not None:
+        await publications.enqueue(
+            tx, kind=PublicationKind.GROUP_EVENT, subject_id=row["id"], user_id=row["speaker"], revision=row["revision"]
+        )
+    await publications.recheck(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], is_edit=True)
+
+
+async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
+    """``enqueue_attribution`` for every event of a group."""
+    rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
+    await publications.enqueue_many(
+        tx,
+        kind=PublicationKind.GROUP_EVENT,
+        subjects=[SubjectRevision(row["id"], row["speaker"], row["revision"]) for row in rows],
+    )
+    events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
+    await publications.recheck(
+        tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[row["id"] for row in events], is_edit=True
+    )
+
+
+async def notify_webhooks(tx: Transaction, events: Sequence[Event]) -> None:
+    """Enqueue “event changed” for the webhooks of these events’ hosts and groups. Drafts are left out. Called wherever an
+    event is written.
+    """
+    if not await is_any_on(tx):
+        return
+    co_hosts = await co_hosts_of(tx, [event.id for event in events])
+    await enqueue_deliveries(
+        tx,
+        WebhookEvent.EVENT,
+        [
+            ChangedSubject(
+                event.id, (event.author_id, *co_hosts.get(event.id, ())), event.group.id if event.group else None
+            )
+            for event in events
+            if not event.is_draft
+        ],
+    )
+
+
+async def waits_for_author(tx: Transaction, after: Event, by: UserId) -> bool:
+    """Whether this revision, made by ``by``, awaits its author's approval. If the author lets co-hosts publish, the use
+    of that consent is recorded.
+    """
+    return after.id in await waiting_for_authors(tx, [after], by)
+
+
+async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserId) -> frozenset[EventId]:
+    """Return for which of these revisions ``waits_for_author`` is true."""
+    of_others = [one for one in after if one.author_id != by]
+    of_groups = await stored_by_groups(tx, [one.id for one in of_others if one.group is not None])
+    of_others = [one for one in of_others if one.id not in of_groups]
+    waiting = [one for one in of_others if reach_of(one) is PublishLevel.NOTHING]
+    published = [one for one in of_others if reach_of(one) is not PublishLevel.NOTHING]
+    for author_id in sorted({one.author_id for one in published}):
+        theirs = [one for one in published if one.author_id == author_id]
+        if not await publication_consent.use_for(tx, author_id, by, [(one.id, one.revision) for one in theirs]):
+            waiting += theirs
+    return frozenset(one.id for one in waiting)
+
+
+# Condition on an event row: its record is, or can be, in its group's own repository. Records that are not published yet
+# belong to their author.
+HELD_BY_GROUP = """exists (
+    select 1 from groups hg join identities hi on hi.user_id = hg.account_id
+     where hg.id = events.group_id and hg.deleted_at is null and hg.is_read_only = 0
+       and hi.did = coalesce((select hp.did from publications hp where hp.kind = 'event' and hp.subject_id = events.id),
+                             events.record_did))"""
+
+
+async def stored_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[EventId]:
+    """Return which of these events have their record in their group's own repository."""
+    if not event_ids:
+        return frozenset()
+    rows = await reader.fetch(
+        f"select id from events where id in :ids and {HELD_BY_GROUP} order by id", ids=list(event_ids)
+    )
+    return frozenset(EventId(row["id"]) for row in rows)

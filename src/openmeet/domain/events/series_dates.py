@@ -13,7 +13,6 @@ from typing import Final, Literal
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events import ownership, queries
-from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.events.edits import STARTS, blank_event, details_in, search_text, with_details
 from openmeet.domain.events.model import (
     USUAL_RECORD,
@@ -25,7 +24,7 @@ from openmeet.domain.events.model import (
     PlaceInSeries,
     RecordSettings,
 )
-from openmeet.domain.events.publication import waiting_for_authors
+from openmeet.domain.events.publication import notify_webhooks, waiting_for_authors
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.trust import hold_if_first_event
 from openmeet.domain.events.visibility import is_hidden, is_listed

@@ -7,8 +7,8 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Reason
 from openmeet.domain.attendance import group_hosting, reevaluation
 from openmeet.domain.events import queries as events
-from openmeet.domain.events.changes import notify_webhooks
 from openmeet.domain.events.model import EventId
+from openmeet.domain.events.publication import notify_webhooks
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupId, GroupRole

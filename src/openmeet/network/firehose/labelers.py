@@ -35,7 +35,7 @@ from groundwork.http.client import HttpClient
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import queries as events
-from openmeet.domain.events.changes import notify_webhooks
+from openmeet.domain.events.publication import notify_webhooks
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.network.firehose.cursors import SourceState
