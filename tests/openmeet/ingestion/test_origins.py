@@ -11,7 +11,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
-from groundwork.clock import HandClock
+from groundwork.clock import MINUTE, HandClock
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
@@ -102,6 +102,35 @@ async def test_records_published_after_the_backup_are_reattached(deployment: Dep
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     theirs = await deployment.record((await deployment.status_of(PublicationKind.RSVP, answer.id)).uri or "")
     assert theirs["subject"]["uri"] == before["uri"]
+
+
+@pytest.mark.parametrize("edited", [False, True])
+async def test_no_second_record_is_published_before_the_first_is_read(deployment: Deployment, edited: bool):
+    """After a restore, the publisher may be faster than the firehose."""
+    ana = await deployment.person("Ana")
+    event = await published(deployment, ana)
+    await deployment.revise(ana, event.slug, title="Coffee in the park")
+    while await deployment.deliver_publications():
+        pass
+    ((before),) = await records(deployment, ana)
+    await restored(deployment, event)
+    async with deployment.db.transaction() as tx:
+        await tx.execute("update publications set due_at = :now", now=tx.now)
+    if edited:
+        for title in ("Tea in the park", "Cake in the park"):
+            await deployment.revise(ana, event.slug, title=title)
+    while await deployment.deliver_publications():
+        pass
+    await deployment.listen(ana.user_id)
+    deployment.clock.turn(MINUTE)
+    while await deployment.deliver_publications():
+        pass
+    await deployment.listen(ana.user_id)
+    title = "Cake in the park" if edited else "Coffee in the park"
+    ((after),) = await records(deployment, ana)
+    assert (after["uri"], after["value"]["name"]) == (before["uri"], title)
+    assert [title for _, title, _ in await events(deployment)] == [title]
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_edits_after_the_restore_win(deployment: Deployment):

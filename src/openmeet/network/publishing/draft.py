@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from urllib.parse import quote
+from uuid import UUID
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.data import cbor
@@ -13,12 +14,13 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import MAX_MICROSECONDS, from_microseconds
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.model import RsvpSource
-from openmeet.domain.events.model import Event
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
@@ -336,7 +338,11 @@ async def _uri_for(publisher: Publisher, publication: Publication, decision: Pub
         return AtUri(did, decision.collection, decision.key), False
     async with publisher.db.reader() as reader:
         collection, last = await _last_uri(reader, decision, did)
-    return (_new_uri(publisher, did, collection), True) if last is None else (parse_at_uri(last), False)
+    if last is not None:
+        return parse_at_uri(last), False
+    if isinstance(decision, PublishEvent):
+        return AtUri(did, collection, _first_key(decision.event.id)), True
+    return _new_uri(publisher, did, collection), True
 
 
 async def _last_uri(
@@ -378,6 +384,20 @@ async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision:
 
 def _new_uri(publisher: Publisher, did: Did, collection: Nsid) -> AtUri:
     return AtUri(did, collection, RecordKey(publisher.tids.next(publisher.network.clock.now())))
+
+
+def _first_key(event_id: EventId) -> RecordKey:
+    """Return the key of an event's first record: a TID of the moment when the event was created.
+
+    It follows from the id. So after a restore from a backup in which the event has no record yet, it is written to the
+    same key again, and the record that is already there is found (decision 0066).
+    """
+    bits = UUID(event_id).int
+    # UUIDv7 (``groundwork.uuid7``): 48 bits of milliseconds, a version, 4096 steps of a millisecond, random bits.
+    milliseconds, (microseconds, rest) = bits >> 80, divmod((bits >> 64 & 0xFFF) * 1000, 4096)
+    # Steps within one microsecond are a thousand apart, so events of one process never share a key.
+    clock_id = rest // 1000 << 7 | bits & 0x7F
+    return RecordKey(from_microseconds((milliseconds * 1000 + microseconds) & MAX_MICROSECONDS, clock_id))
 
 
 async def _subject_cid(publisher: Publisher, event: Event) -> str:
