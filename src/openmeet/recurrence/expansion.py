@@ -40,6 +40,7 @@ HORIZON_YEARS: Final = 100
 _MARGIN = timedelta(days=2)
 # Leaves room to subtract the margin.
 _BEGIN = datetime(2, 1, 1)  # noqa: DTZ001  # wall time is naive
+_SEARCHED = range(instant_of(_BEGIN, "UTC"), instant_of(END, "UTC"))
 # The longest time that clocks ever skipped is one day (Samoa, 2011).
 _LONGEST_GAP = timedelta(hours=25)
 _MOMENT = timedelta(seconds=1)
@@ -278,6 +279,8 @@ def _at_instant(pattern: Pattern, at: Instant) -> Occurrence | None:
     """The date at exactly this instant. If several wall-clock times mean it because clocks skipped an hour, the first
     of them.
     """
+    if at not in _SEARCHED:
+        return None  # names of dates come from requests: nobody may ask for the hours before the year 1 or after 9999
     shown = local_of(at, pattern.zone_name or "UTC").replace(tzinfo=None)
     occurrences = _occurrences(pattern, shown - _LONGEST_GAP, shown + _MOMENT)
     return next((one for one in occurrences if one.at == at), None)

@@ -29,6 +29,9 @@ _MOST_DIGITS = 9
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,5}")
 _UNTIL = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z)?)?")
+# Calendars write 99991231T235959Z for "never". A day before it, UNTIL can be converted to every time zone.
+_FIRST_UNTIL: Final = datetime(1, 1, 2)  # noqa: DTZ001  # naive, see Until
+_LAST_UNTIL: Final = datetime(9999, 12, 30)  # noqa: DTZ001
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -166,7 +169,7 @@ def _until(value: str) -> Until:
         at = datetime.strptime(match[1] + (match[2] or "000000"), "%Y%m%d%H%M%S")  # noqa: DTZ007  # naive, see Until
     except ValueError:
         raise refused from None
-    return Until(at, is_date=match[2] is None, is_utc=match[3] is not None)
+    return Until(min(max(at, _FIRST_UNTIL), _LAST_UNTIL), is_date=match[2] is None, is_utc=match[3] is not None)
 
 
 _READERS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {

@@ -17,6 +17,7 @@ from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.time_zones import vtimezone
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, geo_of, write_calendar
 from openmeet.recurrence import expansion
+from openmeet.recurrence.describe import describe
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
@@ -206,3 +207,13 @@ def test_onsets_are_written_in_the_previous_offset() -> None:
 )
 def test_a_point_is_written_with_six_decimals_and_never_an_exponent(latitude, longitude, geo):
     assert geo_of(Venue(latitude=latitude, longitude=longitude)) == geo
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York"])
+@pytest.mark.parametrize("until", ["99991231", "99991231T235959", "99991231T235959Z"])
+def test_series_that_never_ends_is_described_and_written(until: str, zone: str) -> None:
+    """Calendars write the last moment of the year 9999 for "never". In some zones, UTC is then in the year 10000."""
+    made = pattern(at("2026-03-10T18:00"), zone, parse_rule(f"FREQ=DAILY;UNTIL={until}"))
+    assert describe(made).endswith("December 9999")
+    (read,) = read_calendars(write_calendar([written(made)], name="Practice"))[0].events
+    assert expansion.following(read.pattern, NOW, 3) == expansion.following(made, NOW, 3)

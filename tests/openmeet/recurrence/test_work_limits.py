@@ -168,3 +168,10 @@ def test_a_repeated_hour_is_one_date() -> None:
     made = pattern(start, "Europe/Berlin", parse_rule("FREQ=DAILY;COUNT=3"))
     found = expansion.between(made, instant_of(local("2026-10-01"), "UTC"), NOW)
     assert [one.original.isoformat() for one in found] == [f"2026-10-{day}T02:30:00" for day in (25, 26, 27)]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York"])
+@pytest.mark.parametrize("original", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_name_at_the_end_of_time_is_no_date(original: str, zone: str) -> None:
+    made = pattern(local("2027-03-28T18:00"), zone, parse_rule("FREQ=DAILY"))
+    assert not expansion.is_date_of(made, local(original))

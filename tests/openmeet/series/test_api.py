@@ -299,6 +299,13 @@ async def test_only_the_host_edits(client, ana, ben, verb):
     assert (await ask(client, ben, made, verb, {"scope": "all", "title": "Mine"})).status_code == 403
 
 
+@pytest.mark.parametrize("date", ["0001-01-01T00:00", "9999-12-31T23:59"])
+async def test_no_date_at_the_end_of_time_is_edited(client, ana, date):
+    made = await make(client, ana, timeZone="America/New_York")
+    body = {"scope": "following", "originalDate": date, "startsLocal": "2027-01-05T19:00"}
+    assert (await ask(client, ana, made, "plan", body)).status_code == 404
+
+
 async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(client, ana):
     made = await make(client, ana)
 

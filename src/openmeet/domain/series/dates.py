@@ -11,7 +11,8 @@ from openmeet.domain.events.edits import ENDS, STARTS, length_of
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.reasons import SeriesReason
-from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.recurrence.rule_dates import END
+from openmeet.recurrence.wall_time import FIRST_YEAR, instant_of, local_of
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -28,17 +29,24 @@ def original_of(text: str) -> datetime:
 
 def checked_name(text: str) -> str:
     """Normalize a date's name from a request. Raises NotFound if it cannot be the name of a date."""
-    try:
-        return original_text(datetime.fromisoformat(text).replace(tzinfo=None))
-    except ValueError:
-        raise NotFound(SeriesReason.NO_SUCH_DATE) from None
+    name = _normal(text)
+    if not FIRST_YEAR <= int(name[:4]) < END.year:
+        raise NotFound(SeriesReason.NO_SUCH_DATE)
+    return name
 
 
 def end_of_range(text: str) -> str:
     """The last name in a range that ends with this date or day. Raises NotFound."""
-    name = checked_name(text)
+    name = _normal(text)
     is_day = "T" not in text and name.endswith("T00:00:00")
     return f"{name[:10]}T23:59:59" if is_day else name
+
+
+def _normal(text: str) -> str:
+    try:
+        return original_text(datetime.fromisoformat(text).replace(tzinfo=None))
+    except ValueError:
+        raise NotFound(SeriesReason.NO_SUCH_DATE) from None
 
 
 def details_of(content: Content, timing: Timing, original: datetime) -> Details:
