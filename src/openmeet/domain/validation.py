@@ -1,9 +1,14 @@
-"""Parse enum values sent by forms and clients."""
+"""Reasons and error names that several packages use, and parsing of enum values sent by forms and clients."""
 
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from groundwork.errors import Reason, Why
+
+# A link from an e-mail is malformed, already used or expired.
+INVALID_LINK: Final = "InvalidLink"
+# The viewer may see this date of a series, but it does not have its own page yet.
+TOO_FAR_AHEAD: Final = "TooFarAhead"
 
 C = TypeVar("C", bound=StrEnum)
 

@@ -24,7 +24,6 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import require_visible
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.guest_rsvps import queries
 from openmeet.domain.guest_rsvps.queries import (
@@ -40,6 +39,7 @@ from openmeet.domain.guest_rsvps.queries import (
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import by_email
+from openmeet.domain.validation import INVALID_LINK
 from openmeet.i18n.catalogue import current
 from openmeet.outbox.emails import enqueue_email
 

@@ -25,7 +25,6 @@ from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import delete_each, leave_series
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.notifications import kinds
 from openmeet.domain.series import (
     agenda,
@@ -58,6 +57,7 @@ from openmeet.domain.series.save_series import save
 from openmeet.domain.series.undo import UndoableAction
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import TOO_FAR_AHEAD
 from openmeet.i18n import formatting
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of

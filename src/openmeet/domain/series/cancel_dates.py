@@ -10,7 +10,6 @@ from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import cancel_each, delete_each, reinstate_each
-from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
 from openmeet.domain.series import date_queries, materialize, notify, save_series, undo
@@ -19,6 +18,7 @@ from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_YEARS, Serie
 from openmeet.domain.series.notify import SeriesNews
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.series.undo import UndoableAction
+from openmeet.domain.validation import TOO_FAR_AHEAD
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import instant_of

@@ -12,11 +12,11 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
 from openmeet.domain.events.content import NAMES
 from openmeet.domain.events.model import Details
-from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.series.dates import details_of, length_in, original_of
 from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_YEARS, EditScope, Series, StoredOccurrence, Timing
 from openmeet.domain.series.plan import EditPlan, in_zone, moved, plan_all, plan_following, plan_one
 from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.validation import TOO_FAR_AHEAD
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.pattern import pattern as checked

@@ -16,7 +16,6 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
@@ -24,7 +23,7 @@ from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
-from openmeet.domain.validation import GeneralReason
+from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence import wall_time

@@ -30,13 +30,13 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.queries import MessageFilter
 from openmeet.domain.chat.room_queries import by_id as room_by_id
-from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.media.pictures import MediaReason
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id as user_by_id
+from openmeet.domain.validation import INVALID_LINK
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.chat import person_pages, view
 from openmeet.web.chat.pictures import key_of, picture_response

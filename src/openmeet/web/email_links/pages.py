@@ -32,7 +32,6 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import may_see, private_details_for, require_visible
 from openmeet.domain.events.time_and_place import join_from_label
-from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.series import standing_rsvps
@@ -41,7 +40,7 @@ from openmeet.domain.series.queries import by_id as series_by_id
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.domain.validation import GeneralReason
+from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.emails.notifications.texts import when_label
 from openmeet.emails.unsubscribe import stop, unsubscribed_topic
 from openmeet.outbox import email_suppressions

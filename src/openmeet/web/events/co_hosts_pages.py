@@ -17,12 +17,12 @@ from openmeet.domain.events import co_host_queries, co_hosts, ownership, permiss
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission, token_of
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import INVALID_LINK
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page

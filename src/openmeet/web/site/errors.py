@@ -11,7 +11,7 @@ from groundwork.http.faults import Fault
 from groundwork.http.forms import local_path
 from groundwork.rate_limit.contract import RateLimited
 from openmeet.domain.covers.model import Cover, Motif
-from openmeet.domain.failure_names import INVALID_LINK, TOO_FAR_AHEAD
+from openmeet.domain.validation import INVALID_LINK, TOO_FAR_AHEAD
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
