@@ -108,7 +108,9 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
         **{name: recommended[name] for name in names if name in recommended},
         "rotationKeys": [*owner_keys, *new_server_keys],
     }
-    operation = await own_identity.signed(registry, did, changes, token)
+    operation = await own_identity.signed(
+        registry, did, changes, token, require_needed=lambda reader: moves.require_waiting(reader, did)
+    )
     await _signed(context, did, msgspec.json.encode(plc_operation.to_json(operation)).decode())
 
 
@@ -119,7 +121,7 @@ async def _signed(context: MigrationContext, did: Did, document: str) -> None:
     async with context.registry.db.transaction() as tx:
         revision = await moves.store_signed_operation(tx, did, document)
         if revision is None:
-            raise Refused(gettext_noop("This move was cancelled."))
+            raise moves.cancelled()
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 

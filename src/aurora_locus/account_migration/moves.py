@@ -7,8 +7,10 @@ import msgspec
 
 from at_network.bearer_session import BearerTokens
 from at_protocol.syntax.did import Did
+from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Row, Transaction, Writer
+from groundwork.database.transaction import PlainReader, Reader, Row, Transaction, Writer
+from groundwork.errors import Refused
 from groundwork.sealing import Sealer
 
 
@@ -71,6 +73,7 @@ _NOTE = """
 _COPIED = (
     "update moves set stage = 'waiting', problem = '', changed_at = :now where did = :did and revision = :revision"
 )
+_IS_WAITING = "select 1 from moves where did = :did and stage = 'waiting'"
 _SIGNED = """
     update moves set stage = 'finishing', operation = :operation, revision = revision + 1, problem = '', changed_at = :now
      where did = :did and stage = 'waiting'
@@ -145,6 +148,17 @@ async def note(
 async def note_copied(tx: Transaction, move: AccountMove) -> None:
     """Record that everything has been copied to the other server. The migration now waits for the code."""
     await tx.execute(_COPIED, did=move.did, revision=move.revision, now=tx.now)
+
+
+def require_waiting(reader: PlainReader, did: Did) -> None:
+    """Raise Refused unless the migration waits for its signed operation."""
+    if reader.fetch_one(_IS_WAITING, did=did) is None:
+        raise cancelled()
+
+
+def cancelled() -> Refused:
+    """Return the failure of a step whose migration the owner has cancelled meanwhile."""
+    return Refused(gettext_noop("This move was cancelled."))
 
 
 async def store_signed_operation(tx: Transaction, did: Did, operation: str) -> int | None:

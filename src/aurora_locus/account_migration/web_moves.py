@@ -12,6 +12,7 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import parse_handle
+from aurora_locus.account_migration import moves
 from aurora_locus.account_migration.moves import AccountMove
 from aurora_locus.accounts import email_tokens, reactivation, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict, require_token
@@ -40,12 +41,16 @@ def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewS
 
 
 async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
-    """Consume the e-mailed code. Raises InvalidInput (``TokenRequired``) or NotSignedIn."""
+    """Consume the e-mailed code for the last step of a migration. Raises InvalidInput (``TokenRequired``) or
+    NotSignedIn, and Refused if the migration was cancelled; the code is then still valid.
+    """
     code = require_token(token)
-    verdict = await registry.db.write(
-        lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, code)
-    )
-    email_tokens.require_valid(verdict)
+
+    def spend(w: Writer) -> TokenVerdict:
+        moves.require_waiting(w, did)
+        return email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, code)
+
+    email_tokens.require_valid(await registry.db.write(spend))
 
 
 async def come_back(registry: Registry, account: Account, token: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,14 @@ from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation, Tombstone
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens, queries
-from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
+from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict, require_token
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_requests import Hosting, require_hosting_kept, signed_change
 from aurora_locus.sequencer import log
+from groundwork.database.transaction import PlainReader, Writer
 from groundwork.errors import Forbidden, Refused
 
 
@@ -76,11 +77,19 @@ async def newest(registry: Registry, did: Did) -> NewestOperation:
     return NewestOperation(plc_operation.normalised(operation), plc_operation.cid_of(operation))
 
 
-async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token: str | None) -> PlcOperation:
+async def signed(
+    registry: Registry,
+    did: Did,
+    changes: Mapping[str, Any],
+    token: str | None,
+    *,
+    require_needed: Callable[[PlainReader], None] = lambda _reader: None,
+) -> PlcOperation:
     """Return the operation that changes these fields, signed with the server's rotation key. Consumes the e-mailed
     token.
 
-    The token is consumed last, so that a refused request does not use it up. Raises InvalidInput, NotSignedIn for the
+    The token is consumed last, so that a refused request does not use it up. ``require_needed`` is called before that,
+    in the same transaction, and raises if the operation is no longer needed. Raises InvalidInput, NotSignedIn for the
     token, Refused if this server cannot sign the change.
     """
     require_plc(did)
@@ -88,10 +97,12 @@ async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token
     code = require_token(token, missing="InvalidRequest")
     present = await newest(registry, did)
     operation = signed_change(present.operation, present.cid, changes, registry.rotation_key)
-    verdict = await registry.db.write(
-        lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, code)
-    )
-    email_tokens.require_valid(verdict)
+
+    def spend(w: Writer) -> TokenVerdict:
+        require_needed(w)
+        return email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, code)
+
+    email_tokens.require_valid(await registry.db.write(spend))
     return operation
 
 

@@ -348,6 +348,24 @@ async def test_a_last_step_that_was_given_up_meanwhile_does_nothing(ada: Leaving
     await write(ada.ada, {"text": "Still here"})
 
 
+async def test_the_code_of_a_move_that_is_cancelled_meanwhile_is_not_used_up(ada: Leaving) -> None:
+    async def give_up() -> None:
+        ada.old.directory.on_query = None
+        await ada.browser.send("/account/move", {"act": "give_up"})
+
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    await ada.browser.send("/account/move", {"act": "ask"})
+    token = await ada.code()
+    ada.old.directory.on_query = give_up
+    late = await ada.browser.send("/account/move", {"act": "finish", "token": token})
+    assert (late.status_code, "This move was cancelled." in late.text) == (422, True)
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    assert (await ada.browser.send("/account/move", {"act": "finish", "token": token})).status_code == 303
+    await ada.until(MoveStage.DONE)
+
+
 async def test_abandoned_move_changes_nothing(ada: Leaving) -> None:
     before = await ada.old.directory.log(ada.ada.did)
     await ada.begin()
