@@ -11,6 +11,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_co_host_edits import add_co_host
+from tests.openmeet.publishing.test_owners import hand_over
 from tests.openmeet.publishing.test_withdrawals import agree, delete, records, run_until_idle, withdraw
 
 
@@ -81,6 +83,30 @@ async def test_a_restored_record_that_may_be_public_gets_the_newer_values(deploy
     assert await known_events(deployment) == [(event.id, "Green tea", record["uri"])]
     (now,) = await records(deployment, EVENT)
     assert (now["uri"], now["value"]["name"]) == (record["uri"], "Green tea")
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+
+
+async def test_a_record_restored_while_somebody_else_owned_the_event_is_the_events_again(deployment: Deployment):
+    """Cleo unlists the event and hands it over to Dan. A copy restores the record, Dan makes the event public, and hands
+    it back before that is sent.
+    """
+    cleo, dan = await deployment.connected(), await deployment.connected("dan")
+    event = await deployment.event(cleo, title="Tea")
+    await run_until_idle(deployment, cleo)
+    (record,) = await records(deployment, EVENT)
+    await deployment.revise(cleo, event.slug, title="Tea", visibility="unlisted")
+    await run_until_idle(deployment, cleo)
+    async with deployment.db.transaction() as tx:
+        await add_co_host(tx, event, cleo, dan)
+    await bring_back(deployment, record, **{"org.example.note": "kept"})
+    await hand_over(deployment, event, cleo, dan)
+    await deployment.revise(dan, event.slug, title="Green tea")
+    await deployment.listen(cleo.user_id)
+    await hand_over(deployment, event, dan, cleo)
+    await run_until_idle(deployment, cleo)
+    assert await known_events(deployment) == [(event.id, "Green tea", record["uri"])]
+    (now,) = await records(deployment, EVENT)
+    assert (now["uri"], now["value"]["name"], now["value"]["org.example.note"]) == (record["uri"], "Green tea", "kept")
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 

@@ -22,6 +22,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.model import RsvpSource
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
+from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture
@@ -39,12 +40,13 @@ from openmeet.network.publishing.repositories import knows_all_rsvps
 from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
-from openmeet.network.records.event_reader import MAX_RECORD_BYTES
+from openmeet.network.records.event_reader import MAX_RECORD_BYTES, read_origin
 from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, publishable, write_event
 from openmeet.network.records.group import GroupToWrite, group_part, write_group
 from openmeet.network.records.links import predecessors_of
 from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.places import known_picture
+from openmeet.network.records.reader import Notes
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import series_page, series_part, write_series
 from openmeet.network.records.succession import put_predecessors
@@ -199,8 +201,10 @@ async def _target_of(
         return ChangedElsewhere(uri)
     if current is not None and publication.uri is None and _has_no_record(decision):
         async with publisher.db.reader() as reader:
-            late = await in_flight.among(reader, [str(uri)])
-        return KeyOccupied(uri, is_ours=(str(uri), current.cid) in late)
+            is_late = (str(uri), current.cid) in await in_flight.among(reader, [str(uri)])
+            is_free = await by_record_uri(reader, str(uri)) is None
+        if is_late or not is_free or not _is_of_event(publisher, decision, current.record):
+            return KeyOccupied(uri, is_ours=is_late)
     return _WriteTarget(uri, current)
 
 
@@ -319,6 +323,16 @@ def _has_no_record(decision: Publish) -> bool:
             return group.network.record_uri is None
         case _:
             return False
+
+
+def _is_of_event(publisher: Publisher, decision: Publish, record: dict[str, Value]) -> bool:
+    """Whether the record has our mark of this event. Another app has restored it, perhaps while somebody else owned the
+    event, and it belongs to the event again.
+    """
+    if not isinstance(decision, PublishEvent):
+        return False
+    origin = read_origin(record, Notes())
+    return origin is not None and (origin.instance, origin.event_id) == (publisher.instance, decision.event.id)
 
 
 def _decoded(body: bytes | None) -> dict[str, Value] | None:
