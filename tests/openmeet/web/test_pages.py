@@ -488,7 +488,7 @@ async def test_the_form_offers_countries_and_remembers_the_last_one(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     shown = await browser.get("/events/new")
     assert "Other apps don’t show the place" in shown.text
-    assert '<option value="Austria">AT</option>' in shown.text
+    assert '<option value="Austria">AT' in shown.text
     values = inputs_of(shown.text)
     assert values["country"] == ""
     typed = {"title": "Tea", "starts": "2027-12-04T18:00", "time_zone": "Europe/Vienna", "country": "Atlantis"}

@@ -92,20 +92,14 @@ for (const part of document.querySelectorAll("[data-lasts]")) {
   });
 }
 
-// Enter in the title of a form with a start moves on to the start, and Enter in the place looks it up. Without a script, Enter saves.
-for (const part of document.querySelectorAll(".make")) {
-  const { title, starts, place, find_place: find } = part.closest("form").elements;
-  const steps = [[title, () => starts.focus()], [place, () => find.click()]];
-  for (const [input, step] of steps) {
-    if (!input || (input === place && !find)) continue;
-    input.enterKeyHint = input === place ? "search" : "next";
-    input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.isComposing) return;
-      event.preventDefault();
-      step();
-    });
-  }
-}
+// Enter in the title moves on to the start, and Enter in the place looks it up. Without a script, Enter saves.
+document.querySelector(".make")?.addEventListener("keydown", (event) => {
+  const { name, form } = event.target;
+  if (event.key !== "Enter" || event.isComposing || (name !== "title" && name !== "place")) return;
+  event.preventDefault();
+  if (name === "title") form.elements.starts.focus();
+  else form.elements.find_place?.click();
+});
 
 // The cover next to the form is the cover that an event with this title gets (openmeet/domain/covers/model.py).
 for (const picture of document.querySelectorAll("img[data-cover-of]")) {
