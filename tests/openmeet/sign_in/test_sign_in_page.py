@@ -35,6 +35,16 @@ async def test_the_cursor_is_in_the_first_field(make_sqlite, clock):
         assert ("data-focus" in wrong.text, "autofocus" in wrong.text) == (True, False)
 
 
+async def test_the_code_page_names_the_address_only_where_it_was_entered(make_sqlite, clock):
+    """People notice a mistyped address. The link to the page alone reveals nothing."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser, site.browser() as other:
+        path = (await browser.post("/sign-in", data={"identifier": "ana@exmaple.org"})).headers["location"]
+        assert "to ana@exmaple.org." in (await browser.get(path)).text
+        elsewhere = (await other.get(path)).text
+        assert ("ana@exmaple.org" in elsewhere, "the address you gave" in elsewhere) == (False, True)
+
+
 async def test_newcomers_enter_their_name_after_the_code(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.browser() as browser:

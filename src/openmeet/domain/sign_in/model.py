@@ -85,6 +85,10 @@ class Challenge:
     is_mailed: bool = True
     language: str = SOURCE
 
+    def is_from_browser(self, browser: str) -> bool:
+        """Whether the browser with this secret made the request."""
+        return bool(browser) and self.browser_hash == hash_token(browser)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:

@@ -283,6 +283,8 @@ async def _code_page(request: Request, form_state: FormState, challenge: str, *,
         "challenge": challenge,
         "with_mailbox": services(request).settings.dev_mailbox,
         "is_earlier": "earlier" in request.query_params,
+        # Only the browser in which the address was entered shows it.
+        "address": asked.email if asked is not None and asked.is_from_browser(known_browser(request)) else "",
     }
     return page(request, "sign_in/code.html", context, status=status)
 
