@@ -40,8 +40,8 @@ from openmeet.network.ingestion.fetch import record_handler, subject_handler
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.identity_refresh import identity_handler
 from openmeet.network.ingestion.origins import unknown_identities
+from openmeet.network.ingestion.pending_rsvps import pending_handler
 from openmeet.network.ingestion.reconcile import reconcile_handler
-from openmeet.network.ingestion.release_pending import pending_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.publisher import Publisher

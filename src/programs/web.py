@@ -24,7 +24,7 @@ from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSett
 from openmeet.i18n import catalogue
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.consent import PublishingDependencies
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.series import recurrence_form
 from openmeet.web.site.hosts import Hosts

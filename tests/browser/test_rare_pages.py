@@ -15,7 +15,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.series import actions as series
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from tests.browser.browsers import Deployment, context, deployment
 from tests.browser.page_problems import FAILURES, problems_of_pages
 from tests.databases import MakeDatabase

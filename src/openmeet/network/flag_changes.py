@@ -1,14 +1,20 @@
 """Switch a feature flag, record the reason and apply the effects. Used by the page, the API and the command."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound
+from groundwork.outbox import jobs
+from openmeet.domain.series.detection_actions import ALL_STRANGERS
+from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.i18n.markdown import one_line
 from openmeet.network.firehose import sources
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.reasons import IngestionReason
+from openmeet.outbox import publications
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 
 MAX_WHY: Final = 200
 
@@ -35,3 +41,66 @@ async def switch_flag(
         followed = (await sources.load(reader)).followed
     async with db.transaction() as tx:
         return await switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why, followed=followed)
+
+
+# Subjects are ordered so that two concurrent enqueues cannot deadlock. Each set is enqueued in one statement.
+KNOWN_REPOSITORIES: Final = "select did as subject from identities union select did from repositories order by subject"
+
+OWN_SERIES: Final = """
+    select id, user_id, revision from event_series where is_read_only = 0 and deleted_at is null order by id
+"""
+COUNT_OWN_SERIES: Final = "select count(*) as n from event_series where is_read_only = 0 and deleted_at is null"
+
+# Authors whose events are searched for series: people who sign in here with the account that wrote the events.
+AUTHORS: Final = """
+    select distinct i.user_id as subject from identities i join events e on e.author_id = i.user_id
+     where i.kind <> 'shadow' and e.origin = 'network' and e.deleted_at is null order by subject
+"""
+
+_OUT = {Flag.EVENTS_OUT: PublicationKind.EVENT, Flag.RSVPS_OUT: PublicationKind.RSVP}
+_IN = frozenset(
+    {Flag.EVENTS_IN, Flag.RSVPS_IN, Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE, Flag.GROUPS, Flag.MEMBERSHIPS}
+)
+# Publications that wait for these flags are checked again when the flags are turned on.
+_WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
+    Flag.GROUPS: (PublicationKind.GROUP, PublicationKind.FORMER_GROUP, PublicationKind.GROUP_EVENT),
+    Flag.MEMBERSHIPS: (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE),
+}
+
+
+async def enqueue_series(tx: Transaction) -> int:
+    """Enqueue every series made here for publication, including those older than series records; return their number."""
+    await publications.enqueue_selected(tx, kind=PublicationKind.SERIES, subselect=OWN_SERIES)
+    await publications.recheck_kind(tx, PublicationKind.SERIES)
+    await publications.recheck_kind(tx, PublicationKind.FORMER_SERIES)
+    row = await tx.fetch_one(COUNT_OWN_SERIES)
+    return int(row["n"]) if row else 0
+
+
+async def switch(
+    tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str = "", followed: Iterable[str] = ()
+) -> bool:
+    """Switch a flag and apply its effects. Returns False if it already had this value.
+
+    ``followed``: DIDs that the installation follows in addition to those that this tenant knows. They are read again
+    when records from the network are accepted again.
+    """
+    if not await flags.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
+        return False
+    if is_on and flag in _OUT:
+        await publications.wake_switched_off(tx, _OUT[flag])
+    if flag is Flag.NATIVE_RECURRENCE:
+        # Events that represent their series now carry the rule, or no longer carry it.
+        await publications.recheck_kind(tx, PublicationKind.EVENT)
+    if is_on and flag is Flag.SERIES_LEXICON:
+        await enqueue_series(tx)
+    if is_on and flag is Flag.DETECTION:
+        await jobs.enqueue_selected(tx, JobKind.DETECT_SERIES, AUTHORS, int(tx.now))
+        await jobs.enqueue_selected(tx, JobKind.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
+    for kind in _WAITING.get(flag, ()) if is_on else ():
+        await publications.recheck_kind(tx, kind)
+    if is_on and flag in _IN:
+        await jobs.enqueue_selected(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
+        # ``followed`` includes DIDs known here; each is enqueued once.
+        await jobs.enqueue_many(tx, JobKind.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
+    return True

@@ -1,22 +1,36 @@
 """Status of the synchronization, read live from the databases and the queue."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Unavailable
 from groundwork.outbox import jobs
-from groundwork.queue.contract import QueueDepth
+from groundwork.queue.contract import Queue, QueueDepth
+from groundwork.telemetry.health import Check
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import Labeller
 from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.problems import FailingServer, failing_servers
 from openmeet.network.records import seen
-from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox import publication_status
+
+
+@dataclass(frozen=True, slots=True)
+class SyncDependencies:
+    """Dependencies of the pages and commands that show and control synchronization, provided by ``programs/``.
+
+    ``others``: checks whether the databases of other communities respond, if this community's operators may see that.
+    """
+
+    installation: Database
+    queue: Queue
+    ingestion_context: IngestionContext
+    others: Mapping[str, Check] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

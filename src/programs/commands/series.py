@@ -9,7 +9,7 @@ from groundwork.errors import Refused
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.formatting import weekday
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion.flag_effects import enqueue_series
+from openmeet.network.flag_changes import enqueue_series
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import expansion

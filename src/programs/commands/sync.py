@@ -27,8 +27,7 @@ from openmeet.network.ingestion.reconcile import ReconcileOptions, ReconcileResu
 from openmeet.network.ingestion.reconcile import reconcile as reconcile_one
 from openmeet.network.records import seen
 from openmeet.network.records.collections import READ_IN_ORDER
-from openmeet.network.status import sync_status
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies, sync_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say

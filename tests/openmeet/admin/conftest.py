@@ -14,7 +14,7 @@ from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.health import Check
 from openmeet.network.ingestion import processor
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did
 from tests.openmeet.site_under_test import change_services, sign_up, site_on

@@ -31,7 +31,7 @@ from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.web.admin.view import JOB_LABELS, RECORD_LABELS, STATE_LABELS

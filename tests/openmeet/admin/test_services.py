@@ -22,7 +22,7 @@ from openmeet.network.ingestion.submitted import MAX_BATCH
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.seen import RecordState
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from openmeet.routes import operations
 from tests.databases import MakeDatabase

@@ -9,7 +9,7 @@ from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.events import actions as events
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from openmeet.web.help.pages import LATE, site_health
 from openmeet.web.help.texts import QUESTIONS
 from tests.openmeet.site_under_test import ORIGIN, change_services, event_by, person, site_on

@@ -11,7 +11,7 @@ from at_protocol.data.cid import Cid
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event_value, rev
 from tests.openmeet.ingestion.test_any_order import deliver, deliver_stubbornly

@@ -12,9 +12,9 @@ from groundwork.database.transaction import Database, Engine, Reader
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.groups import record_queries
 from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.account_deletion import erase_here
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen

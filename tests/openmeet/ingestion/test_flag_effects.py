@@ -11,8 +11,8 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.flag_effects import switch
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, did, event
 from tests.openmeet.series.practice import NOW, weekly

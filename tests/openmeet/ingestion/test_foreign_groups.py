@@ -25,8 +25,8 @@ from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import account_deletion
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.remote_groups import MOST_ASKING
 from openmeet.network.records import seen

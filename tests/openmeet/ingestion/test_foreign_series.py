@@ -16,9 +16,9 @@ from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.series import date_queries, materialize, queries
 from openmeet.domain.series.model import Series
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import remote_series
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.records.collections import SERIES, SERIES_LINK_KEY

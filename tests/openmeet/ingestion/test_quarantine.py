@@ -9,9 +9,9 @@ from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, TransactionConflict, TransactionTooLong
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion import quarantine, retry
+from openmeet.network.flag_changes import switch
+from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.backfill import apply_export
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, store_result
 from openmeet.network.records.collections import CONCERNING, SERIES
 from tests.databases import MakeDatabase
@@ -224,7 +224,7 @@ async def test_a_lost_race_quarantines_nothing(db: Database, code: str):
 
 async def test_if_every_record_fails_the_read_fails(db: Database):
     """Above the limit the cause is not a single record: an operator sees one failed job instead of thousands of rows."""
-    number = retry.MOST_QUARANTINED + 1
+    number = quarantine.MOST_QUARANTINED + 1
     teas = [event(1, f"bad{one}", 0) for one in range(number)]
     for digit in range(10):
         # Every key ends in a digit, so these patterns match all of them.
@@ -233,11 +233,11 @@ async def test_if_every_record_fails_the_read_fails(db: Database):
         await read(db, 1, *teas)
     assert (await aside(db), await titles(db)) == ([], [])
     await read(db, 1, *teas[1:])
-    assert len(await aside(db)) == retry.MOST_QUARANTINED
+    assert len(await aside(db)) == quarantine.MOST_QUARANTINED
 
 
 async def test_the_limit_counts_existing_and_deleted_records_alike(db: Database):
-    gone = [event(2, f"x{one}", 0) for one in range(retry.MOST_QUARANTINED)]
+    gone = [event(2, f"x{one}", 0) for one in range(quarantine.MOST_QUARANTINED)]
     await take(db, *gone)
     for digit in range(10):
         await poison(db, "records", f"x%{digit}")

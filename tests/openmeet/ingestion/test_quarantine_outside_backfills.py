@@ -11,8 +11,7 @@ from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import quarantine
-from openmeet.network.ingestion.quarantine import FailedStep
-from openmeet.network.ingestion.retry import MOST_QUARANTINED
+from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import RecordMessage

@@ -8,8 +8,8 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.reconcile import RECORDLESS
 from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide

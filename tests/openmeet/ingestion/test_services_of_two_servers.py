@@ -20,7 +20,7 @@ from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.network.ingestion import fetch, identity_refresh, intake
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from openmeet.outbox.kinds import JobKind
 from tests.external_dependencies import needs
 from tests.openmeet.publishing.test_two_servers import TwoServers, servers

@@ -4,7 +4,7 @@ from at_network.xrpc_client import XrpcClient
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment

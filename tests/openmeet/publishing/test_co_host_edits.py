@@ -26,7 +26,7 @@ from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern

@@ -14,8 +14,8 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupVisibili
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import account_deletion
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState

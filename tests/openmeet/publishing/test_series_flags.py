@@ -18,7 +18,7 @@ from openmeet.domain.series import actions, date_queries, record_settings, tasks
 from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.series import read_native

@@ -13,8 +13,8 @@ from openmeet.domain.series import actions, cancel_dates, date_queries, detectio
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern

@@ -7,7 +7,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import RecordStatus
 from tests.openmeet.deployment import Deployment, details

@@ -18,7 +18,7 @@ from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.ingestion import flag_effects
+from openmeet.network import flag_changes
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage
@@ -387,14 +387,14 @@ async def test_a_refused_series_is_not_suggested_again_by_its_name(db: Database,
 async def test_after_switching_on_again_missed_events_are_searched(db: Database, ana: Caller):
     """Events of strangers have a separate kind of job."""
     async with db.transaction() as tx:
-        await flag_effects.switch(tx, Flag.DETECTION, is_on=False, changed_by="a test")
+        await flag_changes.switch(tx, Flag.DETECTION, is_on=False, changed_by="a test")
     await take(db, *weekly(6), event(2, "walk", 9))
     assert await looked(db, ana) == []
     async with db.transaction() as tx:
         # they were delivered while the flag was off
         await tx.execute("delete from outbox_jobs where kind like 'detect%'")
     async with db.transaction() as tx:
-        await flag_effects.switch(tx, Flag.DETECTION, is_on=True, changed_by="a test")
+        await flag_changes.switch(tx, Flag.DETECTION, is_on=True, changed_by="a test")
     async with db.reader() as reader:
         queued = await reader.fetch("select kind, subject from outbox_jobs where kind like 'detect%' order by kind")
     assert [row["kind"] for row in queued] == ["detect_foreign_series", "detect_series"]

@@ -36,7 +36,7 @@ from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.domain.series.plan import plan_one
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag, Switchboard
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from openmeet.network.publishing.decision import PublishEvent, PublishSeries
 from openmeet.network.publishing.eligibility import decide
 from openmeet.outbox import publication_leases, publications

@@ -13,8 +13,8 @@ from openmeet.domain.identities.model import IdentityKind, NewSession, PdsSessio
 from openmeet.domain.identities.permissions import Feature, scope_for
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import MAX_AGE, Flag
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.outbox.publication_status import statuses
 from openmeet.outbox.publications import PublicationKind, PublicationState, enqueue
 from tests.databases import MakeDatabase

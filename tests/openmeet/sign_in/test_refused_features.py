@@ -17,7 +17,7 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories import agents
 from openmeet.network.repositories.sessions import revoke_at_server

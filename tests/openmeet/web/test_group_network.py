@@ -13,8 +13,8 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
+from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import remote_groups
-from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import read_group
 from openmeet.outbox.publications import PublicationKind

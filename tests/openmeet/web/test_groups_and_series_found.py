@@ -10,7 +10,7 @@ from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.series import actions as series_actions
 from openmeet.feature_flags.flags import MAX_AGE, Flag
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from openmeet.network.records.collections import GROUP, MEMBERSHIP
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase

@@ -18,7 +18,7 @@ from openmeet.domain.series import actions
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.ingestion.flag_effects import switch
+from openmeet.network.flag_changes import switch
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.recurrence.pattern import pattern

@@ -8,21 +8,13 @@ from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes, network_rsvps
 from openmeet.domain.events import by_record, record_changes
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.record_changes import RecordRead
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series.detection_actions import enqueue_detection
-from openmeet.network.ingestion import (
-    deletions,
-    events,
-    notify,
-    pending,
-    reevaluate,
-    remote_groups,
-    remote_series,
-    rsvps,
-)
+from openmeet.network.ingestion import events, notify, pending_rsvps, reevaluate, remote_groups, remote_series, rsvps
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
@@ -34,6 +26,7 @@ from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import superseded_records
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 
@@ -80,7 +73,7 @@ async def put_each(
             waited_for.append(one.parsed.message.uri)
             outcomes.append(IngestResult.APPLIED)
     await _apply_events(tx, context, batch, applied)
-    await pending.release(tx, batch.waited_for, waited_for)
+    await pending_rsvps.release(tx, batch.waited_for, waited_for)
     return outcomes
 
 
@@ -115,7 +108,7 @@ async def _apply_events(
     await _notify(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
     await superseded_records.delete_each(tx, made)
-    await pending.follow_record(tx, made)
+    await pending_rsvps.follow_record(tx, made)
     for one in puts:
         _, after = of_uri[one.parsed.message.uri]
         if remote_groups.concerns_group(one.parsed.record, after, batch.switches):
@@ -212,7 +205,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
         else:
             pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
             outcomes.append(IngestResult.APPLIED)
-    await pending.enqueue_fetches(tx, batch.waited_for, parked)
+    await pending_rsvps.enqueue_fetches(tx, batch.waited_for, parked)
     await rsvps.derive_each(tx, pairs)
     return outcomes
 
@@ -277,7 +270,7 @@ async def delete_events(
         if event is None:
             continue
         if event.id in with_publication or event.deleted_at is not None:
-            await deletions.of_event(tx, context, batch, one.message, one.seen_record, None)
+            await apply_event_deletion(tx, context, batch, one.message, one.seen_record, None)
         else:
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
@@ -309,7 +302,7 @@ async def delete_rsvps(tx: Transaction, deleted_records: Sequence[DeletedRecord]
     )
     for one in applied:
         if one.message.uri in alone or one.message.uri in remaining_rsvps:
-            await deletions.of_answer(tx, one.message, one.seen_record)
+            await apply_rsvp_deletion(tx, one.message, one.seen_record)
     return _outcomes(deleted_records, newest)
 
 
@@ -363,3 +356,44 @@ async def _next_effective(
 
 def _pair(record: DeletedRecord) -> tuple[str, str]:
     return record.seen_record.subject_uri or "", record.message.did
+
+
+async def apply_event_deletion(
+    tx: Transaction,
+    context: IngestionContext,
+    batch: Batch,
+    message: RecordMessage,
+    seen_record: SeenRecord | None,
+    publication: Publication | None,
+) -> None:
+    """Remove the event, or detach its record; notify the recipients."""
+    before = await event_queries.by_record_uri(tx, message.uri)
+    last = None if seen_record is None else events.version_seen(seen_record)
+    await events.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
+    if before is not None:
+        await notify.of_removal(tx, before, message.rev)
+        await notify.of_deleted_record(tx, before, message.rev)
+        await remote_series.free_date(tx, before, batch.freed_dates)
+    if publication is not None and publication.kind is PublicationKind.EVENT:
+        await event_changes.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
+
+
+async def apply_rsvp_deletion(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:
+    """Withdraw the RSVP. The person's next RSVP, if any, becomes effective."""
+    subject_uri = None if seen_record is None else seen_record.subject_uri
+    await rsvps.withdraw(
+        tx,
+        uri=message.uri,
+        did=message.did,
+        rev=message.rev,
+        subject_uri=subject_uri,
+        event_id=await by_record.id_with(tx, subject_uri),
+        after_rev=_known_before(message, seen_record),
+    )
+
+
+def _known_before(message: RecordMessage, seen_record: SeenRecord | None) -> str:
+    """Return the rev at which the record was known to exist, or the deletion's own rev if its commit was seen."""
+    if not message.is_read:
+        return message.rev
+    return "" if seen_record is None else seen_record.rev

@@ -18,13 +18,12 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import (
     apply_bulk,
-    deletions,
     events,
     local_records,
     local_series,
     notify,
     origins,
-    pending,
+    pending_rsvps,
     reevaluate,
     remote_groups,
     remote_series,
@@ -156,7 +155,7 @@ async def _put_event(
         if seen_record is not None and seen_record.cid == message.cid:
             # This can be our own write, if its response was stored before its echo came, or a version that overtook one
             # of our writes.
-            await pending.release(tx, batch.waited_for, [message.uri])
+            await pending_rsvps.release(tx, batch.waited_for, [message.uri])
             if publication is not None and publication.base_rev is not None and publication.base_rev < seen_record.rev:
                 await _reattach(tx, context, message, publication)
         return IngestResult.KNOWN
@@ -165,7 +164,7 @@ async def _put_event(
         await _reattach(tx, context, message, publication)
         return IngestResult.ECHO
     if is_echo:
-        await pending.release(tx, batch.waited_for, [message.uri])
+        await pending_rsvps.release(tx, batch.waited_for, [message.uri])
         return IngestResult.ECHO
     if seen_record is not None and seen_record.cid == message.cid and seen_record.state is state:
         return IngestResult.KNOWN
@@ -184,7 +183,7 @@ async def _put_event(
     await origins.raise_revision_to_counter(tx, context.instance, parsed_event.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
-    await pending.release(tx, batch.waited_for, [message.uri])
+    await pending_rsvps.release(tx, batch.waited_for, [message.uri])
     return IngestResult.APPLIED
 
 
@@ -300,9 +299,9 @@ async def _delete(
     elif message.collection in OF_GROUPS:
         await _delete_of_group(tx, message, publication)
     elif message.collection in EVENTS:
-        await deletions.of_event(tx, context, batch, message, seen_record, publication)
+        await apply_bulk.apply_event_deletion(tx, context, batch, message, seen_record, publication)
     else:
-        await deletions.of_answer(tx, message, seen_record)
+        await apply_bulk.apply_rsvp_deletion(tx, message, seen_record)
     return IngestResult.APPLIED
 
 

@@ -18,13 +18,13 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import by_record
-from openmeet.network.ingestion import pending
+from openmeet.network.ingestion import pending_rsvps
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
+from openmeet.network.ingestion.pending_rsvps import count_waiting
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.record_proofs import message_of
-from openmeet.network.ingestion.release_pending import count_waiting
 from openmeet.network.ingestion.retry import apply_fetched
 from openmeet.network.records.links import lock_current
 from openmeet.network.repositories.clients import NetworkClients
@@ -80,7 +80,9 @@ async def fetch_subject(
             leads = await lock_current(tx, [str(durable)], along=[str(subject)])
             current = parse_at_uri(leads.get(str(durable), str(durable)))
             event = await by_record.find(tx, str(current))
-            await pending.resolve(tx, handle_uri=subject, did_uri=current, event_id=None if event is None else event.id)
+            await pending_rsvps.resolve(
+                tx, handle_uri=subject, did_uri=current, event_id=None if event is None else event.id
+            )
         if event is not None:
             return True
     if durable.collection is None or durable.rkey is None:

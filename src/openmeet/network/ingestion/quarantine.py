@@ -20,6 +20,10 @@ from openmeet.network.records.reader import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox.kinds import JobKind
 
+# If more records fail, individual records are not the cause (most likely it is a bug in our code). The read then fails,
+# as with an unreachable database, and an operator sees why.
+MOST_QUARANTINED: Final = 100
+
 # Maximum number of characters of a reason: enough for a database's message, but not for a whole record quoted in it.
 _MOST_REASON: Final = 500
 

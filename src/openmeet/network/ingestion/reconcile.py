@@ -23,9 +23,8 @@ from groundwork.errors import Failure, TooMany
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
-from openmeet.network.ingestion import discrepancies, quarantine, repair
+from openmeet.network.ingestion import discrepancies, quarantine, row_consistency
 from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
-from openmeet.network.ingestion.content_check import differing
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
     KeptRecord,
@@ -41,6 +40,7 @@ from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.record_proofs import fetch_proven, fetch_proven_each
 from openmeet.network.ingestion.retry import BATCH, ApplyResult, apply_each, apply_fetched
+from openmeet.network.ingestion.row_consistency import differing
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import (
     CONCERNING,
@@ -337,7 +337,7 @@ async def _repair_record(
     match discrepancy.kind:
         case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
             async with db.transaction() as tx:
-                await repair.derive_anew(tx, context, did, discrepancy.uri)
+                await row_consistency.derive_anew(tx, context, did, discrepancy.uri)
         case Discrepancy.ROW_DIFFERS:
             await differing(db, context, did, [discrepancy.uri], is_dry_run=False)
         case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:
@@ -351,9 +351,9 @@ async def _repair_record(
                 return
             async with db.transaction() as tx:
                 if discrepancy.kind is Discrepancy.ROW_WITHOUT_RECORD:
-                    await repair.detach_record(tx, context, did, discrepancy.uri, message.rev)
+                    await row_consistency.detach_record(tx, context, did, discrepancy.uri, message.rev)
                 else:
                     # If the read has already done this, the publication is no longer published and nothing changes.
-                    await repair.mark_not_published(tx, discrepancy.uri, message.rev)
+                    await row_consistency.mark_not_published(tx, discrepancy.uri, message.rev)
         case Discrepancy.RECORD_MISSING | Discrepancy.RECORD_DIFFERS | Discrepancy.RECORD_GONE:
             return  # the read has already repaired it

@@ -12,7 +12,6 @@ messages does not affect the result (``apply``).
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.jobs import enqueue_many
@@ -22,16 +21,14 @@ from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, is_of_record
+from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep, RecordFailure, is_of_record
 from openmeet.network.records.collections import EVENTS
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.kinds import JobKind
 
 # Records per transaction: far fewer than fit into its limit of two seconds.
 BATCH = 100
-# If more records fail, individual records are not the cause (most likely it is a bug in our code). The read then fails,
-# as with an unreachable database, and an operator sees why.
-MOST_QUARANTINED: Final = 100
+
 
 # Written in the same transaction as the applied messages.
 Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]

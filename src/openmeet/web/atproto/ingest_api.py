@@ -19,7 +19,7 @@ from openmeet.network.ingestion import submitted
 from openmeet.network.ingestion.submitted import MAX_BATCH, OperationName, OutcomeName, SubmittedRecord
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage, RecordOperation, encode
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from openmeet.web.api.authentication import service_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.atproto.reasons import AtprotoReason

@@ -22,8 +22,7 @@ from openmeet.domain.api_tokens.tokens import PREFIX
 from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, current, gettext, lazy
-from openmeet.network.status import reading_late_since
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies, reading_late_since
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 from openmeet.web.api.authentication import ADDRESS_FACTOR

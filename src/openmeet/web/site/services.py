@@ -24,7 +24,7 @@ from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.sync_dependencies import SyncDependencies
+from openmeet.network.status import SyncDependencies
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.live_pages import LivePages
