@@ -1,4 +1,6 @@
-"""Switch a feature flag, record the reason and apply the effects. Used by the page, the API and the command."""
+"""Switch a feature flag, record the reason and apply the effects: waiting jobs continue, and skipped records are read.
+Used by the page, the API and the command.
+"""
 
 from collections.abc import Iterable
 from typing import Final
@@ -17,30 +19,6 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 
 MAX_WHY: Final = 200
-
-
-def flag_named(name: str) -> Flag:
-    """Return the feature flag with this name. Raises NotFound."""
-    try:
-        return Flag(name)
-    except ValueError:
-        raise NotFound(IngestionReason.NO_SUCH_FLAG, flags=", ".join(flag.value for flag in Flag)) from None
-
-
-async def switch_flag(
-    db: Database, installation: Database, flag: Flag, *, is_on: bool, changed_by: str, why: str
-) -> bool:
-    """Switch the flag. Returns False and stores nothing if it already had this value.
-
-    ``changed_by`` and ``why`` are stored for the record. Raises InvalidInput if no reason is given.
-    """
-    why = one_line(why)
-    if not why or len(why) > MAX_WHY:
-        raise InvalidInput("why", IngestionReason.WHY_NEEDED, most=MAX_WHY)
-    async with installation.reader() as reader:
-        followed = (await sources.load(reader)).followed
-    async with db.transaction() as tx:
-        return await switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why, followed=followed)
 
 
 # Subjects are ordered so that two concurrent enqueues cannot deadlock. Each set is enqueued in one statement.
@@ -68,13 +46,28 @@ _WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
 }
 
 
-async def enqueue_series(tx: Transaction) -> int:
-    """Enqueue every series made here for publication, including those older than series records; return their number."""
-    await publications.enqueue_selected(tx, kind=PublicationKind.SERIES, subselect=OWN_SERIES)
-    await publications.recheck_kind(tx, PublicationKind.SERIES)
-    await publications.recheck_kind(tx, PublicationKind.FORMER_SERIES)
-    row = await tx.fetch_one(COUNT_OWN_SERIES)
-    return int(row["n"]) if row else 0
+def flag_named(name: str) -> Flag:
+    """Return the feature flag with this name. Raises NotFound."""
+    try:
+        return Flag(name)
+    except ValueError:
+        raise NotFound(IngestionReason.NO_SUCH_FLAG, flags=", ".join(flag.value for flag in Flag)) from None
+
+
+async def switch_flag(
+    db: Database, installation: Database, flag: Flag, *, is_on: bool, changed_by: str, why: str
+) -> bool:
+    """Switch the flag. Returns False and stores nothing if it already had this value.
+
+    ``changed_by`` and ``why`` are stored for the record. Raises InvalidInput if no reason is given.
+    """
+    why = one_line(why)
+    if not why or len(why) > MAX_WHY:
+        raise InvalidInput("why", IngestionReason.WHY_NEEDED, most=MAX_WHY)
+    async with installation.reader() as reader:
+        followed = (await sources.load(reader)).followed
+    async with db.transaction() as tx:
+        return await switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why, followed=followed)
 
 
 async def switch(
@@ -104,3 +97,12 @@ async def switch(
         # ``followed`` includes DIDs known here; each is enqueued once.
         await jobs.enqueue_many(tx, JobKind.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
     return True
+
+
+async def enqueue_series(tx: Transaction) -> int:
+    """Enqueue every series made here for publication, including those older than series records; return their number."""
+    await publications.enqueue_selected(tx, kind=PublicationKind.SERIES, subselect=OWN_SERIES)
+    await publications.recheck_kind(tx, PublicationKind.SERIES)
+    await publications.recheck_kind(tx, PublicationKind.FORMER_SERIES)
+    row = await tx.fetch_one(COUNT_OWN_SERIES)
+    return int(row["n"]) if row else 0

@@ -22,7 +22,6 @@ from openmeet.network.ingestion import pending_rsvps
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
-from openmeet.network.ingestion.pending_rsvps import count_waiting
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.record_proofs import message_of
 from openmeet.network.ingestion.retry import apply_fetched
@@ -87,7 +86,7 @@ async def fetch_subject(
             return True
     if durable.collection is None or durable.rkey is None:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
-    if await count_waiting(db, str(durable)):
+    if await pending_rsvps.count_waiting(db, str(durable)):
         return True
     await _resolved(network.dids.resolve(did))
     await spend_on_home(network, spend_on_host, did)

@@ -1,4 +1,9 @@
-"""New module."""
+"""Pending RSVPs: an RSVP whose event has not been seen waits for it, and the event is fetched once. It counts when the
+event is here, or when its author gains access to the event.
+
+Pending RSVPs are rows of ``records`` in state PARKED; nothing else is stored. They are limited per author and deleted
+after thirty days (``records.seen``). RSVPs that fail when they are counted are quarantined.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,6 +26,16 @@ from openmeet.network.records import seen
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox.kinds import JobKind
+
+# Pending RSVPs are limited per author (``records.seen``), so there are few. Missing events are fetched by other jobs.
+_PENDING_HERE: Final = """
+    select distinct r.subject_uri as uri from records r
+      join identities i on i.did = r.did
+     where i.user_id = :user_id and r.standing = 'parked'
+       and (exists (select 1 from events e where e.record_uri = r.subject_uri)
+            or exists (select 1 from superseded_records f where f.uri = r.subject_uri and f.kind = 'event'))
+     order by r.subject_uri
+"""
 
 
 async def enqueue_fetches(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
@@ -65,17 +80,6 @@ async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_i
     await seen.resolve_subject(tx, handle_uri=str(handle_uri), did_uri=str(did_uri))
     if event_id is not None:
         await apply_pending(tx, {str(did_uri): event_id})
-
-
-# Pending RSVPs are limited per author (``records.seen``), so there are few. Missing events are fetched by other jobs.
-_PENDING_HERE: Final = """
-    select distinct r.subject_uri as uri from records r
-      join identities i on i.did = r.did
-     where i.user_id = :user_id and r.standing = 'parked'
-       and (exists (select 1 from events e where e.record_uri = r.subject_uri)
-            or exists (select 1 from superseded_records f where f.uri = r.subject_uri and f.kind = 'event'))
-     order by r.subject_uri
-"""
 
 
 def pending_handler(db: Database) -> JobHandler:

@@ -2,10 +2,10 @@
 
 Our collections are listed, and each compared record is read again with its proof. The repository is authoritative:
 unknown records in it are applied, known records that are proven absent are deleted, and a publication that lost its
-record is marked as lost. Each published or imported row is compared with its record field by field (``content_check``).
+record is marked as lost. Each published or imported row is compared with its record field by field (``row_consistency``).
 Events, RSVPs, series, groups and membership statements that lack their understood record, or differ from it, are
-derived again (``repair``). Discrepancies are counted (``discrepancies``), whether or not they are repaired. A record
-that fails because of its own content is quarantined (``quarantine``), and the other records are repaired.
+derived again. Discrepancies are counted (``discrepancies``), whether or not they are repaired. A record that fails
+because of its own content is quarantined (``quarantine``), and the other records are repaired.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from groundwork.errors import Failure, TooMany
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
-from openmeet.network.ingestion import discrepancies, quarantine, row_consistency
+from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
@@ -40,7 +40,7 @@ from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.record_proofs import fetch_proven, fetch_proven_each
 from openmeet.network.ingestion.retry import BATCH, ApplyResult, apply_each, apply_fetched
-from openmeet.network.ingestion.row_consistency import differing
+from openmeet.network.ingestion.row_consistency import derive_anew, detach_record, differing, mark_not_published
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import (
     CONCERNING,
@@ -337,7 +337,7 @@ async def _repair_record(
     match discrepancy.kind:
         case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:
             async with db.transaction() as tx:
-                await row_consistency.derive_anew(tx, context, did, discrepancy.uri)
+                await derive_anew(tx, context, did, discrepancy.uri)
         case Discrepancy.ROW_DIFFERS:
             await differing(db, context, did, [discrepancy.uri], is_dry_run=False)
         case Discrepancy.ROW_WITHOUT_RECORD | Discrepancy.PUBLICATION_LOST:
@@ -351,9 +351,9 @@ async def _repair_record(
                 return
             async with db.transaction() as tx:
                 if discrepancy.kind is Discrepancy.ROW_WITHOUT_RECORD:
-                    await row_consistency.detach_record(tx, context, did, discrepancy.uri, message.rev)
+                    await detach_record(tx, context, did, discrepancy.uri, message.rev)
                 else:
                     # If the read has already done this, the publication is no longer published and nothing changes.
-                    await row_consistency.mark_not_published(tx, discrepancy.uri, message.rev)
+                    await mark_not_published(tx, discrepancy.uri, message.rev)
         case Discrepancy.RECORD_MISSING | Discrepancy.RECORD_DIFFERS | Discrepancy.RECORD_GONE:
             return  # the read has already repaired it

@@ -4,7 +4,7 @@ are applied.
 The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
 batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
 An event may fail because of somebody else's pending RSVP. It is then applied without the pending ones, which are
-counted individually (``release_pending``). A failure that no record causes (an unreachable database, a lost race) fails
+counted individually (``pending_rsvps``). A failure that no record causes (an unreachable database, a lost race) fails
 the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because the order of
 messages does not affect the result (``apply``).
 """

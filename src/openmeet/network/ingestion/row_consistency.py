@@ -1,4 +1,10 @@
-"""New module."""
+"""Consistency of rows with their records: compare a row with its record, field by field, and make it match.
+
+To compare, the record is derived again by the code path of ingestion, in a transaction that is rolled back. Equality is
+therefore defined in one place, and comparing changes nothing. Rows that have an unsent edit or are currently not
+published are skipped, because their differences are intended. An imported row is repaired from its record. A row that we
+published is published again: edits made here are never overwritten.
+"""
 
 import contextlib
 from collections.abc import Mapping, Sequence
