@@ -45,12 +45,16 @@ async def test_report_is_stored_unchanged(deployment: Deployment) -> None:
     assert "reason" not in whole
 
 
-async def test_account_that_was_taken_down_can_appeal(deployment: Deployment) -> None:
-    ana = await deployment.sign_up("ana")
+async def test_account_that_was_taken_down_can_only_appeal(deployment: Deployment) -> None:
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     await take_down(deployment, ana)
     leaving = deployment.person(await sign_in(deployment, ana))
-    answer = await report(leaving, account(ana), reasonType="com.atproto.moderation.defs#reasonAppeal", reason="why?")
-    assert answer.status_code == 200, answer.text
+    for reason in ("com.atproto.moderation.defs#reasonAppeal", "tools.ozone.report.defs#reasonAppeal"):
+        answer = await report(leaving, account(ana), reasonType=reason, reason="why?")
+        assert answer.status_code == 200, answer.text
+    refused = await report(leaving, account(ben))
+    assert (refused.status_code, refused.json()["error"]) == (401, "AccountTakedown")
+    assert await deployment.count("reports") == 2
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

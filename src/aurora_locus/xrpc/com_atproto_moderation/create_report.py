@@ -5,15 +5,20 @@
 from typing import Any
 
 from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import reports
 from aurora_locus.xrpc.method import Outcome, XrpcCall
+from groundwork.errors import NotSignedIn
+
+_APPEALS = frozenset({"com.atproto.moderation.defs#reasonAppeal", "tools.ozone.report.defs#reasonAppeal"})
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Store a report. Owners of taken-down accounts may report too, because that is how they appeal. Raises
-    InvalidInput.
-    """
+    """Store a report. The owner of a taken-down account may only appeal. Raises InvalidInput, NotSignedIn."""
+    is_taken_down = call.caller is not None and call.caller.scope is SessionScope.TAKENDOWN
+    if is_taken_down and call.body["reasonType"] not in _APPEALS:
+        raise NotSignedIn("This account has been taken down. It can only appeal.", name="AccountTakedown")
     report = await reports.make(registry, call.did, call.body)
     response: dict[str, Any] = {
         "id": report.id,
