@@ -5,20 +5,15 @@ from typing import Final
 from starlette.routing import Route
 
 from openmeet.web.account import (
-    consent_api,
     consent_pages,
     custodial_pages,
-    deletion_pages,
-    export_pages,
+    data_pages,
     identity_pages,
     matrix_pages,
-    portrait_pages,
     profile_api,
     profile_pages,
     publishing_api,
     start_pages,
-    suggestion_pages,
-    taking_over_pages,
     tokens_api,
     tokens_pages,
 )
@@ -29,23 +24,20 @@ from openmeet.web.admin import flags_api, flags_pages
 from openmeet.web.admin import pages as admin_pages
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto import (
-    backfill_progress,
     ingest_api,
     merges_api,
     merges_pages,
-    move_records_api,
-    move_records_pages,
     own_record_pages,
     record_pictures,
     record_settings_api,
     record_settings_pages,
+    repositories_api,
+    repositories_pages,
 )
 from openmeet.web.attendance import api as attendance_api
 from openmeet.web.attendance import (
     attendees_api,
     attendees_pages,
-    guest_list,
-    guests_api,
     guests_pages,
     numbers_pages,
     registration_api,
@@ -72,26 +64,23 @@ from openmeet.web.embeds import builder_pages as embed_builder_pages
 from openmeet.web.embeds import pages as embed_pages
 from openmeet.web.events import api as events_api
 from openmeet.web.events import (
-    calendar_file,
-    card_picture,
     co_hosts_api,
     co_hosts_pages,
     discover_pages,
     draft_pages,
     drafts_api,
+    feeds,
     home_pages,
     hosting_api,
     hosting_pages,
+    link_preview,
     my_pages,
     new_links,
     new_links_api,
-    picture_api,
     picture_pages,
     place_field,
-    search_feeds,
     share_pages,
 )
-from openmeet.web.events import create_api as create_events_api
 from openmeet.web.events import new_pages as new_event_pages
 from openmeet.web.events import pages as events_pages
 from openmeet.web.groups import (
@@ -165,7 +154,7 @@ from openmeet.web.webhooks import pages as webhooks_pages
 
 def pictures() -> list[Route]:
     """Routes of pictures. A page has many of them, so they have a separate rate limit."""
-    return [*media_pages.routes(), *drawings.routes(), *card_picture.routes()]
+    return [*media_pages.routes(), *drawings.routes(), *link_preview.routes()]
 
 
 def open_pages() -> list[Route]:
@@ -214,9 +203,7 @@ def _account_pages() -> list[Route]:
         *identity_pages.routes(),
         *own_record_pages.routes(),
         *profile_pages.routes(),
-        *portrait_pages.routes(),
         *account_settings_pages.routes(),
-        *suggestion_pages.routes(),
         *start_pages.routes(),
         *matrix_pages.routes(),
         *tokens_pages.routes(),
@@ -243,11 +230,9 @@ def _event_pages() -> list[Route]:
         *chat_pages.routes(),
         *registration_pages.routes(),
         *attendees_pages.routes(),
-        *guest_list.routes(),
         *numbers_pages.routes(),
         *check_in_pages.routes(),
         *guests_pages.routes(),
-        *calendar_file.routes(),
         *share_pages.routes(),
         *embed_builder_pages.routes(),
         *discover_pages.routes(),
@@ -262,7 +247,7 @@ def _event_pages() -> list[Route]:
 def _series_pages() -> list[Route]:
     """Series, saved searches, profiles, records and calendars."""
     return [
-        *backfill_progress.routes(),
+        *repositories_api.routes(),
         *saved_searches_pages.routes(),
         *profiles_pages.routes(),
         *series_detection_pages.routes(),
@@ -293,9 +278,9 @@ def _group_pages() -> list[Route]:
         *members_pages.routes(),
         *activity_pages.routes(),
         *group_atproto_pages.routes(),
-        *move_records_pages.routes(),
+        *repositories_pages.routes(),
         *ownership_pages.routes(),
-        *search_feeds.routes(),
+        *feeds.routes(),
         *group_calendar_pages.routes(),
         *group_pages.routes(),
     ]
@@ -306,8 +291,7 @@ def _site_pages() -> list[Route]:
     return [
         *imports_pages.routes(),
         *arrival_pages.routes(),
-        *export_pages.routes(),
-        *deletion_pages.routes(),
+        *data_pages.routes(),
         *safety_pages.routes(),
         *moderation_pages.routes(),
         *moderation_chat_pages.routes(),
@@ -315,7 +299,6 @@ def _site_pages() -> list[Route]:
         *flags_pages.routes(),
         *account_merge_pages.routes(),
         *consent_pages.routes(),
-        *taking_over_pages.routes(),
         *custodial_pages.routes(),
         *help_pages.routes(),
         *offline_pages.routes(),
@@ -343,7 +326,6 @@ def _account_operations() -> list[ApiOperation]:
         *tokens_api.OPERATIONS,
         *profile_api.OPERATIONS,
         *publishing_api.OPERATIONS,
-        *consent_api.OPERATIONS,
         *notifications_api.OPERATIONS,
     ]
 
@@ -352,11 +334,9 @@ def _event_operations() -> list[ApiOperation]:
     """Events with their RSVPs, chats and records, searches, places and profiles."""
     return [
         *events_api.OPERATIONS,
-        *create_events_api.OPERATIONS,
         *hosting_api.OPERATIONS,
         *new_links_api.OPERATIONS,
         *drafts_api.OPERATIONS,
-        *picture_api.OPERATIONS,
         *attendance_api.OPERATIONS,
         *co_hosts_api.OPERATIONS,
         *host_messages_api.OPERATIONS,
@@ -366,10 +346,8 @@ def _event_operations() -> list[ApiOperation]:
         *registration_api.OPERATIONS,
         *attendees_api.OPERATIONS,
         *check_in_api.OPERATIONS,
-        *guests_api.OPERATIONS,
         *record_settings_api.OPERATIONS,
         *series_detection_api.OPERATIONS,
-        *backfill_progress.OPERATIONS,
         *saved_searches_api.OPERATIONS,
         *places_api.OPERATIONS,
         *profiles_api.OPERATIONS,
@@ -399,7 +377,7 @@ def _group_operations() -> list[ApiOperation]:
         *activity_api.OPERATIONS,
         *ownership_api.OPERATIONS,
         *atproto_api.OPERATIONS,
-        *move_records_api.OPERATIONS,
+        *repositories_api.OPERATIONS,
     ]
 
 
@@ -414,8 +392,7 @@ def _site_operations() -> list[ApiOperation]:
         *ingest_api.OPERATIONS,
         *admin_api.OPERATIONS,
         *flags_api.OPERATIONS,
-        *export_pages.OPERATIONS,
-        *deletion_pages.OPERATIONS,
+        *data_pages.OPERATIONS,
         *safety_api.OPERATIONS,
         *moderation_api.OPERATIONS,
         *moderation_chat_api.OPERATIONS,

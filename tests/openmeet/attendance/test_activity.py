@@ -12,7 +12,7 @@ from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
-from openmeet.web.attendance import activity_view, numbers_pages
+from openmeet.web.attendance import numbers_pages, view
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 
@@ -112,7 +112,7 @@ def test_the_text_claims_only_what_is_known() -> None:
         (PastAttendance(3, is_checked=True, came=0, said_yes=3), ""),
         (None, ""),
     ):
-        assert activity_view.attendance_words(past) == words
+        assert view.attendance_words(past) == words
 
 
 def test_days_are_those_of_the_event_s_zone() -> None:

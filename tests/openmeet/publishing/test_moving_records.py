@@ -28,7 +28,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.web.atproto.move_records_pages import PATH
+from openmeet.web.atproto.repositories_pages import PATH
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.ingestion.network import did

@@ -36,7 +36,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.repositories import recovery_keys
 from openmeet.network.repositories.sessions import follow_account
-from openmeet.web.account import custodial_pages, taking_over_pages
+from openmeet.web.account import custodial_pages
 from programs import recovery_file
 from programs.recovery import RecoveryContext, RecoveryTarget, move
 from programs.resealing import sealed_columns
@@ -45,7 +45,7 @@ from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.openmeet.site_under_test import change_services
 from tests.simulation.processes import free_port
 
-TAKE_OVER = taking_over_pages.PATH
+TAKE_OVER = custodial_pages.TAKING_OVER_PATH
 PATH = custodial_pages.PATH
 NEW = {"password": "a password of her own", "again": "a password of her own"}
 

@@ -24,8 +24,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.badges import OF_A_SERIES
-from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import card_of
+from openmeet.web.events.listing import card_of, facts_of
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, site_on

@@ -1,22 +1,45 @@
 """Settings page of the user's own profile."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from groundwork.http.forms import FormState, form_with_problems, local_path, read_form
+from groundwork.database.transaction import Reader
+from groundwork.errors import (
+    Failure,
+    InvalidForm,
+    InvalidInput,
+    NotFound,
+    Refused,
+    RemoteFailed,
+    RemoteSlow,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    Why,
+    kind_of,
+)
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import Identity, IdentityKind
+from openmeet.domain.media import pictures
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, require_acceptable
+from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
-from openmeet.domain.users.model import Profile, User
+from openmeet.domain.users.model import Profile, User, UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.catalogue import choices, lazy
+from openmeet.i18n.catalogue import choices, gettext, lazy
 from openmeet.i18n.formatting import ZONES
+from openmeet.network.repositories.read import profile_picture
+from openmeet.web.media.uploads import read_picture, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
-from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
 
 _TICKS = (
     ("shows_about", lazy("What I wrote about myself"), lazy("Then anyone can read it.")),
@@ -29,6 +52,10 @@ def routes() -> list[Route]:
         Route("/settings/profile", show_profile, methods=["GET"]),
         Route("/settings/profile", save_profile, methods=["POST"]),
         Route("/settings/time-zone", save_zone, methods=["POST"]),
+        Route(PICTURE_PATH, show_picture, methods=["GET"]),
+        Route(PICTURE_PATH, save_picture, methods=["POST"]),
+        Route(f"{PICTURE_PATH}/from-profile", copy_picture, methods=["POST"]),
+        Route(f"{PICTURE_PATH}/remove", remove_picture, methods=["POST"]),
     ]
 
 
@@ -97,3 +124,106 @@ async def _profile_page(request: Request, user: User, form_state: FormState, *, 
         "is_zone_known": user.time_zone is not None,
     }
     return page(request, "account/profile.html", context, status=status)
+
+
+PICTURE_PATH = "/settings/picture"
+
+
+async def show_picture(request: Request) -> Response:
+    return await _portrait_page(request, EMPTY)
+
+
+async def save_picture(request: Request) -> Response:
+    body, _ = await read_picture(request)
+    if not body:
+        return await _portrait_page(request, FormState({}, {"picture": gettext("Choose a picture.")}), status=400)
+
+    async def uploaded() -> bytes:
+        return body
+
+    return await _save_picture(request, uploaded)
+
+
+async def copy_picture(request: Request) -> Response:
+    """Copy the picture from the user's profile. Profiles are only fetched when their owner presses this button."""
+    caller = caller_of(request)
+    network = services(request).network
+    async with database_of(request).reader() as reader:
+        account = await account_with_profile(reader, caller.user_id)
+    if network is None or account is None:
+        raise NotFound(UserReason.NO_SUCH_ACCOUNT)
+
+    async def fetched() -> bytes:
+        await require_acceptable(database_of(request), caller.user_id, b"")
+        return await profile_picture(network, account.did)
+
+    return await _save_picture(request, fetched)
+
+
+async def remove_picture(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await portraits.remove(tx, caller_of(request).user_id)
+    return go(_return_path(request), flash="picture_removed")
+
+
+async def _save_picture(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:
+    caller, db = caller_of(request), database_of(request)
+    try:
+        key = await pictures.store_portrait(
+            db, store_of(request), workers_of(request, caller.user_id), caller.user_id, await read()
+        )
+    except InvalidForm as wrong:
+        return await _portrait_page(request, FormState({}, wrong.problems), status=400)
+    except (NotFound, Refused, RemoteFailed, RemoteSlow, TooLarge, TooMany, Unavailable) as refused:
+        return await _portrait_page(
+            request, FormState({}, {"picture": _shown_reason(refused)}), status=kind_of(refused).http_status
+        )
+    async with db.transaction() as tx:
+        await portraits.put(tx, caller.user_id, key)
+    return go(_return_path(request), flash="picture_saved")
+
+
+def _shown_reason(refused: Failure) -> Why:
+    """The reason to show. Errors of another server only concern its operators, so users see a general sentence."""
+    if isinstance(refused, NotFound | RemoteFailed | RemoteSlow):
+        return gettext("We couldn’t get it from your account server. Try again later, or upload a picture.")
+    return refused.why
+
+
+async def account_with_profile(reader: Reader, user_id: UserId) -> Identity | None:
+    """The connected account whose profile may have a picture: the default account, or else the first one. None if there
+    is none.
+    """
+    accounts = [
+        one
+        for one in await identities.of_user(reader, user_id)
+        if one.kind is IdentityKind.CONNECTED and one.status == "active"
+    ]
+    return next((one for one in accounts if one.is_default), accounts[0] if accounts else None)
+
+
+async def picture_context(request: Request, reader: Reader) -> dict[str, object]:
+    """Template context of ``account/portrait_form.html``."""
+    caller = caller_of(request)
+    has_network = services(request).network is not None
+    account = await account_with_profile(reader, caller.user_id) if has_network else None
+    portrait = avatar_of(
+        caller.user_id, caller.display_name, await portraits_of(reader, caller.user_id, [caller.user_id])
+    )
+    return {
+        "portrait": portrait,
+        "profile_of": "" if account is None else f"@{account.handle}" if account.handle else account.did,
+        "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
+    }
+
+
+async def _portrait_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        context = await picture_context(request, reader)
+    context |= {"typed": form_state, "back": request.query_params.get("next", "")}
+    return page(request, "account/portrait.html", context, status=status)
+
+
+def _return_path(request: Request) -> str:
+    """The page to return to: the one in ``next`` (onboarding continues there), or else the picture's own page."""
+    return local_path(request.query_params.get("next", "")) if request.query_params.get("next") else PICTURE_PATH

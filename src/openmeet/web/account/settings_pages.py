@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from groundwork.http.forms import read_form
+from groundwork.http.forms import local_path, read_form
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.calendars import queries as calendars
 from openmeet.domain.chat import matrix_people
@@ -30,6 +30,7 @@ from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in import queries as sessions
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
+from openmeet.domain.users import queries
 from openmeet.domain.users.model import User
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason
@@ -85,6 +86,8 @@ def routes() -> list[Route]:
         Route("/settings", show_list, methods=["GET"]),
         Route("/settings/sessions", show_sessions, methods=["GET"]),
         Route("/settings/sessions", end_session, methods=["POST"]),
+        Route("/settings/suggestions", show_suggestions, methods=["GET"]),
+        Route("/settings/suggestions", save_suggestions, methods=["POST"]),
     ]
 
 
@@ -325,3 +328,21 @@ async def _safety_state(reader: Reader, user: User) -> str:
         ngettext("%(number)s muted", "%(number)s muted", muted) if muted else "",
     ]
     return ", ".join(filter(None, parts)) or gettext("Nobody is blocked or muted")
+
+
+async def show_suggestions(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await queries.by_id(reader, caller.user_id)
+    return page(request, "account/suggestions.html", {"is_on": user is not None and user.wants_suggestions})
+
+
+async def save_suggestions(request: Request) -> Response:
+    """Turn suggestions on (``wants_suggestions``) or off."""
+    caller = caller_of(request)
+    form = await read_form(request)
+    wants_suggestions = bool(form.get("wanted"))
+    async with database_of(request).transaction() as tx:
+        await queries.set_wants_suggestions(tx, caller.user_id, wanted=wants_suggestions)
+    back = local_path(form.get("next", "/settings/suggestions"))
+    return go(back, flash="suggestions_on" if wants_suggestions else "suggestions_off")

@@ -17,7 +17,7 @@ from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.saved_searches import actions as saved_searches
 from openmeet.domain.search import query
 from openmeet.domain.users.model import Caller
-from openmeet.web.account.portrait_pages import form_context
+from openmeet.web.account.profile_pages import picture_context
 from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of
@@ -75,7 +75,7 @@ async def _start_page(request: Request, form_state: FormState, *, status: int = 
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         listed = await membership_queries.listed(reader, (), caller.user_id, after=None, limit=_MOST_GROUPS)
-        portrait = await form_context(request, reader)
+        portrait = await picture_context(request, reader)
     rows = [
         {
             "slug": one.group.slug,

@@ -29,7 +29,7 @@ from openmeet.web.atproto.merges_pages import (
     choose_for_series,
     remote_version_of,
 )
-from openmeet.web.events.detail import to_host
+from openmeet.web.events.api import to_host
 from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.events.schemas import EventDetail
 from openmeet.web.site.caller import caller_of

@@ -11,31 +11,26 @@ from starlette.routing import Route
 
 from at_protocol.syntax.tid import TidClock
 from groundwork.clock import Instant
-from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
+from groundwork.database.transaction import Reader
+from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, NotSignedIn, Refused
 from groundwork.http.forms import FormState, form_with_problems, read_form
+from openmeet.domain.identities import queries
 from openmeet.domain.identities.model import Identity
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import gettext
-from openmeet.network.own_records import repository
+from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.network.own_records import repository, rsvps
 from openmeet.network.own_records.edits import MODES, STATUSES, EventRecordForm
 from openmeet.network.own_records.repository import list_page
 from openmeet.network.records.collections import EVENT, RSVP
+from openmeet.network.repositories.agents import is_not_allowed
 from openmeet.recurrence import wall_time
-from openmeet.web.atproto import own_answer_pages
-from openmeet.web.atproto.own_record_forms import (
-    ALLOW_FIRST,
-    ALLOWING,
-    HERE,
-    account_query,
-    accounts_of,
-    needs_permission,
-    permission_redirect,
-    selected_account,
-)
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.sign_in.atproto import network_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # The lists of the page, each with the name of its cursor parameter.
@@ -47,7 +42,7 @@ _tids = TidClock(secrets.randbelow(1024))
 def routes() -> list[Route]:
     """``new`` and ``answers`` are registered before the routes with a record key."""
     return [
-        *own_answer_pages.routes(),
+        *answer_routes(),
         Route(HERE, show, methods=["GET"]),
         Route(f"{HERE}/new", show_new, methods=["GET"]),
         Route(f"{HERE}/new", write_new, methods=["POST"]),
@@ -219,3 +214,154 @@ def _submitted_form(form: dict[str, str]) -> EventRecordForm:
 def _start_label(starts_at: Instant, zone: str) -> str:
     local = wall_time.local_of(starts_at, zone)
     return f"{formatting.span(local, None)} {formatting.zone_label(local, zone)}"
+
+
+HERE: Final = "/me/atproto"
+ALLOWING: Final = "/settings/identity"
+ALLOW_FIRST: Final = lazy(
+    "Your account server doesn’t let us write for you right now. Nothing was saved, and what you typed is still below. Sign in or allow it in a new window, then press the button here again."
+)
+
+
+async def selected_account(request: Request) -> tuple[Identity, str]:
+    """The selected account (``account``, a DID) or the default one, and the caller's time zone.
+
+    Raises NotFound if the user has no account, or if the account belongs to somebody else.
+    """
+    caller, account = caller_of(request), request.query_params.get("account", "")
+    async with database_of(request).reader() as reader:
+        accounts = await accounts_of(reader, caller.user_id)
+        person = await by_id(reader, caller.user_id)
+    if not accounts:
+        raise NotFound(AtprotoReason.ACCOUNT_NEEDED)
+    identity = next((one for one in accounts if account in {"", one.did}), None)
+    if identity is None:
+        raise NotFound(AtprotoReason.NOT_YOUR_ACCOUNT)
+    settings = services(request).settings
+    return identity, (person.time_zone if person else None) or settings.time_zone
+
+
+def account_query(request: Request) -> str:
+    """The query string that selects the account on other pages. Empty for the default account."""
+    account = request.query_params.get("account", "")
+    return "?" + urlencode({"account": account}) if account else ""
+
+
+def needs_permission(failure: Failure) -> bool:
+    """Whether the write failed because the user must first sign in or grant a permission at the PDS."""
+    return isinstance(failure, NotSignedIn) or is_not_allowed(failure)
+
+
+def permission_redirect(request: Request) -> Response:
+    """Redirect to the page that requests permissions, which then returns to the record. Only used before the user has
+    typed anything, because typed values would be lost.
+    """
+    return go(f"{ALLOWING}?" + urlencode({"next": request.url.path.removesuffix("/delete") + account_query(request)}))
+
+
+async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:
+    """The accounts whose repositories can be shown, the default one first."""
+    return [one for one in await queries.of_user(reader, user_id) if one.can_write and one.pds_url]
+
+
+ANSWERS = f"{HERE}/answers"
+
+
+def answer_routes() -> list[Route]:
+    """Routes of the pages on which people edit their own RSVP records. ``new`` is registered before the routes with a
+    record key.
+    """
+    return [
+        Route(f"{ANSWERS}/new", show_new_answer, methods=["GET"]),
+        Route(f"{ANSWERS}/new", write_new_answer, methods=["POST"]),
+        Route(f"{ANSWERS}/{{rkey}}", show_answer, methods=["GET"]),
+        Route(f"{ANSWERS}/{{rkey}}", write_answer, methods=["POST"]),
+        Route(f"{ANSWERS}/{{rkey}}/delete", delete_answer, methods=["POST"]),
+    ]
+
+
+async def show_new_answer(request: Request) -> Response:
+    await selected_account(request)
+    return await _answer_form_page(
+        request, FormState({"event": request.query_params.get("event", ""), "answer": "going"}), rkey=""
+    )
+
+
+async def write_new_answer(request: Request) -> Response:
+    identity, _ = await selected_account(request)
+    form = await read_form(request)
+    db, network = database_of(request), network_of(request)
+    try:
+        public_url = services(request).settings.public_url
+        subject = await rsvps.subject_at(db, network, form.get("event", ""), public_url)
+        await rsvps.create(db, network, identity, subject, form.get("answer", ""))
+    except Failure as failure:
+        return await _answer_form_with_errors(request, form, failure, rkey="")
+    return go(HERE + account_query(request), flash="own_written")
+
+
+async def show_answer(request: Request) -> Response:
+    identity, _ = await selected_account(request)
+    rkey = request.path_params["rkey"]
+    try:
+        event, answer = await rsvps.read_own(database_of(request), network_of(request), identity, rkey)
+    except Failure as failure:
+        return await _answer_form_with_errors(request, {}, failure, rkey=rkey)
+    return await _answer_form_page(request, FormState({"event": event, "answer": answer}), rkey=rkey)
+
+
+async def write_answer(request: Request) -> Response:
+    identity, _ = await selected_account(request)
+    rkey = request.path_params["rkey"]
+    form = await read_form(request)
+    try:
+        await rsvps.edit(database_of(request), network_of(request), identity, rkey, form.get("answer", ""))
+    except Failure as failure:
+        return await _answer_form_with_errors(request, form, failure, rkey=rkey)
+    return go(HERE + account_query(request), flash="own_written")
+
+
+async def delete_answer(request: Request) -> Response:
+    identity, _ = await selected_account(request)
+    rkey = request.path_params["rkey"]
+    try:
+        await rsvps.delete(database_of(request), network_of(request), identity, rkey)
+    except Failure as failure:
+        return await _answer_form_with_errors(request, {}, failure, rkey=rkey)
+    return go(HERE + account_query(request), flash="own_deleted")
+
+
+async def _answer_form_with_errors(request: Request, form: dict[str, str], failure: Failure, *, rkey: str) -> Response:
+    """Show the form again, with the submitted values and the errors."""
+    match failure:
+        case _ if needs_permission(failure):
+            if not form:
+                return permission_redirect(request)
+            return await _answer_form_page(
+                request, FormState(form, {"": str(ALLOW_FIRST)}), rkey=rkey, status=403, allow_at=ALLOWING
+            )
+        case InvalidInput():
+            return await _answer_form_page(request, form_with_problems(form, failure), rkey=rkey, status=400)
+        case Conflict():
+            problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
+            return await _answer_form_page(request, FormState(form, problem), rkey=rkey, status=409)
+        case NotFound():
+            raise failure
+        case _:
+            problem = {"": AtprotoReason.ANSWER_NOT_WRITTEN(problem=failure.quoted)}
+            return await _answer_form_page(request, FormState(form, problem), rkey=rkey, status=502)
+
+
+async def _answer_form_page(
+    request: Request, form_state: FormState, *, rkey: str, status: int = 200, allow_at: str = ""
+) -> Response:
+    identity, _ = await selected_account(request)
+    context = {
+        "typed": form_state,
+        "allow_at": allow_at,
+        "identity": identity,
+        "rkey": rkey,
+        "path_of": quote(rkey),
+        "of_account": account_query(request),
+    }
+    return page(request, "atproto/own_answer.html", context, status=status)

@@ -21,7 +21,10 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import lock_by_slug
+from openmeet.domain.guest_rsvps import actions as guest_rsvps_actions
 from openmeet.domain.paging import Page
+from openmeet.domain.sign_in.model import check_email
+from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, require_match
@@ -29,6 +32,7 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.tenant_routing import database_of
 
 ModeName = Literal["in_person", "online"]
@@ -216,6 +220,42 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
+class GuestAnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """An RSVP without an account. It takes effect once the link in the e-mail is confirmed."""
+
+    email: str
+    display_name: str
+    reply: ReplyName
+    party: int | None = None
+    mode: ModeName | None = None
+    guest_names: list[str] | None = None
+    answers: list[QuestionAnswered] | None = None
+
+
+class GuestAnswerOutput(msgspec.Struct, rename="camel"):
+    """The time at which the link in the e-mail expires. The response is the same for known and unknown addresses."""
+
+    expires_at: str
+
+
+async def ask_guest(request: Request) -> Response:
+    body = await read_json(request, GuestAnswerInput)
+    email, name = check_email(body.email), check_name(body.display_name)
+    await spend_on(request, guest_rsvps_actions.EMAILS)
+    reply_details = ReplyDetails(
+        party=body.party,
+        mode=AnswerMode(body.mode) if body.mode else None,
+        guest_names=None if body.guest_names is None else tuple(body.guest_names),
+        form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
+    )
+    async with database_of(request).transaction() as tx:
+        slug = EventSlug(request.path_params["slug"])
+        guest_rsvp = await guest_rsvps_actions.request_answer(
+            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), reply_details=reply_details
+        )
+    return json_response(GuestAnswerOutput(iso(guest_rsvp.expires_at)), 202)
+
+
 OPERATIONS = (
     ApiOperation(
         "PUT",
@@ -246,5 +286,16 @@ OPERATIONS = (
         {200: History},
         parameters=(CURSOR, LIMIT),
         failures=(404,),
+    ),
+    ApiOperation(
+        "POST",
+        "/api/events/{slug}/guest-answers",
+        "askToConfirmAnswer",
+        "Answer without an account; a link in an e-mail confirms it",
+        ask_guest,
+        {202: GuestAnswerOutput},
+        GuestAnswerInput,
+        needs_session=False,
+        failures=(404, 422, 429),
     ),
 )

@@ -1,7 +1,10 @@
 """The host's attendee list: who is going, waiting or needs a decision. Hosts can decide in bulk."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Final
+from unicodedata import combining
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -22,19 +25,20 @@ from openmeet.domain.attendance import (
     who_comes,
 )
 from openmeet.domain.attendance.host_decisions import DecisionCounts
-from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
-from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.lists import Attendee, AttendeeFilter, AttendeeRow
+from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import is_moved_since, limits_of
 from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.time_and_place import place_label, tagged, zone_label
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import attendees_csv, forms
-from openmeet.web.attendance.history_view import lines_of
+from openmeet.web.attendance.view import history_lines
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -70,6 +74,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/attendees/restore", restore, methods=["POST"]),
         Route("/events/{slug}/attendees.csv", export_csv, methods=["GET"]),
         Route("/events/{slug}/attendees/{attendance_id}", show_one, methods=["GET"]),
+        Route("/events/{slug}/guest-list", show_guest_list, methods=["GET"]),
     ]
 
 
@@ -184,7 +189,7 @@ async def show_one(request: Request) -> Response:
         "event": event,
         "one": attendee_row,
         "form_responses": [(reply.words, reply.text) for reply in details[attendance_id].responses],
-        "history": lines_of(changes, names, caller.user_id, event.time_zone),
+        "history": history_lines(changes, names, caller.user_id, event.time_zone),
         "modes": forms.MODE_LABELS,
         # Do not disclose who owns the invited address.
         "keep_away": attendee_row.user_id
@@ -319,3 +324,44 @@ def _attendees_path(slug: EventSlug, **parameters: str) -> str:
 
 def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
+
+
+# About 40 sheets of paper. Larger events check in by ticket, and the CSV file has the complete list.
+MOST_ON_PAPER: Final = 1_000
+# Longer lists are divided by initial letters.
+MOST_WITHOUT_LETTERS: Final = 25
+
+
+async def show_guest_list(request: Request) -> Response:
+    """The printable guest list, for hosts. It has at most a thousand RSVPs."""
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.find_for_host(reader, caller_of(request), EventSlug(request.path_params["slug"]))
+        attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
+        rows = await lists.for_hosts(reader, event.id, attendee_filter, None, MOST_ON_PAPER)
+        names = await shown_names(reader, [row.user_id for row in rows])
+        counts = (await queries.counts(reader, [event.id]))[event.id]
+    people = sorted((lists.shown(row, names) for row in rows), key=_sorted_by)
+    context = {
+        "event": event,
+        "when": tagged(event),
+        "zone_label": zone_label(event),
+        "place": place_label(event),
+        "letters": [(letter, list(of_letter)) for letter, of_letter in groupby(people, _letter)]
+        if len(people) > MOST_WITHOUT_LETTERS
+        else [("", people)] * bool(people),
+        "count": len(people),
+        "counts": counts,
+        "online": AnswerMode.ONLINE,
+        "is_cut": len(rows) == MOST_ON_PAPER,
+    }
+    return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
+
+
+def _sorted_by(row: AttendeeRow) -> str:
+    """Sort key that ignores accents, as in a telephone book: Åsa is listed under A."""
+    return "".join(char for char in unicodedata.normalize("NFKD", row.name.strip()) if not combining(char)).casefold()
+
+
+def _letter(row: AttendeeRow) -> str:
+    first = _sorted_by(row)[:1].upper()
+    return first if first.isalpha() else "#"

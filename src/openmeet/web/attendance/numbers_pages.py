@@ -19,7 +19,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence.wall_time import instant_of, local_of
-from openmeet.web.attendance import activity_view
+from openmeet.web.attendance import view
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.layout import page
@@ -77,7 +77,7 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, EventSlug(request.path_params["slug"]))
         counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
-        changes = await activity_view.since_yesterday(reader, [event.id], event.time_zone)
+        changes = await view.since_yesterday(reader, [event.id], event.time_zone)
         days = _days_of(event, reader.now)
         answers = await activity.first_answers(reader, event.id, _midnight(days[0], event.time_zone))
         regulars = await activity.past_attendance(reader, caller.user_id)
@@ -86,7 +86,7 @@ async def show(request: Request) -> Response:
         answered = await queries.of_pairs(reader, [(event.id, one) for one in regulars])
     rows = []
     for user_id, past in regulars.items():
-        words = activity_view.attendance_words(past)
+        words = view.attendance_words(past)
         own_rsvp = answered.get((event.id, user_id))
         if words:
             answer_label = gettext("hasn’t answered yet") if own_rsvp is None else str(STATUS_LABELS[own_rsvp.status])

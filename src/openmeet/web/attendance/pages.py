@@ -31,8 +31,8 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.outbox import publication_withdrawals, publications
 from openmeet.web.attendance import forms, resume_click
-from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.attendance.resume_click import FLASH, store_click
+from openmeet.web.attendance.view import history_lines
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -181,7 +181,7 @@ async def _answer_page(
             await waitlist.before(reader, own_rsvp) if own_rsvp else 0,
             reader.now,
         ),
-        "history": lines_of(changes, names, caller.user_id, event.time_zone),
+        "history": history_lines(changes, names, caller.user_id, event.time_zone),
         "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
         "replies": [reply.value for reply in bar.replies],
         "has_offer": bar.going is GoingLeadsTo.HELD_PLACE,

@@ -12,8 +12,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.web.calendar.view import Period, clock_on, covered_days, overlaps_on, start_in_own_zone, title_of
-from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, card_of
+from openmeet.web.events.listing import EventCard, card_of, facts_of
 
 # Maximum number of sentences about overlaps per day.
 MOST_OVERLAPS = 2

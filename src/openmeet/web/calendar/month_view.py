@@ -1,10 +1,16 @@
 """Month view: a table of weeks. Each day has its number, dots for phones and bars for wide screens. Pure functions."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Generic, TypeVar
 
+from groundwork.clock import DAY, Instant, from_datetime
 from openmeet.domain.calendars.model import CalendarEntry
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.recurrence import wall_time
 from openmeet.web.calendar.layout import DAYS, Bar, week_of_bars
 from openmeet.web.calendar.view import EntryLook, Period, View, covered_days, entries_label, path_of
 
@@ -99,3 +105,86 @@ def _cell(
         ],
         hidden=hidden[number],
     )
+
+
+T = TypeVar("T")
+
+_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class GridDay(Generic[T]):
+    """A day in the grid of a month. ``is_other``: the day belongs to the month before or after."""
+
+    iso: str
+    number: int
+    words: str
+    is_other: bool
+    is_today: bool
+    items: tuple[T, ...]
+
+    @property
+    def spoken(self) -> str:
+        """The full date and the number of events, for screen readers."""
+        count = len(self.items)
+        if not count:
+            return gettext("%(day)s, no events", day=self.words)
+        return ngettext("%(day)s, %(number)s event", "%(day)s, %(number)s events", count, day=self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Month(Generic[T]):
+    name: str
+    before: str
+    after: str
+    weeks: tuple[tuple[GridDay[T], ...], ...]
+
+    @property
+    def is_bare(self) -> bool:
+        """True if no day has entries. In that case phones would show nothing, because they hide empty days."""
+        return not any(day.items for week in self.weeks for day in week if not day.is_other)
+
+
+def first_of(text: str, today: date) -> date:
+    """The first day of the month ``YYYY-MM``, or of the current month if the text is invalid."""
+    match = _MONTH.fullmatch(text)
+    if match is None or not wall_time.FIRST_YEAR < int(match[1]) < wall_time.LAST_YEAR:
+        return today.replace(day=1)
+    return date(int(match[1]), int(match[2]), 1)
+
+
+def bounds_of(first: date) -> tuple[Instant, Instant]:
+    """The range of start times that can appear in the table in any time zone: the table and two days on each side."""
+    start = _monday(first)
+    return Instant(_midnight(start) - 2 * DAY), Instant(_midnight(start + timedelta(days=42)) + 2 * DAY)
+
+
+def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month[T]:
+    """Build the table. ``items`` are pairs of a day and an item, in display order."""
+    by_day: dict[date, list[T]] = {}
+    for day, item in items:
+        by_day.setdefault(day, []).append(item)
+    after = (first + timedelta(days=31)).replace(day=1)
+    weeks = []
+    monday = _monday(first)
+    while monday < after:
+        weeks.append(tuple(_grid_day(monday + timedelta(days=number), first, today, by_day) for number in range(_DAYS)))
+        monday += timedelta(days=_DAYS)
+    before = (first - timedelta(days=1)).replace(day=1)
+    return Month(
+        f"{formatting.month_name(first)} {first.year}", before.strftime("%Y-%m"), after.strftime("%Y-%m"), tuple(weeks)
+    )
+
+
+def _grid_day(day: date, first: date, today: date, by_day: dict[date, list[T]]) -> GridDay[T]:
+    items = tuple(by_day.get(day, ()))
+    return GridDay(day.isoformat(), day.day, formatting.day(day), day.month != first.month, day == today, items)
+
+
+def _monday(first: date) -> date:
+    return first - timedelta(days=first.weekday())
+
+
+def _midnight(day: date) -> Instant:
+    return from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC))

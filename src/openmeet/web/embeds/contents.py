@@ -28,9 +28,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.describe import describe
-from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, card_of
-from openmeet.web.events.search_feeds import public_search
+from openmeet.web.events.feeds import public_search
+from openmeet.web.events.listing import EventCard, card_of, facts_of
 from openmeet.web.groups.access import path_of, see_as_stranger
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.series import view as series_view

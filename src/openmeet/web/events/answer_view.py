@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
@@ -11,14 +12,17 @@ from openmeet.domain.attendance.actions import relationship_of
 from openmeet.domain.attendance.answer_badges import Badge, badges_on_page
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
-from openmeet.domain.attendance.model import Attendance, RsvpCounts, RsvpReply
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import registration_closes_at
+from openmeet.domain.attendance.rules import are_rsvps_publishable, registration_closes_at
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
+from openmeet.domain.identities import session_queries
+from openmeet.domain.identities.model import Consent, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
+from openmeet.network.publishing.repositories import repository_for
 from openmeet.recurrence import wall_time
 
 _REPLIES: Final = frozenset(one.value for one in RsvpReply)
@@ -236,3 +240,48 @@ def _opens_others(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
     if bar_input.rsvp is not None and bar.current_reply is RsvpReply.GOING and bar_input.rsvp.is_seated:
         return answer_texts.going_sentence(bar_input.rsvp)
     return gettext("Are you going yourself?")
+
+
+class SharingState(StrEnum):
+    """The states of the sharing line. ``CHOOSE`` has a switch, ``KEPT_HERE`` a button to share the RSVP. For ``GIVEN``,
+    the status of the RSVP's record is shown instead.
+    """
+
+    STAYS_HERE = "stays_here"
+    HOSTS_ONLY = "hosts_only"
+    NOT_CONNECTED = "not_connected"
+    SIGN_IN_AGAIN = "sign_in_again"
+    CHOOSE = "choose"
+    KEPT_HERE = "kept_here"
+    GIVEN = "given"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSharing:
+    """How an RSVP is shared with other apps. ``name`` is the account under which it is shared. It is empty while that
+    account is being created, or if none is connected.
+    """
+
+    state: SharingState
+    name: str = ""
+
+
+async def sharing_of(
+    reader: Reader, event: Event, own_rsvp: Attendance | None, viewer: UserId, agreement: Consent
+) -> AnswerSharing:
+    """The sharing line for a signed-in person."""
+    if not are_rsvps_publishable(event):
+        return AnswerSharing(SharingState.STAYS_HERE)
+    if own_rsvp is not None and own_rsvp.is_private:
+        return AnswerSharing(SharingState.HOSTS_ONLY)
+    if not agreement.is_given:
+        return AnswerSharing(SharingState.NOT_CONNECTED)
+    identity = await repository_for(reader, viewer, None)
+    name = agreement.handle if identity is None else identity.handle or identity.did
+    if identity is not None and identity.kind is IdentityKind.CONNECTED:
+        session = await session_queries.find_of(reader, identity.did, viewer)
+        if session is None or session.needs_login:
+            return AnswerSharing(SharingState.SIGN_IN_AGAIN, name)
+    if own_rsvp is None or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.INVITED}:
+        return AnswerSharing(SharingState.CHOOSE, name)
+    return AnswerSharing(SharingState.KEPT_HERE if own_rsvp.skips_record else SharingState.GIVEN, name)

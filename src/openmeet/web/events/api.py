@@ -1,8 +1,10 @@
 """Event lists, and one event with its attendees, as JSON."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Literal
+from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
+from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.answer_bar import answer_bar_of
@@ -23,34 +26,43 @@ from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.disclosure import private_details
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.vocabulary import AccessFeature, Category
+from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import Group, GroupId
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.profiles import portraits
 from openmeet.domain.search import corrected_search, event_lists, query, search
 from openmeet.domain.search.event_lists import EventCursor, MyEvents
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series import visibility
+from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.slugs import LinkKind
-from openmeet.domain.users.model import Caller, UserKind
+from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import publication_status, publications
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.web.api.etags import etag_of
+from openmeet.web.api.external_identity import RecordSource, sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.attendance.registration_api import questions_shown
 from openmeet.web.attendance.schemas import AnswerStatusName
-from openmeet.web.events import links, new_links
+from openmeet.web.events import new_links
 from openmeet.web.events.publication_view import event_status
 from openmeet.web.events.schemas import (
     CountsOutput,
     EventCoHost,
     EventDetail,
+    GroupNamed,
     PublicationOutput,
+    SeriesNamed,
     event_fields,
 )
 from openmeet.web.media.pages import portrait_url
@@ -235,7 +247,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
-    surroundings = await links.load_surroundings(reader, events, viewer, services(request).settings.public_url)
+    surroundings = await load_surroundings(reader, events, viewer, services(request).settings.public_url)
     co_hosts = await co_host_queries.shown_co_hosts(reader, ids)
     others = [user_id for several in co_hosts.values() for user_id in several]
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
@@ -362,3 +374,54 @@ OPERATIONS = (
         ),
     ),
 )
+
+
+async def to_host(request: Request, reader: Reader, event: Event, status: int = 200) -> Response:
+    """Respond with the event as its host sees it and its ETag. For a new event, also with its location."""
+    (shown,) = await details_of(reader, request, [event])
+    address = {"location": f"/api/events/{quote(event.slug)}"} if status == HTTPStatus.CREATED else {}
+    return json_response(shown, status, {**etag_of(event.revision), **address})
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The series and groups of several events, as far as one viewer may see them."""
+
+    series: Mapping[SeriesId, Series]
+    groups: Mapping[GroupId, Group]
+    sources: Mapping[EventId, RecordSource]
+    public_url: str
+
+    def fields(self, event: Event) -> dict[str, Any]:
+        """The fields of ``EventOutput`` that do not come from the event itself."""
+        place = event.place_in_series
+        series = self.series.get(SeriesId(place.series_id)) if place else None
+        group = self.groups.get(event.group.id) if event.group else None
+        series_url = f"{self.public_url}/series/{quote(series.slug)}" if series else ""
+        group_url = f"{self.public_url}/groups/{quote(group.slug)}" if group else ""
+        return {
+            "series": None if series is None else SeriesNamed(series.slug, series.content.title, series_url),
+            "original_date": place.original_date if place and series else None,
+            "is_modified_occurrence": bool(place and series and place.overridden),
+            "differs_in": [json_name(name) for name in place.overridden] if place and series else [],
+            "group": None if group is None else GroupNamed(group.slug, group.details.name, group_url),
+            "source": self.sources[event.id],
+        }
+
+
+async def load_surroundings(
+    reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str
+) -> Surroundings:
+    """Load the series and groups of several events. The number of queries does not depend on the number of events."""
+    series_ids = {SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None}
+    series_by_id = await series_queries.by_ids(reader, sorted(series_ids)) if series_ids else {}
+    existing_series = [one for one in series_by_id.values() if one.deleted_at is None]
+    seen = {one.id: one for one in await visibility.seen(reader, existing_series, viewer)}
+    group_ids = sorted({event.group.id for event in events if event.group is not None})
+    all_groups = await groups.by_ids(reader, group_ids) if group_ids else {}
+    roles = {} if viewer is None or not group_ids else await groups.roles_in(reader, group_ids, viewer)
+    # An invited attendee may be allowed to see the event but not its group.
+    visible = {id_: one for id_, one in all_groups.items() if group_rules.may_see(one, roles.get(id_))}
+    records = [(event.origin is not RecordOrigin.NETWORK, event.record_uri) for event in events]
+    sources = dict(zip([event.id for event in events], await sources_of(reader, records), strict=True))
+    return Surroundings(seen, visible, sources, public_url)

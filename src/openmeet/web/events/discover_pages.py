@@ -24,8 +24,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.web.events import discover, search_hints
-from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay, day_in_row, further_dates, with_days
+from openmeet.web.events.listing import ListedDay, day_cards, day_in_row, further_dates, with_days
 from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
 from openmeet.web.site.caller import caller_or_none

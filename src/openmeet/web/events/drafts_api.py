@@ -22,8 +22,8 @@ from openmeet.domain.series.model import Timing
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.events.create_api import in_api_names, publish_afterwards
-from openmeet.web.events.detail import to_host
+from openmeet.web.events.api import to_host
+from openmeet.web.events.hosting_api import in_api_names, publish_afterwards
 from openmeet.web.events.schemas import EventDetail
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview

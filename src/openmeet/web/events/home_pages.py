@@ -28,20 +28,19 @@ from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
-from openmeet.web.events.cards import facts_of
-from openmeet.web.events.host_tasks import host_tasks
 from openmeet.web.events.listing import (
     EventCard,
     ListedFacts,
     card_of,
     day_in_row,
+    facts_of,
     further_dates,
     going_label,
     grouped_by_day,
     title_of,
     with_days,
 )
-from openmeet.web.events.waiting import READ_WAITING, rows_of
+from openmeet.web.events.waiting import READ_WAITING, host_tasks, rows_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import front_page_policy, services

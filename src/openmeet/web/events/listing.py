@@ -1,7 +1,8 @@
 """Events in lists: cards grouped by day, with times in the event's own time zone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
@@ -9,26 +10,36 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance import who_comes
 from openmeet.domain.attendance.answer_badges import Badge, badge_in_list
-from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput
+from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, answer_bar_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
+from openmeet.domain.attendance.who_comes import counts_shown, faces_of
 from openmeet.domain.covers.model import cover_for
-from openmeet.domain.events import time_and_place
+from openmeet.domain.events import seeing, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
 from openmeet.domain.events.series_dates import more_dates
 from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Mode
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.i18n.reasons.messages import explain
+from openmeet.outbox import publication_status, publications
+from openmeet.outbox.reasons import RecordStatus
 from openmeet.recurrence import expansion, wall_time
+from openmeet.web.events import badges
 from openmeet.web.events.badges import OF_A_SERIES
+from openmeet.web.events.publication_view import event_status
 from openmeet.web.media.drawings import thumbnail
-from openmeet.web.site.faces import Avatar, Portraits, avatar_of
+from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 
 # Empty for the usual status.
 STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
@@ -241,3 +252,73 @@ def _more_dates_label(number: int, *, goes_on: bool) -> str:
     if number == 0:
         return ""
     return ngettext("and %(number)s more date", "and %(number)s more dates", number)
+
+
+async def day_cards(
+    reader: Reader,
+    public_url: str,
+    viewer: UserId | None,
+    events: Sequence[Event],
+    *,
+    with_sync: bool = False,
+    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
+    within: GroupId | None = None,
+    distances: Mapping[EventId, str] = MappingProxyType({}),
+    is_hosting: bool = False,
+) -> list[ListedDay]:
+    """Cards of these events, in order, grouped by day. ``with_sync`` adds the publication status of the viewer's own
+    events.
+
+    ``further`` is for lists that show each series once. ``within`` is the group that the list is about. ``distances``
+    are measured from the place that was searched for. With ``is_hosting``, the viewer hosts all of the events, so the
+    cards do not say so.
+    """
+    facts = await facts_of(reader, public_url, viewer, events, with_sync=with_sync, further=further, within=within)
+    return grouped_by_day(events, replace(facts, distances=distances, is_hosting=is_hosting), reader.now)
+
+
+async def facts_of(
+    reader: Reader,
+    public_url: str,
+    viewer: UserId | None,
+    events: Sequence[Event],
+    *,
+    with_sync: bool = False,
+    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
+    within: GroupId | None = None,
+) -> ListedFacts:
+    """The data that the cards of these events show, limited to what this viewer may know."""
+    ids = [event.id for event in events]
+    counts = await counts_shown(reader, ids)
+    own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    hosted = await seeing.managed_among(reader, events, viewer)
+    bar_inputs = await bar_inputs_of(reader, events, viewer, own_rsvps=own_rsvps, counts=counts, hosted=hosted)
+    faces = await faces_of(reader, list(bar_inputs.values()))
+    attendees = [one for several in faces.values() for one in several]
+    return ListedFacts(
+        bar_inputs,
+        {event_id: answer_bar_of(bar_input) for event_id, bar_input in bar_inputs.items()},
+        counts,
+        faces,
+        await shown_names(reader, [*(event.author_id for event in events), *attendees]),
+        await portraits_of(reader, viewer, attendees),
+        await badges.in_a_list(reader, events, public_url, within=within),
+        await _sync_of(reader, events, viewer) if with_sync and viewer else {},
+        further,
+    )
+
+
+async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:
+    """The publication status of the viewer's own events. Events with this person's usual status are left out."""
+    own_events = [event for event in events if event.author_id == viewer]
+    publications_of = await publication_status.statuses(
+        reader, publications.PublicationKind.EVENT, [event.id for event in own_events]
+    )
+    has_agreed = (await consent(reader, viewer)).is_given
+    statuses = {
+        event.id: event_status(event, publications_of[event.id], reader.now, has_agreed=has_agreed)
+        for event in own_events
+    }
+    # People who do not publish anything do not expect their events to have records.
+    usual = RecordStatus.PUBLISHED() if has_agreed else RecordStatus.ONLY_HERE()
+    return {event_id: explain(status) for event_id, status in statuses.items() if status != usual}

@@ -25,12 +25,11 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy, ngettext
 from openmeet.i18n.formatting import ZONES
-from openmeet.web.attendance import activity_view
-from openmeet.web.attendance.join_requests import JoinRequestRow, oldest_join_requests
+from openmeet.web.attendance import view
+from openmeet.web.attendance.view import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
-from openmeet.web.events.cards import day_cards, facts_of
-from openmeet.web.events.host_tasks import DISMISS_PATH, HostTask, host_tasks
-from openmeet.web.events.listing import EventCard, card_of, day_in_row, with_days
+from openmeet.web.events.listing import EventCard, card_of, day_cards, day_in_row, facts_of, with_days
+from openmeet.web.events.waiting import DISMISS_PATH, HostTask, host_tasks
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -192,7 +191,7 @@ async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: S
         "" if most_unconfirmed is None else f"/events/{quote(most_unconfirmed.slug)}",
         await host_tasks(reader, viewer, services(request).code_key),
         await _next_hosted(request, reader, viewer, hosted[0]) if hosted else None,
-        await activity_view.since_yesterday(reader, [one.id for one in hosted], zone),
+        await view.since_yesterday(reader, [one.id for one in hosted], zone),
     )
 
 

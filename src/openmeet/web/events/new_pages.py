@@ -39,7 +39,7 @@ from openmeet.i18n.formatting import ZONES
 from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
-from openmeet.web.events import flash, new_picture, place_field
+from openmeet.web.events import flash, picture_pages, place_field
 from openmeet.web.events.forms import LABELS, section_summaries
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview, skipped_dates
 from openmeet.web.series import create as series
@@ -128,16 +128,16 @@ def _first_start(now: Instant, zone: str) -> str:
 
 
 async def create(request: Request) -> Response:
-    form, body = await new_picture.read(request)
+    form, body = await picture_pages.read_form_with_picture(request)
     form = place_field.read(request, form)
     submission = submission_of(form)
     caller = caller_or_none(request)
     sent_picture = (
-        await new_picture.store_picture(request, caller, form, body)
+        await picture_pages.store_picture(request, caller, form, body)
         if caller is not None
-        else new_picture.SentPicture()
+        else picture_pages.SentPicture()
     )
-    form[new_picture.KEPT] = sent_picture.kept_key
+    form[picture_pages.KEPT] = sent_picture.kept_key
     values = {**values_of(submission), **form}
     if skipped_dates.is_pressed(form):
         repeats = await recurrence_preview.form_state(request, values)
@@ -207,7 +207,7 @@ async def _create_event(
     return _forget_draft(go(f"/events/{event.slug}", flash=message_key))
 
 
-def _checked_details(submission: rules.Submission, sent_picture: new_picture.SentPicture) -> Details:
+def _checked_details(submission: rules.Submission, sent_picture: picture_pages.SentPicture) -> Details:
     """Validate the form and the picture together, so that InvalidForm contains all errors."""
     try:
         details = rules.check(submission)
@@ -373,7 +373,7 @@ def form_page(
     context = {
         "typed": form_state,
         "event": event,
-        "labels": {**LABELS, **new_picture.LABELS, **(recurrence_form.LABELS if repeats is not None else {})},
+        "labels": {**LABELS, **picture_pages.LABELS, **(recurrence_form.LABELS if repeats is not None else {})},
         "zones": ZONES,
         "countries": names.offered(),
         "in_group": bool(event.group if event else form_state.value("group")),

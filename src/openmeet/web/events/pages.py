@@ -51,21 +51,18 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publication_status, publications
-from openmeet.web.attendance import activity_view
+from openmeet.web.attendance import view as attendance_view
 from openmeet.web.attendance.forms import fields_now
-from openmeet.web.attendance.join_requests import oldest_join_requests
-from openmeet.web.events import answer_view, badges, listing, new_links, structured_data, view
-from openmeet.web.events.answer_sharing import sharing_of
-from openmeet.web.events.answer_view import PageFacts
-from openmeet.web.events.card_picture import card_picture_of
-from openmeet.web.events.cards import facts_of
+from openmeet.web.attendance.view import oldest_join_requests
+from openmeet.web.events import answer_view, badges, link_preview, listing, new_links, view
+from openmeet.web.events.answer_view import PageFacts, sharing_of
 from openmeet.web.events.chat_preview import chat_preview
 from openmeet.web.events.host_rows import host_rows
-from openmeet.web.events.listing import EventCard
+from openmeet.web.events.link_preview import card_picture_of
+from openmeet.web.events.listing import EventCard, facts_of
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, series_context_of
-from openmeet.web.events.view import EventPeople, EventViewer, RequestedReply, paths_of_hosts
-from openmeet.web.events.view_conflicts import conflicts_of
+from openmeet.web.events.view import EventPeople, EventViewer, RequestedReply, conflicts_of, paths_of_hosts
 from openmeet.web.media.pages import record_picture
 from openmeet.web.search import map_pages
 from openmeet.web.site import viewing_as
@@ -283,10 +280,10 @@ async def _sharing_context(
         # The host sees suggested next steps until somebody else has answered.
         "is_fresh": is_host and view.takes_answers(event, reader.now) and nobody_else and not event.is_hidden,
         "live_state": fingerprint_of(services(request).code_key, event, people.counts) if viewer.caller else "",
-        "address": structured_data.address_of(event, public_url),
+        "address": link_preview.address_of(event, public_url),
         "public_url": public_url,
         "card": card_picture_of(event),
-        "json_ld": structured_data.json_ld(event, people.names[event.author_id], public_url),
+        "json_ld": link_preview.json_ld(event, people.names[event.author_id], public_url),
     }
 
 
@@ -302,8 +299,8 @@ async def _hosting_context(
         return {"asking": [], "lately": [], "new_time": ""}
     lately = []
     if not event.is_draft:
-        changes = await activity_view.since_yesterday(reader, [event.id], event.time_zone)
-        lately = activity_view.parts_of(changes, counts.unconfirmed)
+        changes = await attendance_view.since_yesterday(reader, [event.id], event.time_zone)
+        lately = attendance_view.change_parts(changes, counts.unconfirmed)
     return {
         "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, registration_settings)
         if counts.unconfirmed

@@ -1,18 +1,29 @@
 """Form for an event's picture."""
 
+from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import quote
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.http.forms import FormState
+from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany, Why
+from groundwork.http.forms import MAX_FIELDS, FormState, read_form
 from openmeet.domain.events import actions, queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.web.media.uploads import form_of, save_sent
+from openmeet.domain.events.reasons import EventReason
+from openmeet.domain.media import pictures
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture, PictureKey
+from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.catalogue import lazy
+from openmeet.web.media.schemas import check_alt
+from openmeet.web.media.uploads import form_of, save_sent, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
 
 
 def routes() -> list[Route]:
@@ -66,3 +77,58 @@ def _picture_form_page(request: Request, event: Event, form_state: FormState, *,
     address = f"/events/{quote(event.slug)}"
     context = {"event": event, **form_of(event.content.picture, address, back=address, form_state=form_state)}
     return page(request, "events/picture.html", context, status=status)
+
+
+# Hidden field that carries a stored picture from one submission of the form to the next.
+KEPT = "picture_key"
+
+LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What’s in the picture?")}
+
+
+@dataclass(frozen=True, slots=True)
+class SentPicture:
+    """``picture`` is None if none was sent or if there are ``problems``. ``kept_key`` is the value of the hidden field."""
+
+    picture: Picture | None = None
+    problems: dict[str, Why] = field(default_factory=dict)
+    kept_key: str = ""
+
+
+async def read_form_with_picture(request: Request) -> tuple[dict[str, str], bytes]:
+    """The text fields, and the bytes of the file (empty if none was chosen). Raises InvalidInput."""
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if declared != "multipart/form-data":
+        return await read_form(request), b""
+    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        file = form.get("picture")
+        body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
+    if any("\x00" in value for value in fields.values()):
+        raise InvalidInput("", GeneralReason.UNSTORABLE_CHARACTER)
+    return fields, body
+
+
+async def store_picture(request: Request, caller: Caller, form: dict[str, str], body: bytes) -> SentPicture:
+    """Store the picture in this submission, or find the one that an earlier submission stored."""
+    key, size = PictureKey(form.get(KEPT, "")), None
+    if body:
+        try:
+            key, stored_picture = await pictures.store_picture(
+                database_of(request), store_of(request), workers_of(request, caller.user_id), caller.user_id, body
+            )
+        except InvalidForm as wrong:
+            return SentPicture(problems=wrong.problems)
+        except (TooLarge, TooMany) as refused:
+            return SentPicture(problems={"picture": refused.why})
+        size = (stored_picture.width, stored_picture.height)
+    elif key:
+        async with database_of(request).reader() as reader:
+            size = await pictures.size_of_own(reader, key, caller.user_id)
+    words = form.get("alt", "")
+    if size is None:
+        is_lost = bool(key or words.strip())
+        return SentPicture(problems={"picture": EventReason.PICTURE_NEEDED}) if is_lost else SentPicture()
+    try:
+        return SentPicture(Picture(key, check_alt(words), *size), kept_key=key)
+    except InvalidForm as wrong:
+        return SentPicture(problems=wrong.problems, kept_key=key)

@@ -21,8 +21,7 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import folded
-from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, card_of, day_in_row
+from openmeet.web.events.listing import EventCard, card_of, day_in_row, facts_of
 from openmeet.web.search import places
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.services import front_page_policy, services

@@ -4,22 +4,28 @@ Google and Outlook define the format of their links. The links contain only what
 sent until the reader follows them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.clock import HOUR, Instant, to_datetime
+from groundwork.errors import NotFound
+from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.visibility import event_to_show
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.icalendar.write import vevent_of, write_calendar
+from openmeet.domain.series.calendar_uids import sequences
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.events.structured_data import address_of
+from openmeet.web.events import feeds
+from openmeet.web.events.link_preview import address_of
 from openmeet.web.media.drawings import qr_code
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
@@ -41,7 +47,10 @@ class CalendarLinks:
 
 
 def routes() -> list[Route]:
-    return [Route("/events/{slug}/share", show, methods=["GET"])]
+    return [
+        Route("/events/{slug}/share", show, methods=["GET"]),
+        Route("/events/{slug}.ics", serve_calendar, methods=["GET"]),
+    ]
 
 
 async def show(request: Request) -> Response:
@@ -92,3 +101,29 @@ def _calendar_links(event: Event, private: PrivateDetails, address: str) -> Cale
         "https://calendar.google.com/calendar/render?" + urlencode(google),
         "https://outlook.live.com/calendar/0/deeplink/compose?" + urlencode(outlook, quote_via=quote),
     )
+
+
+_UNSURE = frozenset({AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
+
+
+async def serve_calendar(request: Request) -> Response:
+    caller = caller_or_none(request)
+    viewer = caller.user_id if caller else None
+    async with database_of(request).reader() as reader:
+        event, own_rsvp, seen = await event_to_show(reader, EventSlug(request.path_params["slug"]), viewer)
+        numbers = await sequences(reader, [event.id])
+        changed = feeds.changed_at([event], reader.now, own_rsvp.answered_at if own_rsvp else None)
+    public_url = services(request).settings.public_url
+    entry = vevent_of(
+        event,
+        host=urlsplit(public_url).hostname or "localhost",
+        url=f"{public_url}/events/{quote(event.slug)}",
+        sequence=numbers[event.id],
+        description=event.content.description,
+        place=seen.place,
+    )
+    if entry is None:
+        raise NotFound(EventReason.NO_DATE_YET)
+    is_unsure = own_rsvp is not None and own_rsvp.status in _UNSURE
+    file = write_calendar([replace(entry, is_tentative=entry.is_tentative or is_unsure)], name=event.title)
+    return feeds.feed_response(request, file, feeds.CALENDAR, changed, f"{quote(event.slug)}.ics")

@@ -4,9 +4,10 @@ values.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from urllib.parse import quote, urlencode, urlsplit
 
-from groundwork.clock import Instant
+from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState
 from openmeet.domain.attendance import rules
@@ -15,6 +16,8 @@ from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.who_comes import sees_who_comes
+from openmeet.domain.calendars.entries import conflicts
+from openmeet.domain.calendars.model import CalendarEntry, ExcludedEvent, Span
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import permissions, time_and_place
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
@@ -31,6 +34,7 @@ from openmeet.i18n import formatting, languages
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
+from openmeet.recurrence.wall_time import local_of
 from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import AnswerFields
 from openmeet.web.events.listing import STATUS_LABELS
@@ -357,3 +361,44 @@ async def paths_of_hosts(reader: Reader, hosts: Sequence[UserId], *, is_public: 
     """The path of each host's public profile. Empty for hosts who have none."""
     people = await kinds(reader, hosts) if is_public else {}
     return {one: f"/people/{quote(one)}" if people.get(one) is UserKind.PERSON else "" for one in hosts}
+
+
+# Maximum number of conflicts shown.
+MOST_CONFLICTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """One conflict. ``path`` is empty for entries of subscribed calendars. ``when`` is in the event's time zone."""
+
+    title: str
+    path: str
+    when: str
+
+
+async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
+    """Conflicts in order, without the event itself. Empty for visitors who are not signed in, and once the event is
+    over or cancelled.
+    """
+    if viewer is None or event.starts_at is None or event.is_cancelled or event.is_over(reader.now):
+        return []
+    # An event without an end is assumed to last one hour, as in the calendar.
+    ends_at = event.ends_at if event.ends_at is not None else Instant(event.starts_at + HOUR)
+    itself = ExcludedEvent(event.id, event.title, event.starts_at)
+    [entries] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], exclude=itself)
+    day = local_of(event.starts_at, event.time_zone).date()
+    return [
+        Meanwhile(one.title, f"/events/{one.slug}" if one.slug else "", _time_label(one, event.time_zone, day))
+        for one in entries[:MOST_CONFLICTS]
+    ]
+
+
+def _time_label(entry: CalendarEntry, zone: str, day: date) -> str:
+    """The times, with the date if it is not the day of the event."""
+    if entry.is_all_day:
+        return gettext("all day")
+    starts = local_of(entry.starts_at, zone)
+    ends = local_of(entry.ends_at, zone) if entry.has_end else None
+    if starts.date() == day and (ends is None or ends.date() == day):
+        return formatting.time_of_day(starts) if ends is None else formatting.hours(starts, ends)
+    return formatting.span(starts, ends)

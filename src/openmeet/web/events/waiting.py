@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 from urllib.parse import quote
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
+from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerState
 from openmeet.domain.attendance.answer_texts import AnswerFigures
@@ -13,11 +16,20 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.moved_dates import MovedDates, moved_dates
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
+from openmeet.domain.groups.model import Group
+from openmeet.domain.host_tasks import decisions
+from openmeet.domain.host_tasks.decisions import GroupRequests, UndecidedRoom, undecided_rooms
+from openmeet.domain.host_tasks.undelivered import AddressSource, UndeliveredEmails, undelivered
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search import event_lists
+from openmeet.domain.series import ownership as series_ownership
 from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import EventCard, ListedFacts, card_of
+from openmeet.network.ingestion.merge_review import UnreviewedMerge, unreviewed
+from openmeet.web.events import co_hosts_pages
+from openmeet.web.events.listing import EventCard, ListedFacts, card_of, facts_of
+from openmeet.web.events.merged_fields import FIELD_LABELS
 
 # Only a few are shown; the linked lists are complete.
 MOST_WAITING: Final = 4
@@ -127,3 +139,231 @@ def _moved_series_row(event: Event, facts: ListedFacts, moved: MovedDates) -> Wa
         HomeButton(look, f"{look}: {card.title}", path=path),
     )
     return WaitingRow(card, sentence, time_and_place.short_start_label(event), buttons, f"{path}/new-times")
+
+
+_MOST_NAMED: Final = 3
+
+DISMISS_PATH: Final = "/my/undelivered"
+
+# The page on which the address can be corrected.
+_FIX: Final = {
+    AddressSource.CO_HOSTS: "/events/{slug}/hosts",
+    AddressSource.GUEST_LIST: "/import/lists/guests/{slug}",
+    AddressSource.GUESTS: "/events/{slug}/attendees?tab=interested",
+    AddressSource.MEMBER_LIST: "/import/lists/members/{slug}",
+    AddressSource.MEMBERS: "/groups/{slug}/invitations",
+}
+
+
+class TaskUrgency(IntEnum):
+    """Order of the rows: first tasks for which people wait, then offers, then e-mails and records."""
+
+    MODERATION = 0
+    REQUESTS = 1
+    OFFER = 2
+    EMAIL = 3
+    RECORD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TaskButton:
+    """A link, or the button of a form if ``fields`` is not None. ``fields`` are the hidden fields of the form.
+
+    ``spoken`` is the label for screen readers, which names the event, group or chat.
+    """
+
+    words: str
+    spoken: str
+    path: str
+    fields: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostTask:
+    """One row. Tasks of the same urgency are sorted by ``since``."""
+
+    urgency: TaskUrgency
+    since: Instant
+    icon: str
+    title: str
+    hint: str
+    buttons: tuple[TaskButton, ...]
+
+
+async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
+    """Return all tasks of this person, the most urgent first."""
+    tasks = [
+        *(_of_room(one, reader.now) for one in await undecided_rooms(reader, person)),
+        *(_of_requests(one, reader.now) for one in await decisions.group_requests(reader, person)),
+        *await _offer_tasks(reader, person, key),
+        *(_email_task(one, reader.now) for one in await undelivered(reader, person)),
+        *(_of_record(one) for one in await decisions.undecided_records(reader, person)),
+        *(_of_merge(one) for one in await unreviewed(reader, person)),
+    ]
+    return sorted(tasks, key=lambda one: (one.urgency, one.since))
+
+
+def _of_room(room: UndecidedRoom, now: Instant) -> HostTask:
+    name = room.address.name
+    title = ngettext(
+        "%(number)s chat message needs a decision", "%(number)s chat messages need a decision", room.messages
+    )
+    hint = f"{name} · {formatting.ago(room.since, now)}"
+    return HostTask(
+        TaskUrgency.MODERATION,
+        room.since,
+        "flag",
+        title,
+        hint,
+        (_task_button(gettext("Review"), title, name, room.path),),
+    )
+
+
+def _of_requests(group_requests: GroupRequests, now: Instant) -> HostTask:
+    name = group_requests.group.details.name
+    title = ngettext("%(number)s person wants to join", "%(number)s people want to join", group_requests.number)
+    hint = f"{name} · {formatting.ago(group_requests.since, now)}"
+    path = f"/groups/{quote(group_requests.group.slug)}/requests"
+    return HostTask(
+        TaskUrgency.REQUESTS,
+        group_requests.since,
+        "group",
+        title,
+        hint,
+        (_task_button(gettext("Review"), title, name, path),),
+    )
+
+
+async def _offer_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
+    """Co-host invitations, and offers to take over an event, a series or a group."""
+    co_host_offers, _ = await co_hosts_pages.asked_of(reader, person, key)
+    events = await decisions.offered_events(reader, person)
+    series = await series_ownership.open_to(reader, person, await series_ownership.offered_to(reader, person))
+    groups = await decisions.offered_groups(reader, person)
+    names = await shown_names(
+        reader,
+        [
+            *(one.author_id for one, _ in events),
+            *(one.owner_id for _, one in series),
+            *(one.owner_id for one, _ in groups),
+        ],
+    )
+    tasks = [
+        _offer_task(gettext("%(name)s asks you to co-host", name=one.by), one.title, one.path, one.expires_at)
+        for one in co_host_offers
+    ]
+    tasks += [
+        _offer_task(_hand_over_label(names[one.author_id]), one.title, f"/events/{quote(one.slug)}/hosts", since)
+        for one, since in events
+    ]
+    tasks += [
+        _offer_task(
+            _hand_over_label(names[one.owner_id]), one.content.title, f"/series/{quote(one.slug)}", offer.created_at
+        )
+        for offer, one in series
+    ]
+    tasks += [
+        _offer_task(
+            _hand_over_label(names[one.owner_id]), one.details.name, f"/groups/{quote(one.slug)}/ownership", since
+        )
+        for one, since in groups
+    ]
+    return tasks
+
+
+def _hand_over_label(name: str) -> str:
+    return gettext("%(name)s wants to hand this over to you", name=name)
+
+
+def _offer_task(title: str, about: str, path: str, since: Instant) -> HostTask:
+    return HostTask(
+        TaskUrgency.OFFER, since, "person", title, about, (_task_button(gettext("Look at it"), title, about, path),)
+    )
+
+
+def _email_task(undelivered_emails: UndeliveredEmails, now: Instant) -> HostTask:
+    """The time at which an e-mail was rejected is not stored. These tasks are sorted by ``now`` instead, so they keep
+    their order.
+    """
+    name = (
+        undelivered_emails.about.details.name
+        if isinstance(undelivered_emails.about, Group)
+        else undelivered_emails.about.title
+    )
+    title = ngettext("%(number)s e-mail didn’t arrive", "%(number)s e-mails didn’t arrive", undelivered_emails.people)
+    buttons = []
+    if undelivered_emails.source is AddressSource.PERSON:
+        about = (
+            gettext("to people who answered") if isinstance(undelivered_emails.about, Event) else gettext("to members")
+        )
+        buttons.append(
+            _task_button(
+                gettext("See guests"), title, name, f"/events/{quote(undelivered_emails.about.slug)}/attendees"
+            )
+        )
+        if isinstance(undelivered_emails.about, Group):
+            buttons = [
+                _task_button(
+                    gettext("See members"), title, name, f"/groups/{quote(undelivered_emails.about.slug)}/members"
+                )
+            ]
+    else:
+        about = _addresses_label(undelivered_emails.addresses)
+        buttons.append(
+            _task_button(
+                gettext("Fix"),
+                title,
+                name,
+                _FIX[undelivered_emails.source].format(slug=quote(undelivered_emails.about.slug)),
+            )
+        )
+    words = gettext("Dismiss")
+    fields = (("about", undelivered_emails.about.id), ("source", undelivered_emails.source.value))
+    buttons.append(TaskButton(words, f"{words}: {title}, {name}", DISMISS_PATH, fields))
+    return HostTask(TaskUrgency.EMAIL, now, "mail", title, f"{name} · {about}", tuple(buttons))
+
+
+def _addresses_label(addresses: Sequence[str]) -> str:
+    named, more = ", ".join(addresses[:_MOST_NAMED]), len(addresses) - _MOST_NAMED
+    if more <= 0:
+        return named
+    return ngettext("%(addresses)s and %(number)s more", "%(addresses)s and %(number)s more", more, addresses=named)
+
+
+def _of_record(event: Event) -> HostTask:
+    path = f"/events/{quote(event.slug)}"
+    if event.record_deleted_at is not None:
+        title = gettext("Deleted in another app")
+        hint = gettext("%(title)s · it stays here until you decide", title=event.title)
+        return HostTask(
+            TaskUrgency.RECORD,
+            event.record_deleted_at,
+            "sync",
+            title,
+            hint,
+            (_task_button(gettext("Decide"), title, event.title, path),),
+        )
+    title = gettext("Changed by a co-host")
+    hint = gettext("%(title)s · other apps see the change once you sync it", title=event.title)
+    words = gettext("Sync the change")
+    button = TaskButton(words, f"{words}: {event.title}", f"{path}/publish", ())
+    return HostTask(TaskUrgency.RECORD, event.updated_at, "sync", title, hint, (button,))
+
+
+def _of_merge(merge: UnreviewedMerge) -> HostTask:
+    title = gettext("Changed in another app")
+    labels = list(dict.fromkeys(str(FIELD_LABELS.get(name, name)) for name in merge.fields))
+    path = f"/{merge.noun}/{quote(merge.slug)}/merged"
+    hint = f"{merge.title} · {', '.join(labels)}"
+    return HostTask(
+        TaskUrgency.RECORD,
+        merge.since,
+        "sync",
+        title,
+        hint,
+        (_task_button(gettext("Review"), title, merge.title, path),),
+    )
+
+
+def _task_button(words: str, title: str, about: str, path: str) -> TaskButton:
+    return TaskButton(words, f"{words}: {title}, {about}", path)

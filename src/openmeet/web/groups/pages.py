@@ -18,7 +18,7 @@ from openmeet.domain.search.group_events import between_in_group, past_in_group,
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.validation import GeneralReason
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.calendar import month_grid
+from openmeet.web.calendar import month_view
 from openmeet.web.events import feeds, new_links
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups import view
@@ -166,10 +166,10 @@ async def show_events(request: Request) -> Response:
 
 async def _month_view(reader: Reader, request: Request, seen: GroupAccess) -> object:
     today = local_of(reader.now, seen.group.details.time_zone).date()
-    first = month_grid.first_of(request.query_params.get("month", ""), today)
-    start, end = month_grid.bounds_of(first)
+    first = month_view.first_of(request.query_params.get("month", ""), today)
+    start, end = month_view.bounds_of(first)
     events = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, member=seen.member)
-    return month_grid.month_of(first, today, view.entries_of(seen.group, events))
+    return month_view.month_of(first, today, view.entries_of(seen.group, events))
 
 
 def group_feed_is_open(seen: GroupAccess) -> bool:

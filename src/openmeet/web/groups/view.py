@@ -45,8 +45,7 @@ from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
-from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay, further_dates, with_days
+from openmeet.web.events.listing import ListedDay, day_cards, further_dates, with_days
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.pages import PictureView, record_picture

@@ -28,8 +28,7 @@ from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationBundle, NotificationLine
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.recurrence import wall_time
-from openmeet.web.events.host_tasks import host_tasks
-from openmeet.web.events.waiting import waiting_rows
+from openmeet.web.events.waiting import host_tasks, waiting_rows
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of

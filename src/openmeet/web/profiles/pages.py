@@ -21,9 +21,8 @@ from openmeet.domain.users.model import User, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
-from openmeet.web.events.cards import facts_of
 from openmeet.web.events.feeds import Feed
-from openmeet.web.events.listing import further_dates, grouped_by_day, with_days
+from openmeet.web.events.listing import facts_of, further_dates, grouped_by_day, with_days
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series.feeds import WholeSeries, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of, caller_or_none

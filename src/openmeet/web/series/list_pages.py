@@ -17,8 +17,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.events.api import SourceName, paging
-from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import further_dates
+from openmeet.web.events.listing import day_cards, further_dates
 from openmeet.web.series import present
 from openmeet.web.series.schemas import SeriesList
 from openmeet.web.site.caller import caller_or_none

@@ -25,7 +25,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _BROWSER = "openmeet_authorizing"
-# The page that deletes the account (``account/deletion_pages.py``).
+# The page that deletes the account (``account/data_pages.py``).
 _PAGES_WITH_PROOF = frozenset({"/settings/delete"})
 
 

@@ -40,7 +40,7 @@ from openmeet.domain.webhooks.model import Webhook, WebhookDelivery, WebhookEven
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.chat.schemas import message_shown
-from openmeet.web.events import links
+from openmeet.web.events import api
 from openmeet.web.events.schemas import EventOutput, event_fields
 from openmeet.web.groups.schemas import group_shown
 from openmeet.web.series import present
@@ -98,7 +98,7 @@ async def _event_payload(
     # Deliveries are copied and passed on, so they contain only public information, no matter who registered the
     # webhook.
     private = private_details(event, None, is_going=False, now=reader.now)
-    surroundings = await links.load_surroundings(reader, [event], None, public_url)
+    surroundings = await api.load_surroundings(reader, [event], None, public_url)
     fields = event_fields(event, private, public_url) | surroundings.fields(event)
     shown: dict[str, Any] = msgspec.to_builtins(EventOutput(**fields))
     return shown | {"isGone": False}

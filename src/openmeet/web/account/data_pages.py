@@ -14,6 +14,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, Forbidden, InvalidInput
 from groundwork.http.forms import EMPTY, FormState, read_form
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.data_export.person import export_document
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
@@ -26,6 +27,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import iso
+from openmeet.recurrence.wall_time import local_of
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
@@ -92,7 +94,12 @@ class DeletionRequested(msgspec.Struct, rename="camel"):
 
 
 def routes() -> list[Route]:
-    return [Route(PATH, show, methods=["GET"]), Route(PATH, delete, methods=["POST"])]
+    return [
+        Route("/settings/data", show_export, methods=["GET"]),
+        Route("/settings/data/download", download, methods=["GET"]),
+        Route(PATH, show, methods=["GET"]),
+        Route(PATH, delete, methods=["POST"]),
+    ]
 
 
 async def show(request: Request) -> Response:
@@ -202,7 +209,37 @@ async def _deletion_page(request: Request, form_state: FormState, *, status: int
     return page(request, "account/deletion.html", context, status=status, headers={"cache-control": "no-store"})
 
 
+async def show_export(request: Request) -> Response:
+    caller_of(request)
+    return page(request, "account/data.html")
+
+
+async def download(request: Request) -> Response:
+    """The export as one file, never cached."""
+    caller = caller_of(request)
+    document = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
+    day = local_of(services(request).clock.now(), "UTC").date().isoformat()
+    headers = {"content-disposition": f'attachment; filename="my-data-{day}.json"', "cache-control": "no-store"}
+    return Response(
+        msgspec.json.format(msgspec.json.encode(document), indent=1), media_type="application/json", headers=headers
+    )
+
+
+async def export(request: Request) -> Response:
+    caller = caller_of(request)
+    document = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
+    return Response(msgspec.json.encode(document), media_type="application/json", headers={"cache-control": "no-store"})
+
+
 OPERATIONS = (
+    ApiOperation(
+        "GET",
+        "/api/takeout",
+        "exportMyData",
+        "All data of the caller as one document, described in docs/arriving.md",
+        export,
+        {200: dict[str, msgspec.Raw]},
+    ),
     ApiOperation(
         "GET",
         "/api/me/deletion",

@@ -1,0 +1,168 @@
+"""Requests to join, as rows with decision buttons. Shown on the event page and on the list of events that a user hosts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
+from openmeet.domain.attendance import activity, lists, rsvp_details
+from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
+from openmeet.domain.attendance.lists import STATUS_LABELS
+from openmeet.domain.attendance.model import AttendanceId, ChangeChannel, HistoryEntry
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.recurrence import wall_time
+from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.web.attendance.forms import MODE_LABELS
+from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
+
+# More rows would push everything else off the page. A link leads to the full list.
+MAX_JOIN_REQUESTS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequestRow:
+    """A request to join. ``responses`` has the answers to the host's questions. ``title`` is the event's title, for lists
+    of several events. ``past`` says how often the person came to the viewer's latest events.
+    """
+
+    attendance_id: AttendanceId
+    slug: str
+    title: str
+    name: str
+    face: Avatar
+    party: int
+    responses: str = ""
+    past: str = ""
+
+
+async def oldest_join_requests(
+    reader: Reader, events: Sequence[Event], host: UserId, settings: RegistrationSettings | None = None
+) -> list[JoinRequestRow]:
+    """The oldest requests, at most ``MAX_JOIN_REQUESTS``. If there is only one event, pass its registration settings as
+    ``settings`` to show the responses. ``host`` is the id of the viewer.
+    """
+    requests = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
+    names = await shown_names(reader, [one.user_id for _, one in requests])
+    past = await activity.past_attendance(reader, host, people=[one.user_id for _, one in requests])
+    portraits = await portraits_of(reader, host, [one.user_id for _, one in requests])
+    by_id: dict[EventId, Event] = {one.id: one for one in events}
+    response_texts: dict[AttendanceId, str] = {}
+    if settings is not None and requests:
+        ids = [one.attendance_id for _, one in requests]
+        details = await rsvp_details.of_answers(reader, events[0].id, settings, ids)
+        response_texts = {one: " · ".join(reply.text for reply in of.responses) for one, of in details.items()}
+    return [
+        JoinRequestRow(
+            one.attendance_id,
+            by_id[event_id].slug,
+            by_id[event_id].title,
+            names[one.user_id],
+            avatar_of(one.user_id, names[one.user_id], portraits),
+            one.party,
+            response_texts.get(one.attendance_id, ""),
+            attendance_words(past.get(one.user_id)),
+        )
+        for event_id, one in requests
+    ]
+
+
+_CHANNELS: Mapping[ChangeChannel, LazyText] = {
+    ChangeChannel.PAGE: lazy("on the page"),
+    ChangeChannel.API: lazy("by an app"),
+    ChangeChannel.MAIL: lazy("by a link in an e-mail"),
+    ChangeChannel.NETWORK: lazy("in another app"),
+    ChangeChannel.HOST: lazy("as host"),
+    ChangeChannel.GROUP: lazy("automatically, because they left the event’s group"),
+    ChangeChannel.CLOCK: lazy("automatically, because a place became free or an offer ended"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One change, in words."""
+
+    when: str
+    what: str
+    by: str
+
+
+def history_lines(
+    changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId | None, zone: str
+) -> list[HistoryLine]:
+    """The changes, with times in the event's time zone. ``names`` has the names of the people who made the changes."""
+    lines = []
+    for one in changes:
+        local = wall_time.local_of(one.changed_at, zone)
+        actor = (
+            ""
+            if one.actor_id is None
+            else gettext("you")
+            if one.actor_id == viewer
+            else names.get(one.actor_id) or gettext("somebody")
+        )
+        by = f"{actor}, {_CHANNELS[one.through]}" if actor else _CHANNELS[one.through]
+        lines.append(
+            HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(one), str(by))
+        )
+    return lines
+
+
+def _change_text(entry: HistoryEntry) -> str:
+    words = gettext("a place is held") if entry.is_offered else str(STATUS_LABELS[entry.after])
+    if entry.before is not None and (entry.before is not entry.after or entry.is_offered):
+        words = f"{STATUS_LABELS[entry.before]} → {words}"
+    more = [ngettext("%(number)s person", "%(number)s people", entry.party)] if entry.party > 1 else []
+    more += [str(MODE_LABELS[entry.mode]).lower()] if entry.mode else []
+    return f"{words} ({', '.join(more)})" if more else words
+
+
+def yesterday(now: Instant, zone: str) -> Instant:
+    """The start of yesterday in the event's time zone."""
+    local = local_of(now, zone).date() - timedelta(days=1)
+    return instant_of(datetime(local.year, local.month, local.day), zone)  # noqa: DTZ001  # wall time is naive here
+
+
+async def since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: str) -> RecentChanges:
+    """Changes at these events since the start of yesterday in this time zone."""
+    return await activity.since(reader, event_ids, yesterday(reader.now, zone))
+
+
+def change_parts(changes: RecentChanges, unconfirmed: int) -> list[str]:
+    """``3 new answers``, ``1 can’t come``, ``2 wait for approval``. Empty if nothing happened and nobody is waiting."""
+    parts = []
+    if changes.answered:
+        parts.append(ngettext("%(number)s new answer", "%(number)s new answers", changes.answered))
+    if changes.cannot_come:
+        parts.append(ngettext("%(number)s can’t come", "%(number)s can’t come", changes.cannot_come))
+    if unconfirmed:
+        parts.append(ngettext("%(number)s waits for approval", "%(number)s wait for approval", unconfirmed))
+    return parts
+
+
+def attendance_words(past: PastAttendance | None) -> str:
+    """``Came to 4 of your last 5 events`` if attendees were checked in at all of those events. Otherwise a sentence
+    about their RSVPs.
+
+    An RSVP does not prove that somebody came.
+    """
+    if past is None:
+        return ""
+    if past.is_checked:
+        if not past.came:
+            return ""
+        return ngettext(
+            "Came to your last event", "Came to %(came)s of your last %(number)s events", past.events, came=past.came
+        )
+    return ngettext(
+        "Said yes to your last event",
+        "Said yes to %(yes)s of your last %(number)s events",
+        past.events,
+        yes=past.said_yes,
+    )
