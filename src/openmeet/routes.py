@@ -247,7 +247,6 @@ def _event_pages() -> list[Route]:
 def _series_pages() -> list[Route]:
     """Series, saved searches, profiles, records and calendars."""
     return [
-        *repositories_api.routes(),
         *saved_searches_pages.routes(),
         *profiles_pages.routes(),
         *series_detection_pages.routes(),

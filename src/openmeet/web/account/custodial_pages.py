@@ -1,6 +1,4 @@
-"""Recovery key page: shows the recovery key of a repository after its user took it over, and lets them confirm that
-they saved it.
-"""
+"""The pages on which a user takes over their custodial repository, and then saves and confirms its recovery key."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,6 +28,8 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/identity/recovery-key"
 FILE = f"{PATH}/file"
+TAKING_OVER_PATH = "/settings/identity/take-over"
+
 
 # Shown if there is no key, for any reason.
 
@@ -62,6 +62,47 @@ def routes() -> list[Route]:
         Route(TAKING_OVER_PATH, show_taking_over, methods=["GET"]),
         Route(TAKING_OVER_PATH, take, methods=["POST"]),
     ]
+
+
+async def show_taking_over(request: Request) -> Response:
+    return await _taking_over_page(request, EMPTY)
+
+
+async def take(request: Request) -> Response:
+    publishing, caller = publishing_of(request), caller_of(request)
+    form = await read_form(request)
+    try:
+        password = check_password(form.get("password", ""), form.get("again", ""))
+        await take_over(database_of(request), publishing.network, publishing.custodial_pds, caller.user_id, password)
+    except InvalidInput as wrong:
+        field = wrong.field if wrong.field in {"password", "again"} else "password"
+        return await _taking_over_page(request, FormState({}, {field: wrong.why}), status=400)
+    except Refused as refused:
+        return await _taking_over_page(request, FormState({}, {"": refused.why}), status=422)
+    except (RemoteFailed, RemoteSlow) as away:
+        reason = UserReason.NOTHING_LOST(problem=away.quoted)
+        return await _taking_over_page(request, FormState({}, {"": reason}), status=502)
+    async with database_of(request).reader() as reader:
+        waits = await recovery_key_queries.unsaved_key(reader, caller.user_id) is not None
+    return go(PATH if waits else "/settings/identity", flash="identity_taken_over")
+
+
+async def _taking_over_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+    custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
+    async with database_of(request).reader() as reader:
+        identity = await custodial_identity_of(reader, caller.user_id)
+        person = await by_id(reader, caller.user_id)
+        has_key = identity is not None and await recovery_key_queries.has_key(reader, identity.did)
+    if identity is None:
+        raise NotFound(UserReason.NO_ACCOUNT_KEPT)
+    context = {
+        "typed": form_state,
+        "identity": identity,
+        "email": person.email if person else None,
+        "has_key": has_key,
+        "account_page": f"{custodial_pds.pds_url}/account",
+    }
+    return page(request, "account/taking_over.html", context, status=status)
 
 
 async def show(request: Request) -> Response:
@@ -142,47 +183,3 @@ async def _custodial_page(request: Request, form_state: FormState, *, status: in
     }
     headers = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
     return page(request, "account/recovery_key.html", context, status=status, headers=headers)
-
-
-TAKING_OVER_PATH = "/settings/identity/take-over"
-
-
-async def show_taking_over(request: Request) -> Response:
-    return await _taking_over_page(request, EMPTY)
-
-
-async def take(request: Request) -> Response:
-    publishing, caller = publishing_of(request), caller_of(request)
-    form = await read_form(request)
-    try:
-        password = check_password(form.get("password", ""), form.get("again", ""))
-        await take_over(database_of(request), publishing.network, publishing.custodial_pds, caller.user_id, password)
-    except InvalidInput as wrong:
-        field = wrong.field if wrong.field in {"password", "again"} else "password"
-        return await _taking_over_page(request, FormState({}, {field: wrong.why}), status=400)
-    except Refused as refused:
-        return await _taking_over_page(request, FormState({}, {"": refused.why}), status=422)
-    except (RemoteFailed, RemoteSlow) as away:
-        reason = UserReason.NOTHING_LOST(problem=away.quoted)
-        return await _taking_over_page(request, FormState({}, {"": reason}), status=502)
-    async with database_of(request).reader() as reader:
-        waits = await recovery_key_queries.unsaved_key(reader, caller.user_id) is not None
-    return go(PATH if waits else "/settings/identity", flash="identity_taken_over")
-
-
-async def _taking_over_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
-    async with database_of(request).reader() as reader:
-        identity = await custodial_identity_of(reader, caller.user_id)
-        person = await by_id(reader, caller.user_id)
-        has_key = identity is not None and await recovery_key_queries.has_key(reader, identity.did)
-    if identity is None:
-        raise NotFound(UserReason.NO_ACCOUNT_KEPT)
-    context = {
-        "typed": form_state,
-        "identity": identity,
-        "email": person.email if person else None,
-        "has_key": has_key,
-        "account_page": f"{custodial_pds.pds_url}/account",
-    }
-    return page(request, "account/taking_over.html", context, status=status)

@@ -1,5 +1,6 @@
-"""Settings page for deleting the account. It first shows the consequences. The user must have proved their identity in
-the last ten minutes.
+"""Settings pages about all of the user's data: export it, and delete the account.
+
+The page for deletion first shows the consequences. The user must have proved their identity in the last ten minutes.
 """
 
 from typing import Any, ClassVar, Final
@@ -100,6 +101,28 @@ def routes() -> list[Route]:
         Route(PATH, show, methods=["GET"]),
         Route(PATH, delete, methods=["POST"]),
     ]
+
+
+async def show_export(request: Request) -> Response:
+    caller_of(request)
+    return page(request, "account/data.html")
+
+
+async def download(request: Request) -> Response:
+    """The export as one file, never cached."""
+    caller = caller_of(request)
+    document = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
+    day = local_of(services(request).clock.now(), "UTC").date().isoformat()
+    headers = {"content-disposition": f'attachment; filename="my-data-{day}.json"', "cache-control": "no-store"}
+    return Response(
+        msgspec.json.format(msgspec.json.encode(document), indent=1), media_type="application/json", headers=headers
+    )
+
+
+async def export(request: Request) -> Response:
+    caller = caller_of(request)
+    document = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
+    return Response(msgspec.json.encode(document), media_type="application/json", headers={"cache-control": "no-store"})
 
 
 async def show(request: Request) -> Response:
@@ -207,28 +230,6 @@ async def _deletion_page(request: Request, form_state: FormState, *, status: int
         "is_fresh": proof is not None and proof.proven_at >= services(request).clock.now() - PROOF_LASTS,
     }
     return page(request, "account/deletion.html", context, status=status, headers={"cache-control": "no-store"})
-
-
-async def show_export(request: Request) -> Response:
-    caller_of(request)
-    return page(request, "account/data.html")
-
-
-async def download(request: Request) -> Response:
-    """The export as one file, never cached."""
-    caller = caller_of(request)
-    document = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
-    day = local_of(services(request).clock.now(), "UTC").date().isoformat()
-    headers = {"content-disposition": f'attachment; filename="my-data-{day}.json"', "cache-control": "no-store"}
-    return Response(
-        msgspec.json.format(msgspec.json.encode(document), indent=1), media_type="application/json", headers=headers
-    )
-
-
-async def export(request: Request) -> Response:
-    caller = caller_of(request)
-    document = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
-    return Response(msgspec.json.encode(document), media_type="application/json", headers={"cache-control": "no-store"})
 
 
 OPERATIONS = (

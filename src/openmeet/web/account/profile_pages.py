@@ -1,4 +1,6 @@
-"""Settings page of the user's own profile."""
+"""The user's own profile: its settings page, and their picture, which they can upload, copy from the profile of a
+connected account, or remove.
+"""
 
 from collections.abc import Awaitable, Callable
 
@@ -40,6 +42,8 @@ from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
+
+PICTURE_PATH = "/settings/picture"
 
 _TICKS = (
     ("shows_about", lazy("What I wrote about myself"), lazy("Then anyone can read it.")),
@@ -101,34 +105,6 @@ async def save_zone(request: Request) -> Response:
     return go(local_path(form.get("next", "/")), flash="profile_saved")
 
 
-async def _own_user(request: Request) -> User:
-    caller = caller_of(request)
-    async with database_of(request).reader() as reader:
-        user = await queries.by_id(reader, caller.user_id)
-    if user is None:
-        raise NotFound(GeneralReason.NO_SUCH_PERSON)
-    return user
-
-
-async def _profile_page(request: Request, user: User, form_state: FormState, *, status: int = 200) -> Response:
-    async with database_of(request).reader() as reader:
-        portraits = await portraits_of(reader, user.id, [user.id])
-    context = {
-        "typed": form_state,
-        "portrait": avatar_of(user.id, user.display_name, portraits),
-        "zones": ZONES,
-        "languages": choices(services(request).settings.language),
-        "email": user.email,
-        "public_page": f"/people/{user.id}",
-        "ticks": _TICKS,
-        "is_zone_known": user.time_zone is not None,
-    }
-    return page(request, "account/profile.html", context, status=status)
-
-
-PICTURE_PATH = "/settings/picture"
-
-
 async def show_picture(request: Request) -> Response:
     return await _portrait_page(request, EMPTY)
 
@@ -164,6 +140,31 @@ async def remove_picture(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await portraits.remove(tx, caller_of(request).user_id)
     return go(_return_path(request), flash="picture_removed")
+
+
+async def _own_user(request: Request) -> User:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await queries.by_id(reader, caller.user_id)
+    if user is None:
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
+    return user
+
+
+async def _profile_page(request: Request, user: User, form_state: FormState, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        portraits = await portraits_of(reader, user.id, [user.id])
+    context = {
+        "typed": form_state,
+        "portrait": avatar_of(user.id, user.display_name, portraits),
+        "zones": ZONES,
+        "languages": choices(services(request).settings.language),
+        "email": user.email,
+        "public_page": f"/people/{user.id}",
+        "ticks": _TICKS,
+        "is_zone_known": user.time_zone is not None,
+    }
+    return page(request, "account/profile.html", context, status=status)
 
 
 async def _save_picture(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:

@@ -1,4 +1,10 @@
-"""Publishing preferences, as JSON."""
+"""Publishing, as JSON: preferences; and consent: show what it would publish, give it, withdraw it. Without consent, nothing
+is published.
+
+The response about consent contains everything that must be shown before it: the record, the handle, and ``NOTICE``. A
+request that gives consent names the revision that it is based on (``If-Match``) and repeats the notice. This ensures
+that the program has read both.
+"""
 
 from typing import Any, ClassVar, Final, Literal
 
@@ -25,6 +31,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/api/me/publishing"
+CONSENT_PATH: Final = "/api/me/publishing/consent"
+NOTICE: Final = "Anyone can read this and copies may remain."
 
 
 class RecordPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -39,44 +47,6 @@ class RecordPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=Tr
     declined_as: Literal["notgoing", "nothing"] = "notgoing"
     waiting_as: Literal["nothing", "interested"] = "nothing"
     lets_co_hosts_publish: bool = False
-
-
-async def show(request: Request) -> Response:
-    async with database_of(request).reader() as reader:
-        return _settings_response(await publication_consent.of_user(reader, caller_of(request).user_id))
-
-
-async def save(request: Request) -> Response:
-    body = await read_json(request, RecordPreferences)
-    async with database_of(request).transaction() as tx:
-        saved = await publication_consent.change(
-            tx,
-            caller_of(request).user_id,
-            PublicationConsent(
-                body.writes_events,
-                body.writes_answers,
-                DeclinedAs(body.declined_as),
-                WaitingAs(body.waiting_as),
-                body.lets_co_hosts_publish,
-            ),
-            expected_revision=expected_revision(request),
-        )
-    return _settings_response(saved)
-
-
-def _settings_response(consent: PublicationConsent) -> Response:
-    shown = RecordPreferences(
-        consent.writes_events,
-        consent.writes_answers,
-        consent.declined_as.value,
-        consent.waiting_as.value,
-        consent.lets_co_hosts_publish,
-    )
-    return json_response(shown, headers=etag_of(consent.revision))
-
-
-CONSENT_PATH: Final = "/api/me/publishing/consent"
-NOTICE: Final = "Anyone can read this and copies may remain."
 
 
 class ConsentOutput(msgspec.Struct, rename="camel"):
@@ -116,6 +86,40 @@ class ConsentInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     is_given: bool = False
     notice: str = ""
     handle: str = ""
+
+
+async def show(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        return _settings_response(await publication_consent.of_user(reader, caller_of(request).user_id))
+
+
+async def save(request: Request) -> Response:
+    body = await read_json(request, RecordPreferences)
+    async with database_of(request).transaction() as tx:
+        saved = await publication_consent.change(
+            tx,
+            caller_of(request).user_id,
+            PublicationConsent(
+                body.writes_events,
+                body.writes_answers,
+                DeclinedAs(body.declined_as),
+                WaitingAs(body.waiting_as),
+                body.lets_co_hosts_publish,
+            ),
+            expected_revision=expected_revision(request),
+        )
+    return _settings_response(saved)
+
+
+def _settings_response(consent: PublicationConsent) -> Response:
+    shown = RecordPreferences(
+        consent.writes_events,
+        consent.writes_answers,
+        consent.declined_as.value,
+        consent.waiting_as.value,
+        consent.lets_co_hosts_publish,
+    )
+    return json_response(shown, headers=etag_of(consent.revision))
 
 
 async def show_consent(request: Request) -> Response:

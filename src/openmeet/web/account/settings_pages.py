@@ -1,5 +1,5 @@
-"""Settings list: each row shows the current state and links to its page. Also the list of sessions, which can be ended
-one by one.
+"""Settings list: each row shows the current state and links to its page. Also the list of sessions, which can be ended one
+by one, and the switch for event suggestions.
 """
 
 from collections.abc import Sequence
@@ -143,6 +143,24 @@ async def end_session(request: Request) -> Response:
         session.clear_cookie(request, response)
         return response
     return go("/settings/sessions", flash="session_ended")
+
+
+async def show_suggestions(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        user = await queries.by_id(reader, caller.user_id)
+    return page(request, "account/suggestions.html", {"is_on": user is not None and user.wants_suggestions})
+
+
+async def save_suggestions(request: Request) -> Response:
+    """Turn suggestions on (``wants_suggestions``) or off."""
+    caller = caller_of(request)
+    form = await read_form(request)
+    wants_suggestions = bool(form.get("wanted"))
+    async with database_of(request).transaction() as tx:
+        await queries.set_wants_suggestions(tx, caller.user_id, wanted=wants_suggestions)
+    back = local_path(form.get("next", "/settings/suggestions"))
+    return go(back, flash="suggestions_on" if wants_suggestions else "suggestions_off")
 
 
 async def _settings_groups(reader: Reader, request: Request, user: User) -> list[SettingsGroup]:
@@ -328,21 +346,3 @@ async def _safety_state(reader: Reader, user: User) -> str:
         ngettext("%(number)s muted", "%(number)s muted", muted) if muted else "",
     ]
     return ", ".join(filter(None, parts)) or gettext("Nobody is blocked or muted")
-
-
-async def show_suggestions(request: Request) -> Response:
-    caller = caller_of(request)
-    async with database_of(request).reader() as reader:
-        user = await queries.by_id(reader, caller.user_id)
-    return page(request, "account/suggestions.html", {"is_on": user is not None and user.wants_suggestions})
-
-
-async def save_suggestions(request: Request) -> Response:
-    """Turn suggestions on (``wants_suggestions``) or off."""
-    caller = caller_of(request)
-    form = await read_form(request)
-    wants_suggestions = bool(form.get("wanted"))
-    async with database_of(request).transaction() as tx:
-        await queries.set_wants_suggestions(tx, caller.user_id, wanted=wants_suggestions)
-    back = local_path(form.get("next", "/settings/suggestions"))
-    return go(back, flash="suggestions_on" if wants_suggestions else "suggestions_off")

@@ -1,4 +1,4 @@
-"""``/me/atproto``: the caller's calendar records, written to their PDS and read back from it."""
+"""``/me/atproto``: the caller's records of events and RSVPs, written to their PDS and read back from it."""
 
 import secrets
 from dataclasses import asdict
@@ -33,6 +33,13 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
+HERE: Final = "/me/atproto"
+ALLOWING: Final = "/settings/identity"
+ALLOW_FIRST: Final = lazy(
+    "Your account server doesn’t let us write for you right now. Nothing was saved, and what you typed is still below. Sign in or allow it in a new window, then press the button here again."
+)
+ANSWERS = f"{HERE}/answers"
+
 # The lists of the page, each with the name of its cursor parameter.
 _SECTIONS: Final = {"events": EVENT, "answers": RSVP}
 
@@ -42,7 +49,11 @@ _tids = TidClock(secrets.randbelow(1024))
 def routes() -> list[Route]:
     """``new`` and ``answers`` are registered before the routes with a record key."""
     return [
-        *answer_routes(),
+        Route(f"{ANSWERS}/new", show_new_answer, methods=["GET"]),
+        Route(f"{ANSWERS}/new", write_new_answer, methods=["POST"]),
+        Route(f"{ANSWERS}/{{rkey}}", show_answer, methods=["GET"]),
+        Route(f"{ANSWERS}/{{rkey}}", write_answer, methods=["POST"]),
+        Route(f"{ANSWERS}/{{rkey}}/delete", delete_answer, methods=["POST"]),
         Route(HERE, show, methods=["GET"]),
         Route(f"{HERE}/new", show_new, methods=["GET"]),
         Route(f"{HERE}/new", write_new, methods=["POST"]),
@@ -216,13 +227,6 @@ def _start_label(starts_at: Instant, zone: str) -> str:
     return f"{formatting.span(local, None)} {formatting.zone_label(local, zone)}"
 
 
-HERE: Final = "/me/atproto"
-ALLOWING: Final = "/settings/identity"
-ALLOW_FIRST: Final = lazy(
-    "Your account server doesn’t let us write for you right now. Nothing was saved, and what you typed is still below. Sign in or allow it in a new window, then press the button here again."
-)
-
-
 async def selected_account(request: Request) -> tuple[Identity, str]:
     """The selected account (``account``, a DID) or the default one, and the caller's time zone.
 
@@ -262,22 +266,6 @@ def permission_redirect(request: Request) -> Response:
 async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:
     """The accounts whose repositories can be shown, the default one first."""
     return [one for one in await queries.of_user(reader, user_id) if one.can_write and one.pds_url]
-
-
-ANSWERS = f"{HERE}/answers"
-
-
-def answer_routes() -> list[Route]:
-    """Routes of the pages on which people edit their own RSVP records. ``new`` is registered before the routes with a
-    record key.
-    """
-    return [
-        Route(f"{ANSWERS}/new", show_new_answer, methods=["GET"]),
-        Route(f"{ANSWERS}/new", write_new_answer, methods=["POST"]),
-        Route(f"{ANSWERS}/{{rkey}}", show_answer, methods=["GET"]),
-        Route(f"{ANSWERS}/{{rkey}}", write_answer, methods=["POST"]),
-        Route(f"{ANSWERS}/{{rkey}}/delete", delete_answer, methods=["POST"]),
-    ]
 
 
 async def show_new_answer(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The page on which users move their published records to another of their accounts."""
+"""The user's repositories: move published records to another of their accounts, and the progress of reading."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -6,7 +6,8 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.http.forms import EMPTY, FormState, read_form
-from openmeet.domain.series import move_records
+from openmeet.domain.identities import backfill_progress
+from openmeet.domain.series import detection_queries, move_records
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -15,7 +16,11 @@ PATH = "/settings/identity/move"
 
 
 def routes() -> list[Route]:
-    return [Route(PATH, show, methods=["GET"]), Route(PATH, move, methods=["POST"])]
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(PATH, move, methods=["POST"]),
+        Route("/my/reading", show_reading_page, methods=["GET"]),
+    ]
 
 
 async def show(request: Request) -> Response:
@@ -45,3 +50,16 @@ async def _move_records_page(request: Request, form_state: FormState, *, status:
         "others": counts_by_repository[1:],
     }
     return page(request, "atproto/moving_records.html", context, status=status)
+
+
+async def show_reading_page(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        reads = await backfill_progress.of_person(reader, caller.user_id)
+        detections = [one for one in await detection_queries.of_person(reader, caller.user_id) if one.is_open]
+    context = {
+        "reads": reads,
+        "is_done": all(one.is_done for one in reads),
+        "found": len(detections),
+    }
+    return page(request, "atproto/reading.html", context)

@@ -1,4 +1,4 @@
-"""The caller's RSVPs, as JSON."""
+"""RSVPs as JSON: the caller's own, and those of guests by e-mail."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -119,6 +119,24 @@ class History(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
+class GuestAnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """An RSVP without an account. It takes effect once the link in the e-mail is confirmed."""
+
+    email: str
+    display_name: str
+    reply: ReplyName
+    party: int | None = None
+    mode: ModeName | None = None
+    guest_names: list[str] | None = None
+    answers: list[QuestionAnswered] | None = None
+
+
+class GuestAnswerOutput(msgspec.Struct, rename="camel"):
+    """The time at which the link in the e-mail expires. The response is the same for known and unknown addresses."""
+
+    expires_at: str
+
+
 async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, AnswerInput)
@@ -148,6 +166,24 @@ async def show_history(request: Request) -> Response:
         own_rsvp = await visibility.own_rsvp(reader, _slug(request), caller_of(request).user_id)
         changes = await history.of_rsvp(reader, own_rsvp.id, page)
     return json_response(history_page(page, changes))
+
+
+async def ask_guest(request: Request) -> Response:
+    body = await read_json(request, GuestAnswerInput)
+    email, name = check_email(body.email), check_name(body.display_name)
+    await spend_on(request, guest_rsvps_actions.EMAILS)
+    reply_details = ReplyDetails(
+        party=body.party,
+        mode=AnswerMode(body.mode) if body.mode else None,
+        guest_names=None if body.guest_names is None else tuple(body.guest_names),
+        form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
+    )
+    async with database_of(request).transaction() as tx:
+        slug = EventSlug(request.path_params["slug"])
+        guest_rsvp = await guest_rsvps_actions.request_answer(
+            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), reply_details=reply_details
+        )
+    return json_response(GuestAnswerOutput(iso(guest_rsvp.expires_at)), 202)
 
 
 def history_page(page: Page, changes: Sequence[HistoryEntry]) -> History:
@@ -218,42 +254,6 @@ def _answer_output(rsvp: Attendance, waiting: int | None, reader: Reader) -> Ans
 
 def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
-
-
-class GuestAnswerInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """An RSVP without an account. It takes effect once the link in the e-mail is confirmed."""
-
-    email: str
-    display_name: str
-    reply: ReplyName
-    party: int | None = None
-    mode: ModeName | None = None
-    guest_names: list[str] | None = None
-    answers: list[QuestionAnswered] | None = None
-
-
-class GuestAnswerOutput(msgspec.Struct, rename="camel"):
-    """The time at which the link in the e-mail expires. The response is the same for known and unknown addresses."""
-
-    expires_at: str
-
-
-async def ask_guest(request: Request) -> Response:
-    body = await read_json(request, GuestAnswerInput)
-    email, name = check_email(body.email), check_name(body.display_name)
-    await spend_on(request, guest_rsvps_actions.EMAILS)
-    reply_details = ReplyDetails(
-        party=body.party,
-        mode=AnswerMode(body.mode) if body.mode else None,
-        guest_names=None if body.guest_names is None else tuple(body.guest_names),
-        form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
-    )
-    async with database_of(request).transaction() as tx:
-        slug = EventSlug(request.path_params["slug"])
-        guest_rsvp = await guest_rsvps_actions.request_answer(
-            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), reply_details=reply_details
-        )
-    return json_response(GuestAnswerOutput(iso(guest_rsvp.expires_at)), 202)
 
 
 OPERATIONS = (

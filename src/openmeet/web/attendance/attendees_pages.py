@@ -1,4 +1,6 @@
-"""The host's attendee list: who is going, waiting or needs a decision. Hosts can decide in bulk."""
+"""The host's attendee list: who is going, waiting or needs a decision, with decisions in bulk; and the printable guest
+list.
+"""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -50,6 +52,10 @@ from openmeet.web.site.tenant_routing import database_of
 PAGE_SIZE = 100
 # A shorter list has no search field, because people can read it just as fast.
 _SEARCHED_FROM: Final = 20
+# About 40 sheets of paper. Larger events check in by ticket, and the CSV file has the complete list.
+MOST_ON_PAPER: Final = 1_000
+# Longer lists are divided by initial letters.
+MOST_WITHOUT_LETTERS: Final = 25
 
 _S = AttendanceStatus
 _TABS = {
@@ -324,12 +330,6 @@ def _attendees_path(slug: EventSlug, **parameters: str) -> str:
 
 def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
-
-
-# About 40 sheets of paper. Larger events check in by ticket, and the CSV file has the complete list.
-MOST_ON_PAPER: Final = 1_000
-# Longer lists are divided by initial letters.
-MOST_WITHOUT_LETTERS: Final = 25
 
 
 async def show_guest_list(request: Request) -> Response:

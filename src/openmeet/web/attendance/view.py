@@ -1,4 +1,6 @@
-"""Requests to join, as rows with decision buttons. Shown on the event page and on the list of events that a user hosts."""
+"""RSVPs in words, for pages: requests to join with decision buttons, the history of an RSVP, changes since yesterday, and
+regular attendees.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,15 @@ from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 
 # More rows would push everything else off the page. A link leads to the full list.
 MAX_JOIN_REQUESTS: Final = 4
+_CHANNELS: Mapping[ChangeChannel, LazyText] = {
+    ChangeChannel.PAGE: lazy("on the page"),
+    ChangeChannel.API: lazy("by an app"),
+    ChangeChannel.MAIL: lazy("by a link in an e-mail"),
+    ChangeChannel.NETWORK: lazy("in another app"),
+    ChangeChannel.HOST: lazy("as host"),
+    ChangeChannel.GROUP: lazy("automatically, because they left the event’s group"),
+    ChangeChannel.CLOCK: lazy("automatically, because a place became free or an offer ended"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,15 @@ class JoinRequestRow:
     party: int
     responses: str = ""
     past: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One change, in words."""
+
+    when: str
+    what: str
+    by: str
 
 
 async def oldest_join_requests(
@@ -71,26 +91,6 @@ async def oldest_join_requests(
         )
         for event_id, one in requests
     ]
-
-
-_CHANNELS: Mapping[ChangeChannel, LazyText] = {
-    ChangeChannel.PAGE: lazy("on the page"),
-    ChangeChannel.API: lazy("by an app"),
-    ChangeChannel.MAIL: lazy("by a link in an e-mail"),
-    ChangeChannel.NETWORK: lazy("in another app"),
-    ChangeChannel.HOST: lazy("as host"),
-    ChangeChannel.GROUP: lazy("automatically, because they left the event’s group"),
-    ChangeChannel.CLOCK: lazy("automatically, because a place became free or an offer ended"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """One change, in words."""
-
-    when: str
-    what: str
-    by: str
 
 
 def history_lines(

@@ -1,4 +1,6 @@
-"""Month view: a table of weeks. Each day has its number, dots for phones and bars for wide screens. Pure functions."""
+"""Months as tables of weeks: the month view of a calendar, with dots for phones and bars for wide screens, and the plain
+month of a group, to which templates add the links. Pure functions.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +17,8 @@ from openmeet.web.calendar.layout import DAYS, Bar, week_of_bars
 from openmeet.web.calendar.view import EntryLook, Period, View, covered_days, entries_label, path_of
 
 MOST_DOTS = 3
+T = TypeVar("T")
+_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,39 @@ class MonthLayout:
         """The entries that have a bar or a dot."""
         bars = {bar.key for _, bars, _ in self.weeks for bar in bars}
         return bars | {key for keys in self.of_day.values() for key in keys[:MOST_DOTS]}
+
+
+@dataclass(frozen=True, slots=True)
+class GridDay(Generic[T]):
+    """A day in the grid of a month. ``is_other``: the day belongs to the month before or after."""
+
+    iso: str
+    number: int
+    words: str
+    is_other: bool
+    is_today: bool
+    items: tuple[T, ...]
+
+    @property
+    def spoken(self) -> str:
+        """The full date and the number of events, for screen readers."""
+        count = len(self.items)
+        if not count:
+            return gettext("%(day)s, no events", day=self.words)
+        return ngettext("%(day)s, %(number)s event", "%(day)s, %(number)s events", count, day=self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Month(Generic[T]):
+    name: str
+    before: str
+    after: str
+    weeks: tuple[tuple[GridDay[T], ...], ...]
+
+    @property
+    def is_bare(self) -> bool:
+        """True if no day has entries. In that case phones would show nothing, because they hide empty days."""
+        return not any(day.items for week in self.weeks for day in week if not day.is_other)
 
 
 def month_layout(period: Period, entries: Sequence[CalendarEntry]) -> MonthLayout:
@@ -107,45 +144,6 @@ def _cell(
     )
 
 
-T = TypeVar("T")
-
-_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
-_DAYS = 7
-
-
-@dataclass(frozen=True, slots=True)
-class GridDay(Generic[T]):
-    """A day in the grid of a month. ``is_other``: the day belongs to the month before or after."""
-
-    iso: str
-    number: int
-    words: str
-    is_other: bool
-    is_today: bool
-    items: tuple[T, ...]
-
-    @property
-    def spoken(self) -> str:
-        """The full date and the number of events, for screen readers."""
-        count = len(self.items)
-        if not count:
-            return gettext("%(day)s, no events", day=self.words)
-        return ngettext("%(day)s, %(number)s event", "%(day)s, %(number)s events", count, day=self.words)
-
-
-@dataclass(frozen=True, slots=True)
-class Month(Generic[T]):
-    name: str
-    before: str
-    after: str
-    weeks: tuple[tuple[GridDay[T], ...], ...]
-
-    @property
-    def is_bare(self) -> bool:
-        """True if no day has entries. In that case phones would show nothing, because they hide empty days."""
-        return not any(day.items for week in self.weeks for day in week if not day.is_other)
-
-
 def first_of(text: str, today: date) -> date:
     """The first day of the month ``YYYY-MM``, or of the current month if the text is invalid."""
     match = _MONTH.fullmatch(text)
@@ -169,8 +167,8 @@ def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month
     weeks = []
     monday = _monday(first)
     while monday < after:
-        weeks.append(tuple(_grid_day(monday + timedelta(days=number), first, today, by_day) for number in range(_DAYS)))
-        monday += timedelta(days=_DAYS)
+        weeks.append(tuple(_grid_day(monday + timedelta(days=number), first, today, by_day) for number in range(DAYS)))
+        monday += timedelta(days=DAYS)
     before = (first - timedelta(days=1)).replace(day=1)
     return Month(
         f"{formatting.month_name(first)} {first.year}", before.strftime("%Y-%m"), after.strftime("%Y-%m"), tuple(weeks)

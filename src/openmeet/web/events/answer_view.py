@@ -1,4 +1,6 @@
-"""Answer bar of the event page: its sentence and its buttons."""
+"""Answer bar of the event page: its sentence, its buttons, and whether the RSVP is shared with other apps under which
+account.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,6 +82,30 @@ class AnswerBarView:
     @property
     def is_shown(self) -> bool:
         return bool(self.sentence or self.buttons or self.others)
+
+
+class SharingState(StrEnum):
+    """The states of the sharing line. ``CHOOSE`` has a switch, ``KEPT_HERE`` a button to share the RSVP. For ``GIVEN``,
+    the status of the RSVP's record is shown instead.
+    """
+
+    STAYS_HERE = "stays_here"
+    HOSTS_ONLY = "hosts_only"
+    NOT_CONNECTED = "not_connected"
+    SIGN_IN_AGAIN = "sign_in_again"
+    CHOOSE = "choose"
+    KEPT_HERE = "kept_here"
+    GIVEN = "given"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSharing:
+    """How an RSVP is shared with other apps. ``name`` is the account under which it is shared. It is empty while that
+    account is being created, or if none is connected.
+    """
+
+    state: SharingState
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,30 +266,6 @@ def _opens_others(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
     if bar_input.rsvp is not None and bar.current_reply is RsvpReply.GOING and bar_input.rsvp.is_seated:
         return answer_texts.going_sentence(bar_input.rsvp)
     return gettext("Are you going yourself?")
-
-
-class SharingState(StrEnum):
-    """The states of the sharing line. ``CHOOSE`` has a switch, ``KEPT_HERE`` a button to share the RSVP. For ``GIVEN``,
-    the status of the RSVP's record is shown instead.
-    """
-
-    STAYS_HERE = "stays_here"
-    HOSTS_ONLY = "hosts_only"
-    NOT_CONNECTED = "not_connected"
-    SIGN_IN_AGAIN = "sign_in_again"
-    CHOOSE = "choose"
-    KEPT_HERE = "kept_here"
-    GIVEN = "given"
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerSharing:
-    """How an RSVP is shared with other apps. ``name`` is the account under which it is shared. It is empty while that
-    account is being created, or if none is connected.
-    """
-
-    state: SharingState
-    name: str = ""
 
 
 async def sharing_of(

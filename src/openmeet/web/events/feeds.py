@@ -1,4 +1,5 @@
-"""Events as feeds: Atom, JSON Feed, iCalendar. They contain only public information and never a join link.
+"""Events as feeds: Atom, JSON Feed, iCalendar. They contain only public information and never a join link. Any search of
+the front page is a feed with the same query string.
 
 Sources: RFC 4287 (Atom), JSON Feed 1.1, RFC 5545 (through ``icalendar``), RFC 9110 section 13 (conditional requests).
 The output is deterministic, so the ETag of an unchanged feed stays the same.
@@ -41,6 +42,8 @@ CALENDAR = "text/calendar; charset=utf-8"
 _SHARED_SECONDS = 15 * 60
 
 _ATOM = "http://www.w3.org/2005/Atom"
+# How many events the feed of a search has.
+MOST_FOUND = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +217,6 @@ def _add_element(parent: ET.Element, name: str, text: str) -> None:
 
 def _xml_name(name: str) -> str:
     return f"{{{_ATOM}}}{name}"
-
-
-MOST_FOUND = 100
 
 
 def routes() -> list[Route]:

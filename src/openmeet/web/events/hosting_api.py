@@ -1,4 +1,4 @@
-"""Hosts' actions on an event, as JSON: edit, cancel, reinstate, delete."""
+"""Hosts' actions on an event, as JSON: create, edit, cancel, reinstate, delete, picture."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +39,34 @@ class CancellationReason(msgspec.Struct, rename="camel", forbid_unknown_fields=T
     """The reason for a cancellation. Everyone can read it."""
 
     reason: str = ""
+
+
+async def create(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, EventInput)
+    details = checked_details(body, services(request).clock.now())
+    async with database_of(request).transaction() as tx:
+        group = await group_for(tx, body.group, caller.user_id)
+        is_held = await is_held_at_first(tx, caller.user_id, details, group)
+        event = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=body.is_draft)
+        return await to_host(request, tx, event, 201)
+
+
+async def publish_afterwards(request: Request, response: Response) -> Response:
+    """After the commit, publish the record of an event that stays hidden until its author's PDS has the record. The
+    response shows the result.
+
+    For operations that return an event: ``ApiOperation(afterwards=publish_afterwards)``.
+    """
+    created_event = msgspec.json.decode(bytes(response.body), type=EventDetail)
+    if not created_event.awaits_repository:
+        return response
+    async with database_of(request).reader() as reader:
+        event = await by_slug(reader, EventSlug(created_event.slug))
+    if event is None or not event.is_held or event.is_draft or not await publish_first(request, event):
+        return response
+    async with database_of(request).reader() as reader:
+        return await to_host(request, reader, await by_id(reader, event.id) or event, response.status_code)
 
 
 async def save(request: Request) -> Response:
@@ -129,34 +157,6 @@ async def remove_picture(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         saved = await actions.remove_picture(tx, caller_of(request), slug, expected_revision=expected_revision(request))
         return await to_host(request, tx, saved)
-
-
-async def create(request: Request) -> Response:
-    caller = caller_of(request)
-    body = await read_json(request, EventInput)
-    details = checked_details(body, services(request).clock.now())
-    async with database_of(request).transaction() as tx:
-        group = await group_for(tx, body.group, caller.user_id)
-        is_held = await is_held_at_first(tx, caller.user_id, details, group)
-        event = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=body.is_draft)
-        return await to_host(request, tx, event, 201)
-
-
-async def publish_afterwards(request: Request, response: Response) -> Response:
-    """After the commit, publish the record of an event that stays hidden until its author's PDS has the record. The
-    response shows the result.
-
-    For operations that return an event: ``ApiOperation(afterwards=publish_afterwards)``.
-    """
-    created_event = msgspec.json.decode(bytes(response.body), type=EventDetail)
-    if not created_event.awaits_repository:
-        return response
-    async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(created_event.slug))
-    if event is None or not event.is_held or event.is_draft or not await publish_first(request, event):
-        return response
-    async with database_of(request).reader() as reader:
-        return await to_host(request, reader, await by_id(reader, event.id) or event, response.status_code)
 
 
 @contextmanager

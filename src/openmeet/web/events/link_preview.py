@@ -1,4 +1,4 @@
-"""Metadata of a public event's page: schema.org JSON-LD and link previews.
+"""How other programs see a public event's page: schema.org JSON-LD, link previews, and their picture.
 
 Only for public events, and only public information, no matter who views the page, because this data gets copied.
 """
@@ -40,6 +40,13 @@ _MODE = {
     Mode.IN_PERSON: "OfflineEventAttendanceMode",
     Mode.ONLINE: "OnlineEventAttendanceMode",
     Mode.HYBRID: "MixedEventAttendanceMode",
+}
+# Services always keep a copy. The URL contains the revision, so they fetch a new picture after a change. The text in
+# the picture is in the reader's language.
+_HEADERS = {
+    "cache-control": "public, max-age=3600",
+    "vary": "Accept-Language",
+    "x-content-type-options": "nosniff",
 }
 
 
@@ -113,15 +120,6 @@ def _place_data(place: Venue) -> dict[str, Any]:
     if place.latitude and place.longitude:
         place_document["geo"] = {"@type": "GeoCoordinates", "latitude": place.latitude, "longitude": place.longitude}
     return place_document
-
-
-# Services always keep a copy. The URL contains the revision, so they fetch a new picture after a change. The text in
-# the picture is in the reader's language.
-_HEADERS = {
-    "cache-control": "public, max-age=3600",
-    "vary": "Accept-Language",
-    "x-content-type-options": "nosniff",
-}
 
 
 def routes() -> list[Route]:

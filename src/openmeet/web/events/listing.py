@@ -1,4 +1,6 @@
-"""Events in lists: cards grouped by day, with times in the event's own time zone."""
+"""Events in lists: cards grouped by day, with times in the event's own time zone, and with everything that lists show:
+cover, host, attendees, up to two badges.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -117,6 +119,60 @@ class ListedDay:
     short: str
     relative: str = ""
     items: list[EventCard] = field(default_factory=list)
+
+
+async def day_cards(
+    reader: Reader,
+    public_url: str,
+    viewer: UserId | None,
+    events: Sequence[Event],
+    *,
+    with_sync: bool = False,
+    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
+    within: GroupId | None = None,
+    distances: Mapping[EventId, str] = MappingProxyType({}),
+    is_hosting: bool = False,
+) -> list[ListedDay]:
+    """Cards of these events, in order, grouped by day. ``with_sync`` adds the publication status of the viewer's own
+    events.
+
+    ``further`` is for lists that show each series once. ``within`` is the group that the list is about. ``distances``
+    are measured from the place that was searched for. With ``is_hosting``, the viewer hosts all of the events, so the
+    cards do not say so.
+    """
+    facts = await facts_of(reader, public_url, viewer, events, with_sync=with_sync, further=further, within=within)
+    return grouped_by_day(events, replace(facts, distances=distances, is_hosting=is_hosting), reader.now)
+
+
+async def facts_of(
+    reader: Reader,
+    public_url: str,
+    viewer: UserId | None,
+    events: Sequence[Event],
+    *,
+    with_sync: bool = False,
+    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
+    within: GroupId | None = None,
+) -> ListedFacts:
+    """The data that the cards of these events show, limited to what this viewer may know."""
+    ids = [event.id for event in events]
+    counts = await counts_shown(reader, ids)
+    own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    hosted = await seeing.managed_among(reader, events, viewer)
+    bar_inputs = await bar_inputs_of(reader, events, viewer, own_rsvps=own_rsvps, counts=counts, hosted=hosted)
+    faces = await faces_of(reader, list(bar_inputs.values()))
+    attendees = [one for several in faces.values() for one in several]
+    return ListedFacts(
+        bar_inputs,
+        {event_id: answer_bar_of(bar_input) for event_id, bar_input in bar_inputs.items()},
+        counts,
+        faces,
+        await shown_names(reader, [*(event.author_id for event in events), *attendees]),
+        await portraits_of(reader, viewer, attendees),
+        await badges.in_a_list(reader, events, public_url, within=within),
+        await _sync_of(reader, events, viewer) if with_sync and viewer else {},
+        further,
+    )
 
 
 def day_in_row(event: Event, now: Instant) -> str:
@@ -252,60 +308,6 @@ def _more_dates_label(number: int, *, goes_on: bool) -> str:
     if number == 0:
         return ""
     return ngettext("and %(number)s more date", "and %(number)s more dates", number)
-
-
-async def day_cards(
-    reader: Reader,
-    public_url: str,
-    viewer: UserId | None,
-    events: Sequence[Event],
-    *,
-    with_sync: bool = False,
-    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
-    within: GroupId | None = None,
-    distances: Mapping[EventId, str] = MappingProxyType({}),
-    is_hosting: bool = False,
-) -> list[ListedDay]:
-    """Cards of these events, in order, grouped by day. ``with_sync`` adds the publication status of the viewer's own
-    events.
-
-    ``further`` is for lists that show each series once. ``within`` is the group that the list is about. ``distances``
-    are measured from the place that was searched for. With ``is_hosting``, the viewer hosts all of the events, so the
-    cards do not say so.
-    """
-    facts = await facts_of(reader, public_url, viewer, events, with_sync=with_sync, further=further, within=within)
-    return grouped_by_day(events, replace(facts, distances=distances, is_hosting=is_hosting), reader.now)
-
-
-async def facts_of(
-    reader: Reader,
-    public_url: str,
-    viewer: UserId | None,
-    events: Sequence[Event],
-    *,
-    with_sync: bool = False,
-    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
-    within: GroupId | None = None,
-) -> ListedFacts:
-    """The data that the cards of these events show, limited to what this viewer may know."""
-    ids = [event.id for event in events]
-    counts = await counts_shown(reader, ids)
-    own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
-    hosted = await seeing.managed_among(reader, events, viewer)
-    bar_inputs = await bar_inputs_of(reader, events, viewer, own_rsvps=own_rsvps, counts=counts, hosted=hosted)
-    faces = await faces_of(reader, list(bar_inputs.values()))
-    attendees = [one for several in faces.values() for one in several]
-    return ListedFacts(
-        bar_inputs,
-        {event_id: answer_bar_of(bar_input) for event_id, bar_input in bar_inputs.items()},
-        counts,
-        faces,
-        await shown_names(reader, [*(event.author_id for event in events), *attendees]),
-        await portraits_of(reader, viewer, attendees),
-        await badges.in_a_list(reader, events, public_url, within=within),
-        await _sync_of(reader, events, viewer) if with_sync and viewer else {},
-        further,
-    )
 
 
 async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:

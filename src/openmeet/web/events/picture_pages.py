@@ -1,4 +1,4 @@
-"""Form for an event's picture."""
+"""The picture of an event: its form, and its field in the form for a new event."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,6 +24,19 @@ from openmeet.web.media.uploads import form_of, save_sent, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of, workers_of
+
+# Hidden field that carries a stored picture from one submission of the form to the next.
+KEPT = "picture_key"
+LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What’s in the picture?")}
+
+
+@dataclass(frozen=True, slots=True)
+class SentPicture:
+    """``picture`` is None if none was sent or if there are ``problems``. ``kept_key`` is the value of the hidden field."""
+
+    picture: Picture | None = None
+    problems: dict[str, Why] = field(default_factory=dict)
+    kept_key: str = ""
 
 
 def routes() -> list[Route]:
@@ -79,23 +92,8 @@ def _picture_form_page(request: Request, event: Event, form_state: FormState, *,
     return page(request, "events/picture.html", context, status=status)
 
 
-# Hidden field that carries a stored picture from one submission of the form to the next.
-KEPT = "picture_key"
-
-LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What’s in the picture?")}
-
-
-@dataclass(frozen=True, slots=True)
-class SentPicture:
-    """``picture`` is None if none was sent or if there are ``problems``. ``kept_key`` is the value of the hidden field."""
-
-    picture: Picture | None = None
-    problems: dict[str, Why] = field(default_factory=dict)
-    kept_key: str = ""
-
-
 async def read_form_with_picture(request: Request) -> tuple[dict[str, str], bytes]:
-    """The text fields, and the bytes of the file (empty if none was chosen). Raises InvalidInput."""
+    """The form for a new event: the text fields, and the bytes of the file (empty if none was chosen). Raises InvalidInput."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         return await read_form(request), b""
@@ -109,7 +107,9 @@ async def read_form_with_picture(request: Request) -> tuple[dict[str, str], byte
 
 
 async def store_picture(request: Request, caller: Caller, form: dict[str, str], body: bytes) -> SentPicture:
-    """Store the picture in this submission, or find the one that an earlier submission stored."""
+    """Store the picture in this submission, or find the one that an earlier submission stored. It is stored before the
+    form is validated, because browsers do not send a file again.
+    """
     key, size = PictureKey(form.get(KEPT, "")), None
     if body:
         try:

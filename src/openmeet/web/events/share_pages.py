@@ -1,7 +1,7 @@
-"""Share page of an event: its URL, a QR code, e-mail, and links that add it to a calendar. It works without scripts.
+"""Share an event: the page with its URL, a QR code, e-mail, and links that add it to a calendar; and its calendar file.
 
-Google and Outlook define the format of their links. The links contain only what this reader may know, and nothing is
-sent until the reader follows them.
+The page works without scripts. Google and Outlook define the format of their links. The links contain only what this
+reader may know, and nothing is sent until the reader follows them.
 """
 
 from dataclasses import dataclass, replace
@@ -36,6 +36,7 @@ from openmeet.web.site.tenant_routing import database_of
 _LENGTH: Final = 2 * HOUR
 # Longer texts make URLs that browsers and mail programs cut off.
 _MOST_TEXT: Final = 500
+_UNSURE = frozenset({AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,8 @@ def _calendar_links(event: Event, private: PrivateDetails, address: str) -> Cale
     )
 
 
-_UNSURE = frozenset({AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
-
-
 async def serve_calendar(request: Request) -> Response:
+    """The calendar file, with the details of the place that the reader may know. Join links are never included."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:

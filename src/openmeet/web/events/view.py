@@ -44,6 +44,8 @@ from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 # If there are many attendees, show the first ones and the number of the others.
 SHOWN_PEOPLE = 30
 SHOWN_LINKS = 60
+# Maximum number of conflicts shown.
+MOST_CONFLICTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,15 @@ class ShownLink:
     uri: str
     name: str
     is_web: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """One conflict of the viewer's calendar with the event. Only this viewer sees it. ``path`` is empty for entries of subscribed calendars. ``when`` is in the event's time zone."""
+
+    title: str
+    path: str
+    when: str
 
 
 _OFFERED, _WAITLISTED = lazy("A place is held for"), lazy("On the waitlist")
@@ -363,21 +374,8 @@ async def paths_of_hosts(reader: Reader, hosts: Sequence[UserId], *, is_public: 
     return {one: f"/people/{quote(one)}" if people.get(one) is UserKind.PERSON else "" for one in hosts}
 
 
-# Maximum number of conflicts shown.
-MOST_CONFLICTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Meanwhile:
-    """One conflict. ``path`` is empty for entries of subscribed calendars. ``when`` is in the event's time zone."""
-
-    title: str
-    path: str
-    when: str
-
-
 async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
-    """Conflicts in order, without the event itself. Empty for visitors who are not signed in, and once the event is
+    """The viewer's calendar conflicts in order, without the event itself. Empty for visitors who are not signed in, and once the event is
     over or cancelled.
     """
     if viewer is None or event.starts_at is None or event.is_cancelled or event.is_over(reader.now):

@@ -1,4 +1,6 @@
-"""Events that wait for a person, as rows with answer buttons. Shown on the home page and above the notifications."""
+"""What waits for a person: events to answer, and the rows of “Needs you” except requests for a place. Each row has
+buttons or links to decide. Shown on the home page and above the notifications.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +42,16 @@ _READ_AT_MOST: Final = 6 * MOST_WAITING
 _WAITING: Final = frozenset(
     {AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.MOVED, AnswerState.NEEDS_DECISIONS}
 )
+_MOST_NAMED: Final = 3
+DISMISS_PATH: Final = "/my/undelivered"
+# The page on which the address can be corrected.
+_FIX: Final = {
+    AddressSource.CO_HOSTS: "/events/{slug}/hosts",
+    AddressSource.GUEST_LIST: "/import/lists/guests/{slug}",
+    AddressSource.GUESTS: "/events/{slug}/attendees?tab=interested",
+    AddressSource.MEMBER_LIST: "/import/lists/members/{slug}",
+    AddressSource.MEMBERS: "/groups/{slug}/invitations",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,41 @@ class WaitingRow:
     buttons: tuple[HomeButton, ...]
     action: str
     asks_host: bool = False
+
+
+class TaskUrgency(IntEnum):
+    """Order of the rows: first tasks for which people wait, then offers, then e-mails and records."""
+
+    MODERATION = 0
+    REQUESTS = 1
+    OFFER = 2
+    EMAIL = 3
+    RECORD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TaskButton:
+    """A link, or the button of a form if ``fields`` is not None. ``fields`` are the hidden fields of the form.
+
+    ``spoken`` is the label for screen readers, which names the event, group or chat.
+    """
+
+    words: str
+    spoken: str
+    path: str
+    fields: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostTask:
+    """One row. Tasks of the same urgency are sorted by ``since``."""
+
+    urgency: TaskUrgency
+    since: Instant
+    icon: str
+    title: str
+    hint: str
+    buttons: tuple[TaskButton, ...]
 
 
 async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[WaitingRow]:
@@ -139,55 +186,6 @@ def _moved_series_row(event: Event, facts: ListedFacts, moved: MovedDates) -> Wa
         HomeButton(look, f"{look}: {card.title}", path=path),
     )
     return WaitingRow(card, sentence, time_and_place.short_start_label(event), buttons, f"{path}/new-times")
-
-
-_MOST_NAMED: Final = 3
-
-DISMISS_PATH: Final = "/my/undelivered"
-
-# The page on which the address can be corrected.
-_FIX: Final = {
-    AddressSource.CO_HOSTS: "/events/{slug}/hosts",
-    AddressSource.GUEST_LIST: "/import/lists/guests/{slug}",
-    AddressSource.GUESTS: "/events/{slug}/attendees?tab=interested",
-    AddressSource.MEMBER_LIST: "/import/lists/members/{slug}",
-    AddressSource.MEMBERS: "/groups/{slug}/invitations",
-}
-
-
-class TaskUrgency(IntEnum):
-    """Order of the rows: first tasks for which people wait, then offers, then e-mails and records."""
-
-    MODERATION = 0
-    REQUESTS = 1
-    OFFER = 2
-    EMAIL = 3
-    RECORD = 4
-
-
-@dataclass(frozen=True, slots=True)
-class TaskButton:
-    """A link, or the button of a form if ``fields`` is not None. ``fields`` are the hidden fields of the form.
-
-    ``spoken`` is the label for screen readers, which names the event, group or chat.
-    """
-
-    words: str
-    spoken: str
-    path: str
-    fields: tuple[tuple[str, str], ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HostTask:
-    """One row. Tasks of the same urgency are sorted by ``since``."""
-
-    urgency: TaskUrgency
-    since: Instant
-    icon: str
-    title: str
-    hint: str
-    buttons: tuple[TaskButton, ...]
 
 
 async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
