@@ -40,11 +40,10 @@ from openmeet.web.sign_in import atproto_pages
 from openmeet.web.site import language, reduced_data, static_files
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.errors import render_page
-from openmeet.web.site.merged_caller import respond_for_merged
 from openmeet.web.site.rate_limits import spend_on_page, spend_on_picture
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import Services, services
-from openmeet.web.site.session import identify_by_cookie
+from openmeet.web.site.session import identify_by_cookie, respond_for_merged
 from openmeet.web.xrpc import dispatch as xrpc
 from openmeet.web.xrpc import service as xrpc_service
 

@@ -88,21 +88,19 @@ from openmeet.web.groups import (
     activity_pages,
     api,
     atproto_api,
-    group_picture_api,
     invitations_api,
     invitations_pages,
     members_api,
     members_pages,
     ownership_api,
     ownership_pages,
-    picture,
     settings_pages,
 )
 from openmeet.web.groups import atproto_pages as group_atproto_pages
 from openmeet.web.groups import (
     calendar_api as group_calendar_api,
 )
-from openmeet.web.groups import calendar_pages as group_calendar_pages
+from openmeet.web.groups import feeds as groups_feeds
 from openmeet.web.groups import (
     pages as group_pages,
 )
@@ -131,7 +129,6 @@ from openmeet.web.search import saved_pages as saved_searches_pages
 from openmeet.web.series import api as series_api
 from openmeet.web.series import dates_pages as series_dates_pages
 from openmeet.web.series import detection_api as series_detection_api
-from openmeet.web.series import detection_pages as series_detection_pages
 from openmeet.web.series import edit_pages as series_edit_pages
 from openmeet.web.series import gather_pages as series_gather_pages
 from openmeet.web.series import host_pages as series_host_pages
@@ -141,8 +138,6 @@ from openmeet.web.series import list_pages, recurrence_preview
 from openmeet.web.series import pages as series_pages
 from openmeet.web.series import people_api as series_people_api
 from openmeet.web.series import people_pages as series_people_pages
-from openmeet.web.series import picture_api as series_picture_api
-from openmeet.web.series import picture_pages as series_picture_pages
 from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as atproto_sign_in_api
 from openmeet.web.sign_in import atproto_pages
@@ -165,7 +160,7 @@ def open_pages() -> list[Route]:
         *arrival_pages.open_routes(),
         *invitations_pages.open_routes(),
         *calendar_pages.open_routes(),
-        *group_calendar_pages.open_routes(),
+        *groups_feeds.open_routes(),
         *sitemap.routes(),
         *offline_pages.open_routes(),
         *embed_pages.open_routes(),
@@ -249,7 +244,6 @@ def _series_pages() -> list[Route]:
     return [
         *saved_searches_pages.routes(),
         *profiles_pages.routes(),
-        *series_detection_pages.routes(),
         *record_settings_pages.routes(),
         *record_pictures.routes(),
         *list_pages.routes(),
@@ -259,7 +253,6 @@ def _series_pages() -> list[Route]:
         *series_gather_pages.routes(),
         *recurrence_preview.routes(),
         *series_edit_pages.routes(),
-        *series_picture_pages.routes(),
         *series_pages.routes(),
         *merges_pages.routes(),
         *webhooks_pages.routes(),
@@ -273,14 +266,13 @@ def _group_pages() -> list[Route]:
     return [
         *invitations_pages.routes(),
         *settings_pages.routes(),
-        *picture.routes(),
         *members_pages.routes(),
         *activity_pages.routes(),
         *group_atproto_pages.routes(),
         *repositories_pages.routes(),
         *ownership_pages.routes(),
         *feeds.routes(),
-        *group_calendar_pages.routes(),
+        *groups_feeds.routes(),
         *group_pages.routes(),
     ]
 
@@ -360,7 +352,6 @@ def _series_operations() -> list[ApiOperation]:
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
         *series_impact_api.OPERATIONS,
-        *series_picture_api.OPERATIONS,
         *series_people_api.OPERATIONS,
     ]
 
@@ -370,7 +361,6 @@ def _group_operations() -> list[ApiOperation]:
     return [
         *api.OPERATIONS,
         *group_calendar_api.OPERATIONS,
-        *group_picture_api.OPERATIONS,
         *members_api.OPERATIONS,
         *invitations_api.OPERATIONS,
         *activity_api.OPERATIONS,

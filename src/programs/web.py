@@ -27,10 +27,10 @@ from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.status import SyncDependencies
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.series import recurrence_form
-from openmeet.web.site.hosts import Hosts
 from openmeet.web.site.live_pages import LivePages
 from openmeet.web.site.live_rooms import LiveRooms
 from openmeet.web.site.services import Services
+from openmeet.web.site.tenant_routing import Hosts
 from openmeet.web.xrpc.call import service_callers
 from programs.command_line import SettingsFile, role
 from programs.outbox_dispatcher import publisher

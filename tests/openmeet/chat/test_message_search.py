@@ -15,7 +15,7 @@ from openmeet.domain.chat.model import HistoryMode, Room, RoomKind, RoomSubject,
 from openmeet.domain.chat.rooms import RoomSettings, change_settings
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
-from openmeet.web.chat.cursors import search_cursor, search_place
+from openmeet.web.chat.requests import search_cursor, search_place
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on

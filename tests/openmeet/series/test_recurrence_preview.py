@@ -12,7 +12,7 @@ from openmeet.domain.series.model import SeriesSlug
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.series import recurrence_form
-from openmeet.web.series.skipped_dates import MOST_SKIPPED
+from openmeet.web.series.recurrence_form import MOST_SKIPPED
 from tests.openmeet.series.test_pages import FORM, ana, site
 from tests.openmeet.site_under_test import Site, inputs_of
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from openmeet.web.site import notices
+from openmeet.web.site import flash_messages
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from openmeet.web.site import notices
     ],
 )
 def test_a_packed_notice_is_shown(name: str, numbers: tuple[int, ...], words: str) -> None:
-    assert notices.notice_text(notices.format_notice(name, numbers)) == words
+    assert flash_messages.notice_text(flash_messages.format_notice(name, numbers)) == words
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def test_a_packed_notice_is_shown(name: str, numbers: tuple[int, ...], words: st
     ],
 )
 def test_any_other_cookie_shows_nothing(value: str) -> None:
-    assert not notices.notice_text(value)
+    assert not flash_messages.notice_text(value)
 
 
 def test_a_call_with_the_wrong_numbers_raises_an_error() -> None:
     with pytest.raises(ValueError, match="-1"):
-        notices.format_notice("answers_declined", (-1,))
+        flash_messages.format_notice("answers_declined", (-1,))
     with pytest.raises(ValueError, match="1"):
-        notices.format_notice("answers_approved", (1,))
+        flash_messages.format_notice("answers_approved", (1,))
     with pytest.raises(KeyError):
-        notices.format_notice("unknown", (1,))
+        flash_messages.format_notice("unknown", (1,))

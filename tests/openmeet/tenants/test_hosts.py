@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.http.application import Application
 from groundwork.telemetry.metrics import Metrics
-from openmeet.web.site.hosts import Hosts, host_name
+from openmeet.web.site.tenant_routing import Hosts, host_name
 
 
 def site(name: str) -> Application:

@@ -19,7 +19,7 @@ from openmeet.domain.groups.model import Group
 from openmeet.domain.series import actions, agenda, cancel_dates
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.web.groups.calendar_pages import calendar_file
+from openmeet.web.groups.feeds import calendar_file
 from openmeet.web.series import feeds
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by, member

@@ -48,12 +48,16 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import etag_of, require_match
 from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.pagination import limit_of
-from openmeet.web.chat.cursors import NAME_PLACE, NUMBER_PLACE, ROOM_PLACE, search_cursor, search_place
 from openmeet.web.chat.requests import (
+    NAME_PLACE,
+    NUMBER_PLACE,
+    ROOM_PLACE,
     integer_parameter,
     message_id,
     removal_sealer,
     room_id,
+    search_cursor,
+    search_place,
     spend_on_change,
     spend_on_message,
     spend_on_opening,

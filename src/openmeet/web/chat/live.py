@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable
 from functools import cache, partial
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.http.application import client_network
+from openmeet.domain.api_tokens.tokens import PREFIX
 from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import reading_floor
 from openmeet.domain.chat.addresses import addresses_of
@@ -25,13 +27,15 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import current, speaking
 from openmeet.web.chat import view
+from openmeet.web.chat.schemas import ChatMessageShown, message_shown
+from openmeet.web.chat.view import seen_by
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.event_streams import EventStreamResponse, StreamCredential
 from openmeet.web.site.layout import environment
 from openmeet.web.site.live_rooms import LiveSource
 from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView
 from openmeet.web.site.services import services
-from openmeet.web.site.session import cookie_token
+from openmeet.web.site.session import bearer_of, cookie_token
 from openmeet.web.site.tenant_routing import database_of
 
 EVENT_NAMES: Final = {
@@ -171,3 +175,50 @@ def _json_of(message: ChatMessage, name: str) -> dict[str, object]:
         "isRemoved": message.is_removed,
         "isHeld": message.is_held,
     }
+
+
+# The events contain no translated text, so all readers can share them.
+_NO_LANGUAGE = ""
+
+
+class ChatEvent(msgspec.Struct, rename="camel"):
+    """An event in a room. ``number`` is its number in the room's log. ``message`` is the message as it is now; null in
+    ``room`` events. In ``room`` events ``isClosed`` says whether the room is closed for writing. In others it is null.
+    """
+
+    number: int
+    message: ChatMessageShown | None
+    is_closed: bool | None
+
+
+async def follow_room(request: Request) -> Response:
+    """Open the stream. Raises NotFound, and Unavailable if too many streams are open."""
+    token = bearer_of(request)
+    credential = StreamCredential(hash_token(token), token.startswith(PREFIX)) if caller_or_none(request) else None
+    return await open_stream(request, credential, _NO_LANGUAGE, _encoder)
+
+
+async def _encoder(_reader: Reader, _room: Room, _person: UserId | None) -> Encode:
+    return _encode
+
+
+def _encode(event: RoomEvent, reader: RowView) -> bytes:
+    message = None
+    if event.message is not None:
+        as_seen = seen_by(
+            event.message, is_author=reader.is_author, is_folded=reader.is_folded, hides_quote=reader.hides_quote
+        )
+        message = _without_viewer_parts(message_shown(as_seen))
+    is_closed = event.room.is_closed if event.entry.kind is LogKind.ROOM else None
+    return event_frame(event.entry, msgspec.json.encode(ChatEvent(event.entry.number, message, is_closed)))
+
+
+def _without_viewer_parts(shown: ChatMessageShown) -> ChatMessageShown:
+    """The message without the parts of reactions and votes that differ between readers."""
+    poll = shown.poll
+    if poll is not None:
+        poll = msgspec.structs.replace(
+            poll, choices=[msgspec.structs.replace(choice, is_mine=msgspec.UNSET) for choice in poll.choices]
+        )
+    reactions = [msgspec.structs.replace(each, is_mine=msgspec.UNSET) for each in shown.reactions]
+    return msgspec.structs.replace(shown, reactions=reactions, poll=poll)

@@ -18,7 +18,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.chat import view
-from openmeet.web.chat.cursors import search_cursor, search_place
+from openmeet.web.chat.requests import search_cursor, search_place
 from openmeet.web.chat.room_pages import RoomPage
 
 _PAGE: Final = 30

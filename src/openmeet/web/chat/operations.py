@@ -7,9 +7,9 @@ from openmeet.domain.paging import MAX_LIMIT
 from openmeet.web.api.etags import IF_MATCH
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
-from openmeet.web.chat import api, export_api, live_api, moderation_api, pictures
+from openmeet.web.chat import api, export_api, live, moderation_api, pictures
 from openmeet.web.chat.export_api import JSON_LINES, ChatExportLine
-from openmeet.web.chat.live_api import ChatEvent
+from openmeet.web.chat.live import ChatEvent
 from openmeet.web.chat.moderation_schemas import (
     ChatObjectionWanted,
     ChatRemovalShown,
@@ -460,7 +460,7 @@ OPERATIONS = (
         "/api/chat/live",
         "followChat",
         "Follow a room live, as text/event-stream",
-        live_api.follow_room,
+        live.follow_room,
         {200: ChatEvent},
         parameters=(
             Parameter("room", "The id of a chat room", is_required=True),

@@ -32,13 +32,13 @@ from openmeet.domain.series.dates import checked_name
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.reasons.messages import explain
-from openmeet.web.chat import moderation_pages, people_pages, person_pages, poll_pages, room_pages, room_settings, view
-from openmeet.web.chat.cursors import ROOM_PLACE
+from openmeet.web.chat import moderation_pages, people_pages, person_pages, room_pages, room_settings, view
+from openmeet.web.chat import write_form as chat_write_form
 from openmeet.web.chat.export_api import export_room
-from openmeet.web.chat.facts import room_facts
 from openmeet.web.chat.message_search import day_of, end_of, is_search, search_chats, search_room, start_of
+from openmeet.web.chat.people_pages import room_facts
 from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, store_pictures
-from openmeet.web.chat.requests import spend_on_message, spend_on_opening
+from openmeet.web.chat.requests import ROOM_PLACE, spend_on_message, spend_on_opening
 from openmeet.web.chat.room_faces import faces_of
 from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.chat.write_form import WrittenMessage, answer_question, write_form
@@ -98,8 +98,8 @@ def routes() -> list[Route]:
             Route(f"{base}/people/{{person}}/group", partial(person_pages.decide_in_group, find), methods=["POST"]),
             Route(f"{base}/moderation", partial(moderation_pages.show_moderation, find), methods=["GET"]),
             Route(f"{base}/read", partial(mark_read, find), methods=["POST"]),
-            Route(f"{base}/poll", partial(poll_pages.show_poll_form, find), methods=["GET"]),
-            Route(f"{base}/poll", partial(poll_pages.send_poll, find), methods=["POST"]),
+            Route(f"{base}/poll", partial(chat_write_form.show_poll_form, find), methods=["GET"]),
+            Route(f"{base}/poll", partial(chat_write_form.send_poll, find), methods=["POST"]),
             Route(f"{base}/settings", partial(room_settings.show_settings, find), methods=["GET"]),
             Route(f"{base}/settings", partial(room_settings.change_settings, find), methods=["POST"]),
             Route(

@@ -1,5 +1,6 @@
 """Shared by chat requests: ids, subjects by slug, and rate limits."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,9 +14,11 @@ from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat import messages, posting, queries
 from openmeet.domain.chat.model import ChatMessageId, RoomId, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.chat.search import ChatSearchCursor
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import agenda
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import UserId
@@ -157,3 +160,31 @@ async def _spend_all(request: Request, charges: Sequence[tuple[Limit, str]], rea
 def removal_sealer(request: Request) -> Sealer:
     """Seals the texts of removed messages."""
     return messages.removal_sealer(services(request).code_key)
+
+
+_ID: Final = r"([0-9a-f-]{1,64})"
+_AT: Final = r"([0-9]{1,18})"
+ROOM_PLACE: Final = re.compile(rf"([01])\.{_AT}\.{_ID}")
+NUMBER_PLACE: Final = re.compile(_AT)
+NAME_PLACE: Final = re.compile(rf"((?:[0-9a-f]{{2}}){{0,400}})\.{_ID}")
+# Sort position of a message, of a room, or of both.
+_SEARCH_PLACE: Final = re.compile(rf"(?:{_AT}\.{_ID})?(?:/{_AT}\.{_ID})?")
+
+
+def search_cursor(position: ChatSearchCursor | None) -> str | None:
+    if position is None:
+        return None
+    message = f"{position.message[0]}.{position.message[1]}" if position.message else ""
+    rooms = f"/{position.rooms[0]}.{position.rooms[1]}" if position.rooms else ""
+    return packed(message + rooms)
+
+
+def search_place(cursor: str) -> ChatSearchCursor | None:
+    """The position where a page of results begins, or None if the cursor is empty. Raises InvalidInput (``cursor``)."""
+    if not cursor:
+        return None
+    match = unpacked(_SEARCH_PLACE, cursor)
+    return ChatSearchCursor(
+        (int(match[1]), match[2]) if match[1] else None,
+        (int(match[3]), match[4]) if match[3] else None,
+    )

@@ -29,7 +29,7 @@ from openmeet.web.events.new_pages import (
     require_confirmed_past_start,
 )
 from openmeet.web.series import create as series
-from openmeet.web.series import recurrence_form, recurrence_preview, skipped_dates
+from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go
@@ -66,7 +66,7 @@ async def save(request: Request) -> Response:
     if place_field.asks_for_places(form):
         filled, place_answer = await place_field.with_place(request, {**values_of(submission_of(form)), **form})
         return await _draft_form_page(request, FormState(filled), event, place_answer=place_answer)
-    if skipped_dates.is_pressed(form):
+    if recurrence_form.is_preview_pressed(form):
         return await _draft_form_page(request, FormState({**values_of(submission_of(form)), **form}), event)
     action = form.get("save", "publish")
     try:

@@ -41,8 +41,8 @@ from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import flash, picture_pages, place_field
 from openmeet.web.events.forms import LABELS, section_summaries
-from openmeet.web.series import conflicts, recurrence_form, recurrence_preview, skipped_dates
 from openmeet.web.series import create as series
+from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.confirmation import NeedsConfirmation, confirmation_field
@@ -139,9 +139,9 @@ async def create(request: Request) -> Response:
     )
     form[picture_pages.KEPT] = sent_picture.kept_key
     values = {**values_of(submission), **form}
-    if skipped_dates.is_pressed(form):
+    if recurrence_form.is_preview_pressed(form):
         repeats = await recurrence_preview.form_state(request, values)
-        clashes = await conflicts.in_form(request, values, repeats.meaning)
+        clashes = await recurrence_preview.conflicts_in_form(request, values, repeats.meaning)
         return await new_page(request, FormState(values, sent_picture.problems), repeats=repeats, clashes=clashes)
     if place_field.asks_for_places(form):
         filled, place_answer = await place_field.with_place(request, values)

@@ -9,7 +9,7 @@ from openmeet.domain.groups import actions, calendar_feeds, rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.access import slug_of
-from openmeet.web.groups.calendar_pages import feed_url, url_for
+from openmeet.web.groups.feeds import calendar_feed_url, calendar_url_for
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -28,7 +28,7 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
-        url = await url_for(reader, request, group, caller.user_id)
+        url = await calendar_url_for(reader, request, group, caller.user_id)
     return json_response(GroupFeedOutput(url or None))
 
 
@@ -38,7 +38,7 @@ async def renew(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group, membership = await actions.lock_visible(tx, caller, slug_of(request))
         token = await calendar_feeds.renew(tx, services(request).code_key, group, membership)
-    return json_response(GroupFeedOutput(feed_url(request, token)), 201)
+    return json_response(GroupFeedOutput(calendar_feed_url(request, token)), 201)
 
 
 async def close(request: Request) -> Response:

@@ -31,7 +31,7 @@ from openmeet.web.groups.access import (
     see_as_stranger,
     slug_of,
 )
-from openmeet.web.groups.calendar_pages import calendar_file, url_for
+from openmeet.web.groups.feeds import calendar_file, calendar_url_for
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
@@ -143,7 +143,9 @@ async def show_events(request: Request) -> Response:
             "is_later": position is not None,
             "has_feed": group_feed_is_open(seen),
             "is_member": seen.member is not None,
-            "own_feed": None if seen.member is None else await url_for(reader, request, seen.group, seen.member),
+            "own_feed": None
+            if seen.member is None
+            else await calendar_url_for(reader, request, seen.group, seen.member),
         }
         if is_month:
             context["month"] = await _month_view(reader, request, seen)

@@ -31,7 +31,7 @@ from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import place_field
 from openmeet.web.events.forms import LABELS
 from openmeet.web.events.new_pages import PAST, SCOPE_LABEL, form_page, new_page_instead, require_confirmed_past_start
-from openmeet.web.series import conflicts, parse, present, recurrence_form, recurrence_preview
+from openmeet.web.series import parse, present, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
 from openmeet.web.site.caller import caller_of
@@ -161,7 +161,7 @@ async def _form_again(request: Request, shown: Mapping[str, str], place_answer: 
     async with database_of(request).reader() as reader:
         series = await agenda.editable(reader, _slug(request), caller_of(request).user_id)
         event = await date_queries.date_of(reader, series.id, checked_name(shown.get("date", "")))
-    marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
+    marks = await recurrence_preview.conflicts_in_form(request, shown, repeats.meaning, edited_series=series.id)
     return _edit_form_page(request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer)
 
 

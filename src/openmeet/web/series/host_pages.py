@@ -11,13 +11,15 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_pa
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import kinds
-from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, standing_rsvps
+from openmeet.domain.series import actions, agenda, apply_edits, cancel_dates, date_queries, impact, standing_rsvps
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
+from openmeet.web.media.uploads import form_of, save_sent
+from openmeet.web.series.api import slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -40,6 +42,9 @@ def routes() -> list[Route]:
         Route("/series/{slug}/resume", resume, methods=["POST"]),
         Route("/series/{slug}/delete", show_delete, methods=["GET"]),
         Route("/series/{slug}/delete", delete, methods=["POST"]),
+        Route("/series/{slug}/picture", show_picture, methods=["GET"]),
+        Route("/series/{slug}/picture", save_picture, methods=["POST"]),
+        Route("/series/{slug}/picture/remove", remove_picture, methods=["POST"]),
     ]
 
 
@@ -206,3 +211,42 @@ def _series_path(series: Series) -> str:
 
 def _slug(request: Request) -> SeriesSlug:
     return SeriesSlug(request.path_params["slug"])
+
+
+async def show_picture(request: Request) -> Response:
+    series = await _editable_series(request)
+    picture = series.content.picture
+    return _picture_form_page(request, series, FormState({"alt": picture.alt if picture else ""}))
+
+
+async def save_picture(request: Request) -> Response:
+    series = await _editable_series(request)
+    caller = caller_of(request)
+    refused_form = await save_sent(
+        request,
+        caller.user_id,
+        lambda tx, picture: apply_edits.set_picture(tx, caller, series.slug, picture),
+        lambda tx, alt: apply_edits.describe_picture(tx, caller, series.slug, alt),
+    )
+    if refused_form is not None:
+        form_state, status = refused_form
+        return _picture_form_page(request, series, form_state, status=status)
+    return go(_series_path(series), flash="picture_saved")
+
+
+async def remove_picture(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await apply_edits.remove_picture(tx, caller_of(request), slug_of(request))
+    return go(_series_path(series), flash="picture_removed")
+
+
+async def _editable_series(request: Request) -> Series:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        return await agenda.editable(reader, slug_of(request), caller.user_id)
+
+
+def _picture_form_page(request: Request, series: Series, form_state: FormState, *, status: int = 200) -> Response:
+    address = _series_path(series)
+    context = {"series": series, **form_of(series.content.picture, address, back=address, form_state=form_state)}
+    return page(request, "series/picture.html", context, status=status)

@@ -1,8 +1,10 @@
 """Recurrence part of a form: presets derived from the start, a custom rule, and an end. Pure functions."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput, Why
@@ -21,8 +23,59 @@ from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import DAYS, Rule, Weekday, parse_rule, until_date
 from openmeet.recurrence.structured import plain_choices
 from openmeet.recurrence.wall_time import is_zone, parse_local
-from openmeet.web.series import skipped_dates
 from openmeet.web.series.dates_ahead import DateAhead, DatesAhead, dates_ahead
+
+# Names of the field and of the buttons next to a date.
+SKIPPED_FIELD: Final = "skipped"
+SKIP: Final = "skip"
+PUT_BACK: Final = "put_back"
+
+# Two years of a weekly series. Any further input is ignored.
+MOST_SKIPPED: Final = 100
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LENGTH: Final = len("2026-12-24,")
+
+
+def skipped_days(form: Mapping[str, str]) -> tuple[date, ...]:
+    """The skipped days, in order, after the effect of the button that was pressed. Text that is not a day is ignored."""
+    days = {
+        day
+        for text in form.get(SKIPPED_FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",")
+        if (day := _parse_skipped_day(text))
+    }
+    if (more := _parse_skipped_day(form.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
+        days.add(more)
+    days.discard(_parse_skipped_day(form.get(PUT_BACK, "")) or date.min)
+    return tuple(sorted(days))
+
+
+def format_skipped_days(days: tuple[date, ...]) -> str:
+    """The field's value for these days."""
+    return ",".join(day.isoformat() for day in days)
+
+
+def is_preview_pressed(form: Mapping[str, str]) -> bool:
+    """Whether a button was pressed that only shows the form again with its dates: the preview button, or one next to a
+    date.
+    """
+    return any(form.get(name) for name in ("preview", SKIP, PUT_BACK))
+
+
+def skipped_starts(form: Mapping[str, str], start: datetime) -> list[datetime]:
+    """The skipped dates of a series with this start. The start itself cannot be skipped. The host has to choose another
+    start instead.
+    """
+    days = (datetime.combine(day, start.time()) for day in skipped_days(form))
+    return [at for at in days if at > start]
+
+
+def _parse_skipped_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
+
 
 CUSTOM = "custom"
 
@@ -40,7 +93,7 @@ FIELDS = (
     "ends_how",
     "ends_on",
     "ends_after",
-    skipped_dates.FIELD,
+    SKIPPED_FIELD,
     *(f"custom_day_{day}" for day in DAYS),
 )
 
@@ -108,7 +161,7 @@ def submitted_timing(form: Mapping[str, str], details: Details) -> Timing | None
     if rule is None:
         return None
     try:
-        left_out = skipped_dates.skipped_starts(form, start)
+        left_out = skipped_starts(form, start)
         new_pattern = pattern(start, details.time_zone, rule, left_out=left_out, is_all_day=details.is_all_day)
         return Timing(new_pattern, length_in(details))
     except RuleRefused as wrong:
@@ -133,7 +186,7 @@ def form_state(
     """
     start, zone = _submitted_start(form), form.get("time_zone", "")
     repeats = form.get("repeats", "")
-    skipped = skipped_dates.format_days(skipped_dates.days_in(form)) if may_skip else ""
+    skipped = format_skipped_days(skipped_days(form)) if may_skip else ""
     if start is None or not is_zone(zone):
         return RecurrenceFormState(
             [*_once_option(), *((value, words, "") for value, words in _BEFORE_A_START), _custom_option()],
@@ -224,7 +277,7 @@ def _dates_preview(
         rule = submitted_rule(form, start)
         if rule is None:
             return None
-        skipped = skipped_dates.skipped_starts(form, start) if may_skip else []
+        skipped = skipped_starts(form, start) if may_skip else []
         new_pattern = pattern(start, zone, rule, left_out=skipped, is_all_day=_is_of_days(form))
         return dates_ahead(Timing(new_pattern, None), _country(form, zone), now, may_skip=may_skip)
     except InvalidInput:

@@ -18,7 +18,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import current
 from openmeet.i18n.markdown import html_of, summary_of
 from openmeet.i18n.templates import speak
-from openmeet.web.site import notices, subscribe_links
+from openmeet.web.site import flash_messages, subscribe_links
 from openmeet.web.site.faces import Avatar, initial_of
 from openmeet.web.site.flash_messages import FLASH_MESSAGES
 from openmeet.web.site.reduced_data import saves_data
@@ -114,7 +114,7 @@ def page(
     sign-out.
     """
     flash_cookie = connection.cookies.get(_FLASH_COOKIE, "")
-    flash = FLASH_MESSAGES.get(flash_cookie) or notices.notice_text(flash_cookie)
+    flash = FLASH_MESSAGES.get(flash_cookie) or flash_messages.notice_text(flash_cookie)
     viewing_as = connection.scope.get("openmeet.viewing_as")
     settings = services(connection).settings
     frame = {
@@ -149,7 +149,7 @@ def go(path: str, *, flash: str = "", numbers: Sequence[int] = ()) -> Response:
     response = RedirectResponse(path, 303)
     if flash:
         if numbers:
-            flash = notices.format_notice(flash, numbers)
+            flash = flash_messages.format_notice(flash, numbers)
         elif flash not in FLASH_MESSAGES:
             raise KeyError(flash)
         response.set_cookie(_FLASH_COOKIE, flash, max_age=_FLASH_SECONDS, path="/", httponly=True, samesite="lax")

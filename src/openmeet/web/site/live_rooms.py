@@ -28,8 +28,7 @@ from openmeet.domain.sign_in.queries import still_open
 from openmeet.domain.users.erasure_requests import leaving_people
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.event_streams import IsGone, LiveSlots, Write, out_frame, retry_frame
-from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, reload_frame
-from openmeet.web.site.live_unread import UnreadWatch
+from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, UnreadWatch, reload_frame
 
 # Changes of access (an RSVP, a role, a setting, the end of a session) send no notification, so they are polled for.
 LOOK_SECONDS: Final = 2.0

@@ -1,12 +1,15 @@
 """One open chat stream: the position of its reader, and what they can see."""
 
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from groundwork.clock import Instant
+from groundwork.clock import SECOND, Instant
+from groundwork.database.transaction import Reader
 from openmeet.domain.chat.model import Access, ChatLogEntry, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage
-from openmeet.domain.chat.readers import UnreadCounts
+from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.event_streams import FrameQueue, IsGone, LiveSlot, StreamCredential, Write
 
@@ -80,3 +83,91 @@ class LiveStream:
 def reload_frame(room: RoomId, number: int) -> bytes:
     """The frame that makes a reader reload the page, because there are too many changes to send."""
     return f"id: {room}:{number}\nevent: again\ndata: {{}}\n\n".encode()
+
+
+# Maximum number of changed rooms to remember. Beyond that, the counts of everyone with a stream are computed again.
+MOST_CHANGED_ROOMS: Final = 1_000
+# Counting takes several queries per person, so the rest wait for the next call.
+_COUNTED_AT_ONCE: Final = 50
+# Read marks carry the time at which their transaction began, so one with an earlier time can be committed after a
+# check. A transaction lasts at most two seconds, and the clocks of two computers may differ a little.
+_COMMITTED_WITHIN: Final = 5 * SECOND
+
+
+class UnreadWatch:
+    """Remembers the changed rooms, and pushes new unread counts to the people in them."""
+
+    def __init__(self) -> None:
+        self._changed_rooms: set[RoomId] = set()
+        self._may_be_any = False
+        self._waiting: dict[UserId, None] = {}
+        self._looked_at: Instant | None = None
+
+    def note_changed(self, room: RoomId | None) -> None:
+        """Remember that this room changed. None means that any room may have changed."""
+        if room is None or len(self._changed_rooms) >= MOST_CHANGED_ROOMS:
+            self._may_be_any = True
+        else:
+            self._changed_rooms.add(room)
+
+    def clear(self) -> None:
+        """Forget all changed rooms, because no stream is open any more."""
+        self._changed_rooms.clear()
+        self._waiting.clear()
+        self._may_be_any = False
+        self._looked_at = None
+
+    async def push_changed(self, reader: Reader, streams: Collection[LiveStream]) -> None:
+        """Push new counts to the streams whose counts changed."""
+        open_: defaultdict[UserId, list[LiveStream]] = defaultdict(list)
+        for one in streams:
+            if one.person is not None and not one.frames.has_ended:
+                open_[one.person].append(one)
+        changed_rooms, self._changed_rooms = self._changed_rooms, set()
+        may_be_any, self._may_be_any = self._may_be_any, False
+        since, self._looked_at = self._looked_at, reader.now
+        affected = open_.keys() if may_be_any else await _affected_people(reader, open_, changed_rooms, since)
+        self._waiting.update(dict.fromkeys(affected))
+        for person in list(self._waiting)[:_COUNTED_AT_ONCE]:
+            del self._waiting[person]
+            counted: dict[RoomId, UnreadCounts] = {}
+            for one in open_.get(person, ()):
+                if one.room not in counted:
+                    counted[one.room] = await unread_counts(reader, person, except_room=one.room)
+                counts = counted[one.room]
+                if counts != one.unread:
+                    one.unread = counts
+                    one.push(unread_frame(counts))
+
+
+async def _affected_people(
+    reader: Reader,
+    open_: Mapping[UserId, Collection[LiveStream]],
+    changed_rooms: Collection[RoomId],
+    since: Instant | None,
+) -> set[UserId]:
+    """People in a changed room that they do not have open, and people who have joined or read such a room since."""
+    elsewhere = sorted(
+        room for room in changed_rooms if any(one.room != room for each in open_.values() for one in each)
+    )
+    if not open_:
+        return set()
+    rows = await reader.fetch(
+        "select c.user_id, c.room_id from chat_readers c where c.user_id in :people"
+        " and (c.room_id in :rooms or c.entered_at >= :since or c.seen_at >= :since) order by c.user_id, c.room_id",
+        people=sorted(open_),
+        rooms=elsewhere or [""],
+        since=(reader.now if since is None else since) - _COMMITTED_WITHIN,
+    )
+    return {
+        UserId(row["user_id"])
+        for row in rows
+        if any(one.room != row["room_id"] for one in open_[UserId(row["user_id"])])
+    }
+
+
+def unread_frame(counts: UnreadCounts) -> bytes:
+    """The frame with the unread counts of the other rooms. It has no id, because a stream cannot resume from it."""
+    return (
+        f'event: rooms\ndata: {{"messages":{counts.messages},"mentions":{counts.mentions},"rooms":{counts.rooms}}}\n\n'
+    ).encode()

@@ -5,13 +5,16 @@ only if it is Secure (RFC 6265bis, section 4.1.3.2). Pages accept only cookies, 
 form on another site cannot use the API, and a stolen API token does not open any page.
 """
 
-from starlette.requests import HTTPConnection
+from collections.abc import Awaitable
+
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from groundwork.clock import DAY, SECOND, Instant
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import ForeignKeyViolated, Reader, TransactionConflict
 from groundwork.errors import Forbidden, NotSignedIn, Why
 from groundwork.ui.tones import tone_of
+from openmeet.domain.account_merge.merge import is_there
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.identities.queries import setting_entry_of
 from openmeet.domain.moderation.policy import is_moderator
@@ -22,7 +25,7 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.settings import Settings
-from openmeet.web.site.caller import set_caller
+from openmeet.web.site.caller import caller_or_none, set_caller
 from openmeet.web.site.layout import Viewer, set_viewer
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.reduced_data import saves_data
@@ -159,3 +162,22 @@ def set_cookie(connection: HTTPConnection, response: Response, session: OpenedSe
 def clear_cookie(connection: HTTPConnection, response: Response) -> None:
     settings = services(connection).settings
     response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")
+
+
+async def respond_for_merged(request: Request, answering: Awaitable[Response]) -> Response:
+    """The response. Raises TransactionConflict if a merge has deleted the caller's row.
+
+    In that case nothing was saved, and the session now belongs to the remaining user. So a retry runs as that user.
+    """
+    try:
+        return await answering
+    except ForeignKeyViolated as gone:
+        caller = caller_or_none(request)
+        if caller is None or await _is_known(request, caller.user_id):
+            raise
+        raise TransactionConflict(SiteReason.ACCOUNTS_JOINED) from gone
+
+
+async def _is_known(request: Request, user_id: UserId) -> bool:
+    async with database_of(request).reader() as reader:
+        return await is_there(reader, user_id)

@@ -1,14 +1,22 @@
 """The tenant's database for a request. The tenant was selected when the request arrived (``hosts``)."""
 
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from groundwork.database.transaction import Database
-from groundwork.errors import Unavailable
+from groundwork.errors import Failure, NotFound, NotSignedIn, Unavailable
 from groundwork.http.addresses import is_public
 from groundwork.http.application import client_address, client_network
+from groundwork.http.faults import fault_of, render_problem
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import QuotaHolder, person
-from openmeet.tenants.configured import Tenant
+from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
+from openmeet.web.site.live_pages import LivePages
+from openmeet.web.site.live_rooms import LiveRooms
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 
@@ -58,3 +66,76 @@ def _address_of(connection: HTTPConnection) -> tuple[QuotaHolder, ...]:
     address = client_address(connection)
     # Behind a proxy that is not configured, everyone would share one quota.
     return (QuotaHolder(f"address:{client_network(connection)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()
+
+
+TENANT_HEADER = "x-tenant-id"
+_API = "/api/"
+
+
+class Hosts:
+    """The sites of an installation as one ASGI application.
+
+    ``sites`` maps tenant names, including that of the default site, to applications. ``names`` maps lower-case host
+    names to tenant names. ``streams`` are the live streams of these sites.
+    """
+
+    def __init__(
+        self,
+        sites: Mapping[str, ASGIApp],
+        names: Mapping[str, str],
+        *,
+        proxies_name_tenant: bool = False,
+        streams: Collection[LiveRooms | LivePages] = (),
+    ) -> None:
+        self._streams = streams
+        self._sites = sites
+        self._names = names
+        self._proxies_name_tenant = proxies_name_tenant
+
+    def end_streams(self) -> None:
+        """End the live streams of all sites. Without this, a server that waits for open streams would never stop."""
+        for one in self._streams:
+            one.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            site = self._site_of(scope)
+        except Failure as failure:
+            response = render_problem(HTTPConnection(scope), fault_of(failure, "", {}))
+            await response(scope, receive, send)
+            return
+        await site(scope, receive, send)
+
+    def _site_of(self, scope: Scope) -> ASGIApp:
+        """The site for a request. For an unknown tenant, raises NotFound if a proxy named it, and NotSignedIn if a
+        client with a token did.
+        """
+        headers = Headers(scope=scope)
+        host_header = headers.get(TENANT_HEADER, "")
+        if host_header and self._proxies_name_tenant:
+            if host_header not in self._sites:
+                raise NotFound(SiteReason.NO_SUCH_COMMUNITY)
+            return self._sites[host_header]
+        if host_header and _is_by_program(scope, headers):
+            if host_header not in self._sites:
+                # The same error as for an unknown token, so that nobody can probe for tenants.
+                raise NotSignedIn(SiteReason.INVALID_TOKEN, name="InvalidToken")
+            return self._sites[host_header]
+        return self._sites[self._names.get(host_name(headers.get("host", "")), DEFAULT_TENANT)]
+
+
+def host_name(host: str) -> str:
+    """The name in a ``Host`` header, in lower case and without the port. Empty if there is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_by_program(scope: Scope, headers: Headers) -> bool:
+    """Whether the request has a bearer token, which the tenant's API will check, and no credential that browsers send
+    automatically.
+    """
+    kind, _, token = headers.get("authorization", "").partition(" ")
+    has_token = kind.lower() == "bearer" and bool(token.strip())
+    return scope["type"] == "http" and scope["path"].startswith(_API) and has_token and "cookie" not in headers

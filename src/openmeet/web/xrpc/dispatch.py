@@ -27,7 +27,7 @@ from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
-from openmeet.web.xrpc import events, groups, resolve, rsvps, series, service
+from openmeet.web.xrpc import events, groups, resolve, series, service
 from openmeet.web.xrpc.call import LexiconCall, Query, authenticate_caller, viewer_of
 from openmeet.web.xrpc.reasons import XrpcReason
 
@@ -41,7 +41,7 @@ QUERIES: Final = (
     *events.QUERIES,
     *series.QUERIES,
     *groups.QUERIES,
-    *rsvps.QUERIES,
+    *events.QUERIES,
     *resolve.QUERIES,
 )
 
