@@ -1,8 +1,9 @@
-"""Live stream of a conversation: ``text/event-stream`` for its page, authenticated by the session cookie.
+"""Live streams of a conversation, as ``text/event-stream``: for its page, authenticated by the session cookie, and for
+other programs, with each message as the JSON API shows it.
 
-Events: ``message``, ``edited``, ``removed``, ``reactions`` (the row as JSON and as HTML), ``pins``, ``room``, ``rooms``
-(unread messages in other rooms; has no id), ``again`` (reload the page), ``out``. The id of an event is
-``room:number``. ``Last-Event-ID`` or ``after`` resumes after that number.
+Events: ``message``, ``edited``, ``removed``, ``reactions`` (the row as JSON and, for the page, as HTML), ``pins``,
+``room``, ``rooms`` (unread messages in other rooms; has no id), ``again`` (reload the page), ``out``. The id of an
+event is ``room:number``. ``Last-Event-ID`` or ``after`` resumes after that number.
 """
 
 import json
@@ -47,6 +48,18 @@ EVENT_NAMES: Final = {
     LogKind.PINNED: "pins",
     LogKind.ROOM: "room",
 }
+# The events contain no translated text, so all readers can share them.
+_NO_LANGUAGE = ""
+
+
+class ChatEvent(msgspec.Struct, rename="camel"):
+    """An event in a room. ``number`` is its number in the room's log. ``message`` is the message as it is now; null in
+    ``room`` events. In ``room`` events ``isClosed`` says whether the room is closed for writing. In others it is null.
+    """
+
+    number: int
+    message: ChatMessageShown | None
+    is_closed: bool | None
 
 
 def routes() -> list[Route]:
@@ -64,6 +77,13 @@ async def follow(request: Request) -> Response:
         return _page_encoder(settings.site_name, settings.public_url, address.time_zone if address else "UTC")
 
     return await open_stream(request, credential, current().tag, encoder)
+
+
+async def follow_room(request: Request) -> Response:
+    """Open the stream for a program. Raises NotFound, and Unavailable if too many streams are open."""
+    token = bearer_of(request)
+    credential = StreamCredential(hash_token(token), token.startswith(PREFIX)) if caller_or_none(request) else None
+    return await open_stream(request, credential, _NO_LANGUAGE, _encoder)
 
 
 async def open_stream(
@@ -175,27 +195,6 @@ def _json_of(message: ChatMessage, name: str) -> dict[str, object]:
         "isRemoved": message.is_removed,
         "isHeld": message.is_held,
     }
-
-
-# The events contain no translated text, so all readers can share them.
-_NO_LANGUAGE = ""
-
-
-class ChatEvent(msgspec.Struct, rename="camel"):
-    """An event in a room. ``number`` is its number in the room's log. ``message`` is the message as it is now; null in
-    ``room`` events. In ``room`` events ``isClosed`` says whether the room is closed for writing. In others it is null.
-    """
-
-    number: int
-    message: ChatMessageShown | None
-    is_closed: bool | None
-
-
-async def follow_room(request: Request) -> Response:
-    """Open the stream. Raises NotFound, and Unavailable if too many streams are open."""
-    token = bearer_of(request)
-    credential = StreamCredential(hash_token(token), token.startswith(PREFIX)) if caller_or_none(request) else None
-    return await open_stream(request, credential, _NO_LANGUAGE, _encoder)
 
 
 async def _encoder(_reader: Reader, _room: Room, _person: UserId | None) -> Encode:

@@ -1,4 +1,4 @@
-"""Shared by chat requests: ids, subjects by slug, and rate limits."""
+"""Shared by chat requests: ids, subjects by slug, cursors, and rate limits."""
 
 import re
 from collections.abc import Sequence
@@ -35,6 +35,13 @@ _PICTURES: Final = (Limit("chat_picture_hour", 40, 3_600), Limit("chat_picture_d
 _EXPORTS: Final = (Limit("chat_export_minute", 5, 60), Limit("chat_export_hour", 20, 3_600))
 _GUESTS: Final = (Limit("chat_guest_hour", 60, 3_600), Limit("chat_guest_day", 200, 86_400))
 _MOST_DIGITS: Final = 18
+_ID: Final = r"([0-9a-f-]{1,64})"
+_AT: Final = r"([0-9]{1,18})"
+ROOM_PLACE: Final = re.compile(rf"([01])\.{_AT}\.{_ID}")
+NUMBER_PLACE: Final = re.compile(_AT)
+NAME_PLACE: Final = re.compile(rf"((?:[0-9a-f]{{2}}){{0,400}})\.{_ID}")
+# Sort position of a message, of a room, or of both.
+_SEARCH_PLACE: Final = re.compile(rf"(?:{_AT}\.{_ID})?(?:/{_AT}\.{_ID})?")
 
 
 def room_id(request: Request) -> RoomId:
@@ -83,6 +90,25 @@ async def subject_of(
     except NotFound:
         raise NotFound(ChatReason.NO_SUCH_ROOM) from None
     raise NotFound(ChatReason.NO_SUCH_ROOM)
+
+
+def search_cursor(position: ChatSearchCursor | None) -> str | None:
+    if position is None:
+        return None
+    message = f"{position.message[0]}.{position.message[1]}" if position.message else ""
+    rooms = f"/{position.rooms[0]}.{position.rooms[1]}" if position.rooms else ""
+    return packed(message + rooms)
+
+
+def search_place(cursor: str) -> ChatSearchCursor | None:
+    """The position where a page of results begins, or None if the cursor is empty. Raises InvalidInput (``cursor``)."""
+    if not cursor:
+        return None
+    match = unpacked(_SEARCH_PLACE, cursor)
+    return ChatSearchCursor(
+        (int(match[1]), match[2]) if match[1] else None,
+        (int(match[3]), match[4]) if match[3] else None,
+    )
 
 
 async def spend_on_message(request: Request, person: UserId, room: RoomId | None) -> None:
@@ -160,31 +186,3 @@ async def _spend_all(request: Request, charges: Sequence[tuple[Limit, str]], rea
 def removal_sealer(request: Request) -> Sealer:
     """Seals the texts of removed messages."""
     return messages.removal_sealer(services(request).code_key)
-
-
-_ID: Final = r"([0-9a-f-]{1,64})"
-_AT: Final = r"([0-9]{1,18})"
-ROOM_PLACE: Final = re.compile(rf"([01])\.{_AT}\.{_ID}")
-NUMBER_PLACE: Final = re.compile(_AT)
-NAME_PLACE: Final = re.compile(rf"((?:[0-9a-f]{{2}}){{0,400}})\.{_ID}")
-# Sort position of a message, of a room, or of both.
-_SEARCH_PLACE: Final = re.compile(rf"(?:{_AT}\.{_ID})?(?:/{_AT}\.{_ID})?")
-
-
-def search_cursor(position: ChatSearchCursor | None) -> str | None:
-    if position is None:
-        return None
-    message = f"{position.message[0]}.{position.message[1]}" if position.message else ""
-    rooms = f"/{position.rooms[0]}.{position.rooms[1]}" if position.rooms else ""
-    return packed(message + rooms)
-
-
-def search_place(cursor: str) -> ChatSearchCursor | None:
-    """The position where a page of results begins, or None if the cursor is empty. Raises InvalidInput (``cursor``)."""
-    if not cursor:
-        return None
-    match = unpacked(_SEARCH_PLACE, cursor)
-    return ChatSearchCursor(
-        (int(match[1]), match[2]) if match[1] else None,
-        (int(match[3]), match[4]) if match[3] else None,
-    )

@@ -1,5 +1,6 @@
-"""The form below a conversation: the message that it replies to, its options, and the question asked with a first
-message.
+"""The forms that write in a conversation. The form below it has the message that it replies to, its options, and the
+question asked with a first message. A poll has a page with a question and 2 to 10 choices, which can be dates of the
+series.
 """
 
 import secrets
@@ -35,6 +36,13 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+
+_POLL_LABELS: Final = {
+    "text": lazy("Question"),
+    "choices": lazy("Choices"),
+    "dates": lazy("Dates"),
+    "ends_at": lazy("Voting ends"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +150,6 @@ async def answer_question(tx: Transaction, caller: Caller, room_id: RoomId, answ
     room = await room_queries.by_id(tx, room_id)
     if consent is not None and room is not None and await matrix_people.is_to_be_asked(tx, room, caller.user_id):
         await matrix_people.answer_consent(tx, caller, consent)
-
-
-_POLL_LABELS: Final = {
-    "text": lazy("Question"),
-    "choices": lazy("Choices"),
-    "dates": lazy("Dates"),
-    "ends_at": lazy("Voting ends"),
-}
 
 
 async def show_poll_form(find: Find, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Groups, as JSON: lists, one group, its upcoming events, create and edit, join and leave."""
+"""Groups, as JSON: lists, one group, its upcoming events, create and edit, picture, join and leave."""
 
 from urllib.parse import quote
 
@@ -46,6 +46,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 
 _CURSOR = Parameter("cursor", "The cursor of the previous page")
 _LIMIT = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
+_FAILURES = (403, 404, 412, 422)
 
 
 async def list_groups(request: Request) -> Response:
@@ -235,9 +236,6 @@ async def remove_picture(request: Request) -> Response:
         saved = await actions.remove_picture(tx, caller, slug_of(request), expected_revision=expected_revision(request))
         shown = await shown_to(tx, request, saved, caller.user_id)
     return json_response(shown, headers=etag_of(saved.revision))
-
-
-_FAILURES = (403, 404, 412, 422)
 
 
 OPERATIONS = (

@@ -1,8 +1,10 @@
-"""A group as a calendar file and as a feed. Both contain what everyone who can see the group may read, and never a join
-link.
+"""A group as a calendar file and as a feed, for everyone and for each member. The public ones contain what everyone who can
+see the group may read; none has a join link.
 
 In the calendar, each series is one event with its rule, plus one event for each date that differs or is cancelled.
-Source: RFC 5545 (through ``icalendar``). The output is deterministic, so the ETag of an unchanged file stays the same.
+Remote events are written as single dates, because the group cannot vouch for a rule that somebody else maintains. The
+number of queries does not depend on the number of series, which ``series.feeds`` limits. Source: RFC 5545 (through
+``icalendar``). The output is deterministic, so the ETag of an unchanged file stays the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,11 +34,10 @@ from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.events import feeds as events_feeds
+from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
 from openmeet.web.groups.access import path_of, slug_of
-from openmeet.web.series import feeds
-from openmeet.web.series.feeds import WholeSeries, listable_series, with_stored_dates
+from openmeet.web.series.feeds import WholeSeries, entries_of, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
@@ -47,90 +48,6 @@ PAST = 366 * DAY
 AHEAD = 2 * 366 * DAY
 MOST = 2_000
 NEWEST = 50
-
-
-def calendar_of(
-    group: Group,
-    series: Sequence[feeds.WholeSeries],
-    events: Sequence[Event],
-    numbers: Mapping[EventId, int],
-    now: Instant,
-    public_url: str,
-    *,
-    is_public: bool,
-) -> bytes:
-    """The file of these series and single events, with their SEQUENCE numbers (``calendar_uids``).
-
-    ``is_public`` selects the public file, whose URL is not secret. The text of an event of a followed host says that
-    another host holds it.
-    """
-    host = urlsplit(public_url).hostname or "localhost"
-    entries = [entry for one in series for entry in feeds.entries_of(one, numbers, now, public_url)]
-    for event in events:
-        address = f"{public_url}/events/{quote(event.slug)}"
-        description = event.content.description
-        if not is_own(group, event):
-            note = gettext("From another app")
-            description = f"{note}\n\n{description}" if description else note
-        entry = vevent_of(event, host=host, url=address, sequence=numbers[event.id], description=description)
-        if entry is not None:
-            marks = () if is_own(group, event) else (ELSEWHERE,)
-            entries.append(replace(entry, categories=(*marks, *entry.categories)))
-    page = f"{public_url}/groups/{quote(group.slug)}"
-    return write_calendar(entries, name=group.details.name, feed=FeedAddress(page, f"{page}.ics" if is_public else ""))
-
-
-def feed_of(group: Group, public_url: str, kind: str) -> Feed:
-    """The feed, as ``kind``: ``atom`` or ``json``."""
-    address = f"{public_url}/groups/{quote(group.slug)}"
-    return Feed(group.details.name, f"urn:uuid:{group.id}", address, f"{address}.{kind}", group.updated_at)
-
-
-def is_own(group: Group, event: Event) -> bool:
-    """Whether the group hosts the event. Otherwise the group follows the host of the event."""
-    return event.group is not None and event.group.id == group.id
-
-
-async def calendar_file(
-    reader: Reader, group: Group, public_url: str, *, member: UserId | None, runs: bool
-) -> tuple[bytes, Instant]:
-    """The file, and the time of its last change. ``member`` is the reader if they are a member. ``runs``: they are an
-    admin of the group.
-    """
-    start, end = Instant(reader.now - PAST), Instant(reader.now + AHEAD)
-    series = await _whole_series(reader, group.id, start, member=member, runs=runs)
-    single = await between_in_group(
-        reader, group.id, start, end, MOST, member=member, besides=[one.series.id for one in series]
-    )
-    listed = [*single, *(event for one in series for event in one.shown)]
-    numbers = await sequences(reader, [event.id for event in listed])
-    file = calendar_of(group, series, single, numbers, reader.now, public_url, is_public=member is None)
-    since = max([group.updated_at, *(one.series.updated_at for one in series)])
-    return file, events_feeds.changed_at(listed, reader.now, since)
-
-
-async def _whole_series(
-    reader: Reader, group_id: GroupId, since: Instant, *, member: UserId | None, runs: bool
-) -> list[WholeSeries]:
-    """The series of the group that this reader may see, with their dates from ``since`` onward."""
-    seen, values = seen_in_group(group_id, member)
-    series_of_group = await listable_series(reader, "group_id", group_id, seen, values)
-    blockers = await blockers_of(reader, {one.owner_id for one in series_of_group}, member)
-    series = [
-        one for one in series_of_group if _may_see(one, member, is_kept_away=one.owner_id in blockers and not runs)
-    ]
-    return await with_stored_dates(reader, series, since, seen, values)
-
-
-def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:
-    """The same rule as in the group's lists. Non-members see public events. Members see all except events restricted to
-    the host.
-    """
-    if member is None:
-        return not series.is_hidden and series.content.visibility is Visibility.PUBLIC
-    if member == series.owner_id:
-        return True
-    return not series.is_hidden and not (is_kept_away and series.visibility is Visibility.PRIVATE)
 
 
 def routes() -> list[Route]:
@@ -173,9 +90,93 @@ async def serve_member_calendar(request: Request) -> Response:
             member=membership.user_id,
             runs=rules.may(membership.role, GroupPermission.EDIT_ANY_EVENT),
         )
-    response = events_feeds.feed_response(request, file, events_feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
+    response = feeds.feed_response(request, file, feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
     response.headers["x-robots-tag"] = "noindex, nofollow"
     return response
+
+
+def calendar_of(
+    group: Group,
+    series: Sequence[WholeSeries],
+    events: Sequence[Event],
+    numbers: Mapping[EventId, int],
+    now: Instant,
+    public_url: str,
+    *,
+    is_public: bool,
+) -> bytes:
+    """The file of these series and single events, with their SEQUENCE numbers (``calendar_uids``).
+
+    ``is_public`` selects the public file, whose URL is not secret. The text of an event of a followed host says that
+    another host holds it.
+    """
+    host = urlsplit(public_url).hostname or "localhost"
+    entries = [entry for one in series for entry in entries_of(one, numbers, now, public_url)]
+    for event in events:
+        address = f"{public_url}/events/{quote(event.slug)}"
+        description = event.content.description
+        if not is_own(group, event):
+            note = gettext("From another app")
+            description = f"{note}\n\n{description}" if description else note
+        entry = vevent_of(event, host=host, url=address, sequence=numbers[event.id], description=description)
+        if entry is not None:
+            marks = () if is_own(group, event) else (ELSEWHERE,)
+            entries.append(replace(entry, categories=(*marks, *entry.categories)))
+    page = f"{public_url}/groups/{quote(group.slug)}"
+    return write_calendar(entries, name=group.details.name, feed=FeedAddress(page, f"{page}.ics" if is_public else ""))
+
+
+def feed_of(group: Group, public_url: str, kind: str) -> Feed:
+    """The feed, as ``kind``: ``atom`` or ``json``."""
+    address = f"{public_url}/groups/{quote(group.slug)}"
+    return Feed(group.details.name, f"urn:uuid:{group.id}", address, f"{address}.{kind}", group.updated_at)
+
+
+def is_own(group: Group, event: Event) -> bool:
+    """Whether the group hosts the event. Otherwise the group follows the host of the event."""
+    return event.group is not None and event.group.id == group.id
+
+
+async def calendar_file(
+    reader: Reader, group: Group, public_url: str, *, member: UserId | None, runs: bool
+) -> tuple[bytes, Instant]:
+    """The file, and the time of its last change. ``member`` is the reader if they are a member. ``runs``: they are an
+    admin of the group.
+    """
+    start, end = Instant(reader.now - PAST), Instant(reader.now + AHEAD)
+    series = await _whole_series(reader, group.id, start, member=member, runs=runs)
+    single = await between_in_group(
+        reader, group.id, start, end, MOST, member=member, besides=[one.series.id for one in series]
+    )
+    listed = [*single, *(event for one in series for event in one.shown)]
+    numbers = await sequences(reader, [event.id for event in listed])
+    file = calendar_of(group, series, single, numbers, reader.now, public_url, is_public=member is None)
+    since = max([group.updated_at, *(one.series.updated_at for one in series)])
+    return file, feeds.changed_at(listed, reader.now, since)
+
+
+async def _whole_series(
+    reader: Reader, group_id: GroupId, since: Instant, *, member: UserId | None, runs: bool
+) -> list[WholeSeries]:
+    """The series of the group that this reader may see, with their dates from ``since`` onward."""
+    seen, values = seen_in_group(group_id, member)
+    series_of_group = await listable_series(reader, "group_id", group_id, seen, values)
+    blockers = await blockers_of(reader, {one.owner_id for one in series_of_group}, member)
+    series = [
+        one for one in series_of_group if _may_see(one, member, is_kept_away=one.owner_id in blockers and not runs)
+    ]
+    return await with_stored_dates(reader, series, since, seen, values)
+
+
+def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:
+    """The same rule as in the group's lists. Non-members see public events. Members see all except events restricted to
+    the host.
+    """
+    if member is None:
+        return not series.is_hidden and series.content.visibility is Visibility.PUBLIC
+    if member == series.owner_id:
+        return True
+    return not series.is_hidden and not (is_kept_away and series.visibility is Visibility.PRIVATE)
 
 
 async def calendar_url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str | None:

@@ -1,4 +1,4 @@
-"""Create a group, and edit its settings: text, membership rules, slug, followed DIDs, deletion."""
+"""Create a group, and edit its settings: text, picture, membership rules, slug, followed DIDs, deletion."""
 
 import secrets
 from urllib.parse import quote
@@ -170,6 +170,35 @@ async def choose_address(request: Request) -> Response:
     return go(path_of(group, "settings"), flash="address_chosen")
 
 
+async def show_picture(request: Request) -> Response:
+    seen = await _editable_group(request)
+    moved = redirect_to_current_slug(request, seen.group)
+    if moved is not None:
+        return moved
+    return _picture_form_page(request, seen, FormState({"alt": seen.group.picture.alt if seen.group.picture else ""}))
+
+
+async def save_picture(request: Request) -> Response:
+    seen = await _editable_group(request)
+    caller = caller_of(request)
+    refused_form = await save_sent(
+        request,
+        caller.user_id,
+        lambda tx, picture: actions.set_picture(tx, caller, seen.group.slug, picture),
+        lambda tx, alt: actions.describe_picture(tx, caller, seen.group.slug, alt),
+    )
+    if refused_form is not None:
+        form_state, status = refused_form
+        return _picture_form_page(request, seen, form_state, status=status)
+    return go(path_of(seen.group), flash="picture_saved")
+
+
+async def remove_picture(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        group = await actions.remove_picture(tx, caller_of(request), slug_of(request))
+    return go(path_of(group), flash="picture_removed")
+
+
 async def show_follows(request: Request) -> Response:
     return await _followed_dids_page(request, EMPTY)
 
@@ -297,35 +326,6 @@ def _group_form_page(
     if seen is not None:
         context |= context_of(seen, f"{seen.path}/settings")
     return page(request, "groups/group_form.html", context, status=status)
-
-
-async def show_picture(request: Request) -> Response:
-    seen = await _editable_group(request)
-    moved = redirect_to_current_slug(request, seen.group)
-    if moved is not None:
-        return moved
-    return _picture_form_page(request, seen, FormState({"alt": seen.group.picture.alt if seen.group.picture else ""}))
-
-
-async def save_picture(request: Request) -> Response:
-    seen = await _editable_group(request)
-    caller = caller_of(request)
-    refused_form = await save_sent(
-        request,
-        caller.user_id,
-        lambda tx, picture: actions.set_picture(tx, caller, seen.group.slug, picture),
-        lambda tx, alt: actions.describe_picture(tx, caller, seen.group.slug, alt),
-    )
-    if refused_form is not None:
-        form_state, status = refused_form
-        return _picture_form_page(request, seen, form_state, status=status)
-    return go(path_of(seen.group), flash="picture_saved")
-
-
-async def remove_picture(request: Request) -> Response:
-    async with database_of(request).transaction() as tx:
-        group = await actions.remove_picture(tx, caller_of(request), slug_of(request))
-    return go(path_of(group), flash="picture_removed")
 
 
 async def _editable_group(request: Request) -> GroupAccess:

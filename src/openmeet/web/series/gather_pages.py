@@ -1,4 +1,6 @@
-"""Pages that turn existing events into dates of a series. An event starts a new series or joins an existing one."""
+"""Pages that turn existing events into dates of a series. An event starts a new series or joins an existing one, and users
+accept or refuse series that were detected among their single events.
+"""
 
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -31,6 +33,16 @@ from openmeet.web.site.tenant_routing import database_of
 
 # Maximum number of the host's own events offered, soonest first.
 OFFERED = 50
+# Maximum number of dates listed on the page. Further ones are counted.
+SHOWN_DATES = 6
+_NEXT = 3
+# Keys: whether dates with RSVPs stay, and whether a part of the series that has another host stays.
+_FLASH_OF_UNDO = {
+    (False, False): "detection_undone",
+    (True, False): "detection_undone_answered",
+    (False, True): "detection_undone_given_away",
+    (True, True): "detection_undone_answered_given_away",
+}
 
 
 def routes() -> list[Route]:
@@ -100,6 +112,35 @@ async def add(request: Request) -> Response:
     return go(f"/series/{quote(series.slug)}", flash="date_added")
 
 
+async def show_found(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        detections = await detection_queries.of_person(reader, caller.user_id)
+        context = {
+            "asked": await _detected_rows(reader, [one for one in detections if one.is_open]),
+            "decided": await _detected_rows(reader, [one for one in detections if not one.is_open]),
+        }
+    return page(request, "series/found.html", context)
+
+
+async def answer_detected(request: Request) -> Response:
+    caller = caller_of(request)
+    form = await read_form(request)
+    detection_id = DetectionId(request.path_params["detection"])
+    does = form.get("does", "")
+    async with database_of(request).transaction() as tx:
+        if does == "accept":
+            await detection_actions.accept(tx, caller, detection_id)
+            flash = "detection_accepted"
+        elif does == "refuse":
+            await detection_actions.refuse(tx, caller, detection_id)
+            flash = "detection_refused"
+        else:
+            undone = await detection_actions.undo(tx, caller, detection_id)
+            flash = _FLASH_OF_UNDO[undone.keeps_answered, undone.keeps_others]
+    return go("/my/series/found", flash=flash)
+
+
 async def _own_event(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
@@ -155,48 +196,6 @@ def _start_label(event: Event) -> str:
 
 def _slug(request: Request) -> SeriesSlug:
     return SeriesSlug(request.path_params["slug"])
-
-
-# Maximum number of dates listed on the page. Further ones are counted.
-SHOWN_DATES = 6
-_NEXT = 3
-
-# Keys: whether dates with RSVPs stay, and whether a part of the series that has another host stays.
-_FLASH_OF_UNDO = {
-    (False, False): "detection_undone",
-    (True, False): "detection_undone_answered",
-    (False, True): "detection_undone_given_away",
-    (True, True): "detection_undone_answered_given_away",
-}
-
-
-async def show_found(request: Request) -> Response:
-    caller = caller_of(request)
-    async with database_of(request).reader() as reader:
-        detections = await detection_queries.of_person(reader, caller.user_id)
-        context = {
-            "asked": await _detected_rows(reader, [one for one in detections if one.is_open]),
-            "decided": await _detected_rows(reader, [one for one in detections if not one.is_open]),
-        }
-    return page(request, "series/found.html", context)
-
-
-async def answer_detected(request: Request) -> Response:
-    caller = caller_of(request)
-    form = await read_form(request)
-    detection_id = DetectionId(request.path_params["detection"])
-    does = form.get("does", "")
-    async with database_of(request).transaction() as tx:
-        if does == "accept":
-            await detection_actions.accept(tx, caller, detection_id)
-            flash = "detection_accepted"
-        elif does == "refuse":
-            await detection_actions.refuse(tx, caller, detection_id)
-            flash = "detection_refused"
-        else:
-            undone = await detection_actions.undo(tx, caller, detection_id)
-            flash = _FLASH_OF_UNDO[undone.keeps_answered, undone.keeps_others]
-    return go("/my/series/found", flash=flash)
 
 
 async def _detected_rows(reader: Reader, detections: Sequence[Detection]) -> list[dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Actions on a series' page: follow, RSVP to all dates. For its host also: cancel, pause, resume, delete."""
+"""Actions on a series' page: follow, RSVP to all dates. For its host also: cancel, pause, resume, delete, picture."""
 
 from urllib.parse import quote
 
@@ -156,6 +156,33 @@ async def delete(request: Request) -> Response:
     return go("/my/events", flash="series_deleted")
 
 
+async def show_picture(request: Request) -> Response:
+    series = await _editable_series(request)
+    picture = series.content.picture
+    return _picture_form_page(request, series, FormState({"alt": picture.alt if picture else ""}))
+
+
+async def save_picture(request: Request) -> Response:
+    series = await _editable_series(request)
+    caller = caller_of(request)
+    refused_form = await save_sent(
+        request,
+        caller.user_id,
+        lambda tx, picture: apply_edits.set_picture(tx, caller, series.slug, picture),
+        lambda tx, alt: apply_edits.describe_picture(tx, caller, series.slug, alt),
+    )
+    if refused_form is not None:
+        form_state, status = refused_form
+        return _picture_form_page(request, series, form_state, status=status)
+    return go(_series_path(series), flash="picture_saved")
+
+
+async def remove_picture(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await apply_edits.remove_picture(tx, caller_of(request), slug_of(request))
+    return go(_series_path(series), flash="picture_removed")
+
+
 async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     series = await _own_series(request)
     # Uses a reader, before any change, because counting recipients must not block writers.
@@ -211,33 +238,6 @@ def _series_path(series: Series) -> str:
 
 def _slug(request: Request) -> SeriesSlug:
     return SeriesSlug(request.path_params["slug"])
-
-
-async def show_picture(request: Request) -> Response:
-    series = await _editable_series(request)
-    picture = series.content.picture
-    return _picture_form_page(request, series, FormState({"alt": picture.alt if picture else ""}))
-
-
-async def save_picture(request: Request) -> Response:
-    series = await _editable_series(request)
-    caller = caller_of(request)
-    refused_form = await save_sent(
-        request,
-        caller.user_id,
-        lambda tx, picture: apply_edits.set_picture(tx, caller, series.slug, picture),
-        lambda tx, alt: apply_edits.describe_picture(tx, caller, series.slug, alt),
-    )
-    if refused_form is not None:
-        form_state, status = refused_form
-        return _picture_form_page(request, series, form_state, status=status)
-    return go(_series_path(series), flash="picture_saved")
-
-
-async def remove_picture(request: Request) -> Response:
-    async with database_of(request).transaction() as tx:
-        series = await apply_edits.remove_picture(tx, caller_of(request), slug_of(request))
-    return go(_series_path(series), flash="picture_removed")
 
 
 async def _editable_series(request: Request) -> Series:

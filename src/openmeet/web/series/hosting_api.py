@@ -1,4 +1,4 @@
-"""Hosts' actions on a series, as JSON: plan and apply an edit, cancel, reinstate, pause, remove, delete, gather."""
+"""Hosts' actions on a series, as JSON: plan and apply an edit, cancel, reinstate, pause, remove, delete, gather, picture."""
 
 from collections.abc import Sequence
 
@@ -160,6 +160,36 @@ async def delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def put_picture(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, PictureInput)
+    db = database_of(request)
+    async with db.reader() as reader:
+        # Check permission before the picture is re-encoded.
+        await agenda.editable(reader, slug_of(request), caller.user_id)
+    alt = check_alt(body.alt)
+    key, stored_picture = await media.store_picture(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
+    )
+    async with db.transaction() as tx:
+        series = await apply_edits.set_picture(
+            tx,
+            caller,
+            slug_of(request),
+            Picture(key, alt, stored_picture.width, stored_picture.height),
+            expected_revision=expected_revision(request),
+        )
+        return await series_response(request, tx, series)
+
+
+async def remove_picture(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        series = await apply_edits.remove_picture(
+            tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+        )
+        return await series_response(request, tx, series)
+
+
 async def lock_own_series(request: Request, tx: Transaction) -> Series:
     """The series in the path, locked, for users who may remove dates from it."""
     return await actions.lock_managed(
@@ -227,36 +257,6 @@ async def _changed(request: Request, tx: Transaction, series: Series, count: int
     series = await actions.reread(tx, series.id)
     shown = await present.series_output(tx, series, series.owner_id, services(request).settings.public_url)
     return json_response(SeriesAfterEdit(shown, count), headers=etag_of(series.revision))
-
-
-async def put_picture(request: Request) -> Response:
-    caller = caller_of(request)
-    body = await read_json(request, PictureInput)
-    db = database_of(request)
-    async with db.reader() as reader:
-        # Check permission before the picture is re-encoded.
-        await agenda.editable(reader, slug_of(request), caller.user_id)
-    alt = check_alt(body.alt)
-    key, stored_picture = await media.store_picture(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
-    )
-    async with db.transaction() as tx:
-        series = await apply_edits.set_picture(
-            tx,
-            caller,
-            slug_of(request),
-            Picture(key, alt, stored_picture.width, stored_picture.height),
-            expected_revision=expected_revision(request),
-        )
-        return await series_response(request, tx, series)
-
-
-async def remove_picture(request: Request) -> Response:
-    async with database_of(request).transaction() as tx:
-        series = await apply_edits.remove_picture(
-            tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
-        )
-        return await series_response(request, tx, series)
 
 
 OPERATIONS = (

@@ -1,4 +1,8 @@
-"""Recurrence part of a form: presets derived from the start, a custom rule, and an end. Pure functions."""
+"""Recurrence part of a form: presets derived from the start, a custom rule, an end, and the dates that are skipped. Pure
+functions.
+
+Skipped dates are days and not times. This keeps them skipped if the start moves to another hour.
+"""
 
 import re
 from collections.abc import Mapping
@@ -25,7 +29,7 @@ from openmeet.recurrence.structured import plain_choices
 from openmeet.recurrence.wall_time import is_zone, parse_local
 from openmeet.web.series.dates_ahead import DateAhead, DatesAhead, dates_ahead
 
-# Names of the field and of the buttons next to a date.
+# Names of the field with the skipped days, and of the buttons next to a date.
 SKIPPED_FIELD: Final = "skipped"
 SKIP: Final = "skip"
 PUT_BACK: Final = "put_back"
@@ -35,46 +39,6 @@ MOST_SKIPPED: Final = 100
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LENGTH: Final = len("2026-12-24,")
-
-
-def skipped_days(form: Mapping[str, str]) -> tuple[date, ...]:
-    """The skipped days, in order, after the effect of the button that was pressed. Text that is not a day is ignored."""
-    days = {
-        day
-        for text in form.get(SKIPPED_FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",")
-        if (day := _parse_skipped_day(text))
-    }
-    if (more := _parse_skipped_day(form.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
-        days.add(more)
-    days.discard(_parse_skipped_day(form.get(PUT_BACK, "")) or date.min)
-    return tuple(sorted(days))
-
-
-def format_skipped_days(days: tuple[date, ...]) -> str:
-    """The field's value for these days."""
-    return ",".join(day.isoformat() for day in days)
-
-
-def is_preview_pressed(form: Mapping[str, str]) -> bool:
-    """Whether a button was pressed that only shows the form again with its dates: the preview button, or one next to a
-    date.
-    """
-    return any(form.get(name) for name in ("preview", SKIP, PUT_BACK))
-
-
-def skipped_starts(form: Mapping[str, str], start: datetime) -> list[datetime]:
-    """The skipped dates of a series with this start. The start itself cannot be skipped. The host has to choose another
-    start instead.
-    """
-    days = (datetime.combine(day, start.time()) for day in skipped_days(form))
-    return [at for at in days if at > start]
-
-
-def _parse_skipped_day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
-    except ValueError:
-        return None
 
 
 CUSTOM = "custom"
@@ -229,6 +193,46 @@ def is_changed(form: Mapping[str, str], current_pattern: Pattern) -> bool:
     form = {**form, "repeats": _with_day(form.get("repeats", before["repeats"]), current_pattern.start)}
     names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(form.get("ends_how", ""), []))]
     return any(form.get(name, before.get(name, "")) != before.get(name, "") for name in names)
+
+
+def skipped_days(form: Mapping[str, str]) -> tuple[date, ...]:
+    """The skipped days, in order, after the effect of the button that was pressed. Text that is not a day is ignored."""
+    days = {
+        day
+        for text in form.get(SKIPPED_FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",")
+        if (day := _parse_skipped_day(text))
+    }
+    if (more := _parse_skipped_day(form.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
+        days.add(more)
+    days.discard(_parse_skipped_day(form.get(PUT_BACK, "")) or date.min)
+    return tuple(sorted(days))
+
+
+def format_skipped_days(days: tuple[date, ...]) -> str:
+    """The field's value for these days."""
+    return ",".join(day.isoformat() for day in days)
+
+
+def is_preview_pressed(form: Mapping[str, str]) -> bool:
+    """Whether a button was pressed that only shows the form again with its dates: the preview button, or one next to a
+    date.
+    """
+    return any(form.get(name) for name in ("preview", SKIP, PUT_BACK))
+
+
+def skipped_starts(form: Mapping[str, str], start: datetime) -> list[datetime]:
+    """The skipped dates of a series with this start. The start itself cannot be skipped. The host has to choose another
+    start instead.
+    """
+    days = (datetime.combine(day, start.time()) for day in skipped_days(form))
+    return [at for at in days if at > start]
+
+
+def _parse_skipped_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def _once_option() -> list[tuple[str, str, str]]:

@@ -1,5 +1,5 @@
-"""Preview of a form's dates while somebody types. Rules are expanded in worker processes and counted per client,
-because a rule can take a third of a second.
+"""Preview of a form's dates while somebody types, and the viewer's calendar conflicts with them. Rules are expanded in
+worker processes and counted per client, because a rule can take a third of a second.
 """
 
 from collections.abc import Mapping
@@ -36,6 +36,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of, workers_of
 
 NOT_SHOWN = SeriesReason.DATES_NOT_SHOWN
 NOT_CHECKED = SeriesReason.DATES_NOT_CHECKED
+PATH = "/recurrence/preview"
 
 
 async def form_state(request: Request, form: Mapping[str, str], *, may_skip: bool = True) -> RecurrenceFormState:
@@ -66,7 +67,36 @@ async def timing_of(request: Request, form: Mapping[str, str], details: Details)
     return timing
 
 
-PATH = "/recurrence/preview"
+async def conflicts_in_form(
+    request: Request,
+    form: Mapping[str, str],
+    meaning: RuleSummary | None,
+    *,
+    edited_series: SeriesId | None = None,
+    first_event: Event | None = None,
+) -> list[str]:
+    """The viewer's conflict at each date that a form previews, as text. Empty for dates without a conflict.
+
+    ``edited_series`` is the series that is edited. ``first_event`` is the event that becomes the first date.
+    """
+    caller = caller_or_none(request)
+    if caller is None or meaning is None:
+        return []
+    length = _date_length(form) // timedelta(microseconds=1) or HOUR
+    times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
+    async with database_of(request).reader() as reader:
+        own_events = [] if first_event is None else [first_event]
+        own_events += (
+            [] if edited_series is None else [one.event for one in await date_queries.stored(reader, edited_series)]
+        )
+        clashes = await conflicts(reader, caller.user_id, times)
+    own_ids = {event.id for event in own_events}
+    # A calendar feed that the viewer subscribes to may contain copies of these events.
+    copies = {(event.title, event.starts_at) for event in own_events}
+    return [
+        next((one.title for one in some if one.key not in own_ids and (one.title, one.starts_at) not in copies), "")
+        for some in clashes
+    ]
 
 
 def routes() -> list[Route]:
@@ -102,38 +132,6 @@ async def show(request: Request) -> Response:
 def _workers(request: Request) -> ChargedPool:
     caller = caller_or_none(request)
     return workers_of_anybody(request) if caller is None else workers_of(request, caller.user_id)
-
-
-async def conflicts_in_form(
-    request: Request,
-    form: Mapping[str, str],
-    meaning: RuleSummary | None,
-    *,
-    edited_series: SeriesId | None = None,
-    first_event: Event | None = None,
-) -> list[str]:
-    """The viewer's conflict at each date that a form previews, as text. Empty for dates without a conflict.
-
-    ``edited_series`` is the series that is edited. ``first_event`` is the event that becomes the first date.
-    """
-    caller = caller_or_none(request)
-    if caller is None or meaning is None:
-        return []
-    length = _date_length(form) // timedelta(microseconds=1) or HOUR
-    times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
-    async with database_of(request).reader() as reader:
-        own_events = [] if first_event is None else [first_event]
-        own_events += (
-            [] if edited_series is None else [one.event for one in await date_queries.stored(reader, edited_series)]
-        )
-        clashes = await conflicts(reader, caller.user_id, times)
-    own_ids = {event.id for event in own_events}
-    # A calendar feed that the viewer subscribes to may contain copies of these events.
-    copies = {(event.title, event.starts_at) for event in own_events}
-    return [
-        next((one.title for one in some if one.key not in own_ids and (one.title, one.starts_at) not in copies), "")
-        for some in clashes
-    ]
 
 
 def _date_length(form: Mapping[str, str]) -> timedelta:

@@ -1,4 +1,6 @@
-"""One open chat stream: the position of its reader, and what they can see."""
+"""Open chat streams: the position of each reader, what they can see, and their unread counts in rooms other than the open
+one.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
@@ -12,6 +14,14 @@ from openmeet.domain.chat.queries import ShownMessage
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.event_streams import FrameQueue, IsGone, LiveSlot, StreamCredential, Write
+
+# Maximum number of changed rooms to remember. Beyond that, the counts of everyone with a stream are computed again.
+MOST_CHANGED_ROOMS: Final = 1_000
+# Counting takes several queries per person, so the rest wait for the next call.
+_COUNTED_AT_ONCE: Final = 50
+# Read marks carry the time at which their transaction began, so one with an earlier time can be committed after a
+# check. A transaction lasts at most two seconds, and the clocks of two computers may differ a little.
+_COMMITTED_WITHIN: Final = 5 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +93,6 @@ class LiveStream:
 def reload_frame(room: RoomId, number: int) -> bytes:
     """The frame that makes a reader reload the page, because there are too many changes to send."""
     return f"id: {room}:{number}\nevent: again\ndata: {{}}\n\n".encode()
-
-
-# Maximum number of changed rooms to remember. Beyond that, the counts of everyone with a stream are computed again.
-MOST_CHANGED_ROOMS: Final = 1_000
-# Counting takes several queries per person, so the rest wait for the next call.
-_COUNTED_AT_ONCE: Final = 50
-# Read marks carry the time at which their transaction began, so one with an earlier time can be committed after a
-# check. A transaction lasts at most two seconds, and the clocks of two computers may differ a little.
-_COMMITTED_WITHIN: Final = 5 * SECOND
 
 
 class UnreadWatch:

@@ -1,4 +1,10 @@
-"""The tenant's database for a request. The tenant was selected when the request arrived (``hosts``)."""
+"""Tenant of a request: its selection when the request arrives, and then its database and worker processes. Several sites
+share one socket, and each is a separate application. Only this module selects a tenant.
+
+The tenant follows from ``Host``. For an unknown name, it is the default site. Anyone can send ``x-tenant-id``, so this
+header is used in only two cases: if the operator has configured that the proxies in front set it, or if the request has
+a bearer token for the JSON API and no cookie, because that tenant then checks the token. Otherwise it is ignored.
+"""
 
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
@@ -19,6 +25,9 @@ from openmeet.web.site.live_pages import LivePages
 from openmeet.web.site.live_rooms import LiveRooms
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
+
+TENANT_HEADER = "x-tenant-id"
+_API = "/api/"
 
 # For all clients behind one address: a household, a school, a company.
 _PEOPLE_OF_ADDRESS = 4
@@ -66,10 +75,6 @@ def _address_of(connection: HTTPConnection) -> tuple[QuotaHolder, ...]:
     address = client_address(connection)
     # Behind a proxy that is not configured, everyone would share one quota.
     return (QuotaHolder(f"address:{client_network(connection)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()
-
-
-TENANT_HEADER = "x-tenant-id"
-_API = "/api/"
 
 
 class Hosts:

@@ -41,7 +41,6 @@ QUERIES: Final = (
     *events.QUERIES,
     *series.QUERIES,
     *groups.QUERIES,
-    *events.QUERIES,
     *resolve.QUERIES,
 )
 

@@ -1,4 +1,9 @@
-"""Event queries: get one event, search, list the events of a repository."""
+"""Event queries: get one event, search, list the events of a repository, list the RSVPs to an event.
+
+Everyone is counted in RSVPs, but only attendees whose own repository has the RSVP are named. Other apps copy the
+response, and people who answered only on this site have not agreed to that. The host's choice of who can see the list
+applies as well.
+"""
 
 from collections.abc import Mapping
 
@@ -73,6 +78,23 @@ async def list_actor_events(call: LexiconCall) -> ListedEvents:
     )
     cursor = event_lists.pack(position_of(events[limit - 1])) if len(events) > limit else None
     return ListedEvents(events=await views_of(call, events[:limit]), cursor=cursor)
+
+
+async def list_answers(call: LexiconCall) -> AnswerList:
+    """Answer ``listAnswers``. Raises NotFound (``EventNotFound``), InvalidInput (``InvalidCursor``)."""
+    reader = call.reader
+    event = await event_at(call, "event")
+    counted = (await counts_shown(reader, [event.id]))[event.id]
+    if not await _sees_list(call, event):
+        return AnswerList(counts=counts_of(counted), answers=[])
+    at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
+    after = None if at is None else (at.starts_at, at.event_id)
+    rsvps = await listed_rsvps(reader, event.id, after, limit + 1)
+    page = rsvps[:limit]
+    identities = await of_users(reader, [one.user_id for one in page])
+    by_did = {identity.did: identity for several in identities.values() for identity in several}
+    cursor = event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(rsvps) > limit else None
+    return AnswerList(counts=counts_of(counted), answers=[_answer_view(one, by_did) for one in page], cursor=cursor)
 
 
 def instant_in(call: LexiconCall, name: str) -> Instant | None:
@@ -182,23 +204,6 @@ def _visible_conditions(did: str, viewer: UserId | None) -> tuple[list[str], dic
         f"not {is_out_of_lists('events.author_id', 'events.group_id')}",
     ]
     return clauses, {"did": did, "user_id": viewer, "viewer": viewer}
-
-
-async def list_answers(call: LexiconCall) -> AnswerList:
-    """Answer ``listAnswers``. Raises NotFound (``EventNotFound``), InvalidInput (``InvalidCursor``)."""
-    reader = call.reader
-    event = await event_at(call, "event")
-    counted = (await counts_shown(reader, [event.id]))[event.id]
-    if not await _sees_list(call, event):
-        return AnswerList(counts=counts_of(counted), answers=[])
-    at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
-    after = None if at is None else (at.starts_at, at.event_id)
-    rsvps = await listed_rsvps(reader, event.id, after, limit + 1)
-    page = rsvps[:limit]
-    identities = await of_users(reader, [one.user_id for one in page])
-    by_did = {identity.did: identity for several in identities.values() for identity in several}
-    cursor = event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(rsvps) > limit else None
-    return AnswerList(counts=counts_of(counted), answers=[_answer_view(one, by_did) for one in page], cursor=cursor)
 
 
 async def _sees_list(call: LexiconCall, event: Event) -> bool:
