@@ -86,6 +86,7 @@ async def test_page_of_a_deactivated_author_says_that_it_is_not_available(deploy
         asked = await browser.get(f"/api/events/{tea.slug}")
     assert (shown.status_code, h1_of(shown.text)) == (404, "This event isn’t available at the moment")
     assert tea.title not in shown.text
+    assert ('class="empty-picture"' in shown.text, ">404<" in shown.text) == (True, False)
     assert tea.title not in listed.text
     assert asked.status_code == 404
     await activate(deployment, cleo, app)

@@ -67,6 +67,7 @@ from openmeet.web.media.pages import record_picture
 from openmeet.web.search import map_pages
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.errors import error_picture
 from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.live_pages import fingerprint_of
@@ -403,4 +404,4 @@ def _unavailable_page(request: Request, event: Event) -> Response:
     """
     if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    return page(request, "events/away.html", status=404)
+    return page(request, "events/away.html", {"picture": error_picture(404)}, status=404)

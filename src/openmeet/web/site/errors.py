@@ -95,11 +95,16 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
             "request_id": fault.request_id,
             "again": retry_path,
             "before": _referring_page(connection),
-            "picture": Cover(_PICTURES.get(fault.http_status, Motif.TILES), _SEED).path,
+            "picture": error_picture(fault.http_status),
         },
         status=fault.http_status,
         headers=fault.headers,
     )
+
+
+def error_picture(status: int) -> str:
+    """The path of the picture on an error page with this status."""
+    return Cover(_PICTURES.get(status, Motif.TILES), _SEED).path
 
 
 def _referring_page(connection: HTTPConnection) -> str:
