@@ -117,8 +117,7 @@ from openmeet.web.moderation import chat_api as moderation_chat_api
 from openmeet.web.moderation import chat_pages as moderation_chat_pages
 from openmeet.web.moderation import pages as moderation_pages
 from openmeet.web.notifications import api as notifications_api
-from openmeet.web.notifications import list_pages as notification_list_pages
-from openmeet.web.notifications import preferences_pages as notification_preferences_pages
+from openmeet.web.notifications import pages as notifications_pages
 from openmeet.web.profiles import api as profiles_api
 from openmeet.web.profiles import pages as profiles_pages
 from openmeet.web.safety import api as safety_api
@@ -202,8 +201,7 @@ def _account_pages() -> list[Route]:
         *start_pages.routes(),
         *matrix_pages.routes(),
         *tokens_pages.routes(),
-        *notification_list_pages.routes(),
-        *notification_preferences_pages.routes(),
+        *notifications_pages.routes(),
     ]
 
 
