@@ -1,4 +1,4 @@
-"""``/notifications``: the viewer's notifications, newest first, and marking them as read."""
+"""The viewer's notifications, newest first, and marking them as read; and their preferences: topics, channels and times."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -45,6 +45,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/notifications"
+PREFERENCES_PATH = "/settings/notifications"
+
 _MOST_FACES: Final = 3
 
 _NEW: Final = lazy("New")
@@ -91,170 +93,6 @@ _EMPTY: Final = {
         lazy("Messages that mention you or were sent to you show up here."),
     ),
 }
-
-
-def _filter_of(kind: NotificationKind[Any]) -> NotificationFilter:
-    match kind.subject:
-        case SubjectType.EVENT:
-            return NotificationFilter.EVENTS
-        case SubjectType.ROOM:
-            return NotificationFilter.CHAT
-        case SubjectType.GROUP | SubjectType.MEMBERSHIP | SubjectType.ANNOUNCEMENT:
-            return NotificationFilter.GROUPS
-        case _:
-            assert_never(kind.subject)
-
-
-_FILTER_BY_KIND: Final = {name: _filter_of(kind) for name, kind in KINDS.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class FilterLink:
-    """A filter above the list, with its number of unread notifications."""
-
-    words: LazyText
-    path: str
-    unread: int
-    is_chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NewsBundle:
-    """A row: similar notifications. ``line`` is about the newest of them, or about all if ``is_collective``; ``more`` has
-    those that it does not show one by one. ``picture`` is empty if the subject has none.
-
-    If several people are involved, ``faces`` shows them.
-    """
-
-    line: NotificationLine
-    more: Sequence[NotificationLine]
-    is_collective: bool
-    picture: str
-    tone: int
-    created_at: Instant
-    faces: list[Avatar]
-
-
-def routes() -> list[Route]:
-    return [
-        Route(PATH, show, methods=["GET"]),
-        Route(PATH, mark_read, methods=["POST"]),
-        Route(PREFERENCES_PATH, show_preferences, methods=["GET"]),
-        Route(PREFERENCES_PATH, save_preferences, methods=["POST"]),
-        Route(f"{PREFERENCES_PATH}/revoke-links", revoke_links, methods=["POST"]),
-    ]
-
-
-async def show(request: Request) -> Response:
-    """The list. A script marks it as read automatically. Without scripts there is a button."""
-    caller = caller_of(request)
-    async with database_of(request).reader() as reader:
-        cursor = request.query_params.get("before", "")
-        shows = _shown_filter(request)
-        kinds = [name for name, one in _FILTER_BY_KIND.items() if one is shows]
-        news, older = await content.newest_notifications(
-            reader, caller.user_id, cursor, kinds=kinds, is_unread=shows is NotificationFilter.UNREAD
-        )
-        unread = await count_unread_by_kind(reader, caller.user_id)
-        bundles = await content.notification_bundles(reader, news, caller.user_id)
-        is_first = not cursor and shows is NotificationFilter.ALL
-        waiting = (
-            [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
-        )
-        pictures = await _event_pictures(reader, [one.newest for one in bundles if one.headline.path])
-        people = [line.person_id for one in bundles for line in one.lines if line.person_id is not None]
-        rows = _rows(bundles, pictures, await portraits_of(reader, caller.user_id, people))
-        context = {
-            "waiting": waiting,
-            "tasks": await host_tasks(reader, caller.user_id, services(request).code_key) if is_first else [],
-            "filters": _filters(unread, shows),
-            "shows": shows.value,
-            "empty": _EMPTY[shows],
-            "parts_shown": _by_time(rows, reader.now, await _viewer_zone(request, reader, caller.user_id)),
-            "older": older,
-            "is_older": bool(cursor),
-            # Reading a filtered list must not mark the rest as read.
-            "has_unread": bool(unread) and shows in {NotificationFilter.ALL, NotificationFilter.UNREAD},
-            # The clock of another process may be ahead of this one's.
-            "until": max([reader.now, *(one.newest.created_at for one in bundles)]),
-        }
-    return page(request, "notifications/list.html", context)
-
-
-def _shown_filter(request: Request) -> NotificationFilter:
-    filter_name = request.query_params.get("show", "")
-    return NotificationFilter(filter_name) if filter_name in set(NotificationFilter) else NotificationFilter.ALL
-
-
-def _filters(unread: Mapping[str, int], selected: NotificationFilter) -> list[FilterLink]:
-    counts = Counter[NotificationFilter]()
-    for name, number in unread.items():
-        counts[NotificationFilter.UNREAD] += number
-        if (kind_filter := _FILTER_BY_KIND.get(name)) is not None:
-            counts[kind_filter] += number
-    return [
-        FilterLink(words, PATH + (f"?show={one.value}" if one.value else ""), counts[one], one is selected)
-        for one, words in _FILTER_LABELS.items()
-    ]
-
-
-async def _viewer_zone(request: Request, reader: Reader, user_id: UserId) -> str:
-    user = await by_id(reader, user_id)
-    return (user and user.time_zone) or services(request).settings.time_zone
-
-
-def _by_time(bundles: Sequence[NewsBundle], now: Instant, zone: str) -> list[tuple[LazyText, list[NewsBundle]]]:
-    """Unread ones first, then grouped by age in the reader's time zone. Empty groups are left out."""
-    today = wall_time.local_of(now, zone).date()
-    parts: dict[LazyText, list[NewsBundle]] = {_NEW: [], _SINCE_YESTERDAY: [], _THIS_WEEK: [], _EARLIER: []}
-    for one in bundles:
-        days = (today - wall_time.local_of(one.created_at, zone).date()).days
-        words = _NEW if one.line.is_unread else _SINCE_YESTERDAY if days < 2 else _THIS_WEEK if days < 7 else _EARLIER
-        parts[words].append(one)
-    return [(words, some) for words, some in parts.items() if some]
-
-
-def _rows(
-    bundles: Sequence[NotificationBundle], pictures: Mapping[str, tuple[str, int]], portraits: Portraits
-) -> list[NewsBundle]:
-    return [
-        NewsBundle(
-            one.headline,
-            one.lines if one.is_collective else one.lines[1:],
-            one.is_collective,
-            *pictures.get(one.newest.subject_id, ("", tone_of(one.newest.subject_id))),
-            one.newest.created_at,
-            _line_avatars(one.lines, portraits),
-        )
-        for one in bundles
-    ]
-
-
-def _line_avatars(lines: Sequence[NotificationLine], portraits: Portraits) -> list[Avatar]:
-    people = {one.person_id: one.person for one in lines if one.person_id is not None}
-    return [] if len(people) < 2 else [avatar_of(*one, portraits) for one in list(people.items())[:_MOST_FACES]]
-
-
-async def _event_pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, tuple[str, int]]:
-    """The picture and tone of each event that the reader can open."""
-    ids = {EventId(one.subject_id) for one in news if one.kind.subject is SubjectType.EVENT}
-    events = await several(reader, sorted(ids))
-    return {event.id: (thumbnail(event.content), cover_for(event.content).tone) for event in events}
-
-
-async def mark_read(request: Request) -> Response:
-    """Mark everything as read that existed when the page was rendered. Later notifications stay unread."""
-    caller = caller_of(request)
-    until = (await read_form(request)).get("until", "")
-    if not (until.isascii() and until.isdigit() and len(until) <= 18):
-        raise InvalidInput("until", NotificationReason.LIST_OUTDATED)
-    async with database_of(request).transaction() as tx:
-        await notify.mark_all_read(tx, caller.user_id, until=Instant(int(until)))
-    return go(PATH)
-
-
-PREFERENCES_PATH = "/settings/notifications"
-
 # One table row for each: the topic's label, and when a notification is sent.
 _TOPICS = (
     (
@@ -345,6 +183,166 @@ _TOPICS = (
     ),
 )
 _MAIL = (("email", lazy("Immediately")), ("digest", lazy("Daily")), ("", lazy("None")))
+
+
+def _filter_of(kind: NotificationKind[Any]) -> NotificationFilter:
+    match kind.subject:
+        case SubjectType.EVENT:
+            return NotificationFilter.EVENTS
+        case SubjectType.ROOM:
+            return NotificationFilter.CHAT
+        case SubjectType.GROUP | SubjectType.MEMBERSHIP | SubjectType.ANNOUNCEMENT:
+            return NotificationFilter.GROUPS
+        case _:
+            assert_never(kind.subject)
+
+
+_FILTER_BY_KIND: Final = {name: _filter_of(kind) for name, kind in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class FilterLink:
+    """A filter above the list, with its number of unread notifications."""
+
+    words: LazyText
+    path: str
+    unread: int
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewsBundle:
+    """A row: similar notifications. ``line`` is about the newest of them, or about all if ``is_collective``; ``more`` has
+    those that it does not show one by one. ``picture`` is empty if the subject has none.
+
+    If several people are involved, ``faces`` shows them.
+    """
+
+    line: NotificationLine
+    more: Sequence[NotificationLine]
+    is_collective: bool
+    picture: str
+    tone: int
+    created_at: Instant
+    faces: list[Avatar]
+
+
+def routes() -> list[Route]:
+    return [
+        Route(PATH, show, methods=["GET"]),
+        Route(PATH, mark_read, methods=["POST"]),
+        Route(PREFERENCES_PATH, show_preferences, methods=["GET"]),
+        Route(PREFERENCES_PATH, save_preferences, methods=["POST"]),
+        Route(f"{PREFERENCES_PATH}/revoke-links", revoke_links, methods=["POST"]),
+    ]
+
+
+async def show(request: Request) -> Response:
+    """The list. A script marks it as read automatically. Without scripts there is a button."""
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        cursor = request.query_params.get("before", "")
+        shows = _shown_filter(request)
+        kinds = [name for name, one in _FILTER_BY_KIND.items() if one is shows]
+        news, older = await content.newest_notifications(
+            reader, caller.user_id, cursor, kinds=kinds, is_unread=shows is NotificationFilter.UNREAD
+        )
+        unread = await count_unread_by_kind(reader, caller.user_id)
+        bundles = await content.notification_bundles(reader, news, caller.user_id)
+        is_first = not cursor and shows is NotificationFilter.ALL
+        waiting = (
+            [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
+        )
+        pictures = await _event_pictures(reader, [one.newest for one in bundles if one.headline.path])
+        people = [line.person_id for one in bundles for line in one.lines if line.person_id is not None]
+        rows = _rows(bundles, pictures, await portraits_of(reader, caller.user_id, people))
+        context = {
+            "waiting": waiting,
+            "tasks": await host_tasks(reader, caller.user_id, services(request).code_key) if is_first else [],
+            "filters": _filters(unread, shows),
+            "shows": shows.value,
+            "empty": _EMPTY[shows],
+            "parts_shown": _by_time(rows, reader.now, await _viewer_zone(request, reader, caller.user_id)),
+            "older": older,
+            "is_older": bool(cursor),
+            # Reading a filtered list must not mark the rest as read.
+            "has_unread": bool(unread) and shows in {NotificationFilter.ALL, NotificationFilter.UNREAD},
+            # The clock of another process may be ahead of this one's.
+            "until": max([reader.now, *(one.newest.created_at for one in bundles)]),
+        }
+    return page(request, "notifications/list.html", context)
+
+
+async def mark_read(request: Request) -> Response:
+    """Mark everything as read that existed when the page was rendered. Later notifications stay unread."""
+    caller = caller_of(request)
+    until = (await read_form(request)).get("until", "")
+    if not (until.isascii() and until.isdigit() and len(until) <= 18):
+        raise InvalidInput("until", NotificationReason.LIST_OUTDATED)
+    async with database_of(request).transaction() as tx:
+        await notify.mark_all_read(tx, caller.user_id, until=Instant(int(until)))
+    return go(PATH)
+
+
+def _shown_filter(request: Request) -> NotificationFilter:
+    filter_name = request.query_params.get("show", "")
+    return NotificationFilter(filter_name) if filter_name in set(NotificationFilter) else NotificationFilter.ALL
+
+
+def _filters(unread: Mapping[str, int], selected: NotificationFilter) -> list[FilterLink]:
+    counts = Counter[NotificationFilter]()
+    for name, number in unread.items():
+        counts[NotificationFilter.UNREAD] += number
+        if (kind_filter := _FILTER_BY_KIND.get(name)) is not None:
+            counts[kind_filter] += number
+    return [
+        FilterLink(words, PATH + (f"?show={one.value}" if one.value else ""), counts[one], one is selected)
+        for one, words in _FILTER_LABELS.items()
+    ]
+
+
+async def _viewer_zone(request: Request, reader: Reader, user_id: UserId) -> str:
+    user = await by_id(reader, user_id)
+    return (user and user.time_zone) or services(request).settings.time_zone
+
+
+def _by_time(bundles: Sequence[NewsBundle], now: Instant, zone: str) -> list[tuple[LazyText, list[NewsBundle]]]:
+    """Unread ones first, then grouped by age in the reader's time zone. Empty groups are left out."""
+    today = wall_time.local_of(now, zone).date()
+    parts: dict[LazyText, list[NewsBundle]] = {_NEW: [], _SINCE_YESTERDAY: [], _THIS_WEEK: [], _EARLIER: []}
+    for one in bundles:
+        days = (today - wall_time.local_of(one.created_at, zone).date()).days
+        words = _NEW if one.line.is_unread else _SINCE_YESTERDAY if days < 2 else _THIS_WEEK if days < 7 else _EARLIER
+        parts[words].append(one)
+    return [(words, some) for words, some in parts.items() if some]
+
+
+def _rows(
+    bundles: Sequence[NotificationBundle], pictures: Mapping[str, tuple[str, int]], portraits: Portraits
+) -> list[NewsBundle]:
+    return [
+        NewsBundle(
+            one.headline,
+            one.lines if one.is_collective else one.lines[1:],
+            one.is_collective,
+            *pictures.get(one.newest.subject_id, ("", tone_of(one.newest.subject_id))),
+            one.newest.created_at,
+            _line_avatars(one.lines, portraits),
+        )
+        for one in bundles
+    ]
+
+
+def _line_avatars(lines: Sequence[NotificationLine], portraits: Portraits) -> list[Avatar]:
+    people = {one.person_id: one.person for one in lines if one.person_id is not None}
+    return [] if len(people) < 2 else [avatar_of(*one, portraits) for one in list(people.items())[:_MOST_FACES]]
+
+
+async def _event_pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, tuple[str, int]]:
+    """The picture and tone of each event that the reader can open."""
+    ids = {EventId(one.subject_id) for one in news if one.kind.subject is SubjectType.EVENT}
+    events = await several(reader, sorted(ids))
+    return {event.id: (thumbnail(event.content), cover_for(event.content).tone) for event in events}
 
 
 async def show_preferences(request: Request) -> Response:
