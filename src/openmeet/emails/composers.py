@@ -23,17 +23,14 @@ from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import language_at, language_of
 from openmeet.domain.webhooks.model import OFF_MAIL
-from openmeet.emails.account_deletion import deletion_composer
-from openmeet.emails.co_host_invitation import co_host_composer
+from openmeet.emails.account import code_composer, deletion_composer, disabled_composer
 from openmeet.emails.groups import invitation_composer, succession_composer
-from openmeet.emails.guest_confirmation import guest_composer
-from openmeet.emails.import_invitation import invitation_composer as import_composer
+from openmeet.emails.invitations import co_host_composer
+from openmeet.emails.invitations import guest_list_composer as import_composer
 from openmeet.emails.notifications.email import digest_composer, notification_composer
 from openmeet.emails.render import EmailContext, with_html
-from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, withdrawn_composer
+from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, guest_composer, withdrawn_composer
 from openmeet.emails.series_confirmation import series_composer
-from openmeet.emails.sign_in_code import code_composer
-from openmeet.emails.webhook_disabled import disabled_composer
 from openmeet.i18n.catalogue import is_known, speaking
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 

@@ -7,7 +7,7 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import answer_texts, notify
 from openmeet.domain.attendance.answer_bar import AnswerBarInput, answer_bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.queries import find as answer_of
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -16,9 +16,12 @@ from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.attendance.waitlist import before
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import join_from_label, lines_without_own_country
+from openmeet.domain.guest_rsvps import actions, queries
+from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import cancellation_of, file_of
 from openmeet.emails.notifications.texts import short_day_label, when_label
@@ -26,6 +29,7 @@ from openmeet.emails.render import EmailCard, EmailContext, event_html, subject_
 from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.markdown import one_line
+from openmeet.outbox import email_suppressions, emails
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 # A person who declined gets no e-mail about it.
@@ -182,3 +186,50 @@ def answer_sentence(
         return ""
     bar_input = AnswerBarInput(event, own_rsvp, now, registration_settings)
     return answer_texts.sentence_of(answer_bar_of(bar_input), bar_input, AnswerFigures(waiting_before=before))
+
+
+_GUEST_SAYS = {
+    RsvpReply.GOING: lazy("You said you’re going to %(title)s."),
+    RsvpReply.INTERESTED: lazy("You said maybe to %(title)s."),
+    RsvpReply.DECLINED: lazy("You said you’re not going to %(title)s."),
+}
+
+
+def guest_composer(head: EmailContext) -> Composer:
+    """Composer of ``GUEST_MAIL``. Composes nothing if the RSVP was confirmed or has expired, the event no longer
+    exists, or the guest has opted out.
+    """
+
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            guest_rsvp = await queries.find(reader, GuestAnswerId(due.subject_id))
+            if guest_rsvp is None or guest_rsvp.used_at is not None or guest_rsvp.expires_at <= reader.now:
+                return None
+            if await email_suppressions.is_suppressed(reader, head.key, guest_rsvp.email):
+                return None
+            event, now = await by_id(reader, guest_rsvp.event_id), reader.now
+        if event is None or event.is_gone or event.is_cancelled:
+            return None
+        title, when = one_line(event.title), "" if event.starts_at is None else when_label(event, now)
+        never = email_suppressions.url_of(head.key, head.public_url, guest_rsvp.email)
+        confirm = gettext("Confirm it here")
+        page = f"{head.public_url}/answers/confirm/{actions.token_of(head.key, guest_rsvp.id)}"
+        saying = _GUEST_SAYS[guest_rsvp.request.reply].filled(title=title)
+        note = gettext("The link works for a day. An answer that isn’t confirmed is deleted.")
+        mistyped = gettext(
+            "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
+            site=head.site_name,
+        )
+        closing = f"{mistyped}\n\n{emails.opt_out_lines(never)}"
+        subject = gettext("Confirm your answer: %(title)s", title=title)
+        card = EmailCard(gettext("Confirm your answer"), when, [(confirm, page)], note=f"{saying} {note}")
+        return OutgoingEmail(
+            guest_rsvp.email,
+            subject,
+            "\n\n".join(["\n".join(filter(None, [saying, when])), emails.link(confirm, page), note, closing]),
+            html=event_html(head, event, subject, card, closing),
+            unsubscribe_url=never,
+            thread=event.id,
+        )
+
+    return compose

@@ -7,6 +7,7 @@ cannot be parsed are skipped.
 """
 
 import asyncio
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,10 @@ from groundwork.http.client import AnswerTooLarge
 from groundwork.outbox import jobs
 from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
-from openmeet.domain.chat import mirroring
+from openmeet.domain.chat import matrix_guests, matrix_people, mirroring
 from openmeet.domain.chat.log import wake_mirror
-from openmeet.domain.chat.mirroring import wake_all
 from openmeet.domain.chat.model import RoomId
-from openmeet.matrix import account_links, store
+from openmeet.matrix import content, store
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import JsonObject, events_of
 from openmeet.matrix.incoming import apply
@@ -122,7 +122,7 @@ async def _read(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], 
                 # After a start and after each failure, all rooms are compared with their desired state.
                 is_reader = True
                 async with bridge.db.transaction() as tx:
-                    await wake_all(tx)
+                    await mirroring.wake_all(tx)
             on_events(event_count)
     finally:
         async with bridge.db.transaction() as tx:
@@ -258,6 +258,24 @@ async def _apply_all(
 async def _apply(tx: Transaction, bridge: Bridge, piece: _Batch) -> None:
     for event in piece.events:
         if piece.room is None:
-            await account_links.apply(tx, bridge, piece.matrix_room, event)
+            await _link_account(tx, bridge, piece.matrix_room, event)
         elif await apply(tx, bridge, piece.room, piece.matrix_room, event):
             await wake_mirror(tx, piece.room)
+
+
+_LINK_CODE: Final = re.compile(r"\s*([2-9A-Za-z]{10})\s*")
+
+
+async def _link_account(tx: Transaction, bridge: Bridge, matrix_room: str, event: JsonObject) -> None:
+    """Apply one event of a direct chat. The keeper replies to any message and then leaves, so each guess at a code
+    requires a new invitation.
+    """
+    incoming = content.incoming(event)
+    if not isinstance(incoming, content.IncomingMessage) or bridge.is_ours(incoming.sender):
+        return
+    code = _LINK_CODE.fullmatch(incoming.text)
+    linked = None if code is None else await matrix_people.link(tx, incoming.sender, code[1])
+    if linked is not None:
+        await matrix_guests.become_person(tx, incoming.sender, linked)
+    verb = "unlinked" if linked is None else "linked"
+    await jobs.enqueue_again(tx, JobKind.MATRIX_CALL, [f"{verb} {matrix_room}"])

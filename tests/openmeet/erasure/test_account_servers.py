@@ -28,7 +28,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.emails.account_deletion import deletion_composer
+from openmeet.emails.account import deletion_composer
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT

@@ -24,7 +24,7 @@ from openmeet.domain.search import event_lists as browsing
 from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
-from openmeet.emails.co_host_invitation import co_host_composer
+from openmeet.emails.invitations import co_host_composer
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing.decision import DoNothing
 from openmeet.network.publishing.eligibility import decide

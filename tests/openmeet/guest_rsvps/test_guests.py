@@ -23,10 +23,9 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from openmeet.domain.users.queries import by_id as user_by_id
-from openmeet.emails.guest_confirmation import guest_composer
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
-from openmeet.emails.rsvp_confirmation import confirmed_composer
+from openmeet.emails.rsvp_confirmation import confirmed_composer, guest_composer
 from openmeet.emails.unsubscribe import EVERYTHING, stop
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility

@@ -23,7 +23,7 @@ from openmeet.domain.imports.model import ContactStage, ImportId, ImportKind, Me
 from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.users.model import Caller
-from openmeet.emails.import_invitation import invitation_composer
+from openmeet.emails.invitations import guest_list_composer
 from openmeet.outbox.emails import DueEmail
 from tests.databases import MakeDatabase
 from tests.openmeet.imports.test_parsing import LUMA
@@ -98,7 +98,7 @@ async def test_one_e_mail_is_sent_after_its_review(db: Database) -> None:
     sent = await asyncio.gather(send(), send(), return_exceptions=True)
     assert [one for one in sent if one == 2] == [2]
     assert await count(db, "outbox_jobs") == 2
-    letter = await invitation_composer(CODE_KEY, "OpenMeet", "https://m.example")(
+    letter = await guest_list_composer(CODE_KEY, "OpenMeet", "https://m.example")(
         db, DueEmail(people.ARRIVAL_MAIL, ids[0], ids[0], 1)
     )
     assert letter is not None
@@ -137,7 +137,7 @@ async def test_people_join_only_by_accepting(db: Database) -> None:
             async with db.transaction() as tx:
                 with pytest.raises((Refused, NotFound)):
                     await people.accept(tx, who, invitation)
-        composed = await invitation_composer(CODE_KEY, "O", "https://m.example")(
+        composed = await guest_list_composer(CODE_KEY, "O", "https://m.example")(
             db, DueEmail(people.ARRIVAL_MAIL, no, no, 1)
         )
         assert composed is None
@@ -173,7 +173,7 @@ async def test_an_invitation_to_something_that_a_moderator_has_hidden_is_neither
         async with db.transaction() as tx:
             await people.invite(tx, host, what, slug, message="", expected=2)
             await moderation.decide(tx, ana.user_id, Subject(kind, target), SubjectVisibility.HIDDEN, "spam")
-        compose = invitation_composer(CODE_KEY, "O", "https://m.example")
+        compose = guest_list_composer(CODE_KEY, "O", "https://m.example")
         assert await compose(db, DueEmail(people.ARRIVAL_MAIL, one, one, 1)) is None
         async with db.transaction() as tx:
             with pytest.raises(NotFound):

@@ -25,8 +25,8 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.series import follower_queries, ownership
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
-from openmeet.emails.co_host_invitation import co_host_composer
 from openmeet.emails.groups import invitation_composer
+from openmeet.emails.invitations import co_host_composer
 from openmeet.outbox.emails import DueEmail
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import weekly

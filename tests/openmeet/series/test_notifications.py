@@ -12,7 +12,7 @@ from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
 from openmeet.domain.users.model import Caller
 from openmeet.emails.notifications.conditions import Present
 from openmeet.emails.notifications.content import notification_lines
-from openmeet.emails.notifications.present import points
+from openmeet.emails.notifications.facts import points
 from openmeet.recurrence.describe import describe
 from tests.openmeet.series.practice import (
     begin,

@@ -22,7 +22,7 @@ from openmeet.domain.sign_in.model import (
 )
 from openmeet.domain.users import guests
 from openmeet.domain.users.queries import by_email
-from openmeet.emails.sign_in_code import code_composer
+from openmeet.emails.account import code_composer
 from openmeet.outbox.emails import DueEmail, due_email_of, enqueue_emails
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.site_under_test import CODE_KEY, site_on

@@ -34,7 +34,7 @@ from openmeet.domain.users.queries import by_email
 from openmeet.domain.webhooks.actions import forget_old_deliveries
 from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
 from openmeet.domain.webhooks.model import MAX_TRIES, OFF_MAIL
-from openmeet.emails.webhook_disabled import disabled_composer
+from openmeet.emails.account import disabled_composer
 from openmeet.outbox.emails import due_email_of
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view

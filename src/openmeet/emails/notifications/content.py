@@ -15,7 +15,7 @@ from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
-from openmeet.emails.notifications.present import Facts, facts_of
+from openmeet.emails.notifications.facts import Facts, facts_of
 from openmeet.i18n import formatting
 
 # Notifications per page.

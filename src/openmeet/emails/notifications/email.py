@@ -35,7 +35,7 @@ from openmeet.emails.calendar_file import cancellation_of, file_of, file_of_date
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import DECISIONS, SANCTIONS
 from openmeet.emails.notifications.conditions import ChatPresent, still_true
-from openmeet.emails.notifications.present import Facts, facts_of, points
+from openmeet.emails.notifications.facts import Facts, facts_of, points
 from openmeet.emails.notifications.texts import Point
 from openmeet.emails.render import TEMPLATES, EmailContext, cover_url, subject_line
 from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, unsubscribe_label

@@ -36,7 +36,7 @@ from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import updates_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
-from openmeet.emails.import_invitation import subject_of, text_of
+from openmeet.emails.invitations import subject_of, text_of
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences

@@ -17,7 +17,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.model import Caller, Profile, UserId
 from openmeet.domain.users.queries import by_id
-from openmeet.emails.sign_in_code import LINK_PATH
+from openmeet.emails.account import LINK_PATH
 from openmeet.i18n.formatting import ZONES
 from openmeet.network.repositories.sign_in import FIELD
 from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click

@@ -1,16 +1,23 @@
-"""The only e-mail that a person on an imported guest list gets, with the text that the host has previewed."""
+"""New module."""
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.signing_key import SigningKey
-from openmeet.domain.events.model import Event
+from openmeet.domain.events import co_host_queries, time_and_place
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.permissions import CoHostId, token_of
+from openmeet.domain.events.queries import by_id
 from openmeet.domain.groups.model import Group
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.imports.model import ContactStage, PersonId
-from openmeet.domain.imports.people import find_invitation, token_of
+from openmeet.domain.imports.people import find_invitation
+from openmeet.domain.imports.people import token_of as people_token_of
+from openmeet.domain.moderation.blocks import is_block_between, is_block_between_address
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import unnamed
-from openmeet.domain.users.queries import by_id
+from openmeet.domain.users.queries import by_id as queries_by_id
+from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.texts import short_day_label, when_label
 from openmeet.emails.render import subject_line
 from openmeet.i18n.catalogue import gettext
@@ -18,7 +25,51 @@ from openmeet.outbox import email_suppressions, emails
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 
-def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
+def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
+    """Composer of ``CO_HOST_MAIL``.
+
+    Composes nothing if the invitation was answered, was revoked or has expired, if either person has blocked the other,
+    or if the recipient has opted out.
+    """
+
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            co_host = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
+            if co_host is None or not co_host.is_open(reader.now):
+                return None
+            event, now = await by_id(reader, EventId(co_host.event_id)), reader.now
+            names = await shown_names(reader, [co_host.invited_by])
+            if await is_block_between_address(reader, co_host.invited_by, co_host.email or ""):
+                return None
+            if co_host.user_id is not None and await is_block_between(reader, co_host.invited_by, co_host.user_id):
+                return None
+            invited = None if co_host.user_id is None else await user_by_id(reader, co_host.user_id)
+            address = co_host.email or (invited and invited.email)
+            if address and await email_suppressions.is_suppressed(reader, key, address):
+                return None
+        if event is None or event.is_gone or not address:
+            return None
+        never = email_suppressions.url_of(key, public_url, address)
+        name = " ".join(names[co_host.invited_by].split())
+        title = event.title or gettext("an event")
+        about = [title, time_and_place.start_label(event, now)]
+        if co_host.is_for_series or co_host.is_asked_for_series:
+            about.append(gettext("This applies to every upcoming date of the series, including dates added later."))
+        parts = [
+            gettext("%(name)s asks you to co-host an event on %(site)s:", name=name, site=site_name),
+            "\n".join(about),
+            emails.link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, co_host.id)}"),
+            gettext("You’re not a host until you say yes. If you do nothing, we won’t write again."),
+            emails.opt_out_lines(never),
+        ]
+        fact = gettext("%(name)s asks you to co-host", name=name)
+        subject = subject_line(fact, title, short_day_label(event))
+        return OutgoingEmail(address, subject, "\n\n".join(parts), unsubscribe_url=never, thread=event.id)
+
+    return compose
+
+
+def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """Composer of ``ARRIVAL_MAIL``.
 
     Composes nothing if the event or group is no longer available, or if the person has already responded: to this list,
@@ -32,7 +83,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 person, event, group = await find_invitation(reader, person_id)
             except NotFound:
                 return None
-            host = await by_id(reader, person.invited_by)
+            host = await queries_by_id(reader, person.invited_by)
             if await email_suppressions.is_suppressed(reader, key, person.email):
                 return None
             if await email_suppressions.declined_among(reader, key, person.target, [person.email]):
@@ -41,7 +92,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             is_leaving = await erasure_requests.find(reader, person.invited_by) is not None
         if person.stage is not ContactStage.INVITED or host is None or is_leaving:
             return None
-        token = token_of(key, person_id)
+        token = people_token_of(key, person_id)
         return OutgoingEmail(
             person.email,
             subject_of(host.display_name, event, group),

@@ -1,4 +1,4 @@
-"""Load all current data that the texts of one person's notifications need. Uses few queries."""
+"""New module."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,0 +1,138 @@
+"""New module."""
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from groundwork.clock import MINUTE
+from groundwork.database.transaction import Database
+from groundwork.signing_key import SigningKey
+from openmeet.domain.erasure import actions
+from openmeet.domain.sign_in import model, queries
+from openmeet.domain.sign_in.model import ChallengeId
+from openmeet.domain.users import erasure_requests
+from openmeet.domain.users.model import UserId
+from openmeet.domain.users.queries import by_id
+from openmeet.domain.webhooks import queries as webhooks_queries
+from openmeet.domain.webhooks.model import WebhookId
+from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.i18n.formatting import long_date
+from openmeet.i18n.reasons.messages import explain
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
+
+LINK_PATH = "/sign-in/link"
+
+
+def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
+    """Composer of ``CODE_MAIL``. Composes nothing if the code was used or has expired. Programs get no link."""
+
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            challenge = await queries.challenge(reader, ChallengeId(due.subject_id))
+            if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
+                return None
+        code = model.spaced(model.code_of(key, challenge.id))
+        minutes = (challenge.expires_at - challenge.created_at) // MINUTE
+        parts = [
+            code,
+            ngettext(
+                "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minute.",
+                "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minutes.",
+                minutes,
+                site=site_name,
+            ),
+        ]
+        if challenge.browser_hash is not None:
+            token = model.link_token(key, challenge.id)
+            parts.append(link(gettext("Or open this link in the same browser"), f"{url}{LINK_PATH}/{token}"))
+        parts.append(
+            gettext(
+                "You’re getting this because somebody entered your address to sign in. If it wasn’t you, you don’t need to do"
+                " anything."
+            )
+        )
+        subject = gettext("Your code: %(code)s", code=code)
+        return OutgoingEmail(challenge.email, subject, "\n\n".join(parts) + "\n")
+
+    return compose
+
+
+# A person may have thousands of records. The page where they can still be deleted lists all of them.
+MOST_LISTED: Final = 50
+
+
+def deletion_composer(site_name: str, public_url: str) -> Composer:
+    """Composer of ``DELETION_MAIL``. Composes nothing if the person signed in and keeps the account, or has no address."""
+
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            deletion_request = await erasure_requests.find(reader, UserId(due.person))
+            person = await by_id(reader, UserId(due.person))
+            undeleted = await actions.undeleted_records(reader, UserId(due.person))
+        if (
+            deletion_request is None
+            or str(deletion_request.requested_at) != due.subject_id
+            or person is None
+            or person.email is None
+        ):
+            return None
+        date = long_date(deletion_request.due_at)
+        parts = [
+            gettext(
+                "You asked us to delete your account at %(site)s. That happens on %(date)s.", site=site_name, date=date
+            ),
+            link(gettext("To keep it, sign in before then"), f"{public_url}/sign-in"),
+        ]
+        if undeleted:
+            parts.append(_records(undeleted))
+        subject = gettext("Your account at %(site)s is deleted on %(date)s", site=site_name, date=date)
+        return OutgoingEmail(person.email, subject, "\n\n".join(parts) + "\n")
+
+    return compose
+
+
+def _records(undeleted: Sequence[str]) -> str:
+    """The records that are still on the person's account server, and how the person can delete them."""
+    heading = ngettext(
+        "Your account server still has this copy from this site. Until then, we keep trying to delete it. After "
+        "that, only you can: open its address in an app that shows what’s in your account, and delete it there.",
+        "Your account server still has these copies from this site. Until then, we keep trying to delete them. "
+        "After that, only you can: open their addresses in an app that shows what’s in your account, and delete "
+        "them there.",
+        len(undeleted),
+    )
+    more = len(undeleted) - MOST_LISTED
+    rest = [ngettext("And %(count)s more.", "And %(count)s more.", more, count=more)] if more > 0 else []
+    return "\n".join([heading, "", *undeleted[:MOST_LISTED], *rest])
+
+
+def disabled_composer(site_name: str, public_url: str) -> Composer:
+    """Composer of ``OFF_MAIL``. Composes nothing if the webhook was enabled again or deleted, or if its owner has no
+    address.
+    """
+
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            webhook = await webhooks_queries.by_id(reader, WebhookId(due.subject_id))
+            owner = await by_id(reader, UserId(due.person))
+        if webhook is None or webhook.is_on or owner is None or owner.email is None:
+            return None
+        host = urlsplit(webhook.url).hostname or gettext("the address")
+        parts = [
+            gettext(
+                "%(site)s couldn’t reach %(host)s for a while and has switched your webhook off. The last answer was: %(reason)s",
+                site=site_name,
+                host=host,
+                reason=explain(webhook.off_why),
+            ),
+            link(
+                gettext(
+                    "Once it works again, switch the webhook on. You can resend missed messages from the list of deliveries"
+                ),
+                f"{public_url}/settings/webhooks",
+            ),
+        ]
+        subject = gettext("%(site)s no longer sends to %(host)s", site=site_name, host=host)
+        return OutgoingEmail(owner.email, subject, "\n\n".join(parts) + "\n")
+
+    return compose
