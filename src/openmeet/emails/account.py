@@ -1,4 +1,4 @@
-"""New module."""
+"""E-mails about a person's own account: the sign-in code, the deletion of the account, and a webhook that was disabled."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,12 +8,13 @@ from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.erasure import actions
-from openmeet.domain.sign_in import model, queries
+from openmeet.domain.sign_in import model
+from openmeet.domain.sign_in import queries as sign_in_queries
 from openmeet.domain.sign_in.model import ChallengeId
 from openmeet.domain.users import erasure_requests
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
-from openmeet.domain.users.queries import by_id
-from openmeet.domain.webhooks import queries as webhooks_queries
+from openmeet.domain.webhooks import queries as webhook_queries
 from openmeet.domain.webhooks.model import WebhookId
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import long_date
@@ -21,6 +22,8 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
 
 LINK_PATH = "/sign-in/link"
+# A person may have thousands of records. The page where they can still be deleted lists all of them.
+MOST_LISTED: Final = 50
 
 
 def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
@@ -28,7 +31,7 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
-            challenge = await queries.challenge(reader, ChallengeId(due.subject_id))
+            challenge = await sign_in_queries.challenge(reader, ChallengeId(due.subject_id))
             if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
                 return None
         code = model.spaced(model.code_of(key, challenge.id))
@@ -57,17 +60,17 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
     return compose
 
 
-# A person may have thousands of records. The page where they can still be deleted lists all of them.
-MOST_LISTED: Final = 50
-
-
 def deletion_composer(site_name: str, public_url: str) -> Composer:
-    """Composer of ``DELETION_MAIL``. Composes nothing if the person signed in and keeps the account, or has no address."""
+    """Composer of ``DELETION_MAIL``, the last e-mail before an account is deleted. It says how long the deletion can be
+    cancelled, and which records the owner has to delete.
+
+    Composes nothing if the person signed in and keeps the account, or has no address.
+    """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
             deletion_request = await erasure_requests.find(reader, UserId(due.person))
-            person = await by_id(reader, UserId(due.person))
+            person = await user_queries.by_id(reader, UserId(due.person))
             undeleted = await actions.undeleted_records(reader, UserId(due.person))
         if (
             deletion_request is None
@@ -107,14 +110,14 @@ def _records(undeleted: Sequence[str]) -> str:
 
 
 def disabled_composer(site_name: str, public_url: str) -> Composer:
-    """Composer of ``OFF_MAIL``. Composes nothing if the webhook was enabled again or deleted, or if its owner has no
-    address.
+    """Composer of ``OFF_MAIL``, to the owner of a webhook that was disabled. Composes nothing if the webhook was enabled
+    again or deleted, or if its owner has no address.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
-            webhook = await webhooks_queries.by_id(reader, WebhookId(due.subject_id))
-            owner = await by_id(reader, UserId(due.person))
+            webhook = await webhook_queries.by_id(reader, WebhookId(due.subject_id))
+            owner = await user_queries.by_id(reader, UserId(due.person))
         if webhook is None or webhook.is_on or owner is None or owner.email is None:
             return None
         host = urlsplit(webhook.url).hostname or gettext("the address")

@@ -25,8 +25,7 @@ from openmeet.domain.users.queries import language_at, language_of
 from openmeet.domain.webhooks.model import OFF_MAIL
 from openmeet.emails.account import code_composer, deletion_composer, disabled_composer
 from openmeet.emails.groups import invitation_composer, succession_composer
-from openmeet.emails.invitations import co_host_composer
-from openmeet.emails.invitations import guest_list_composer as import_composer
+from openmeet.emails.invitations import co_host_composer, guest_list_composer
 from openmeet.emails.notifications.email import digest_composer, notification_composer
 from openmeet.emails.render import EmailContext, with_html
 from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, guest_composer, withdrawn_composer
@@ -57,7 +56,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
     composer_by_kind[GUEST_MAIL] = _in_language(head, _of_guest_rsvp, guest_composer(head))
     composer_by_kind[CO_HOST_MAIL] = _in_language(head, _of_co_host, co_host_composer(key, name, url))
     composer_by_kind[INVITATION_MAIL] = _in_language(head, _of_group_invitation, invitation_composer(key, name, url))
-    composer_by_kind[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, import_composer(key, name, url))
+    composer_by_kind[ARRIVAL_MAIL] = _in_language(head, _of_imported_person, guest_list_composer(key, name, url))
     # People who are leaving still get sign-in codes, because they have to sign in to cancel the deletion.
     silent = {kind: _unless_leaving(composer) for kind, composer in composer_by_kind.items()}
     return {

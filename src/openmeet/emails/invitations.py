@@ -1,4 +1,4 @@
-"""New module."""
+"""E-mails that invite somebody: to co-host an event, or, if they are on an imported guest list, to an event or group."""
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
@@ -10,13 +10,11 @@ from openmeet.domain.events.permissions import CoHostId, token_of
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.imports import people
 from openmeet.domain.imports.model import ContactStage, PersonId
-from openmeet.domain.imports.people import find_invitation
-from openmeet.domain.imports.people import token_of as people_token_of
 from openmeet.domain.moderation.blocks import is_block_between, is_block_between_address
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import unnamed
-from openmeet.domain.users.queries import by_id as queries_by_id
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.texts import short_day_label, when_label
 from openmeet.emails.render import subject_line
@@ -70,7 +68,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
 
 
 def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """Composer of ``ARRIVAL_MAIL``.
+    """Composer of ``ARRIVAL_MAIL``, the only e-mail that a person on an imported guest list gets.
 
     Composes nothing if the event or group is no longer available, or if the person has already responded: to this list,
     to an earlier list, or to another invitation of the same group.
@@ -80,10 +78,10 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
         person_id = PersonId(due.subject_id)
         async with db.reader() as reader:
             try:
-                person, event, group = await find_invitation(reader, person_id)
+                person, event, group = await people.find_invitation(reader, person_id)
             except NotFound:
                 return None
-            host = await queries_by_id(reader, person.invited_by)
+            host = await user_by_id(reader, person.invited_by)
             if await email_suppressions.is_suppressed(reader, key, person.email):
                 return None
             if await email_suppressions.declined_among(reader, key, person.target, [person.email]):
@@ -92,11 +90,13 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             is_leaving = await erasure_requests.find(reader, person.invited_by) is not None
         if person.stage is not ContactStage.INVITED or host is None or is_leaving:
             return None
-        token = people_token_of(key, person_id)
+        token = people.token_of(key, person_id)
         return OutgoingEmail(
             person.email,
-            subject_of(host.display_name, event, group),
-            text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}", now)
+            guest_list_subject(host.display_name, event, group),
+            guest_list_text(
+                host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}", now
+            )
             + "\n"
             + emails.opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
             # Declining also opts out of all further e-mails of this kind.
@@ -107,19 +107,19 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
     return compose
 
 
-def subject_of(host: str, event: Event | None, group: Group | None) -> str:
+def guest_list_subject(host: str, event: Event | None, group: Group | None) -> str:
     """The subject of the e-mail."""
     fact = gettext("%(name)s invites you", name=host or unnamed())
-    return subject_line(fact, title_of(event, group), "" if event is None else short_day_label(event))
+    return subject_line(fact, _title_of(event, group), "" if event is None else short_day_label(event))
 
 
-def text_of(
+def guest_list_text(
     host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str, now: Instant
 ) -> str:
     """The text that the host previewed, with this person's link and an opt-out line below it."""
     when = "" if event is None or event.starts_at is None else f"{when_label(event, now)}\n"
     message_block = f"\n{message}\n" if message else ""
-    name, title = host or unnamed(), title_of(event, group)
+    name, title = host or unnamed(), _title_of(event, group)
     if group is not None and event is None:
         invites = gettext(
             "%(name)s invites you to the group %(group)s on %(site)s.", name=name, group=title, site=site_name
@@ -134,5 +134,5 @@ def text_of(
     return f"{invites}\n{when}{message_block}\n{emails.link(gettext('View and answer'), link)}\n\n{about}\n"
 
 
-def title_of(event: Event | None, group: Group | None) -> str:
+def _title_of(event: Event | None, group: Group | None) -> str:
     return event.title if event is not None else group.details.name if group is not None else ""

@@ -1,4 +1,4 @@
-"""E-mails about a person's own RSVP, confirmed or withdrawn, with the calendar entry."""
+"""E-mails about a person's own RSVP: confirmed or withdrawn, with the calendar entry, and a guest's link that confirms it."""
 
 from typing import Final
 
@@ -16,11 +16,11 @@ from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.attendance.waitlist import before
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import join_from_label, lines_without_own_country
-from openmeet.domain.guest_rsvps import actions, queries
+from openmeet.domain.guest_rsvps import actions as guest_actions
+from openmeet.domain.guest_rsvps import queries as guest_queries
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import cancellation_of, file_of
@@ -38,6 +38,12 @@ _SUBJECTS: Final = {
     AttendanceStatus.INTERESTED: lazy("Maybe"),
     AttendanceStatus.WAITLISTED: lazy("On the waitlist"),
     AttendanceStatus.PENDING: lazy("You asked for a place"),
+}
+
+_GUEST_SAYS: Final = {
+    RsvpReply.GOING: lazy("You said you’re going to %(title)s."),
+    RsvpReply.INTERESTED: lazy("You said maybe to %(title)s."),
+    RsvpReply.DECLINED: lazy("You said you’re not going to %(title)s."),
 }
 
 
@@ -188,32 +194,25 @@ def answer_sentence(
     return answer_texts.sentence_of(answer_bar_of(bar_input), bar_input, AnswerFigures(waiting_before=before))
 
 
-_GUEST_SAYS = {
-    RsvpReply.GOING: lazy("You said you’re going to %(title)s."),
-    RsvpReply.INTERESTED: lazy("You said maybe to %(title)s."),
-    RsvpReply.DECLINED: lazy("You said you’re not going to %(title)s."),
-}
-
-
 def guest_composer(head: EmailContext) -> Composer:
-    """Composer of ``GUEST_MAIL``. Composes nothing if the RSVP was confirmed or has expired, the event no longer
+    """Composer of ``GUEST_MAIL``, with the link that confirms a guest's RSVP. Composes nothing if the RSVP was confirmed or has expired, the event no longer
     exists, or the guest has opted out.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
-            guest_rsvp = await queries.find(reader, GuestAnswerId(due.subject_id))
+            guest_rsvp = await guest_queries.find(reader, GuestAnswerId(due.subject_id))
             if guest_rsvp is None or guest_rsvp.used_at is not None or guest_rsvp.expires_at <= reader.now:
                 return None
             if await email_suppressions.is_suppressed(reader, head.key, guest_rsvp.email):
                 return None
-            event, now = await by_id(reader, guest_rsvp.event_id), reader.now
+            event, now = await event_by_id(reader, guest_rsvp.event_id), reader.now
         if event is None or event.is_gone or event.is_cancelled:
             return None
         title, when = one_line(event.title), "" if event.starts_at is None else when_label(event, now)
         never = email_suppressions.url_of(head.key, head.public_url, guest_rsvp.email)
         confirm = gettext("Confirm it here")
-        page = f"{head.public_url}/answers/confirm/{actions.token_of(head.key, guest_rsvp.id)}"
+        page = f"{head.public_url}/answers/confirm/{guest_actions.token_of(head.key, guest_rsvp.id)}"
         saying = _GUEST_SAYS[guest_rsvp.request.reply].filled(title=title)
         note = gettext("The link works for a day. An answer that isn’t confirmed is deleted.")
         mistyped = gettext(

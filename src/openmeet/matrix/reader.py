@@ -46,6 +46,9 @@ _MAX_PAGES: Final = 50
 _EVENTS_AT_ONCE: Final = 25
 _MAX_INVITES: Final = 20
 
+# What a person copies from our page into a direct chat.
+_LINK_CODE: Final = re.compile(r"\s*([2-9A-Za-z]{10})\s*")
+
 
 class LeaseLost(Exception):
     """Another process has taken over reading."""
@@ -263,12 +266,11 @@ async def _apply(tx: Transaction, bridge: Bridge, piece: _Batch) -> None:
             await wake_mirror(tx, piece.room)
 
 
-_LINK_CODE: Final = re.compile(r"\s*([2-9A-Za-z]{10})\s*")
-
-
 async def _link_account(tx: Transaction, bridge: Bridge, matrix_room: str, event: JsonObject) -> None:
-    """Apply one event of a direct chat. The keeper replies to any message and then leaves, so each guess at a code
-    requires a new invitation.
+    """Apply one event of a direct chat. The owner of a Matrix account copies a code from our page into it, which proves
+    that the account is theirs.
+
+    The keeper replies to any message and then leaves, so each guess at a code requires a new invitation.
     """
     incoming = content.incoming(event)
     if not isinstance(incoming, content.IncomingMessage) or bridge.is_ours(incoming.sender):

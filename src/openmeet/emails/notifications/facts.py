@@ -1,4 +1,4 @@
-"""New module."""
+"""Load all current facts that the texts of one person's notifications need. Uses few queries."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -36,7 +36,7 @@ from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import updates_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
-from openmeet.emails.invitations import subject_of, text_of
+from openmeet.emails.invitations import guest_list_subject, guest_list_text
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
@@ -323,8 +323,8 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
         "named": named,
         "count": counts.get(ContactStage.KEPT, 0),
         "counts": {stage.value: counts.get(stage, 0) for stage in ContactStage},
-        "subject": subject_of(caller.display_name, event, group),
-        "letter": text_of(
+        "subject": guest_list_subject(caller.display_name, event, group),
+        "letter": guest_list_text(
             caller.display_name, event, group, form_state.value("message"), settings.site_name, link, now
         ),
     }
