@@ -18,14 +18,15 @@ from at_protocol.identity.did_document import DidDocument, build_did_document
 from at_protocol.identity.plc_operation import (
     AnyOperation,
     LegacyCreate,
+    OperationRefused,
     PlcOperation,
+    PlcRefusal,
     Tombstone,
     cid_of,
     did_of,
     normalised,
     signer_of,
 )
-from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.did import Did
 
 RECOVERY_WINDOW_US: Final = 72 * 3600 * 1_000_000

@@ -10,6 +10,7 @@ decides which operations may follow which.
 from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from hashlib import sha256
 from typing import Final, TypeAlias, TypeVar
 
@@ -20,9 +21,24 @@ from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed, Misuse
 from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, DidService
-from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
+
+
+class PlcRefusal(StrEnum):
+    """The reasons for which a directory rejects an operation, named as in the reference implementation."""
+
+    IMPROPER_OPERATION = "ImproperOperation"
+    MISORDERED_OPERATION = "MisorderedOperation"
+    LATE_RECOVERY = "LateRecovery"
+    GENESIS_HASH = "GenesisHash"
+    INVALID_SIGNATURE = "InvalidSignature"
+    UNSUPPORTED_KEY = "UnsupportedKey"
+
+
+class OperationRefused(Malformed):
+    """A did:plc operation that breaks a rule; ``kind`` is a :class:`PlcRefusal`."""
+
 
 # Limits of the reference directory. Its specification says 7500 bytes and 1 to 5 unique rotation keys. Our own
 # operations respect both.

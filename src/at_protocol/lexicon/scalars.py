@@ -4,7 +4,7 @@ A check is a function of a value and its depth that returns None or raises ``Lex
 through these checks, so each is built once per definition with only the tests that the definition needs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 import regex
@@ -13,7 +13,33 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.catalog import Check
 from at_protocol.lexicon.document import BlobType, BooleanType, BytesType, IntegerType, StringType
-from at_protocol.lexicon.formats import FORMATS
+from at_protocol.syntax.at_identifier import parse_at_identifier
+from at_protocol.syntax.at_uri import parse_at_uri
+from at_protocol.syntax.cid_text import parse_cid_text
+from at_protocol.syntax.datetime import parse_datetime
+from at_protocol.syntax.did import parse_did
+from at_protocol.syntax.handle import parse_handle
+from at_protocol.syntax.language import parse_language
+from at_protocol.syntax.nsid import parse_nsid
+from at_protocol.syntax.record_key import parse_record_key
+from at_protocol.syntax.tid import parse_tid
+from at_protocol.syntax.uri import parse_uri
+
+# String formats and their parsers (Lexicon specification, section 4). A format that is not listed is not checked.
+FORMATS: Mapping[str, Callable[[str], object]] = {
+    "at-identifier": parse_at_identifier,
+    "at-uri": parse_at_uri,
+    "cid": parse_cid_text,
+    "datetime": parse_datetime,
+    "did": parse_did,
+    "handle": parse_handle,
+    "language": parse_language,
+    "nsid": parse_nsid,
+    "record-key": parse_record_key,
+    "tid": parse_tid,
+    "uri": parse_uri,
+}
+
 
 # Many JSON implementations store integers as doubles and would read a different number beyond this (data model,
 # integers).

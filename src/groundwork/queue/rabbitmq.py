@@ -29,6 +29,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import aio_pika
 from aio_pika.abc import (
@@ -41,9 +42,9 @@ from aio_pika.abc import (
 )
 from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+from aiormq.exceptions import AuthenticationError, InvalidFrameError, ProbableAuthenticationError
 
 from groundwork.clock import SECOND, Clock, Instant, from_datetime
-from groundwork.queue.broker_failures import connection_sentence
 from groundwork.queue.contract import (
     MAX_RETRY_SECONDS,
     DeadLetter,
@@ -423,3 +424,22 @@ def _letter(message: AbstractIncomingMessage) -> DeadLetter:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def connection_sentence(url: str, failure: Exception) -> str:
+    """Return the sentence for operators that says why no connection could be opened, which includes signing in and
+    opening the virtual host, and what to do. It names the server and the user, but not the password.
+    """
+    parts = urlsplit(url)
+    server = f"RabbitMQ at {parts.hostname}:{parts.port or 5672}"
+    match failure:
+        case AuthenticationError() | ProbableAuthenticationError():
+            user = unquote(parts.username or "guest")
+            return f"{server} refuses the user {user!r}. Check the user name and the password in the broker URL."
+        case InvalidFrameError():  # the answer to opening the virtual host is that the connection is closed
+            host = unquote(parts.path.removeprefix("/")) or "/"
+            return (
+                f"{server} does not open the virtual host {host!r}. Check that it exists and that the user may use it."
+            )
+        case _:
+            return f"{server} does not answer. Check that it is running, and the host and the port in the broker URL."

@@ -13,8 +13,15 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Misuse
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_log import RECOVERY_WINDOW_US, PlcLogEntry, accept, append_to_log, validate_log
-from at_protocol.identity.plc_operation import Tombstone, account_operation, cid_of, did_of, sign
-from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
+from at_protocol.identity.plc_operation import (
+    OperationRefused,
+    PlcRefusal,
+    Tombstone,
+    account_operation,
+    cid_of,
+    did_of,
+    sign,
+)
 from at_protocol.syntax.handle import Handle
 
 HIGH = k256.K256PrivateKey.from_random(b"h" * 40)

@@ -6,8 +6,15 @@ from hypothesis import strategies as st
 
 from at_protocol.crypto import k256
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.identity.plc_operation import check_limits, parse_operation, sign, to_json, unsigned_bytes
-from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
+from at_protocol.identity.plc_operation import (
+    OperationRefused,
+    PlcRefusal,
+    check_limits,
+    parse_operation,
+    sign,
+    to_json,
+    unsigned_bytes,
+)
 
 KEY = k256.K256PrivateKey.from_random(b"k" * 40)
 KEYS = [format_did_key(k256.K256PrivateKey.from_random(bytes([n]) * 40).public) for n in range(11)]

@@ -11,8 +11,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.identity import plc_log, plc_operation
 from at_protocol.identity.plc_log import PlcLogEntry, validate_log
-from at_protocol.identity.plc_operation import LegacyCreate, Tombstone, parse_operation
-from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
+from at_protocol.identity.plc_operation import LegacyCreate, OperationRefused, PlcRefusal, Tombstone, parse_operation
 from at_protocol.syntax.datetime import parse_datetime
 from at_protocol.syntax.did import parse_did
 
