@@ -23,7 +23,7 @@ from openmeet.domain.chat.deletion import forget_expired_messages
 from openmeet.domain.chat.matrix_people import reconcile_rooms
 from openmeet.domain.erasure.retention import RetentionTimes, purge_expired
 from openmeet.domain.events import drafts, town_positions
-from openmeet.domain.events.trust import FrontPagePolicy, shown_in
+from openmeet.domain.events.unsolicited_lists import FrontPagePolicy, shown_in
 from openmeet.domain.groups import ownership as groups
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.host_messages import actions as messages

@@ -13,7 +13,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.network.records.collections import EVENT, LEGACY_EVENT, LEGACY_RSVP, RSVP
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, is_up_to_date, write_event
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.rsvp import read_rsvp, write_rsvp
 from tests.attack.garbage import SEED, Garbage
 

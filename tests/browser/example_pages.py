@@ -25,7 +25,7 @@ from openmeet.domain.guest_rsvps.actions import token_of
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.moderation import policy
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose, token_for
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose, token_for
 from openmeet.domain.profiles import queries as following
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as alerts

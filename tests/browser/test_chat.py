@@ -13,8 +13,8 @@ from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
-from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.agenda import find_for_host
 from openmeet.domain.sign_in import actions as sign_in
@@ -444,7 +444,7 @@ async def test_a_guest_writes_from_the_link_in_a_mail(openmeet, browser, chat, w
         await attendance.answer(tx, Caller(gil, "Gil"), slug, RsvpReply.GOING, ReplyDetails())
         event = await events.by_slug(tx, slug)
         await say(tx, people[0], await room_of(tx, people[0], about(event)), "Who has the key?")
-        link = f"/mail/answer/{await links.token_for(tx, CODE_KEY, EmailLink(gil, LinkPurpose.ANSWER, event.id))}"
+        link = f"/mail/answer/{await email_links.token_for(tx, CODE_KEY, EmailLink(gil, LinkPurpose.ANSWER, event.id))}"
     async with context(browser, openmeet, **way) as nobody, window(browser, openmeet, tokens[0], **way) as host:
         page = await nobody.new_page()
         await page.goto(link)

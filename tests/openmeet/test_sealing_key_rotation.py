@@ -21,8 +21,8 @@ from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.domain.imports.reasons import ImportReason
-from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import ChallengeId, code_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
@@ -94,11 +94,11 @@ async def test_mail_links_survive_another_key(site: Site) -> None:
 async def test_links_in_earlier_mails_stay_valid(site: Site) -> None:
     async with site.db.transaction() as tx:
         link = EmailLink((await person(tx, "Ana")).user_id, LinkPurpose.ANSWER, "tea")
-        first = await links.token_for(tx, CODE_KEY, link)
-        assert await links.token_for(tx, ROTATED, link) == first
-        assert await links.find(tx, first, LinkPurpose.ANSWER) == link
-        assert await links.token_for(tx, DROPPED, link) != first
-        assert await links.find(tx, first, LinkPurpose.ANSWER) is None
+        first = await email_links.token_for(tx, CODE_KEY, link)
+        assert await email_links.token_for(tx, ROTATED, link) == first
+        assert await email_links.find(tx, first, LinkPurpose.ANSWER) == link
+        assert await email_links.token_for(tx, DROPPED, link) != first
+        assert await email_links.find(tx, first, LinkPurpose.ANSWER) is None
 
 
 async def test_the_calendar_url_shown_is_the_one_that_works(site: Site) -> None:

@@ -17,12 +17,12 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
+from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, vevent_of, write_calendar
 from openmeet.domain.notifications.kinds import Rejection
 from openmeet.domain.notifications.queries import Notification
-from openmeet.domain.search.event_lists import events_by_ids
+from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.calendar_uids import RetiredUid, sequences
 from openmeet.domain.series.dates import original_of

@@ -15,9 +15,9 @@ from openmeet.domain.attendance.registration import of_event as registration_set
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.attendance.waitlist import before
 from openmeet.domain.calendars.queries import zone_of_person
+from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import join_from_label, lines_without_own_country
 from openmeet.domain.guest_rsvps import actions as guest_actions
 from openmeet.domain.guest_rsvps import queries as guest_queries

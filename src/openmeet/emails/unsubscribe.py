@@ -8,8 +8,8 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.chat import readers
 from openmeet.domain.chat.model import RoomId
 from openmeet.domain.events.model import EventId
-from openmeet.domain.notifications import links, notify, preferences
-from openmeet.domain.notifications.links import ROOM, EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links, notify, preferences
+from openmeet.domain.notifications.email_links import ROOM, EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.saved_searches import queries as searches
 from openmeet.domain.saved_searches.queries import SearchId
@@ -44,7 +44,7 @@ class EmailRecipient:
         return f"{head.public_url}/mail/ticket/{await self._token(tx, head, event_id)}"
 
     async def _token(self, tx: Transaction, head: EmailContext, event_id: EventId) -> str:
-        return await links.token_for(tx, head.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
+        return await email_links.token_for(tx, head.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
 
 
 async def addressee_of(
@@ -61,7 +61,7 @@ async def addressee_of(
         return None
     # A guest has no preferences page, so they unsubscribe from everything.
     subject = EVERYTHING if guest else NotificationTopic.OWN_ANSWERS.value
-    token = await links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
+    token = await email_links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
     stop_url = f"{head.public_url}/mail/stop/{token}"
     words = gettext("Stop e-mails about your answers") if guest else unsubscribe_label(NotificationTopic.OWN_ANSWERS)
     return EmailRecipient(user_id, address, guest is not None, stop_url, outbox_emails.link(words, stop_url))

@@ -18,7 +18,7 @@ from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities.backfill_progress import BackfillStage
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import backfill, retry
+from openmeet.network.ingestion import apply_read, backfill
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from tests.openmeet.deployment import Deployment, deployment
 from tests.openmeet.ingestion.network import event_value, rsvp_value
@@ -137,7 +137,7 @@ async def test_a_crashed_import_loses_and_repeats_nothing(
     did = await did_of(client)
     await fill(client, did, 30)
     user_id = await signs_in(deployment)
-    monkeypatch.setattr(retry, "BATCH", 10)
+    monkeypatch.setattr(apply_read, "BATCH", 10)
     with monkeypatch.context() as patch:
         patch.setattr(deployment.db, "batch", dying_after(2, deployment.db.batch))
         with pytest.raises(KeyboardInterrupt):

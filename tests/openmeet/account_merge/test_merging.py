@@ -15,8 +15,8 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
@@ -220,13 +220,15 @@ async def test_links_in_older_e_mails_work_for_the_remaining_account(db: Databas
     async with db.transaction() as tx:
         goes, stays, last = [await person(tx, name) for name in ("Goes", "Stays", "Last")]
         links_to = [EmailLink(one.user_id, LinkPurpose.ANSWER, subject) for one in (goes, stays) for subject in "ab"]
-        tokens = [await links.token_for(tx, key, one) for one in links_to]
-        other = await links.token_for(tx, key, EmailLink(goes.user_id, LinkPurpose.ANSWER, "c"))
+        tokens = [await email_links.token_for(tx, key, one) for one in links_to]
+        other = await email_links.token_for(tx, key, EmailLink(goes.user_id, LinkPurpose.ANSWER, "c"))
         await merge(tx, goes.user_id, stays.user_id)
-        newer = await links.token_for(tx, key, EmailLink(stays.user_id, LinkPurpose.ANSWER, "c"))
+        newer = await email_links.token_for(tx, key, EmailLink(stays.user_id, LinkPurpose.ANSWER, "c"))
         await merge(tx, stays.user_id, last.user_id)
-        found = [await links.find(tx, token, LinkPurpose.ANSWER) for token in (*tokens, other, newer)]
+        found = [await email_links.find(tx, token, LinkPurpose.ANSWER) for token in (*tokens, other, newer)]
         assert found == [EmailLink(last.user_id, LinkPurpose.ANSWER, subject) for subject in "ababcc"]
-        assert await links.find(tx, other, LinkPurpose.UNSUBSCRIBE) is None
-        await links.revoke_all(tx, last.user_id)
-        assert [await links.find(tx, token, LinkPurpose.ANSWER) for token in (*tokens, other, newer)] == [None] * 6
+        assert await email_links.find(tx, other, LinkPurpose.UNSUBSCRIBE) is None
+        await email_links.revoke_all(tx, last.user_id)
+        assert [await email_links.find(tx, token, LinkPurpose.ANSWER) for token in (*tokens, other, newer)] == [
+            None
+        ] * 6

@@ -10,7 +10,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting, history, queries
 from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, RsvpReply
-from openmeet.domain.events import actions, co_host_queries, co_hosts, group_events, seeing
+from openmeet.domain.events import actions, co_host_queries, co_hosts, event_access, group_events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.permissions import EventRole
 from openmeet.domain.events.values import Visibility
@@ -58,7 +58,7 @@ async def test_a_banned_co_host_loses_the_groups_events(db, way):
     async with db.reader() as reader:
         hosted = await co_host_queries.hosted_among(reader, gil.user_id, [event.id, elsewhere.id])
         assert hosted == ({elsewhere.id} if way == "banned" else {event.id, elsewhere.id})
-        role = await seeing.role_of(reader, event, gil.user_id)
+        role = await event_access.role_of(reader, event, gil.user_id)
         assert role is (EventRole.NOBODY if way == "banned" else EventRole.CO_HOST)
 
 

@@ -30,7 +30,7 @@ from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.values import Mode
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.search.event_lists import waiting_for
+from openmeet.domain.search.my_event_lists import waiting_for
 from openmeet.domain.series import date_queries, undo
 from openmeet.domain.series import edits as series_edits
 from openmeet.domain.series.apply_edits import apply_plan

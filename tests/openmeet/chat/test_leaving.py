@@ -40,8 +40,8 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
-from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by
@@ -140,12 +140,12 @@ async def test_what_was_read_in_two_threads_stays_read_in_one(db):
             threads.append(room)
         await say(tx, twin, threads[1], "And my bike?")
         link = EmailLink(ana.user_id, LinkPurpose.CHAT, threads[1].id)
-        token = await links.token_for(tx, KEY, link)
-        await links.token_for(tx, KEY, replace(link, subject=threads[0].id))
+        token = await email_links.token_for(tx, KEY, link)
+        await email_links.token_for(tx, KEY, replace(link, subject=threads[0].id))
         await merge.reassign(tx, twin.user_id, ben.user_id)
         assert (await readers.unread_counts(tx, ana.user_id)).messages == 1
         assert (await readers.unread_counts(tx, ben.user_id)).messages == 0
-        assert await links.find(tx, token, LinkPurpose.CHAT) == replace(link, subject=threads[0].id)
+        assert await email_links.find(tx, token, LinkPurpose.CHAT) == replace(link, subject=threads[0].id)
 
 
 async def test_a_former_host_loses_control_of_the_series_chat(db, clock):

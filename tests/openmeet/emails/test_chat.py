@@ -21,9 +21,9 @@ from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.queries import shown as shown_messages
 from openmeet.domain.chat.rooms import RoomFilter, RoomSettings
 from openmeet.domain.chat.sanctions import SanctionKind
-from openmeet.domain.notifications import links
+from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import count_unread, newest
 from openmeet.domain.users import guests
@@ -351,7 +351,7 @@ async def test_a_reply_link_expires(post, chat, how):
         post.site.clock.turn(7 * DAY)
     async with post.db.transaction() as tx:
         if how == "revoked":
-            await links.revoke_all(tx, ben.user_id)
+            await email_links.revoke_all(tx, ben.user_id)
         elif how == "left":
             await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
         elif how == "muted":
@@ -369,7 +369,7 @@ async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, chat)
         gil = Caller(guest_id, "Gil")
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         link = EmailLink(guest_id, LinkPurpose.ANSWER, event.id)
-        path = f"/mail/answer/{await links.token_for(tx, CODE_KEY, link)}"
+        path = f"/mail/answer/{await email_links.token_for(tx, CODE_KEY, link)}"
     post.site.clock.turn(HOUR)
     await post.deliver()
     async with post.site.browser() as nobody:
@@ -395,7 +395,7 @@ async def test_the_link_to_an_answer_opens_the_chat_only_for_guests(post, chat):
     async with post.db.transaction() as tx:
         await say(tx, ana, room, "The key is under the mat")
         link = EmailLink(ben.user_id, LinkPurpose.ANSWER, event.id)
-        path = f"/mail/answer/{await links.token_for(tx, CODE_KEY, link)}"
+        path = f"/mail/answer/{await email_links.token_for(tx, CODE_KEY, link)}"
     async with post.site.browser() as nobody:
         answer = await nobody.get(path)
         assert (answer.status_code, f'href="{path}/chat"' in answer.text) == (200, False)

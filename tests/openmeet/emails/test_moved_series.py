@@ -14,7 +14,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.moved_dates import moved_dates, slugs_of_moved
 from openmeet.domain.events.model import Event
-from openmeet.domain.search.event_lists import coming_up, waiting_for
+from openmeet.domain.search.my_event_lists import coming_up, waiting_for
 from openmeet.domain.series.model import Series
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport

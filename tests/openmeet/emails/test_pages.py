@@ -9,7 +9,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, invitations, queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.notifications import links, preferences
+from openmeet.domain.notifications import email_links, preferences
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from tests.openmeet.emails.conftest import link_to, links_of, text_of
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, h1_of, person
@@ -111,7 +111,7 @@ async def test_links_are_for_one_purpose_and_can_be_revoked(post, evening):
         assert (await browser.post(swapped, data={"reply": "declined"})).status_code == 404
         assert (await browser.post(answer.replace("/answer/", "/stop/"), data=ONE_CLICK)).status_code == 404
         async with post.db.transaction() as tx:
-            await links.revoke_all(tx, ben.user_id)
+            await email_links.revoke_all(tx, ben.user_id)
         assert (await browser.get(answer)).status_code == 404
         assert (await browser.post(answer, data={"reply": "declined"})).status_code == 404
     assert await status(post, event, ben) is AttendanceStatus.ATTENDING

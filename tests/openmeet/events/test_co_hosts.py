@@ -10,7 +10,7 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events import actions, co_host_queries, co_hosts, drafts, permissions, seeing
+from openmeet.domain.events import actions, co_host_queries, co_hosts, drafts, event_access, permissions
 from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventPermission, EventRole
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
@@ -20,8 +20,8 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
-from openmeet.domain.search import event_lists as browsing
-from openmeet.domain.search.event_lists import MyEvents
+from openmeet.domain.search import my_event_lists
+from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.emails.invitations import co_host_composer
@@ -113,11 +113,11 @@ async def test_an_invited_person_is_no_host_before_accepting(db):
         one = await co_hosts.invite(tx, ana, event.slug, "ben@example.org")
         with pytest.raises(NotFound):
             await actions.revise(tx, ben, event.slug, details(title="Mine"))
-        assert not await seeing.may_see(tx, event, ben.user_id, has_rsvp_access=False)
+        assert not await event_access.may_see(tx, event, ben.user_id, has_rsvp_access=False)
         await co_hosts.accept(tx, ben, one.id)
         await co_hosts.accept(tx, ben, one.id)
         changed = await actions.revise(tx, ben, event.slug, details(title="Ours", visibility="private"))
-        hosted = await browsing.my_events(tx, ben.user_id, MyEvents.HOSTING, None, 10)
+        hosted = await my_event_lists.my_events(tx, ben.user_id, MyEvents.HOSTING, None, 10)
     assert changed.title == "Ours"
     assert [one.title for one in hosted] == ["Ours"]
 
@@ -159,7 +159,7 @@ async def test_former_co_hosts_have_no_access(db):
         await co_hosts.accept(tx, ben, again.id)
         (role,) = await co_host_queries.of_event(tx, event.id, [CoHostState.ACCEPTED])
         await co_hosts.remove(tx, ana, event.slug, role.id)
-        assert not await seeing.may_see(tx, event, ben.user_id, has_rsvp_access=False)
+        assert not await event_access.may_see(tx, event, ben.user_id, has_rsvp_access=False)
         with pytest.raises(NotFound):
             await co_hosts.accept(tx, ben, again.id)
 

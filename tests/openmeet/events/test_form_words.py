@@ -1,6 +1,6 @@
 """Summaries of the collapsed sections of the event form."""
 
-from openmeet.web.events.forms import section_summaries
+from openmeet.web.events.form_summaries import section_summaries
 
 
 def test_an_empty_form_shows_the_defaults():

@@ -17,7 +17,7 @@ from openmeet.domain.events.submissions import FIELDS, submission_of, values_of_
 from openmeet.domain.events.values import Audience
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
 from openmeet.i18n import formatting
-from openmeet.web.events.forms import LABELS
+from openmeet.web.events.form_summaries import LABELS
 from tests.openmeet.site_under_test import details, person
 
 EVERYTHING = {

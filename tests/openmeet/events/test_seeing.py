@@ -6,7 +6,7 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events import actions, group_events, queries, rules, seeing
+from openmeet.domain.events import actions, event_access, group_events, queries, rules
 from openmeet.domain.events.model import GroupOfEvent, narrowed
 from openmeet.domain.events.rules import GroupEventAccess
 from openmeet.domain.events.values import Visibility
@@ -122,9 +122,9 @@ async def test_former_members_no_longer_see_the_members_events(db):
         ben = await member(tx, group, ana, "Ben")
         event = await event_in(tx, ana, group)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        assert await seeing.seen(tx, [event], ben.user_id, [event.id]) == [event]
+        assert await event_access.seen(tx, [event], ben.user_id, [event.id]) == [event]
         await administration.remove(tx, ana, group.slug, ben.user_id)
-        assert await seeing.seen(tx, [event], ben.user_id, [event.id]) == []
+        assert await event_access.seen(tx, [event], ben.user_id, [event.id]) == []
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
             await attendance.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
@@ -169,8 +169,8 @@ async def test_a_deleted_groups_events_stay_as_restricted_as_before(db):
         await groups.delete(tx, ana, group.slug)
         after = await queries.by_id(tx, event.id)
         assert (after, after.visibility) == (event, PRIVATE)
-        assert not await seeing.may_see(tx, after, ben.user_id, has_rsvp_access=False)
-        assert await seeing.may_see(tx, after, ana.user_id, has_rsvp_access=False)
+        assert not await event_access.may_see(tx, after, ben.user_id, has_rsvp_access=False)
+        assert await event_access.may_see(tx, after, ana.user_id, has_rsvp_access=False)
 
 
 async def test_the_same_form_outside_the_group_is_another_event(db):

@@ -17,7 +17,7 @@ from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import forget_addresses
 from openmeet.domain.guest_rsvps.queries import GUEST_MAIL
 from openmeet.domain.notifications import preferences
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller

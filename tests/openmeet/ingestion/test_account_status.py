@@ -18,8 +18,8 @@ from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import SubjectVisibility
-from openmeet.domain.search import event_lists as browsing
-from openmeet.domain.search.event_lists import MyEvents
+from openmeet.domain.search import my_event_lists
+from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.search.search import SearchQuery, coming
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.tasks import reconcile
@@ -78,8 +78,8 @@ async def test_a_hidden_event_is_listed_for_its_author_only(db: Database):
         await attendance.answer(tx, people[0], event_here.slug, RsvpReply.GOING)
     await say(db, 9, "deactivated")
     async with db.reader() as reader:
-        assert await browsing.my_events(reader, people[0].user_id, MyEvents.GOING, None, 10) == []
-        hosted = await browsing.my_events(reader, event_here.author_id, MyEvents.HOSTING, None, 10)
+        assert await my_event_lists.my_events(reader, people[0].user_id, MyEvents.GOING, None, 10) == []
+        hosted = await my_event_lists.my_events(reader, event_here.author_id, MyEvents.HOSTING, None, 10)
     assert [one.id for one in hosted] == [event_here.id]
 
 

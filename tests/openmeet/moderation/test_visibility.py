@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events, queries, record_changes, seeing
+from openmeet.domain.events import event_access, group_events, queries, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupRole
@@ -33,8 +33,8 @@ async def exists(reader, event, viewer=None) -> tuple[bool, bool]:
     """Return whether a search finds the subject, and whether it has a page for this viewer."""
     found = await search.coming(reader, SearchQuery(viewer=viewer and viewer.user_id), None, 50)
     now = await queries.by_id(reader, event.id)
-    sees = await seeing.may_see(reader, now, viewer and viewer.user_id, has_rsvp_access=False)
-    several = await seeing.seen(reader, [now], viewer and viewer.user_id, set())
+    sees = await event_access.may_see(reader, now, viewer and viewer.user_id, has_rsvp_access=False)
+    several = await event_access.seen(reader, [now], viewer and viewer.user_id, set())
     assert bool(several) is sees
     return event.id in {one.id for one in found}, sees
 
@@ -126,7 +126,9 @@ async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db,
         now = await series_queries.by_id(tx, made.id)
         assert not await series_seeing.may_see(tx, now, ben.user_id)
         assert await series_seeing.may_see(tx, now, ana.user_id)
-        assert not await seeing.may_see(tx, await queries.by_id(tx, event.id), inside.user_id, has_rsvp_access=True)
+        assert not await event_access.may_see(
+            tx, await queries.by_id(tx, event.id), inside.user_id, has_rsvp_access=True
+        )
         assert await membership_queries.listed(tx, [], None, after=None, limit=9) == []
         assert await membership_queries.of_user(tx, inside.user_id, limit=9) == []
         assert [one.group.id for one in await membership_queries.of_user(tx, ana.user_id, limit=9)] == [group.id]
@@ -151,8 +153,8 @@ async def test_a_blocked_person_sees_nothing_private_and_neither_finds_the_other
 
         async def invited(viewer):
             now = await queries.by_id(tx, private.id)
-            one = await seeing.may_see(tx, now, viewer.user_id, has_rsvp_access=True)
-            assert bool(await seeing.seen(tx, [now], viewer.user_id, {private.id})) is one
+            one = await event_access.may_see(tx, now, viewer.user_id, has_rsvp_access=True)
+            assert bool(await event_access.seen(tx, [now], viewer.user_id, {private.id})) is one
             return one
 
         assert await invited(ben)
@@ -182,10 +184,10 @@ async def test_members_who_blocked_each_other_are_in_no_list_of_the_other(db):
         await blocks.block(tx, ana.user_id, owner.user_id)
         assert not await finds(ben)
         now = await queries.by_id(tx, event.id)
-        assert not await seeing.may_see(tx, now, ben.user_id, has_rsvp_access=True)
+        assert not await event_access.may_see(tx, now, ben.user_id, has_rsvp_access=True)
         # The people who run the group are responsible for its content.
-        assert await seeing.may_see(tx, now, owner.user_id, has_rsvp_access=False)
-        assert not await seeing.may_see(tx, now, eve.user_id, has_rsvp_access=False)
+        assert await event_access.may_see(tx, now, owner.user_id, has_rsvp_access=False)
+        assert not await event_access.may_see(tx, now, eve.user_id, has_rsvp_access=False)
 
 
 async def test_a_mute_affects_only_the_person_who_muted(db):

@@ -7,9 +7,9 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.database.transaction import CheckViolated
-from openmeet.domain.notifications import emails, kinds, links, notify, preferences
+from openmeet.domain.notifications import email_links, emails, kinds, notify, preferences
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.kinds import KINDS
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationTopic, When
 from openmeet.domain.notifications.queries import count_unread, newest
 from openmeet.domain.users import actions as users
@@ -221,21 +221,21 @@ async def test_all_new_dates_are_notified_once_together(db, ana, clock):
 async def test_a_link_stays_the_same_until_it_is_revoked(db, ana):
     link = EmailLink(ana.user_id, LinkPurpose.UNSUBSCRIBE, "changes")
     async with db.transaction() as tx:
-        token = await links.token_for(tx, CODE_KEY, link)
-        assert await links.token_for(tx, CODE_KEY, link) == token
-        assert await links.find(tx, token, LinkPurpose.UNSUBSCRIBE) == link
-        assert await links.find(tx, token, LinkPurpose.ANSWER) is None
-        assert await links.find(tx, token + "A", LinkPurpose.UNSUBSCRIBE) is None
-        assert await links.revoke_all(tx, ana.user_id) == 1
-        assert await links.find(tx, token, LinkPurpose.UNSUBSCRIBE) is None
-        again = await links.token_for(tx, CODE_KEY, link)
+        token = await email_links.token_for(tx, CODE_KEY, link)
+        assert await email_links.token_for(tx, CODE_KEY, link) == token
+        assert await email_links.find(tx, token, LinkPurpose.UNSUBSCRIBE) == link
+        assert await email_links.find(tx, token, LinkPurpose.ANSWER) is None
+        assert await email_links.find(tx, token + "A", LinkPurpose.UNSUBSCRIBE) is None
+        assert await email_links.revoke_all(tx, ana.user_id) == 1
+        assert await email_links.find(tx, token, LinkPurpose.UNSUBSCRIBE) is None
+        again = await email_links.token_for(tx, CODE_KEY, link)
     assert again != token
 
 
 async def test_no_token_is_in_the_database(db, ana):
     """Invariant 8: no stored value grants access."""
     async with db.transaction() as tx:
-        token = await links.token_for(tx, CODE_KEY, EmailLink(ana.user_id, LinkPurpose.ANSWER, "tea"))
+        token = await email_links.token_for(tx, CODE_KEY, EmailLink(ana.user_id, LinkPurpose.ANSWER, "tea"))
         rows = await tx.fetch("select * from email_links")
     assert token not in str(rows)
 

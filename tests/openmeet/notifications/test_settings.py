@@ -7,8 +7,8 @@ import pytest
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.notifications import links, preferences
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links, preferences
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationTopic
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, inputs_of, person, sign_up, site_on
@@ -82,7 +82,7 @@ async def test_old_links_can_be_cancelled(site):
         await sign_up(browser, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:
             ana = await by_email(tx, "ana@example.org")
-            token = await links.token_for(tx, CODE_KEY, EmailLink(ana.id, LinkPurpose.UNSUBSCRIBE, "changes"))
+            token = await email_links.token_for(tx, CODE_KEY, EmailLink(ana.id, LinkPurpose.UNSUBSCRIBE, "changes"))
         assert (await browser.get(f"/mail/stop/{token}")).status_code == 200
         assert (await browser.post(f"{PATH}/revoke-links")).status_code == 303
         assert (await browser.get(f"/mail/stop/{token}")).status_code == 404

@@ -12,7 +12,7 @@ from openmeet.domain.events.values import MAX_DESCRIPTION, Mode
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.records.collections import DETAILS_KEY, EVENT, LEGACY_EVENT
 from openmeet.network.records.event_reader import ParsedEvent, read_event
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from tests.external_dependencies import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))

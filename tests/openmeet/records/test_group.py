@@ -45,7 +45,7 @@ from openmeet.network.records.group_statements import (
     write_group_event,
     write_membership,
 )
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from tests.openmeet.groups.people import details
 
 ANA, BEN = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"), parse_did("did:plc:bbbbbbbbbbbbbbbbbbbbbbbb")

@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.network.records.collections import RSVP
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.rsvp import NoStatusToken, read_rsvp, record_key_for, status_token, write_rsvp
 from tests.external_dependencies import fixture_path, needs
 

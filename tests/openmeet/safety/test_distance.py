@@ -19,8 +19,8 @@ from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
-from openmeet.domain.search import event_lists as browsing
-from openmeet.domain.search.event_lists import MyEvents
+from openmeet.domain.search import my_event_lists
+from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import follower_queries, ownership
 from openmeet.domain.series.reasons import SeriesReason
@@ -114,8 +114,8 @@ async def test_an_invitation_does_not_reach_somebody_who_blocks_the_host(db: Dat
         if who == "Ben":
             await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert await newest(tx, ben.user_id, 9) == []
-        assert await browsing.my_events(tx, ben.user_id, MyEvents.WAITING, None, 9) == []
-        assert (await browsing.my_event_counts(tx, ben.user_id))[MyEvents.WAITING] == 0
+        assert await my_event_lists.my_events(tx, ben.user_id, MyEvents.WAITING, None, 9) == []
+        assert (await my_event_lists.my_event_counts(tx, ben.user_id))[MyEvents.WAITING] == 0
         cleo = await person(tx, "Cleo")
         await invitations.invite(tx, ana, event.slug, "cleo@example.org")
-        assert len(await browsing.my_events(tx, cleo.user_id, MyEvents.WAITING, None, 9)) == 1
+        assert len(await my_event_lists.my_events(tx, cleo.user_id, MyEvents.WAITING, None, 9)) == 1

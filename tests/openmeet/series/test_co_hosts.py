@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Forbidden, InvalidForm, NotFound
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.events import co_host_queries, co_hosts, drafts, seeing
+from openmeet.domain.events import co_host_queries, co_hosts, drafts, event_access
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventRole, token_of
 from openmeet.domain.events.values import Visibility
@@ -40,7 +40,7 @@ async def together(tx, **more: object):
 
 
 async def hosted_by(tx, who, events) -> list[bool]:
-    return [await seeing.role_of(tx, event, who.user_id) is EventRole.CO_HOST for event in events]
+    return [await event_access.role_of(tx, event, who.user_id) is EventRole.CO_HOST for event in events]
 
 
 async def test_co_hosts_host_every_existing_and_new_date(db, clock):
@@ -173,7 +173,7 @@ async def test_a_new_owner_hosts_the_series_as_its_author(db, clock):
         made = await materialize.store_window(tx, await locked(tx, ben, mine))
         assert made
         for event in made:
-            assert await seeing.role_of(tx, event, ben.user_id) is EventRole.AUTHOR
+            assert await event_access.role_of(tx, event, ben.user_id) is EventRole.AUTHOR
             assert await co_host_queries.of_event(tx, event.id, list(CoHostState)) == []
 
 

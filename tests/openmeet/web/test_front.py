@@ -5,7 +5,7 @@ import re
 import pytest
 
 from groundwork.clock import HOUR, MINUTE, HandClock
-from openmeet.domain.events import trust
+from openmeet.domain.events import unsolicited_lists
 from openmeet.domain.groups import administration
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.actions import person_for_did
@@ -13,7 +13,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.saved_searches import actions as alerts
 from openmeet.domain.saved_searches import tasks
-from openmeet.domain.search import event_lists, search
+from openmeet.domain.search import my_event_lists, search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
@@ -111,7 +111,7 @@ async def test_a_site_can_show_more_or_less(make_database: MakeDatabase, clock: 
         assert "By a stranger" in (await nobody.get("/?q=by")).text
         assert ("Include events from other apps" in (await nobody.get("/")).text) is (choice == "nothing")
     clock.turn(HOUR)
-    await tasks.announce_public_events(site.db, trust.shown_in(choice, ""))
+    await tasks.announce_public_events(site.db, unsolicited_lists.shown_in(choice, ""))
     async with site.db.reader() as reader:
         told = {one.subject_id for one in await newest(reader, dan.user_id, 50)}
         rows = await reader.fetch("select id, title from events")
@@ -139,12 +139,14 @@ async def test_a_site_can_also_show_what_is_near_a_point(make_database: MakeData
             assert {one for one in every if one in text or f"/{one.lower().replace(' ', '-')}-" in text} == stand, path
     async with site.db.reader() as reader:
         found, after = [], None
-        while page := await search.coming_on_front_page(reader, None, trust.shown_in("familiar", near), after, 1):
+        while page := await search.coming_on_front_page(
+            reader, None, unsolicited_lists.shown_in("familiar", near), after, 1
+        ):
             found += page
-            after = event_lists.unpack(event_lists.pack(search.position_in(SearchQuery(), page[-1])))
+            after = my_event_lists.unpack(my_event_lists.pack(search.position_in(SearchQuery(), page[-1])))
     assert [event.title for event in found] == [*FAMILIAR, "By somebody in Vienna"]
     clock.turn(HOUR)
-    await tasks.announce_public_events(site.db, trust.shown_in("familiar", near))
+    await tasks.announce_public_events(site.db, unsolicited_lists.shown_in("familiar", near))
     async with site.db.reader() as reader:
         told = {one.subject_id for one in await newest(reader, dan.user_id, 50)}
         rows = await reader.fetch("select id, title from events")
@@ -161,8 +163,8 @@ async def test_its_pages_have_no_gaps_or_duplicates(site: Site) -> None:
             event for event in await search.coming(reader, SearchQuery(), None, 100) if event.title != "By a stranger"
         ]
         found, after = [], None
-        while page := await search.coming_on_front_page(reader, None, trust.FAMILIAR, after, 2):
+        while page := await search.coming_on_front_page(reader, None, unsolicited_lists.FAMILIAR, after, 2):
             found += page
-            after = event_lists.unpack(event_lists.pack(search.position_in(SearchQuery(), page[-1])))
+            after = my_event_lists.unpack(my_event_lists.pack(search.position_in(SearchQuery(), page[-1])))
     assert [event.id for event in found] == [event.id for event in every]
     assert len(found) == 8

@@ -14,8 +14,8 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.search import event_lists
-from openmeet.domain.search.event_lists import MyEvents
+from openmeet.domain.search import my_event_lists
+from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
@@ -177,14 +177,14 @@ async def test_requests_that_one_may_not_see_are_not_listed(site: Site) -> None:
         await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
         dinner = await event_by(tx, ana, title="Dinner")
         await invitations.invite(tx, ana, dinner.slug, "ben@example.org")
-        assert len(await event_lists.waiting_for(tx, ben.user_id, 4)) == 1
+        assert len(await my_event_lists.waiting_for(tx, ben.user_id, 4)) == 1
         await tx.execute(
             "insert into user_blocks (user_id, blocked_id, created_at) values (:ben, :ana, :now)",
             ben=ben.user_id,
             ana=ana.user_id,
             now=tx.now,
         )
-        assert await event_lists.waiting_for(tx, ben.user_id, 4) == []
+        assert await my_event_lists.waiting_for(tx, ben.user_id, 4) == []
 
 
 async def test_events_behind_many_that_may_not_be_seen_are_listed(site: Site) -> None:
@@ -217,11 +217,11 @@ async def test_events_behind_many_that_may_not_be_seen_are_listed(site: Site) ->
             cleo=cleo.user_id,
             now=tx.now,
         )
-        assert [one.id for one in await event_lists.waiting_for(tx, ben.user_id, 1)] == [dinner.id]
+        assert [one.id for one in await my_event_lists.waiting_for(tx, ben.user_id, 1)] == [dinner.id]
         for which, shown in ((MyEvents.WAITING, [dinner]), (MyEvents.GOING, [film]), (MyEvents.UPCOMING, [film, own])):
-            found = await event_lists.my_events(tx, ben.user_id, which, None, len(shown))
+            found = await my_event_lists.my_events(tx, ben.user_id, which, None, len(shown))
             assert [one.id for one in found] == [one.id for one in shown]
-        mine = await event_lists.coming_up(tx, ben.user_id, upcoming=2, hosted=1, waiting=1)
+        mine = await my_event_lists.coming_up(tx, ben.user_id, upcoming=2, hosted=1, waiting=1)
     listed = [[one.title for one in several] for several in (mine.upcoming, mine.hosted, mine.waiting)]
     assert listed == [["Film", "Own"], ["Own"], ["Dinner"]]
 
@@ -237,8 +237,8 @@ async def test_the_lists_of_the_home_page_are_the_beginnings_of_the_complete_lis
             await invitations.invite(tx, ana, invited.slug, "ben@example.org")
             await event_by(tx, ben, title=f"Own {number}", starts=start, ends="")
         await event_hosting.revise(tx, ana, going.slug, details(title="Moved", starts="2026-07-12T18:00", ends=""))
-        mine = await event_lists.coming_up(tx, ben.user_id, upcoming=7, hosted=4, waiting=5)
-        assert mine.upcoming == await event_lists.my_events(tx, ben.user_id, MyEvents.UPCOMING, None, 7)
-        assert mine.hosted == await event_lists.my_events(tx, ben.user_id, MyEvents.HOSTING, None, 4)
-        assert mine.waiting == await event_lists.waiting_for(tx, ben.user_id, 5)
-        assert len(await event_lists.waiting_for(tx, ben.user_id, 9)) == 7
+        mine = await my_event_lists.coming_up(tx, ben.user_id, upcoming=7, hosted=4, waiting=5)
+        assert mine.upcoming == await my_event_lists.my_events(tx, ben.user_id, MyEvents.UPCOMING, None, 7)
+        assert mine.hosted == await my_event_lists.my_events(tx, ben.user_id, MyEvents.HOSTING, None, 4)
+        assert mine.waiting == await my_event_lists.waiting_for(tx, ben.user_id, 5)
+        assert len(await my_event_lists.waiting_for(tx, ben.user_id, 9)) == 7

@@ -16,7 +16,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.profiles import queries as people
-from openmeet.domain.search import event_lists, index_scan, search
+from openmeet.domain.search import index_scan, my_event_lists, search
 from openmeet.domain.search.group_events import shown_in_group
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import actions
@@ -176,7 +176,7 @@ async def test_pages_contain_the_best_date_of_each_series_once(site: Site, monke
                 once = replace(wanted, once_per_series=True)
                 while page := await search.coming(reader, once, after, 2):
                     found += [one.id for one in page]
-                    after = event_lists.unpack(event_lists.pack(search.position_in(once, page[-1])))
+                    after = my_event_lists.unpack(my_event_lists.pack(search.position_in(once, page[-1])))
                 assert found == expected, wanted
 
 

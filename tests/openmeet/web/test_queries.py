@@ -10,8 +10,8 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import record_changes
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.search import event_lists, search
-from openmeet.domain.search.event_lists import MyEvents
+from openmeet.domain.search import my_event_lists, search
+from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.search.search import SearchQuery
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import event_by, person
@@ -26,7 +26,7 @@ async def all_of(reader, wanted, *, limit=2):
     seen, after = [], None
     while page := await search.coming(reader, wanted, after, limit):
         seen += page
-        after = event_lists.unpack(event_lists.pack(search.position_in(wanted, page[-1])))
+        after = my_event_lists.unpack(my_event_lists.pack(search.position_in(wanted, page[-1])))
     return [event.title for event in seen]
 
 
@@ -103,21 +103,21 @@ async def test_my_lists_page_by_page(db, clock):
 
     async def titles(reader, which):
         seen, after = [], None
-        while page := await event_lists.my_events(reader, ben.user_id, which, after, 2):
+        while page := await my_event_lists.my_events(reader, ben.user_id, which, after, 2):
             seen += page
-            after = event_lists.position_of(page[-1])
+            after = my_event_lists.position_of(page[-1])
         return [event.title for event in seen]
 
     async with db.reader() as reader:
         assert await titles(reader, MyEvents.GOING) == ["On day 1", "On day 2", "On day 3"]
         assert await titles(reader, MyEvents.HOSTING) == await titles(reader, MyEvents.WAITING) == []
         assert await titles(reader, MyEvents.UPCOMING) == ["On day 1", "On day 2", "On day 3"]
-        counts = await event_lists.my_event_counts(reader, ben.user_id)
+        counts = await my_event_lists.my_event_counts(reader, ben.user_id)
         assert {which: count for which, count in counts.items() if count} == {MyEvents.UPCOMING: 3, MyEvents.GOING: 3}
     clock.turn(365 * DAY)
     async with db.reader() as reader:
         assert await titles(reader, MyEvents.PAST) == ["On day 3", "On day 2", "On day 1"]
-        counts = await event_lists.my_event_counts(reader, ben.user_id)
+        counts = await my_event_lists.my_event_counts(reader, ben.user_id)
         assert {which: count for which, count in counts.items() if count} == {MyEvents.PAST: 3}
 
 
@@ -127,5 +127,5 @@ async def test_events_of_notifications_are_read_in_one_statement(db):
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         (news,) = await newest(tx, ana.user_id, 10)
-        assert await event_lists.events_by_ids(tx, [news.subject_id, news.subject_id]) == {event.id: event}
-        assert await event_lists.events_by_ids(tx, []) == {}
+        assert await my_event_lists.events_by_ids(tx, [news.subject_id, news.subject_id]) == {event.id: event}
+        assert await my_event_lists.events_by_ids(tx, []) == {}

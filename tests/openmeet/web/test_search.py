@@ -14,7 +14,7 @@ from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupVisibility
-from openmeet.domain.search import event_lists, search
+from openmeet.domain.search import my_event_lists, search
 from openmeet.domain.search.query import next_steps, parse_query
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
@@ -91,7 +91,7 @@ async def test_title_matches_come_first_and_cursors_stay_valid(db):
         seen, after = [], None
         while page := await search.coming(tx, wanted, after, 2):
             seen += [event.title for event in page]
-            after = event_lists.unpack(event_lists.pack(search.position_in(wanted, page[-1])))
+            after = my_event_lists.unpack(my_event_lists.pack(search.position_in(wanted, page[-1])))
             await event_by(tx, ana, title=f"Jazz before {len(seen)}", starts="2026-07-01T08:00", ends="")
     assert seen == ["Jazz 1", "Jazz 3", "Jazz 5", "Concert 1", "Concert 3", "Concert 5"]
 

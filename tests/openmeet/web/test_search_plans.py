@@ -9,7 +9,7 @@ from groundwork.database.transaction import Database, Engine, Reader, Row, Trans
 from groundwork.geo_points import Near
 from openmeet.domain.events.values import Mode
 from openmeet.domain.search import index_scan, search
-from openmeet.domain.search.event_lists import EventCursor
+from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person

@@ -13,7 +13,7 @@ from openmeet.domain.groups import calendar_feeds, invitation_queries, membershi
 from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
 from openmeet.domain.groups.publication import record_holder_of
 from openmeet.domain.identities import queries as identities_queries
-from openmeet.domain.notifications import fan_out, links
+from openmeet.domain.notifications import email_links, fan_out
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users import erasure_requests
@@ -71,7 +71,7 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
     await hand_over(tx, "notifications", "user_id", from_user, to_user)
     await hand_over(tx, "notification_preferences", "user_id", from_user, to_user)
     await hand_over(tx, "notification_hours", "user_id", from_user, to_user)
-    await links.reassign(tx, from_user, to_user)
+    await email_links.reassign(tx, from_user, to_user)
 
 
 # The role that comes first in this list is kept.

@@ -24,8 +24,8 @@ from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY, AttendanceAction
+from openmeet.domain.events.event_access import may_see
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.seeing import may_see
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.users.model import Caller, UserId

@@ -25,7 +25,7 @@ from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_several, several
@@ -62,7 +62,7 @@ async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
     """Whether the caller may decide about the RSVPs of an event, as its author or as a co-host."""
     if caller is None:
         return False
-    return may(await seeing.role_of(reader, event, caller.user_id), EventPermission.DECIDE_ANSWERS)
+    return may(await event_access.role_of(reader, event, caller.user_id), EventPermission.DECIDE_ANSWERS)
 
 
 async def approve(
@@ -271,9 +271,9 @@ async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
 
 
 async def _require_host(reader: Reader, caller: Caller, event: Event | None) -> Event:
-    if event is None or not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
+    if event is None or not await event_access.may_see(reader, event, caller.user_id, has_rsvp_access=False):
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    await seeing.require_permission(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)
+    await event_access.require_permission(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)
     return event
 
 

@@ -34,10 +34,10 @@ from openmeet.domain.attendance.transitions import (
     ACTION_OF_RECORD,
     AttendanceAction,
 )
+from openmeet.domain.events.event_access import may_answer_from_network
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_for_update
-from openmeet.domain.events.seeing import may_answer_from_network
 from openmeet.domain.users.model import User, UserKind
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason

@@ -11,7 +11,7 @@ from openmeet.domain.attendance.model import ChangeChannel, PendingFor, RsvpSour
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
@@ -104,7 +104,11 @@ async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]
 async def end_rsvp_if_hidden(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
     """End the RSVP if the person can no longer see the event. Return whether it was ended."""
     locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
-    if locked is None or locked.rsvp is None or await seeing.may_see(tx, locked.event, user_id, has_rsvp_access=True):
+    if (
+        locked is None
+        or locked.rsvp is None
+        or await event_access.may_see(tx, locked.event, user_id, has_rsvp_access=True)
+    ):
         return False
     return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
 

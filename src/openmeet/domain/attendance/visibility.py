@@ -8,7 +8,7 @@ from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import SEATED, Attendance
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.events import rules, seeing
+from openmeet.domain.events import event_access, rules
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -25,7 +25,7 @@ async def visible_event(
     """
     event, rsvp = await _event_and_rsvp(reader, slug, viewer)
     access = rsvp_gives_access(rsvp)
-    return await seeing.require_visible(reader, event, viewer, has_rsvp_access=access, refusal=refusal), rsvp
+    return await event_access.require_visible(reader, event, viewer, has_rsvp_access=access, refusal=refusal), rsvp
 
 
 async def event_to_show(
@@ -36,11 +36,11 @@ async def event_to_show(
     Raises NotFound if it does not exist or is hidden from them, Gone if it was deleted.
     """
     event, rsvp = await _event_and_rsvp(reader, slug, viewer)
-    if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(rsvp)):
+    if event is None or not await event_access.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(rsvp)):
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    seeing.raise_if_gone(event)
+    event_access.raise_if_gone(event)
     is_going = rsvp is not None and rsvp.status in SEATED
-    return event, rsvp, await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+    return event, rsvp, await event_access.private_details_for(reader, event, viewer, is_going=is_going)
 
 
 async def _event_and_rsvp(
@@ -62,7 +62,7 @@ async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) ->
     """Ids of the events that this person can see. Only people who can see an event are notified of it (invariant 3)."""
     rsvps = await queries.of_user(reader, user_id, [event.id for event in events])
     invited = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
-    return {event.id for event in await seeing.seen(reader, list(events), user_id, invited)}
+    return {event.id for event in await event_access.seen(reader, list(events), user_id, invited)}
 
 
 async def people_who_see(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:

@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.chat import log, mirroring, room_queries
 from openmeet.domain.chat.access import access, require_access
-from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.audit_log import ModerationAct, note_act
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import MAX_REASON, Access, LogKind, Room, RoomId
 from openmeet.domain.chat.reasons import ChatReason

@@ -11,7 +11,7 @@ from openmeet.domain.chat import log
 from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.texts import person_term, room_term
-from openmeet.domain.notifications import links
+from openmeet.domain.notifications import email_links
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId
 
@@ -151,8 +151,8 @@ async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId, people: Mapp
             room=stays,
             user_id=row["user_id"],
         )
-    await links.move_to_subject(tx, goes, stays)
-    await links.move_to_subject(tx, f"{links.ROOM}{goes}", f"{links.ROOM}{stays}")
+    await email_links.move_to_subject(tx, goes, stays)
+    await email_links.move_to_subject(tx, f"{email_links.ROOM}{goes}", f"{email_links.ROOM}{stays}")
     await tx.execute("update chat_pins set room_id = :stays where room_id = :goes", stays=stays, goes=goes)
     await tx.execute("update chat_acts set room_id = :stays where room_id = :goes", stays=stays, goes=goes)
     await tx.execute(

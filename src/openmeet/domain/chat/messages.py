@@ -16,7 +16,7 @@ from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, mentions, message_queries, people, pictures, posting, queries, room_queries
 from openmeet.domain.chat.access import access_in, require_at_least
-from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.audit_log import ModerationAct, note_act
 from openmeet.domain.chat.model import (
     MAX_MENTIONS,
     SEALED_FOR,

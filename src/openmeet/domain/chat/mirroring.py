@@ -15,7 +15,7 @@ from groundwork.errors import Explanation, Refused, decode_explanation
 from groundwork.outbox import jobs
 from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.access import candidate_rooms_sql, require_access, series_chain_sql
-from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.audit_log import ModerationAct, note_act
 from openmeet.domain.chat.log import MIRRORED, wake_mirror
 from openmeet.domain.chat.model import Access, ChatMessageId, RoomId, RoomKind
 from openmeet.domain.chat.reasons import ChatReason

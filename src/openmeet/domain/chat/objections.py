@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.chat import log, message_queries, messages, notify, room_queries
-from openmeet.domain.chat.acts import SHOWN_REASON, ModerationAct, note_act
+from openmeet.domain.chat.audit_log import SHOWN_REASON, ModerationAct, note_act
 from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import MAX_REASON, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason

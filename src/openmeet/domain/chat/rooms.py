@@ -25,7 +25,7 @@ from openmeet.domain.chat.access import (
     require_access,
     series_chain_sql,
 )
-from openmeet.domain.chat.acts import ModerationAct, note_act
+from openmeet.domain.chat.audit_log import ModerationAct, note_act
 from openmeet.domain.chat.model import (
     ARCHIVED_AFTER,
     MAX_ABOUT,

@@ -13,7 +13,7 @@ from groundwork.errors import InvalidForm, NotFound, Refused, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, messages, room_queries
 from openmeet.domain.chat.access import access, require_access
-from openmeet.domain.chat.acts import SHOWN_REASON, ModerationAct, note_act
+from openmeet.domain.chat.audit_log import SHOWN_REASON, ModerationAct, note_act
 from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason

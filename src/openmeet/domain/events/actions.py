@@ -15,7 +15,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from openmeet.domain import slugs
-from openmeet.domain.events import draft_queries, ownership, queries, seeing
+from openmeet.domain.events import draft_queries, event_access, ownership, queries
 from openmeet.domain.events.content import NAMES
 from openmeet.domain.events.edits import (
     blank_event,
@@ -42,7 +42,7 @@ from openmeet.domain.events.publication import notify_webhooks, waits_for_author
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import further_fields, pack, values_of_event
-from openmeet.domain.events.trust import hold_if_first_event
+from openmeet.domain.events.unsolicited_lists import hold_if_first_event
 from openmeet.domain.events.values import NOWHERE, Visibility
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.slugs import LinkKind
@@ -348,9 +348,9 @@ async def _require_hosted(reader: Reader, event: Event | None, caller: Caller, a
     # its repository.
     if event is None or event.deleted_at is not None:
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    if not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
+    if not await event_access.may_see(reader, event, caller.user_id, has_rsvp_access=False):
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    await seeing.require_editable(reader, event, caller.user_id, act)
+    await event_access.require_editable(reader, event, caller.user_id, act)
     return event
 
 

@@ -8,7 +8,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
 from groundwork.outbox.jobs import enqueue
 from groundwork.uuid7 import new_id
-from openmeet.domain.events import co_host_queries, queries, seeing
+from openmeet.domain.events import co_host_queries, event_access, queries
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import (
     INVITATION_LIFE,
@@ -124,7 +124,7 @@ async def _notify_inviter(
     tx: Transaction, event: Event, co_host: CoHost, *, is_accepted: bool, is_for_series: bool
 ) -> None:
     """Notify the person who sent the invitation, if they still host the event. Its row is locked."""
-    if not may(await seeing.role_of(tx, event, co_host.invited_by), EventPermission.SEE):
+    if not may(await event_access.role_of(tx, event, co_host.invited_by), EventPermission.SEE):
         return
     answer = kinds.CoHostAnswered(person_id=co_host.user_id, is_accepted=is_accepted, is_for_series=is_for_series)
     await notify(tx, kinds.CO_HOST_ANSWERED, event.id, [co_host.invited_by], answer, revision=int(tx.now))
@@ -251,6 +251,6 @@ async def is_for(reader: Reader, host: CoHost, user_id: UserId) -> bool:
 
 async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: EventPermission) -> Event:
     await queries.lock_series_of(tx, slug)
-    event = await seeing.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
-    await seeing.require_permission(tx, event, caller.user_id, act)
+    event = await event_access.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
+    await event_access.require_permission(tx, event, caller.user_id, act)
     return event

@@ -13,7 +13,7 @@ from dataclasses import replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, Refused, Why, encode_explanation
-from openmeet.domain.events import draft_queries, permissions, queries, rules, seeing
+from openmeet.domain.events import draft_queries, event_access, permissions, queries, rules
 from openmeet.domain.events.actions import enqueue_event_record, lock_for_host
 from openmeet.domain.events.edits import blank_event, search_text, with_details
 from openmeet.domain.events.model import Details, Event, EventId, EventSlug, EventStatus, GroupOfEvent
@@ -150,7 +150,7 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
         return await _keep_as_draft(tx, event, typed, wrong.why)
     if rules.starts_in_the_past(details, None, tx.now):
         return await _keep_as_draft(tx, event, typed, EventReason.START_IN_PAST)
-    if not permissions.may(await seeing.role_of(tx, event, event.author_id), EventPermission.PUBLISH_DRAFT):
+    if not permissions.may(await event_access.role_of(tx, event, event.author_id), EventPermission.PUBLISH_DRAFT):
         return await _keep_as_draft(tx, event, typed, EventReason.NOT_IN_ITS_GROUP)
     await _publish(tx, event, details)
     return True
@@ -210,8 +210,8 @@ async def event_to_copy(reader: Reader, slug: EventSlug, caller: Caller) -> Even
     """Return the event if the caller may change it, because the copy includes its private details. Raises NotFound,
     Forbidden.
     """
-    event = await seeing.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
-    await seeing.require_permission(reader, event, caller.user_id, EventPermission.COPY)
+    event = await event_access.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
+    await event_access.require_permission(reader, event, caller.user_id, EventPermission.COPY)
     rules.require_changeable(event)
     return event
 

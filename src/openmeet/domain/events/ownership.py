@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.events import co_host_queries, queries, seeing
+from openmeet.domain.events import co_host_queries, event_access, queries
 from openmeet.domain.events.edits import search_text
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import INVITATION_LIFE, CoHost, CoHostId, CoHostState, EventPermission
@@ -49,8 +49,8 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
 
     Raises NotFound, Forbidden, Refused (``DateOfSeries``, ``Draft``, ``NotOutYet``, and for copies from the network).
     """
-    event = await seeing.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
-    await seeing.require_editable(tx, event, caller.user_id, EventPermission.HAND_OVER)
+    event = await event_access.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
+    await event_access.require_editable(tx, event, caller.user_id, EventPermission.HAND_OVER)
     if event.place_in_series is not None:
         raise Refused(EventReason.DATE_OF_SERIES, name="DateOfSeries")
     if event.is_draft:
@@ -93,7 +93,7 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
 
 async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     """Withdraw or decline the offer. Raises NotFound, Conflict (no offer is open)."""
-    event = await seeing.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
+    event = await event_access.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
     offered = await co_host_queries.offered(tx, event.id)
     if offered is None or caller.user_id not in {event.author_id, offered.user_id}:
         raise Conflict(EventReason.NO_OFFER)

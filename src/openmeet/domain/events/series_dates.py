@@ -26,7 +26,7 @@ from openmeet.domain.events.model import (
 )
 from openmeet.domain.events.publication import notify_webhooks, waiting_for_authors
 from openmeet.domain.events.queries import COLUMNS, event_of
-from openmeet.domain.events.trust import hold_if_first_event
+from openmeet.domain.events.unsolicited_lists import hold_if_first_event
 from openmeet.domain.events.visibility import is_hidden, is_listed
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, switches

@@ -19,10 +19,10 @@ from openmeet.domain.attendance.rsvp_details import merge_details
 from openmeet.domain.attendance.rules import EventRelationship, require_open
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events import co_host_queries
+from openmeet.domain.events.event_access import require_visible
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.seeing import require_visible
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.guest_rsvps import queries

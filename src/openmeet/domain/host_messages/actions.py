@@ -9,7 +9,7 @@ from groundwork.telemetry.logs import log
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import AttendanceStatus
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_for_update
@@ -180,7 +180,7 @@ async def _is_still_valid(reader: Reader, event: Event, message: HostMessage) ->
         return False
     if await is_person_suspended(reader, message.author_id) or await erasure_requests.find(reader, message.author_id):
         return False
-    return may(await seeing.role_of(reader, event, message.author_id), EventPermission.MESSAGE)
+    return may(await event_access.role_of(reader, event, message.author_id), EventPermission.MESSAGE)
 
 
 def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
@@ -202,8 +202,8 @@ async def _send(tx: Transaction, event: Event, message: HostMessage) -> bool:
 
 
 async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event:
-    event = await seeing.require_visible(reader, event, caller.user_id, refusal=GeneralReason.NO_SUCH_EVENT)
-    await seeing.require_permission(reader, event, caller.user_id, EventPermission.MESSAGE)
+    event = await event_access.require_visible(reader, event, caller.user_id, refusal=GeneralReason.NO_SUCH_EVENT)
+    await event_access.require_permission(reader, event, caller.user_id, EventPermission.MESSAGE)
     return event
 
 

@@ -14,7 +14,7 @@ from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import columns_of, event_of, lock_for_update
 from openmeet.domain.events.series_dates import is_first_of_series
-from openmeet.domain.events.trust import announced_sources, is_announced_to_strangers
+from openmeet.domain.events.unsolicited_lists import announced_sources, is_announced_to_strangers
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.groups.model import INSIDE, Group
 from openmeet.domain.groups.queries import COLUMNS as GROUP_COLUMNS

@@ -13,7 +13,12 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
-from openmeet.domain.events.trust import FAMILIAR, FrontPagePolicy, announced_sources, is_announced_to_strangers
+from openmeet.domain.events.unsolicited_lists import (
+    FAMILIAR,
+    FrontPagePolicy,
+    announced_sources,
+    is_announced_to_strangers,
+)
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.kinds import SearchMatch

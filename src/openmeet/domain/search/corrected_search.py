@@ -12,8 +12,8 @@ from groundwork.database.transaction import Database, Reader
 from groundwork.database.words import query_terms
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import search, spelling
-from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.search.known_words import KnownNames, decoded, is_topic_word, known_names, topic_words
+from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.search.spelling import CorrectedWord
 from openmeet.i18n.markdown import folded

@@ -10,7 +10,7 @@ from openmeet.domain.events.series_dates import is_first_of_series
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_public
 from openmeet.domain.groups.invitation_queries import followed
 from openmeet.domain.groups.model import GroupId
-from openmeet.domain.search.event_lists import EventCursor
+from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 
 

@@ -17,12 +17,12 @@ from groundwork.geo_points import NARROW, WIDE, Near, cells, chord, spot
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.series_dates import has_date, is_first_of_series
-from openmeet.domain.events.trust import FAMILIAR_DIDS, FrontPageChoice, FrontPagePolicy
+from openmeet.domain.events.unsolicited_lists import FAMILIAR_DIDS, FrontPageChoice, FrontPagePolicy
 from openmeet.domain.events.values import Mode
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_of_own_group, is_public
 from openmeet.domain.moderation.blocks import is_out_of_lists
-from openmeet.domain.search.event_lists import EventCursor, position_of
 from openmeet.domain.search.index_scan import IndexQuery, find_rows
+from openmeet.domain.search.my_event_lists import EventCursor, position_of
 from openmeet.domain.search.word_index import Term
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded

@@ -21,7 +21,7 @@ from openmeet.domain.events.town_positions import position_of
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.moderation.blocks import is_out_of_lists
-from openmeet.domain.search import event_lists, search
+from openmeet.domain.search import my_event_lists, search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.users.model import UserId
 
@@ -103,7 +103,7 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
         suggested += [
             Suggestion(event, SuggestionReason.TOPIC, topic) for event in await _about(reader, topic, home, viewer)
         ]
-    answered = await event_lists.answered_among(reader, viewer, sorted({one.event.id for one in suggested}))
+    answered = await my_event_lists.answered_among(reader, viewer, sorted({one.event.id for one in suggested}))
     fresh = [one for one in suggested if one.event.id not in answered and one.event.author_id != viewer]
     fresh.sort(key=lambda one: (-_score(one, home, reader.now), one.event.starts_at or 0, one.event.id))
     best: list[Suggestion] = []

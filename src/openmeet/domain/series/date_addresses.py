@@ -15,9 +15,9 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.attendance.rules import rsvp_gives_access
+from openmeet.domain.events.event_access import may_see
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.events.seeing import may_see
 from openmeet.domain.series import date_queries, queries, splits
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import Series, SeriesId

@@ -10,10 +10,10 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.registration import DEFAULT
 from openmeet.domain.attendance.rules import rsvp_gives_access
+from openmeet.domain.events.event_access import seen
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
-from openmeet.domain.events.seeing import seen
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.model import Series, SeriesId, StoredOccurrence
 from openmeet.domain.users.model import UserId

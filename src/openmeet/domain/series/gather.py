@@ -7,7 +7,7 @@ from datetime import timedelta
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Forbidden, Refused
 from openmeet.domain.attendance import registration
-from openmeet.domain.events import seeing, series_dates
+from openmeet.domain.events import event_access, series_dates
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.group_events import may_make_events
 from openmeet.domain.events.model import Event, EventSlug
@@ -89,10 +89,10 @@ def length_of(event: Event) -> timedelta | None:
 
 
 async def _lock_free(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    event = await seeing.require_visible(tx, await lock_by_slug(tx, slug), caller.user_id)
+    event = await event_access.require_visible(tx, await lock_by_slug(tx, slug), caller.user_id)
     if event.author_id != caller.user_id:
         raise Forbidden(SeriesReason.EVENT_OF_OTHER_HOST)
-    await seeing.require_editable(tx, event, caller.user_id)
+    await event_access.require_editable(tx, event, caller.user_id)
     if event.is_draft:
         raise Refused(SeriesReason.EVENT_IS_DRAFT, name="Draft")
     if event.place_in_series is not None:

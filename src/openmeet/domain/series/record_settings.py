@@ -10,7 +10,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import seeing, series_dates
+from openmeet.domain.events import event_access, series_dates
 from openmeet.domain.events.model import Event, EventSlug, RecordSettings
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import PublishLevel, reach
@@ -34,9 +34,13 @@ MOST_DATES = 100
 async def find_own_event(reader: Reader, caller: Caller, slug: str) -> Event | None:
     """The event with this slug, for its author. None if there is none. Raises Forbidden, Refused."""
     event = await by_slug(reader, EventSlug(slug))
-    if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, has_rsvp_access=False):
+    if (
+        event is None
+        or event.is_gone
+        or not await event_access.may_see(reader, event, caller.user_id, has_rsvp_access=False)
+    ):
         return None
-    await seeing.require_editable(reader, event, caller.user_id, EventPermission.PUBLISH_RECORD)
+    await event_access.require_editable(reader, event, caller.user_id, EventPermission.PUBLISH_RECORD)
     return event
 
 

@@ -11,8 +11,8 @@ from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications.kinds import NEW_ANSWER, NewAnswer, Rejection, SubjectType
 from openmeet.domain.notifications.queries import Notification, newest
-from openmeet.domain.search import event_lists
-from openmeet.domain.search.event_lists import EventCursor
+from openmeet.domain.search import my_event_lists
+from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.facts import Facts, facts_of
@@ -59,13 +59,13 @@ async def newest_notifications(
 
     Raises InvalidInput (``InvalidCursor``).
     """
-    after = event_lists.unpack(cursor)
+    after = my_event_lists.unpack(cursor)
     before = None if after is None else (after.starts_at, after.event_id)
     notifications = await newest(reader, user_id, limit + 1, before, kinds=kinds, is_unread=is_unread)
     if len(notifications) <= limit:
         return notifications, None
     last = notifications[limit - 1]
-    return notifications[:limit], event_lists.pack(EventCursor(last.created_at, last.id))
+    return notifications[:limit], my_event_lists.pack(EventCursor(last.created_at, last.id))
 
 
 async def notification_lines(

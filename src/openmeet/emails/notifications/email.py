@@ -16,14 +16,14 @@ from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatu
 from openmeet.domain.attendance.moved_dates import MovedDates, several_moved
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.calendars.queries import zone_of_person
+from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.icalendar.write import geo_of
-from openmeet.domain.notifications import emails, kinds, links, preferences
+from openmeet.domain.notifications import email_links, emails, kinds, preferences
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.kinds import DatesChanged, Rejection, SearchMatch, SubjectType
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.saved_searches import queries as alerts
@@ -274,7 +274,7 @@ async def _stories_of_chats(
         story = stories.get(one.subject_id)
         if story is None:
             link = EmailLink(user.id, LinkPurpose.CHAT, one.subject_id)
-            back = f"/mail/chat/{await links.token_for(tx, head.key, link)}"
+            back = f"/mail/chat/{await email_links.token_for(tx, head.key, link)}"
             is_decision = one.kind in DECISIONS | SANCTIONS
             way = _way_there(one, chat, back, has_account=has_account)
             story = Story(
@@ -334,7 +334,7 @@ async def _story(
     is_going = own_rsvp is not None and own_rsvp.status in SEATED
     answer_url = ""
     if takes_place and with_answer and event.author_id != user.id:
-        token = await links.token_for(tx, head.key, EmailLink(user.id, LinkPurpose.ANSWER, event.id))
+        token = await email_links.token_for(tx, head.key, EmailLink(user.id, LinkPurpose.ANSWER, event.id))
         answer_url = f"{head.public_url}/mail/answer/{token}"
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
     has_answered = own_rsvp is not None and own_rsvp.status is not AttendanceStatus.INVITED
@@ -386,7 +386,7 @@ def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[
 
 
 async def _stop_url(tx: Transaction, head: EmailContext, user_id: UserId, topic: NotificationTopic | str) -> str:
-    token = await links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, str(topic)))
+    token = await email_links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, str(topic)))
     return f"{head.public_url}/mail/stop/{token}"
 
 

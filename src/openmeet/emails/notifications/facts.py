@@ -17,7 +17,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications.kinds import KINDS, SubjectType
 from openmeet.domain.notifications.model import NotificationId
 from openmeet.domain.notifications.queries import Notification
-from openmeet.domain.search.event_lists import events_by_ids
+from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import chats_of

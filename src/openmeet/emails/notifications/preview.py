@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.calendars.queries import zone_of_person
+from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import kinds

@@ -37,7 +37,6 @@ from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
-from openmeet.network.firehose.lookups import Lookups, PendingCommit
 from openmeet.network.firehose.verification import (
     NOTHING,
     AuthorIdentity,
@@ -46,6 +45,7 @@ from openmeet.network.firehose.verification import (
     decode,
     read_message,
 )
+from openmeet.network.firehose.waiting_commits import Lookups, PendingCommit
 from openmeet.network.records.message import Hint, RecordMessage
 
 KNOWN_IN_MEMORY = 50_000

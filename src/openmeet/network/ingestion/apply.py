@@ -12,7 +12,7 @@ from dataclasses import replace
 from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
 from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.events import by_record
-from openmeet.network.ingestion import apply_bulk, intake, ownership_transfer, reevaluate, remote_series
+from openmeet.network.ingestion import apply_bulk, intake, late_change_times, ownership_transfer, remote_series
 from openmeet.network.ingestion.apply_one import apply_one
 from openmeet.network.ingestion.batch import Batch, load_batch
 from openmeet.network.ingestion.events import IngestionContext
@@ -212,7 +212,7 @@ async def _note_gone(
     newest = await seen.put_each(tx, updates)
     for one in updates:
         if one.message.uri not in newest and one.message.collection in RSVPS:
-            await reevaluate.reconsider_with(tx, one.message, seen_records.get(one.message.uri))
+            await late_change_times.reconsider_with(tx, one.message, seen_records.get(one.message.uri))
 
 
 def _is_in_flight(message: RecordMessage, seen_record: SeenRecord) -> bool:

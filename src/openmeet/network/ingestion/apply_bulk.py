@@ -14,7 +14,15 @@ from openmeet.domain.events.record_changes import RecordRead
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series.detection_actions import enqueue_detection
-from openmeet.network.ingestion import events, notify, pending_rsvps, reevaluate, remote_groups, remote_series, rsvps
+from openmeet.network.ingestion import (
+    events,
+    late_change_times,
+    notify,
+    pending_rsvps,
+    remote_groups,
+    remote_series,
+    rsvps,
+)
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
@@ -176,7 +184,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
         message, rsvp, seen_record = one.parsed.message, one.parsed.rsvp, one.seen_record
         is_known = seen_record is not None and seen_record.cid == message.cid and seen_record.state is version.state
         if message.uri not in newest:
-            await reevaluate.reconsider_with(tx, message, seen_record)
+            await late_change_times.reconsider_with(tx, message, seen_record)
             outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
             continue
         if one.is_echo or is_known:

@@ -19,12 +19,12 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import (
     apply_bulk,
     events,
+    late_change_times,
     local_records,
     local_series,
     notify,
     origins,
     pending_rsvps,
-    reevaluate,
     remote_groups,
     remote_series,
 )
@@ -276,7 +276,7 @@ async def _delete(
     subject_uri = None if seen_record is None else seen_record.subject_uri
     if not await seen.put(tx, message, state=RecordState.TOMBSTONE, subject_uri=subject_uri):
         if message.collection in RSVPS:
-            await reevaluate.reconsider_with(tx, message, seen_record)
+            await late_change_times.reconsider_with(tx, message, seen_record)
         if (
             message.collection in OF_STATEMENTS
             and seen_record is not None

@@ -19,12 +19,12 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import by_record
 from openmeet.network.ingestion import pending_rsvps
+from openmeet.network.ingestion.apply_read import apply_fetched
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.ingestion.record_proofs import message_of
-from openmeet.network.ingestion.retry import apply_fetched
 from openmeet.network.records.links import lock_current
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import prove_record

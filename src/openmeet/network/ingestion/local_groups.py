@@ -41,7 +41,7 @@ from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import GroupToWrite, ParsedGroup, read_group, role_of, write_group
 from openmeet.network.records.group_statements import GroupStatement, StatementKind
 from openmeet.network.records.places import cid_of_blob
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import Publication

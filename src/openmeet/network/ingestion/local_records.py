@@ -15,7 +15,7 @@ from openmeet.network.records import links, seen
 from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import StatementKind, read_statement
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.series import read_series

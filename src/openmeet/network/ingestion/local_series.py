@@ -42,7 +42,7 @@ from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import NATIVE
 from openmeet.network.records.places import is_same_place
 from openmeet.network.records.preserve import origin_mark_of
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.series import (
     ParsedSeries,

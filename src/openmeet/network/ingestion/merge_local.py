@@ -23,7 +23,7 @@ from openmeet.network.ingestion.three_way_merge import (
     T,
     encode_edits,
 )
-from openmeet.network.records.reader import shortened
+from openmeet.network.records.reading_notes import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.publication_leases import Publication

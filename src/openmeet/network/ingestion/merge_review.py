@@ -9,7 +9,7 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.event_changes import announce_change
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.groups import actions as groups
@@ -93,8 +93,8 @@ async def merged(
 
 
 async def _editable(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
-    event = await seeing.require_visible(reader, await by_slug(reader, slug), caller.user_id)
-    await seeing.require_editable(reader, event, caller.user_id)
+    event = await event_access.require_visible(reader, await by_slug(reader, slug), caller.user_id)
+    await event_access.require_editable(reader, event, caller.user_id)
     return event
 
 

@@ -13,7 +13,7 @@ from openmeet.network.records.event_reader import MAX_RECORD_BYTES, ParsedEvent,
 from openmeet.network.records.group import ParsedGroup, read_group
 from openmeet.network.records.group_statements import GroupStatement, read_statement
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import ParsedRsvp, read_rsvp
 from openmeet.network.records.series import ParsedSeries, read_series

@@ -21,13 +21,13 @@ from groundwork.outbox.retry import RetryPolicy
 from groundwork.queue.contract import Delivery, Queue
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
-from openmeet.network.ingestion import reevaluate
+from openmeet.network.ingestion import late_change_times
 from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.apply_read import apply_without_pending
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.metrics import IngestionMetrics
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.retry import apply_without_pending
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
@@ -163,11 +163,11 @@ async def _enqueue_jobs(tx: Transaction, hints: Sequence[Hint]) -> None:
     """Enqueue identity refreshes and repository reads, which run outside the batch. Each hint enqueues its job again."""
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
     revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
-    locked = await reevaluate.lock_missed(tx, revs)
+    locked = await late_change_times.lock_missed(tx, revs)
     await seen.mark_stale(tx, {hint.did for hint in hints})
     await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
     # A read may have already fetched the missed changes before the stream reported the gap.
-    await reevaluate.reconsider_missed(tx, revs, locked)
+    await late_change_times.reconsider_missed(tx, revs, locked)
     await enqueue_again(tx, JobKind.BACKFILL, {hint.did for hint in unread})
     await enqueue_again(
         tx, JobKind.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY}

@@ -16,7 +16,7 @@ from groundwork.database.transaction import ForeignKeyViolated, Reader, Transact
 from groundwork.errors import Explanation, Failure, decode_explanation, encode_explanation, reason_of
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import is_worth_retrying
-from openmeet.network.records.reader import shortened
+from openmeet.network.records.reading_notes import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox.kinds import JobKind
 

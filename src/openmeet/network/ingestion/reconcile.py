@@ -24,6 +24,7 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import discrepancies, quarantine
+from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_each, apply_fetched
 from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
@@ -39,7 +40,6 @@ from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.record_proofs import fetch_proven, fetch_proven_each
-from openmeet.network.ingestion.retry import BATCH, ApplyResult, apply_each, apply_fetched
 from openmeet.network.ingestion.row_consistency import derive_anew, detach_record, differing, mark_not_published
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import (

@@ -48,7 +48,7 @@ from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.group import ParsedGroup, read_group
 from openmeet.network.records.group_statements import GroupStatement, StatementKind, read_link
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.publications import PublicationKind

@@ -18,7 +18,7 @@ from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.preserve import ends_in, sentence_in, with_sentence, without_sentence
-from openmeet.network.records.reader import Unmappable, text_of
+from openmeet.network.records.reading_notes import Unmappable, text_of
 from openmeet.recurrence import wall_time
 
 MAX_NAME: Final = 200

@@ -32,7 +32,7 @@ from openmeet.network.publishing.repository_calls import delete_record, get_reco
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.reader import Unmappable
+from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
 

@@ -46,7 +46,7 @@ from openmeet.network.records.group import GroupToWrite, group_part, write_group
 from openmeet.network.records.links import predecessors_of
 from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.places import known_picture
-from openmeet.network.records.reader import Notes
+from openmeet.network.records.reading_notes import Notes
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import series_page, series_part, write_series
 from openmeet.network.records.succession import put_predecessors

@@ -32,7 +32,15 @@ from openmeet.network.records.collections import (
 from openmeet.network.records.extension import RecordDetails, note_older_meta, read_details, stated_parts
 from openmeet.network.records.places import RecordLocations, is_followable, read_places
 from openmeet.network.records.preserve import sentence_in, without_sentence
-from openmeet.network.records.reader import Notes, Unmappable, line_of, of_another_type, shortened, text_of, token_of
+from openmeet.network.records.reading_notes import (
+    Notes,
+    Unmappable,
+    line_of,
+    of_another_type,
+    shortened,
+    text_of,
+    token_of,
+)
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone_names

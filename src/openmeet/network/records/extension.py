@@ -24,7 +24,7 @@ from openmeet.domain.events.values import (
 from openmeet.domain.events.vocabulary import MAX_TAG, MAX_TAGS, AccessFeature, Category, normalised
 from openmeet.i18n.languages import is_code
 from openmeet.network.records.collections import DETAILS_KEY, DETAILS_KEYS, OLDER_META_KEY
-from openmeet.network.records.reader import Notes, line_of, text_of
+from openmeet.network.records.reading_notes import Notes, line_of, text_of
 
 _FIELDS: Final = tuple(field for field in FIELDS if field.in_record)
 # Others may write longer lists; the rest is ignored.

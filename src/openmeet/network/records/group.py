@@ -33,7 +33,7 @@ from openmeet.domain.groups.rules import ALLOWED
 from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
 from openmeet.network.records.places import ADDRESS, ParsedPicture, PictureToWrite, blob_value, cid_of_blob, entries_of
 from openmeet.network.records.preserve import keep_unchanged_keys
-from openmeet.network.records.reader import Unmappable, line_of, of_another_type, text_of, token_of
+from openmeet.network.records.reading_notes import Unmappable, line_of, of_another_type, text_of, token_of
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence.wall_time import zone_names
 

@@ -32,7 +32,7 @@ from openmeet.network.records.collections import (
     MEMBERSHIP_COLLECTIONS,
 )
 from openmeet.network.records.group import StrongRef, role_of, uri_of_group
-from openmeet.network.records.reader import Unmappable, of_another_type
+from openmeet.network.records.reading_notes import Unmappable, of_another_type
 from openmeet.network.records.reasons import RecordReason
 
 

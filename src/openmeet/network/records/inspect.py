@@ -29,7 +29,7 @@ from openmeet.network.records.collections import (
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import OF_STATEMENTS, read_statement
-from openmeet.network.records.reader import Notes, ParsedField, Unmappable, UnmappedPart
+from openmeet.network.records.reading_notes import Notes, ParsedField, Unmappable, UnmappedPart
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import read_rsvp
 from openmeet.network.records.series import read_series

@@ -21,7 +21,7 @@ from openmeet.domain.events.values import EventLink, Mode, Venue
 from openmeet.network.records.collections import ORIGIN_KEYS
 from openmeet.network.records.event_reader import ParsedEvent
 from openmeet.network.records.places import ListedVenue, is_same_place, read_places, share_a_part
-from openmeet.network.records.reader import Notes, text_of
+from openmeet.network.records.reading_notes import Notes, text_of
 
 VENUE = "venue"
 LINK = "link"

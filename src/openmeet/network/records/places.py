@@ -16,7 +16,7 @@ from openmeet.domain.events.place_text import coordinate_of
 from openmeet.domain.events.values import MAX_PLACE_PART, EventLink, Venue
 from openmeet.i18n.names import known_code
 from openmeet.network.records.preserve import origin_mark_of
-from openmeet.network.records.reader import Notes, line_of, text_of
+from openmeet.network.records.reading_notes import Notes, line_of, text_of
 
 ADDRESS = "community.lexicon.location.address"
 GEO = "community.lexicon.location.geo"

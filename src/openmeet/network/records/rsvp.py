@@ -16,7 +16,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus
 from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.network.records.collections import EVENTS, RSVP
 from openmeet.network.records.event_reader import moment_of_key
-from openmeet.network.records.reader import Notes, Unmappable, of_another_type, text_of, token_of
+from openmeet.network.records.reading_notes import Notes, Unmappable, of_another_type, text_of, token_of
 from openmeet.network.records.reasons import RecordReason
 
 # The longest usable URI: a did:web of a host name (261 characters), the longer collection of events, a record key of

@@ -29,7 +29,15 @@ from openmeet.i18n.catalogue import SOURCE, speaking
 from openmeet.network.records.collections import SERIES, SERIES_COLLECTIONS, SERIES_LINK_KEY, SERIES_LINK_KEYS
 from openmeet.network.records.places import entries_of, is_same_place, read_places
 from openmeet.network.records.preserve import keep_unchanged_keys
-from openmeet.network.records.reader import Notes, Unmappable, line_of, of_another_type, shortened, text_of, token_of
+from openmeet.network.records.reading_notes import (
+    Notes,
+    Unmappable,
+    line_of,
+    of_another_type,
+    shortened,
+    text_of,
+    token_of,
+)
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe

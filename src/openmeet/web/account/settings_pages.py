@@ -25,8 +25,8 @@ from openmeet.domain.moderation.blocks import blocked_by, mutes_of
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import Channel
 from openmeet.domain.paging import Page
-from openmeet.domain.search import event_lists
-from openmeet.domain.search.event_lists import MyEvents
+from openmeet.domain.search import my_event_lists
+from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in import queries as sessions
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
@@ -197,7 +197,7 @@ async def _settings_groups(reader: Reader, request: Request, user: User) -> list
 
 async def _own_rows(reader: Reader, user: User) -> list[SettingsRow]:
     """Links to the user's events and groups. The navigation bar on phones has no link to the groups."""
-    events = await event_lists.my_event_counts(reader, user.id)
+    events = await my_event_lists.my_event_counts(reader, user.id)
     hosted, past = events[MyEvents.HOSTING], events[MyEvents.PAST]
     groups = sum(one.role in INSIDE for one in await membership_queries.memberships_of(reader, user.id))
     return [

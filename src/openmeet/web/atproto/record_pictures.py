@@ -10,7 +10,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.network.ingestion import record_pictures
@@ -45,7 +45,7 @@ async def show(request: Request) -> Response:
         own_rsvp = await attendance.find(reader, event.id, viewer) if event and viewer else None
         if event is None or event.is_gone or event.record_did is None:
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
-        if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
+        if not await event_access.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
         picture = await picture_of(reader, event)
     return await _served(request, event.record_did, picture)

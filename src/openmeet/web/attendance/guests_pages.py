@@ -19,8 +19,8 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
-from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.validation import INVALID_LINK, GeneralReason
@@ -134,7 +134,7 @@ async def confirm(request: Request) -> Response:
     """Record the RSVP and redirect to its page, where it can be changed or withdrawn."""
     async with database_of(request).transaction() as tx:
         event, _, saved = await actions.confirm(tx, _answer_id(request))
-        token = await links.token_for(
+        token = await email_links.token_for(
             tx, services(request).code_key, EmailLink(saved.user_id, LinkPurpose.ANSWER, event.id)
         )
     return go(f"/mail/answer/{token}")

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.chat import acts, message_queries, messages, objections, queries, reactions, sanctions
+from openmeet.domain.chat import audit_log, message_queries, messages, objections, queries, reactions, sanctions
 from openmeet.domain.chat.access import require_access
 from openmeet.domain.chat.model import Access, ChatMessageId
 from openmeet.domain.users.model import Caller, UserId
@@ -150,7 +150,7 @@ async def show_moderation(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        read = await acts.acts_of(reader, room_id(request), page)
+        read = await audit_log.acts_of(reader, room_id(request), page)
         shown_acts, cursor = page.cut(read, lambda one: (int(one.at), one.id))
         reports = await sanctions.open_reports(reader, room_id(request))
         removals = await objections.removals_of(reader, await objections.open_in_room(reader, room_id(request)))

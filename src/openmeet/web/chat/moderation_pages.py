@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.chat import acts, message_queries, messages, objections, queries, sanctions
+from openmeet.domain.chat import audit_log, message_queries, messages, objections, queries, sanctions
 from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId
 from openmeet.domain.chat.reasons import ChatReason
@@ -155,7 +155,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
         stored = await message_queries.by_ids(reader, ids)
         shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None)}
         removals = await objections.removals_of(reader, objected)
-        lines = await view.act_lines(reader, await acts.acts_of(reader, room.id, Page(_ACTS)))
+        lines = await view.act_lines(reader, await audit_log.acts_of(reader, room.id, Page(_ACTS)))
         hosts = await view.hosts_among(reader, room, list(shown.values()))
         sealer = removal_sealer(request)
         cards = []

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from openmeet.domain.chat.acts import ModerationAct, RoomAct
+from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
 from openmeet.domain.chat.sanctions import MessageReport, Sanction, SanctionKind
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.i18n.formatting import iso

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.chat.access import access_of_each
-from openmeet.domain.chat.acts import ModerationAct, RoomAct
 from openmeet.domain.chat.addresses import RoomAddress
+from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
 from openmeet.domain.chat.model import WRITTEN, Access, MessageKind, Room, RoomKind, Signal
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.polls import poll_in

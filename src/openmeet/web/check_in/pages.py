@@ -14,8 +14,8 @@ from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceI
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.disclosure import PrivateDetails
+from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.events.time_and_place import join_from_label, short_start_label, tagged, zone_label
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names

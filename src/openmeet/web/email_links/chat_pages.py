@@ -31,8 +31,8 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.queries import MessageFilter
 from openmeet.domain.chat.room_queries import by_id as room_by_id
 from openmeet.domain.media.pictures import MediaReason
-from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -115,12 +115,12 @@ async def _send_message(tx: Transaction, link: EmailLink, room: Room, new: NewMe
 async def _find_link_and_room(reader: Reader, request: Request) -> tuple[EmailLink, Room]:
     """The room that the link opens, if its holder may still read it. Raises NotFound."""
     token = request.path_params["token"]
-    link = await links.find(reader, token, LinkPurpose.CHAT)
+    link = await email_links.find(reader, token, LinkPurpose.CHAT)
     room = None
     if link is not None:
         room = await room_by_id(reader, RoomId(link.subject))
     else:
-        link = await links.find(reader, token, LinkPurpose.ANSWER)
+        link = await email_links.find(reader, token, LinkPurpose.ANSWER)
         # This link never expires, so it opens the chat only for guests, who have no other way in.
         if link is None or await guests.find(reader, link.user_id) is None:
             raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)

@@ -28,12 +28,12 @@ from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events.disclosure import PrivateDetails
+from openmeet.domain.events.event_access import may_see, private_details_for, require_visible
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.events.seeing import may_see, private_details_for, require_visible
 from openmeet.domain.events.time_and_place import join_from_label
-from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.series.queries import by_id as series_by_id
@@ -152,7 +152,7 @@ async def stop_now(request: Request) -> Response:
 
 
 async def _link_for(reader: Reader, request: Request, purpose: LinkPurpose) -> EmailLink:
-    email_link = await links.find(reader, request.path_params["token"], purpose)
+    email_link = await email_links.find(reader, request.path_params["token"], purpose)
     if email_link is None:
         raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
     return email_link

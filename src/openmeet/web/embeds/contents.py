@@ -13,9 +13,9 @@ from starlette.requests import Request
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.events import time_and_place
+from openmeet.domain.events.event_access import raise_if_gone
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries as profiles

@@ -25,21 +25,21 @@ from openmeet.domain.attendance.model import SEATED, SHOWN
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
-from openmeet.domain.events import co_host_queries, seeing
+from openmeet.domain.events import co_host_queries, event_access
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.disclosure import private_details
+from openmeet.domain.events.event_access import raise_if_gone
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupId
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.profiles import portraits
-from openmeet.domain.search import corrected_search, event_lists, query, search
-from openmeet.domain.search.event_lists import EventCursor, MyEvents
+from openmeet.domain.search import corrected_search, my_event_lists, query, search
+from openmeet.domain.search.my_event_lists import EventCursor, MyEvents
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import visibility
 from openmeet.domain.series.model import Series, SeriesId
@@ -164,7 +164,9 @@ async def list_events(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         result = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
         events = result.events
-        cursor = event_lists.pack(search.position_in(result.query, events[limit - 1])) if len(events) > limit else None
+        cursor = (
+            my_event_lists.pack(search.position_in(result.query, events[limit - 1])) if len(events) > limit else None
+        )
         searched = " ".join(result.query.words) if result.is_corrected else None
         return json_response(FoundEvents(await details_of(reader, request, events[:limit]), cursor, searched))
 
@@ -175,7 +177,9 @@ async def _list_by_uri(request: Request, uri: str) -> Response:
         event = await find_by_record(reader, uri)
         caller = caller_or_none(request)
         viewer = caller.user_id if caller else None
-        is_seen = event and not event.is_gone and await seeing.may_see(reader, event, viewer, has_rsvp_access=False)
+        is_seen = (
+            event and not event.is_gone and await event_access.may_see(reader, event, viewer, has_rsvp_access=False)
+        )
         events = [event] if event and is_seen else []
         return json_response(await events_page(reader, request, events, 1))
 
@@ -187,7 +191,7 @@ async def list_mine(request: Request) -> Response:
         raise InvalidInput("which", GeneralReason.CHOOSE_ONE, choices=", ".join(MyEvents))
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        events = await event_lists.my_events(reader, caller.user_id, MyEvents(selected_list), after, limit + 1)
+        events = await my_event_lists.my_events(reader, caller.user_id, MyEvents(selected_list), after, limit + 1)
         return json_response(await events_page(reader, request, events, limit))
 
 
@@ -256,7 +260,9 @@ async def _visible_event(reader: Reader, request: Request, caller: Caller | None
         await new_links.raise_if_replaced(reader, LinkKind.EVENT, slug)
     own_rsvp = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
-    if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
+    if event is None or not await event_access.may_see(
+        reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)
+    ):
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     raise_if_gone(event, is_involved=viewer is not None and (own_rsvp is not None or event.author_id == viewer))
     return event
@@ -264,7 +270,7 @@ async def _visible_event(reader: Reader, request: Request, caller: Caller | None
 
 async def events_page(reader: Reader, request: Request, events: list[Event], limit: int) -> EventList:
     """One page of a list. The caller has read one event more than the limit, to find out whether there is a next page."""
-    cursor = event_lists.pack(event_lists.position_of(events[limit - 1])) if len(events) > limit else None
+    cursor = my_event_lists.pack(my_event_lists.position_of(events[limit - 1])) if len(events) > limit else None
     return EventList(await details_of(reader, request, events[:limit]), cursor)
 
 
@@ -279,7 +285,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     co_hosts = await co_host_queries.shown_co_hosts(reader, ids)
     others = [user_id for several in co_hosts.values() for user_id in several]
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
-    run = await seeing.managed_among(reader, events, viewer)
+    run = await event_access.managed_among(reader, events, viewer)
     own_event_ids = [event.id for event in events if event.author_id == viewer]
     statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own_event_ids)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
@@ -350,7 +356,7 @@ def _publication(
 def paging(request: Request) -> tuple[EventCursor | None, int]:
     """The cursor and the page size. Raises InvalidInput, which names the parameter."""
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
-    return event_lists.unpack(request.query_params.get("cursor", "")), limit
+    return my_event_lists.unpack(request.query_params.get("cursor", "")), limit
 
 
 OPERATIONS = (

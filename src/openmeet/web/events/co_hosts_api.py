@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing
+from openmeet.domain.events import co_host_queries, co_hosts, event_access, ownership, permissions, queries
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.permissions import CoHost, CoHostId, EventPermission
 from openmeet.domain.events.reasons import EventReason
@@ -80,8 +80,10 @@ class AskedList(msgspec.Struct, rename="camel"):
 async def list_co_hosts(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
-        await seeing.require_permission(reader, event, caller.user_id, EventPermission.SEE)
+        event = await event_access.require_visible(
+            reader, await queries.by_slug(reader, _slug(request)), caller.user_id
+        )
+        await event_access.require_permission(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.listed(reader, event.id, page)
         hosts, cursor = page.cut(read, lambda one: (one.created_at, one.id))
         return json_response(CoHostList(await _co_host_outputs(reader, hosts), cursor))

@@ -13,14 +13,22 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.signing_key import SigningKey
-from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_and_place
+from openmeet.domain.events import (
+    co_host_queries,
+    co_hosts,
+    event_access,
+    ownership,
+    permissions,
+    queries,
+    time_and_place,
+)
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission, token_of
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between
 from openmeet.domain.paging import ALL_ROWS, Page
-from openmeet.domain.search.event_lists import events_by_ids
+from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import INVALID_LINK
 from openmeet.i18n.catalogue import gettext, lazy
@@ -108,7 +116,7 @@ async def show_invitation(request: Request) -> Response:
         caller = caller_or_none(request)
         is_theirs = caller is not None and await co_hosts.is_for(reader, invitation, caller.user_id)
         viewer = caller.user_id if caller else None
-        sees = is_theirs or await seeing.may_see(reader, event, viewer, has_rsvp_access=False)
+        sees = is_theirs or await event_access.may_see(reader, event, viewer, has_rsvp_access=False)
     context = {
         "event": event,
         "title": (event.title or gettext("an event")) if sees else "",
@@ -145,8 +153,10 @@ _MAY = {
 async def _co_hosts_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
-        role = await seeing.role_of(reader, event, caller.user_id)
+        event = await event_access.require_visible(
+            reader, await queries.by_slug(reader, _slug(request)), caller.user_id
+        )
+        role = await event_access.role_of(reader, event, caller.user_id)
         permissions.require_permission(role, EventPermission.SEE)
         hosts = await co_host_queries.listed(reader, event.id)
         names = await shown_names(reader, [event.author_id, *(one.user_id for one in hosts if one.user_id is not None)])

@@ -16,10 +16,10 @@ from groundwork.geo_points import Near
 from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.trust import FrontPageChoice
+from openmeet.domain.events.unsolicited_lists import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
-from openmeet.domain.search import corrected_search, event_lists, query, search
-from openmeet.domain.search.event_lists import EventCursor
+from openmeet.domain.search import corrected_search, my_event_lists, query, search
+from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -141,7 +141,7 @@ async def _read_search(request: Request) -> SubmittedSearch | Response:
     except Unavailable as later:
         shown = FormState(search_fields, {"near": later.why})
     caller = caller_or_none(request)
-    after = event_lists.unpack(request.query_params.get("after", ""))
+    after = my_event_lists.unpack(request.query_params.get("after", ""))
     return SubmittedSearch(search_fields, shown, choices, view, after, caller.user_id if caller else None)
 
 
@@ -196,7 +196,7 @@ async def _read_page(
             await day_cards(reader, public_url, submitted.viewer, events_of_part, further=further, distances=labels)
         )
     if len(coming_events) > PAGE_SIZE:
-        cursor = event_lists.pack(search.position_in(search_query, events[-1]))
+        cursor = my_event_lists.pack(search.position_in(search_query, events[-1]))
     return FoundPage(search_query, events, parts, distances, named_links, forgiven, mended, cursor)
 
 

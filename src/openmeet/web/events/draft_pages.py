@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, PreconditionFailed, Why, decode_explanation
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.events import draft_queries, drafts, queries, rules, seeing
+from openmeet.domain.events import draft_queries, drafts, event_access, queries, rules
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, selected_fields, submission_of, unpack, values_of
@@ -175,8 +175,8 @@ def _local(event: Event) -> str:
 
 async def _draft(reader: Reader, request: Request) -> Event:
     caller = caller_of(request)
-    event = await seeing.require_visible(
+    event = await event_access.require_visible(
         reader, await queries.by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
     )
-    await seeing.require_editable(reader, event, caller.user_id)
+    await event_access.require_editable(reader, event, caller.user_id)
     return event

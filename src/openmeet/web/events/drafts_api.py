@@ -11,7 +11,7 @@ from groundwork.errors import InvalidForm, PreconditionFailed
 from groundwork.http.json_bodies import read_json
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
-from openmeet.domain.events import actions, draft_queries, drafts, rules, seeing
+from openmeet.domain.events import actions, draft_queries, drafts, event_access, rules
 from openmeet.domain.events.group_events import group_of_copy
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
@@ -126,7 +126,7 @@ def _slug(request: Request) -> EventSlug:
 
 
 async def _visible_event(tx: Reader, request: Request) -> Event:
-    return await seeing.require_visible(tx, await by_slug(tx, _slug(request)), caller_of(request).user_id)
+    return await event_access.require_visible(tx, await by_slug(tx, _slug(request)), caller_of(request).user_id)
 
 
 OPERATIONS = (

@@ -21,7 +21,7 @@ from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.search import event_lists, search, suggestions
+from openmeet.domain.search import my_event_lists, search, suggestions
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
 from openmeet.domain.users.model import UserId, first_name
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -98,7 +98,7 @@ async def show_home(request: Request) -> Response:
     viewer = caller.user_id
     async with database_of(request).reader() as reader:
         now = reader.now
-        mine = await event_lists.coming_up(
+        mine = await my_event_lists.coming_up(
             reader, viewer, upcoming=1 + MOST_IN_WEEK, hosted=MOST_HOSTED, waiting=READ_WAITING
         )
         of_groups = await _of_groups(reader, viewer)
@@ -156,7 +156,7 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
     """
     search_query = search.SearchQuery(of_groups_of=viewer, viewer=viewer, once_per_series=True)
     events = await search.coming(reader, search_query, None, _READ_OF_GROUPS)
-    answered = await event_lists.answered_among(reader, viewer, [event.id for event in events])
+    answered = await my_event_lists.answered_among(reader, viewer, [event.id for event in events])
     return [one for one in events if one.id not in answered and one.author_id != viewer][:MOST_OF_GROUPS]
 
 

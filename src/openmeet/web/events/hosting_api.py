@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.json_bodies import read_json, with_current_values
 from openmeet.domain.attendance import capacity_change, event_hosting
-from openmeet.domain.events import actions, queries, rules, seeing
+from openmeet.domain.events import actions, event_access, queries, rules
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
@@ -75,7 +75,7 @@ async def save(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         before = await by_slug(tx, _slug(request))
         # Check access before the body. Otherwise errors in the body would reveal that a hidden event exists.
-        if before is None or not await seeing.may_see(tx, before, caller.user_id, has_rsvp_access=False):
+        if before is None or not await event_access.may_see(tx, before, caller.user_id, has_rsvp_access=False):
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
         if body.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
@@ -135,8 +135,8 @@ async def put_picture(request: Request) -> Response:
     body = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
-        event = await seeing.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
-        await seeing.require_editable(reader, event, caller.user_id)
+        event = await event_access.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
+        await event_access.require_editable(reader, event, caller.user_id)
     alt = check_alt(body.alt)
     key, stored_picture = await media.store_picture(
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image

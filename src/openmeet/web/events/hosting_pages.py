@@ -14,7 +14,7 @@ from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import permissions, record_changes, rules, seeing
+from openmeet.domain.events import event_access, permissions, record_changes, rules
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
@@ -258,8 +258,8 @@ async def _hosted_event(request: Request, act: EventPermission = EventPermission
     """The event, which the caller must host, and the number of people that a change affects."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await seeing.require_visible(reader, await by_slug(reader, _slug(request)), caller.user_id)
-        await seeing.require_editable(reader, event, caller.user_id, act)
+        event = await event_access.require_visible(reader, await by_slug(reader, _slug(request)), caller.user_id)
+        await event_access.require_editable(reader, event, caller.user_id, act)
         concerned = await people_to_notify(reader, event.id, CONCERNED)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])
 
@@ -270,5 +270,5 @@ async def _deleted_event(request: Request) -> Event | None:
         event = await by_slug(reader, _slug(request))
         if event is None or not event.is_gone:
             return None
-        role = await seeing.role_of(reader, event, caller_of(request).user_id)
+        role = await event_access.role_of(reader, event, caller_of(request).user_id)
         return event if permissions.may(role, EventPermission.EDIT) else None

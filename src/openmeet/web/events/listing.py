@@ -20,7 +20,7 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown, faces_of
 from openmeet.domain.covers.model import cover_for
-from openmeet.domain.events import seeing, time_and_place
+from openmeet.domain.events import event_access, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
 from openmeet.domain.events.series_dates import more_dates
 from openmeet.domain.events.time_and_place import place_label
@@ -158,7 +158,7 @@ async def facts_of(
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
-    hosted = await seeing.managed_among(reader, events, viewer)
+    hosted = await event_access.managed_among(reader, events, viewer)
     bar_inputs = await bar_inputs_of(reader, events, viewer, own_rsvps=own_rsvps, counts=counts, hosted=hosted)
     faces = await faces_of(reader, list(bar_inputs.values()))
     attendees = [one for several in faces.values() for one in several]

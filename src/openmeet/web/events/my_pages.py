@@ -19,8 +19,8 @@ from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events.model import Event
 from openmeet.domain.host_tasks.undelivered import dismiss
 from openmeet.domain.identities import backfill_progress
-from openmeet.domain.search import event_lists
-from openmeet.domain.search.event_lists import MyEvents
+from openmeet.domain.search import my_event_lists
+from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy, ngettext
@@ -122,12 +122,12 @@ def routes() -> list[Route]:
 async def show_mine(request: Request) -> Response:
     caller = caller_of(request)
     selected_list = request.query_params.get("which", "")
-    after = event_lists.unpack(request.query_params.get("after", ""))
+    after = my_event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
-        counts = await event_lists.my_event_counts(reader, caller.user_id)
+        counts = await my_event_lists.my_event_counts(reader, caller.user_id)
         first = next((tab for tab in _TABS if counts[tab]), MyEvents.GOING)
         selected = MyEvents(selected_list) if selected_list in set(_TABS) else first
-        events = await event_lists.my_events(reader, caller.user_id, selected, after, PAGE_SIZE + 1)
+        events = await my_event_lists.my_events(reader, caller.user_id, selected, after, PAGE_SIZE + 1)
         groups = await day_cards(
             reader,
             services(request).settings.public_url,
@@ -151,7 +151,7 @@ async def show_mine(request: Request) -> Response:
         reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
     more = ""
     if len(events) > PAGE_SIZE:
-        cursor = event_lists.pack(event_lists.position_of(events[PAGE_SIZE - 1]))
+        cursor = my_event_lists.pack(my_event_lists.position_of(events[PAGE_SIZE - 1]))
         more = "/my/events?" + urlencode({"which": selected.value, "after": cursor})
     context = {
         "hosting": dashboard,
@@ -180,7 +180,7 @@ async def dismiss_emails(request: Request) -> Response:
 
 async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: Sequence[Event]) -> HostDashboard:
     """The dashboard. ``hosted`` are the events of the list. The dashboard shows their changes since yesterday."""
-    join_requests = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
+    join_requests = await my_event_lists.with_requests(reader, viewer, _MOST_ASKED)
     numbers = await counts_shown(reader, [one.id for one in join_requests])
     most_unconfirmed = max(join_requests, key=lambda one: numbers[one.id].unconfirmed, default=None)
     me = await user_by_id(reader, viewer)

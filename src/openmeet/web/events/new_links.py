@@ -13,7 +13,7 @@ from groundwork.errors import Gone, NotFound
 from openmeet.domain import slugs
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events import co_host_queries, seeing
+from openmeet.domain.events import co_host_queries, event_access
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.events.values import Visibility
@@ -116,7 +116,7 @@ async def _event_of(reader: Reader, event_id: EventId, viewer: UserId | None) ->
     belongs = viewer in hosts or await attendance.find(reader, event.id, viewer) is not None
     return (
         event.slug
-        if belongs or (is_private and await seeing.may_see(reader, event, viewer, has_rsvp_access=False))
+        if belongs or (is_private and await event_access.may_see(reader, event, viewer, has_rsvp_access=False))
         else None
     )
 

@@ -40,7 +40,7 @@ from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import flash, picture_pages, place_field
-from openmeet.web.events.forms import LABELS, section_summaries
+from openmeet.web.events.form_summaries import LABELS, section_summaries
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState

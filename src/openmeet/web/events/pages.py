@@ -29,11 +29,11 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, places_left
 from openmeet.domain.calendars.queries import zone_of_person
-from openmeet.domain.events import co_host_queries, seeing
+from openmeet.domain.events import co_host_queries, event_access
+from openmeet.domain.events.event_access import raise_if_gone
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.seeing import raise_if_gone
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
@@ -108,7 +108,7 @@ async def show_event(request: Request) -> Response:
             return _unavailable_page(request, event)
         if event is None:
             return await new_links.follow(reader, LinkKind.EVENT, slug, viewer)
-        if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
+        if not await event_access.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
             if not is_announced(event):
                 raise NotFound(GeneralReason.NO_SUCH_EVENT)
             return await _announced_event_page(reader, request, event, viewer)
@@ -226,9 +226,9 @@ async def _viewer_of(
     return EventViewer(
         caller,
         own_rsvp,
-        role=await seeing.role_of(reader, event, user_id),
+        role=await event_access.role_of(reader, event, user_id),
         is_hosting=await host_decisions.may_host(reader, event, caller),
-        private=await seeing.private_details_for(
+        private=await event_access.private_details_for(
             reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED
         ),
         # An invited attendee may be allowed to see the event but not its group.

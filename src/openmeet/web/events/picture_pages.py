@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany, Why
 from groundwork.http.forms import MAX_FIELDS, FormState, read_form
-from openmeet.domain.events import actions, queries, seeing
+from openmeet.domain.events import actions, event_access, queries
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures
@@ -79,10 +79,10 @@ async def remove(request: Request) -> Response:
 async def _editable_event(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await seeing.require_visible(
+        event = await event_access.require_visible(
             reader, await queries.by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
         )
-        await seeing.require_editable(reader, event, caller.user_id)
+        await event_access.require_editable(reader, event, caller.user_id)
     return event
 
 

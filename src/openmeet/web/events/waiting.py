@@ -23,7 +23,7 @@ from openmeet.domain.host_tasks import decisions
 from openmeet.domain.host_tasks.decisions import GroupRequests, UndecidedRoom, undecided_rooms
 from openmeet.domain.host_tasks.undelivered import AddressSource, UndeliveredEmails, undelivered
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.search import event_lists
+from openmeet.domain.search import my_event_lists
 from openmeet.domain.series import ownership as series_ownership
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -117,7 +117,7 @@ class HostTask:
 
 async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[WaitingRow]:
     """The events that wait for this person, most urgent first."""
-    events = await event_lists.waiting_for(reader, viewer, READ_WAITING)
+    events = await my_event_lists.waiting_for(reader, viewer, READ_WAITING)
     if not events:
         return []
     return await rows_of(reader, public_url, viewer, events, await facts_of(reader, public_url, viewer, events))
@@ -129,7 +129,7 @@ async def rows_of(
     """Rows for the waiting events that the person can answer now. ``first``: the first ``READ_WAITING`` of them."""
     waiting = _answerable(first, facts)
     if len(waiting) < MOST_WAITING and len(first) == READ_WAITING:
-        events = await event_lists.waiting_for(reader, viewer, _READ_AT_MOST)
+        events = await my_event_lists.waiting_for(reader, viewer, _READ_AT_MOST)
         facts = await facts_of(reader, public_url, viewer, events)
         waiting = _answerable(events, facts)
     moved = {

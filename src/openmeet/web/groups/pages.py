@@ -12,9 +12,9 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_pa
 from openmeet.domain.groups import actions, membership_queries, queries
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.search import event_lists, group_events, query
-from openmeet.domain.search.event_lists import position_of
+from openmeet.domain.search import group_events, my_event_lists, query
 from openmeet.domain.search.group_events import between_in_group, past_in_group, shown_in_group
+from openmeet.domain.search.my_event_lists import position_of
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.validation import GeneralReason
 from openmeet.recurrence.wall_time import local_of
@@ -128,7 +128,7 @@ async def show_group(request: Request) -> Response:
 async def show_events(request: Request) -> Response:
     is_month = request.query_params.get("view") == "month"
     is_past = request.query_params.get("view") == "past"
-    position = event_lists.unpack(request.query_params.get("after", ""))
+    position = my_event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         seen = await see(reader, request)
         moved = redirect_to_current_slug(request, seen.group)
@@ -161,7 +161,7 @@ async def show_events(request: Request) -> Response:
             )
             if len(events) > PAGE_SIZE:
                 parameters = {"view": "past"} if is_past else {}
-                cursor = event_lists.pack(position_of(events[PAGE_SIZE - 1]))
+                cursor = my_event_lists.pack(position_of(events[PAGE_SIZE - 1]))
                 context["more"] = f"{seen.path}/events?" + urlencode({**parameters, "after": cursor})
     return page(request, "groups/group_events.html", context)
 

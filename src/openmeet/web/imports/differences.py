@@ -11,7 +11,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.web.events.forms import LABELS
+from openmeet.web.events.form_summaries import LABELS
 
 _LABELS: Final = {**LABELS, "rule": lazy("Repeats"), "left_out": lazy("Dates left out"), "added": lazy("Extra dates")}
 # Maximum number of dates that are listed. Further dates are counted.

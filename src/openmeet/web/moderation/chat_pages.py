@@ -19,8 +19,8 @@ from groundwork.sealing import Sealer
 from openmeet.domain.chat import messages, objections, queries, sanctions
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.access import access_of_each
-from openmeet.domain.chat.acts import acts_about
 from openmeet.domain.chat.addresses import addresses_of
+from openmeet.domain.chat.audit_log import acts_about
 from openmeet.domain.chat.message_queries import around, by_ids
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessage, ChatMessageId, Room
 from openmeet.domain.chat.reasons import ChatReason

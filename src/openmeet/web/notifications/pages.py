@@ -18,7 +18,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
-from openmeet.domain.notifications import links, notify, preferences, rules
+from openmeet.domain.notifications import email_links, notify, preferences, rules
 from openmeet.domain.notifications.kinds import KINDS, NotificationKind, SubjectType
 from openmeet.domain.notifications.model import (
     BY_MAIL_ALONE,
@@ -371,7 +371,7 @@ async def save_preferences(request: Request) -> Response:
 async def revoke_links(request: Request) -> Response:
     """Revoke the links in all e-mails sent so far."""
     async with database_of(request).transaction() as tx:
-        await links.revoke_all(tx, caller_of(request).user_id)
+        await email_links.revoke_all(tx, caller_of(request).user_id)
     return go(PREFERENCES_PATH, flash="links_revoked")
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.trust import FrontPagePolicy, is_allowed_by
+from openmeet.domain.events.unsolicited_lists import FrontPagePolicy, is_allowed_by
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.i18n import formatting

@@ -29,7 +29,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import place_field
-from openmeet.web.events.forms import LABELS
+from openmeet.web.events.form_summaries import LABELS
 from openmeet.web.events.new_pages import PAST, SCOPE_LABEL, form_page, new_page_instead, require_confirmed_past_start
 from openmeet.web.series import parse, present, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState

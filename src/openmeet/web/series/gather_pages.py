@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, PreconditionFailed, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -144,10 +144,10 @@ async def answer_detected(request: Request) -> Response:
 async def _own_event(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await seeing.require_visible(
+        event = await event_access.require_visible(
             reader, await by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
         )
-        await seeing.require_editable(reader, event, caller.user_id)
+        await event_access.require_editable(reader, event, caller.user_id)
     if event.starts_at is None:
         raise Refused(SeriesReason.EVENT_WITHOUT_DATE, name="NoStart")
     if event.place_in_series is not None:

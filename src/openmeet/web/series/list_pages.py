@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response
-from openmeet.domain.search import corrected_search, event_lists, query
+from openmeet.domain.search import corrected_search, my_event_lists, query
 from openmeet.domain.search import search as finding
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries
@@ -36,7 +36,7 @@ async def show_list(request: Request) -> Response:
     search_fields = {name: request.query_params.get(name, "")[: query.MAX_QUERY] for name in ("q", "source")}
     if query.source_or_none(search_fields["source"]) is None:
         search_fields["source"] = ""
-    after = event_lists.unpack(request.query_params.get("after", ""))
+    after = my_event_lists.unpack(request.query_params.get("after", ""))
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         search_query = _search_query(request, search_fields)
@@ -70,7 +70,7 @@ async def show_list(request: Request) -> Response:
             {"q": forgiven} if forgiven else {}
         )
         more = "/series?" + urlencode(
-            {**parameters, "after": event_lists.pack(finding.position_in(search_query, events[PAGE_SIZE - 1]))}
+            {**parameters, "after": my_event_lists.pack(finding.position_in(search_query, events[PAGE_SIZE - 1]))}
         )
     context = {
         "days": days,
@@ -93,7 +93,9 @@ async def search(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         search_result = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
         dates, search_query = search_result.events, search_result.query
-        cursor = event_lists.pack(finding.position_in(search_query, dates[limit - 1])) if len(dates) > limit else None
+        cursor = (
+            my_event_lists.pack(finding.position_in(search_query, dates[limit - 1])) if len(dates) > limit else None
+        )
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
         series = await queries.by_ids(reader, ids)
         url = services(request).settings.public_url

@@ -17,7 +17,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.covers.model import cover_for
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.values import Visibility
@@ -171,7 +171,7 @@ async def _bar_inputs(
         viewer,
         own_rsvps={line.event.id: line.rsvp for line in lines if line.event is not None and line.rsvp is not None},
         counts={line.event.id: line.counts for line in lines if line.event is not None},
-        hosted=await seeing.managed_among(reader, stored, viewer),
+        hosted=await event_access.managed_among(reader, stored, viewer),
     )
 
 
@@ -287,7 +287,7 @@ async def open_date(request: Request) -> Response:
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(tx, _slug(request), name, viewer=caller.user_id if caller else None)
-    seeing.raise_if_gone(event)
+    event_access.raise_if_gone(event)
     return RedirectResponse(f"/events/{quote(event.slug)}", 303)
 
 

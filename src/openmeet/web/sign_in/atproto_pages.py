@@ -31,7 +31,7 @@ from groundwork.http.forms import FormState, local_path, read_form
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import cover_for
-from openmeet.domain.events import seeing, time_and_place
+from openmeet.domain.events import event_access, time_and_place
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
@@ -290,7 +290,7 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
             event is None
             or event.is_gone
             or event.is_hidden
-            or not await seeing.may_see(reader, event, None, has_rsvp_access=False)
+            or not await event_access.may_see(reader, event, None, has_rsvp_access=False)
         ):
             return None
         settings = await registration.of_event(reader, event)

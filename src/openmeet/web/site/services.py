@@ -17,7 +17,7 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.signing_key import SigningKey
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.calendars.fetch import CalendarFetcher
-from openmeet.domain.events.trust import FrontPagePolicy, shown_in
+from openmeet.domain.events.unsolicited_lists import FrontPagePolicy, shown_in
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures

@@ -22,8 +22,8 @@ from openmeet.domain.chat.access import access_in
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import Access, ChatMessageId
 from openmeet.domain.chat.people import answered_privately
+from openmeet.domain.events import event_access
 from openmeet.domain.events import queries as events
-from openmeet.domain.events import seeing
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups import queries as groups
@@ -81,7 +81,7 @@ async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:
     """Whether the event belongs to the group, or is hosted by the owner."""
     if webhook.group_id is not None:
         return event.group is not None and event.group.id == webhook.group_id
-    return event.id in await seeing.managed_among(reader, [event], webhook.user_id)
+    return event.id in await event_access.managed_among(reader, [event], webhook.user_id)
 
 
 async def _event_payload(
@@ -93,7 +93,7 @@ async def _event_payload(
     if event.is_gone:
         return {"slug": event.slug, "isGone": True}
     own_rsvp = await attendance.find(reader, event.id, webhook.user_id)
-    if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=rsvp_gives_access(own_rsvp)):
+    if not await event_access.may_see(reader, event, webhook.user_id, has_rsvp_access=rsvp_gives_access(own_rsvp)):
         return None
     # Deliveries are copied and passed on, so they contain only public information, no matter who registered the
     # webhook.
@@ -112,7 +112,9 @@ async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: Attenda
     is_own = webhook.group_id is None and rsvp.user_id == webhook.user_id
     if not is_own and not await _concerns(reader, webhook, event):
         return None
-    if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=is_own and rsvp_gives_access(rsvp)):
+    if not await event_access.may_see(
+        reader, event, webhook.user_id, has_rsvp_access=is_own and rsvp_gives_access(rsvp)
+    ):
         return None
     listed = await lists.by_ids(reader, event.id, [rsvp.id])
     if not listed:

@@ -20,7 +20,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.lists import ListedRsvp, listed_rsvps
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.place_text import coordinate_of
 from openmeet.domain.events.queries import COLUMNS, event_of
@@ -29,8 +29,8 @@ from openmeet.domain.events.vocabulary import Category, normalised
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.queries import of_users
 from openmeet.domain.moderation.blocks import is_out_of_lists
-from openmeet.domain.search import corrected_search, event_lists, search
-from openmeet.domain.search.event_lists import UNDATED, EventCursor, position_of
+from openmeet.domain.search import corrected_search, my_event_lists, search
+from openmeet.domain.search.my_event_lists import UNDATED, EventCursor, position_of
 from openmeet.domain.search.query import MAX_QUERY
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
@@ -54,18 +54,18 @@ async def list_events(call: LexiconCall) -> ListedEvents:
     express).
     """
     search_query = _search_query(call)
-    after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
+    after, limit = my_event_lists.unpack(call.text("cursor")), call.number("limit")
     search_result = await corrected_search.coming(call.db, call.reader, search_query, after, limit + 1)
     events = search_result.events
     cursor = (
-        event_lists.pack(search.position_in(search_result.query, events[limit - 1])) if len(events) > limit else None
+        my_event_lists.pack(search.position_in(search_result.query, events[limit - 1])) if len(events) > limit else None
     )
     return ListedEvents(events=await views_of(call, events[:limit]), cursor=cursor)
 
 
 async def list_actor_events(call: LexiconCall) -> ListedEvents:
     """Answer ``listActorEvents``: events of one repository. Raises InvalidInput (``InvalidCursor``)."""
-    after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
+    after, limit = my_event_lists.unpack(call.text("cursor")), call.number("limit")
     events = await of_repository(
         call.reader,
         call.text("actor"),
@@ -76,7 +76,7 @@ async def list_actor_events(call: LexiconCall) -> ListedEvents:
         limit=limit + 1,
         is_reverse=call.is_set("reverse"),
     )
-    cursor = event_lists.pack(position_of(events[limit - 1])) if len(events) > limit else None
+    cursor = my_event_lists.pack(position_of(events[limit - 1])) if len(events) > limit else None
     return ListedEvents(events=await views_of(call, events[:limit]), cursor=cursor)
 
 
@@ -87,13 +87,13 @@ async def list_answers(call: LexiconCall) -> AnswerList:
     counted = (await counts_shown(reader, [event.id]))[event.id]
     if not await _sees_list(call, event):
         return AnswerList(counts=counts_of(counted), answers=[])
-    at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
+    at, limit = my_event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
     rsvps = await listed_rsvps(reader, event.id, after, limit + 1)
     page = rsvps[:limit]
     identities = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in identities.values() for identity in several}
-    cursor = event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(rsvps) > limit else None
+    cursor = my_event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(rsvps) > limit else None
     return AnswerList(counts=counts_of(counted), answers=[_answer_view(one, by_did) for one in page], cursor=cursor)
 
 
@@ -211,7 +211,7 @@ async def _sees_list(call: LexiconCall, event: Event) -> bool:
     own_rsvp = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
     if sees_who_comes(registration_settings, is_going=own_rsvp is not None and own_rsvp.status in SEATED):
         return True
-    return bool(await seeing.managed_among(call.reader, [event], call.viewer))
+    return bool(await event_access.managed_among(call.reader, [event], call.viewer))
 
 
 def _answer_view(rsvp: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:

@@ -3,9 +3,9 @@
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.search import event_lists
-from openmeet.domain.search.event_lists import position_of
+from openmeet.domain.search import my_event_lists
 from openmeet.domain.search.group_events import coming_in_group
+from openmeet.domain.search.my_event_lists import position_of
 from openmeet.i18n.formatting import iso
 from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.resolve import group_at, group_url
@@ -24,13 +24,13 @@ async def list_group_events(call: LexiconCall) -> GroupEvents:
     InvalidInput (``InvalidCursor``).
     """
     group, role = await group_at(call, "group")
-    after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
+    after, limit = my_event_lists.unpack(call.text("cursor")), call.number("limit")
     member = call.viewer if rules.may(role, GroupPermission.VIEW) else None
     events = await coming_in_group(call.reader, group.id, after, limit + 1, member=member)
     return GroupEvents(
         group=await _group_view(call, group, role),
         events=await views_of(call, events[:limit]),
-        cursor=event_lists.pack(position_of(events[limit - 1])) if len(events) > limit else None,
+        cursor=my_event_lists.pack(position_of(events[limit - 1])) if len(events) > limit else None,
     )
 
 

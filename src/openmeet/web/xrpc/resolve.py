@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.events import by_record, seeing
+from openmeet.domain.events import by_record, event_access
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.groups import queries as groups
@@ -80,7 +80,11 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
     if event is None or event.is_gone:
         return None
     own_rsvp = None if viewer is None else await attendance.find(reader, event.id, viewer)
-    return event if await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)) else None
+    return (
+        event
+        if await event_access.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp))
+        else None
+    )
 
 
 async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:

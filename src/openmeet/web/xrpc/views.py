@@ -8,7 +8,7 @@ from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import SEATED, Attendance, RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown
-from openmeet.domain.events import seeing
+from openmeet.domain.events import event_access
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.model import Event, EventId, EventStatus, RecordOrigin
@@ -109,7 +109,7 @@ async def _view_facts(call: LexiconCall, events: Sequence[Event]) -> _ViewFacts:
         names=await shown_names(reader, [event.author_id for event in events]),
         counts=await counts_shown(reader, ids),
         own_rsvps={} if viewer is None else await attendance.of_user(reader, viewer, ids),
-        run=await seeing.managed_among(reader, events, viewer),
+        run=await event_access.managed_among(reader, events, viewer),
         roles={} if viewer is None else await groups.roles_in(reader, group_ids, viewer),
         groups=await groups.by_ids(reader, group_ids),
         series=await series_queries.by_ids(reader, series_ids),
