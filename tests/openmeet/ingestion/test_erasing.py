@@ -1,5 +1,6 @@
 """A deleted account leaves only hashes: every table of the tenant is searched for its content."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance import record_actions
+from openmeet.domain.attendance import host_decisions, record_actions
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import record_changes
@@ -198,6 +199,32 @@ async def test_the_seat_of_a_deleted_account_is_free(db: Database):
     after = await statuses(db)
     assert after[people[3].user_id] == "offered"
     assert after[people[0].user_id] == "declined"
+
+
+async def test_a_check_in_during_the_erasure_is_kept(db: Database, clock: HandClock):
+    tea, people = await full_house(db)
+    await take(db, rsvp(0, "one", 1, URI))
+    assert tea.starts_at is not None
+    clock.turn(tea.starts_at - clock.now())
+    checked_in = asyncio.Event()
+
+    async def check_in() -> None:
+        async with db.transaction() as tx:
+            mine = await attendance_queries.find(tx, tea.id, people[0].user_id)
+            assert mine is not None
+            await host_decisions.check_in(tx, Caller(tea.author_id, ""), tea.slug, mine.id)
+            checked_in.set()
+            await asyncio.sleep(0.5)  # until the erasure has read the RSVPs and waits for the event
+
+    async def erase_meanwhile() -> None:
+        await checked_in.wait()
+        await erase(db, 0)
+
+    await asyncio.gather(check_in(), erase_meanwhile())
+    async with db.reader() as reader:
+        after = await attendance_queries.find(reader, tea.id, people[0].user_id)
+    assert after is not None
+    assert (after.status, after.record_uri) == (AttendanceStatus.ATTENDED, None)
 
 
 async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):

@@ -233,18 +233,18 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
     People with a local account keep the RSVPs they gave on this site.
     """
-    for one in await queries.erasable(tx, did):
-        event = await lock_for_update(tx, one.event_id)
-        user = await user_by_id(tx, one.user_id)
-        if event is None or user is None:
+    for unlocked in await queries.erasable(tx, did):
+        event, rsvp = await _lock_event_of(tx, unlocked.id)
+        user = await user_by_id(tx, rsvp.user_id) if rsvp else None
+        if event is None or rsvp is None or user is None:
             continue
         if user.kind is UserKind.SHADOW:
-            await queries.delete(tx, one.id)
+            await queries.delete(tx, rsvp.id)
             await waitlist.fill(tx, event, await registration.of_event(tx, event))
         else:
-            await queries.set_record(tx, one.id, None)
-            if one.source is not RsvpSource.HERE:
-                await _record_deleted(tx, event, one)
+            await queries.set_record(tx, rsvp.id, None)
+            if rsvp.source is not RsvpSource.HERE:
+                await _record_deleted(tx, event, rsvp)
 
 
 async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> None:
