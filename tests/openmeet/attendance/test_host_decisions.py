@@ -207,7 +207,25 @@ async def test_undoing_a_check_in_does_not_restore_an_expired_offer(db, full_eve
         await host_decisions.check_in(tx, ana, event.slug, offered.id)
         arrival = await history.latest_change_to(tx, offered.id, S.ATTENDED)
         undone = await host_decisions.undo_check_in(tx, ana, event.slug, offered.id)
-    assert (arrival.before, undone.status) == (S.INVITED, S.INVITED)
+    assert (arrival.before, undone.status, undone.is_private) == (S.INVITED, S.INVITED, False)
+
+
+async def test_undoing_the_check_in_of_an_invited_person_does_not_hide_their_reply(db, clock):
+    """A check-in hides people who never replied. Once it is undone, their own reply is shown like any other. Tom has no
+    account, so his invitation was private from the start.
+    """
+    async with db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await event_by(tx, ana)
+        ben_id = (await invitations.invite(tx, ana, event.slug, "ben@example.org")).id
+        tom_id = (await invitations.invite(tx, ana, event.slug, "tom@example.org")).id
+    clock.turn(event.starts_at - clock.now() - HOUR)
+    async with db.transaction() as tx:
+        for one in (ben_id, tom_id):
+            assert (await host_decisions.check_in(tx, ana, event.slug, one)).is_private
+            assert (await host_decisions.undo_check_in(tx, ana, event.slug, one)).status is S.INVITED
+        assert not (await actions.answer(tx, ben, event.slug, GOING)).is_private
+        assert (await queries.by_id(tx, tom_id)).is_private
 
 
 async def test_only_hosts_can_decide(db, full_event):

@@ -121,6 +121,19 @@ async def latest_change_to(
     return _change_of(row) if row else None
 
 
+async def has_reply(reader: Reader, attendance_id: AttendanceId) -> bool:
+    """Whether the person has ever replied, so that the RSVP has more than the hosts' decisions."""
+    row = await reader.fetch_one(
+        "select 1 as found from attendance_history where attendance_id = :attendance_id and after_status not in :of_hosts"
+        " limit 1",
+        attendance_id=attendance_id,
+        of_hosts=[
+            one.value for one in (AttendanceStatus.INVITED, AttendanceStatus.REJECTED, AttendanceStatus.ATTENDED)
+        ],
+    )
+    return row is not None
+
+
 async def withdrawals(
     reader: Reader, ids: Sequence[AttendanceId], come: Collection[AttendanceStatus]
 ) -> dict[AttendanceId, int]:

@@ -210,7 +210,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     )
     checked_in = RsvpDecision(AttendanceStatus.ATTENDED)
     details = save_rsvp.stored_details(rsvp)
-    if rsvp.status is AttendanceStatus.INVITED:
+    if rsvp.status is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
         # They came without a reply, so they agreed neither to be listed nor to have a record published.
         details = replace(details, is_private=True)
     saved = await save_host_decision(tx, event, rsvp.user_id, rsvp, checked_in, details, caller)
@@ -226,6 +226,9 @@ async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attend
     if rsvp.status is not AttendanceStatus.ATTENDED:
         return rsvp
     arrival = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.ATTENDED)
+    if arrival is not None and arrival.before is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
+        # The check-in hid them. Their own reply is shown like any other.
+        rsvp = replace(rsvp, is_private=await guests.find(tx, rsvp.user_id) is not None)
     return await _restore_status(tx, event, caller, rsvp, (arrival and arrival.before) or AttendanceStatus.ATTENDING)
 
 
