@@ -237,13 +237,18 @@ async def test_hosts_see_how_many_know_the_new_time(db: Database) -> None:
         one = await evening(tx)
         await registration.put(tx, one.event.id, RegistrationSettings(max_party=3))
         cleo, dora = [await person(tx, name) for name in ("Cleo", "Dora")]
-        await actions.answer(tx, one.ana, one.event.slug, GOING)
-        await actions.answer(tx, cleo, one.event.slug, GOING, ReplyDetails(party=3))
+        answers = [
+            await actions.answer(tx, one.ana, one.event.slug, GOING),
+            await actions.answer(tx, one.ben, one.event.slug, GOING),
+            await actions.answer(tx, cleo, one.event.slug, GOING, ReplyDetails(party=3)),
+        ]
         assert await lists.count_new_time_unconfirmed(tx, one.event) == 0
         await STEPS["move"](tx, one)
         moved = await by_id(tx, one.event.id)
         assert moved is not None
         assert await lists.count_new_time_unconfirmed(tx, moved) == 4
+        unconfirmed = await lists.new_time_unconfirmed_among(tx, moved, [one.id for one in answers])
+        assert unconfirmed == {answers[1].id, answers[2].id}
         await actions.answer(tx, dora, one.event.slug, GOING)
         await actions.answer(tx, one.ben, one.event.slug, GOING)
         assert await lists.count_new_time_unconfirmed(tx, moved) == 3

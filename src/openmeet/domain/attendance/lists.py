@@ -71,7 +71,6 @@ class Attendee:
     invited_as: str = ""
     waitlist_number: int = 0
     is_unanswered_invitation: bool = False
-    known_starts_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ def _first_of(status: AttendanceStatus, seen: str, after: AttendeeCursor | None)
         select * from (
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
                a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
-               0 as is_unanswered_invitation, a.known_starts_at,
+               0 as is_unanswered_invitation,
                case when {IS_GUEST} then 1 else 0 end as is_guest
           from attendances a join users u on u.id = a.user_id
          where a.event_id = :event_id and a.status = '{status.value}' and not {IS_HIDDEN}
@@ -174,12 +173,11 @@ def attendee_of(row: Row) -> Attendee:
         row["invited_as"] or "",
         row["waitlist_number"],
         bool(row["is_unanswered_invitation"]),
-        row["known_starts_at"],
     )
 
 
 _COLUMNS = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-       a.is_private, a.known_starts_at, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
+       a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
        case when exists (select 1 from guests g where g.user_id = a.user_id) then 1 else 0 end as is_guest,
        case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
 _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
@@ -288,24 +286,43 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
     return dict.fromkeys(AttendanceStatus, 0) | {AttendanceStatus(row["status"]): int(row["n"]) for row in rows}
 
 
-async def count_new_time_unconfirmed(reader: Reader, event: Event) -> int:
-    """The number of people going who answered before the event was moved and have not confirmed the new time since.
-    Hosts are left out, because they know the new time.
-    """
-    row = await reader.fetch_one(
-        f"""
-        select cast(coalesce(sum(a.party), 0) as bigint) as people from attendances a
-         where a.event_id = :event_id and a.status = 'attending'
+# People going who answered before the event was moved and have not confirmed the new time since. Hosts are left out,
+# because they know the new time.
+_NEW_TIME_UNCONFIRMED = f"""
+    a.event_id = :event_id and a.status = 'attending'
            and abs(a.known_starts_at - cast(:starts_at as bigint)) >= :smallest_move
            and a.user_id <> :author_id and not {IS_HIDDEN} and not exists (
-               select 1 from event_co_hosts h where h.event_id = a.event_id and h.user_id = a.user_id and h.state = 'accepted')
-        """,
-        event_id=event.id,
-        starts_at=event.starts_at,
-        smallest_move=smallest_move(event),
-        author_id=event.author_id,
+               select 1 from event_co_hosts h where h.event_id = a.event_id and h.user_id = a.user_id and h.state = 'accepted')"""
+
+
+async def count_new_time_unconfirmed(reader: Reader, event: Event) -> int:
+    """The number of people going, except hosts, who have not confirmed the new time since the event was moved."""
+    row = await reader.fetch_one(
+        f"select cast(coalesce(sum(a.party), 0) as bigint) as people from attendances a where {_NEW_TIME_UNCONFIRMED}",
+        **_new_time_values(event),
     )
     return int(row["people"]) if row else 0
+
+
+async def new_time_unconfirmed_among(reader: Reader, event: Event, ids: Sequence[AttendanceId]) -> set[AttendanceId]:
+    """Those of these RSVPs whose people ``count_new_time_unconfirmed`` counts."""
+    if not ids:
+        return set()
+    rows = await reader.fetch(
+        f"select a.id from attendances a where a.id in :ids and {_NEW_TIME_UNCONFIRMED} order by a.id",
+        ids=list(ids),
+        **_new_time_values(event),
+    )
+    return {AttendanceId(row["id"]) for row in rows}
+
+
+def _new_time_values(event: Event) -> dict[str, object]:
+    return {
+        "event_id": event.id,
+        "starts_at": event.starts_at,
+        "smallest_move": smallest_move(event),
+        "author_id": event.author_id,
+    }
 
 
 def new_time_sentence(going: int, unconfirmed: int) -> str:

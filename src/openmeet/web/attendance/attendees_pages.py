@@ -31,7 +31,7 @@ from openmeet.domain.attendance.lists import Attendee, AttendeeFilter, AttendeeR
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import is_moved_since, limits_of
+from openmeet.domain.attendance.rules import limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import place_label, tagged, zone_label
 from openmeet.domain.identities.queries import shown_names
@@ -283,11 +283,10 @@ async def _new_time_context(
     """After the event was moved: how many people have not confirmed the new time, and which of these attendees."""
     has_started = event.starts_at is None or event.starts_at <= reader.now
     unconfirmed = 0 if has_started or event.is_cancelled else await lists.count_new_time_unconfirmed(reader, event)
+    ids = [one.attendance_id for one in attendees] if unconfirmed else []
     return {
         "new_time": lists.new_time_sentence(going, unconfirmed),
-        "new_time_unconfirmed": {
-            one.attendance_id for one in attendees if unconfirmed and _has_new_time_unconfirmed(event, one)
-        },
+        "new_time_unconfirmed": await lists.new_time_unconfirmed_among(reader, event, ids),
     }
 
 
@@ -313,14 +312,6 @@ def _tabs(
         for name, (label, statuses) in _TABS.items()
         if name != "asking" or numbers[_S.PENDING] or tab == name or needs_approval
     ]
-
-
-def _has_new_time_unconfirmed(event: Event, attendee: Attendee) -> bool:
-    return (
-        attendee.status is _S.ATTENDING
-        and is_moved_since(event, attendee.known_starts_at)
-        and attendee.user_id != event.author_id
-    )
 
 
 def _attendees_path(slug: EventSlug, **parameters: str) -> str:
