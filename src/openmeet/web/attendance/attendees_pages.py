@@ -151,7 +151,8 @@ async def invite(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _attendees_page(request, FormState(form, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
-        return await _attendees_page(request, FormState(form, {"email": refused.why}), status=422)
+        status = 429 if isinstance(refused, TooMany) else 422
+        return await _attendees_page(request, FormState(form, {"email": refused.why}), status=status)
     return go(_attendees_path(slug, tab="interested"), flash="attendee_invited")
 
 

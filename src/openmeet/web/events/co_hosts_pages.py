@@ -71,7 +71,8 @@ async def invite(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _co_hosts_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
-        return await _co_hosts_page(request, FormState(form, {"whom": refused.why}), status=422)
+        status = 429 if isinstance(refused, TooMany) else 422
+        return await _co_hosts_page(request, FormState(form, {"whom": refused.why}), status=status)
     return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_invited")
 
 
