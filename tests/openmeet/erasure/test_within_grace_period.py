@@ -6,7 +6,9 @@ import pytest
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Transaction, TransactionTooLong
+from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.events import co_hosts
@@ -22,7 +24,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import NOW, begin, dates, go
-from tests.openmeet.site_under_test import event_by, person, site_on
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
 
 GRACE = 14 * DAY
@@ -109,6 +111,22 @@ async def test_nobody_sees_a_co_host_or_member_who_is_leaving(db: Database, cloc
     async with db.transaction() as tx:
         await open_session(tx, ben.user_id, SessionTransport.BROWSER)
     assert await seen() == (True, ["Ben"], True)
+
+
+async def test_hosts_see_no_history_of_a_person_who_is_leaving(db: Database, clock: HandClock) -> None:
+    """Neither on the page nor in the API."""
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, starts="2027-01-25T18:00", ends="2027-01-25T20:00")
+        mine = await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        program = await open_session(tx, ana.user_id, SessionTransport.API)
+    paths = (f"/events/{event.slug}/attendees/{mine.id}", f"/api/events/{event.slug}/attendances/{mine.id}/history")
+    async with signed_in(site, ana.user_id) as host:
+        host.headers["authorization"] = f"Bearer {program.token}"
+        assert [(await host.get(path)).status_code for path in paths] == [200, 200]
+        await actions.begin(db, ben.user_id, GRACE)
+        assert [(await host.get(path)).status_code for path in paths] == [404, 404]
 
 
 async def test_an_interrupted_request_is_finished_by_the_next_run(db: Database, tmp_path: Path) -> None:

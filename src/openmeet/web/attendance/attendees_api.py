@@ -15,7 +15,6 @@ from openmeet.domain.attendance import (
     host_decisions,
     invitations,
     lists,
-    queries,
     registration,
     rsvp_details,
 )
@@ -188,10 +187,9 @@ async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        rsvp = await queries.by_id(reader, _attendance_id(request))
-        if rsvp is None or rsvp.event_id != event.id:
+        if not await lists.by_ids(reader, event.id, [_attendance_id(request)]):
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-        changes = await history.of_rsvp(reader, rsvp.id, page)
+        changes = await history.of_rsvp(reader, _attendance_id(request), page)
     return json_response(history_page(page, changes))
 
 
