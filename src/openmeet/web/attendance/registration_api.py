@@ -158,7 +158,7 @@ OPERATIONS = (
         "PUT",
         PATH,
         "saveJoining",
-        "Replace the registration settings; the settings for approval, members only and visible names keep their values if left out",
+        "Replace the registration settings; the settings for approval, members only, visible names and answers from other apps keep their values if left out",
         save,
         {200: RegistrationSettingsBody},
         RegistrationSettingsBody,
