@@ -15,8 +15,8 @@ from groundwork.outbox import jobs
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import host_decisions, record_actions
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import record_changes
