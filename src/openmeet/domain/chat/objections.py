@@ -1,6 +1,6 @@
 """Objections of authors to the removal of their messages, and reports to the community's moderators.
 
-Objections are read from the audit log (``acts``): an objection is open until a later entry restores the message or
+Objections are read from the ``audit_log``: an objection is open until a later entry restores the message or
 upholds the removal.
 """
 
@@ -140,7 +140,8 @@ async def uphold(
     await notify.notify_author(tx, kinds.CHAT_UPHELD, message, await log.append(tx, room.id, LogKind.ROOM))
 
 
-# SQL condition on ``a``. The side that removed the message decides: the hosts, or the community's moderators (``:of_site``).
+# SQL condition on ``a``. The side that removed the message decides: the hosts, or the community's moderators
+# (``:of_site``).
 OPEN_OBJECTION: Final = f"""
     a.act = 'objected' and not exists (
       select 1 from chat_acts l where l.message_id = a.message_id and l.act in ('restored', 'upheld')

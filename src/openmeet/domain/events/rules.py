@@ -137,8 +137,8 @@ def may_see(
     """Whether the event exists for this person. ``has_rsvp_access``: they have an RSVP other than a rejected one.
 
     ``access`` matters for events of a group, ``is_co_host`` also for drafts and private ones. The defaults are the
-    strictest (``seeing`` looks up the values). ``is_kept_away``: its author blocks them, and they do not administer its
-    group.
+    strictest (``event_access`` looks up the values). ``is_kept_away``: its author blocks them, and they do not
+    administer its group.
     """
     if viewer == event.author_id:
         return True

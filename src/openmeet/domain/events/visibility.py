@@ -1,4 +1,4 @@
-"""SQL conditions for event visibility: the decisions of ``seeing``, for all events of a list (invariant 3).
+"""SQL conditions for event visibility: the decisions of ``event_access``, for all events of a list (invariant 3).
 
 Each takes the alias of ``events`` in the statement. Aliases come from our code, never from input.
 """

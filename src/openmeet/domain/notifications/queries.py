@@ -1,4 +1,4 @@
-"""SQL for notifications; ``preferences``, ``emails`` and ``links`` have the SQL for their tables."""
+"""SQL for notifications; ``preferences``, ``emails`` and ``email_links`` have the SQL for their tables."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

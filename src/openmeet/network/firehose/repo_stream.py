@@ -4,7 +4,7 @@
   strictly in order, different DIDs concurrently.
 - Verified messages are published in stream order; the cursor moves only after the queue has confirmed them. While the
   queue is unreachable, a bounded number of frames waits here, then reading stops.
-- Lookups do not block the stream: a commit whose author must be resolved waits separately (``lookups``), and the
+- Lookups do not block the stream: a commit whose author must be resolved waits separately (``waiting_commits``), and the
   cursor stays below it. If the author's key cannot be resolved, their frames are dropped and the repository is read
   later (``unresolved``).
 - An invalid frame is counted and kept for inspection, and does not stop the stream.

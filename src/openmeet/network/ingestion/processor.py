@@ -2,8 +2,8 @@
 after the commit.
 
 A failing batch is split, so that one message does not affect the others. An event that fails because of a pending RSVP
-is applied without it (``retry``). A message that keeps failing becomes a dead letter with the reason, for an operator;
-so does an unreadable one.
+is applied without it (``apply_read``). A message that keeps failing becomes a dead letter with the reason, for an
+operator; so does an unreadable one.
 """
 
 import asyncio

@@ -71,8 +71,8 @@ async def process(
 ) -> list[SubmissionResult]:
     """Apply a batch in order, in one transaction; return one result each.
 
-    If that fails, the batch is split (``retry``): a record that fails on its own is quarantined and refused, and all
-    others are applied.
+    If that fails, the batch is split (``apply_read``): a record that fails on its own is quarantined and refused, and
+    all others are applied.
     """
     readings = [_read(one, collections, is_vouched=is_vouched) for one in batch]
     messages = [one for one in readings if isinstance(one, RecordMessage)]
