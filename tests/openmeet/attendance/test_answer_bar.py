@@ -193,10 +193,10 @@ CASES = [
     ),
     (
         AnswerState.UNCONFIRMED,
-        AnswerBarInput(event(), mine(S.PENDING, pending_for=PendingFor.FOREIGN), NOW),
+        AnswerBarInput(event(), mine(S.PENDING, pending_for=PendingFor.APART), NOW),
         (A.GOING, A.DECLINED),
         ("Not confirmed yet", "Withdraw"),
-        "from another app",
+        "You don’t have a place yet",
     ),
     (
         AnswerState.MEMBERS_ONLY,

@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import actions, host_decisions, queries, record_actions, registration
+from openmeet.domain.attendance import actions, host_decisions, lists, queries, record_actions, registration
 from openmeet.domain.attendance.model import (
     AttendanceStatus,
     PendingFor,
@@ -80,8 +80,8 @@ async def test_many_strangers_take_no_place_and_cause_one_notification(make_sqli
     [
         (ForeignAnswers.COUNT, AttendanceStatus.ATTENDING, None),
         (ForeignAnswers.APPROVE, AttendanceStatus.PENDING, PendingFor.APPROVAL),
-        (ForeignAnswers.APART, AttendanceStatus.PENDING, PendingFor.FOREIGN),
-        (None, AttendanceStatus.PENDING, PendingFor.FOREIGN),
+        (ForeignAnswers.APART, AttendanceStatus.PENDING, PendingFor.APART),
+        (None, AttendanceStatus.PENDING, PendingFor.APART),
     ],
 )
 async def test_the_host_chooses_how_strangers_count(db, policy, status, why):
@@ -97,6 +97,20 @@ async def test_the_host_chooses_how_strangers_count(db, policy, status, why):
         await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
         await write(tx, event, [stranger])
         assert await queries.find(tx, event.id, stranger) == mine
+
+
+async def test_a_late_record_of_a_local_person_is_named_as_such(db, clock):
+    async with db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        event = await event_by(tx, ana)
+        await registration.put(tx, event.id, RegistrationSettings(closes_hours_before=1))
+    clock.turn(event.starts_at - clock.now())
+    async with db.transaction() as tx:
+        await write(tx, event, [ben.user_id])
+        mine = await queries.find(tx, event.id, ben.user_id)
+        (shown,) = await lists.by_ids(tx, event.id, [mine.id])
+    assert mine.pending_for is PendingFor.APART
+    assert "late" in lists.shown(shown, {ben.user_id: "Ben"}).status_words
 
 
 async def test_without_a_limit_they_count(db):

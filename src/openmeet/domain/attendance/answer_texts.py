@@ -272,7 +272,7 @@ def _question_sentence(registration_settings: RegistrationSettings, host: str) -
 def _asked_sentence(bar_input: AnswerBarInput, host: str) -> str:
     rsvp = bar_input.rsvp
     if rsvp is None or rsvp.pending_for is not PendingFor.APPROVAL:
-        return gettext("Your answer came from another app. The host hasn’t confirmed it yet.")
+        return gettext("You don’t have a place yet. The host hasn’t confirmed your answer.")
     when_asked = formatting.ago(rsvp.answered_at, bar_input.now)
     if host:
         return gettext("You asked to join %(when)s. %(host)s hasn’t decided yet.", when=when_asked, host=host)

@@ -77,7 +77,7 @@ async def approve(
     registration_settings = await registration.of_event(tx, event)
     rsvps = await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE)
     if ids is None:
-        waits = (PendingFor.APPROVAL, PendingFor.FOREIGN, None)
+        waits = (PendingFor.APPROVAL, PendingFor.APART, None)
         rsvps = [one for one in rsvps if one.status is AttendanceStatus.PENDING and one.pending_for in waits]
     seated: list[Attendance] = []
     waiting: list[Attendance] = []

@@ -79,10 +79,14 @@ class AnswerMode(StrEnum):
 
 
 class PendingFor(StrEnum):
-    """Why an RSVP takes no seat yet: it needs approval, it is foreign and kept apart, or its status is unknown."""
+    """Why an RSVP takes no seat yet: it needs approval, it is kept apart, or its status is unknown.
+
+    Kept apart are records that no setting of the host lets in: foreign, written after the deadline, or by a person who
+    is not a member.
+    """
 
     APPROVAL = "approval"
-    FOREIGN = "apart"
+    APART = "apart"
     UNKNOWN_STATUS = "unclear"
 
 

@@ -143,7 +143,7 @@ async def _upcoming_rsvps(reader: Reader, user_id: UserId, host: UserId | None) 
     return [EventId(row["event_id"]) for row in rows]
 
 
-_REEVALUATED: Final = (PendingFor.FOREIGN, PendingFor.APPROVAL)
+_REEVALUATED: Final = (PendingFor.APART, PendingFor.APPROVAL)
 
 # Upcoming events only; RSVPs to past ones stay as they were.
 _PENDING_RSVPS: Final = """

@@ -225,7 +225,7 @@ def _pending_for(
         shuts_out = registration_settings.is_members_only and event.group is not None and not relationship.is_member
         policy = registration_settings.foreign_on(event) if relationship.is_foreign else ForeignAnswers.COUNT
         if policy is ForeignAnswers.APART or is_closed or shuts_out:
-            return PendingFor.FOREIGN
+            return PendingFor.APART
         if policy is ForeignAnswers.APPROVE:
             return PendingFor.APPROVAL
     return PendingFor.APPROVAL if registration_settings.needs_approval else None

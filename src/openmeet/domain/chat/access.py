@@ -25,7 +25,7 @@ _INSIDE = "'owner', 'admin', 'moderator', 'member'"
 _PRIVATE_SERIES = """(s.template like '%"visibility":"private"%' or s.template like '%"visibility": "private"%')"""
 _PUBLIC_SERIES = """s.template like '%"visibility":"public"%'"""
 # An answer from a record that was not confirmed does not count at an event with limited places.
-_COUNTS = f"coalesce(a.pending_for, '') <> '{PendingFor.FOREIGN}'"
+_COUNTS = f"coalesce(a.pending_for, '') <> '{PendingFor.APART}'"
 
 
 @functools.cache
