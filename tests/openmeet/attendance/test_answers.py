@@ -410,7 +410,7 @@ async def test_an_unknown_status_is_kept_but_not_counted(db):
         event = await event_by(tx, ana)
         await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.OTHER)
         found = await counts(tx, event)
-    assert (found.going, found.interested, found.unconfirmed) == (0, 0, 1)
+    assert (found.going, found.interested, found.pending) == (0, 0, 1)
 
 
 async def restored(tx, event, who, answered_at):

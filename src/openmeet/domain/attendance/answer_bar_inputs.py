@@ -46,7 +46,7 @@ async def bar_inputs_of(
             is_hosting=event.id in hosted,
             is_welcome=event.id not in unwelcome,
             is_full=event.id in full,
-            people_asking=counts.get(event.id, NO_COUNTS).unconfirmed,
+            people_asking=counts.get(event.id, NO_COUNTS).pending,
             requests=counts.get(event.id, NO_COUNTS).requests,
         )
         for event in events

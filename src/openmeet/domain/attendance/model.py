@@ -194,7 +194,7 @@ class HistoryEntry:
 class RsvpCounts:
     """Number of people per status of one event. Parties are counted in full, inactive accounts are left out.
 
-    ``unconfirmed`` counts people who take no place yet, and ``requests`` their RSVPs. ``seats`` counts places held. It
+    ``pending`` counts people who take no place yet, and ``requests`` their RSVPs. ``seats`` counts places held. It
     includes ``offered`` places and the places of hidden people, who get them back with their account. ``online`` is the
     number of those going who attend online.
     """
@@ -202,7 +202,7 @@ class RsvpCounts:
     going: int = 0
     interested: int = 0
     waitlisted: int = 0
-    unconfirmed: int = 0
+    pending: int = 0
     requests: int = 0
     seats: int = 0
     offered: int = 0

@@ -408,7 +408,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
                cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
-               cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as unconfirmed,
+               cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as pending,
                cast(sum(case when status = 'pending' and shown > 0 then 1 else 0 end) as bigint) as requests,
                cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,
                cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
@@ -422,7 +422,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
         wanted=list(counts_by_event),
     )
     for row in rows:
-        names = ("going", "interested", "waitlisted", "unconfirmed", "requests", "seats", "offered", "online")
+        names = ("going", "interested", "waitlisted", "pending", "requests", "seats", "offered", "online")
         counts_by_event[EventId(row["event_id"])] = RsvpCounts(**{name: int(row[name]) for name in names})
     return counts_by_event
 

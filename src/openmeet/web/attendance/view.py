@@ -134,15 +134,15 @@ async def since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: st
     return await activity.since(reader, event_ids, yesterday(reader.now, zone))
 
 
-def change_parts(changes: RecentChanges, unconfirmed: int) -> list[str]:
+def change_parts(changes: RecentChanges, pending: int) -> list[str]:
     """``3 new answers``, ``1 can’t come``, ``2 wait for approval``. Empty if nothing happened and nobody is waiting."""
     parts = []
     if changes.answered:
         parts.append(ngettext("%(number)s new answer", "%(number)s new answers", changes.answered))
     if changes.cannot_come:
         parts.append(ngettext("%(number)s can’t come", "%(number)s can’t come", changes.cannot_come))
-    if unconfirmed:
-        parts.append(ngettext("%(number)s waits for approval", "%(number)s wait for approval", unconfirmed))
+    if pending:
+        parts.append(ngettext("%(number)s waits for approval", "%(number)s wait for approval", pending))
     return parts
 
 

@@ -147,7 +147,7 @@ async def page_answer_bar(
         is_hosting=facts.is_hosting,
         is_welcome=is_welcome,
         is_full=await waitlist.would_wait(reader, event, registration_settings),
-        people_asking=facts.counts.unconfirmed,
+        people_asking=facts.counts.pending,
         requests=facts.counts.requests,
         may_join=bool(facts.join_url),
         has_directions=bool(facts.directions_url),

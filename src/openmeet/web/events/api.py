@@ -236,7 +236,7 @@ async def list_attendees(request: Request) -> Response:
         shown = await portraits.shown(reader, caller.user_id if caller else None, list(names))
     return json_response(
         AttendeeList(
-            CountsOutput(counts.going, counts.interested, counts.waitlisted, counts.unconfirmed),
+            CountsOutput(counts.going, counts.interested, counts.waitlisted, counts.pending),
             [
                 AttendeeOutput(
                     one.user_id,
@@ -303,7 +303,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 **surroundings.fields(event),
                 host_name=names[event.author_id],
                 co_hosts=[EventCoHost(user_id, names[user_id]) for user_id in co_hosts.get(event.id, ())],
-                counts=CountsOutput(count.going, count.interested, count.waitlisted, count.unconfirmed),
+                counts=CountsOutput(count.going, count.interested, count.waitlisted, count.pending),
                 my_status=answer.status.value if answer else None,
                 answer_state=answer_bar_of(replace(bar_inputs[event.id], may_join=bool(private.web_link))).state.value,
                 needs_approval=bar_inputs[event.id].registration_settings.needs_approval,

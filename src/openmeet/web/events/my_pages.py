@@ -182,13 +182,13 @@ async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: S
     """The dashboard. ``hosted`` are the events of the list. The dashboard shows their changes since yesterday."""
     join_requests = await my_event_lists.with_requests(reader, viewer, _MOST_ASKED)
     numbers = await counts_shown(reader, [one.id for one in join_requests])
-    most_unconfirmed = max(join_requests, key=lambda one: numbers[one.id].unconfirmed, default=None)
+    most_pending = max(join_requests, key=lambda one: numbers[one.id].pending, default=None)
     me = await user_by_id(reader, viewer)
     zone = (me and me.time_zone) or services(request).settings.time_zone
     return HostDashboard(
         await oldest_join_requests(reader, join_requests, viewer),
-        sum(one.unconfirmed for one in numbers.values()),
-        "" if most_unconfirmed is None else f"/events/{quote(most_unconfirmed.slug)}",
+        sum(one.pending for one in numbers.values()),
+        "" if most_pending is None else f"/events/{quote(most_pending.slug)}",
         await host_tasks(reader, viewer, services(request).code_key),
         await _next_hosted(request, reader, viewer, hosted[0]) if hosted else None,
         await view.since_yesterday(reader, [one.id for one in hosted], zone),
@@ -212,8 +212,8 @@ async def _next_hosted(request: Request, reader: Reader, viewer: UserId, event: 
 def _other_answers(counts: RsvpCounts) -> list[str]:
     """``2 to decide``, ``3 interested``."""
     labels = []
-    if counts.unconfirmed:
-        labels.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.unconfirmed))
+    if counts.pending:
+        labels.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.pending))
     if counts.waiting:
         labels.append(ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting))
     if counts.interested:

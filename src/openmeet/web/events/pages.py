@@ -301,10 +301,10 @@ async def _hosting_context(
     lately = []
     if not event.is_draft:
         changes = await attendance_view.since_yesterday(reader, [event.id], event.time_zone)
-        lately = attendance_view.change_parts(changes, counts.unconfirmed)
+        lately = attendance_view.change_parts(changes, counts.pending)
     return {
         "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, registration_settings)
-        if counts.unconfirmed
+        if counts.pending
         else [],
         "lately": lately,
         "new_time": lists.new_time_sentence(counts.going, await lists.count_new_time_unconfirmed(reader, event))

@@ -337,7 +337,7 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
         _GROUPS[AttendanceStatus.INTERESTED]: counts.interested,
         _OFFERED: counts.offered,
         _WAITLISTED: counts.waiting,
-        _GROUPS[AttendanceStatus.PENDING]: counts.unconfirmed,
+        _GROUPS[AttendanceStatus.PENDING]: counts.pending,
     }
     if is_host:
         # Hosts see these people above the list, with decision buttons.

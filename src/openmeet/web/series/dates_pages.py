@@ -270,8 +270,8 @@ def _answers_label(line: AgendaOccurrence) -> str:
         parts.append(gettext("%(number)s going", number=counts.going))
     if counts.waiting:
         parts.append(gettext("%(number)s waiting", number=counts.waiting))
-    if counts.unconfirmed:
-        parts.append(gettext("%(number)s to decide", number=counts.unconfirmed))
+    if counts.pending:
+        parts.append(gettext("%(number)s to decide", number=counts.pending))
     if counts.interested:
         parts.append(gettext("%(number)s maybe", number=counts.interested))
     return ", ".join(parts) or gettext("No answers yet")
