@@ -37,8 +37,8 @@ async def test_all_invariants_hold_at_the_end(tmp_path: Path, seed: int):
     assert report.recreated > 0, "no account was recreated"
 
 
-# Failures of individual runs have separate tests with the order of events that caused them: test_withdrawals.py,
-# test_edits_kept_here.py and others next to them.
+# Failures of individual runs have separate tests with the order of events that caused them, for example
+# tests/openmeet/publishing/test_withdrawals.py.
 @pytest.mark.parametrize("seed", [5, 6, 8])
 async def test_everything_agrees_in_short_runs(tmp_path: Path, seed: int):
     """Short runs test the beginning: first answers, first consents, accounts that have just been created.

@@ -16,10 +16,11 @@ from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks import queries as webhook_queries
 from openmeet.domain.webhooks.model import WebhookId
+from openmeet.emails.render import text_link
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import long_date
 from openmeet.i18n.reasons.messages import explain
-from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 LINK_PATH = "/sign-in/link"
 # A person may have thousands of records. The page where they can still be deleted lists all of them.
@@ -47,7 +48,7 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
         ]
         if challenge.browser_hash is not None:
             token = model.link_token(key, challenge.id)
-            parts.append(link(gettext("Or open this link in the same browser"), f"{url}{LINK_PATH}/{token}"))
+            parts.append(text_link(gettext("Or open this link in the same browser"), f"{url}{LINK_PATH}/{token}"))
         parts.append(
             gettext(
                 "You’re getting this because somebody entered your address to sign in. If it wasn’t you, you don’t need to do"
@@ -84,7 +85,7 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
             gettext(
                 "You asked us to delete your account at %(site)s. That happens on %(date)s.", site=site_name, date=date
             ),
-            link(gettext("To keep it, sign in before then"), f"{public_url}/sign-in"),
+            text_link(gettext("To keep it, sign in before then"), f"{public_url}/sign-in"),
         ]
         if undeleted:
             parts.append(_records(undeleted))
@@ -128,7 +129,7 @@ def disabled_composer(site_name: str, public_url: str) -> Composer:
                 host=host,
                 reason=explain(webhook.off_why),
             ),
-            link(
+            text_link(
                 gettext(
                     "Once it works again, switch the webhook on. You can resend missed messages from the list of deliveries"
                 ),

@@ -11,9 +11,10 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between_address
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
+from openmeet.emails.render import opt_out_lines, text_link
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
-from openmeet.outbox import email_suppressions, emails
+from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 from openmeet.recurrence.wall_time import local_of
 
@@ -47,13 +48,13 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 group=group.details.name,
                 site=site_name,
             ),
-            emails.link(gettext("View and answer"), f"{public_url}/groups/invitations/{token}"),
+            text_link(gettext("View and answer"), f"{public_url}/groups/invitations/{token}"),
             gettext(
                 "The link works once, for two weeks. You don’t join the group until you say yes. "
                 "If you do nothing, we won’t write again. If you say no, the group will never "
                 "write to this address again."
             ),
-            emails.opt_out_lines(email_suppressions.url_of(key, public_url, invitation.email)),
+            opt_out_lines(email_suppressions.url_of(key, public_url, invitation.email)),
         ]
         return OutgoingEmail(
             invitation.email,
@@ -107,7 +108,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
         page = f"{public_url}/groups/{quote(group.slug)}/ownership"
         parts = [
             happening,
-            emails.link(gettext("Sign in to keep it"), page),
+            text_link(gettext("Sign in to keep it"), page),
             gettext(
                 "If you do nothing, they become the owner on %(day)s. You stay an admin and can undo this.", day=day
             ),

@@ -17,9 +17,9 @@ from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.texts import short_day_label, when_label
-from openmeet.emails.render import subject_line
+from openmeet.emails.render import opt_out_lines, subject_line, text_link
 from openmeet.i18n.catalogue import gettext
-from openmeet.outbox import email_suppressions, emails
+from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 
@@ -56,9 +56,9 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         parts = [
             gettext("%(name)s asks you to co-host an event on %(site)s:", name=name, site=site_name),
             "\n".join(about),
-            emails.link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, co_host.id)}"),
+            text_link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, co_host.id)}"),
             gettext("You’re not a host until you say yes. If you do nothing, we won’t write again."),
-            emails.opt_out_lines(never),
+            opt_out_lines(never),
         ]
         fact = gettext("%(name)s asks you to co-host", name=name)
         subject = subject_line(fact, title, short_day_label(event))
@@ -98,7 +98,7 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}", now
             )
             + "\n"
-            + emails.opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
+            + opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
             # Declining also opts out of all further e-mails of this kind.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
             thread=person.target,
@@ -131,7 +131,7 @@ def guest_list_text(
         "on any list here until you say yes. If you do nothing, we won’t write again.",
         name=name,
     )
-    return f"{invites}\n{when}{message_block}\n{emails.link(gettext('View and answer'), link)}\n\n{about}\n"
+    return f"{invites}\n{when}{message_block}\n{text_link(gettext('View and answer'), link)}\n\n{about}\n"
 
 
 def _title_of(event: Event | None, group: Group | None) -> str:

@@ -1,4 +1,6 @@
-"""Rendering of e-mails: templates, the parts that they share, and HTML for e-mails that are written as plain text."""
+"""Rendering of e-mails: templates, the parts that they share, and HTML for e-mails that are written as plain text. Links
+in plain text.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -146,3 +148,13 @@ TEMPLATES: Final = jinja2.Environment(
 )
 speak(TEMPLATES)
 TEMPLATES.globals |= {"language": lambda: current().tag, "direction": lambda: current().direction}
+
+
+def opt_out_lines(url: str) -> str:
+    """The closing lines, with the opt-out link, of an e-mail that another person caused."""
+    return text_link(gettext("Stop all e-mails like this from this site, from anyone"), url) + "\n"
+
+
+def text_link(words: str, url: str) -> str:
+    """A link in plain text; in HTML, the words become the link."""
+    return f"{words}:\n{url}"

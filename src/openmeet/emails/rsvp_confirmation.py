@@ -25,12 +25,12 @@ from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import cancellation_of, file_of
 from openmeet.emails.notifications.texts import short_day_label, when_label
-from openmeet.emails.render import EmailCard, EmailContext, event_html, subject_line
+from openmeet.emails.render import EmailCard, EmailContext, event_html, opt_out_lines, subject_line, text_link
 from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox import email_suppressions, emails
-from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
+from openmeet.outbox import email_suppressions
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 # A person who declined gets no e-mail about it.
 _SUBJECTS: Final = {
@@ -115,10 +115,10 @@ async def _confirmation_email(
     parts = [
         sentence,
         "\n".join([title, when, *place]),
-        *([link(gettext("Join online"), seen.web_link)] if seen.web_link else []),
+        *([text_link(gettext("Join online"), seen.web_link)] if seen.web_link else []),
         *([note] if note else []),
         *([gettext("How to get in:") + f"\n{door_note}"] if door_note else []),
-        *(link(label, url) for label, url in links),
+        *(text_link(label, url) for label, url in links),
         closing,
     ]
     calendar = await file_of(tx, head, event, user_id, is_tentative=not own_rsvp.is_seated)
@@ -163,7 +163,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
         headline = gettext("You’re not going.")
         note = gettext("The attached file removes the entry from your calendar.")
         change = gettext("Change your answer")
-        text = "\n\n".join([headline, f"{title}\n{when}", note, link(change, answer_url), to.closing]) + "\n"
+        text = "\n\n".join([headline, f"{title}\n{when}", note, text_link(change, answer_url), to.closing]) + "\n"
         subject = subject_line(gettext("You’re not going"), title, short_day_label(event))
         html = event_html(
             head, event, subject, EmailCard(headline, when, [(change, answer_url)], note=note), to.closing
@@ -219,13 +219,13 @@ def guest_composer(head: EmailContext) -> Composer:
             "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
             site=head.site_name,
         )
-        closing = f"{mistyped}\n\n{emails.opt_out_lines(never)}"
+        closing = f"{mistyped}\n\n{opt_out_lines(never)}"
         subject = gettext("Confirm your answer: %(title)s", title=title)
         card = EmailCard(gettext("Confirm your answer"), when, [(confirm, page)], note=f"{saying} {note}")
         return OutgoingEmail(
             guest_rsvp.email,
             subject,
-            "\n\n".join(["\n".join(filter(None, [saying, when])), emails.link(confirm, page), note, closing]),
+            "\n\n".join(["\n".join(filter(None, [saying, when])), text_link(confirm, page), note, closing]),
             html=event_html(head, event, subject, card, closing),
             unsubscribe_url=never,
             thread=event.id,

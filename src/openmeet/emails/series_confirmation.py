@@ -16,11 +16,11 @@ from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import file_of_dates
-from openmeet.emails.render import EmailContext, subject_line
+from openmeet.emails.render import EmailContext, subject_line, text_link
 from openmeet.emails.unsubscribe import addressee_of
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, link
+from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 
 def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
@@ -81,7 +81,7 @@ def _going_paragraphs(
     return [
         "\n".join([going, *(_date_line(one, own_rsvps[one.id], now) for one in attended)]),
         gettext("The attached file has an entry for each."),
-        link(gettext("Change your answers, or stop going to later dates"), page),
+        text_link(gettext("Change your answers, or stop going to later dates"), page),
     ]
 
 
@@ -89,7 +89,7 @@ def _end_paragraphs(
     title: str, ended: Sequence[Event], attended: Sequence[Event], page: str, now: Instant
 ) -> list[str]:
     """Paragraphs for the end of a standing RSVP. ``attended``: dates that the person still attends."""
-    series = link(gettext("The series"), page)
+    series = text_link(gettext("The series"), page)
     if not attended:
         end = gettext(
             "You’re no longer going to any date of %(title)s. The attached file removes them from your calendar.",

@@ -16,9 +16,8 @@ from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.users import guests
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
-from openmeet.emails.render import EmailContext
+from openmeet.emails.render import EmailContext, text_link
 from openmeet.i18n.catalogue import LazyText, gettext, pgettext, plazy
-from openmeet.outbox import emails as outbox_emails
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ async def addressee_of(
     token = await email_links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
     stop_url = f"{head.public_url}/mail/stop/{token}"
     words = gettext("Stop e-mails about your answers") if guest else unsubscribe_label(NotificationTopic.OWN_ANSWERS)
-    return EmailRecipient(user_id, address, guest is not None, stop_url, outbox_emails.link(words, stop_url))
+    return EmailRecipient(user_id, address, guest is not None, stop_url, text_link(words, stop_url))
 
 
 # The topic in a link that turns off the whole digest.

@@ -13,8 +13,8 @@ _READY = """(
         or (state in ('sending', 'retracting') and leased_until <= :now))"""
 
 # Excludes people whose server is not called now, because its circuit is open or another round is calling it. A record
-# that was never sent has no DID yet; its person's default DID is used. This is the only query here that reads a table
-# of a higher package.
+# that was never sent has no DID yet; its person's default DID is used. This query and ``_SERVERS_OF`` are the only ones
+# here that read a table of a higher package.
 _NOT_EXCLUDED = """not exists (
         select 1 from identities i
          where i.pds_url in :excluded_servers
@@ -23,7 +23,7 @@ _NOT_EXCLUDED = """not exists (
 
 # Retractions come first. The condition is repeated outside the subselect; groundwork/outbox/dispatcher.py explains why.
 # Two rows cannot send the same record, because there is one row per record.
-LEASE = f"""
+_LEASE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
            lease = lease + 1, leased_until = :until, needs_recheck = 0
@@ -37,7 +37,7 @@ LEASE = f"""
 # More rows of the same people that can be sent in the same call: rows that were never sent and never failed.
 _BATCHABLE = f"""{_READY} and attempts = 0 and state = 'due' and uri is null"""
 
-LEASE_BATCHABLE = f"""
+_LEASE_BATCHABLE = f"""
     update publications
        set state = 'sending', lease = lease + 1, leased_until = :until, needs_recheck = 0
      where {_BATCHABLE}
@@ -47,7 +47,7 @@ LEASE_BATCHABLE = f"""
     returning {COLUMNS}
 """
 
-SERVERS_OF = """
+_SERVERS_OF = """
     select p.kind as kind, p.subject_id as subject_id, min(i.pds_url) as pds_url
       from publications p
       join identities i on i.did = p.did or (p.did is null and i.user_id = p.user_id and i.is_default = 1)
@@ -57,7 +57,7 @@ SERVERS_OF = """
 # Matches no server. A list in a statement needs at least one element.
 _NO_SERVER = ["-"]
 
-LEASE_ONE = f"""
+_LEASE_ONE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
            lease = lease + 1, leased_until = :until, needs_recheck = 0
@@ -73,7 +73,7 @@ async def lease_due(
     called now).
     """
     rows = await tx.fetch(
-        LEASE,
+        _LEASE,
         now=tx.now,
         until=tx.now + int(seconds * SECOND),
         limit=limit,
@@ -95,7 +95,7 @@ async def lease_batchable(
     if not user_ids:
         return []
     rows = await tx.fetch(
-        LEASE_BATCHABLE,
+        _LEASE_BATCHABLE,
         now=tx.now,
         until=tx.now + int(seconds * SECOND),
         limit=limit,
@@ -109,13 +109,13 @@ async def servers_of(reader: Reader, publications: Sequence[Publication]) -> dic
     """The PDS of each publication, by kind and subject. People without a repository are left out."""
     if not publications:
         return {}
-    rows = await reader.fetch(SERVERS_OF, ids=sorted({one.subject_id for one in publications}))
+    rows = await reader.fetch(_SERVERS_OF, ids=sorted({one.subject_id for one in publications}))
     return {(PublicationKind(row["kind"]), row["subject_id"]): row["pds_url"] for row in rows}
 
 
 async def lease_one(tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float) -> Publication | None:
     """Lease one publication if it is due. Used by a request that delivers its own publication immediately."""
     row = await tx.fetch_one(
-        LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)
+        _LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)
     )
     return None if row is None else publication_of(row)

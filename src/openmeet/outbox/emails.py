@@ -1,8 +1,8 @@
-"""E-mail jobs: one job per recipient, kind and subject, sent at most once per revision.
+"""E-mail jobs: one job per recipient, kind and subject. Each revision is sent once, or twice if the first response was lost.
 
 The job names the e-mail but does not contain its text. A composer reads the current state when the job is handled, and
 may find that no e-mail is needed any more. The Message-ID is derived from the job, so that mail programs recognise an
-e-mail that had to be sent twice (invariant 10).
+e-mail that was sent twice (invariant 10).
 """
 
 import hashlib
@@ -18,13 +18,12 @@ from groundwork.mail.contract import CalendarFile
 from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, Priority
-from openmeet.i18n.catalogue import gettext
 from openmeet.outbox.kinds import JobKind
 
 # Reason code of a job whose e-mail a mail server refused permanently, usually because the address does not exist.
 _REFUSED: Final = "MailRefused"
 # Reason code of a job whose message was sent, but the mail server did not confirm it.
-ANSWER_LOST = "AnswerLost"
+_RESPONSE_LOST = "AnswerLost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +166,10 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
         try:
             await send(email, due_email.message_id_local)
         except RemoteSlow:
-            if job.reason_code == ANSWER_LOST:
+            if job.reason_code == _RESPONSE_LOST:
                 return
-            raise RemoteSlow("The mail server did not answer after the message was sent.", name=ANSWER_LOST) from None
+            raise RemoteSlow(
+                "The mail server did not answer after the message was sent.", name=_RESPONSE_LOST
+            ) from None
 
     return deliver
-
-
-def opt_out_lines(url: str) -> str:
-    """The closing lines, with the opt-out link, of an e-mail that another person caused."""
-    return link(gettext("Stop all e-mails like this from this site, from anyone"), url) + "\n"
-
-
-def link(words: str, url: str) -> str:
-    """A link in plain text; in HTML, the words become the link."""
-    return f"{words}:\n{url}"

@@ -30,16 +30,16 @@ from openmeet.outbox.kinds import JobKind
 MAY_ARRIVE_FOR: Final = DAY
 FIRST_CHECK_AFTER: Final = 5 * MINUTE
 
-REMEMBER = """
+_REMEMBER = """
     insert into in_flight_creates (uri, cid, did, sends, last_sent_at) values (:uri, :cid, :did, 1, :now)
         on conflict (uri, cid) do update
        set sends = in_flight_creates.sends + 1, last_sent_at = excluded.last_sent_at
 """
 
-DELETE_IF_SENT_ONCE = "delete from in_flight_creates where uri = :uri and cid = :cid and sends = 1"
-DECREMENT_SENDS = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
+_DELETE_IF_SENT_ONCE = "delete from in_flight_creates where uri = :uri and cid = :cid and sends = 1"
+_DECREMENT_SENDS = "update in_flight_creates set sends = sends - 1 where uri = :uri and cid = :cid and sends > 1"
 
-REMEMBER_UPDATE = """
+_REMEMBER_UPDATE = """
     insert into in_flight_updates (uri, cid, instead_of, did, sends, last_sent_at)
     values (:uri, :cid, :instead_of, :did, 1, :now)
         on conflict (uri, cid, instead_of) do update
@@ -47,36 +47,36 @@ REMEMBER_UPDATE = """
 """
 
 _UPDATE = "uri = :uri and cid = :cid and instead_of = :instead_of"
-DELETE_UPDATE_IF_SENT_ONCE = f"delete from in_flight_updates where {_UPDATE} and sends = 1"
-DECREMENT_UPDATE_SENDS = f"update in_flight_updates set sends = sends - 1 where {_UPDATE} and sends > 1"
-FORGET_OLD_UPDATES = "delete from in_flight_updates where last_sent_at <= :before"
+_DELETE_UPDATE_IF_SENT_ONCE = f"delete from in_flight_updates where {_UPDATE} and sends = 1"
+_DECREMENT_UPDATE_SENDS = f"update in_flight_updates set sends = sends - 1 where {_UPDATE} and sends > 1"
+_FORGET_OLD_UPDATES = "delete from in_flight_updates where last_sent_at <= :before"
 
 # Under an abandoned key, an update can take effect only if a create can still arrive there first.
 _BEHIND_A_CREATE = "exists (select 1 from in_flight_creates c where c.uri = u.uri)"
-AMONG = f"""
+_AMONG = f"""
     select uri, cid from in_flight_creates where uri in :uris
      union
     select u.uri, u.cid from in_flight_updates u where u.uri in :uris and {_BEHIND_A_CREATE}
 """
 
-OF_URI = f"""
+_OF_URI = f"""
     select cid, last_sent_at from in_flight_creates where uri = :uri
      union all
     select u.cid, u.last_sent_at from in_flight_updates u where u.uri = :uri and {_BEHIND_A_CREATE}
 """
 
-FORGET_URI = "delete from in_flight_creates where uri = :uri and last_sent_at <= :before"
-FORGET_UPDATES = "delete from in_flight_updates where uri = :uri and last_sent_at <= :before"
+_FORGET_URI = "delete from in_flight_creates where uri = :uri and last_sent_at <= :before"
+_FORGET_UPDATES = "delete from in_flight_updates where uri = :uri and last_sent_at <= :before"
 
 # If a publication has the key, old rows are deleted without a check, because those writes can no longer arrive.
-FORGET_OLD = """
+_FORGET_OLD = """
     delete from in_flight_creates
      where last_sent_at <= :before and exists (select 1 from publications p where p.uri = in_flight_creates.uri)
 """
 
-URIS_OF = "select distinct uri from in_flight_creates where did = :did order by uri"
-ERASE = "delete from in_flight_creates where did = :did"
-ERASE_UPDATES = "delete from in_flight_updates where did = :did"
+_URIS_OF = "select distinct uri from in_flight_creates where did = :did order by uri"
+_ERASE = "delete from in_flight_creates where did = :did"
+_ERASE_UPDATES = "delete from in_flight_updates where did = :did"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,32 +104,34 @@ class InFlightWrites:
 async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
     """Store a write before it is sent. Call this in the transaction that fixes the bytes."""
     if sent.replaced_cid is None:
-        await tx.execute(REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
+        await tx.execute(_REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
     else:
-        await tx.execute(REMEMBER_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.replaced_cid, did=did, now=tx.now)
+        await tx.execute(
+            _REMEMBER_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.replaced_cid, did=did, now=tx.now
+        )
 
 
 async def delete_answered(tx: Transaction, sent: InFlightWrite) -> None:
     """Delete a write that got a response, successful or not, because it cannot take effect later."""
     if sent.replaced_cid is None:
-        if await tx.execute(DELETE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
-            await tx.execute(DECREMENT_SENDS, uri=sent.uri, cid=sent.cid)
+        if await tx.execute(_DELETE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
+            await tx.execute(_DECREMENT_SENDS, uri=sent.uri, cid=sent.cid)
     else:
         names = {"uri": sent.uri, "cid": sent.cid, "instead_of": sent.replaced_cid}
-        if await tx.execute(DELETE_UPDATE_IF_SENT_ONCE, **names) == 0:
-            await tx.execute(DECREMENT_UPDATE_SENDS, **names)
+        if await tx.execute(_DELETE_UPDATE_IF_SENT_ONCE, **names) == 0:
+            await tx.execute(_DECREMENT_UPDATE_SENDS, **names)
 
 
 async def among(reader: Reader, uris: Sequence[str]) -> frozenset[tuple[str, str]]:
     """Writes under these URIs that may still take effect, as pairs of URI and CID."""
     if not uris:
         return frozenset()
-    return frozenset((row["uri"], row["cid"]) for row in await reader.fetch(AMONG, uris=list(uris)))
+    return frozenset((row["uri"], row["cid"]) for row in await reader.fetch(_AMONG, uris=list(uris)))
 
 
 async def of_uri(reader: Reader, uri: str) -> InFlightWrites | None:
     """Writes under one URI that may still take effect; None if there are none."""
-    rows = await reader.fetch(OF_URI, uri=uri)
+    rows = await reader.fetch(_OF_URI, uri=uri)
     if not rows:
         return None
     return InFlightWrites(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
@@ -168,8 +170,8 @@ async def _enqueue_check(tx: Transaction, uri: str, due_at: Instant) -> None:
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
     """Delete the writes sent before an instant: they had no effect and can no longer have one."""
-    await tx.execute(FORGET_URI, uri=uri, before=before)
-    await tx.execute(FORGET_UPDATES, uri=uri, before=before)
+    await tx.execute(_FORGET_URI, uri=uri, before=before)
+    await tx.execute(_FORGET_UPDATES, uri=uri, before=before)
 
 
 async def forget_old(tx: Transaction) -> int:
@@ -177,12 +179,12 @@ async def forget_old(tx: Transaction) -> int:
     Returns how many.
     """
     before = tx.now - MAY_ARRIVE_FOR
-    return await tx.execute(FORGET_OLD, before=before) + await tx.execute(FORGET_OLD_UPDATES, before=before)
+    return await tx.execute(_FORGET_OLD, before=before) + await tx.execute(_FORGET_OLD_UPDATES, before=before)
 
 
 async def erase(tx: Transaction, did: str) -> None:
     """Delete the writes to a deleted account's repository."""
-    for row in await tx.fetch(URIS_OF, did=did):
+    for row in await tx.fetch(_URIS_OF, did=did):
         await jobs.forget(tx, JobKind.LATE_CREATE, row["uri"])
-    await tx.execute(ERASE, did=did)
-    await tx.execute(ERASE_UPDATES, did=did)
+    await tx.execute(_ERASE, did=did)
+    await tx.execute(_ERASE_UPDATES, did=did)

@@ -1,8 +1,8 @@
 """Apply what the network reports about published records: an echo of our own write, an edit or deletion by somebody
-else, a deleted account.
+else, a deleted account. ``abandon_revision`` gives up a revision that became obsolete because of such a report.
 
-Each statement changes a row only from the states that ``GRAPH`` allows. The result of a handler that still holds a
-lease on the row then changes nothing.
+A statement that sets a new state does so only from the states that ``GRAPH`` allows, except for ``_ERASE``, which
+retracts from any state. The result of a handler that still holds a lease on the row then changes nothing.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and needs_r
 
 # An echo: the CID and URI match what was fixed for sending, and the rev is greater than that of the last completed
 # write.
-COMPLETE_BY_ECHO = f"""
+_COMPLETE_BY_ECHO = f"""
     update publications
        set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
@@ -40,7 +40,7 @@ COMPLETE_BY_ECHO = f"""
 #
 # If there is no base, the write may be from before the record was lost, because the record of an RSVP reuses its key.
 # If the base has the same bytes again, the write may be one of our versions in between.
-COMPLETE_BY_LATE_ECHO = """
+_COMPLETE_BY_LATE_ECHO = """
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            state = case when state in ('retrying', 'published') then 'due' else state end,
@@ -53,11 +53,11 @@ COMPLETE_BY_LATE_ECHO = """
 """
 
 # The echo of a write that is already completed, read again at a later rev. Only the rev changes.
-TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
+_TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
 
 # Somebody else deleted the record, so there is no base any more. Unsent edits are kept, together with the content that
 # the subject had, because the record may come back, and it may be edited here before that.
-DELETED_ELSEWHERE = f"""
+_DELETED_ELSEWHERE = f"""
     update publications
        set earlier_cids = '', state = case when cast(:is_due_again as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = :edits, merged = :merged, was_merged = 0,
@@ -69,20 +69,20 @@ DELETED_ELSEWHERE = f"""
 """
 
 # Keeps unsent edits of a record that another app wrote and for which nothing of ours was ever sent.
-KEEP_EDITS = """
+_KEEP_EDITS = """
     update publications set edits = :edits, merged = :merged where kind = :kind and subject_id = :subject_id and uri is null
 """
 
 # The record is back, and there are earlier edits that were never sent, because a handler that ran meanwhile had no
 # record to write them to.
-ENQUEUE_AGAIN = """
+_ENQUEUE_AGAIN = """
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
      where uri = :uri and ((state = 'due' and was_lost = 1) or (state = 'withheld' and edits is not null))
 """
 
 # Leased, blocked and conflicted rows keep their state. A row that waited for this message becomes due.
-REMEMBER_MERGE = """
+_REMEMBER_MERGE = """
     update publications
        set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now, reason = '',
            state = case when state in ('due', 'retrying', 'published') then 'due' else state end
@@ -90,7 +90,7 @@ REMEMBER_MERGE = """
 """
 
 # There was never an agreed base for the fixed key, so the state "published" would be false.
-GIVE_UP_KEY = f"""
+_GIVE_UP_KEY = f"""
     update publications
        set sent_revision = revision, state = 'withheld', due_at = :now, changed_at = :now, reason = '', earlier_cids = '',
            uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null, edits = null, merged = null
@@ -98,7 +98,7 @@ GIVE_UP_KEY = f"""
        and state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)})
 """
 
-GIVE_UP_REVISION = f"""
+_GIVE_UP_REVISION = f"""
     update publications
        set sent_revision = revision, due_at = :now, changed_at = :now,
            state = case when uri is null then 'withheld' when is_withdrawn = 1 then 'due' else 'published' end
@@ -108,7 +108,7 @@ GIVE_UP_REVISION = f"""
 """
 
 # Incrementing ``lease`` makes sure that the result of a handler that is running now changes nothing.
-ERASE = """
+_ERASE = """
     update publications
        set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
            base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = null, merged = null, was_merged = 0,
@@ -118,7 +118,7 @@ ERASE = """
 """
 
 # A publication that was retracted because its record was deleted is decided again, because the record is back.
-ATTACH = """
+_ATTACH = """
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev,
            state = case when state = 'retracted' then 'due' else state end,
@@ -129,7 +129,7 @@ ATTACH = """
 
 # ``chosen_cid`` is cleared: if the bytes that we sent last appear again, somebody has reverted to them and it is not an
 # echo. A publication that was withheld before its subject had a record stays withheld.
-ADOPT = f"""
+_ADOPT = f"""
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
            sent_revision = revision, was_merged = 1, was_lost = 0, reason = '', leased_until = null, due_at = :now, changed_at = :now,
@@ -159,14 +159,14 @@ async def complete_by_echo(
     ``is_deleted_since``: the record is known to have been deleted after that. Then only the write that is currently
     fixed can be completed.
     """
-    if await tx.execute(COMPLETE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
+    if await tx.execute(_COMPLETE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
         return True
     if (
         not is_deleted_since
-        and await tx.execute(COMPLETE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1
+        and await tx.execute(_COMPLETE_BY_LATE_ECHO, uri=uri, cid=cid, rev=rev, body=body, now=tx.now) == 1
     ):
         return True
-    return await tx.execute(TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
+    return await tx.execute(_TOUCH_BASE, uri=uri, cid=cid, rev=rev) == 1
 
 
 async def mark_deleted_elsewhere(
@@ -184,7 +184,7 @@ async def mark_deleted_elsewhere(
     contains.
     """
     changed = await tx.execute(
-        DELETED_ELSEWHERE,
+        _DELETED_ELSEWHERE,
         uri=uri,
         rev=rev,
         reason=encode_explanation(reason),
@@ -201,18 +201,18 @@ async def mark_deleted_elsewhere(
 async def keep_edits(tx: Transaction, publication: Publication, unsent: UnsentEdits) -> None:
     """Keep the unsent edits of an event whose record was deleted. They are applied to the record if it comes back."""
     await tx.execute(
-        KEEP_EDITS, kind=publication.kind, subject_id=publication.subject_id, edits=unsent.edits, merged=unsent.values
+        _KEEP_EDITS, kind=publication.kind, subject_id=publication.subject_id, edits=unsent.edits, merged=unsent.values
     )
 
 
 async def enqueue_again(tx: Transaction, uri: str) -> bool:
     """Make a publication due whose record was deleted and is now back and attached to it."""
-    return await tx.execute(ENQUEUE_AGAIN, uri=uri, now=tx.now) == 1
+    return await tx.execute(_ENQUEUE_AGAIN, uri=uri, now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:
     """Mark all publications in a deleted account's repository as retracted and delete their stored records."""
-    await tx.execute(ERASE, did=did, reason=encode_explanation(PublicationReason.ACCOUNT_DELETED), now=tx.now)
+    await tx.execute(_ERASE, did=did, reason=encode_explanation(PublicationReason.ACCOUNT_DELETED), now=tx.now)
     await in_flight.erase(tx, did)
 
 
@@ -222,22 +222,22 @@ async def abandon_revision(tx: Transaction, publication: Publication) -> None:
     If the PDS refused the create or did not respond, there is no record: its key is abandoned and watched for late
     writes.
     """
-    gave_up = await tx.execute(GIVE_UP_KEY, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
+    gave_up = await tx.execute(_GIVE_UP_KEY, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
     if gave_up and publication.uri is not None:
         await in_flight.watch_key(tx, publication.uri, is_gone=publication.state is PublicationState.REFUSED)
         return
-    await tx.execute(GIVE_UP_REVISION, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
+    await tx.execute(_GIVE_UP_REVISION, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
 
 
 async def adopt(tx: Transaction, version: RecordVersion) -> bool:
     """Make another app's version the base of the publication, because nothing was edited here."""
-    changed = await tx.execute(ADOPT, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev, now=tx.now)
+    changed = await tx.execute(_ADOPT, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev, now=tx.now)
     return changed == 1
 
 
 async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: bytes) -> None:
     """Store the local edits and the result of a merge, and make the publication due."""
-    await tx.execute(REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
+    await tx.execute(_REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
 
 
 async def attach(tx: Transaction, version: RecordVersion, *, kind: PublicationKind, subject_id: str) -> bool:
@@ -245,7 +245,7 @@ async def attach(tx: Transaction, version: RecordVersion, *, kind: PublicationKi
     before a restore.
     """
     changed = await tx.execute(
-        ATTACH,
+        _ATTACH,
         kind=kind,
         subject_id=subject_id,
         did=version.did,

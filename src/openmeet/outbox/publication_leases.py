@@ -1,6 +1,7 @@
-"""The publisher's statements on a publication that it has leased: store what will be sent, store the response.
+"""A publication as the publisher sees it, reads of single publications, and the statements on a leased one: store what
+will be sent, store the response. ``due_publications`` leases them.
 
-Every statement checks the lease number, so that a handler whose lease ended changes nothing. It also checks that
+Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. It also checks that
 ``GRAPH`` allows the move from the row's state. Record key, CID and bytes are stored *before* anything is sent. If
 something that the decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row becomes
 due again when it is completed.
@@ -79,14 +80,14 @@ COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri
     chosen_revision, base_cid, base_body, base_rev, edits, merged, merge_rounds, attempts, lease, edited_at, reason,
     is_withdrawn, deleting_cid"""
 
-FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
+_FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
 
-FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
+_FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
 
-PUBLISHED_AMONG = "select uri from publications where uri in :uris"
+_PUBLISHED_AMONG = "select uri from publications where uri in :uris"
 
 # A request without a response may take effect much later, so its CID is kept until there is a base again.
-STORE_BEFORE_SENDING = """
+_STORE_BEFORE_SENDING = """
     update publications
        set earlier_cids = case when chosen_cid is null or chosen_cid = coalesce(base_cid, '') or chosen_cid = :cid
                                then earlier_cids else earlier_cids || ' ' || chosen_cid end,
@@ -101,7 +102,7 @@ _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state 
 
 # The write is confirmed by the PDS's response or by reading the record back. A newer revision makes the row due again.
 # If the echo came first, the row is already completed and this changes nothing.
-SET_PUBLISHED = f"""
+_SET_PUBLISHED = f"""
     update publications
        set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due' else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
@@ -111,7 +112,7 @@ SET_PUBLISHED = f"""
 """
 
 
-MOVE = f"""
+_SET_STATE = f"""
     update publications
        set state = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then 'due' else cast(:state as text) end,
            due_at = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then cast(:now as bigint) else cast(:due_at as bigint) end,
@@ -121,7 +122,7 @@ MOVE = f"""
 """
 
 # ``needs_recheck`` is ignored, because the caller decides again in this transaction (``store_outcome.forget_record``).
-SET_RETRACTED = f"""
+_SET_RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
            uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
@@ -130,40 +131,56 @@ SET_RETRACTED = f"""
      where {_HELD}
 """
 
-COMPLETE_WITHOUT_WRITE = f"""
+_COMPLETE_WITHOUT_WRITE = f"""
     update publications
        set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld' else 'published' end,
            sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
      where {_HELD} and state = 'sending'
 """
 
-ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
+_ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} and state = 'sending' and uri is null"
 
 # Applies to this version only; a later version has another CID. But the same bytes may be written again, so every
 # statement that ends a publication clears this column.
-STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where {_HELD}"
-FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
+_STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where {_HELD}"
+_FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
 
-START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
+_START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
 
 
 async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> Publication | None:
     """The publication of a subject."""
-    row = await reader.fetch_one(FIND, kind=kind, subject_id=subject_id)
+    row = await reader.fetch_one(_FIND, kind=kind, subject_id=subject_id)
     return None if row is None else publication_of(row)
 
 
 async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
     """The publication with this record; None if we do not write the record."""
-    row = await reader.fetch_one(FIND_BY_URI, uri=uri)
+    row = await reader.fetch_one(_FIND_BY_URI, uri=uri)
     return None if row is None else publication_of(row)
+
+
+async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str | None:
+    """URI of a subject's record; None if none was chosen. The record may not have been written yet."""
+    row = await reader.fetch_one(
+        "select uri from publications where kind = :kind and subject_id = :subject_id", kind=kind, subject_id=subject_id
+    )
+    return None if row is None else row["uri"]
+
+
+async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozenset[str]:
+    """Users whose records of this kind are, or once were, in a repository."""
+    rows = await reader.fetch(
+        "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did
+    )
+    return frozenset(row["user_id"] for row in rows)
 
 
 async def published_among(reader: Reader, uris: Sequence[str]) -> set[str]:
     """Which of these records are written by us."""
     if not uris:
         return set()
-    return {row["uri"] for row in await reader.fetch(PUBLISHED_AMONG, uris=list(uris))}
+    return {row["uri"] for row in await reader.fetch(_PUBLISHED_AMONG, uris=list(uris))}
 
 
 async def store_before_sending(
@@ -175,7 +192,7 @@ async def store_before_sending(
     if the lease has been lost; then nothing may be sent.
     """
     row = await tx.fetch_one(
-        STORE_BEFORE_SENDING,
+        _STORE_BEFORE_SENDING,
         **_leased_row(publication),
         did=did,
         uri=sent.uri,
@@ -205,7 +222,7 @@ async def set_published(
     """
     return (
         await tx.execute(
-            SET_PUBLISHED,
+            _SET_PUBLISHED,
             **_leased_row(publication),
             revision=revision,
             cid=version.cid,
@@ -225,7 +242,7 @@ async def set_state(
     *,
     reason: Explanation | Reason | None = None,
     due_at: Instant | None = None,
-    failed: bool = False,
+    is_failure: bool = False,
     is_merge_round: bool = False,
 ) -> bool:
     """Release the row in another state. Returns False if the lease has been lost.
@@ -233,19 +250,19 @@ async def set_state(
     A row that waits for a retry keeps waiting. A row with ``needs_recheck`` becomes due instead of getting a final
     state. Raises ImpossibleMove if ``GRAPH`` does not allow the move.
     """
-    waits = failed or is_merge_round or state is PublicationState.RETRACTING
+    waits = is_failure or is_merge_round or state is PublicationState.RETRACTING
     leased_as = (
         PublicationState.RETRACTING if publication.state is PublicationState.RETRACTING else PublicationState.SENDING
     )
     GRAPH.require(leased_as, state)
     moved = await tx.execute(
-        MOVE,
+        _SET_STATE,
         **_leased_row(publication),
         state=state,
         due_at=tx.now if due_at is None else due_at,
         reason=encode_explanation(reason),
         now=tx.now,
-        failed=int(failed),
+        failed=int(is_failure),
         round=int(is_merge_round),
         is_decided=int(not waits),
         from_a=leased_as,
@@ -260,7 +277,7 @@ async def complete_without_write(tx: Transaction, publication: Publication) -> b
     """
     return (
         await tx.execute(
-            COMPLETE_WITHOUT_WRITE,
+            _COMPLETE_WITHOUT_WRITE,
             **_leased_row(publication),
             revision=publication.revision,
             now=tx.now,
@@ -272,7 +289,7 @@ async def complete_without_write(tx: Transaction, publication: Publication) -> b
 async def attach_current(tx: Transaction, publication: Publication, *, did: str, uri: str) -> None:
     """Make an existing record with the same content the record of this publication."""
     await tx.execute(
-        ATTACH_CURRENT,
+        _ATTACH_CURRENT,
         **_leased_row(publication),
         did=did,
         uri=uri,
@@ -285,7 +302,7 @@ async def start_retracting(tx: Transaction, publication: Publication) -> bool:
     """
     return (
         await tx.execute(
-            START_RETRACTING,
+            _START_RETRACTING,
             **_leased_row(publication),
             now=tx.now,
         )
@@ -298,7 +315,7 @@ async def store_before_deleting(tx: Transaction, publication: Publication) -> No
     another state.
     """
     await tx.execute(
-        STORE_BEFORE_DELETING,
+        _STORE_BEFORE_DELETING,
         **_leased_row(publication),
     )
 
@@ -311,7 +328,7 @@ async def store_delete_refused(tx: Transaction, publication: Publication) -> Non
 
 async def forget_delete(tx: Transaction, publication: Publication) -> None:
     """Forget a delete that never got a response. If the record disappears after this, somebody else deleted it."""
-    await tx.execute(FORGET_DELETE, **_leased_row(publication))
+    await tx.execute(_FORGET_DELETE, **_leased_row(publication))
 
 
 async def set_retracted(tx: Transaction, publication: Publication, *, is_gone: bool) -> bool:
@@ -321,7 +338,7 @@ async def set_retracted(tx: Transaction, publication: Publication, *, is_gone: b
     """
     is_completed = (
         await tx.execute(
-            SET_RETRACTED,
+            _SET_RETRACTED,
             **_leased_row(publication),
             revision=publication.revision,
             now=tx.now,

@@ -4,33 +4,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Transaction
+from openmeet.outbox.publication_leases import uri_of
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import (
-    ATTACH_RECORD,
     GRAPH,
     PublicationKind,
     PublicationState,
     RecordVersion,
     SubjectRevision,
-    enqueue,
     enqueue_many,
     enqueue_retractions,
     forget_unsent,
     recheck,
-    repository_of,
 )
 
 # Used when accounts are merged.
-REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
+_REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
 # Two subjects turned out to be the same: keep the publication that has a record.
-DROP_UNSENT_TWIN = """
+_DROP_UNSENT_TWIN = """
     delete from publications
      where kind = :kind and subject_id = :kept and uri is null
        and exists (select 1 from publications d where d.kind = :kind and d.subject_id = :dropped and d.uri is not null)
 """
-GIVE_TO_KEPT = """
+_GIVE_TO_KEPT = """
     update publications set subject_id = :kept
      where kind = :kind and subject_id = :dropped
        and not exists (select 1 from publications k where k.kind = :kind and k.subject_id = :kept)
@@ -39,7 +37,7 @@ GIVE_TO_KEPT = """
 
 # Only if nothing was ever sent or this very record was retracted here, and only if no handler holds the row or has sent
 # something since.
-REATTACH = f"""
+_REATTACH = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
            edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
@@ -49,7 +47,7 @@ REATTACH = f"""
 
 # Somebody else deleted the record, and it is back. It is decided again like every other record, so edits made since are
 # published. The subject still says that its record was deleted.
-REATTACH_DELETED = f"""
+_REATTACH_DELETED = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
            state = 'due', due_at = :now, changed_at = :now, leased_until = null
@@ -75,7 +73,7 @@ async def reattach(
     record. Returns False if a write is in flight or was sent.
     """
     changed = await tx.execute(
-        REATTACH,
+        _REATTACH,
         kind=kind,
         subject_id=subject_id,
         did=version.did,
@@ -104,7 +102,7 @@ async def reattach_deleted(
     lost, or if unsent edits have to be applied first (``publication_echoes.attach``).
     """
     changed = await tx.execute(
-        REATTACH_DELETED,
+        _REATTACH_DELETED,
         kind=kind,
         subject_id=subject_id,
         did=version.did,
@@ -125,22 +123,6 @@ async def move_to_user(tx: Transaction, kind: PublicationKind, subject_ids: Sequ
         [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
     )
     await recheck(tx, kind=kind, subject_ids=subject_ids, is_edit=True)
-
-
-async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str | None:
-    """URI of a subject's record; None if none was chosen. The record may not have been written yet."""
-    row = await reader.fetch_one(
-        "select uri from publications where kind = :kind and subject_id = :subject_id", kind=kind, subject_id=subject_id
-    )
-    return None if row is None else row["uri"]
-
-
-async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozenset[str]:
-    """Users whose records of this kind are, or once were, in a repository."""
-    rows = await reader.fetch(
-        "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did
-    )
-    return frozenset(row["user_id"] for row in rows)
 
 
 async def move_to_subject(
@@ -171,32 +153,33 @@ async def move_to_subject(
     )
 
 
-async def create_for_record(
-    tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record_uri: str
-) -> None:
-    """Create a publication for a record that another app wrote."""
-    await enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
-    await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=repository_of(record_uri), uri=record_uri)
-
-
 async def undo_move_to_subject(
-    tx: Transaction, kind: PublicationKind, subject_id: str, superseded_kind: PublicationKind, uri: str, user_id: str
+    tx: Transaction,
+    kind: PublicationKind,
+    subject_id: str,
+    superseded_kind: PublicationKind,
+    superseded_uri: str,
+    user_id: str,
 ) -> None:
     """Undo ``move_to_subject``: this subject gets its former record back, if there is still a publication for it."""
-    record_uri = await uri_of(tx, superseded_kind, uri)
+    record_uri = await uri_of(tx, superseded_kind, superseded_uri)
     if record_uri is None:
         await tx.execute(
-            "delete from publications where kind = :kind and subject_id = :uri", kind=superseded_kind, uri=uri
+            "delete from publications where kind = :kind and subject_id = :uri",
+            kind=superseded_kind,
+            uri=superseded_uri,
         )
         return
     row = await tx.fetch_one(
-        "select revision from publications where kind = :kind and subject_id = :uri", kind=superseded_kind, uri=uri
+        "select revision from publications where kind = :kind and subject_id = :uri",
+        kind=superseded_kind,
+        uri=superseded_uri,
     )
     await forget_unsent(tx, kind=kind, subject_ids=[subject_id])
     await move_to_subject(
         tx,
         superseded_kind,
-        uri,
+        superseded_uri,
         to=(kind, subject_id),
         user_id=user_id,
         revision=0 if row is None else int(row["revision"]),
@@ -222,8 +205,8 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
     if not joined:
         return
     subjects = [{"kind": kind, "kept": one.kept, "dropped": one.dropped} for one in joined]
-    await tx.execute_many(DROP_UNSENT_TWIN, subjects)
-    await tx.execute_many(GIVE_TO_KEPT, subjects)
+    await tx.execute_many(_DROP_UNSENT_TWIN, subjects)
+    await tx.execute_many(_GIVE_TO_KEPT, subjects)
     await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in joined])
     kept = [SubjectRevision(one.kept, user_id, one.revision, one.edited_at) for one in joined]
     await enqueue_many(tx, kind=kind, subjects=kept)
@@ -236,4 +219,4 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
 
 async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
     """Give all publications of a merged account to the account that stays."""
-    await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
+    await tx.execute(_REASSIGN, from_user=from_user, to_user=to_user)

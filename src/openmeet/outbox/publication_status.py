@@ -168,14 +168,14 @@ def _status_of(row: Row) -> PublicationStatus:
     )
 
 
-COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publications group by kind, state"
+_COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publications group by kind, state"
 
 
 async def counts(reader: Reader) -> list[tuple[PublicationKind, PublicationState, int, Instant]]:
     """Rows of (kind, state, number of publications, oldest due time)."""
     return [
         (PublicationKind(row["kind"]), PublicationState(row["state"]), row["n"], Instant(row["oldest"]))
-        for row in await reader.fetch(COUNT)
+        for row in await reader.fetch(_COUNT)
     ]
 
 

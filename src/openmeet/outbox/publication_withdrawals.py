@@ -2,12 +2,11 @@
 
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
-from openmeet.outbox.publication_moves import create_for_record
-from openmeet.outbox.publications import PublicationKind, recheck
+from openmeet.outbox.publications import PublicationKind, create_for_record, recheck
 
 # A write in flight may still arrive, or come back as an echo or with somebody's edit. In that case, the mark
 # (``is_withdrawn``) makes the publisher check the row again. Rows with the mark are never sent.
-_WITHDRAW = """
+_SET_WITHDRAWN = """
     update publications
        set is_withdrawn = 1, changed_at = :now,
            state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then 'due'
@@ -15,10 +14,10 @@ _WITHDRAW = """
            due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then :now
                          else due_at end
 """
-WITHDRAW_ALL_OF = f"{_WITHDRAW} where user_id = :user_id"
-WITHDRAW = f"{_WITHDRAW} where kind = :kind and subject_id = :subject_id"
+_WITHDRAW_ALL_OF = f"{_SET_WITHDRAWN} where user_id = :user_id"
+_WITHDRAW = f"{_SET_WITHDRAWN} where kind = :kind and subject_id = :subject_id"
 
-ALLOW_ALL_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
+_ALLOW_ALL_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
 
 
 async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
@@ -26,7 +25,7 @@ async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -
     or the owner consents to publishing again.
     """
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(WITHDRAW, kind=kind, subject_id=subject_id, now=tx.now) == 1
+    return await tx.execute(_WITHDRAW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def withdraw_record(
@@ -41,11 +40,11 @@ async def withdraw_record(
 async def withdraw_all_of(tx: Transaction, user_id: str) -> int:
     """Withdraw a person's consent: published records are retracted, others are not sent. Returns the number of rows."""
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(WITHDRAW_ALL_OF, user_id=user_id, now=tx.now)
+    return await tx.execute(_WITHDRAW_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def allow_all_of(tx: Transaction, user_id: str) -> int:
     """Undo ``withdraw`` for all of a person's publications, because they have consented again. Returns the number of
     rows.
     """
-    return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
+    return await tx.execute(_ALLOW_ALL_OF, user_id=user_id)

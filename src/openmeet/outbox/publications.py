@@ -128,8 +128,8 @@ DUE_ON_NEW_REVISION = (
 
 _DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
 
-INSERT_INTO = "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
-IF_NEWER = f"""
+_INSERT_INTO = "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
+_IF_NEWER = f"""
     on conflict (kind, subject_id) do update
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
@@ -138,29 +138,29 @@ IF_NEWER = f"""
      where excluded.revision > publications.revision
 """
 _ENQUEUE_SELECTED: Final = f"""
-    {INSERT_INTO}
+    {_INSERT_INTO}
     select cast(:kind as text), chosen.id, chosen.user_id, 'due', chosen.revision, cast(:now as bigint), cast(:now as bigint),
            cast(:now as bigint)
       from ({{}}) as chosen where 1 = 1
-    {IF_NEWER}
+    {_IF_NEWER}
 """
-ENQUEUE = f"{INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
+_ENQUEUE = f"{_INSERT_INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {_IF_NEWER}"
 
 # Only a row with a record key may have reached the PDS. The publisher withholds a row without one when it checks it.
-RETRACT = f"""
+_RETRACT = f"""
     update publications set state = 'retracting', revision = :revision, due_at = :now, edited_at = :now, changed_at = :now,
            attempts = 0, reason = ''
      where kind = :kind and subject_id = :subject_id and uri is not null and leased_until is null
        and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTING)})
 """
 
-ATTACH_RECORD = """
+_ATTACH_RECORD = """
     update publications set did = :did, uri = :uri
      where kind = :kind and subject_id = :subject_id and uri is null and leased_until is null
 """
 
 # A retraction that has started is finished first. Then the row is decided again.
-RETRY_NOW = """
+_RETRY_NOW = """
     update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, writes = 0,
            reason = '', is_withdrawn = 0
      where kind = :kind and subject_id = :subject_id
@@ -169,39 +169,39 @@ RETRY_NOW = """
 """
 
 # A handler that is running now may have decided before this change. ``needs_recheck`` makes it leave the row due.
-MAYBE_LEASED = "state in ('sending', 'retracting')"
-DUE_OR_RECHECK = f"""state = case when {MAYBE_LEASED} then state else 'due' end,
-           due_at = case when {MAYBE_LEASED} then due_at else :now end,
-           changed_at = case when {MAYBE_LEASED} then changed_at else :now end,
-           needs_recheck = case when {MAYBE_LEASED} then 1 else needs_recheck end"""
+_MAYBE_LEASED = "state in ('sending', 'retracting')"
+_DUE_OR_RECHECK = f"""state = case when {_MAYBE_LEASED} then state else 'due' end,
+           due_at = case when {_MAYBE_LEASED} then due_at else :now end,
+           changed_at = case when {_MAYBE_LEASED} then changed_at else :now end,
+           needs_recheck = case when {_MAYBE_LEASED} then 1 else needs_recheck end"""
 
-RECHECK_UNPUBLISHED = f"""
+_RECHECK_UNPUBLISHED = f"""
     update publications
-       set {DUE_OR_RECHECK},
-           attempts = case when {MAYBE_LEASED} then attempts else 0 end, reason = case when {MAYBE_LEASED} then reason else '' end
+       set {_DUE_OR_RECHECK},
+           attempts = case when {_MAYBE_LEASED} then attempts else 0 end, reason = case when {_MAYBE_LEASED} then reason else '' end
      where user_id = :user_id
-       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {MAYBE_LEASED} or (state = 'retracted' and was_lost = 0))
+       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {_MAYBE_LEASED} or (state = 'retracted' and was_lost = 0))
 """
 
-_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
+_DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {_MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
             or (uri is not null and state in ('retrying', 'refused', 'conflicted')))"""
-_RECHECK = f"""
-    update publications set {DUE_OR_RECHECK}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
+_RECHECK_TEMPLATE = f"""
+    update publications set {_DUE_OR_RECHECK}, writes = case when cast(:is_edit as integer) = 1 then 0 else writes end
      where kind = :kind and subject_id {{}} and {_DECIDED}
 """
-RECHECK = _RECHECK.format("in :subject_ids")
-RECHECK_ALL_OF = f"update publications set {DUE_OR_RECHECK} where user_id = :user_id and {_DECIDED}"
-RECHECK_KIND = f"""
-    update publications set {DUE_OR_RECHECK}
-     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
+_RECHECK = _RECHECK_TEMPLATE.format("in :subject_ids")
+_RECHECK_ALL_OF = f"update publications set {_DUE_OR_RECHECK} where user_id = :user_id and {_DECIDED}"
+_RECHECK_KIND = f"""
+    update publications set {_DUE_OR_RECHECK}
+     where kind = :kind and (state in ('withheld', 'waiting', 'published') or {_MAYBE_LEASED})
 """
 _SWITCHED_OFF: Final = f"""
     update publications
-       set due_at = case when {MAYBE_LEASED} then due_at else :now end, needs_recheck = case when {MAYBE_LEASED} then 1 else needs_recheck end
-     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {MAYBE_LEASED})
+       set due_at = case when {_MAYBE_LEASED} then due_at else :now end, needs_recheck = case when {_MAYBE_LEASED} then 1 else needs_recheck end
+     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {_MAYBE_LEASED})
 """
 _WAITING_OF: Final = f"""
-    update publications set {DUE_OR_RECHECK} where user_id = :user_id and kind = :kind and (state = 'waiting' or {MAYBE_LEASED})
+    update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind and (state = 'waiting' or {_MAYBE_LEASED})
 """
 _SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
 # Databases limit the number of parameters of one statement. SQLite's limit is the lowest, 32,766.
@@ -262,7 +262,7 @@ def enqueue_write(
         )
     )
     return SqlWrite(
-        ENQUEUE,
+        _ENQUEUE,
         {
             "kind": kind,
             "subject_id": subject_id,
@@ -278,7 +278,7 @@ async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequ
     """Like ``enqueue``, for many subjects."""
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
-        ENQUEUE,
+        _ENQUEUE,
         [
             {
                 "kind": kind,
@@ -333,13 +333,13 @@ async def enqueue_retractions(
     """Like ``enqueue_retraction``, for many subjects. ``record_uris``: by subject, if there is one."""
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
-        RETRACT,
+        _RETRACT,
         [{"kind": kind, "subject_id": one.subject_id, "revision": one.revision, "now": tx.now} for one in subjects],
     )
     # A row that is already being retracted has this revision, so nothing changes.
     await enqueue_many(tx, kind=kind, subjects=subjects)
     await tx.execute_many(
-        ATTACH_RECORD,
+        _ATTACH_RECORD,
         [
             {"kind": kind, "subject_id": subject_id, "did": repository_of(uri), "uri": uri}
             for subject_id, uri in record_uris.items()
@@ -350,7 +350,7 @@ async def enqueue_retractions(
 async def recheck_superseded(tx: Transaction, kind: PublicationKind, subselect: str, **parameters: object) -> None:
     """Make publications of the superseded records of these subjects due, because the subjects changed."""
     if kind in SUPERSEDED_KIND:
-        statement = _RECHECK.format(f"in ({_SUPERSEDED} {subselect})")
+        statement = _RECHECK_TEMPLATE.format(f"in ({_SUPERSEDED} {subselect})")
         await tx.execute(statement, kind=SUPERSEDED_KIND[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
@@ -359,7 +359,7 @@ async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) 
     another app. Returns False if there is nothing to send.
     """
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
+    return await tx.execute(_RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def recheck_unpublished_of(tx: Transaction, user_id: str) -> int:
@@ -367,7 +367,7 @@ async def recheck_unpublished_of(tx: Transaction, user_id: str) -> int:
     longer hidden.
     """
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(RECHECK_UNPUBLISHED, user_id=user_id, now=tx.now)
+    return await tx.execute(_RECHECK_UNPUBLISHED, user_id=user_id, now=tx.now)
 
 
 async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False) -> None:
@@ -379,27 +379,27 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
     tx.after_commit(wake_dispatchers)
     for start in range(0, len(subject_ids), _IDS_PER_STATEMENT):
         chunk = list(subject_ids[start : start + _IDS_PER_STATEMENT])
-        await tx.execute(RECHECK, kind=kind, subject_ids=chunk, is_edit=int(is_edit), now=tx.now)
+        await tx.execute(_RECHECK, kind=kind, subject_ids=chunk, is_edit=int(is_edit), now=tx.now)
         await recheck_superseded(tx, kind, ":some", some=chunk)
 
 
 async def recheck_where(tx: Transaction, *, kind: PublicationKind, subselect: str, **parameters: object) -> None:
     """Like ``recheck``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject ids."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(_RECHECK.format(f"in ({subselect})"), kind=kind, is_edit=0, now=tx.now, **parameters)
+    await tx.execute(_RECHECK_TEMPLATE.format(f"in ({subselect})"), kind=kind, is_edit=0, now=tx.now, **parameters)
     await recheck_superseded(tx, kind, f"({subselect})", **parameters)
 
 
 async def recheck_all_of(tx: Transaction, user_id: str) -> None:
     """Recheck everything of a person, because their publishing settings changed."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(RECHECK_ALL_OF, user_id=user_id, now=tx.now)
+    await tx.execute(_RECHECK_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def recheck_kind(tx: Transaction, kind: PublicationKind) -> None:
     """Recheck every record of a kind, because publishing of that kind was switched on."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(RECHECK_KIND, kind=kind, now=tx.now)
+    await tx.execute(_RECHECK_KIND, kind=kind, now=tx.now)
 
 
 async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
@@ -415,6 +415,14 @@ async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) 
     """Make a person's publications due that waited until one of their accounts was read. Returns how many."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)
+
+
+async def create_for_record(
+    tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record_uri: str
+) -> None:
+    """Create a publication for a record that another app wrote."""
+    await enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
+    await tx.execute(_ATTACH_RECORD, kind=kind, subject_id=subject_id, did=repository_of(record_uri), uri=record_uri)
 
 
 async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str]) -> None:

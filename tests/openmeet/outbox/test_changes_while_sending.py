@@ -118,7 +118,7 @@ async def test_a_failed_try_is_not_repeated_early(database: Database):
         user_id, held = await _leased(tx)
         await publications.recheck_all_of(tx, user_id)
         assert await publication_leases.set_state(
-            tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, failed=True
+            tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, is_failure=True
         )
         publication = (await publication_status.statuses(tx, KIND, ["e"]))["e"]
     assert publication.state is PublicationState.RETRYING

@@ -99,11 +99,11 @@ def test_no_operation_requires_a_condition():
 
 
 def test_everything_readable_and_editable_accepts_a_condition():
-    """Every PUT, PATCH or DELETE of a URL that has GET documents IF_MATCH and 412 (``site.etags``)."""
+    """Every PUT, PATCH or DELETE of a URL that has GET documents IF_MATCH and 412 (``web.api.etags``)."""
     readable = {one.path for one in operations() if one.method == "GET"}
     edits = [one for one in operations() if one.path in readable and one.method in {"PUT", "PATCH", "DELETE"}]
     assert len(edits) > 5
     for one in edits:
         if one.name not in WITHOUT_CONDITION:
-            assert "If-Match" in {each.name for each in one.parameters}, f"{one.name}: add IF_MATCH of site/etags.py"
+            assert "If-Match" in {each.name for each in one.parameters}, f"{one.name}: add IF_MATCH of web/api/etags.py"
             assert 412 in one.failures, f"{one.name}: add 412 to its failures"

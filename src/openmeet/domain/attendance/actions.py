@@ -141,7 +141,7 @@ async def _require_may_reply(
 async def _rsvp_to_last_date(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, caller: Caller
 ) -> Attendance | None:
-    """The caller's most recent RSVP in the same series, to prefill the form of the next date."""
+    """The caller's most recent RSVP in the same series, whose details a first reply to the next date keeps."""
     if event.place_in_series is None:
         return None
     attendance = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)

@@ -22,8 +22,8 @@ _ANSWERS: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pendin
 
 @dataclass(frozen=True, slots=True)
 class RecentChanges:
-    """Numbers of people. ``answered``: people who gave their first answer, unless it was no. ``cannot_come``: people
-    who changed to no from another answer, or whose first answer was no.
+    """Numbers of RSVPs, whatever the size of their parties. ``answered``: first answers, unless they were no.
+    ``cannot_come``: RSVPs that changed to no from another answer, or whose first answer was no.
     """
 
     answered: int = 0

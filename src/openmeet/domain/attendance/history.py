@@ -1,4 +1,8 @@
-"""History of each RSVP, append only. Shown to hosts and to the person who answered."""
+"""History of each RSVP, shown to hosts and to the person who answered. Entries are appended and never changed. Only
+``forget`` deletes them.
+
+An appended entry also enqueues the webhook deliveries about it.
+"""
 
 from collections.abc import Collection, Sequence
 

@@ -1,5 +1,5 @@
-"""Host decisions on RSVPs: approve, decline, remove, restore, add, check in. For inviting, see ``invitations``. The
-event row is locked first.
+"""Host decisions on RSVPs: approve, decline, remove, restore, add, check in; and changes of registration settings, which
+may move waitlisted RSVPs up. For inviting, see ``invitations``. The event row is locked first.
 """
 
 from collections.abc import Sequence

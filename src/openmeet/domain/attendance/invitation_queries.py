@@ -1,4 +1,5 @@
-"""SQL for invitations to all dates of a series, future ones included.
+"""SQL for invitations to all dates of a series, future ones included; and conditions on the RSVPs of people who were
+invited by address.
 
 The invitation to each date is an ordinary RSVP row (``invited``), made when the date is stored.
 """

@@ -1,4 +1,4 @@
-"""Account merge: the RSVPs of two user rows become those of one person, at most one per event. No seat is lost.
+"""Merge the RSVPs of two accounts, or of two events: at most one per person and event remains. No seat is lost.
 
 If both accounts replied, the later reply counts. If both replies are the same, the better status is kept: a place is
 better than the waitlist. A host decision (rejected, checked in) takes precedence over both replies; an invitation is

@@ -1,4 +1,6 @@
-"""Recipients and content of notifications to attendees and hosts about changes of an event, and calendar e-mails."""
+"""Notifications about events and RSVPs: their recipients and content when an event changes, notifications to hosts
+about RSVPs, and calendar e-mails to attendees.
+"""
 
 import zlib
 from collections.abc import Sequence

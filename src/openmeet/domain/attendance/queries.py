@@ -1,6 +1,4 @@
-"""SQL for RSVPs. The SQL for the waitlist order is in ``waitlist``, and for other tables in ``history`` and
-``registration``.
-"""
+"""SQL for RSVPs: conditions, reads and writes that several modules use."""
 
 from collections.abc import Collection, Mapping, Sequence
 

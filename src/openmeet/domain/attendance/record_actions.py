@@ -1,4 +1,5 @@
 """Apply RSVP records of one person at a time: new and changed records, deleted ones, and those of deleted repositories.
+Also store which record an RSVP has, restore a reply that a record replaced, and erase the RSVPs of erased events.
 
 ``network_rsvps`` applies many records at once. Functions that count seats lock the event row first.
 """
@@ -323,8 +324,8 @@ _FORGET_RECORDS = """
 
 
 async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Detach the RSVPs of events that are about to be erased. People with an account keep theirs; whether their records
-    stay published is decided again.
+    """Delete the RSVPs of people without an account to events that are about to be erased. People with an account keep
+    theirs, without a record; whether their records stay published is decided again.
     """
     rows = [{"id": event_id} for event_id in sorted(event_ids)]
     await fetch_each(tx, _FORGET_STRANGERS, rows)

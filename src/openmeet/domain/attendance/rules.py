@@ -1,4 +1,5 @@
-"""Decisions about an RSVP: resulting status, seats by mode, offers, check-in time. Pure.
+"""Decisions about an RSVP: who may reply and until when, the resulting status, which RSVPs are publishable, moved events,
+seats by mode, waitlist order, offers, check-in time. Pure.
 
 The status table is in ``transitions``; this module applies an event's settings and capacity.
 """

@@ -1,4 +1,6 @@
-"""Scheduled tasks: reminders the day before, expired offers, and notifications of new events in groups."""
+"""Scheduled tasks: reminders the day before, expired offers, and notifications of new events in groups. The job that
+fills freed seats.
+"""
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction

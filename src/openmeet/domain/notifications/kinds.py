@@ -160,7 +160,7 @@ class RoleDecided(Payload, frozen=True):
 
 
 class Succession(Payload, frozen=True):
-    """Payload of a step in the succession of a group. ``step``: see ``groups.notify.OwnershipStep``."""
+    """Payload of a step in the succession of a group. ``step``: see ``groups.notify.Ownership``."""
 
     step: str = ""
 

@@ -1,7 +1,7 @@
 """Retired calendar identities: the UID and RECURRENCE-ID of a date before it moved to another series or got another
 name.
 
-A calendar e-mail identifies a date by its series and original start (``icalendar.of_event``). If either changes,
+A calendar e-mail identifies a date by its series and original start (``icalendar.write.vevent_of``). If either changes,
 attendees would keep the old entry in addition to the new one. Therefore each e-mail about the event also cancels the
 old entry. Calendar e-mails are sent only for events with RSVPs. A later date with the same identity continues with a
 higher SEQUENCE (``sequences``).

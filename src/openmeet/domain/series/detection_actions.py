@@ -164,7 +164,7 @@ async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
 
 async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> UndoneAcceptance:
-    """Undo the author's decision and restore the state before it, except for what must stay (``linking.take_back``).
+    """Undo the author's decision and restore the state before it, except for what must stay (``linking.undo_acceptance``).
 
     Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
     """

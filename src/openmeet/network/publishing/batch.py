@@ -20,18 +20,16 @@ from groundwork.errors import Failure, NotSignedIn, reason_of
 from groundwork.outbox import retry
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing import draft as drafting
 from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.decision import Publish
-from openmeet.network.publishing.draft import Draft
+from openmeet.network.publishing.draft import Draft, first_draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
 from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
 from openmeet.network.publishing.unanswered_writes import clearing_if_refused
 from openmeet.network.records.event_writer import WrittenRecord, encode_record
 from openmeet.network.repositories.agents import agent_for
-from openmeet.outbox import in_flight
-from openmeet.outbox import publication_leases as leases
+from openmeet.outbox import in_flight, publication_leases
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationState
@@ -89,7 +87,7 @@ async def _create_of(publisher: Publisher, publication: Publication) -> _Create 
     if not isinstance(decision, Publish):
         return None
     try:
-        draft = await drafting.first_draft(publisher, publication, decision)
+        draft = await first_draft(publisher, publication, decision)
     except Failure:
         return None  # written individually it will fail again, and then its row stores the reason
     return None if draft is None else _Create(publication, draft, encode_record(draft.record))
@@ -119,7 +117,7 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
         return [one.publication for one in batch]
     if pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
         return [one.publication for one in batch]
-    fixed = await _fix(publisher, batch)
+    fixed = await _store_before_sending(publisher, batch)
     if not fixed:
         return []
     try:
@@ -146,7 +144,7 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
     return []
 
 
-async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
+async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
     """Store the writes that will be sent, each row under its lease. Rows whose lease has passed to another worker are
     dropped.
 
@@ -156,7 +154,7 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
     too_often: list[tuple[_Create, int]] = []
     async with publisher.db.transaction() as tx:
         for one in batch:
-            writes = await leases.store_before_sending(
+            writes = await publication_leases.store_before_sending(
                 tx, one.publication, one.sent, did=one.draft.identity.did, body=one.written.body
             )
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
@@ -174,7 +172,7 @@ async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[Publ
     reloaded: list[Publication] = []
     async with publisher.db.reader() as reader:
         for one in fixed:
-            now = await leases.find(reader, one.publication.kind, one.publication.subject_id)
+            now = await publication_leases.find(reader, one.publication.kind, one.publication.subject_id)
             if (
                 now is not None
                 and now.lease == one.publication.lease

@@ -1,5 +1,5 @@
 """Deliver one leased publication: decide from the current state, write or retract, store the result. ``schedule``
-leases the rows.
+leases the rows; ``deliver_now`` leases the one that a request waits for.
 
 There are two short transactions per record, with the network call in between. If a worker crashes, its row has a key,
 CID and bytes; the next worker reads back before it sends again.
@@ -22,6 +22,7 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.network.publishing import store_outcome, write_record
+from openmeet.network.publishing.choose_repository import repository_to_clear
 from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
@@ -46,7 +47,6 @@ from openmeet.network.publishing.publisher import (
     RECHECK_AFTER,
     Publisher,
 )
-from openmeet.network.publishing.repositories import repository_to_clear
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_proven_message, get_record
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
@@ -147,7 +147,7 @@ async def _apply_decision(publisher: Publisher, publication: Publication) -> Non
         case MoveBack(uri):
             await store_outcome.keep_in_repository(publisher, publication, uri)
         case _ if is_retracting:
-            await _resume_publishing(publisher, publication)
+            await _finish_unwanted_retraction(publisher, publication)
         case AwaitFeatureFlag():
             due_at = Instant(publisher.network.clock.now() + RECHECK_AFTER)
             await store_outcome.end_lease(
@@ -170,7 +170,7 @@ async def _publish(publisher: Publisher, publication: Publication, decision: Pub
         await _session_refused(client, decision.identity, refused)
 
 
-async def _resume_publishing(publisher: Publisher, publication: Publication) -> None:
+async def _finish_unwanted_retraction(publisher: Publisher, publication: Publication) -> None:
     """Handle a retraction that is no longer wanted: finish it if the record is still the version that we know, then
     decide again. The RSVP must still be here when the echo of the delete arrives.
     """
@@ -209,7 +209,7 @@ async def _stop_retracting(publisher: Publisher, publication: Publication) -> No
     if event is not None and event.is_record_of_author:
         await _decide_again(publisher, publication)
     else:
-        await _resume_publishing(publisher, publication)
+        await _finish_unwanted_retraction(publisher, publication)
 
 
 async def _decide_again(publisher: Publisher, publication: Publication) -> None:

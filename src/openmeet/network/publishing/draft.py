@@ -27,6 +27,7 @@ from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture
 from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, limit_for
+from openmeet.network.publishing.choose_repository import knows_all_rsvps
 from openmeet.network.publishing.decision import (
     Publish,
     PublishEvent,
@@ -36,7 +37,6 @@ from openmeet.network.publishing.decision import (
     PublishSeries,
 )
 from openmeet.network.publishing.publisher import Publisher, page_of
-from openmeet.network.publishing.repositories import knows_all_rsvps
 from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
@@ -50,8 +50,7 @@ from openmeet.network.records.reading_notes import Notes
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import series_page, series_part, write_series
 from openmeet.network.records.succession import put_predecessors
-from openmeet.outbox import in_flight, superseded_records
-from openmeet.outbox import publication_leases as leases
+from openmeet.outbox import in_flight, publication_leases, superseded_records
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
@@ -194,7 +193,7 @@ async def _target_of(
     if isinstance(decision, PublishRsvp) and publication.uri is None and current is not None:
         # This is now the record to update, regardless of the result of the merge.
         async with publisher.db.transaction() as tx:
-            await leases.attach_current(tx, publication, did=decision.identity.did, uri=str(uri))
+            await publication_leases.attach_current(tx, publication, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
         seen_record = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if seen_record is None else seen_record.cid):

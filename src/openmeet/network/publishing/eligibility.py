@@ -30,6 +30,7 @@ from openmeet.domain.series.model import PublishPolicy, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.publishing import group_eligibility
+from openmeet.network.publishing.choose_repository import repository_for, repository_for_rsvp, target_repository
 from openmeet.network.publishing.decision import (
     AwaitFeatureFlag,
     AwaitPermission,
@@ -47,7 +48,6 @@ from openmeet.network.publishing.decision import (
     Wait,
     Withhold,
 )
-from openmeet.network.publishing.repositories import repository_for, repository_for_rsvp, target_repository
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_writer import is_minimal

@@ -25,6 +25,7 @@ from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.users.model import UserId
+from openmeet.network.publishing.choose_repository import repository_for, repository_to_clear
 from openmeet.network.publishing.decision import (
     AwaitPermission,
     Decision,
@@ -35,7 +36,6 @@ from openmeet.network.publishing.decision import (
     Wait,
     Withhold,
 )
-from openmeet.network.publishing.repositories import repository_for, repository_to_clear
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF, StrongRef, write_former

@@ -1,4 +1,4 @@
-"""Dependencies of publishing, assembled once by ``programs/``, and constants."""
+"""Dependencies of publishing, assembled once by ``programs/``; constants, event page URLs and counts of results."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """Calls that read, prove and write records of events, series, groups and RSVPs in a repository. All writes of publishing
 are made here.
 
-``client`` comes from ``repositories.agents.agent_for_user``: it sends a DPoP proof with each request, repeats requests
+``client`` comes from ``repositories.agents.agent_for``: it sends a DPoP proof with each request, repeats requests
 whose nonce was old, and stays below the server's rate limits. A write states the version it replaces (``swap``, a CID;
 None: no record may exist), so that concurrent writers do not overwrite each other. Records are read first and only our
 fields are changed (``records.event_writer``, ``records.rsvp``, ``records.series``), so that other apps' fields stay.

@@ -29,8 +29,7 @@ from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
 from openmeet.network.records.seen import RecordState
-from openmeet.outbox import in_flight, publication_moves, publications, superseded_records
-from openmeet.outbox import publication_leases as leases
+from openmeet.outbox import in_flight, publication_leases, publication_moves, publications, superseded_records
 from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState, RecordVersion
@@ -91,7 +90,7 @@ async def mark_published(
     Returns False if the lease has passed to another worker.
     """
     await lock_row_of(tx, publication.kind, publication.subject_id)
-    if not await leases.set_published(tx, publication, version, revision=revision, reason=lacks):
+    if not await publication_leases.set_published(tx, publication, version, revision=revision, reason=lacks):
         return False
     if publication.kind is PublicationKind.EVENT:
         await links.note_event(tx, EventId(publication.subject_id), uri=version.uri, cid=version.cid, did=version.did)
@@ -130,7 +129,7 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
         if deletion is not None:
             await note_gone(tx, deletion)
         await lock_row_of(tx, publication.kind, publication.subject_id)
-        if not await leases.set_retracted(tx, publication, is_gone=deletion is not None):
+        if not await publication_leases.set_retracted(tx, publication, is_gone=deletion is not None):
             return
         if publication.kind is PublicationKind.EVENT:
             await record_changes.forget_record(tx, EventId(publication.subject_id), publication.uri)
@@ -147,7 +146,7 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
             if publication.uri is not None:
                 # The deletion is stored before the stream reports it, so that it is not mistaken for a withdrawal.
                 await record_queries.forget(tx, publication.uri)
-        after = await leases.find(tx, publication.kind, publication.subject_id)
+        after = await publication_leases.find(tx, publication.kind, publication.subject_id)
         if after is not None and isinstance(
             await decide(tx, after, publisher.flags), Publish | AwaitFeatureFlag | Wait
         ):
@@ -162,7 +161,7 @@ async def keep_in_repository(publisher: Publisher, publication: Publication, uri
     """Keep a record in its repository that was going to move: its publication belongs to its subject again."""
     async with publisher.db.transaction() as tx:
         await lock_row_of(tx, publication.kind, publication.subject_id)
-        now = await leases.find(tx, publication.kind, publication.subject_id)
+        now = await publication_leases.find(tx, publication.kind, publication.subject_id)
         if now is None or now.lease != publication.lease or now.uri is not None:
             return
         await superseded_records.delete(tx, uri)
@@ -178,7 +177,7 @@ async def keep_in_repository(publisher: Publisher, publication: Publication, uri
             revision=publication.revision,
         )
         # If the former record was deleted, this row still belongs to the subject and is decided again.
-        await leases.set_state(tx, publication, PublicationState.DUE)
+        await publication_leases.set_state(tx, publication, PublicationState.DUE)
 
 
 async def end_lease(
@@ -188,13 +187,13 @@ async def end_lease(
     *,
     reason: Explanation | Reason | None,
     due_at: Instant | None = None,
-    failed: bool = False,
+    is_failure: bool = False,
     is_merge_round: bool = False,
 ) -> None:
     """End the lease of a publication and set its state. Has no effect if another worker has taken over the lease."""
     async with publisher.db.transaction() as tx:
-        await leases.set_state(
-            tx, publication, state, reason=reason, due_at=due_at, failed=failed, is_merge_round=is_merge_round
+        await publication_leases.set_state(
+            tx, publication, state, reason=reason, due_at=due_at, is_failure=is_failure, is_merge_round=is_merge_round
         )
 
 
@@ -214,7 +213,7 @@ async def retry_later(
     log.warning(
         "publication.postponed", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason)
     )
-    await end_lease(publisher, publication, state, reason=reason, due_at=due_at, failed=True)
+    await end_lease(publisher, publication, state, reason=reason, due_at=due_at, is_failure=True)
 
 
 async def refuse(publisher: Publisher, publication: Publication, reason: Explanation | Reason) -> None:
@@ -222,7 +221,9 @@ async def refuse(publisher: Publisher, publication: Publication, reason: Explana
     log.error("publication.refused", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason))
     if publication.state is PublicationState.RETRACTING:
         due_at = Instant(publisher.network.clock.now() + HOUR)
-        await end_lease(publisher, publication, PublicationState.RETRACTING, reason=reason, due_at=due_at, failed=True)
+        await end_lease(
+            publisher, publication, PublicationState.RETRACTING, reason=reason, due_at=due_at, is_failure=True
+        )
     else:
         await end_lease(publisher, publication, PublicationState.REFUSED, reason=reason)
 

@@ -1,8 +1,5 @@
-"""Writes that were sent but not answered. They are stored before they are sent, and removed once the publication has
-the answer.
-
-``publication_leases.store_before_sending`` stores them. A create that takes effect after its key was abandoned is
-deleted.
+"""Clear in-flight writes that were refused or never sent, and delete creates that took effect after their key was
+abandoned. ``outbox.in_flight`` explains these writes; ``publication_leases.store_before_sending`` stores them.
 """
 
 from collections.abc import AsyncIterator, Sequence

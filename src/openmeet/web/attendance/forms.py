@@ -1,4 +1,7 @@
-"""RSVP form fields in addition to the reply itself. A form has only the fields that the event uses."""
+"""RSVP form fields in addition to the reply itself. A form has only the fields that the event uses.
+
+The event and registration forms share the confirmation of a lowered limit.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ from openmeet.domain.identities.model import Consent, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
-from openmeet.network.publishing.repositories import repository_for
+from openmeet.network.publishing.choose_repository import repository_for
 from openmeet.recurrence import wall_time
 
 _REPLIES: Final = frozenset(one.value for one in RsvpReply)
