@@ -318,7 +318,7 @@ async def apply_record(
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
         await merge_local.keep_ours(tx, publication, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
         return
-    base_record = record_of(publication.base_body or version.body)
+    base_record = record_of(publication.base_body or publication.chosen_body or version.body)
     ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
     base = _read(base_record) or fields_of(parsed_series)
     theirs = fields_of(parsed_series)

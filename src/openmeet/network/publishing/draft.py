@@ -20,7 +20,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.model import RsvpSource
-from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.groups import record_queries
@@ -353,9 +353,23 @@ async def _uri_for(publisher: Publisher, publication: Publication, decision: Pub
         collection, last = await _last_uri(reader, decision, did)
     if last is not None:
         return parse_at_uri(last), False
+    first = AtUri(did, collection, _first_key(_subject_id(decision)))
     if isinstance(decision, PublishEvent):
-        return AtUri(did, collection, _first_key(decision.event.id)), True
-    return _new_uri(publisher, did, collection), True
+        return first, True
+    async with publisher.db.reader() as reader:
+        # A record of a series or group has no mark of origin. One that is already read is shown as somebody else's.
+        is_read = await seen.find(reader, str(first)) is not None
+    return (_new_uri(publisher, did, collection) if is_read else first), True
+
+
+def _subject_id(decision: PublishEvent | PublishSeries | PublishGroup) -> str:
+    match decision:
+        case PublishEvent(event):
+            return event.id
+        case PublishSeries(series):
+            return series.id
+        case PublishGroup(group):
+            return group.id
 
 
 async def _last_uri(
@@ -399,16 +413,16 @@ def _new_uri(publisher: Publisher, did: Did, collection: Nsid) -> AtUri:
     return AtUri(did, collection, RecordKey(publisher.tids.next(publisher.network.clock.now())))
 
 
-def _first_key(event_id: EventId) -> RecordKey:
-    """Return the key of an event's first record: a TID of the moment when the event was created.
+def _first_key(subject_id: str) -> RecordKey:
+    """Return the key of the first record of an event, series or group: a TID of the moment when it was created.
 
-    It follows from the id. So after a restore from a backup in which the event has no record yet, it is written to the
-    same key again, and the record that is already there is found (decision 0066).
+    It follows from the id. So after a restore from a backup in which it has no record yet, it is written to the same
+    key again, and the record that is already there is found (decision 0066).
     """
-    bits = UUID(event_id).int
+    bits = UUID(subject_id).int
     # UUIDv7 (``groundwork.uuid7``): 48 bits of milliseconds, a version, 4096 steps of a millisecond, random bits.
     milliseconds, (microseconds, rest) = bits >> 80, divmod((bits >> 64 & 0xFFF) * 1000, 4096)
-    # Steps within one microsecond are a thousand apart, so events of one process never share a key.
+    # Steps within one microsecond are a thousand apart, so two of one process never share a key.
     clock_id = rest // 1000 << 7 | bits & 0x7F
     return RecordKey(from_microseconds((milliseconds * 1000 + microseconds) & MAX_MICROSECONDS, clock_id))
 
