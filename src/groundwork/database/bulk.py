@@ -13,11 +13,15 @@ import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from groundwork.database import statements
 from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.sqlite import SqliteTransaction
 from groundwork.database.transaction import Reader, Row, Transaction
+
+# Databases limit the number of parameters of one statement. SQLite's limit is the lowest, 32,766.
+IDS_PER_STATEMENT: Final = 1000
 
 _EACH = re.compile(r"\beach\((?P<columns>[^()]*)\)\s+as\s+(?P<name>[a-z_]+)")
 

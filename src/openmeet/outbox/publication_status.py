@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Instant
+from groundwork.database.bulk import IDS_PER_STATEMENT
 from groundwork.database.transaction import Reader, Row
 from groundwork.errors import Explanation, decode_explanation
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -19,7 +20,7 @@ IMPORTED: Final = "imported"
 _PENDING: Final = frozenset(
     {
         PublicationReason.NOT_AGREED.value,
-        PublicationReason.SPEAKER_NOT_AGREED.value,
+        PublicationReason.RECORD_HOLDER_NOT_AGREED.value,
         PublicationReason.NO_REPOSITORY.value,
         PublicationReason.NO_REPOSITORY_OF_GROUP.value,
     }
@@ -179,20 +180,16 @@ async def counts(reader: Reader) -> list[tuple[PublicationKind, PublicationState
     ]
 
 
-# Databases limit the number of parameters of one statement. SQLite's limit is the lowest, 32,766.
-_AT_A_TIME = 1000
-
-
 async def subjects_with_publication(
     reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]
 ) -> frozenset[str]:
     """Which of these subjects have a publication, in any state."""
     subjects: set[str] = set()
-    for start in range(0, len(subject_ids), _AT_A_TIME):
+    for start in range(0, len(subject_ids), IDS_PER_STATEMENT):
         rows = await reader.fetch(
             "select subject_id from publications where kind = :kind and subject_id in :ids order by subject_id",
             kind=kind,
-            ids=list(subject_ids[start : start + _AT_A_TIME]),
+            ids=list(subject_ids[start : start + IDS_PER_STATEMENT]),
         )
         subjects.update(row["subject_id"] for row in rows)
     return frozenset(subjects)

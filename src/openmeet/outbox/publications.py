@@ -13,7 +13,7 @@ from typing import Final
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
-from groundwork.database.bulk import SqlWrite, execute_together
+from groundwork.database.bulk import IDS_PER_STATEMENT, SqlWrite, execute_together
 from groundwork.database.transaction import Transaction
 from groundwork.errors import encode_explanation
 from groundwork.outbox.states import StateGraph, sql_literals
@@ -204,8 +204,6 @@ _WAITING_OF: Final = f"""
     update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind and (state = 'waiting' or {_MAYBE_LEASED})
 """
 _SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
-# Databases limit the number of parameters of one statement. SQLite's limit is the lowest, 32,766.
-_IDS_PER_STATEMENT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +290,8 @@ async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequ
         ],
     )
     edited = [one.subject_id for one in subjects if one.revision > 1]
-    for start in range(0, len(edited), _IDS_PER_STATEMENT):
-        await recheck_superseded(tx, kind, ":some", some=edited[start : start + _IDS_PER_STATEMENT])
+    for start in range(0, len(edited), IDS_PER_STATEMENT):
+        await recheck_superseded(tx, kind, ":some", some=edited[start : start + IDS_PER_STATEMENT])
 
 
 async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, subselect: str) -> None:
@@ -377,8 +375,8 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
     ``is_edit``: a person made the change, so the write does not count as one without an edit.
     """
     tx.after_commit(wake_dispatchers)
-    for start in range(0, len(subject_ids), _IDS_PER_STATEMENT):
-        chunk = list(subject_ids[start : start + _IDS_PER_STATEMENT])
+    for start in range(0, len(subject_ids), IDS_PER_STATEMENT):
+        chunk = list(subject_ids[start : start + IDS_PER_STATEMENT])
         await tx.execute(_RECHECK, kind=kind, subject_ids=chunk, is_edit=int(is_edit), now=tx.now)
         await recheck_superseded(tx, kind, ":some", some=chunk)
 

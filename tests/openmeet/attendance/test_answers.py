@@ -408,7 +408,7 @@ async def test_an_unknown_status_is_kept_but_not_counted(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
-        await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.OTHER)
+        await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.UNKNOWN)
         found = await counts(tx, event)
     assert (found.going, found.interested, found.pending) == (0, 0, 1)
 

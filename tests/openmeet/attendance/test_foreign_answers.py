@@ -139,7 +139,7 @@ async def test_an_unknown_status_is_not_confirmed_in_bulk(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await strangers(tx, 1)
-        await write(tx, event, [stranger], RsvpRecordStatus.OTHER)
+        await write(tx, event, [stranger], RsvpRecordStatus.UNKNOWN)
         assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
 
 

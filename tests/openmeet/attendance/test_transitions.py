@@ -32,7 +32,7 @@ RECORDS = {
     AttendanceAction.NETWORK_GOING: RsvpRecordStatus.GOING,
     AttendanceAction.NETWORK_INTERESTED: RsvpRecordStatus.INTERESTED,
     AttendanceAction.NETWORK_NOT_GOING: RsvpRecordStatus.NOT_GOING,
-    AttendanceAction.NETWORK_UNCLEAR: RsvpRecordStatus.OTHER,
+    AttendanceAction.NETWORK_UNKNOWN: RsvpRecordStatus.UNKNOWN,
 }
 URI = "at://did:plc:abc/community.lexicon.calendar.rsvp/"
 

@@ -248,7 +248,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         await publication_leases.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
         await record_changes.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await record_actions.store_record_uri(
-            tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, refers_to_event=seen.refers_to_event
+            tx, mine.id, uri=f"at://{did(1)}/x/own", event_uri=TEA, refers_to_event=seen.refers_to_event
         )
         await in_flight.check_now(tx, TEA)  # as if an earlier create had arrived late
     await erase(db)

@@ -12,7 +12,7 @@ import pytest
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
-from openmeet.domain.attendance.notify import CONCERNED, change_payload, people_to_notify
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload, people_to_notify
 from openmeet.domain.events.edits import details_in, with_details
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
@@ -49,7 +49,7 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
     }
     answered: dict[UserId, bool] = {}
     for event in changed:
-        for user_id in await people_to_notify(reader, event.id, CONCERNED):
+        for user_id in await people_to_notify(reader, event.id, NOTIFIED_STATUSES):
             answered[user_id] = answered.get(user_id, False) or event.id in moving
     followers = set(await follower_queries.followers_to_notify(reader, series))
     goers = set(await follower_queries.goers_to_notify(reader, series)) if makes_dates else set[UserId]()
@@ -201,7 +201,7 @@ async def effect_one_by_one(
     reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind[DatesChanged]
 ) -> AudienceSize:
     """The people whom an action on these dates reaches, from the code that notifies."""
-    answered = [user_id for one in held for user_id in await people_to_notify(reader, one.event.id, CONCERNED)]
+    answered = [user_id for one in held for user_id in await people_to_notify(reader, one.event.id, NOTIFIED_STATUSES)]
     concerned = set(answered) | set(await follower_queries.followers_to_notify(reader, series))
     concerned |= {series.owner_id} | {one.event.author_id for one in held}
     notified = mailed = 0

@@ -53,6 +53,23 @@ async def bar_inputs_of(
     }
 
 
+async def bar_input_of(
+    reader: Reader, event: Event, person: UserId | None, *, rsvp: Attendance | None, settings: RegistrationSettings
+) -> AnswerBarInput:
+    """Return the input of ``answer_bar_of`` for one event and the person who answers it, on a page or by e-mail.
+    ``person`` is None if they are not known yet.
+    """
+    return AnswerBarInput(
+        event,
+        rsvp,
+        reader.now,
+        settings,
+        await actions.relationship_of(reader, event, settings, person),
+        is_welcome=person is None or await is_welcome(reader, event, person),
+        is_full=await waitlist.would_wait(reader, event, settings),
+    )
+
+
 async def is_welcome(reader: Reader, event: Event, person: UserId) -> bool:
     """Whether this person may answer yes: neither the host nor a moderator has blocked them, and the group has not
     banned them.
@@ -74,20 +91,3 @@ async def _roles_at(reader: Reader, events: Sequence[Event], person: UserId) -> 
     groups = {event.id: event.group.id for event in events if event.group is not None}
     roles = await roles_in(reader, sorted(set(groups.values())), person) if groups else {}
     return {event_id: roles[group_id] for event_id, group_id in groups.items() if group_id in roles}
-
-
-async def bar_input_of(
-    reader: Reader, event: Event, person: UserId | None, *, rsvp: Attendance | None, settings: RegistrationSettings
-) -> AnswerBarInput:
-    """Return the input of ``answer_bar_of`` for one event and the person who answers it, on a page or by e-mail.
-    ``person`` is None if they are not known yet.
-    """
-    return AnswerBarInput(
-        event,
-        rsvp,
-        reader.now,
-        settings,
-        await actions.relationship_of(reader, event, settings, person),
-        is_welcome=person is None or await is_welcome(reader, event, person),
-        is_full=await waitlist.would_wait(reader, event, settings),
-    )

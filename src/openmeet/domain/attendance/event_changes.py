@@ -12,11 +12,11 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.notify import (
-    CONCERNED,
+    NOTIFIED_STATUSES,
     change_payload,
     earlier_start,
     hosts_of,
-    people_answering,
+    people_to_notify_of_events,
 )
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.attendance.visibility import people_who_see
@@ -115,11 +115,13 @@ _WITH_RECIPIENTS = f"""
 """
 
 
-async def with_recipients(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
+async def events_with_recipients(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
     """Return which of these events have recipients, or a fan-out that is still running."""
     if not event_ids:
         return set()
-    rows = await reader.fetch(_WITH_RECIPIENTS, event_ids=sorted(event_ids), concerned=[one.value for one in CONCERNED])
+    rows = await reader.fetch(
+        _WITH_RECIPIENTS, event_ids=sorted(event_ids), concerned=[one.value for one in NOTIFIED_STATUSES]
+    )
     return {EventId(row["event_id"]) for row in rows}
 
 
@@ -130,7 +132,7 @@ async def _lock(tx: Transaction, event_id: str) -> Event | None:
 async def _people_concerned(
     tx: Transaction, event: Event, notice: EventNotice, after: str, limit: int
 ) -> RecipientPage:
-    people = await people_answering(tx, [event.id], CONCERNED, after=UserId(after), limit=limit + 1)
+    people = await people_to_notify_of_events(tx, [event.id], NOTIFIED_STATUSES, after=UserId(after), limit=limit + 1)
     some = people[:limit]
     to = [one for one in some if one != notice.by]
     notices = [Notice(to, event.id, notice.revision, notice.payload, notice.starts_at)]

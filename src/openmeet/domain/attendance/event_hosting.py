@@ -2,9 +2,9 @@
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.attendance import event_changes, queries, reevaluation
-from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records
-from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
+from openmeet.domain.attendance import queries, reevaluation
+from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, reconsider_hidden_rsvps
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import drafts, record_changes, series_dates
@@ -31,7 +31,7 @@ async def revise(
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await recheck_rsvp_records(tx, [event.id])
-        await event_changes.reconsider_hidden_rsvps(tx, [event])
+        await reconsider_hidden_rsvps(tx, [event])
         await reevaluation.recheck_former_members(tx, [event])
     notified = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
     if before is not None:
@@ -80,6 +80,22 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_DELETED)
 
 
+async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
+    """Hide the event from everyone but its hosts and delete its record. A draft stays as it is.
+
+    Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, or the event is a copy from
+    the network).
+    """
+    event = await lock_for_host(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
+    if event.is_draft:
+        return event
+    if event.place_in_series is not None:
+        raise Refused(AttendanceReason.DATE_OF_SERIES, name="InSeries")
+    if await queries.has_rsvps(tx, event.id):
+        raise Refused(AttendanceReason.ALREADY_ANSWERED, name="Answered")
+    return await drafts.return_to_draft(tx, event)
+
+
 async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
     """Notify newly mentioned people who are already involved: they answered, are hosts, or are in the event's group.
 
@@ -92,7 +108,7 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
     ]
     if not people or event.is_held:
         return
-    answered = await people_to_notify(tx, event.id, CONCERNED)
+    answered = await people_to_notify(tx, event.id, NOTIFIED_STATUSES)
     co_hosts = (await co_hosts_of(tx, [event.id])).get(event.id, [])
     roles = await roles_of(tx, event.group.id, people) if event.group else {}
     involved = {event.author_id, *answered, *co_hosts, *(one for one, role in roles.items() if role in INSIDE)}
@@ -122,19 +138,3 @@ async def _notify_attendees(
         # If the series update also changed this date, its revision is newer now.
         return await by_id(tx, event.id) or event
     return event
-
-
-async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Hide the event from everyone but its hosts and delete its record. A draft stays as it is.
-
-    Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, or the event is a copy from
-    the network).
-    """
-    event = await lock_for_host(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
-    if event.is_draft:
-        return event
-    if event.place_in_series is not None:
-        raise Refused(AttendanceReason.DATE_OF_SERIES, name="InSeries")
-    if await queries.has_rsvps(tx, event.id):
-        raise Refused(AttendanceReason.ALREADY_ANSWERED, name="Answered")
-    return await drafts.return_to_draft(tx, event)

@@ -51,7 +51,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
     before, _ = await groups.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)
     if before.network.account_id is None and share_of(after) is Share.ALL:
-        await ownership.move_records(tx, await _coming_made_here(tx, after.id))
+        await ownership.move_records(tx, await _upcoming_events_created_here(tx, after.id))
     return after
 
 
@@ -68,7 +68,17 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
     await recheck_records(tx, after.id)
 
 
-async def _coming_made_here(tx: Transaction, group_id: GroupId) -> list[Event]:
+async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
+    """Reevaluate which records of a group's events, RSVPs and memberships are published."""
+    event_ids = await events.ids_in_group(tx, group_id)
+    await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
+    answers = await queries.ids_of_group(tx, group_id)
+    await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
+    await enqueue_members(tx, group_id)
+    await enqueue_attributions(tx, group_id)
+
+
+async def _upcoming_events_created_here(tx: Transaction, group_id: GroupId) -> list[Event]:
     locked = [await events.lock_for_update(tx, one) for one in await events.ids_in_group(tx, group_id)]
     return [
         one
@@ -78,16 +88,6 @@ async def _coming_made_here(tx: Transaction, group_id: GroupId) -> list[Event]:
         and not (one.is_gone or one.is_draft or one.is_over(tx.now))
         and reach_of(one) is PublishLevel.FULL
     ]
-
-
-async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
-    """Reevaluate which records of a group's events, RSVPs and memberships are published."""
-    event_ids = await events.ids_in_group(tx, group_id)
-    await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
-    answers = await queries.ids_of_group(tx, group_id)
-    await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
-    await enqueue_members(tx, group_id)
-    await enqueue_attributions(tx, group_id)
 
 
 def _publication_settings(details: GroupDetails) -> tuple[object, ...]:

@@ -139,16 +139,16 @@ async def has_reply(reader: Reader, attendance_id: AttendanceId) -> bool:
 
 
 async def withdrawals(
-    reader: Reader, ids: Sequence[AttendanceId], come: Collection[AttendanceStatus]
+    reader: Reader, ids: Sequence[AttendanceId], going_statuses: Collection[AttendanceStatus]
 ) -> dict[AttendanceId, int]:
     """Return how often each of these RSVPs changed from going to another status."""
     if not ids:
         return {}
     rows = await reader.fetch(
         "select attendance_id, count(*) as n from attendance_history where attendance_id in :ids"
-        " and before_status in :come and after_status not in :come group by attendance_id order by attendance_id",
+        " and before_status in :going and after_status not in :going group by attendance_id order by attendance_id",
         ids=list(ids),
-        come=[one.value for one in come],
+        going=[one.value for one in going_statuses],
     )
     return {AttendanceId(row["attendance_id"]): int(row["n"]) for row in rows}
 

@@ -4,6 +4,7 @@ may move waitlisted RSVPs up. For inviting, see ``invitations``. The event row i
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from groundwork.database.row_lock import hold
 from groundwork.database.transaction import Reader, Transaction
@@ -37,6 +38,9 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
+
+# More than any real event has waiting. It limits the work of one decision.
+_MOST_AT_ONCE: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,11 @@ async def approve(
     if waiting:
         await waitlist.fill(tx, event, registration_settings)
         # People who were offered a seat just now are notified only of the offer.
-        ids = [one.id for one in waiting]
-        now = await queries.in_order(tx, event.id, [AttendanceStatus.WAITLISTED], ids, limit=waitlist.MAX_AT_ONCE)
-        await notify_approved(tx, event, [one for one in now if one.offered_until is None])
+        waiting_ids = [one.id for one in waiting]
+        waitlisted = await queries.in_order(
+            tx, event.id, [AttendanceStatus.WAITLISTED], waiting_ids, limit=_MOST_AT_ONCE
+        )
+        await notify_approved(tx, event, [one for one in waitlisted if one.offered_until is None])
     return DecisionCounts(len(seated), len(waiting))
 
 
@@ -144,10 +150,10 @@ async def _restore_status(
     registration_settings = await registration.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        limits_are_kept = await save_rsvp.expire_offers_and_check_room(
+        has_room = await save_rsvp.expire_offers_and_check_room(
             tx, event, registration_settings, rsvp, save_rsvp.stored_details(rsvp)
         )
-        if before is AttendanceStatus.WAITLISTED or not limits_are_kept:
+        if before is AttendanceStatus.WAITLISTED or not has_room:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
     restored = replace(rsvp, status=status, waitlist_number=first, pending_for=pending_for)
@@ -199,6 +205,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
+    # Raises Refused if there is no room. Otherwise the person has arrived, so the result is known.
     rules.decide(
         event,
         registration_settings,
@@ -297,7 +304,7 @@ async def _rsvps_to_change(
     if ids is not None and len(ids) == 1:
         await _rsvp_of(tx, event, ids[0])
     statuses = [status for status in AttendanceStatus if TABLE[action][status] is not AttendanceTransition.KEEP]
-    return await queries.in_order(tx, event.id, statuses, ids, limit=waitlist.MAX_AT_ONCE)
+    return await queries.in_order(tx, event.id, statuses, ids, limit=_MOST_AT_ONCE)
 
 
 async def apply_host_action(

@@ -69,19 +69,19 @@ async def invite(
     dates = [event]
     if for_series and event.place_in_series is not None:
         await invitation_queries.put(tx, event.place_in_series.series_id, invited)
-        held = await lock_dates(tx, event.place_in_series.series_id)
+        locked_dates = await lock_dates(tx, event.place_in_series.series_id)
         dates += [
             date
-            for date in held
+            for date in locked_dates
             if date.id != event.id and not (date.is_gone or date.is_cancelled or date.is_over(tx.now))
         ]
-    lines = [(date, *await _invite(tx, date, invited, is_private=invited_user is None)) for date in dates]
-    news = [(date, line) for date, line, is_new in lines if is_new and line.user_id == user_id]
-    if news:
-        first, line = news[0]
-        about = InvitationReceived(person_id=caller.user_id, more=len(news) - 1)
-        await host_decisions.notify_people(tx, first, [line], kinds.INVITED, about, by=caller.user_id)
-    return lines[0][1]
+    results = [(date, *await _invite_to_date(tx, date, invited, is_private=invited_user is None)) for date in dates]
+    newly_invited = [(date, rsvp) for date, rsvp, is_new in results if is_new and rsvp.user_id == user_id]
+    if newly_invited:
+        first, rsvp = newly_invited[0]
+        about = InvitationReceived(person_id=caller.user_id, more=len(newly_invited) - 1)
+        await host_decisions.notify_people(tx, first, [rsvp], kinds.INVITED, about, by=caller.user_id)
+    return results[0][1]
 
 
 async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:
@@ -91,33 +91,35 @@ async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[E
     for one in await invitation_queries.of_series(tx, series_id):
         is_private = await guests.find(tx, one.user_id) is not None
         for date in dates:
-            await _invite(tx, date, one, is_private=is_private)
+            await _invite_to_date(tx, date, one, is_private=is_private)
 
 
-async def _invite(tx: Transaction, event: Event, invitee: Invitee, *, is_private: bool) -> tuple[Attendance, bool]:
+async def _invite_to_date(
+    tx: Transaction, event: Event, invitee: Invitee, *, is_private: bool
+) -> tuple[Attendance, bool]:
     """Return the row under which the host sees this address, and whether it was invited just now. The event is locked."""
     rsvp = await queries.by_invited_as(tx, event.id, invitee.invited_as)
     if rsvp is None and await queries.find(tx, event.id, invitee.user_id) is not None:
         nobody = await guests.make(tx, display_name="", email=None)
-        return await _put(tx, event, replace(invitee, user_id=nobody), None, is_private=True), False
+        return await _save_invitation(tx, event, replace(invitee, user_id=nobody), None, is_private=True), False
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
-        if rsvp.pending_for is PendingFor.UNKNOWN_STATUS:
+        if rsvp.pending_for is PendingFor.UNKNOWN:
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
         caller = Caller(invitee.invited_by, "")
         has_room = await save_rsvp.expire_offers_and_check_room(
             tx, event, await registration.of_event(tx, event), rsvp, save_rsvp.stored_details(rsvp)
         )
-        let_in = await host_decisions.apply_host_action(
+        approved = await host_decisions.apply_host_action(
             tx, event, rsvp, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
         )
-        await host_decisions.notify_approved(tx, event, [let_in])
-        return let_in, False
-    saved = await _put(tx, event, invitee, rsvp, is_private=is_private)
+        await host_decisions.notify_approved(tx, event, [approved])
+        return approved, False
+    saved = await _save_invitation(tx, event, invitee, rsvp, is_private=is_private)
     return saved, rsvp is None or saved.status is not rsvp.status
 
 
-async def _put(
+async def _save_invitation(
     tx: Transaction, event: Event, invitee: Invitee, rsvp: Attendance | None, *, is_private: bool
 ) -> Attendance:
     details = replace(save_rsvp.stored_details(rsvp), is_private=rsvp.is_private if rsvp else is_private)

@@ -26,7 +26,6 @@ from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
-_BEFORE_WAITLIST: Final = -(2**62)
 STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.ATTENDING: lazy("going"),
     AttendanceStatus.INTERESTED: lazy("maybe"),
@@ -38,6 +37,9 @@ STATUS_LABELS: Mapping[AttendanceStatus, LazyText] = {
     AttendanceStatus.ATTENDED: lazy("checked in"),
 }
 
+# Less than every waitlist number, which can be negative.
+_BEFORE_WAITLIST: Final = -(2**62)
+
 # RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because only they and the host
 # should know that they got no place.
 LISTED_STATUSES = (
@@ -46,6 +48,14 @@ LISTED_STATUSES = (
     AttendanceStatus.INTERESTED,
     AttendanceStatus.PENDING,
 )
+
+
+_COLUMNS_OF_ALL: Final = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
+       a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
+       case when {IS_GUEST} then 1 else 0 end as is_guest"""
+_COLUMNS: Final = f"""{_COLUMNS_OF_ALL},
+       case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
+_CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +153,7 @@ def _first_of(status: AttendanceStatus, seen: str, after: AttendeeCursor | None)
         after_clause = "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :id)"
     return f"""
         select * from (
-        select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
-               0 as is_unanswered_invitation,
-               case when {IS_GUEST} then 1 else 0 end as is_guest
+        select {_COLUMNS_OF_ALL}, 0 as is_unanswered_invitation
           from attendances a join users u on u.id = a.user_id
          where a.event_id = :event_id and a.status = '{status.value}' and not {IS_HIDDEN}
            and not {IS_UNANSWERED_INVITATION} {seen} {after_clause}
@@ -174,13 +181,6 @@ def attendee_of(row: Row) -> Attendee:
         row["waitlist_number"],
         bool(row["is_unanswered_invitation"]),
     )
-
-
-_COLUMNS = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-       a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
-       case when exists (select 1 from guests g where g.user_id = a.user_id) then 1 else 0 end as is_guest,
-       case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
-_CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +354,7 @@ def shown(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits = 
         words = gettext("waiting with more people than there are places, so others move up first")
     elif attendee.pending_for is PendingFor.APART:
         words = gettext("needs confirmation: from another app, late, or not a member")
-    elif attendee.pending_for is PendingFor.UNKNOWN_STATUS:
+    elif attendee.pending_for is PendingFor.UNKNOWN:
         words = gettext("unclear answer")
     return AttendeeRow(
         attendee.attendance_id,
@@ -417,7 +417,7 @@ async def listed_rsvps(
         """,
         event_id=event_id,
         listed=[status.value for status in LISTED_STATUSES],
-        hidden=[PendingFor.APPROVAL.value, PendingFor.UNKNOWN_STATUS.value],
+        hidden=[PendingFor.APPROVAL.value, PendingFor.UNKNOWN.value],
         limit=limit,
         **values,
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import queries, registration, rules, waitlist
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
+from openmeet.domain.attendance.notify import CALENDAR_ENTRY_SENT
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.users.model import UserId
@@ -86,9 +87,9 @@ async def merge_rsvps(
     # If a calendar entry was sent for either RSVP, the remaining RSVP is marked as having an entry, so that the entry
     # is cancelled when it ends.
     await tx.execute_many(
-        "update attendances set calendar_entry = 'stands' where id = :kept and exists ("
-        "select 1 from attendances d where d.id = :dropped and d.calendar_entry = 'stands')",
-        [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
+        "update attendances set calendar_entry = :sent where id = :kept and exists ("
+        "select 1 from attendances d where d.id = :dropped and d.calendar_entry = :sent)",
+        [{"kept": kept.id, "dropped": dropped.id, "sent": CALENDAR_ENTRY_SENT} for kept, dropped in ordered],
     )
     await tx.execute_many("delete from attendances where id = :id", [{"id": dropped.id} for _, dropped in ordered])
     await tx.execute_many(

@@ -44,12 +44,12 @@ class RsvpReply(StrEnum):
 
 
 class RsvpRecordStatus(StrEnum):
-    """Status in an RSVP record. OTHER is one that we do not know: the RSVP is kept, shown neutrally and takes no seat."""
+    """Status in an RSVP record. UNKNOWN is one that we do not know: the RSVP is kept, shown neutrally and takes no seat."""
 
     GOING = "going"
     INTERESTED = "interested"
     NOT_GOING = "not_going"
-    OTHER = "other"
+    UNKNOWN = "other"
 
 
 class RsvpSource(StrEnum):
@@ -87,7 +87,7 @@ class PendingFor(StrEnum):
 
     APPROVAL = "approval"
     APART = "apart"
-    UNKNOWN_STATUS = "unclear"
+    UNKNOWN = "unclear"
 
 
 # Statuses that hold a seat. An offered seat is also held until the offer expires.

@@ -27,7 +27,7 @@ from openmeet.outbox.emails import enqueue_email_write
 
 # Who is notified when an event changes, is cancelled or reinstated. Checked-in people are included, because check-in
 # opens a day before the start.
-CONCERNED = (
+NOTIFIED_STATUSES = (
     *SEATED,
     AttendanceStatus.INTERESTED,
     AttendanceStatus.WAITLISTED,
@@ -61,7 +61,7 @@ async def people_to_notify(reader: Reader, event_id: EventId, statuses: Sequence
     return [UserId(row["user_id"]) for row in rows]
 
 
-async def people_answering(
+async def people_to_notify_of_events(
     reader: Reader,
     event_ids: Sequence[EventId],
     statuses: Sequence[AttendanceStatus],
@@ -163,15 +163,15 @@ def earlier_start(before: Event | None, event: Event) -> Instant | None:
     return min(starts, default=None)
 
 
+async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
+    """The author and the co-hosts."""
+    return [event.author_id, *(await co_hosts_of(reader, [event.id])).get(event.id, ())]
+
+
 _MILLISECOND = SECOND // 1000
 # Milliseconds leave this many of 63 bits free until the year 2109. A batch can have hundreds of RSVPs to one event at
 # the same instant.
 _NUMBERS_PER_MILLISECOND = 1 << 21
-
-
-async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
-    """The author and the co-hosts."""
-    return [event.author_id, *(await co_hosts_of(reader, [event.id])).get(event.id, ())]
 
 
 def notification_revision(now: Instant, person: UserId, status: AttendanceStatus) -> int:
@@ -249,7 +249,7 @@ IN_CALENDAR: Final = frozenset(
 
 # Value of ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before that;
 # afterwards the name of the e-mail that ended the entry.
-_ENTRY_SENT: Final = "stands"
+CALENDAR_ENTRY_SENT: Final = "stands"
 
 
 def calendar_email(
@@ -285,7 +285,7 @@ async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId
         await tx.execute(
             "update attendances set calendar_entry = :stands where id in :ids and calendar_entry <> :stands",
             ids=sorted(ids),
-            stands=_ENTRY_SENT,
+            stands=CALENDAR_ENTRY_SENT,
         )
 
 
@@ -302,7 +302,7 @@ async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mai
         "update attendances set calendar_entry = :mail where id in :ids and calendar_entry in (:stands, :mail)"
         " returning id",
         ids=sorted(ids),
-        stands=_ENTRY_SENT,
+        stands=CALENDAR_ENTRY_SENT,
         mail=mail,
     )
     return {AttendanceId(row["id"]) for row in rows}

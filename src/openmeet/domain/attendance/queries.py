@@ -227,6 +227,67 @@ async def unreachable(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]
     return {UserId(row["id"]) for row in rows}
 
 
+async def people_with_status(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
+    """All people with these statuses, including those who cannot be notified."""
+    rows = await reader.fetch(
+        "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
+        event_id=event_id,
+        wanted=[status.value for status in statuses],
+    )
+    return [UserId(row["user_id"]) for row in rows]
+
+
+async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
+    """Counts of several events in one query. People known only by their DID are included.
+
+    This reads every RSVP. For display use ``who_comes.counts_shown``, which caches the counts of large events for a
+    few seconds.
+    """
+    counts_by_event = dict.fromkeys(event_ids, NO_COUNTS)
+    if not counts_by_event:
+        return counts_by_event
+    rows = await reader.fetch(
+        f"""
+        select event_id,
+               cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
+               cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
+               cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
+               cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as pending,
+               cast(sum(case when status = 'pending' and shown > 0 then 1 else 0 end) as bigint) as requests,
+               cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,
+               cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
+               cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
+                 as online
+          from (select a.event_id, a.status, a.party, a.mode, a.offered_until,
+                       case when {IS_HIDDEN} then 0 else a.party end as shown
+                  from attendances a where a.event_id in :wanted) as counted
+         group by event_id order by event_id
+        """,
+        wanted=list(counts_by_event),
+    )
+    for row in rows:
+        names = ("going", "interested", "waitlisted", "pending", "requests", "seats", "offered", "online")
+        counts_by_event[EventId(row["event_id"])] = RsvpCounts(**{name: int(row[name]) for name in names})
+    return counts_by_event
+
+
+async def of_user(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> dict[EventId, Attendance]:
+    """One person's RSVPs to several events."""
+    if not event_ids:
+        return {}
+    rows = await reader.fetch(
+        f"select {COLUMNS} from attendances where user_id = :user_id and event_id in :wanted order by event_id",
+        user_id=user_id,
+        wanted=list(event_ids),
+    )
+    return {EventId(row["event_id"]): attendance_of(row) for row in rows}
+
+
+async def erasable(reader: Reader, did: str) -> list[Attendance]:
+    """RSVPs to erase with a DID: those recorded in its repository, and all RSVPs of a person known only by this DID."""
+    return [attendance_of(row) for row in await reader.fetch(ERASABLE[reader.engine], did=did)]
+
+
 def insert_statement(new: Attendance) -> SqlWrite:
     """Statement that inserts a first RSVP. It raises UniqueViolated if the person already has one or the record belongs
     to another RSVP.
@@ -347,11 +408,6 @@ def _values(attendance: Attendance) -> dict[str, object]:
     }
 
 
-async def erasable(reader: Reader, did: str) -> list[Attendance]:
-    """RSVPs to erase with a DID: those recorded in its repository, and all RSVPs of a person known only by this DID."""
-    return [attendance_of(row) for row in await reader.fetch(ERASABLE[reader.engine], did=did)]
-
-
 async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
     await tx.execute("delete from attendances where id = :id", id=attendance_id)
 
@@ -379,59 +435,3 @@ async def set_records(tx: Transaction, uris: Mapping[AttendanceId, str | None]) 
 async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: str) -> None:
     """Store the address that a host typed. Lists show it until the person has answered."""
     await tx.execute("update attendances set invited_as = :address where id = :id", address=address, id=attendance_id)
-
-
-async def people_with_status(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """All people with these statuses, including those who cannot be notified."""
-    rows = await reader.fetch(
-        "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
-        event_id=event_id,
-        wanted=[status.value for status in statuses],
-    )
-    return [UserId(row["user_id"]) for row in rows]
-
-
-async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """Counts of several events in one query. People known only by their DID are included.
-
-    This reads every RSVP. For display use ``who_comes.counts_shown``, which caches the counts of large events for a
-    few seconds.
-    """
-    counts_by_event = dict.fromkeys(event_ids, NO_COUNTS)
-    if not counts_by_event:
-        return counts_by_event
-    rows = await reader.fetch(
-        f"""
-        select event_id,
-               cast(sum(case when status in ('attending', 'attended') then shown else 0 end) as bigint) as going,
-               cast(sum(case when status = 'interested' then shown else 0 end) as bigint) as interested,
-               cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
-               cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as pending,
-               cast(sum(case when status = 'pending' and shown > 0 then 1 else 0 end) as bigint) as requests,
-               cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,
-               cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
-               cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
-                 as online
-          from (select a.event_id, a.status, a.party, a.mode, a.offered_until,
-                       case when {IS_HIDDEN} then 0 else a.party end as shown
-                  from attendances a where a.event_id in :wanted) as counted
-         group by event_id order by event_id
-        """,
-        wanted=list(counts_by_event),
-    )
-    for row in rows:
-        names = ("going", "interested", "waitlisted", "pending", "requests", "seats", "offered", "online")
-        counts_by_event[EventId(row["event_id"])] = RsvpCounts(**{name: int(row[name]) for name in names})
-    return counts_by_event
-
-
-async def of_user(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> dict[EventId, Attendance]:
-    """One person's RSVPs to several events."""
-    if not event_ids:
-        return {}
-    rows = await reader.fetch(
-        f"select {COLUMNS} from attendances where user_id = :user_id and event_id in :wanted order by event_id",
-        user_id=user_id,
-        wanted=list(event_ids),
-    )
-    return {EventId(row["event_id"]): attendance_of(row) for row in rows}

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import fetch_each
+from groundwork.database.bulk import IDS_PER_STATEMENT, fetch_each
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
-from openmeet.domain.attendance import notify, queries, registration, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import queries, registration, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.actions import is_member, relationship_of
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
 from openmeet.domain.attendance.model import (
@@ -22,10 +22,7 @@ from openmeet.domain.attendance.model import (
     RecordedRsvp,
     RsvpSource,
 )
-from openmeet.domain.attendance.notify import (
-    notify_hosts,
-    notify_of_foreign,
-)
+from openmeet.domain.attendance.notify import calendar_end_email, notify_hosts, notify_of_foreign
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
@@ -141,9 +138,7 @@ async def _save_change_by_record(
     event = change.event
     # A person without a local account never got a calendar e-mail.
     email_writes = (
-        ()
-        if user.kind is UserKind.SHADOW
-        else notify.calendar_end_email(tx, event, user.id, change.before, change.decision)
+        () if user.kind is UserKind.SHADOW else calendar_end_email(tx, event, user.id, change.before, change.decision)
     )
     saved = await save_rsvp.save_decision(tx, change, extra_writes=email_writes)
     if _is_uncounted(locked, relationship) and saved.status is AttendanceStatus.PENDING:
@@ -268,39 +263,39 @@ async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> No
             actor_id=None,
             answered_at=tx.now,
         ),
-        extra_writes=() if is_stranger else notify.calendar_end_email(tx, event, rsvp.user_id, rsvp, decision),
+        extra_writes=() if is_stranger else calendar_end_email(tx, event, rsvp.user_id, rsvp, decision),
     )
     if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
 async def store_record_uri(
-    tx: Transaction, attendance_id: AttendanceId, *, uri: str, about: str | None, refers_to_event: RefersToEvent
+    tx: Transaction, attendance_id: AttendanceId, *, uri: str, event_uri: str | None, refers_to_event: RefersToEvent
 ) -> None:
-    """Store the URI of the RSVP record. ``about`` is the URI of the event record it refers to.
+    """Store the URI of the RSVP record. ``event_uri`` is the URI of the event record it refers to.
 
     The publication is enqueued again if the event has another record by now or is no longer public.
     """
     rsvp = await queries.by_id(tx, attendance_id)
-    if rsvp is not None and not await _has_other_effective_record(tx, rsvp, uri, about, refers_to_event):
+    if rsvp is not None and not await _has_other_effective_record(tx, rsvp, uri, event_uri, refers_to_event):
         await queries.detach_records(tx, {uri})
         await queries.set_record(tx, attendance_id, uri)
     event = None if rsvp is None else await event_by_id(tx, rsvp.event_id)
     if event is not None and (
-        event.record_uri != about or event.deleted_at is not None or not rules.are_rsvps_publishable(event)
+        event.record_uri != event_uri or event.deleted_at is not None or not rules.are_rsvps_publishable(event)
     ):
         await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=[attendance_id])
 
 
 async def _has_other_effective_record(
-    reader: Reader, rsvp: Attendance, uri: str, about: str | None, refers_to_event: RefersToEvent
+    reader: Reader, rsvp: Attendance, uri: str, event_uri: str | None, refers_to_event: RefersToEvent
 ) -> bool:
     """Whether the RSVP came from another record by the same person about the same event record, and that record still
     counts. Only that person may delete it.
     """
     if rsvp.source is not RsvpSource.NETWORK or rsvp.record_uri is None or rsvp.record_uri == uri:
         return False
-    return await refers_to_event(reader, rsvp.record_uri, about)
+    return await refers_to_event(reader, rsvp.record_uri, event_uri)
 
 
 async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
@@ -330,9 +325,5 @@ async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> Non
     rows = [{"id": event_id} for event_id in sorted(event_ids)]
     await fetch_each(tx, _FORGET_STRANGERS, rows)
     await fetch_each(tx, _FORGET_RECORDS, rows)
-    for start in range(0, len(rows), _AT_A_TIME):
-        await recheck_rsvp_records(tx, sorted(event_ids)[start : start + _AT_A_TIME])
-
-
-# Databases limit the number of bound parameters per statement.
-_AT_A_TIME = 1000
+    for start in range(0, len(rows), IDS_PER_STATEMENT):
+        await recheck_rsvp_records(tx, sorted(event_ids)[start : start + IDS_PER_STATEMENT])

@@ -85,8 +85,10 @@ async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> No
     """Recheck people who left the group after the visibility of these events changed. They lose their seats at events
     that only members can see now. The events are locked.
     """
-    private = [one.group.id for one in events if one.group is not None and one.visibility is Visibility.PRIVATE]
-    for group_id in sorted(set(private)):
+    private_group_ids = [
+        one.group.id for one in events if one.group is not None and one.visibility is Visibility.PRIVATE
+    ]
+    for group_id in sorted(set(private_group_ids)):
         await recheck_former_members_of_group(tx, group_id)
 
 

@@ -120,7 +120,7 @@ def decide(
             # An offer is for a party of a certain size. There may be no room for a larger one (invariant 4).
             return RsvpDecision(AttendanceStatus.ATTENDING) if has_room else unchanged
         case AttendanceTransition.SEAT_IF_UNKNOWN if (
-            unchanged is not None and unchanged.pending_for is not PendingFor.UNKNOWN_STATUS
+            unchanged is not None and unchanged.pending_for is not PendingFor.UNKNOWN
         ):
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
@@ -133,7 +133,7 @@ def decide(
                 raise Refused(AttendanceReason.EVENT_FULL, name="EventFull")
             return RsvpDecision(AttendanceStatus.ATTENDING)
         case AttendanceTransition.PENDING:
-            return RsvpDecision(AttendanceStatus.PENDING, PendingFor.UNKNOWN_STATUS)
+            return RsvpDecision(AttendanceStatus.PENDING, PendingFor.UNKNOWN)
         case (
             AttendanceTransition.ATTENDING
             | AttendanceTransition.INTERESTED

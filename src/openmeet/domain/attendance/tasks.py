@@ -17,7 +17,7 @@ from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import UserId
 
 # How long before the start a reminder is enqueued.
-AHEAD = DAY
+REMINDER_LEAD = DAY
 
 # The start is the revision, so a second reminder is sent only if the event is moved. People who answered on the last
 # day need none.
@@ -30,6 +30,34 @@ _UNREMINDED = """
        and not exists (select 1 from notifications n
                         where n.user_id = a.user_id and n.kind = 'reminder' and n.subject_id = a.event_id
                           and n.subject_revision = e.starts_at)
+"""
+
+
+# Gives hosts time to correct mistakes that they notice only after publishing. Drafts and held events are not announced
+# yet.
+GROUP_ANNOUNCEMENT_DELAY = 5 * MINUTE
+# The condition of the index ``events_due_to_groups``, so that no other events are read.
+_IN_INDEX = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
+# No one is notified of past events, or of any but the first date of a series.
+_SKIP_UNANNOUNCED = f"""
+    update events set group_notice = 'skipped'
+     where id in (
+           select e.id from events e
+            where {_IN_INDEX} and e.updated_at <= :unchanged_since
+              and (e.over_at <= :now or e.series_id is not null and exists (
+                    select 1 from events o where o.series_id = e.series_id and o.group_notice = 'sent')))
+"""
+_DUE = f"""
+    select e.id from events e join groups g on g.id = e.group_id
+     where {_IN_INDEX} and e.updated_at <= :unchanged_since and g.deleted_at is null and e.over_at > :now
+       and e.status <> 'cancelled' and not {is_hidden("e")}
+     order by e.starts_at, e.id
+"""
+_MARK_SENT = """
+    update events set group_notice = case when exists (
+           select 1 from events o where o.series_id = events.series_id and o.group_notice = 'sent')
+           then 'skipped' else 'sent' end
+     where id = :event_id and group_notice = 'due' and group_id is not null returning group_notice
 """
 
 
@@ -62,6 +90,27 @@ async def end_offers(db: Database) -> int:
     return count
 
 
+async def announce_group_events(db: Database) -> int:
+    """Notify members and followers of groups of new events. Return how many events. One transaction per event. Only one
+    date of a series is announced.
+    """
+    async with db.transaction() as tx:
+        unchanged_since = Instant(tx.now - GROUP_ANNOUNCEMENT_DELAY)
+        await tx.execute(_SKIP_UNANNOUNCED, now=tx.now, unchanged_since=unchanged_since)
+        rows = await tx.fetch(_DUE, now=tx.now, unchanged_since=unchanged_since)
+    announced = 0
+    for row in rows:
+        async with db.transaction() as tx:
+            event = await lock_for_update(tx, EventId(row["id"]))
+            if event is None or not event.may_be_announced(tx.now):
+                continue
+            marked = await tx.fetch_one(_MARK_SENT, event_id=event.id)
+            if marked is not None and marked["group_notice"] == "sent":
+                await fan_out.start(tx, GROUP_LISTENERS, event, GroupEventNotice())
+                announced += 1
+    return announced
+
+
 def freed_seats_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.FREED_SEATS``. The subject is the event."""
 
@@ -91,53 +140,4 @@ async def _remind_of(tx: Transaction, event_id: EventId) -> int:
 
 
 def _window(reader: Reader) -> dict[str, int]:
-    return {"now": reader.now, "until": Instant(reader.now + AHEAD), "ahead": AHEAD}
-
-
-# Gives hosts time to correct mistakes that they notice only after publishing. Drafts and held events are not announced
-# yet.
-GROUP_ANNOUNCEMENT_DELAY = 5 * MINUTE
-# The condition of the index ``events_due_to_groups``, so that no other events are read.
-_IN_INDEX = "e.group_notice = 'due' and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
-# No one is notified of past events, or of any but the first date of a series.
-_SKIP_UNANNOUNCED = f"""
-    update events set group_notice = 'skipped'
-     where id in (
-           select e.id from events e
-            where {_IN_INDEX} and e.updated_at <= :unchanged_since
-              and (e.over_at <= :now or e.series_id is not null and exists (
-                    select 1 from events o where o.series_id = e.series_id and o.group_notice = 'sent')))
-"""
-_DUE = f"""
-    select e.id from events e join groups g on g.id = e.group_id
-     where {_IN_INDEX} and e.updated_at <= :unchanged_since and g.deleted_at is null and e.over_at > :now
-       and e.status <> 'cancelled' and not {is_hidden("e")}
-     order by e.starts_at, e.id
-"""
-_MARK_SENT = """
-    update events set group_notice = case when exists (
-           select 1 from events o where o.series_id = events.series_id and o.group_notice = 'sent')
-           then 'skipped' else 'sent' end
-     where id = :event_id and group_notice = 'due' and group_id is not null returning group_notice
-"""
-
-
-async def announce_group_events(db: Database) -> int:
-    """Notify members and followers of groups of new events. Return how many events. One transaction per event. Only one
-    date of a series is announced.
-    """
-    async with db.transaction() as tx:
-        unchanged_since = Instant(tx.now - GROUP_ANNOUNCEMENT_DELAY)
-        await tx.execute(_SKIP_UNANNOUNCED, now=tx.now, unchanged_since=unchanged_since)
-        rows = await tx.fetch(_DUE, now=tx.now, unchanged_since=unchanged_since)
-    announced = 0
-    for row in rows:
-        async with db.transaction() as tx:
-            event = await lock_for_update(tx, EventId(row["id"]))
-            if event is None or not event.may_be_announced(tx.now):
-                continue
-            marked = await tx.fetch_one(_MARK_SENT, event_id=event.id)
-            if marked is not None and marked["group_notice"] == "sent":
-                await fan_out.start(tx, GROUP_LISTENERS, event, GroupEventNotice())
-                announced += 1
-    return announced
+    return {"now": reader.now, "until": Instant(reader.now + REMINDER_LEAD), "ahead": REMINDER_LEAD}

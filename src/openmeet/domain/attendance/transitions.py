@@ -21,7 +21,7 @@ class AttendanceAction(StrEnum):
     NETWORK_GOING = "network_going"
     NETWORK_INTERESTED = "network_interested"
     NETWORK_NOT_GOING = "network_not_going"
-    NETWORK_UNCLEAR = "network_unclear"
+    NETWORK_UNKNOWN = "network_unclear"
     NETWORK_GONE = "network_gone"
     # by a host
     INVITE = "invite"
@@ -102,7 +102,7 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.NETWORK_GOING:      (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _IF_UNKNOWN, _KEEP,       _SEAT,       _KEEP,            _KEEP),
     AttendanceAction.NETWORK_INTERESTED: (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _KEEP,            _KEEP),
     AttendanceAction.NETWORK_NOT_GOING:  (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _KEEP),
-    AttendanceAction.NETWORK_UNCLEAR:    (_PENDING,    _PENDING,    _PENDING,  _PENDING,    _KEEP,       _PENDING,    _PENDING,    _KEEP,            _KEEP),
+    AttendanceAction.NETWORK_UNKNOWN:    (_PENDING,    _PENDING,    _PENDING,  _PENDING,    _KEEP,       _PENDING,    _PENDING,    _KEEP,            _KEEP),
     AttendanceAction.NETWORK_GONE:       (_KEEP,       _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _KEEP,       _KEEP,            _KEEP),
     # The invitation also approves a person who said yes and is waiting for approval.
     AttendanceAction.INVITE:             (_INVITED,    _KEEP,       _KEEP,     _KEEP,       _APPROVE,    _KEEP,       _KEEP,       _INVITED,         _KEEP),
@@ -133,5 +133,5 @@ ACTION_OF_RECORD: Mapping[RsvpRecordStatus, AttendanceAction] = {
     RsvpRecordStatus.GOING: AttendanceAction.NETWORK_GOING,
     RsvpRecordStatus.INTERESTED: AttendanceAction.NETWORK_INTERESTED,
     RsvpRecordStatus.NOT_GOING: AttendanceAction.NETWORK_NOT_GOING,
-    RsvpRecordStatus.OTHER: AttendanceAction.NETWORK_UNCLEAR,
+    RsvpRecordStatus.UNKNOWN: AttendanceAction.NETWORK_UNKNOWN,
 }

@@ -61,8 +61,8 @@ async def own_rsvp(reader: Reader, slug: EventSlug, user_id: UserId) -> Attendan
 async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:
     """Ids of the events that this person can see. Only people who can see an event are notified of it (invariant 3)."""
     rsvps = await queries.of_user(reader, user_id, [event.id for event in events])
-    invited = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
-    return {event.id for event in await event_access.seen(reader, list(events), user_id, invited)}
+    with_access = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
+    return {event.id for event in await event_access.seen(reader, list(events), user_id, with_access)}
 
 
 async def people_who_see(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:

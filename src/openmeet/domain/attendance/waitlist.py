@@ -18,9 +18,6 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
 
-# Larger than any real waitlist. It limits the work of one transaction.
-MAX_AT_ONCE = 10_000
-
 # How many waitlisted parties one transaction handles, and how far down the list it looks for a smaller party that may
 # overtake larger ones.
 MAX_PER_TRANSACTION = 500

@@ -24,6 +24,8 @@ _MAX_CACHED: Final = 1_000
 
 # Event ids are unique among all tenants of a process.
 _cache: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
+
+# Pages have room for this many faces.
 MOST_FACES: Final = 3
 _SEATED: Final = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
 

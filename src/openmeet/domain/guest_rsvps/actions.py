@@ -188,7 +188,7 @@ def answer_id_of_token(key: SigningKey, token: str) -> GuestAnswerId | None:
 
 
 # High enough for several people behind one connection, and too low for a script that sends unwanted e-mails.
-EMAILS = Limit("guest_letters", 20, 600)
+GUEST_EMAIL_LIMIT = Limit("guest_letters", 20, 600)
 
 
 async def forget_addresses(db: Database, kept_days: int) -> int:

@@ -13,7 +13,7 @@ import msgspec
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
-from openmeet.domain.attendance.notify import ANSWERED_MAIL, CONCERNED, WITHDRAWN_MAIL
+from openmeet.domain.attendance.notify import ANSWERED_MAIL, NOTIFIED_STATUSES, WITHDRAWN_MAIL
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
@@ -244,7 +244,7 @@ async def _answers(reader: Reader, about_guests: Sequence[_EmailAbout]) -> dict[
         " where event_id in :events and user_id in :people and status in :statuses order by id",
         events=sorted({one.subject for one in about_guests}),
         people=sorted({one.person for one in about_guests}),
-        statuses=[one.value for one in CONCERNED],
+        statuses=[one.value for one in NOTIFIED_STATUSES],
     )
     return {
         (row["event_id"], row["user_id"]): row["invited_as"]

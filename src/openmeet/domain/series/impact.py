@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance.notify import CONCERNED, change_payload
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.edits import with_details
 from openmeet.domain.notifications import kinds, preferences
@@ -80,7 +80,7 @@ async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, make
             **of_goers,
             "changed": [event.id for event in changed],
             "moved": moved,
-            "concerned": [status.value for status in CONCERNED],
+            "concerned": [status.value for status in NOTIFIED_STATUSES],
             "hosts": sorted(_hosts(series, plan)),
             "authors": sorted({event.author_id for event in plan.vanishing} | {series.owner_id}),
             "by": series.changed_by or series.owner_id,
@@ -152,7 +152,7 @@ async def impact_of_action(
         {
             **of_followers,
             "dates": [one.event.id for one in held] or [""],
-            "concerned": [status.value for status in CONCERNED],
+            "concerned": [status.value for status in NOTIFIED_STATUSES],
             "hosts": sorted({series.owner_id} | {one.event.author_id for one in held}),
             "by": series.changed_by or series.owner_id,
             "topic": topic.value,

@@ -15,12 +15,12 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance.notify import (
-    CONCERNED,
+    NOTIFIED_STATUSES,
     FanOutProgress,
     change_payload,
     earlier_start,
     earliest_answered,
-    people_answering,
+    people_to_notify_of_events,
 )
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_several
@@ -212,7 +212,9 @@ async def _lock_dates(tx: Transaction, event_ids: Sequence[str]) -> None:
 async def _page(tx: Transaction, series: Series, notice: SeriesNotice, resume_after: str, limit: int) -> RecipientPage:
     after, only = UserId(resume_after), notice.only
     answered_to = list(dict.fromkeys(event_id for one in notice.news for event_id in one.answers_to))
-    answering = await people_answering(tx, answered_to, CONCERNED, after=after, limit=limit + 1, only=only)
+    answering = await people_to_notify_of_events(
+        tx, answered_to, NOTIFIED_STATUSES, after=after, limit=limit + 1, only=only
+    )
     followers: list[UserId] = []
     if any(one.to_followers for one in notice.news):
         followers = await follower_queries.followers_to_notify(tx, series, after=after, limit=limit + 1, only=only)
@@ -245,7 +247,7 @@ async def _written(
     mail_about: dict[UserId, str] = {}
     for news in notice.news:
         by_event_id = {one.event_id: one for one in news.about}
-        answered = await earliest_answered(tx, news.answers_to, CONCERNED, people, at_most=1 + NAMED)
+        answered = await earliest_answered(tx, news.answers_to, NOTIFIED_STATUSES, people, at_most=1 + NAMED)
         to: dict[tuple[DateNews, DatesChanged, str], list[UserId]] = {}
         for user_id in people:
             if user_id in answered:

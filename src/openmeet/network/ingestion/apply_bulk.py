@@ -283,7 +283,7 @@ async def delete_events(
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
     await record_changes.remove_each_from_network(tx, ids)
-    with_recipients_ids = await event_changes.with_recipients(tx, ids)
+    with_recipients_ids = await event_changes.events_with_recipients(tx, ids)
     for one in deleted_records:
         event = together.get(one.message.uri)
         if event is not None and event.id in with_recipients_ids:

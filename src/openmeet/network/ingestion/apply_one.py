@@ -130,7 +130,11 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
     elif publication.kind is PublicationKind.RSVP:
         about = subject_of(cbor.decode(message.body or b""))
         await record_actions.store_record_uri(
-            tx, AttendanceId(publication.subject_id), uri=message.uri, about=about, refers_to_event=seen.refers_to_event
+            tx,
+            AttendanceId(publication.subject_id),
+            uri=message.uri,
+            event_uri=about,
+            refers_to_event=seen.refers_to_event,
         )
     else:
         await links.note(tx, publication.kind, publication.subject_id, uri=message.uri, cid=message.cid)

@@ -309,8 +309,8 @@ async def _gives_way_unsent(
     tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, parsed_rsvp: ParsedRsvp
 ) -> bool:
     """Like ``gives_way``, for an RSVP that was never published."""
-    said_at = await _answered_at(tx, effective)
-    side = most_recent(facts_of(publication, publication.edited_at, said_at, effective.cid or ""))
+    replied_at = await _answered_at(tx, effective)
+    side = most_recent(facts_of(publication, publication.edited_at, replied_at, effective.cid or ""))
     await _store_decision(tx, publication, attendance.status.value, effective, parsed_rsvp, side)
     if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.is_pending):
         await _adopt(tx, effective)

@@ -62,7 +62,7 @@ async def create(db: Database, network: NetworkClients, identity: Identity, subj
         token,
         subject_uri=str(subject),
         subject_cid=await _cid_of(db, network, subject),
-        said_at=network.clock.now(),
+        replied_at=network.clock.now(),
         previous=None,
     )
     try:
@@ -96,7 +96,7 @@ async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: 
         token,
         subject_uri=str(subject),
         subject_cid=await _cid_of(db, network, subject),
-        said_at=network.clock.now(),
+        replied_at=network.clock.now(),
         previous=current.record,
     )
     if record != current.record:

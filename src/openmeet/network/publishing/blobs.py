@@ -30,6 +30,11 @@ from openmeet.network.records.places import PictureToWrite
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.reasons import PublicationReason
 
+# How long a limit is cached: one that the server states, and a lower one that was learned when it refused a picture.
+_STATED_SECONDS: Final = 3600.0
+_LOWER_LIMIT_SECONDS: Final = 24 * 3600.0
+_UNSTATED: Final = b"-"
+
 
 class PictureTooLarge(Exception):
     """The server refused a picture of ``size`` bytes."""
@@ -98,11 +103,6 @@ async def upload(client: XrpcClient, blob: Blob) -> None:
         raise RemoteFailed(PublicationReason.OTHER_PICTURE_STORED)
 
 
-STATED_SECONDS: Final = 3600.0
-LOWER_LIMIT_SECONDS: Final = 24 * 3600.0
-_UNSTATED: Final = b"-"
-
-
 async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | None) -> int | None:
     """Return the maximum size of a picture in bytes; None if it is unknown or there is no picture (then no server is
     queried).
@@ -116,14 +116,14 @@ async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | No
     if stored_limit is None:
         stated = await _stated(network, pds_url)
         stored_limit = _UNSTATED if stated is None else str(stated).encode()
-        await _put(network.cache, key, stored_limit, STATED_SECONDS)
+        await _put(network.cache, key, stored_limit, _STATED_SECONDS)
     return None if stored_limit == _UNSTATED else int(stored_limit)
 
 
 async def store_lower_limit(network: NetworkClients, pds_url: str, limit: int) -> None:
     """Remember a lower limit after the server refused a picture, regardless of the limit it states."""
     log.info("blob_limit.learned", pds=pds_url, limit=limit)
-    await _put(network.cache, _key(pds_url), str(limit).encode(), LOWER_LIMIT_SECONDS)
+    await _put(network.cache, _key(pds_url), str(limit).encode(), _LOWER_LIMIT_SECONDS)
 
 
 async def _stated(network: NetworkClients, pds_url: str) -> int | None:

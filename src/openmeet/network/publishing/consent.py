@@ -11,7 +11,8 @@ from at_protocol.data import json_form
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Explanation, InvalidInput, NotFound, Refused
-from groundwork.outbox.jobs import Job, JobState, find
+from groundwork.outbox import jobs
+from groundwork.outbox.jobs import Job, JobState
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventStatus
@@ -81,7 +82,7 @@ class ConsentState:
     now: Instant
 
     @property
-    def is_being_made(self) -> bool:
+    def is_repository_being_created(self) -> bool:
         return (
             self.consent.is_given
             and self.identity is None
@@ -104,7 +105,7 @@ async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
     return ConsentState(
         await queries.consent(reader, user_id),
         own_identities[0] if own_identities else None,
-        await find(reader, JobKind.CUSTODIAL_ACCOUNT, user_id),
+        await jobs.find(reader, JobKind.CUSTODIAL_ACCOUNT, user_id),
         await publication_consent.of_user(reader, user_id),
         await publication_consent.uses_shown(reader, user_id),
         reader.now,

@@ -299,14 +299,14 @@ async def _rsvp_record(
     answer, now = decision.attendance, publisher.network.clock.now()
     # If consent was withdrawn and given again, the re-created record must not make the old RSVP newer. The milliseconds
     # (the lease number) keep two writes under one key from having the same bytes (decision 0090).
-    said_at = (
+    replied_at = (
         min(answer.answered_at + publication.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
     )
     return write_rsvp(
         decision.token,
         subject_uri=decision.event.record_uri or "",
         subject_cid=await _subject_cid(publisher, decision.event),
-        said_at=Instant(said_at),
+        replied_at=Instant(replied_at),
         previous=previous,
     )
 

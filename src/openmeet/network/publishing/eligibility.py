@@ -78,7 +78,7 @@ async def decide(reader: Reader, publication: Publication, flags: Switchboard) -
     """Return the decision about a publication, as of now."""
     decision = await _decide_without_flags(reader, publication)
     if (
-        decision in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.SPEAKER_NOT_AGREED))
+        decision in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED))
         and publication.may_exist_remotely
         and not publication.is_withdrawn
     ):
@@ -110,7 +110,7 @@ async def _decide_without_flags(reader: Reader, publication: Publication) -> Dec
         case PublicationKind.GROUP:
             return await group_eligibility.decide_group(reader, publication)
         case PublicationKind.FORMER_GROUP:
-            return await group_eligibility.decide_superseded(reader, publication, has_consented=consent.is_given)
+            return await group_eligibility.decide_superseded_group(reader, publication, has_consented=consent.is_given)
         case PublicationKind.FORMER_EVENT | PublicationKind.FORMER_SERIES:
             return await decide_superseded(reader, publication, has_consented=consent.is_given)
         case PublicationKind.MEMBERSHIP:
@@ -161,14 +161,14 @@ def _decide_if_not_permitted(
     """
     is_only_of_another_app = _is_only_of_another_app(event, publication)
     if not event.record.is_wanted:
-        reason = PublicationReason.KEPT_OFF
+        reason = PublicationReason.PUBLISHING_TURNED_OFF
         return KeepEditsLocal(reason) if is_only_of_another_app and not publication.is_withdrawn else Withhold(reason)
     if reach_of(event) is PublishLevel.NOTHING:
         if event.is_record_of_author and not publication.is_withdrawn:
             return DoNothing()
         return Withhold(_why_not_public(event))
     if not has_consented or not preferences.writes_events:
-        reason = PublicationReason.NO_EVENTS if has_consented else PublicationReason.NOT_AGREED
+        reason = PublicationReason.EVENTS_NOT_WANTED if has_consented else PublicationReason.NOT_AGREED
         return KeepEditsLocal(reason) if is_only_of_another_app else Withhold(reason)
     return Withhold(PublicationReason.WITHDRAWN) if publication.is_withdrawn else None
 
@@ -280,7 +280,7 @@ async def _decide_rsvp(
     if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
     if not preferences.writes_answers:
-        return Withhold(PublicationReason.NO_ANSWERS)
+        return Withhold(PublicationReason.ANSWERS_NOT_WANTED)
     if publication.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
     if event.removed_at is not None or event.record_deleted_at is not None:
@@ -292,7 +292,7 @@ async def _decide_rsvp(
         case NoStatusToken.UNDECIDED:
             return DoNothing()
         case NoStatusToken.NO_RECORD:
-            return Withhold(PublicationReason.NO_DECLINED)
+            return Withhold(PublicationReason.DECLINED_NOT_WANTED)
     if event.record_uri is None and publication.may_exist_remotely:
         return Withhold(PublicationReason.EVENT_RECORD_RETRACTED)
     if event.record_uri is None:
@@ -362,12 +362,12 @@ async def _successor_of_event(reader: Reader, event_id: str, uri: str) -> tuple[
     if event is None or event.deleted_at is not None:
         return None, PublicationReason.EVENT_DELETED
     if not event.record.is_wanted:
-        return None, PublicationReason.KEPT_OFF
+        return None, PublicationReason.PUBLISHING_TURNED_OFF
     match reach_of(event):
         case PublishLevel.NOTHING:
             return None, PublicationReason.NOT_FOR_EVERYBODY
         case PublishLevel.MINIMAL if not await _is_minimal(reader, uri):
-            return None, PublicationReason.SAYS_TOO_MUCH
+            return None, PublicationReason.RECORD_TOO_DETAILED
         case _:
             return event.record_uri, None
 

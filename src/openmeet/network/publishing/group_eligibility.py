@@ -58,18 +58,18 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
     if group.is_read_only:
         return DoNothing()
     if not group.details.sync_enabled:
-        return Withhold(PublicationReason.GROUP_KEPT_OFF)
+        return Withhold(PublicationReason.GROUP_PUBLISHING_TURNED_OFF)
     share = share_of(group)
     if share is Share.NOTHING:
         return Withhold(PublicationReason.GROUP_NOT_PUBLIC)
     if group.is_hidden:
         return DoNothing() if publication.may_exist_remotely else Withhold(PublicationReason.HIDDEN)
-    speaker = record_holder_of(group)
-    if not (await identity_queries.consent(reader, speaker)).is_given:
-        return Withhold(PublicationReason.SPEAKER_NOT_AGREED)
+    record_holder = record_holder_of(group)
+    if not (await identity_queries.consent(reader, record_holder)).is_given:
+        return Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED)
     if publication.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
-    identity = await repository_for(reader, speaker, publication.did if publication.may_exist_remotely else None)
+    identity = await repository_for(reader, record_holder, publication.did if publication.may_exist_remotely else None)
     if identity is None:
         return (
             AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
@@ -82,7 +82,7 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
     return PublishGroup(group, identity, share, backups, predecessor)
 
 
-async def decide_superseded(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
+async def decide_superseded_group(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
     """Decide about the superseded record of a group, in another repository. It points to its successor."""
     group_id = await record_queries.group_of_superseded(reader, publication.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
@@ -147,7 +147,7 @@ async def group_repository(reader: Reader, group: Group, publication: Publicatio
             return ForgetRecord()
         return Withhold(PublicationReason.GROUP_MOVED)
     if not (await identity_queries.consent(reader, record_holder_of(group))).is_given:
-        return Withhold(PublicationReason.SPEAKER_NOT_AGREED)
+        return Withhold(PublicationReason.RECORD_HOLDER_NOT_AGREED)
     identity = await repository_for(reader, record_holder_of(group), did)
     return Wait(PublicationReason.GROUP_RECORD_MOVING) if identity is None else identity
 

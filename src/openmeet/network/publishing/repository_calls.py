@@ -34,6 +34,9 @@ from openmeet.network.repositories.read import prove_record
 from openmeet.outbox.reasons import PublicationReason
 
 _APPLY = "com.atproto.repo.applyWrites"
+_PAGE: Final = 100
+# Maximum number of RSVPs of one person to search; larger repositories are read completely (``JobKind.BACKFILL``).
+MAX_RSVPS_LISTED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +167,6 @@ def _rev(response: dict[str, object]) -> str | None:
     commit = response.get("commit")
     rev = commit.get("rev") if isinstance(commit, dict) else None
     return rev if isinstance(rev, str) else None
-
-
-_PAGE: Final = 100
-# Maximum number of RSVPs of one person to search; larger repositories are read completely (``JobKind.BACKFILL``).
-MAX_RSVPS_LISTED: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)

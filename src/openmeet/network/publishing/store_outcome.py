@@ -42,11 +42,11 @@ async def store_published(
     *,
     revision: int,
     answered_write: InFlightWrite | None = None,
-    lacks: Explanation | None = None,
+    omitted: Explanation | None = None,
 ) -> None:
     """Store that the PDS has this version: as a seen version, and as the new base of the publication.
 
-    ``answered_write``: the write that was just answered; it is no longer in flight once this outcome is stored. ``lacks``:
+    ``answered_write``: the write that was just answered; it is no longer in flight once this outcome is stored. ``omitted``:
     the requested content that is missing in the record, and why.
     """
     at = parse_at_uri(version.uri)
@@ -66,7 +66,7 @@ async def store_published(
     async with publisher.db.transaction() as tx:
         if not await _note_seen(tx, publication, message):
             overtaken_by = await _newer(tx, message)
-        is_completed = await mark_published(tx, publication, version, revision=revision, lacks=lacks)
+        is_completed = await mark_published(tx, publication, version, revision=revision, omitted=omitted)
         if is_completed and answered_write is not None:
             await in_flight.delete_answered(tx, answered_write)
     if publication.kind is PublicationKind.RSVP and version.cid != publication.base_cid:
@@ -83,14 +83,14 @@ async def mark_published(
     version: RecordVersion,
     *,
     revision: int,
-    lacks: Explanation | None = None,
+    omitted: Explanation | None = None,
 ) -> bool:
     """Mark the publication as published, and store in the domain table where its record is.
 
     Returns False if the lease has passed to another worker.
     """
     await lock_row_of(tx, publication.kind, publication.subject_id)
-    if not await publication_leases.set_published(tx, publication, version, revision=revision, reason=lacks):
+    if not await publication_leases.set_published(tx, publication, version, revision=revision, reason=omitted):
         return False
     if publication.kind is PublicationKind.EVENT:
         await links.note_event(tx, EventId(publication.subject_id), uri=version.uri, cid=version.cid, did=version.did)
@@ -101,7 +101,7 @@ async def mark_published(
             tx,
             AttendanceId(publication.subject_id),
             uri=version.uri,
-            about=subject_of(cbor.decode(version.body)),
+            event_uri=subject_of(cbor.decode(version.body)),
             refers_to_event=seen.refers_to_event,
         )
     else:

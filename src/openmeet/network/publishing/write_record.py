@@ -119,7 +119,7 @@ async def _send(publisher: Publisher, client: XrpcClient, publication: Publicati
     except Conflict:
         await _after_conflict(publisher, publication, draft.uri, cid, written.body)
         return
-    await store_response(publisher, publication, sent, written.body, stored, lacks=draft.picture.reason)
+    await store_response(publisher, publication, sent, written.body, stored, omitted=draft.picture.reason)
 
 
 async def stop_rewriting(publisher: Publisher, publication: Publication, uri: str, writes: int) -> None:
@@ -135,7 +135,7 @@ async def store_response(
     sent: InFlightWrite,
     body: bytes,
     stored: WriteReceipt,
-    lacks: Explanation | None = None,
+    omitted: Explanation | None = None,
 ) -> None:
     """Store the PDS's response to a write of these bytes, or read back what the PDS really has."""
     if (
@@ -145,7 +145,7 @@ async def store_response(
     ):
         version = RecordVersion(sent.uri, stored.rev, sent.cid, body)
         await store_outcome.store_published(
-            publisher, publication, version, revision=publication.revision, answered_write=sent, lacks=lacks
+            publisher, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
         )
         return
     # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
@@ -156,7 +156,7 @@ async def store_response(
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
     version = RecordVersion(sent.uri, rev_of(proven), str(proven.cid), proven.record)
     await store_outcome.store_published(
-        publisher, publication, version, revision=publication.revision, answered_write=sent, lacks=lacks
+        publisher, publication, version, revision=publication.revision, answered_write=sent, omitted=omitted
     )
 
 
@@ -169,7 +169,7 @@ async def _adopt_current(publisher: Publisher, publication: Publication, draft: 
         await publication_leases.attach_current(tx, publication, did=draft.identity.did, uri=str(draft.uri))
         version = RecordVersion(str(draft.uri), seen_record.rev, current.cid, current.body)
         await store_outcome.mark_published(
-            tx, publication, version, revision=publication.revision, lacks=draft.picture.reason
+            tx, publication, version, revision=publication.revision, omitted=draft.picture.reason
         )
 
 

@@ -106,8 +106,8 @@ def _answer(record: Mapping[str, object], notes: Notes) -> RsvpRecordStatus:
         notes.read("answer", "nothing (the lexicon’s default)", RsvpRecordStatus.GOING.value)
         return RsvpRecordStatus.GOING
     text = text_of(raw)
-    answer = _ANSWERS.get(token_of(text), RsvpRecordStatus.OTHER) if text is not None else RsvpRecordStatus.OTHER
-    if answer is RsvpRecordStatus.OTHER:
+    answer = _ANSWERS.get(token_of(text), RsvpRecordStatus.UNKNOWN) if text is not None else RsvpRecordStatus.UNKNOWN
+    if answer is RsvpRecordStatus.UNKNOWN:
         notes.keep("status", f"is an unknown status: {raw!r}")
     else:
         notes.read("answer", "status", answer.value)
@@ -170,16 +170,16 @@ def status_token(status: AttendanceStatus, preferences: PublicationConsent = USU
 
 
 def write_rsvp(
-    token: str, *, subject_uri: str, subject_cid: str, said_at: Instant, previous: Mapping[str, Value] | None
+    token: str, *, subject_uri: str, subject_cid: str, replied_at: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """Write an RSVP into its record. Other apps' keys, ``createdAt`` and an unchanged RSVP stay. ``said_at``:
+    """Write an RSVP into its record. Other apps' keys, ``createdAt`` and an unchanged RSVP stay. ``replied_at``:
     ``createdAt`` of a new record.
 
     The subject's CID is refreshed only when the RSVP changes, not with each edit of the event.
     """
     subject: Value = {"uri": subject_uri, "cid": subject_cid}
     if previous is None:
-        return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(said_at)}
+        return {"$type": RSVP, "subject": subject, "status": token, "createdAt": format_datetime(replied_at)}
     record = dict(previous)
     status = record.get("status")
     old_subject = record.get("subject")
@@ -192,5 +192,5 @@ def write_rsvp(
     )
     if not is_same:
         record.update({"$type": RSVP, "subject": subject, "status": token})
-        record.setdefault("createdAt", format_datetime(said_at))
+        record.setdefault("createdAt", format_datetime(replied_at))
     return record

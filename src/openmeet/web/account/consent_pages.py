@@ -114,7 +114,7 @@ def _consent_page(
         "typed": form_state,
         "consent": state.consent,
         "identity": state.identity,
-        "is_being_made": state.is_being_made,
+        "is_being_made": state.is_repository_being_created,
         "problem": explain(state.problem),
         "records": FormState(_records_form(state.publication_consent)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],

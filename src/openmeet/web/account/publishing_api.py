@@ -197,7 +197,7 @@ def _consent_output(state: ConsentState, consent_preview: ConsentPreview, sugges
         answered_at=None if consent.answered_at is None else iso(consent.answered_at),
         did=None if identity is None else identity.did,
         account_server=None if identity is None else identity.pds_url,
-        is_being_made=state.is_being_made,
+        is_being_made=state.is_repository_being_created,
         problem=explain(state.problem),
     )
 

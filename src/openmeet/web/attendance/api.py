@@ -21,7 +21,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import lock_by_slug
-from openmeet.domain.guest_rsvps import actions as guest_rsvps_actions
+from openmeet.domain.guest_rsvps import actions as guest_rsvp_actions
 from openmeet.domain.paging import Page
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
@@ -36,7 +36,7 @@ from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.tenant_routing import database_of
 
 ModeName = Literal["in_person", "online"]
-ThroughName = Literal["page", "api", "mail", "network", "host", "clock", "group"]
+ChannelName = Literal["page", "api", "mail", "network", "host", "clock", "group"]
 
 # Synonyms that older clients send.
 ReplyName = Literal["going", "interested", "declined", "attending", "confirmed", "maybe", "cancelled", "waitlist"]
@@ -107,7 +107,7 @@ class ChangeOutput(msgspec.Struct, rename="camel"):
     party: int
     mode: ModeName | None
     is_offered: bool
-    through: ThroughName
+    through: ChannelName
     actor_id: str | None
     changed_at: str
 
@@ -165,31 +165,29 @@ async def show_history(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         own_rsvp = await visibility.own_rsvp(reader, _slug(request), caller_of(request).user_id)
         changes = await history.of_rsvp(reader, own_rsvp.id, page)
-    return json_response(history_page(page, changes))
+    return json_response(history_output(page, changes))
 
 
 async def ask_guest(request: Request) -> Response:
     body = await read_json(request, GuestAnswerInput)
     email, name = check_email(body.email), check_name(body.display_name)
-    await spend_on(request, guest_rsvps_actions.EMAILS)
-    reply_details = ReplyDetails(
-        party=body.party,
-        mode=AnswerMode(body.mode) if body.mode else None,
-        guest_names=None if body.guest_names is None else tuple(body.guest_names),
-        form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
-    )
+    await spend_on(request, guest_rsvp_actions.GUEST_EMAIL_LIMIT)
     async with database_of(request).transaction() as tx:
-        slug = EventSlug(request.path_params["slug"])
-        guest_rsvp = await guest_rsvps_actions.request_answer(
-            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), reply_details=reply_details
+        guest_rsvp = await guest_rsvp_actions.request_answer(
+            tx,
+            _slug(request),
+            email=email,
+            display_name=name,
+            reply=reply_of(body.reply),
+            reply_details=_reply_details(body),
         )
     return json_response(GuestAnswerOutput(iso(guest_rsvp.expires_at)), 202)
 
 
-def history_page(page: Page, changes: Sequence[HistoryEntry]) -> History:
+def history_output(page: Page, changes: Sequence[HistoryEntry]) -> History:
     """A page of the history."""
     shown_changes, cursor = page.cut(changes, lambda one: (one.changed_at, one.id))
-    return History([change_shown(one) for one in shown_changes], cursor)
+    return History([change_output(one) for one in shown_changes], cursor)
 
 
 def reply_of(name: ReplyName) -> RsvpReply:
@@ -197,7 +195,7 @@ def reply_of(name: ReplyName) -> RsvpReply:
     return _REPLIES[name]
 
 
-def change_shown(entry: HistoryEntry) -> ChangeOutput:
+def change_output(entry: HistoryEntry) -> ChangeOutput:
     """One history entry as JSON."""
     return ChangeOutput(
         entry.after.value,
@@ -211,14 +209,14 @@ def change_shown(entry: HistoryEntry) -> ChangeOutput:
     )
 
 
-def _reply_details(body: AnswerInput) -> ReplyDetails:
+def _reply_details(body: AnswerInput | GuestAnswerInput) -> ReplyDetails:
     return ReplyDetails(
         party=body.party,
         mode=AnswerMode(body.mode) if body.mode else None,
         guest_names=None if body.guest_names is None else tuple(body.guest_names),
         form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
-        is_private=body.is_private,
-        skips_record=body.skip_bluesky_sync,
+        is_private=body.is_private if isinstance(body, AnswerInput) else None,
+        skips_record=isinstance(body, AnswerInput) and body.skip_bluesky_sync,
     )
 
 

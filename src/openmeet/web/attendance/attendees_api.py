@@ -29,7 +29,7 @@ from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.attendance import attendees_csv
-from openmeet.web.attendance.api import History, ModeName, history_page
+from openmeet.web.attendance.api import History, ModeName, history_output
 from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on_invitations
@@ -190,7 +190,7 @@ async def show_history(request: Request) -> Response:
         if not await lists.by_ids(reader, event.id, [_attendance_id(request)]):
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, _attendance_id(request), page)
-    return json_response(history_page(page, changes))
+    return json_response(history_output(page, changes))
 
 
 async def export(request: Request) -> Response:

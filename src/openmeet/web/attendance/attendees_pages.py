@@ -6,7 +6,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Final
-from unicodedata import combining
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -177,6 +176,31 @@ async def export_csv(request: Request) -> Response:
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
+async def show_guest_list(request: Request) -> Response:
+    """The printable guest list, for hosts. It has at most a thousand RSVPs."""
+    async with database_of(request).reader() as reader:
+        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
+        rows = await lists.for_hosts(reader, event.id, attendee_filter, None, MOST_ON_PAPER)
+        names = await shown_names(reader, [row.user_id for row in rows])
+        counts = (await queries.counts(reader, [event.id]))[event.id]
+    people = sorted((lists.shown(row, names) for row in rows), key=_sorted_by)
+    context = {
+        "event": event,
+        "when": tagged(event),
+        "zone_label": zone_label(event),
+        "place": place_label(event),
+        "letters": [(letter, list(of_letter)) for letter, of_letter in groupby(people, _letter)]
+        if len(people) > MOST_WITHOUT_LETTERS
+        else [("", people)] * bool(people),
+        "count": len(people),
+        "counts": counts,
+        "online": AnswerMode.ONLINE,
+        "is_cut": len(rows) == MOST_ON_PAPER,
+    }
+    return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
+
+
 async def show_one(request: Request) -> Response:
     """One RSVP with its details and history."""
     caller = caller_of(request)
@@ -291,7 +315,7 @@ async def _new_time_context(
     }
 
 
-async def _removed_attendee(reader: Reader, event: Event, attendance_id: str) -> lists.AttendeeRow | None:
+async def _removed_attendee(reader: Reader, event: Event, attendance_id: str) -> AttendeeRow | None:
     """The attendee whom the host has just removed, so that the page can offer to undo it."""
     if not attendance_id:
         return None
@@ -315,6 +339,18 @@ def _tabs(
     ]
 
 
+def _sorted_by(row: AttendeeRow) -> str:
+    """Sort key that ignores accents, as in a telephone book: Åsa is listed under A."""
+    return "".join(
+        char for char in unicodedata.normalize("NFKD", row.name.strip()) if not unicodedata.combining(char)
+    ).casefold()
+
+
+def _letter(row: AttendeeRow) -> str:
+    first = _sorted_by(row)[:1].upper()
+    return first if first.isalpha() else "#"
+
+
 def _attendees_path(slug: EventSlug, **parameters: str) -> str:
     query = urlencode({name: value for name, value in parameters.items() if value})
     return f"/events/{quote(slug)}/attendees" + (f"?{query}" if query else "")
@@ -322,38 +358,3 @@ def _attendees_path(slug: EventSlug, **parameters: str) -> str:
 
 def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
-
-
-async def show_guest_list(request: Request) -> Response:
-    """The printable guest list, for hosts. It has at most a thousand RSVPs."""
-    async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), EventSlug(request.path_params["slug"]))
-        attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
-        rows = await lists.for_hosts(reader, event.id, attendee_filter, None, MOST_ON_PAPER)
-        names = await shown_names(reader, [row.user_id for row in rows])
-        counts = (await queries.counts(reader, [event.id]))[event.id]
-    people = sorted((lists.shown(row, names) for row in rows), key=_sorted_by)
-    context = {
-        "event": event,
-        "when": tagged(event),
-        "zone_label": zone_label(event),
-        "place": place_label(event),
-        "letters": [(letter, list(of_letter)) for letter, of_letter in groupby(people, _letter)]
-        if len(people) > MOST_WITHOUT_LETTERS
-        else [("", people)] * bool(people),
-        "count": len(people),
-        "counts": counts,
-        "online": AnswerMode.ONLINE,
-        "is_cut": len(rows) == MOST_ON_PAPER,
-    }
-    return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
-
-
-def _sorted_by(row: AttendeeRow) -> str:
-    """Sort key that ignores accents, as in a telephone book: Åsa is listed under A."""
-    return "".join(char for char in unicodedata.normalize("NFKD", row.name.strip()) if not combining(char)).casefold()
-
-
-def _letter(row: AttendeeRow) -> str:
-    first = _sorted_by(row)[:1].upper()
-    return first if first.isalpha() else "#"

@@ -82,7 +82,7 @@ async def ask(request: Request) -> Response:
     try:
         reply_details = forms.reply_details_of(form, guest_form.fields)
         if not problems:
-            await spend_on(request, actions.EMAILS)
+            await spend_on(request, actions.GUEST_EMAIL_LIMIT)
             async with database_of(request).transaction() as tx:
                 await actions.request_answer(
                     tx,

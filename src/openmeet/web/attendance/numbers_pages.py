@@ -4,7 +4,7 @@ regulars.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.recurrence.wall_time import local_of
 from openmeet.web.attendance import view
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
@@ -79,7 +79,7 @@ async def show(request: Request) -> Response:
         counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
         changes = await view.since_yesterday(reader, [event.id], event.time_zone)
         days = _days_of(event, reader.now)
-        answers = await activity.first_answers(reader, event.id, _midnight(days[0], event.time_zone))
+        answers = await activity.first_answers(reader, event.id, view.midnight(days[0], event.time_zone))
         regulars = await activity.past_attendance(reader, caller.user_id)
         names = await shown_names(reader, list(regulars))
         portraits = await portraits_of(reader, caller.user_id, list(regulars))
@@ -105,10 +105,6 @@ def _days_of(event: Event, now: Instant) -> list[date]:
     """The days in the chart. The last one is today, or the day on which the event ended."""
     last = local_of(min(now, event.ends_at or event.starts_at or now), event.time_zone).date()
     return [last - timedelta(days=number) for number in reversed(range(DAYS))]
-
-
-def _midnight(day: date, zone: str) -> Instant:
-    return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
 
 
 def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:

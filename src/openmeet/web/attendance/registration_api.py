@@ -124,11 +124,11 @@ def _settings_body(registration_settings: RegistrationSettings) -> RegistrationS
         registration_settings.list_audience.value,
         registration_settings.foreign_answers.value if registration_settings.foreign_answers else None,
         registration_settings.takes_guests,
-        questions_shown(registration_settings),
+        questions_output(registration_settings),
     )
 
 
-def questions_shown(registration_settings: RegistrationSettings) -> list[QuestionAsked]:
+def questions_output(registration_settings: RegistrationSettings) -> list[QuestionAsked]:
     """The questions that every attendee is asked."""
     return [
         QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in registration_settings.questions

@@ -46,10 +46,10 @@ class RedirectAfterSignIn:
 def path_of(slug: EventSlug, reply: RsvpReply, form: Mapping[str, str]) -> str:
     """The event's path, with the reply as its query."""
     # An empty ``share`` means that the checkbox is not selected.
-    beside = {
+    details = {
         name: form[name] for name in forms.DETAIL_FIELDS if form.get(name) or (name == forms.SHARE and name in form)
     }
-    parameters = {"reply": reply.value, **beside}
+    parameters = {"reply": reply.value, **details}
     return f"/events/{quote(slug)}?{urlencode(parameters)}"
 
 
@@ -66,8 +66,8 @@ async def finish_click(connection: HTTPConnection, db: Database, caller: Caller,
     """Carry out the stored click and return where to redirect. The URL has an effect only if this browser has stored
     the same click. People who came for no particular page see what waits for them.
     """
-    noted = read_cookie(connection, _CLICK)
-    if not noted or noted != next_path:
+    stored_path = read_cookie(connection, _CLICK)
+    if not stored_path or stored_path != next_path:
         return RedirectAfterSignIn("/home" if next_path == "/" else next_path)
     return await _finish_answer(db, caller, next_path)
 

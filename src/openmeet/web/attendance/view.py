@@ -4,7 +4,7 @@ regular attendees.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from groundwork.clock import Instant
@@ -19,13 +19,13 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
-from openmeet.recurrence import wall_time
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 
 # More rows would push everything else off the page. A link leads to the full list.
 MAX_JOIN_REQUESTS: Final = 4
+
 _CHANNELS: Mapping[ChangeChannel, LazyText] = {
     ChangeChannel.PAGE: lazy("on the page"),
     ChangeChannel.API: lazy("by an app"),
@@ -99,7 +99,7 @@ def history_lines(
     """The changes, with times in the event's time zone. ``names`` has the names of the people who made the changes."""
     lines = []
     for one in changes:
-        local = wall_time.local_of(one.changed_at, zone)
+        local = local_of(one.changed_at, zone)
         actor = (
             ""
             if one.actor_id is None
@@ -125,8 +125,12 @@ def _change_text(entry: HistoryEntry) -> str:
 
 def yesterday(now: Instant, zone: str) -> Instant:
     """The start of yesterday in the event's time zone."""
-    local = local_of(now, zone).date() - timedelta(days=1)
-    return instant_of(datetime(local.year, local.month, local.day), zone)  # noqa: DTZ001  # wall time is naive here
+    return midnight(local_of(now, zone).date() - timedelta(days=1), zone)
+
+
+def midnight(day: date, zone: str) -> Instant:
+    """The start of a day in this time zone."""
+    return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
 
 
 async def since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: str) -> RecentChanges:

@@ -54,7 +54,7 @@ from openmeet.web.api.etags import etag_of
 from openmeet.web.api.external_identity import RecordSource, sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
-from openmeet.web.attendance.registration_api import questions_shown
+from openmeet.web.attendance.registration_api import questions_output
 from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.events import new_links
 from openmeet.web.events.publication_view import event_status
@@ -307,7 +307,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 my_status=answer.status.value if answer else None,
                 answer_state=answer_bar_of(replace(bar_inputs[event.id], may_join=bool(private.web_link))).state.value,
                 needs_approval=bar_inputs[event.id].registration_settings.needs_approval,
-                questions=questions_shown(bar_inputs[event.id].registration_settings),
+                questions=questions_output(bar_inputs[event.id].registration_settings),
                 publication=_publication(event, status, reader.now, has_agreed=has_agreed),
             )
         )

@@ -12,7 +12,7 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionF
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
-from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import event_access, permissions, record_changes, rules
 from openmeet.domain.events.model import Event, EventSlug
@@ -260,7 +260,7 @@ async def _hosted_event(request: Request, act: EventPermission = EventPermission
     async with database_of(request).reader() as reader:
         event = await event_access.require_visible(reader, await by_slug(reader, _slug(request)), caller.user_id)
         await event_access.require_editable(reader, event, caller.user_id, act)
-        concerned = await people_to_notify(reader, event.id, CONCERNED)
+        concerned = await people_to_notify(reader, event.id, NOTIFIED_STATUSES)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])
 
 

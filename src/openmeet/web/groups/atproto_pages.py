@@ -71,10 +71,10 @@ class OnTheNetwork:
 async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
     """The group's publication status and record, for everyone who may see the group."""
     group, on = seen.group, await switches(reader)
-    speaker = record_holder_of(group)
+    record_holder = record_holder_of(group)
     share = Share.ALL if group.is_read_only else share_of(group)
     publication_state = (await publication_status.statuses(reader, PublicationKind.GROUP, [group.id]))[group.id]
-    agreed = (await identity_queries.consent(reader, speaker)).is_given
+    agreed = (await identity_queries.consent(reader, record_holder)).is_given
     handle: str | None = None
     problem = ""
     if group.network.account_id is not None:
@@ -82,7 +82,7 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
         handle = account_identities[0].handle if account_identities else ""
         job = None if account_identities else await find(reader, JobKind.CUSTODIAL_ACCOUNT, group.network.account_id)
         problem = explain(job.why) if job is not None and job.state is JobState.FAILED else ""
-    did, asks = await permission_for(reader, speaker, Feature.GROUPS)
+    did, asks = await permission_for(reader, record_holder, Feature.GROUPS)
     membership = None if seen.viewer is None else await find_member(reader, group.id, seen.viewer)
     return OnTheNetwork(
         share=share,
