@@ -13,7 +13,7 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader
 from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import history
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
@@ -103,7 +103,7 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     So a withdrawal replaces the entry before it, and a new "yes" replaces the withdrawal. A later edit by the host
     replaces both, for everybody.
     """
-    own_rsvps = await attendance.of_user(reader, user_id, [one.id for one in events])
+    own_rsvps = await attendance_queries.of_user(reader, user_id, [one.id for one in events])
     numbers = await sequences(reader, [one.id for one in events])
     withdrawals = await history.withdrawals(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
     entries = []

@@ -19,8 +19,8 @@ from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.time_and_place import join_from_label, lines_without_own_country
-from openmeet.domain.guest_rsvps import actions as guest_actions
-from openmeet.domain.guest_rsvps import queries as guest_queries
+from openmeet.domain.guest_rsvps import actions as guest_rsvp_actions
+from openmeet.domain.guest_rsvps import queries as guest_rsvp_queries
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import cancellation_of, file_of
@@ -201,7 +201,7 @@ def guest_composer(head: EmailContext) -> Composer:
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
-            guest_rsvp = await guest_queries.find(reader, GuestAnswerId(due.subject_id))
+            guest_rsvp = await guest_rsvp_queries.find(reader, GuestAnswerId(due.subject_id))
             if guest_rsvp is None or guest_rsvp.used_at is not None or guest_rsvp.expires_at <= reader.now:
                 return None
             if await email_suppressions.is_suppressed(reader, head.key, guest_rsvp.email):
@@ -212,7 +212,7 @@ def guest_composer(head: EmailContext) -> Composer:
         title, when = one_line(event.title), "" if event.starts_at is None else when_label(event, now)
         never = email_suppressions.url_of(head.key, head.public_url, guest_rsvp.email)
         confirm = gettext("Confirm it here")
-        page = f"{head.public_url}/answers/confirm/{guest_actions.token_of(head.key, guest_rsvp.id)}"
+        page = f"{head.public_url}/answers/confirm/{guest_rsvp_actions.token_of(head.key, guest_rsvp.id)}"
         saying = _GUEST_SAYS[guest_rsvp.request.reply].filled(title=title)
         note = gettext("The link works for a day. An answer that isn’t confirmed is deleted.")
         mistyped = gettext(

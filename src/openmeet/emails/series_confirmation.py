@@ -6,7 +6,7 @@ from urllib.parse import quote
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader
 from openmeet.domain.attendance import notify
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
@@ -126,7 +126,7 @@ async def answered_dates(
     stored_dates = [one.event for one in await date_queries.stored(reader, series_id)]
     upcoming = [one for one in stored_dates if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
     seen = await seen_by(reader, upcoming, user_id)
-    own_rsvps = await attendance.of_user(reader, user_id, [one.id for one in upcoming])
+    own_rsvps = await attendance_queries.of_user(reader, user_id, [one.id for one in upcoming])
     return [one for one in upcoming if one.id in seen and one.id in own_rsvps][:MOST], own_rsvps
 
 

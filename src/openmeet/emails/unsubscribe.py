@@ -14,7 +14,7 @@ from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.saved_searches import queries as searches
 from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.users import guests
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.emails.render import EmailContext, text_link
 from openmeet.i18n.catalogue import LazyText, gettext, pgettext, plazy
@@ -53,7 +53,7 @@ async def addressee_of(
 
     ``is_asked_for``: a guest has just confirmed an RSVP, and this e-mail has the only link to it.
     """
-    guest, user = await guests.find(tx, user_id), await users.by_id(tx, user_id)
+    guest, user = await guests.find(tx, user_id), await user_queries.by_id(tx, user_id)
     address = guest.email if guest else user.email if user else None
     channels_by_topic = await preferences.of_person(tx, user_id)
     if address is None or not (is_asked_for or Channel.EMAIL in channels_by_topic[NotificationTopic.OWN_ANSWERS]):

@@ -6,11 +6,11 @@ import typer
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation import policy, reports, visibility
 from openmeet.domain.moderation.model import SubjectVisibility
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json
@@ -74,11 +74,11 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 async def _find_person(reader: Reader, identifier: str) -> UserId:
     """The person with this e-mail address, DID or handle. Raises NotFound."""
     account_name = identifier.strip().lower()
-    person = await users.by_email(reader, account_name) if "@" in account_name.lstrip("@") else None
+    person = await user_queries.by_email(reader, account_name) if "@" in account_name.lstrip("@") else None
     if person is not None:
         return person.id
-    people = [await identities.find(reader, identifier.strip())] if account_name.startswith("did:") else []
-    people += await identities.by_handle(reader, account_name.lstrip("@"))
+    people = [await identity_queries.find(reader, identifier.strip())] if account_name.startswith("did:") else []
+    people += await identity_queries.by_handle(reader, account_name.lstrip("@"))
     for one in people:
         if one is not None and one.can_write:
             return one.user_id

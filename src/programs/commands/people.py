@@ -12,7 +12,7 @@ from openmeet.domain.chat.matrix_people import is_withdrawing
 from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.erasure.model import ErasureReport
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.personal_data.tables import TABLES, tables_with_remaining_rows
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import User, UserId, UserKind
@@ -132,7 +132,7 @@ async def _confirm(platform: Platform, person: User, *, now: bool, as_json: bool
     if as_json:
         raise Refused("With --json, there is no confirmation. First check who it is without --json, then add --yes.")
     async with platform.db.reader() as reader:
-        accounts = await identities.of_user(reader, person.id)
+        accounts = await identity_queries.of_user(reader, person.id)
         guest = await guests.find(reader, person.id)
         preview = await preview_deletion(reader, person.id, 0)
     kind = (

@@ -11,25 +11,25 @@ from zoneinfo import ZoneInfo
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.chat import messages, rooms
 from openmeet.domain.chat.model import NewMessage, RoomKind, RoomSubject, SubjectKind
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
-from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.notifications.notify import mark_all_read
-from openmeet.domain.series import actions as series
+from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import Series, Timing
-from openmeet.domain.users import actions as users
+from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.model import Caller, Profile, UserId
 from openmeet.outbox.emails import due_email_of
 from openmeet.outbox.kinds import JobKind
@@ -93,14 +93,15 @@ async def fill(
         if demo_users["number"]:
             return False
         people = [
-            Caller(await users.create_person(tx, display_name=name, email=address_of(name)), name) for name in PEOPLE
+            Caller(await user_actions.create_person(tx, display_name=name, email=address_of(name)), name)
+            for name in PEOPLE
         ]
         today = datetime.fromtimestamp(tx.now / 1e6, UTC).astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
     async with db.transaction() as tx:
         for one in people:
             text = ABOUT.get(one.display_name, "")
             profile = Profile(one.display_name, text, time_zone=ZONE, shows_about=bool(text))
-            await users.edit_profile(tx, one.user_id, profile)
+            await user_actions.edit_profile(tx, one.user_id, profile)
     if pictures is not None:
         pictures.begin()
     for number, club in enumerate(CLUBS):
@@ -142,7 +143,7 @@ async def _write(
         for plan, picture in zip(plans, shown, strict=True):
             details = _details(dice, plan.gathering, plan.happening, plan.day)
             details = replace(details, content=replace(details.content, picture=picture))
-            events_made.append(await events.create(tx, plan.host, details))
+            events_made.append(await event_actions.create(tx, plan.host, details))
     for plan, event in zip(plans, events_made, strict=True):
         number, host = plan.number, plan.host
         async with db.transaction() as tx:
@@ -303,7 +304,7 @@ async def _fill_answers(
     for person in dice.sample(others, min(number, len(others))):
         (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED), (76, 17, 7))
         own_reply = RsvpReply.GOING if sought_by else reply
-        saved = await attendance.answer(tx, person, event.slug, own_reply)
+        saved = await attendance_actions.answer(tx, person, event.slug, own_reply)
         if saved.status is AttendanceStatus.ATTENDING:
             attendees.append(person)
     return attendees
@@ -334,12 +335,12 @@ async def _club(
     picture: Picture | None,
 ) -> None:
     details = GroupDetails(club.name, ZONE, club.text, locality=TOWN, country=COUNTRY)
-    group = await groups.create(tx, owner, details)
+    group = await group_actions.create(tx, owner, details)
     if picture is not None:
-        await groups.set_picture(tx, owner, group.slug, picture)
+        await group_actions.set_picture(tx, owner, group.slug, picture)
     members = dice.sample([one for one in people if one != owner], dice.randrange(8, 24))
     for person in members:
-        await groups.join(tx, person, group.slug)
+        await group_actions.join(tx, person, group.slug)
     gathering, happening = next(
         (gathering, one) for gathering in GATHERINGS for one in gathering.happenings() if one.title == club.title
     )
@@ -352,7 +353,7 @@ async def _club(
     begins = expansion.first_by_rule(pattern(tomorrow, ZONE, rule)) or tomorrow
     timing = Timing(pattern(begins, ZONE, rule), timedelta(minutes=gathering.length))
     content = replace(details_of_date.content, picture=picture)
-    made = await series.create(tx, owner, content, timing, group=of_event(group))
+    made = await series_actions.create(tx, owner, content, timing, group=of_event(group))
     await _answer_dates(tx, random.Random(club.name), members, made)  # noqa: S311 - chooses what a demonstration shows
 
 
@@ -362,4 +363,4 @@ async def _answer_dates(tx: Transaction, dice: random.Random, members: Sequence[
     for most, date in zip(_DATE_ANSWERS, dates, strict=False):
         for person in dice.sample(members, min(most, len(members))):
             (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED), (5, 1))
-            await attendance.answer(tx, person, date.slug, reply)
+            await attendance_actions.answer(tx, person, date.slug, reply)

@@ -15,12 +15,12 @@ from openmeet.domain.account_merge.model import (
     SignInResult,
 )
 from openmeet.domain.attendance import reevaluation
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users import guests
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
@@ -48,16 +48,16 @@ async def _sign_in(
 ) -> SignInResult:
     if caller is None:
         was_shadow = holder is not None and await _is_shadow(tx, did)
-        user_id = await identities.connect(tx, did, handle=handle, pds_url=pds_url)
+        user_id = await identity_actions.connect(tx, did, handle=handle, pds_url=pds_url)
         if was_shadow:
             await reevaluation.reevaluate_foreign(tx, user_id)
         return SignInResult(user_id)
     if holder is None or holder == caller:
-        await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)
+        await identity_actions.link(tx, did, caller, handle=handle, pds_url=pds_url)
         return SignInResult(caller)
     if not await queries.holdings(tx, holder) and await _is_shadow(tx, did):
         await merge(tx, holder, caller)
-        await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)
+        await identity_actions.link(tx, did, caller, handle=handle, pds_url=pds_url)
         return SignInResult(caller)
     # The DID stays with its present owner until the merge is confirmed.
     await identity_queries.note_proven(tx, did, handle=handle, pds_url=pds_url)
@@ -71,12 +71,12 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
     If the address belongs to another account, that account becomes a claim. If the address belongs to no account and
     the caller has none, the address is assigned to the caller.
     """
-    person = await users.by_email(tx, email)
+    person = await user_queries.by_email(tx, email)
     holder = person.id if person else await guests.by_email(tx, email)
     if holder == caller:
         return None, False
     if holder is None:
-        return None, await users.take_email(tx, caller, email)
+        return None, await user_queries.take_email(tx, caller, email)
     return await queries.open_claim(tx, caller, holder, OwnershipProof.EMAIL, email), False
 
 
@@ -145,7 +145,7 @@ async def _holder(reader: Reader, claim: AccountClaim) -> UserId | None:
     if claim.proof is OwnershipProof.DID:
         identity = await identity_queries.find(reader, Did(claim.proven))
         return None if identity is None else identity.user_id
-    person = await users.by_email(reader, claim.proven)
+    person = await user_queries.by_email(reader, claim.proven)
     return person.id if person else await guests.by_email(reader, claim.proven)
 
 

@@ -12,7 +12,7 @@ from openmeet.domain.account_merge.model import AccountMergeReason
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
 from openmeet.domain.groups.publication import record_holder_of
-from openmeet.domain.identities import queries as identities_queries
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.notifications import email_links, fan_out
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.domain.personal_data.tables import hand_over
@@ -276,11 +276,11 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     await hand_over(tx, "co_host_publications", "co_host_id", from_user, to_user)
     await hand_over(tx, "custodial_accounts", "user_id", from_user, to_user)
     await hand_over(tx, "recovery_keys", "user_id", from_user, to_user)
-    if any(one.is_default for one in await identities_queries.of_user(tx, to_user)):
+    if any(one.is_default for one in await identity_queries.of_user(tx, to_user)):
         await tx.execute("update identities set is_default = 0 where user_id = :from_user", from_user=from_user)
     await hand_over(tx, "identities", "user_id", from_user, to_user)
-    consent = await identities_queries.consent(tx, to_user)
-    if consent.is_given and not any(one.can_write for one in await identities_queries.of_user(tx, to_user)):
+    consent = await identity_queries.consent(tx, to_user)
+    if consent.is_given and not any(one.can_write for one in await identity_queries.of_user(tx, to_user)):
         # The merged user has only just consented, and their repository is still being created.
         await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
 

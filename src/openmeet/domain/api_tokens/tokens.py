@@ -12,7 +12,7 @@ from groundwork.errors import InvalidForm, NotFound, Reason, Refused, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.paging import Page
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
@@ -117,7 +117,7 @@ async def make(tx: Transaction, caller: Caller, new_token: NewToken) -> tuple[Ap
     tokens.
     """
     # Requests at the same time would all see the same number.
-    await users.lock(tx, caller.user_id)
+    await user_queries.lock(tx, caller.user_id)
     if await count_working(tx, caller.user_id) >= MAX_TOKENS:
         raise Refused(ApiTokenReason.TOO_MANY_TOKENS, most=MAX_TOKENS, name="TooManyTokens")
     token = PREFIX + secrets.token_urlsafe(32)

@@ -6,7 +6,7 @@ from openmeet.domain.attendance import queries, reevaluation
 from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, reconsider_hidden_rsvps
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import drafts, record_changes, series_dates
 from openmeet.domain.events.actions import lock_for_host
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -28,7 +28,7 @@ async def revise(
 ) -> Event:
     """Edit an event with ``events.actions.revise`` and notify attendees. If the limit was raised, the waitlist moves."""
     before = await _lock(tx, slug)
-    event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
+    event = await event_actions.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await recheck_rsvp_records(tx, [event.id])
         await reconsider_hidden_rsvps(tx, [event])
@@ -47,7 +47,7 @@ async def cancel(
     If another app deleted the event's record, it stays unpublished.
     """
     before = await _lock(tx, slug)
-    event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
+    event = await event_actions.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
     if event.record_deleted_at is not None:
         event = await record_changes.keep_here(tx, event)
         await recheck_rsvp_records(tx, [event.id])
@@ -68,14 +68,14 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Reinstate a cancelled event with ``events.actions.reinstate`` and notify its attendees."""
     before = await _lock(tx, slug)
-    event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
+    event = await event_actions.reinstate(tx, caller, slug, expected_revision=expected_revision)
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Delete an event with ``events.actions.delete``. Its attendees are notified, and their RSVP records are deleted."""
     before = await _lock(tx, slug)
-    event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
+    event = await event_actions.delete(tx, caller, slug, expected_revision=expected_revision)
     await recheck_rsvp_records(tx, [event.id])
     return await _notify_attendees(tx, caller, before, event, kinds.EVENT_DELETED)
 

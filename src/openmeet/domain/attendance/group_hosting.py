@@ -5,12 +5,12 @@ from dataclasses import replace
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import queries, reevaluation
 from openmeet.domain.events import ownership
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.publication import PublishLevel, enqueue_attributions, reach, reach_of
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupDetails, GroupId, GroupSlug, GroupVisibility
@@ -26,7 +26,7 @@ async def revise(
     """Edit a group with ``groups.actions.edit``, and reevaluate those of its events whose visibility or publication
     changes.
     """
-    before, after = await groups.edit(tx, caller, slug, details, expected_revision=expected_revision)
+    before, after = await group_actions.edit(tx, caller, slug, details, expected_revision=expected_revision)
     await follow_up(tx, before, after)
     return after
 
@@ -38,7 +38,7 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
     if _publication_settings(before.details) == _publication_settings(after.details):
         return
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
-        await events.release_in_group(tx, after.id)
+        await event_queries.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
         await reevaluation.recheck_former_members_of_group(tx, after.id)
     await recheck_records(tx, after.id)
@@ -48,7 +48,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
     """Open the group's own account with ``groups.publication_settings.open_account``. If the whole page of the group
     may be published, move the records of its published upcoming events to that account.
     """
-    before, _ = await groups.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
+    before, _ = await group_actions.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)
     if before.network.account_id is None and share_of(after) is Share.ALL:
         await ownership.move_records(tx, await _upcoming_events_created_here(tx, after.id))
@@ -70,7 +70,7 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
 
 async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
     """Reevaluate which records of a group's events, RSVPs and memberships are published."""
-    event_ids = await events.ids_in_group(tx, group_id)
+    event_ids = await event_queries.ids_in_group(tx, group_id)
     await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
     answers = await queries.ids_of_group(tx, group_id)
     await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
@@ -79,7 +79,7 @@ async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
 
 
 async def _upcoming_events_created_here(tx: Transaction, group_id: GroupId) -> list[Event]:
-    locked = [await events.lock_for_update(tx, one) for one in await events.ids_in_group(tx, group_id)]
+    locked = [await event_queries.lock_for_update(tx, one) for one in await event_queries.ids_in_group(tx, group_id)]
     return [
         one
         for one in locked

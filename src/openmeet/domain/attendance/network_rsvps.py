@@ -26,12 +26,12 @@ from openmeet.domain.attendance.queries import COLUMNS, attendance_of
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.moderation.blocks import unwelcome_among
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId, UserKind
 
 
@@ -95,7 +95,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     locked = {event_id for event_id in event_ids.values() if event_id is not None}
     await hold_each(tx, "events", "id", locked)
     rsvps = await _rsvps_of_records(tx, event_ids.keys())
-    kinds = await users.kinds(tx, {one.user_id for one in rsvps.values()})
+    kinds = await user_queries.kinds(tx, {one.user_id for one in rsvps.values()})
     events_with_waitlist = await waitlist.events_with_waitlist(tx, {one.event_id for one in rsvps.values()})
     changed: list[tuple[Attendance, Attendance]] = []
     gone: dict[AttendanceId, None] = {}
@@ -134,14 +134,14 @@ async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tu
 async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _BatchContext:
     event_ids = sorted({record.event_id for record in records})
     await hold_each(tx, "events", "id", event_ids)
-    events_by_id = {event.id: event for event in await events.several(tx, event_ids)}
+    events_by_id = {event.id: event for event in await event_queries.several(tx, event_ids)}
     pairs = {record.key for record in records}
     answers = await queries.of_pairs(tx, pairs)
     return _BatchContext(
         events_by_id,
         await registration.of_events(tx, list(events_by_id.values())),
         answers,
-        await users.kinds(tx, {record.user_id for record in records}),
+        await user_queries.kinds(tx, {record.user_id for record in records}),
         await unwelcome_among(tx, {pair: events_by_id[pair[0]].author_id for pair in pairs if pair[0] in events_by_id}),
         await co_hosts_of(tx, event_ids),
         await waitlist.events_with_waitlist(tx, {event_id for event_id, _ in answers}),

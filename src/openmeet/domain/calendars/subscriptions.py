@@ -23,7 +23,7 @@ from openmeet.domain.calendars.model import (
     ReadFile,
     Subscribed,
 )
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
@@ -65,7 +65,7 @@ async def subscribe(
     """
     digest = digest_of(user_id, offered.url.encode() or b"file\x00" + (offered.fetched.content or b""))
     # Requests at the same time would all see the same calendars.
-    await users.lock(tx, user_id)
+    await user_queries.lock(tx, user_id)
     existing = await queries.by_digest(tx, user_id, digest)
     if existing is not None:
         return existing, False

@@ -9,11 +9,11 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.model import Room, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import queries as series_queries
@@ -97,14 +97,14 @@ class RoomAddress:
 async def addresses_of(reader: Reader, rooms: Sequence[Room], viewer: UserId | None) -> dict[RoomId, RoomAddress]:
     """Title and page of each room. Rooms whose subject was deleted are left out."""
     of_events = {
-        one.id: one for one in await events.several(reader, [room.event_id for room in rooms if room.event_id])
+        one.id: one for one in await event_queries.several(reader, [room.event_id for room in rooms if room.event_id])
     }
     series = await series_queries.by_ids(reader, [room.series_id for room in rooms if room.series_id])
     # If a part of a split series was deleted, its conversation continues with the first part that still exists.
     living = await room_queries.living_halves(reader, [one.id for one in series.values() if one.deleted_at is not None])
     halves = await series_queries.by_ids(reader, list(living.values()))
     series |= {ended: halves[half] for ended, half in living.items()}
-    of_groups = await groups.by_ids(reader, [room.group_id for room in rooms if room.group_id])
+    of_groups = await group_queries.by_ids(reader, [room.group_id for room in rooms if room.group_id])
     names = await shown_names(reader, [room.with_user_id for room in rooms if room.with_user_id])
     addresses = {}
     for room in rooms:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Gone, InvalidForm, InvalidInput, NotFound, Refused
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance.model import AnswerMode, ChangeChannel, ReplyDetails, RsvpReply
 from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.data_export.tables import ExportedTable, Value, camel
@@ -21,7 +21,7 @@ from openmeet.domain.groups.model import GroupId, GroupRole, GroupSlug
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import raise_if_blocked
-from openmeet.domain.series import actions as series
+from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller, UserId
@@ -83,7 +83,7 @@ async def _apply(tx: Transaction, table: str, row: Row, caller: Caller) -> None:
             await _answer(tx, await _slug(tx, "events", row["event_id"]), row, caller)
         case "event_series_followers":
             notifies = bool(row.get("notifications_enabled", 1))
-            await series.follow(
+            await series_actions.follow(
                 tx, caller, SeriesSlug(await _slug(tx, "event_series", row["series_id"])), notifies=notifies
             )
         case "event_series_standing_rsvps":
@@ -129,7 +129,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
         is_private=bool(row.get("is_private")),
         skips_record=bool(row.get("skips_record")),
     )
-    await attendance.answer(
+    await attendance_actions.answer(
         tx, caller, EventSlug(slug), reply, reply_details, through=ChangeChannel.API, is_single=False
     )
 

@@ -12,7 +12,7 @@ from openmeet.domain.chat.deletion import MESSAGES_OF, ON_MESSAGES, empty_messag
 from openmeet.domain.erasure import retention
 from openmeet.domain.erasure.actions import revoke_programs
 from openmeet.domain.groups import ownership as groups_ownership
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.personal_data.model import ADDRESS, DIDS, ColumnContent, OnErasure
 from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
 from openmeet.domain.users import erasure_requests
@@ -119,7 +119,7 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
     """
     deleted: Counter[str] = Counter()
     async with db.transaction() as tx:
-        await identities.delete_custodial_of(tx, [user_id])
+        await identity_actions.delete_custodial_of(tx, [user_id])
         await revoke_programs(tx, user_id)
     async with db.transaction() as tx:
         await groups_ownership.remove_person(tx, user_id)

@@ -12,7 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import Failure, NotFound, Refused, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import matrix_people
@@ -23,7 +23,7 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.groups import ownership as groups_ownership
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import ownership as series_ownership
@@ -31,7 +31,7 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.users import erasure_requests, guests
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import ErasureRequest, ErasureStage
 from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.reasons import UserReason
@@ -103,16 +103,16 @@ async def find(reader: Reader, text: str) -> User | None:
     identifier = text.strip().lower().removeprefix("@")
     if identifier in {"", "handle.invalid"}:
         raise Refused(UserReason.NAMES_NOBODY)
-    user = await users.by_email(reader, identifier)
+    user = await user_queries.by_email(reader, identifier)
     guest = None if user is not None else await guests.by_email(reader, identifier)
     if guest is not None:
-        return await users.by_id(reader, guest)
+        return await user_queries.by_id(reader, guest)
     if user is not None:
         return user
     # A handle that was seen with two accounts matches neither.
     identity = await identity_queries.find(reader, text.strip())
     identities = [identity] if identity is not None else await identity_queries.by_handle(reader, identifier)
-    return await users.by_id(reader, identities[0].user_id) if len(identities) == 1 else None
+    return await user_queries.by_id(reader, identities[0].user_id) if len(identities) == 1 else None
 
 
 async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> ErasurePreview:
@@ -127,7 +127,7 @@ async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> Erasu
         if event is None or event.is_cancelled:
             continue
         heir = await ownership.heir_of(reader, event)
-        name = None if heir is None else (await users.names(reader, [heir])).get(heir, "")
+        name = None if heir is None else (await user_queries.names(reader, [heir])).get(heir, "")
         is_soon = event.starts_at is not None and event.starts_at < due_at
         listed.append(HostedEvent(event.title, event.slug, event.starts_at, name, is_soon))
     listed.sort(key=lambda one: (one.starts_at is None, one.starts_at or 0))
@@ -152,7 +152,7 @@ async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureReques
 
     Their API tokens and webhooks stop working now. Raises NotFound if they are unknown or already deleted.
     """
-    person = await users.by_id(tx, user_id)
+    person = await user_queries.by_id(tx, user_id)
     if person is None or person.created_at == 0:
         raise NotFound(UserReason.NO_SUCH_ACCOUNT)
     erasure_request = await erasure_requests.put(tx, user_id, Instant(tx.now + grace))
@@ -257,7 +257,7 @@ async def _end_all(db: Database, erasure_request: ErasureRequest) -> None:
     async with _step(db, user_id) as tx:
         # Done last, so that an interrupted step is repeated.
         await erasure_requests.advance(tx, user_id, ErasureStage.ENDING)
-        await identities.withdraw(tx, user_id)
+        await identity_actions.withdraw(tx, user_id)
         await matrix_people.withdraw(tx, user_id)
         if erasure_request.stage is not ErasureStage.ERASING:
             await _leave_time(tx, erasure_request)
@@ -319,7 +319,7 @@ async def _withdraw_answers(db: Database, user_id: UserId) -> None:
     for slug in slugs:
         try:
             async with _step(db, user_id) as tx:
-                await attendance.answer(tx, Caller(user_id, ""), slug, RsvpReply.DECLINED, is_single=False)
+                await attendance_actions.answer(tx, Caller(user_id, ""), slug, RsvpReply.DECLINED, is_single=False)
         except Unavailable:
             raise
         except Failure as failure:

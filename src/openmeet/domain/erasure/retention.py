@@ -18,7 +18,7 @@ from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.events.queries import BLANK, SET_BLANK
 from openmeet.domain.groups.model import GroupLogAction
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.users.model import UserId
 
 BATCH: Final = 200
@@ -223,7 +223,7 @@ async def empty_groups(tx: Transaction, ids: list[str]) -> None:
     """
     rows = await tx.fetch("select account_id from groups where id in :ids and account_id is not null", ids=ids)
     if holders := [UserId(row["account_id"]) for row in rows]:
-        await identities.delete_custodial_of(tx, holders)
+        await identity_actions.delete_custodial_of(tx, holders)
         # The rows stay because the groups refer to them. Only the accounts of emptied rows are deleted at the PDS.
         await tx.execute("update users set display_name = '', created_at = 0 where id in :ids", ids=list(holders))
     await tx.execute(EMPTY_GROUPS, ids=ids)

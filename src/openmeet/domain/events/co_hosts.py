@@ -21,13 +21,13 @@ from openmeet.domain.events.permissions import (
     may,
 )
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import raise_if_blocked
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import erasure_requests
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.outbox.emails import enqueue_email
 from openmeet.outbox.kinds import JobKind
@@ -175,8 +175,8 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
 
 
 async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str, *, for_series: bool) -> CoHost:
-    people = [identity.user_id for identity in await identities.by_handle(tx, handle)]
-    user = await users.by_id(tx, people[0]) if people else None
+    people = [identity.user_id for identity in await identity_queries.by_handle(tx, handle)]
+    user = await user_queries.by_id(tx, people[0]) if people else None
     if user is None or user.kind is UserKind.SHADOW or await erasure_requests.find(tx, user.id) is not None:
         raise InvalidForm({"whom": EventReason.UNKNOWN_HANDLE})
     await raise_if_blocked(tx, caller.user_id, user.id, refusal=EventReason.CANNOT_BE_ASKED)
@@ -245,7 +245,7 @@ async def is_for(reader: Reader, host: CoHost, user_id: UserId) -> bool:
     """
     if host.user_id is not None:
         return host.user_id == user_id
-    user = await users.by_id(reader, user_id)
+    user = await user_queries.by_id(reader, user_id)
     return user is not None and user.email is not None and user.email == host.email
 
 

@@ -17,8 +17,8 @@ from openmeet.domain.events.permissions import INVITATION_LIFE, CoHost, CoHostId
 from openmeet.domain.events.publication import HELD_BY_GROUP, notify_webhooks, stored_by_groups
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.groups import queries as groups
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import raise_if_blocked
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import HandOver
@@ -132,7 +132,7 @@ async def heir_of(reader: Reader, event: Event) -> UserId | None:
     co_host = await co_host_queries.longest_co_host(reader, event.id)
     if co_host is not None or event.group is None:
         return co_host
-    group = await groups.by_id(reader, event.group.id)
+    group = await group_queries.by_id(reader, event.group.id)
     is_there = group is not None and group.deleted_at is None and not group.is_read_only
     if group is None or not is_there or group.owner_id == event.author_id:
         return None
@@ -243,7 +243,7 @@ async def return_to(
     """Continue the superseded record in the repository of a former owner who owns the event again. ``did`` restricts
     this to one of their repositories.
     """
-    dids = {one.did for one in await identities.of_user(tx, owner) if did in {None, one.did}}
+    dids = {one.did for one in await identity_queries.of_user(tx, owner) if did in {None, one.did}}
     for one in reversed(former):
         if one.is_there and one.uri.split("/")[2] in dids:
             await publication_moves.undo_move_to_subject(tx, kind, subject_id, SUPERSEDED_KIND[kind], one.uri, owner)
@@ -263,7 +263,7 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
     if (
         former
         and event.record_uri in {one.uri for one in former}
-        and event.record_did in {one.did for one in await identities.of_user(tx, to)}
+        and event.record_did in {one.did for one in await identity_queries.of_user(tx, to)}
     ):
         # No record replaced it, so it is still the event's record.
         await superseded_records.delete(tx, event.record_uri)

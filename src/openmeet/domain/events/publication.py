@@ -22,7 +22,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, PromotionLevel
 from openmeet.domain.identities import publication_consent
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
@@ -156,11 +156,11 @@ async def is_held_at_first(
     """
     if reach(details.content.visibility, group) is PublishLevel.NOTHING:
         return False
-    if not (await identities.consent(reader, author_id)).is_given:
+    if not (await identity_queries.consent(reader, author_id)).is_given:
         return False
     if Flag.EVENTS_OUT not in await flags.switches(reader):
         return False
-    writable = [one for one in await identities.of_user(reader, author_id) if one.can_write]
+    writable = [one for one in await identity_queries.of_user(reader, author_id) if one.can_write]
     return bool(writable) and writable[0].kind is IdentityKind.CONNECTED
 
 

@@ -17,7 +17,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.moderation import actions, policy
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 
 
 class FrontPageChoice(StrEnum):
@@ -108,7 +108,7 @@ async def hold_if_first_event(tx: Transaction, event: Event) -> None:
     current = await policy.current(tx)
     if not current.holds_first_events:
         return
-    author = await users.by_id(tx, event.author_id)
+    author = await user_queries.by_id(tx, event.author_id)
     if author is None or author.created_at <= tx.now - current.new_account_days * DAY:
         return
     if not await _has_another(tx, event):

@@ -36,7 +36,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.sign_in.model import check_email
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
@@ -103,7 +103,7 @@ async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId)
     group, own_role = await lock_for(tx, caller, slug, GroupPermission.BAN)
     member = await queries.find_member(tx, group.id, user_id)
     if member is None:
-        if await users.by_id(tx, user_id) is None:
+        if await user_queries.by_id(tx, user_id) is None:
             raise NotFound(GroupReason.NOT_A_MEMBER)
         stranger = queries.new_membership(tx.now, group.id, user_id, GroupRole.BANNED)
         membership = replace(stranger, decided_by=caller.user_id, decided_at=tx.now)

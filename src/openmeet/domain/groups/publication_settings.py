@@ -14,9 +14,9 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupLogAction, GroupRol
 from openmeet.domain.groups.publication import record_holder_of
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.users import actions as users
+from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_leases, publication_moves, publications
 from openmeet.outbox.publications import PublicationKind
@@ -58,9 +58,9 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
         if any(one.can_write for one in await identity_queries.of_user(tx, group.network.account_id)):
             raise Refused(GroupReason.HAS_REPOSITORY, name="HasRepository")
         # The earlier handle turned out to be taken: use the same account with another handle.
-        await identities.grant_consent(tx, group.network.account_id, handle=handle)
+        await identity_actions.grant_consent(tx, group.network.account_id, handle=handle)
         return group
-    holder = await users.create_shadow(tx, display_name=group.details.name)
+    holder = await user_actions.create_shadow(tx, display_name=group.details.name)
     after = replace(
         group,
         network=replace(group.network, account_id=holder),
@@ -68,7 +68,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
         updated_at=tx.now,
     )
     await move_records(tx, group, after)
-    await identities.grant_consent(tx, holder, handle=handle)
+    await identity_actions.grant_consent(tx, holder, handle=handle)
     await invitation_queries.log(
         tx, group.id, caller.user_id, GroupLogAction.ACCOUNT_OPENED, by=caller.user_id, note=handle
     )

@@ -10,8 +10,8 @@ from groundwork.outbox.jobs import Priority
 from groundwork.rate_limit.contract import Limit
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import actions as attendance_actions
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -129,7 +129,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     else:
         user_id, name = user.id, user.display_name
     caller = Caller(user_id, name)
-    before = await answers.find(tx, event.id, user_id)
+    before = await attendance_queries.find(tx, event.id, user_id)
     if guest_answer.used_at is not None and before is not None:
         return event, user, before
     if user is None and before is None:
@@ -148,7 +148,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     # A guest who is going gets a separate e-mail below. A guest who cancels gets the calendar cancellation like
     # everybody else.
     is_single = user is not None or guest_answer.request.reply is RsvpReply.DECLINED
-    saved = await attendance.answer(
+    saved = await attendance_actions.answer(
         tx,
         caller,
         event.slug,

@@ -7,7 +7,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Reason, Refused, TooMany, Why
 from groundwork.telemetry.logs import log
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -70,7 +70,9 @@ async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Even
 
 async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressees, int]:
     """Number of recipients per audience."""
-    attendees = {one: set(await attendance.people_with_status(reader, event.id, STATUSES[one])) for one in Addressees}
+    attendees = {
+        one: set(await attendance_queries.people_with_status(reader, event.id, STATUSES[one])) for one in Addressees
+    }
     # A person can be in two audiences, and reading notification preferences is the expensive part, so they are read
     # once for everybody.
     everybody = set().union(*attendees.values()) - {writer}
@@ -80,7 +82,7 @@ async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressee
 
 async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
     """Return the recipients, each once, without the author."""
-    attendees = await attendance.people_with_status(reader, event.id, statuses_of(addressees))
+    attendees = await attendance_queries.people_with_status(reader, event.id, statuses_of(addressees))
     people = [user_id for user_id in attendees if user_id != writer]
     reachable = await notifications.reachable_among(reader, people, kinds.HOST_MESSAGE)
     return Recipients(tuple(reachable), len(people) - len(reachable))

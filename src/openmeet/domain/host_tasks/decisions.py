@@ -16,7 +16,7 @@ from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.objections import OPEN_OBJECTION
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
 from openmeet.domain.groups.rules import ALLOWED, GroupPermission
 from openmeet.domain.users.model import UserId
@@ -79,7 +79,7 @@ async def offered_groups(reader: Reader, person: UserId) -> list[tuple[Group, In
         person=person,
         inside=[role.value for role in INSIDE if role is not GroupRole.OWNER],
     )
-    group_by_id = await groups.by_ids(reader, [GroupId(row["id"]) for row in rows])
+    group_by_id = await group_queries.by_ids(reader, [GroupId(row["id"]) for row in rows])
     return [(one, one.offer.offered_at) for one in group_by_id.values() if one.offer is not None]
 
 
@@ -96,7 +96,7 @@ async def group_requests(reader: Reader, person: UserId) -> list[GroupRequests]:
         person=person,
         approving=_APPROVING,
     )
-    group_by_id = await groups.by_ids(reader, [GroupId(row["group_id"]) for row in rows])
+    group_by_id = await group_queries.by_ids(reader, [GroupId(row["group_id"]) for row in rows])
     return [
         GroupRequests(group_by_id[GroupId(row["group_id"])], int(row["number"]), Instant(row["since"]))
         for row in rows

@@ -15,10 +15,10 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.attendance.notify import ANSWERED_MAIL, NOTIFIED_STATUSES, WITHDRAWN_MAIL
 from openmeet.domain.events import co_host_queries
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import INSIDE, INVITATION_MAIL, Group, GroupId
 from openmeet.domain.groups.rules import GroupPermission, may
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL
@@ -123,14 +123,16 @@ async def dismiss(tx: Transaction, host: UserId, subject: str, source: str) -> i
 async def _hosted(reader: Reader, host: UserId, subjects: Iterable[str]) -> Mapping[str, Event | Group]:
     """Return which of these events and groups this person hosts or organises, by id."""
     ids = sorted(subjects)
-    coming = [one for one in await events.several(reader, [EventId(one) for one in ids]) if not one.is_over(reader.now)]
+    coming = [
+        one for one in await event_queries.several(reader, [EventId(one) for one in ids]) if not one.is_over(reader.now)
+    ]
     beside = await co_host_queries.hosted_among(reader, host, [one.id for one in coming])
     hosted: dict[str, Event | Group] = {
         one.id: one for one in coming if not one.is_gone and (one.author_id == host or one.id in beside)
     }
-    roles = await groups.roles_in(reader, [GroupId(one) for one in ids], host)
+    roles = await group_queries.roles_in(reader, [GroupId(one) for one in ids], host)
     invited_to = [group_id for group_id, role in roles.items() if may(role, GroupPermission.INVITE)]
-    for group in (await groups.by_ids(reader, invited_to)).values():
+    for group in (await group_queries.by_ids(reader, invited_to)).values():
         if group.deleted_at is None:
             hosted[group.id] = group
     return hosted

@@ -8,8 +8,8 @@ from groundwork.errors import Conflict, NotFound, Refused
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.identities import queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import Identity, IdentityKind, IdentityReason, NewSession
-from openmeet.domain.users import actions as users
-from openmeet.domain.users import queries as users_queries
+from openmeet.domain.users import actions as user_actions
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import in_flight, publication_withdrawals, publications
 from openmeet.outbox.kinds import JobKind
@@ -40,7 +40,7 @@ async def _create_shadows(tx: Transaction, dids: Collection[str]) -> dict[str, U
     """Create shadow accounts for unknown DIDs."""
     if not dids:
         return {}
-    met = dict(zip(sorted(dids), await users.create_shadows(tx, len(dids)), strict=True))
+    met = dict(zip(sorted(dids), await user_actions.create_shadows(tx, len(dids)), strict=True))
     if await queries.insert_shadows(tx, met) != met.keys():
         # Two transactions met the same unknown DID at once. This transaction fails, is retried and finds the other's
         # row.
@@ -54,7 +54,7 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
     """Sign in with a proven DID: as its user, as the owner of its shadow account, or as a new user."""
     identity = await queries.find(tx, did)
     if identity is None:
-        user_id = await users.create_person(tx, display_name=handle)
+        user_id = await user_actions.create_person(tx, display_name=handle)
         made = await queries.insert(
             tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=True
         )
@@ -63,7 +63,7 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
     else:
         user_id = identity.user_id
         if identity.kind is IdentityKind.SHADOW:
-            await users.claim_shadow(tx, user_id, display_name=handle)
+            await user_actions.claim_shadow(tx, user_id, display_name=handle)
         await queries.connect(
             tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=identity.is_default
         )
@@ -101,7 +101,7 @@ async def erase(tx: Transaction, did: str) -> None:
     identity = await queries.find(tx, did)
     if identity is not None:
         await queries.delete(tx, did, identity.user_id)
-        await users.blank_shadow(tx, identity.user_id)
+        await user_actions.blank_shadow(tx, identity.user_id)
 
 
 async def grant_consent(tx: Transaction, user_id: UserId, *, handle: str) -> None:
@@ -180,7 +180,7 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
         raise Refused(IdentityReason.KEPT_HERE, name="Custodial")
     if await recovery_key_queries.has_key(tx, did):
         raise Refused(IdentityReason.RECOVERY_KEY_WAITS, name="RecoveryKey")
-    person = await users_queries.by_id(tx, user_id)
+    person = await user_queries.by_id(tx, user_id)
     others = [one for one in own_identities if one.did != did and one.kind is IdentityKind.CONNECTED]
     if not others and (person is None or person.email is None):
         raise Refused(

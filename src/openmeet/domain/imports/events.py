@@ -41,7 +41,7 @@ from openmeet.domain.imports.model import (
 )
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.places.model import PlaceMatch
-from openmeet.domain.series import actions as series
+from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import apply_edits, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import length_in, original_of
@@ -269,7 +269,9 @@ async def _series(tx: Transaction, caller: Caller, imported: ImportedEvent) -> S
     details = _checked(replace(imported.typed, visibility=Visibility.PRIVATE.value))
     recurrence = updates.pattern_in_file(imported, details)
     length = None if imported.minutes is None else timedelta(minutes=imported.minutes)
-    created = await series.create(tx, caller, details.content, Timing(recurrence, length), policy=PublishPolicy.NONE)
+    created = await series_actions.create(
+        tx, caller, details.content, Timing(recurrence, length), policy=PublishPolicy.NONE
+    )
     current = created
     # Keyed by part id; None for an event that is not cancelled.
     series_reason = imported.reason if imported.is_cancelled else None

@@ -15,15 +15,15 @@ from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, Precon
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from groundwork.workers.pool import ChargedPool
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import imported
-from openmeet.domain.attendance import queries as attendances
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.imported import ImportedRsvp
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, RsvpReply, RsvpSource
 from openmeet.domain.events.actions import find_for_host, lock_for_host
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import INVITATION_LIFE, Group, GroupId, GroupSlug, Invitation, InvitationId
@@ -87,7 +87,7 @@ async def target_of(tx: Transaction, caller: Caller, kind: ImportKind, slug: str
 async def find_target(reader: Reader, caller: Caller, kind: ImportKind, slug: str) -> InvitationTarget:
     """Like ``target_of``, but without the lock, for display."""
     if kind is ImportKind.MEMBERS:
-        group, membership = await groups.visible(reader, GroupSlug(slug), caller.user_id)
+        group, membership = await group_actions.visible(reader, GroupSlug(slug), caller.user_id)
         require_managed_here(group, GroupPermission.INVITE)
         require_permission(membership.role if membership else None, GroupPermission.INVITE)
         return InvitationTarget(kind, group.id, group.slug, group.details.name)
@@ -316,11 +316,11 @@ async def _to_event(tx: Transaction, caller: Caller, person: ImportedContact) ->
     event = await event_by_id(tx, EventId(person.target))
     if event is None or event.is_gone or event.is_draft:
         raise NotFound(ImportReason.EVENT_GONE)
-    own_attendance = await attendances.find(tx, event.id, caller.user_id)
+    own_attendance = await attendance_queries.find(tx, event.id, caller.user_id)
     if own_attendance is not None and own_attendance.status is AttendanceStatus.REJECTED:
         raise Forbidden(ImportReason.DECLINED_BY_HOST)
     if own_attendance is None:
         # Invited people can see a private event.
         await imported.put(tx, [ImportedRsvp(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
-    await attendance.answer(tx, caller, event.slug, RsvpReply.GOING)
+    await attendance_actions.answer(tx, caller, event.slug, RsvpReply.GOING)
     return f"/events/{event.slug}"

@@ -17,7 +17,7 @@ from openmeet.domain.legacy_import import imported_rows, queries
 from openmeet.domain.legacy_import.model import LegacyImportReason
 from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState
 from openmeet.domain.series.model import SeriesId
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import publications
@@ -130,7 +130,7 @@ async def _people(db: Database, run: ImportRun, on_progress: OnProgress) -> int:
     for number, user_id in enumerate(user_ids, 1):
         try:
             async with db.transaction() as tx:
-                await users.delete_user(tx, UserId(user_id))
+                await user_queries.delete_user(tx, UserId(user_id))
                 await queries.forget(tx, run.id, LegacyRowKind.USER, [user_id])
         except ForeignKeyViolated:
             # The user follows or belongs to something that this run did not import.

@@ -13,12 +13,12 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import imported as attendance
 from openmeet.domain.attendance.imported import ImportedRsvp
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, membership_queries
-from openmeet.domain.groups import queries as groups_queries
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import (
     MAX_DESCRIPTION,
     MAX_PLACE,
@@ -38,11 +38,11 @@ from openmeet.domain.legacy_import.imported_rows import ImportedSource
 from openmeet.domain.legacy_import.model import OldEvent, OldGroup, OldMember, OldUser
 from openmeet.domain.legacy_import.plan import LegacyPlan, LegacyRsvp, LegacySeriesPart, PlannedEvent
 from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState, known, note
-from openmeet.domain.series import actions as series
+from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import PublishPolicy, SeriesId, SeriesStatus
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId, UserKind
 from openmeet.i18n.markdown import one_line
 
@@ -98,13 +98,15 @@ async def _user(tx: Transaction, user: OldUser) -> tuple[LegacyRowKind, UserId]:
     user_id = UserId(new_id(tx.now))
     name = one_line(user.name)[:MAX_NAME]
     if user.is_deleted or user.is_shadow:
-        await users.insert(tx, user_id, UserKind.SHADOW, display_name="" if user.is_deleted else name, email=None)
+        await user_queries.insert(
+            tx, user_id, UserKind.SHADOW, display_name="" if user.is_deleted else name, email=None
+        )
         return LegacyRowKind.USER, user_id
     if user.email is None and did is not None:
         return LegacyRowKind.KNOWN, await person_for_did(tx, did)
-    if await users.insert(tx, user_id, UserKind.PERSON, display_name=name, email=user.email):
+    if await user_queries.insert(tx, user_id, UserKind.PERSON, display_name=name, email=user.email):
         return LegacyRowKind.USER, user_id
-    existing = await users.by_email(tx, user.email or "")
+    existing = await user_queries.by_email(tx, user.email or "")
     assert existing is not None  # noqa: S101  # the insert conflicted with this row
     return LegacyRowKind.KNOWN, existing.id
 
@@ -151,7 +153,7 @@ class _Importer:
     async def _series(self, part: LegacySeriesPart, done: dict[int, str]) -> str:
         async with self._db.transaction() as tx:
             owner = self._people[part.old.user_id or 0]
-            made = await series.insert(tx, owner, part.content, part.timing, PublishPolicy.NONE)
+            made = await series_actions.insert(tx, owner, part.content, part.timing, PublishPolicy.NONE)
             if part.is_cancelled:
                 made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
             await imported_rows.set_series_source(
@@ -204,7 +206,7 @@ class _Importer:
             if existing is not None:
                 return LegacyRowKind.KNOWN_EVENT, existing.id
         place = None if series_id is None else PlaceInSeries(series_id, planned_event.name, planned_event.overridden)
-        event = await events.create_imported(
+        event = await event_actions.create_imported(
             tx,
             self._people[old.user_id or 0],
             planned_event.details,
@@ -327,10 +329,10 @@ async def _group(tx: Transaction, group: OldGroup, owner: UserId) -> GroupId:
 
 async def _member(tx: Transaction, member: OldMember, groups: Mapping[int, str], people: Mapping[int, UserId]) -> str:
     group_id, user_id = GroupId(groups[member.group_id]), people[member.user_id]
-    membership = await groups_queries.find_member(tx, group_id, user_id)
+    membership = await group_queries.find_member(tx, group_id, user_id)
     if membership is not None:
         return membership.id
     role = _ROLES.get(member.role, GroupRole.PENDING)
-    made = groups_queries.new_membership(tx.now, group_id, user_id, role)
-    await groups_queries.put_member(tx, replace(made, joined_at=None if role is GroupRole.PENDING else tx.now))
+    made = group_queries.new_membership(tx.now, group_id, user_id, role)
+    await group_queries.put_member(tx, replace(made, joined_at=None if role is GroupRole.PENDING else tx.now))
     return made.id

@@ -6,11 +6,11 @@ from typing import Final
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Reason
 from openmeet.domain.attendance import group_hosting, reevaluation
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import notify_webhooks
 from openmeet.domain.groups import membership_queries
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import StatusChange
@@ -133,7 +133,7 @@ async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) ->
 
 async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -> None:
     """Notify the author of the decision and its reason, and subscribers to event changes."""
-    event = await events.lock_for_update(tx, event_id)
+    event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.is_gone:
         return
     await notify_webhooks(tx, [event])
@@ -151,7 +151,7 @@ async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) 
     """Notify the group's admins. If the group is shown, publish the records of its events that became due while it was
     hidden.
     """
-    group = await groups.lock(tx, group_id)
+    group = await group_queries.lock(tx, group_id)
     if group is None or group.deleted_at is not None:
         return
     if step.after is not SubjectVisibility.HIDDEN:

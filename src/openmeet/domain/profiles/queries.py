@@ -27,7 +27,7 @@ from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, R
 from openmeet.domain.notifications.kinds import Payload
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.paging import ALL_ROWS, Page
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import COLUMNS, user_of
@@ -239,7 +239,7 @@ async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
         raise Refused(ProfileReason.CANNOT_FOLLOW_ONESELF, name="Oneself")
     await raise_if_blocked(tx, caller.user_id, person.id, refusal=ProfileReason.CANNOT_FOLLOW)
     # Requests at the same time would all count the same follows.
-    await users.lock(tx, caller.user_id)
+    await user_queries.lock(tx, caller.user_id)
     if await is_following(tx, caller.user_id, person.id):
         return
     if len(await followed_by(tx, caller.user_id)) >= MAX_FOLLOWED:

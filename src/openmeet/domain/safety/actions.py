@@ -9,7 +9,7 @@ from openmeet.domain.moderation.model import AbuseReport, ModeratedKind, ReportR
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import ReportedSubject, SafetyReason
 from openmeet.domain.series import follower_queries
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 
@@ -33,7 +33,7 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     """
     if other == caller.user_id:
         raise Refused(SafetyReason.CANNOT_BLOCK_ONESELF, name="Oneself")
-    if await users.by_id(tx, other) is None:
+    if await user_queries.by_id(tx, other) is None:
         raise NotFound(GeneralReason.NO_SUCH_PERSON)
     is_known = await subjects.may_know(tx, caller.user_id, other)
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):

@@ -11,21 +11,21 @@ from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATI
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.attendance.who_comes import sees_who_comes_sql
 from openmeet.domain.chat.people import is_known_author
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups import actions as group_actions
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission, may
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -95,19 +95,21 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
     """Subjects as moderators see them, whatever their visibility. Subjects that no longer exist have no title."""
     subjects_by_id = {subject.id: ReportedSubject(subject, "") for subject in subjects}
     ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in ModeratedKind}
-    for event in await events.several(reader, [EventId(event_id) for event_id in ids[ModeratedKind.EVENT]]):
+    for event in await event_queries.several(reader, [EventId(event_id) for event_id in ids[ModeratedKind.EVENT]]):
         subjects_by_id[event.id] = _of_event(event)
     for series_id in ids[ModeratedKind.SERIES]:
         series = await series_queries.by_id(reader, SeriesId(series_id))
         if series is not None:
             subjects_by_id[series_id] = _of_series(series)
-    for group in (await groups.by_ids(reader, [GroupId(group_id) for group_id in ids[ModeratedKind.GROUP]])).values():
+    for group in (
+        await group_queries.by_ids(reader, [GroupId(group_id) for group_id in ids[ModeratedKind.GROUP]])
+    ).values():
         subjects_by_id[group.id] = _of_group(group)
     for person in ids[ModeratedKind.PERSON]:
-        if await users.by_id(reader, UserId(person)) is not None:
+        if await user_queries.by_id(reader, UserId(person)) is not None:
             subjects_by_id[person] = _of_person(UserId(person))
     for did in ids[ModeratedKind.DID]:
-        identity = await identities.find(reader, did)
+        identity = await identity_queries.find(reader, did)
         handle = f"@{identity.handle}" if identity and identity.handle else did
         subjects_by_id[did] = ReportedSubject(
             Subject(ModeratedKind.DID, did), handle, owner=identity.user_id if identity else None, did=did

@@ -8,7 +8,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.saved_searches import matching, queries
 from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, SearchId
 from openmeet.domain.search import query
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller
 
 
@@ -34,7 +34,7 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
         raise Refused(SavedSearchReason.TOO_WIDE, name="TooWide")
     query_text = query.query_string(typed)
     # Two tabs may save it at the same moment: the second finds the search that the first one made.
-    await users.lock(tx, caller.user_id)
+    await user_queries.lock(tx, caller.user_id)
     existing = await queries.by_query_string(tx, caller.user_id, query_text)
     if existing is not None:
         return await switch(tx, caller, existing.id, is_on=True)

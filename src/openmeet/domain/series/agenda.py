@@ -7,7 +7,7 @@ from datetime import timedelta
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events.edits import details_in
@@ -155,9 +155,9 @@ async def between(
     A paused or cancelled series has only its stored dates.
     """
     events = await date_queries.stored_between(reader, series.id, start, end, limit)
-    rsvps = await attendance.of_user(reader, viewer, [event.id for event in events]) if viewer else {}
+    rsvps = await attendance_queries.of_user(reader, viewer, [event.id for event in events]) if viewer else {}
     seen = await _seen(reader, events, viewer, rsvps)
-    counts = await attendance.counts(reader, [event.id for event in seen])
+    counts = await attendance_queries.counts(reader, [event.id for event in seen])
     lines = [
         AgendaOccurrence(
             event.place_in_series.original_date, details_in(event), event, counts[event.id], rsvps.get(event.id)
@@ -181,8 +181,8 @@ async def between(
 
 async def occurrence_of(reader: Reader, event: Event, viewer: UserId | None) -> AgendaOccurrence:
     """A stored date, or an event that was one. The caller has checked that the viewer may see it."""
-    rsvp = (await attendance.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
-    counts = await attendance.counts(reader, [event.id])
+    rsvp = (await attendance_queries.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
+    counts = await attendance_queries.counts(reader, [event.id])
     name = event.place_in_series.original_date if event.place_in_series else event.starts_local
     return AgendaOccurrence(name, details_in(event), event, counts[event.id], rsvp)
 
@@ -233,8 +233,8 @@ async def before(reader: Reader, series: Series, viewer: UserId | None, at: Inst
 async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[AgendaOccurrence]:
     """The most recent stored past dates, latest first."""
     events = await date_queries.stored_before(reader, series.id, reader.now, limit)
-    rsvps = await attendance.of_user(reader, viewer, [event.id for event in events]) if viewer else {}
-    counts = await attendance.counts(reader, [event.id for event in events])
+    rsvps = await attendance_queries.of_user(reader, viewer, [event.id for event in events]) if viewer else {}
+    counts = await attendance_queries.counts(reader, [event.id for event in events])
     return [
         AgendaOccurrence(
             event.place_in_series.original_date, details_in(event), event, counts[event.id], rsvps.get(event.id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.registration import DEFAULT
@@ -348,7 +348,7 @@ class MyDates:
 async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: UserId) -> dict[SeriesId, MyDates]:
     """Counts for each series. All zero for a series without upcoming dates."""
     upcoming = [event for event in await upcoming_of(reader, series_ids) if not event.is_cancelled]
-    rsvps = await attendance.of_user(reader, viewer, [event.id for event in upcoming])
+    rsvps = await attendance_queries.of_user(reader, viewer, [event.id for event in upcoming])
     invited = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
     lines: dict[str, list[tuple[Event, Attendance | None]]] = {}
     for event in await seen(reader, upcoming, viewer, invited):

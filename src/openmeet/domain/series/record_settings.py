@@ -9,7 +9,7 @@ from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import event_access, series_dates
 from openmeet.domain.events.model import Event, EventSlug, RecordSettings
 from openmeet.domain.events.permissions import EventPermission
@@ -79,7 +79,7 @@ async def lock(
     series = await own_series_around(tx, caller, event)
     if series is not None:
         series = await actions.lock_managed(tx, caller, series.slug)
-    locked = await events.lock_for_host(tx, caller, event.slug, None, EventPermission.PUBLISH_RECORD)
+    locked = await event_actions.lock_for_host(tx, caller, event.slug, None, EventPermission.PUBLISH_RECORD)
     if expected_revision is not None and expected_revision != revision_of(locked, series):
         raise PreconditionFailed(SeriesReason.SETTINGS_CHANGED)
     return locked, series
@@ -87,11 +87,11 @@ async def lock(
 
 async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record: RecordSettings) -> Event:
     """Replace the record settings of one event. Raises NotFound, Forbidden, Refused."""
-    before = await events.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
+    before = await event_actions.lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if record == before.record:
         return before
     require_fitting_audience(before, record)
-    saved = await events.save_edit(tx, caller, replace(before, record=record))
+    saved = await event_actions.save_edit(tx, caller, replace(before, record=record))
     await recheck_rsvp_records(tx, [saved.id])
     return saved
 
@@ -173,6 +173,6 @@ async def recheck(tx: Transaction, caller: Caller, some: list[Event], *, force: 
     """Enqueue these events' records again. ``force``: including retracted, refused and conflicting ones."""
     for event in some:
         if force:
-            agreed = await events.agree_to_record(tx, caller, event.slug)
+            agreed = await event_actions.agree_to_record(tx, caller, event.slug)
             await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id=agreed.id)
     await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=[event.id for event in some])

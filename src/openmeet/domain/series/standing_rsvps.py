@@ -15,7 +15,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_many
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import moved_dates, reevaluation, registration
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.notify import CALENDAR_EMAIL_DELAY, IN_CALENDAR
@@ -81,7 +81,7 @@ async def answer_all(
         try:
             # Notify the host only once, not for each date. A date that refuses the reply, or whose RSVP stays as it
             # was, notifies nobody.
-            saved = await attendance.answer(
+            saved = await attendance_actions.answer(
                 tx, caller, event.slug, reply, through=through, notifies_hosts=not is_host_notified, is_single=False
             )
         except NotFound:
@@ -112,7 +112,7 @@ async def confirm_new_times(
     confirmed = 0
     for date in moved:
         try:
-            await attendance.answer(
+            await attendance_actions.answer(
                 tx, caller, date, RsvpReply.GOING, through=through, notifies_hosts=False, is_single=False
             )
         except (NotFound, Refused, InvalidForm):
@@ -135,7 +135,9 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     for event in going:
         # The host is notified only once, and the person gets a single e-mail.
         notifies = event is going[0]
-        await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, is_single=False)
+        await attendance_actions.answer(
+            tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, is_single=False
+        )
     await _enqueue_email(tx, series, caller, coming, rsvps)
     return len(going)
 
@@ -233,7 +235,7 @@ async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRs
         if is_limited and not one.with_limited:
             continue
         try:
-            await attendance.answer(
+            await attendance_actions.answer(
                 tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, notifies_hosts=False, is_single=False
             )
         except (NotFound, Forbidden, Refused, InvalidForm):

@@ -27,7 +27,7 @@ from openmeet.domain.sign_in.model import (
     pause_after,
 )
 from openmeet.domain.sign_in.reasons import SignInReason
-from openmeet.domain.users import actions as users
+from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_email
@@ -151,7 +151,7 @@ async def _complete_sign_in(
 ) -> CodeResult:
     user = await by_email(tx, challenge.email)
     if user is None:
-        user_id = await users.create_person(
+        user_id = await user_actions.create_person(
             tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
         )
         # By signing up, people accept e-mail at this address again.

@@ -10,7 +10,7 @@ from groundwork.errors import NotFound, Refused
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from groundwork.sealing import Sealer
 from groundwork.uuid7 import new_id
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.webhooks import model, queries
 from openmeet.domain.webhooks.model import (
@@ -75,7 +75,7 @@ async def register(
     ``group_id``: the group of a group's webhook. The caller must have checked the user's role in it.
     """
     # Requests at the same time would all see the same number.
-    await users.lock(tx, caller.user_id)
+    await user_queries.lock(tx, caller.user_id)
     webhooks = await queries.of_user(tx, caller.user_id)
     if len(webhooks) >= MAX_WEBHOOKS:
         raise Refused(WebhookReason.TOO_MANY_WEBHOOKS, most=MAX_WEBHOOKS, name="TooManyWebhooks")

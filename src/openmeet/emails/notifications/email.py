@@ -9,7 +9,7 @@ from urllib.parse import quote
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import answer_texts, notify, registration
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
@@ -28,7 +28,7 @@ from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.saved_searches import queries as alerts
 from openmeet.domain.users import guests
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import User, UserId
 from openmeet.emails import calendar_file, series_confirmation
 from openmeet.emails.calendar_file import cancellation_of, file_of, file_of_dates
@@ -105,7 +105,7 @@ async def _notification_email(
     tx: Transaction, head: EmailContext, due: DueEmail, news: list[Notification], *, is_digest: bool = False
 ) -> OutgoingEmail | None:
     user_id = UserId(due.person)
-    user = await users.by_id(tx, user_id)
+    user = await user_queries.by_id(tx, user_id)
     guest = await guests.find(tx, user_id)
     address = guest.email if guest else user.email if user else None
     if user is None or address is None:
@@ -197,7 +197,7 @@ async def _calendar_of_news(
         one.kind is kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going for one in news
     )
     about = [first.event.id] if first.event else []
-    own_rsvp = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
+    own_rsvp = next(iter((await attendance_queries.of_user(tx, user_id, about)).values()), None)
     return await _calendar_file(tx, head, first, own_rsvp, due, goes_to_all=goes_to_all)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.model import Event, EventId
@@ -78,7 +78,7 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
         reader.now,
         events,
         await seen_by(reader, list(events.values()), viewer),
-        await attendance.of_user(reader, viewer, list(events)),
+        await attendance_queries.of_user(reader, viewer, list(events)),
         await by_ids(reader, groups),
         await roles_in(reader, groups, viewer),
         await members_by_ids(reader, about[SubjectType.MEMBERSHIP]),

@@ -22,12 +22,12 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events import record_changes
 from openmeet.domain.groups import administration as groups
 from openmeet.domain.groups import ownership
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation import newcomers
 from openmeet.domain.series import detection_queries
 from openmeet.domain.series import ownership as series_handing_over
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine, remote_groups
 from openmeet.network.records import links, repository_state, seen
@@ -74,7 +74,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await remote_groups.erase_from(tx, did)
     await detection_queries.erase_from(tx, did)
     identity = await identity_queries.find(tx, did)
-    await identities.erase(tx, did)
+    await identity_actions.erase(tx, did)
     await groups.forget_did(tx, did)
     await newcomers.forget(tx, did)
     await _forget_jobs(tx, did, revs)
@@ -83,7 +83,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
         await group_hosting.close_account(tx, identity.user_id)
         await series_handing_over.transfer_all_of(tx, identity.user_id)
         await events_ownership.remove_person(tx, identity.user_id)
-        await users.blank(tx, identity.user_id)
+        await user_queries.blank(tx, identity.user_id)
 
 
 async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
@@ -96,5 +96,5 @@ async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
 
 async def _cannot_sign_in(tx: Transaction, user_id: UserId) -> bool:
     """Whether nobody can sign in as this person any longer: they have no other DID and no e-mail address."""
-    person = await users.by_id(tx, user_id)
+    person = await user_queries.by_id(tx, user_id)
     return (person is None or person.email is None) and not await identity_queries.of_user(tx, user_id)

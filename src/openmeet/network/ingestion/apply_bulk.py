@@ -11,7 +11,7 @@ from openmeet.domain.events import by_record, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.record_changes import RecordRead
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.network.ingestion import (
@@ -94,7 +94,7 @@ async def _apply_events(
     await hold_each(tx, "events", "record_uri", uris)
     events_by_uri = await by_record.events_with(tx, uris)
     edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in events_by_uri.values()])
-    authors = await identities.authors_for_dids(tx, {one.parsed.message.did for one, _ in applied})
+    authors = await identity_actions.authors_for_dids(tx, {one.parsed.message.did for one, _ in applied})
     records: dict[str, RecordRead] = {}
     for one, network_event in applied:
         message = one.parsed.message

@@ -10,13 +10,13 @@ from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events import record_changes
 from openmeet.domain.events.content import extension_of
 from openmeet.domain.events.model import Event, EventId, NetworkEvent, RecordOrigin
 from openmeet.domain.events.publication import PublishLevel, reach_of
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Switchboard
@@ -95,7 +95,7 @@ async def apply_record(
         await _keep_superseded(tx, version, superseded, publication)
         return EventId(superseded.subject_id)
     if publication is None:
-        author_id, is_here = await identities.author_for_did(tx, version.did)
+        author_id, is_here = await identity_actions.author_for_did(tx, version.did)
         event_id = await _apply_with_consequences(
             tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(network_event, context)
         )
@@ -313,7 +313,7 @@ async def _merge_earlier_version(
     )
     merged = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, facts)
     network_event = with_local_values(event, ours, merged.value)
-    await events.take_record(tx, event, without_own_links(_with_private_values(event, network_event), context))
+    await event_actions.take_record(tx, event, without_own_links(_with_private_values(event, network_event), context))
     await merge_decisions.store(
         tx,
         uri=event.record_uri or version.uri,

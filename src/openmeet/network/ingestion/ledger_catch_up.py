@@ -16,7 +16,7 @@ from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.domain.users import erasure_requests
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import UserId
 
@@ -119,7 +119,7 @@ async def _existing(reader: Reader, user_ids: Collection[UserId]) -> set[UserId]
 
 
 async def _delete_again(tx: Transaction, user_id: UserId) -> None:
-    user = await users.by_id(tx, user_id)
+    user = await user_queries.by_id(tx, user_id)
     if user is not None and user.created_at != 0:
         await actions.request(tx, user_id, 0)
         await erasure_requests.advance(tx, user_id, ErasureStage.ERASING)
@@ -128,7 +128,7 @@ async def _delete_again(tx: Transaction, user_id: UserId) -> None:
 async def request_again(db: Database, user_id: UserId, grace: int) -> bool:
     """Re-create somebody's deletion request, with a new grace period, if it is newer than the backup."""
     async with db.transaction() as tx:
-        user = await users.by_id(tx, user_id)
+        user = await user_queries.by_id(tx, user_id)
         if user is None or user.created_at == 0 or await erasure_requests.find(tx, user_id) is not None:
             return False
         await actions.request(tx, user_id, grace)
@@ -154,8 +154,8 @@ async def merge_again(db: Database, user_id: UserId, into: UserId) -> bool:
     """
 
     async def work(tx: Transaction) -> bool:
-        user = await users.by_id(tx, user_id)
-        other = await users.by_id(tx, into)
+        user = await user_queries.by_id(tx, user_id)
+        other = await user_queries.by_id(tx, into)
         if user is None or other is None or 0 in {user.created_at, other.created_at}:
             return False
         await merge(tx, user_id, into)

@@ -30,7 +30,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.ownership import published_backups
 from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.groups.record_queries import MembershipStatement
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.events import IngestionContext
@@ -248,7 +248,7 @@ async def apply_acceptance(
         stated.role if publication.base_body is None else role_of(record_of(publication.base_body).get("role"))
     )
     ours, theirs = AcceptedRole(membership.role), AcceptedRole(stated.role)
-    _, is_here = await identities.author_for_did(tx, parse_did(stated.about))
+    _, is_here = await identity_actions.author_for_did(tx, parse_did(stated.about))
     is_fixed = GroupRole.OWNER in {membership.role, stated.role} or not is_here
     way, fixed = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
     joined = merge_local.merge_version(way, publication, version, tx.now, (base, ours, theirs), fixed)
@@ -305,7 +305,7 @@ async def admit(tx: Transaction, group: Group, did: str) -> None:
 
 
 async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> None:
-    user_id, is_here = await identities.author_for_did(tx, parse_did(by.about))
+    user_id, is_here = await identity_actions.author_for_did(tx, parse_did(by.about))
     current_membership = await queries.find_member(tx, group.id, user_id)
     before = current_membership.role if current_membership else None
     publication = (

@@ -19,7 +19,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.values import Mode, Venue
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series import agenda, apply_edits, date_queries, queries
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Timing
@@ -105,7 +105,7 @@ async def apply_rule_of_date(
 
 
 async def _is_theirs(tx: Transaction, version: RecordVersion, series: Series) -> bool:
-    home = await identities.find(tx, version.did)
+    home = await identity_queries.find(tx, version.did)
     is_owners = home is not None and home.user_id == series.owner_id
     return is_owners and not series.is_read_only and await agenda.may_edit(tx, series, series.owner_id)
 
@@ -313,7 +313,7 @@ async def apply_record(
     await links.note_series(tx, series.id, version.uri)
     if _is_being_retracted(series):
         return  # the record is being retracted, so its content does not matter
-    home = await identities.find(tx, version.did)
+    home = await identity_queries.find(tx, version.did)
     is_theirs = home is not None and home.user_id == series.owner_id
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
         await merge_local.keep_ours(tx, publication, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)

@@ -8,11 +8,11 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.event_changes import announce_change
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import Group, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission
@@ -116,7 +116,7 @@ async def choose(
     values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
         raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
-    after = await events.set_values(tx, caller, slug, MERGE_RULE.decode_edits(values))
+    after = await event_actions.set_values(tx, caller, slug, MERGE_RULE.decode_edits(values))
     await merge_decisions.mark_reviewed(tx, conflict, choice)
     if after.revision != before.revision:
         await announce_change(tx, after, _kind(before, after), by=caller.user_id, before=before)
@@ -149,7 +149,7 @@ async def merged_into_group(
 
 
 async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> tuple[Group, list[str]]:
-    group, membership = await groups.visible(reader, slug, caller.user_id)
+    group, membership = await group_actions.visible(reader, slug, caller.user_id)
     rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     uris = [row["uri"] for row in await reader.fetch(_OF_MEMBERS, group_id=group.id)]
     if group.network.record_uri is not None:

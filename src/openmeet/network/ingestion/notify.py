@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes
 from openmeet.domain.attendance.notify import hosts_of
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
@@ -25,7 +25,7 @@ def is_news(before: Event, after: Event, now: Instant) -> bool:
 
 async def of_change(tx: Transaction, before: Event, event_id: EventId, rev: str) -> None:
     """Notify people of the changes in the newest version of an event's record that affect them."""
-    after = await events.by_id(tx, event_id)
+    after = await event_queries.by_id(tx, event_id)
     kind = None if after is None else _kind(before, after)
     if after is None or kind is None or not is_news(before, after, tx.now):
         return
@@ -38,7 +38,7 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
     """
     if before.is_gone or before.is_cancelled or before.is_over(tx.now):
         return
-    after = await events.by_id(tx, before.id)
+    after = await event_queries.by_id(tx, before.id)
     if after is not None and after.is_gone:
         await event_changes.announce_change(
             tx, _named(after, rev), kinds.EVENT_DELETED, by=after.author_id, before=before
@@ -47,7 +47,7 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
 
 async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
     """Notify the hosts of an event made here that another app has deleted its record."""
-    after = await events.by_id(tx, before.id)
+    after = await event_queries.by_id(tx, before.id)
     if after is None or after.record_deleted_at is None or before.record_deleted_at is not None:
         return
     hosts = await hosts_of(tx, after)

@@ -21,8 +21,8 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
-from openmeet.domain.groups import queries as groups
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENT
@@ -98,12 +98,12 @@ async def _attach_own_record(tx: Transaction, message: RecordMessage, event_id: 
 
 async def _repositories_of(tx: Transaction, event: Event) -> set[str]:
     """Return the DIDs whose repositories may contain the event's record."""
-    group = None if event.group is None else await groups.by_id(tx, event.group.id)
+    group = None if event.group is None else await group_queries.by_id(tx, event.group.id)
     account = None if group is None else group.network.account_id
     people = [event.author_id] if account is None else [event.author_id, account]
     return {
         one.did
-        for identities_of_person in (await identities.of_users(tx, people)).values()
+        for identities_of_person in (await identity_queries.of_users(tx, people)).values()
         for one in identities_of_person
         if one.can_write
     }

@@ -19,7 +19,7 @@ from openmeet.domain.attendance import merge
 from openmeet.domain.events import ownership, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, RecordOrigin
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import notify, pending_rsvps, rsvps
@@ -94,7 +94,7 @@ async def _join(
     new record is removed.
     """
     old, new, did = old_event.record_uri or "", newest.uri, Did(newest.did)
-    author_id, _ = await identities.author_for_did(tx, did)
+    author_id, _ = await identity_actions.author_for_did(tx, did)
     await ownership.detach_event_record(tx, new_event.id)
     await superseded_records.store(tx, PublicationKind.EVENT, old_event.id, old, is_authors=True)
     await superseded_records.assign(tx, PublicationKind.EVENT, new_event.id, old_event.id)

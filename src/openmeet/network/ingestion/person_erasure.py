@@ -15,10 +15,10 @@ from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.domain.erasure.model import ENDS_BEFORE, ErasureReport
 from openmeet.domain.erasure.retention import WORD_INDEXES
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.media.pictures import ROUND, forget_unused
 from openmeet.domain.users import erasure_requests
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import account_deletion, ledger_catch_up
@@ -98,8 +98,8 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
         if not await erasure_requests.advance(tx, user_id, ErasureStage.ERASING):
             return None
         undeleted = await actions.undeleted_records(tx, user_id)
-        dids = [one.did for one in await identities.of_user(tx, user_id)]
-        accounts = await identities.custodial_of(tx, [user_id])
+        dids = [one.did for one in await identity_queries.of_user(tx, user_id)]
+        accounts = await identity_queries.custodial_of(tx, [user_id])
     if user_id not in erasing.ledger.people():  # an earlier attempt has already noted it
         erasing.ledger.note(user_id, db_now=tx.now)
     deleted = await account_rows.purge(db, user_id)
@@ -222,7 +222,7 @@ async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -
 
 async def _erase_one_again(db: Database, erasing: PersonErasureContext, user_id: UserId) -> bool:
     async with db.transaction() as tx:
-        user = await users.by_id(tx, user_id)
+        user = await user_queries.by_id(tx, user_id)
         # A blanked row no longer has its creation time.
         if user is None or user.created_at == 0:
             return False

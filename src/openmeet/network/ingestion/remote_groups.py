@@ -17,7 +17,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_events import leave_network_group, set_network_group
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, rules
@@ -36,7 +36,7 @@ from openmeet.domain.groups.model import (
 )
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.record_queries import MembershipStatement
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.slugs import new_slug
@@ -68,7 +68,7 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, parsed_gro
     if group is not None and not group.is_read_only:
         return
     if group is None:
-        owner_id, _ = await identities.author_for_did(tx, did)
+        owner_id, _ = await identity_actions.author_for_did(tx, did)
         group = Group(
             id=GroupId(new_id(tx.now)),
             slug=GroupSlug(new_slug(parsed_group.name, otherwise="group")),
@@ -175,7 +175,7 @@ def concerns_group(record: Mapping[str, object], event: Event, switches: Switche
 
 async def attribute(tx: Transaction, event_id: EventId) -> None:
     """Assign a network event to its group if both sides state it; otherwise to no group."""
-    event = await events.by_id(tx, event_id)
+    event = await event_queries.by_id(tx, event_id)
     seen_record = None if event is None or event.record_uri is None else await seen.find(tx, event.record_uri)
     if event is None or seen_record is None or event.origin is not RecordOrigin.NETWORK:
         return
@@ -213,7 +213,7 @@ async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
 
 async def _follow_up(tx: Transaction, kind: StatementKind, stated: MembershipStatement, *, is_new: bool) -> None:
     if kind is StatementKind.EVENT:
-        event = await events.by_record_uri(tx, stated.about)
+        event = await event_queries.by_record_uri(tx, stated.about)
         if event is not None:
             await attribute(tx, event.id)
         return
@@ -254,7 +254,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
     if accepted and locked.deleted_at is None:
         best = min(accepted, key=lambda one: (INSIDE.index(one.role), one.uri))
         if user_id is None:
-            user_id = await identities.person_for_did(tx, parse_did(did))
+            user_id = await identity_actions.person_for_did(tx, parse_did(did))
         await _put_inside(tx, locked, user_id, membership, best)
     elif membership is not None and membership.role in INSIDE:
         await _put_outside(tx, membership, has_stated=bool(stated))
@@ -308,7 +308,7 @@ async def _apply_membership(tx: Transaction, group: Group, stated: MembershipSta
     locked = await queries.lock(tx, group.id)
     if locked is None or locked.deleted_at is not None:
         return
-    user_id, is_here = await identities.author_for_did(tx, parse_did(stated.did))
+    user_id, is_here = await identity_actions.author_for_did(tx, parse_did(stated.did))
     current_membership = await queries.find_member(tx, locked.id, user_id)
     before = current_membership.role if current_membership else None
     if before is GroupRole.BANNED:
@@ -374,7 +374,7 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
     listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, group_uris[:1], limit=MOST)
     own = await repository_state.newest_uris(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
-        event = await events.by_record_uri(tx, event_uri)
+        event = await event_queries.by_record_uri(tx, event_uri)
         if event is not None:
             await attribute(tx, event.id)
 

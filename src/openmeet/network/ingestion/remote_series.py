@@ -17,7 +17,7 @@ from groundwork.outbox.delivery import JobHandler
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.series import date_queries, queries, remote_records
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Series, SeriesId
@@ -117,7 +117,7 @@ async def apply_record(
     ``changed_series``: collects such records of a batch. Dates are assigned at the end of the batch (``fill_freed_dates``), so that the
     events of an author with a hundred series are read only once.
     """
-    owner_id, _ = await identities.author_for_did(tx, did)
+    owner_id, _ = await identity_actions.author_for_did(tx, did)
     if await remote_records.apply_from_network(
         tx, uri=uri, owner_id=owner_id, content=parsed_series.content, timing=parsed_series.timing
     ):

@@ -25,7 +25,7 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.events.model import EventId, RecordOrigin
-from openmeet.domain.identities import actions as identities
+from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
@@ -102,7 +102,7 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
     Each pair of person and event must occur only once.
     """
     people = await identity_queries.of_people_with(tx, {one.did for one in people_and_events})
-    met = await identities.authors_for_dids(tx, {one.did for one in people_and_events} - people.keys())
+    met = await identity_actions.authors_for_dids(tx, {one.did for one in people_and_events} - people.keys())
     strangers = {did: user_id for did, (user_id, _) in met.items()} | {
         did: person_identities[0].user_id for did, person_identities in people.items() if is_stranger(person_identities)
     }
@@ -262,7 +262,9 @@ def _answer_of(effective: SeenRecord, parsed_with_cid: tuple[str, ParsedRsvp] | 
 async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
     """Return the person, and the RSVPs under all their DIDs, the effective one first."""
     identities_of_person = await identity_queries.of_person_with(tx, did)
-    user_id = identities_of_person[0].user_id if identities_of_person else await identities.person_for_did(tx, did)
+    user_id = (
+        identities_of_person[0].user_id if identities_of_person else await identity_actions.person_for_did(tx, did)
+    )
     person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in identities_of_person))
     dids = [identity.did for identity in identities_of_person] or [did]
     return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))

@@ -30,9 +30,9 @@ from groundwork.outbox.jobs import Job, enqueue
 from groundwork.outbox.retry import is_worth_retrying
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import CustodialAccount, Identity, IdentityKind, IdentityReason
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import by_id, kinds
 from openmeet.i18n.markdown import folded
@@ -390,9 +390,9 @@ async def _find_abandoned_account(
     if not at or domain != custodial_pds.mail_domain:
         return None
     async with db.reader() as reader:
-        person = await users.by_id(reader, UserId(name))
-        custodial_account = await identities.custodial_account(reader, UserId(name))
-        identity = await identities.find(reader, did)
+        person = await user_queries.by_id(reader, UserId(name))
+        custodial_account = await identity_queries.custodial_account(reader, UserId(name))
+        identity = await identity_queries.find(reader, did)
     if person is None or (identity is not None and identity.kind is not IdentityKind.SHADOW):
         return None
     is_given_up = custodial_account is not None and custodial_account.handle != handle and custodial_account.did != did

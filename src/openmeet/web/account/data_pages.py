@@ -19,11 +19,11 @@ from openmeet.domain.data_export.person import export_document
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in import queries as sign_in
 from openmeet.domain.sign_in.model import SessionStrength
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import lazy
@@ -184,8 +184,8 @@ async def _require_recent_proof(reader: Reader, request: Request, token: str) ->
 
 async def _require_typed_name(reader: Reader, user_id: UserId, typed_name: str) -> None:
     """Raises InvalidInput unless the text is the person's e-mail address, or one of their handles or DIDs."""
-    person = await users.by_id(reader, user_id)
-    identities_of_user = await identities.of_user(reader, user_id)
+    person = await user_queries.by_id(reader, user_id)
+    identities_of_user = await identity_queries.of_user(reader, user_id)
     names = {one.handle.lower() for one in identities_of_user} | {one.did for one in identities_of_user}
     if person is not None and person.email is not None:
         names.add(person.email.lower())
@@ -219,8 +219,8 @@ async def _deletion_page(request: Request, form_state: FormState, *, status: int
     async with database_of(request).reader() as reader:
         erasure_preview = await preview_deletion(reader, caller.user_id, _grace_seconds(request))
         proof = await sign_in.proof_of(reader, model.hash_token(site_session.cookie_token(request)))
-        person = await users.by_id(reader, caller.user_id)
-        has_names = bool(await identities.of_user(reader, caller.user_id))
+        person = await user_queries.by_id(reader, caller.user_id)
+        has_names = bool(await identity_queries.of_user(reader, caller.user_id))
     context: dict[str, Any] = {
         "named": _NAMED[person is not None and person.email is not None, has_names],
         "most_listed": MOST_LISTED,

@@ -11,7 +11,7 @@ from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany, Why
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.account_merge import actions
 from openmeet.domain.account_merge.model import AccountClaim, ClaimId
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import ChallengeId, check_email
@@ -145,7 +145,7 @@ async def _sign_in_methods(reader: Reader, claim: AccountClaim) -> dict[str, obj
     me = await by_id(reader, claim.user_id)
     return {
         "is_account": other_user is not None and other_user.kind is UserKind.PERSON,
-        "handles": [one.handle or one.did for one in await identities.of_user(reader, other)] if other else [],
+        "handles": [one.handle or one.did for one in await identity_queries.of_user(reader, other)] if other else [],
         "my_email": me.email if me else None,
         "lost_email": other_user.email if other_user and me and me.email and other_user.email else None,
     }

@@ -24,7 +24,7 @@ from groundwork.errors import (
     kind_of,
 )
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, require_acceptable
@@ -197,7 +197,7 @@ async def account_with_profile(reader: Reader, user_id: UserId) -> Identity | No
     """
     accounts = [
         one
-        for one in await identities.of_user(reader, user_id)
+        for one in await identity_queries.of_user(reader, user_id)
         if one.kind is IdentityKind.CONNECTED and one.status == "active"
     ]
     return next((one for one in accounts if one.is_default), accounts[0] if accounts else None)

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, Refused, Unavailable
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
-from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.saved_searches import actions as saved_searches
@@ -51,7 +51,7 @@ async def start(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             await _save_searches(tx, caller, search_fields, topics[:MOST_TOPICS])
             for slug in slugs:
-                await groups.follow(tx, caller, slug)
+                await group_actions.follow(tx, caller, slug)
     except InvalidForm as wrong:
         return await _start_page(request, form_with_problems(form, wrong), status=400)
     except Unavailable as later:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from at_protocol.syntax.did import parse_did
 from groundwork.errors import NotFound
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import EventSlug
@@ -42,7 +42,7 @@ async def show(request: Request) -> Response:
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-        own_rsvp = await attendance.find(reader, event.id, viewer) if event and viewer else None
+        own_rsvp = await attendance_queries.find(reader, event.id, viewer) if event and viewer else None
         if event is None or event.is_gone or event.record_did is None:
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
         if not await event_access.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):

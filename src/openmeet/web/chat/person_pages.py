@@ -19,7 +19,7 @@ from openmeet.domain.chat.model import MAX_REASON, Access, Room, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import Sanction, SanctionKind
 from openmeet.domain.groups import administration, rules
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
@@ -175,11 +175,11 @@ class _InGroup:
 
 async def _role_in_group(reader: Reader, room_page: RoomPage, caller: UserId, person: UserId) -> _InGroup | None:
     """The person's state in the group. None if there is no group, or if the caller may not ban this person from it."""
-    group = None if room_page.group_id is None else await groups.by_id(reader, room_page.group_id)
-    role = None if group is None else await groups.role_in(reader, group.id, caller)
+    group = None if room_page.group_id is None else await group_queries.by_id(reader, room_page.group_id)
+    role = None if group is None else await group_queries.role_in(reader, group.id, caller)
     if group is None or role is None or group.is_read_only or not rules.may(role, GroupPermission.BAN):
         return None
-    their_membership = await groups.find_member(reader, group.id, person)
+    their_membership = await group_queries.find_member(reader, group.id, person)
     if person == caller or (their_membership is not None and not rules.ranks_above(role, their_membership.role)):
         return None
     return _InGroup(group, their_membership is not None and their_membership.role is GroupRole.BANNED)

@@ -30,7 +30,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import RoomSettings
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.matrix.names import full_alias
@@ -172,7 +172,7 @@ async def choose_enter(find: Find, request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         room_page, _ = await _find_room(find, tx, request)
-        await users.set_enter_sends(tx, caller_of(request).user_id, sends=form.get("enter") == "sends")
+        await user_queries.set_enter_sends(tx, caller_of(request).user_id, sends=form.get("enter") == "sends")
     return go(room_page.page("settings"), flash="chat_saved")
 
 
@@ -244,7 +244,7 @@ async def _settings_page(find: Find, request: Request, form_state: FormState, st
         if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:
             mirror = await mirroring.status(reader, room.id)
         asks_twice = mirror is not None and await mirroring.is_subject_restricted(reader, room.id)
-        user = await users.by_id(reader, caller.user_id)
+        user = await user_queries.by_id(reader, caller.user_id)
         now = reader.now
     has_group = room_page.group_id is not None
     switches = [one for one in SWITCHES_OF[room.kind] if has_group or one is not AudienceSwitch.MEMBERS]

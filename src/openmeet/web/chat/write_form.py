@@ -24,7 +24,7 @@ from openmeet.domain.chat.queries import MessageFilter
 from openmeet.domain.chat.room_queries import chain_of
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import instant_of, parse_local
@@ -107,7 +107,7 @@ async def write_form(
 
 
 async def _enter_sends(reader: Reader, viewer: UserId) -> bool:
-    user = await users.by_id(reader, viewer)
+    user = await user_queries.by_id(reader, viewer)
     return user is not None and user.enter_sends
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import answer_texts, waitlist
 from openmeet.domain.attendance.answer_bar import AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
@@ -98,7 +98,9 @@ async def save_reply(request: Request) -> Response:
                 form, fields_of(event, await registration_settings_of(tx, event), own_rsvp), own_rsvp
             )
             caller = Caller(user.id, user.display_name)
-            saved = await attendance.answer(tx, caller, event.slug, reply, reply_details, through=ChangeChannel.MAIL)
+            saved = await attendance_actions.answer(
+                tx, caller, event.slug, reply, reply_details, through=ChangeChannel.MAIL
+            )
             return await _answer_page(tx, request, event, link.user_id, saved, is_new=True)
     except InvalidForm as wrong:
         async with database_of(request).reader() as reader:

@@ -18,7 +18,7 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
 from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import host_decisions, lists, registration
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import SEATED, SHOWN
@@ -33,7 +33,7 @@ from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.vocabulary import AccessFeature, Category
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupId
 from openmeet.domain.identities.queries import consent, shown_names
@@ -213,7 +213,7 @@ async def list_attendees(request: Request) -> Response:
         event = await _visible_event(reader, request, caller)
         counts = (await counts_shown(reader, [event.id]))[event.id]
         registration_settings = await registration.of_event(reader, event)
-        own_rsvp = None if caller is None else await attendance.find(reader, event.id, caller.user_id)
+        own_rsvp = None if caller is None else await attendance_queries.find(reader, event.id, caller.user_id)
         is_hosting = await host_decisions.may_host(reader, event, caller)
         sees_list = is_hosting or sees_who_comes(
             registration_settings, is_going=own_rsvp is not None and own_rsvp.is_seated
@@ -258,7 +258,7 @@ async def _visible_event(reader: Reader, request: Request, caller: Caller | None
     event = await by_slug(reader, slug)
     if event is None:
         await new_links.raise_if_replaced(reader, LinkKind.EVENT, slug)
-    own_rsvp = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
+    own_rsvp = await attendance_queries.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
     if event is None or not await event_access.may_see(
         reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)
@@ -280,7 +280,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     viewer = caller.user_id if caller else None
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
-    own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    own_rsvps = await attendance_queries.of_user(reader, viewer, ids) if viewer else {}
     surroundings = await load_surroundings(reader, events, viewer, services(request).settings.public_url)
     co_hosts = await co_host_queries.shown_co_hosts(reader, ids)
     others = [user_id for several in co_hosts.values() for user_id in several]
@@ -330,8 +330,8 @@ async def load_surroundings(
     existing_series = [one for one in series_by_id.values() if one.deleted_at is None]
     seen = {one.id: one for one in await visibility.seen(reader, existing_series, viewer)}
     group_ids = sorted({event.group.id for event in events if event.group is not None})
-    all_groups = await groups.by_ids(reader, group_ids) if group_ids else {}
-    roles = {} if viewer is None or not group_ids else await groups.roles_in(reader, group_ids, viewer)
+    all_groups = await group_queries.by_ids(reader, group_ids) if group_ids else {}
+    roles = {} if viewer is None or not group_ids else await group_queries.roles_in(reader, group_ids, viewer)
     # An invited attendee may be allowed to see the event but not its group.
     visible = {id_: one for id_, one in all_groups.items() if group_rules.may_see(one, roles.get(id_))}
     records = [(event.origin is not RecordOrigin.NETWORK, event.record_uri) for event in events]

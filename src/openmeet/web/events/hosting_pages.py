@@ -13,7 +13,7 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_for
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
-from openmeet.domain.events import actions as events
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import event_access, permissions, record_changes, rules
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
@@ -180,7 +180,7 @@ async def publish_again(request: Request) -> Response:
     if event.is_draft:
         raise Refused(EventReason.PUBLISH_FROM_FORM, name="Draft")
     async with database_of(request).transaction() as tx:
-        event = await events.agree_to_record(tx, caller_of(request), event.slug)
+        event = await event_actions.agree_to_record(tx, caller_of(request), event.slug)
         await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     is_published = await publish_first(request, event)
     async with database_of(request).transaction() as tx:
@@ -188,7 +188,7 @@ async def publish_again(request: Request) -> Response:
         if publication.state is publications.PublicationState.WITHHELD:
             # The event turned out not to be publishable (for example because consent was withdrawn), so it no longer
             # waits for its record.
-            await events.release(tx, event.id)
+            await event_actions.release(tx, event.id)
             return go(f"/events/{event.slug}", flash="event_here_only")
     return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
 

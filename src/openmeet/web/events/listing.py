@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import who_comes
 from openmeet.domain.attendance.answer_badges import Badge, badge_in_list
 from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, answer_bar_of
@@ -157,7 +157,7 @@ async def facts_of(
     """The data that the cards of these events show, limited to what this viewer may know."""
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
-    own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    own_rsvps = await attendance_queries.of_user(reader, viewer, ids) if viewer else {}
     hosted = await event_access.managed_among(reader, events, viewer)
     bar_inputs = await bar_inputs_of(reader, events, viewer, own_rsvps=own_rsvps, counts=counts, hosted=hosted)
     faces = await faces_of(reader, list(bar_inputs.values()))

@@ -11,14 +11,14 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import Gone, NotFound
 from openmeet.domain import slugs
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import co_host_queries, event_access
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as group_actions
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import INSIDE, GroupId, GroupSlug
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import agenda, follower_queries
@@ -108,12 +108,12 @@ async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | Non
 
 async def _event_of(reader: Reader, event_id: EventId, viewer: UserId | None) -> str | None:
     """The event's new link, for its hosts, attendees, invited people and group members."""
-    event = await events.by_id(reader, event_id)
+    event = await event_queries.by_id(reader, event_id)
     if event is None or event.deleted_at is not None or viewer is None:
         return None
     hosts = {event.author_id, *(await co_host_queries.co_hosts_of(reader, [event.id])).get(event.id, ())}
     is_private = event.visibility is Visibility.PRIVATE
-    belongs = viewer in hosts or await attendance.find(reader, event.id, viewer) is not None
+    belongs = viewer in hosts or await attendance_queries.find(reader, event.id, viewer) is not None
     return (
         event.slug
         if belongs or (is_private and await event_access.may_see(reader, event, viewer, has_rsvp_access=False))
@@ -134,8 +134,8 @@ async def _series_of(reader: Reader, series_id: SeriesId, viewer: UserId | None)
 
 
 async def _group_of(reader: Reader, group_id: GroupId, viewer: UserId | None) -> str | None:
-    group = await groups.by_id(reader, group_id)
-    membership = None if group is None or viewer is None else await groups.find_member(reader, group.id, viewer)
+    group = await group_queries.by_id(reader, group_id)
+    membership = None if group is None or viewer is None else await group_queries.find_member(reader, group.id, viewer)
     return group.slug if group is not None and membership is not None and membership.role in INSIDE else None
 
 

@@ -24,7 +24,7 @@ from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import pack, selected_fields, submission_of, unpack, values_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, Category
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
@@ -343,8 +343,8 @@ async def new_page_instead(
     caller = caller_of(request)
     group_id = group_before.id if group_before else None
     async with database_of(request).reader() as reader:
-        group = await groups.by_id(reader, group_id) if group_id else None
-        role = await groups.role_in(reader, group_id, caller.user_id)
+        group = await group_queries.by_id(reader, group_id) if group_id else None
+        role = await group_queries.role_in(reader, group_id, caller.user_id)
     slug = group.slug if group is not None and group_rules.may(role, GroupPermission.CREATE_EVENT) else ""
     values = {**typed, "submission": secrets.token_urlsafe(16), "group": slug}
     return await new_page(request, FormState(values, {"": str(why)}), status=410)

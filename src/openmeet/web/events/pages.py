@@ -12,7 +12,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import answer_texts, host_decisions, lists, registration
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.model import (
     SEATED,
@@ -35,7 +35,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.identities.queries import consent, shown_names
@@ -102,7 +102,7 @@ async def show_event(request: Request) -> Response:
             own_rsvp = await _view_as(reader, request, event, other)
         caller = caller_or_none(request)
         if event is not None and caller is not None and own_rsvp is None:
-            own_rsvp = await attendance.find(reader, event.id, caller.user_id)
+            own_rsvp = await attendance_queries.find(reader, event.id, caller.user_id)
         viewer = caller.user_id if caller else None
         if event is not None and event.is_hidden and event.author_id != viewer:
             return _unavailable_page(request, event)
@@ -221,8 +221,8 @@ async def _viewer_of(
 ) -> EventViewer:
     user_id = caller.user_id if caller else None
     zone = services(request).settings.time_zone
-    group = await groups.by_id(reader, event.group.id) if event.group else None
-    role_in_group = await groups.role_in(reader, event.group.id, user_id) if event.group else None
+    group = await group_queries.by_id(reader, event.group.id) if event.group else None
+    role_in_group = await group_queries.role_in(reader, event.group.id, user_id) if event.group else None
     return EventViewer(
         caller,
         own_rsvp,
@@ -274,7 +274,7 @@ async def _sharing_context(
     public_url = services(request).settings.public_url
     # Only the viewer's own RSVP has been loaded so far.
     own_rsvp_id = viewer.own_rsvp.id if viewer.own_rsvp else None
-    nobody_else = not await attendance.has_rsvps(reader, event.id, except_id=own_rsvp_id)
+    nobody_else = not await attendance_queries.has_rsvps(reader, event.id, except_id=own_rsvp_id)
     is_host = viewer.user_id == event.author_id
     return {
         "may_unpublish": not event.is_draft and nobody_else and viewer.own_rsvp is None,
@@ -376,8 +376,8 @@ async def _sync_context(
 
 async def _announced_event_page(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
     """Page for visitors with the link to an announced event: the content of its public record, and how to get access."""
-    group = await groups.by_id(reader, event.group.id) if event.group else None
-    role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
+    group = await group_queries.by_id(reader, event.group.id) if event.group else None
+    role = await group_queries.role_in(reader, event.group.id, viewer) if event.group else None
     context = view.date_words_of(event, reader.now) | {
         "event": event,
         "group": group if group is not None and group_rules.may_see(group, role) else None,

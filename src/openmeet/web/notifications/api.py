@@ -13,7 +13,7 @@ from openmeet.domain.notifications import notify, preferences, rules
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.paging import MAX_LIMIT
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.notifications import content
@@ -147,7 +147,7 @@ async def save(request: Request) -> Response:
         topic: getattr(body, topic.value) for topic in NotificationTopic
     }
     async with database_of(request).transaction() as tx:
-        await users.lock(tx, caller.user_id)
+        await user_queries.lock(tx, caller.user_id)
         require_match_with_shown(request, await _preferences_output(tx, caller.user_id))
         await notify.set_channels(
             tx,

@@ -16,7 +16,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries
 from openmeet.domain.series.calendar_uids import sequences
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import User, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
@@ -176,7 +176,7 @@ async def _visible_host(reader: Reader, user_id: UserId, viewer: UserId | None) 
     user = await queries.host(reader, user_id)
     if user is not None:
         return user, True
-    own_user = await users.by_id(reader, user_id) if user_id == viewer else None
+    own_user = await user_queries.by_id(reader, user_id) if user_id == viewer else None
     if own_user is None:
         raise NotFound(GeneralReason.NO_SUCH_PERSON)
     return own_user, False

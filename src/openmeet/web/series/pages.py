@@ -21,7 +21,7 @@ from openmeet.domain.events import event_access
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import consent, shown_names
@@ -244,8 +244,8 @@ async def _visible_group(reader: Reader, series: Series, viewer: UserId | None) 
     """The group of the series, if the viewer may see it."""
     if series.group is None:
         return None
-    group = await groups.by_id(reader, series.group.id)
-    role = await groups.role_in(reader, series.group.id, viewer)
+    group = await group_queries.by_id(reader, series.group.id)
+    role = await group_queries.role_in(reader, series.group.id, viewer)
     return group if group is not None and group_rules.may_see(group, role) else None
 
 

@@ -13,7 +13,7 @@ from openmeet.domain.sign_in import actions, model, queries
 from openmeet.domain.sign_in.actions import CodeResult
 from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
-from openmeet.domain.users import actions as users
+from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.model import Caller, Profile, UserId
 from openmeet.domain.users.queries import by_id
@@ -221,7 +221,7 @@ async def choose_name(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         user = await by_id(tx, caller.user_id)
         if user is not None:
-            await users.edit_profile(
+            await user_actions.edit_profile(
                 tx,
                 caller.user_id,
                 Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups, user.language),

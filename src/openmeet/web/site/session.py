@@ -21,7 +21,7 @@ from openmeet.domain.moderation.policy import is_moderator
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionStrength, SessionTransport
-from openmeet.domain.users import queries as users
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.settings import Settings
@@ -129,7 +129,7 @@ async def _note_presence(connection: HTTPConnection, holder: queries.SessionHold
     today = Instant(now - now % DAY)
     if holder.seen_at is None or holder.seen_at < today:
         async with database_of(connection).transaction() as tx:
-            await users.note_seen(tx, holder.caller.user_id, today)
+            await user_queries.note_seen(tx, holder.caller.user_id, today)
 
 
 def bearer_of(connection: HTTPConnection) -> str:

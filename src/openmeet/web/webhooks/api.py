@@ -12,7 +12,7 @@ from groundwork.errors import InvalidInput, Unavailable
 from groundwork.http.json_bodies import json_response, read_json
 from groundwork.http.reach import DEVELOPMENT, PUBLIC, AllowedTargets
 from groundwork.sealing import Sealer
-from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import GroupId, GroupSlug
 from openmeet.domain.groups.queries import by_id as group_by_id
@@ -235,7 +235,7 @@ async def webhook_output(reader: Reader, webhook: Webhook) -> WebhookOutput:
 
 
 async def _group_id(tx: Transaction, caller: Caller, slug: str) -> str:
-    group, membership = await groups.visible(tx, GroupSlug(slug), caller.user_id)
+    group, membership = await group_actions.visible(tx, GroupSlug(slug), caller.user_id)
     group_rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     return group.id
 

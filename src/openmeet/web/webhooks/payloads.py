@@ -13,7 +13,7 @@ import msgspec
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import lists
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.chat import message_queries, notify, room_queries
@@ -23,10 +23,10 @@ from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import Access, ChatMessageId
 from openmeet.domain.chat.people import answered_privately
 from openmeet.domain.events import event_access
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, GroupId
 from openmeet.domain.groups.rules import GroupPermission
@@ -74,7 +74,7 @@ def webhook_view(public_url: str) -> View:
 
 async def _runs(reader: Reader, webhook: Webhook) -> bool:
     group_id = GroupId(webhook.group_id) if webhook.group_id else None
-    return group_rules.may(await groups.role_in(reader, group_id, webhook.user_id), GroupPermission.EDIT_GROUP)
+    return group_rules.may(await group_queries.role_in(reader, group_id, webhook.user_id), GroupPermission.EDIT_GROUP)
 
 
 async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:
@@ -87,12 +87,12 @@ async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:
 async def _event_payload(
     reader: Reader, webhook: Webhook, event_id: EventId, public_url: str
 ) -> Mapping[str, Any] | None:
-    event = await events.by_id(reader, event_id)
+    event = await event_queries.by_id(reader, event_id)
     if event is None or event.is_draft or not await _concerns(reader, webhook, event):
         return None
     if event.is_gone:
         return {"slug": event.slug, "isGone": True}
-    own_rsvp = await attendance.find(reader, event.id, webhook.user_id)
+    own_rsvp = await attendance_queries.find(reader, event.id, webhook.user_id)
     if not await event_access.may_see(reader, event, webhook.user_id, has_rsvp_access=rsvp_gives_access(own_rsvp)):
         return None
     # Deliveries are copied and passed on, so they contain only public information, no matter who registered the
@@ -105,8 +105,8 @@ async def _event_payload(
 
 
 async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: AttendanceId) -> Mapping[str, Any] | None:
-    rsvp = await attendance.by_id(reader, attendance_id)
-    event = await events.by_id(reader, rsvp.event_id) if rsvp else None
+    rsvp = await attendance_queries.by_id(reader, attendance_id)
+    event = await event_queries.by_id(reader, rsvp.event_id) if rsvp else None
     if rsvp is None or event is None or event.is_gone:
         return None
     is_own = webhook.group_id is None and rsvp.user_id == webhook.user_id
@@ -188,12 +188,12 @@ async def _chat_message(
 async def _group_payload(
     reader: Reader, webhook: Webhook, group_id: GroupId, public_url: str
 ) -> Mapping[str, Any] | None:
-    group = await groups.by_id(reader, group_id)
+    group = await group_queries.by_id(reader, group_id)
     if group is None or not (webhook.group_id == group_id if webhook.group_id else group.owner_id == webhook.user_id):
         return None
     if group.deleted_at is not None:
         return {"slug": group.slug, "isGone": True}
-    counts = await groups.counts(reader, group_id)
+    counts = await group_queries.counts(reader, group_id)
     members = sum(counts.get(role, 0) for role in INSIDE)
     (source,) = await sources_of(reader, [(not group.is_read_only, group.network.record_uri)])
     shown: dict[str, Any] = msgspec.to_builtins(group_shown(group, None, members, public_url, source))
@@ -201,8 +201,8 @@ async def _group_payload(
 
 
 async def _membership(reader: Reader, webhook: Webhook, group_id: GroupId, user_id: UserId) -> Mapping[str, Any] | None:
-    group = await groups.by_id(reader, group_id)
-    member = await groups.find_member(reader, group_id, user_id)
+    group = await group_queries.by_id(reader, group_id)
+    member = await group_queries.find_member(reader, group_id, user_id)
     if group is None or group.deleted_at is not None or member is None:
         return None
     if webhook.group_id != group_id and not (webhook.group_id is None and user_id == webhook.user_id):

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Database, Reader
 from groundwork.errors import NotSignedIn
 from groundwork.http.application import add_header, client_network
 from groundwork.rate_limit.contract import Limit, LimitState, headers_of, spend
-from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
@@ -115,7 +115,7 @@ async def viewer_of(reader: Reader, caller: XrpcCaller) -> UserId | None:
     """The local user with the caller's DID. None if nobody has signed in on this site with that DID."""
     if caller.did is None:
         return None
-    identity = await identities.find(reader, caller.did)
+    identity = await identity_queries.find(reader, caller.did)
     return None if identity is None or identity.kind is IdentityKind.SHADOW else identity.user_id
 
 

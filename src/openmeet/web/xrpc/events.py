@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader
 from groundwork.database.words import MAX_WORDS
 from groundwork.errors import InvalidInput
 from groundwork.geo_points import Near
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.lists import ListedRsvp, listed_rsvps
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
@@ -208,7 +208,7 @@ def _visible_conditions(did: str, viewer: UserId | None) -> tuple[list[str], dic
 
 async def _sees_list(call: LexiconCall, event: Event) -> bool:
     registration_settings = await registration.of_event(call.reader, event)
-    own_rsvp = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
+    own_rsvp = None if call.viewer is None else await attendance_queries.find(call.reader, event.id, call.viewer)
     if sees_who_comes(registration_settings, is_going=own_rsvp is not None and own_rsvp.status in SEATED):
         return True
     return bool(await event_access.managed_among(call.reader, [event], call.viewer))

@@ -9,12 +9,12 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import normal_uri, parse_at_uri
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import by_record, event_access
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupRole, GroupSlug
 from openmeet.domain.groups.record_queries import by_any_record
@@ -76,10 +76,10 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
         event = await by_record.find(reader, uri)
     else:
         slug = _slug_of(address, "events", public_url)
-        event = None if slug is None else await events.by_slug(reader, EventSlug(slug))
+        event = None if slug is None else await event_queries.by_slug(reader, EventSlug(slug))
     if event is None or event.is_gone:
         return None
-    own_rsvp = None if viewer is None else await attendance.find(reader, event.id, viewer)
+    own_rsvp = None if viewer is None else await attendance_queries.find(reader, event.id, viewer)
     return (
         event
         if await event_access.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp))
@@ -109,10 +109,10 @@ async def find_group(
         group = await by_any_record(reader, uri)
     else:
         slug = _slug_of(address, "groups", public_url)
-        group = None if slug is None else await groups.by_slug(reader, GroupSlug(slug))
+        group = None if slug is None else await group_queries.by_slug(reader, GroupSlug(slug))
     if group is None:
         return None
-    role = await groups.role_in(reader, group.id, viewer)
+    role = await group_queries.role_in(reader, group.id, viewer)
     return (group, role) if group_rules.may_see(group, role) else None
 
 

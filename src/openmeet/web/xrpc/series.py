@@ -6,7 +6,7 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.errors import InvalidInput
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.values import NOWHERE, Mode, public_place
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.paging import packed, unpacked
@@ -111,8 +111,8 @@ async def _series_view(call: LexiconCall, series: Series) -> SeriesView:
 async def _group_link(call: LexiconCall, series: Series) -> GroupLink | None:
     if series.group is None:
         return None
-    group = await groups.by_id(call.reader, series.group.id)
-    role = await groups.role_in(call.reader, series.group.id, call.viewer)
+    group = await group_queries.by_id(call.reader, series.group.id)
+    role = await group_queries.role_in(call.reader, series.group.id, call.viewer)
     return group_link(group, call.public_url) if group is not None and group_rules.may_see(group, role) else None
 
 

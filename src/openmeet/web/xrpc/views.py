@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.http.json_names import json_name
-from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import SEATED, Attendance, RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events import event_access
@@ -13,7 +13,7 @@ from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.model import Event, EventId, EventStatus, RecordOrigin
 from openmeet.domain.events.values import Mode, Venue, Visibility
-from openmeet.domain.groups import queries as groups
+from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
 from openmeet.domain.identities.queries import shown_names
@@ -108,10 +108,10 @@ async def _view_facts(call: LexiconCall, events: Sequence[Event]) -> _ViewFacts:
         now=reader.now,
         names=await shown_names(reader, [event.author_id for event in events]),
         counts=await counts_shown(reader, ids),
-        own_rsvps={} if viewer is None else await attendance.of_user(reader, viewer, ids),
+        own_rsvps={} if viewer is None else await attendance_queries.of_user(reader, viewer, ids),
         run=await event_access.managed_among(reader, events, viewer),
-        roles={} if viewer is None else await groups.roles_in(reader, group_ids, viewer),
-        groups=await groups.by_ids(reader, group_ids),
+        roles={} if viewer is None else await group_queries.roles_in(reader, group_ids, viewer),
+        groups=await group_queries.by_ids(reader, group_ids),
         series=await series_queries.by_ids(reader, series_ids),
     )
 
