@@ -18,9 +18,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import matrix_people
 from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MOST_LISTED, ErasurePreview, HostedEvent
 from openmeet.domain.events import ownership
-from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.groups import ownership as groups_ownership
 from openmeet.domain.identities import actions as identity_actions
@@ -123,7 +121,7 @@ async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> Erasu
     coming += [EventId(row["id"]) for row in dates]
     listed = []
     for event_id in coming[:MOST_LISTED]:
-        event = await events.by_id(reader, event_id)
+        event = await event_queries.by_id(reader, event_id)
         if event is None or event.is_cancelled:
             continue
         heir = await ownership.heir_of(reader, event)
@@ -247,10 +245,10 @@ async def _end_all(db: Database, erasure_request: ErasureRequest) -> None:
     async with _step(db, user_id) as tx:
         await series_ownership.transfer_all_of(tx, user_id)
     async with _step(db, user_id) as tx:
-        await events_ownership.remove_person(tx, user_id)
+        await ownership.remove_person(tx, user_id)
     await _end_series(db, user_id)
     async with db.reader() as reader:
-        coming = await events_ownership.upcoming_single_events(reader, user_id)
+        coming = await ownership.upcoming_single_events(reader, user_id)
     for event_id in coming:
         await _end_event(db, user_id, event_id)
     await _withdraw_answers(db, user_id)
@@ -306,7 +304,7 @@ async def _hand_over_or_cancel(tx: Transaction, user_id: UserId, event_id: Event
     event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.author_id != user_id or event.is_cancelled:
         return
-    if event.place_in_series is not None or not await events_ownership.pass_to_heir(tx, event):
+    if event.place_in_series is not None or not await ownership.pass_to_heir(tx, event):
         await event_hosting.cancel(tx, Caller(user_id, ""), event.slug, "")
 
 
