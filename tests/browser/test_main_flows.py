@@ -139,6 +139,19 @@ async def test_script_preselects_the_time_zone_and_hides_unneeded_fields(browser
         assert not await page.locator("#place").is_visible()
 
 
+async def test_a_former_name_of_the_time_zone_is_not_listed_but_kept(browser, openmeet):
+    """Browsers in India report Asia/Calcutta. The list has only Asia/Kolkata."""
+    async with context(browser, openmeet, timezone_id="Asia/Calcutta") as ana:
+        page = await ana.new_page()
+        await page.goto("/events/new")
+        chosen = page.get_by_label("Time zone")
+        listed = await chosen.locator("option:not(:last-child)").all_text_contents()
+        assert "Asia/Kolkata" in listed
+        assert "Asia/Calcutta" not in listed
+        reported = await page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+        assert await chosen.input_value() == reported
+
+
 async def test_the_end_keeps_its_distance_to_the_start(browser, openmeet):
     """A new form has two hours between start and end. If the end is typed or removed, it does not change until the
     start changes.

@@ -6,6 +6,7 @@ y``.
 
 from datetime import date, datetime, timedelta
 from functools import cache, lru_cache
+from importlib import resources
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -229,3 +230,14 @@ _REGIONS = frozenset(
 ZONES: tuple[str, ...] = tuple(
     sorted(name for name in available_timezones() if name == "UTC" or name.partition("/")[0] in _REGIONS)
 )
+
+
+def _offered_zones() -> tuple[str, ...]:
+    """The zones of ``zone.tab`` and UTC: one name per place, without former names (``Asia/Calcutta``)."""
+    table = resources.files("tzdata").joinpath("zoneinfo", "zone.tab").read_text()
+    offered = {line.split("\t")[2] for line in table.splitlines() if not line.startswith("#")}
+    return tuple(name for name in ZONES if name == "UTC" or name in offered)
+
+
+# Forms list these. They accept all of ``ZONES``, and browsers may report a former name.
+OFFERED_ZONES: Final = _offered_zones()

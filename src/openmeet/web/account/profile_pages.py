@@ -34,7 +34,7 @@ from openmeet.domain.users.model import Profile, User, UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import choices, gettext, lazy
-from openmeet.i18n.formatting import ZONES
+from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
 from openmeet.network.repositories.read import profile_picture
 from openmeet.web.media.uploads import read_picture, store_of
 from openmeet.web.site.caller import caller_of
@@ -157,7 +157,7 @@ async def _profile_page(request: Request, user: User, form_state: FormState, *, 
     context = {
         "typed": form_state,
         "portrait": avatar_of(user.id, user.display_name, portraits),
-        "zones": ZONES,
+        "zones": OFFERED_ZONES,
         "languages": choices(services(request).settings.language),
         "email": user.email,
         "public_page": f"/people/{user.id}",

@@ -24,7 +24,7 @@ from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy, ngettext
-from openmeet.i18n.formatting import ZONES
+from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.attendance import view
 from openmeet.web.attendance.view import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
@@ -163,7 +163,7 @@ async def show_mine(request: Request) -> Response:
         "empty": _EMPTY[selected],
         "asked_to_host": asked_to_host,
         "asks_zone": me is not None and me.time_zone is None,
-        "zones": ZONES,
+        "zones": OFFERED_ZONES,
         "zone_typed": FormState({"time_zone": "UTC"}),
         "is_reading": bool(reading),
     }

@@ -35,7 +35,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
-from openmeet.i18n.formatting import ZONES
+from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
@@ -374,7 +374,7 @@ def form_page(
         "typed": form_state,
         "event": event,
         "labels": {**LABELS, **picture_pages.LABELS, **(recurrence_form.LABELS if repeats is not None else {})},
-        "zones": ZONES,
+        "zones": OFFERED_ZONES,
         "countries": names.offered(),
         "in_group": bool(event.group if event else form_state.value("group")),
         "notice": notice,

@@ -22,7 +22,7 @@ from openmeet.domain.search.group_events import effect_of_deleting
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names as countries
 from openmeet.i18n.catalogue import lazy
-from openmeet.i18n.formatting import ZONES
+from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
 from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
@@ -311,7 +311,7 @@ def _group_form_page(
     context: dict[str, object] = {
         "typed": form_state,
         "labels": LABELS,
-        "zones": ZONES,
+        "zones": OFFERED_ZONES,
         "countries": countries.offered(),
         "is_new": seen is None,
         "may_announce": seen is None or seen.group.owner_id == caller_of(request).user_id,

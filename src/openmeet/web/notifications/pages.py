@@ -34,7 +34,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationBundle, NotificationLine
 from openmeet.i18n.catalogue import LazyText, lazy
-from openmeet.i18n.formatting import ZONES
+from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
 from openmeet.recurrence import wall_time
 from openmeet.web.events.waiting import host_tasks, waiting_rows
 from openmeet.web.media.drawings import thumbnail
@@ -408,7 +408,7 @@ async def _preferences_page(request: Request, form_state: FormState, *, status: 
         "topics": _TOPICS,
         "mail": _MAIL,
         "by_mail_alone": BY_MAIL_ALONE,
-        "zones": ZONES,
+        "zones": OFFERED_ZONES,
         "email": user.email if user else None,
     }
     return page(request, "notifications/settings.html", context, status=status)

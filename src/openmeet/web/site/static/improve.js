@@ -41,7 +41,9 @@ for (const input of document.querySelectorAll("input[data-zone-here]")) {
 for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   select.removeAttribute("data-guess-zone");
-  if (select.value !== "UTC" || ![...select.options].some((option) => option.value === here)) continue;
+  if (select.value !== "UTC" || !here) continue;
+  // Browsers report former names, too (Asia/Calcutta). The list has only the current ones.
+  if (![...select.options].some((option) => option.value === here)) select.add(new Option(here.replaceAll("_", " "), here));
   select.value = here;
   if (select.form?.elements.zone_unless_chosen) select.form.elements.zone_unless_chosen.value = here;
   const fold = select.closest("details");
