@@ -97,13 +97,9 @@ from openmeet.web.groups import (
     settings_pages,
 )
 from openmeet.web.groups import atproto_pages as group_atproto_pages
-from openmeet.web.groups import (
-    calendar_api as group_calendar_api,
-)
+from openmeet.web.groups import calendar_api as group_calendar_api
 from openmeet.web.groups import feeds as groups_feeds
-from openmeet.web.groups import (
-    pages as group_pages,
-)
+from openmeet.web.groups import pages as group_pages
 from openmeet.web.help import pages as help_pages
 from openmeet.web.host_messages import api as host_messages_api
 from openmeet.web.host_messages import pages as host_messages_pages

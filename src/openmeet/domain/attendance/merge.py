@@ -6,6 +6,7 @@ not a reply. A person who confirmed a new time with either account is not asked 
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import queries, registration, rules, waitlist
@@ -24,28 +25,27 @@ _WORTH = {
 }
 _DECIDED = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, AttendanceStatus.INVITED: -1}
 
+_EVENTS_OF: Final = """
+    select id from events where id in (
+        select event_id from attendances where user_id = :user_id
+        union select id from events where author_id = :user_id
+        union select event_id from event_co_hosts where user_id = :user_id)
+     order by id
+"""
+
 
 async def lock_events(tx: Transaction, from_user: UserId) -> list[EventId]:
     """Lock the events that the merged account answered or hosts, in order of their ids, as everywhere before RSVPs are
     changed: an RSVP to such an event locks the event, and then refers to the account as attendee or host.
     """
-    events = await events_of(tx, from_user)
-    if events and tx.engine == "postgresql":
-        # SQLite has a single writer and needs no row locks. On PostgreSQL, one statement locks all events, because
-        # there may be hundreds of them.
-        await tx.fetch("select id from events where id in :ids order by id for update", ids=events)
-    return events
+    # SQLite has a single writer and no row locks.
+    lock = "for update" if tx.engine == "postgresql" else ""
+    return [EventId(row["id"]) for row in await tx.fetch(_EVENTS_OF + lock, user_id=from_user)]
 
 
 async def events_of(reader: Reader, user_id: UserId) -> list[EventId]:
     """Events that the account answered or hosts, in order of their ids."""
-    rows = await reader.fetch(
-        "select event_id from attendances where user_id = :user_id"
-        " union select id from events where author_id = :user_id"
-        " union select event_id from event_co_hosts where user_id = :user_id order by event_id",
-        user_id=user_id,
-    )
-    return [EventId(row["event_id"]) for row in rows]
+    return [EventId(row["id"]) for row in await reader.fetch(_EVENTS_OF, user_id=user_id)]
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:

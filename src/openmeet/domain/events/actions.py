@@ -38,7 +38,7 @@ from openmeet.domain.events.model import (
     PlaceInSeries,
 )
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.publication import notify_webhooks, waits_for_author
+from openmeet.domain.events.publication import enqueue_record, notify_webhooks, waits_for_author
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import further_fields, pack, values_of_event
@@ -106,7 +106,7 @@ async def create(
     if is_draft:
         await draft_queries.put_fields(tx, event.id, pack(Submission(**values_of_event(event)), {}))
     else:
-        await enqueue_event_record(tx, event)
+        await announce_revision(tx, event)
     return event
 
 
@@ -384,18 +384,12 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
         more = further_fields(await draft_queries.fields(tx, saved.id))
         await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), more))
     else:
-        await enqueue_event_record(tx, saved)
+        await announce_revision(tx, saved)
     return saved
 
 
-async def enqueue_event_record(tx: Transaction, event: Event) -> None:
-    """Enqueue the event's record at this revision and notify webhooks of the change."""
+async def announce_revision(tx: Transaction, event: Event) -> None:
+    """Enqueue the record of this revision and notify webhooks. An author's first event may be held for moderators."""
     await hold_if_first_event(tx, event)
     await notify_webhooks(tx, [event])
-    await publications.enqueue(
-        tx,
-        kind=publications.PublicationKind.EVENT,
-        subject_id=event.id,
-        user_id=event.author_id,
-        revision=event.revision,
-    )
+    await enqueue_record(tx, event)

@@ -14,7 +14,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, Refused, Why, encode_explanation
 from openmeet.domain.events import draft_queries, event_access, permissions, queries, rules
-from openmeet.domain.events.actions import enqueue_event_record, lock_for_host
+from openmeet.domain.events.actions import announce_revision, lock_for_host
 from openmeet.domain.events.edits import blank_event, search_text, with_details
 from openmeet.domain.events.model import Details, Event, EventId, EventSlug, EventStatus, GroupOfEvent
 from openmeet.domain.events.permissions import EventPermission
@@ -169,7 +169,7 @@ async def _publish(tx: Transaction, before: Event, details: Details) -> Event:
     after = replace(with_details(shown, details), revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text=search_text(after))
     await draft_queries.put_fields(tx, after.id, "")
-    await enqueue_event_record(tx, after)
+    await announce_revision(tx, after)
     return after
 
 

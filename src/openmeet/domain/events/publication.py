@@ -1,5 +1,5 @@
-"""Which records of an event are published, how much they contain, and which jobs a change enqueues: those of records of
-groups, and deliveries to webhooks.
+"""Which records of an event are published, how much they contain, and which jobs a change enqueues: for the event's
+record, for records of groups, and for webhooks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -162,6 +162,13 @@ async def is_held_at_first(
         return False
     writable = [one for one in await identity_queries.of_user(reader, author_id) if one.can_write]
     return bool(writable) and writable[0].kind is IdentityKind.CONNECTED
+
+
+async def enqueue_record(tx: Transaction, event: Event) -> None:
+    """Enqueue the event's record at its current revision."""
+    await publications.enqueue(
+        tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
+    )
 
 
 _OF_GROUPS: Final = """

@@ -17,7 +17,7 @@ from openmeet.domain.events.actions import lock_for_host
 from openmeet.domain.events.edits import blank_event, event_of_record, search_text, with_record
 from openmeet.domain.events.model import Event, EventId, EventSlug, NetworkEvent, RecordOrigin
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.publication import enqueue_attribution
+from openmeet.domain.events.publication import enqueue_attribution, enqueue_record
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.users.model import Caller, UserId
@@ -146,13 +146,7 @@ async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, deci
     if decision is DeletedRecordChoice.KEEP:
         return await keep_here(tx, event)
     after = await _save_decision(tx, event)
-    await publications.enqueue(
-        tx,
-        kind=publications.PublicationKind.EVENT,
-        subject_id=after.id,
-        user_id=after.author_id,
-        revision=after.revision,
-    )
+    await enqueue_record(tx, after)
     await publications.retry_now(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
     return after
 
@@ -160,13 +154,7 @@ async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, deci
 async def keep_here(tx: Transaction, event: Event) -> Event:
     """Keep a locked event unpublished until its host publishes it again."""
     after = await _save_decision(tx, event)
-    await publications.enqueue(
-        tx,
-        kind=publications.PublicationKind.EVENT,
-        subject_id=after.id,
-        user_id=after.author_id,
-        revision=after.revision,
-    )
+    await enqueue_record(tx, after)
     await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
     return after
 

@@ -11,9 +11,7 @@ from openmeet.domain.events import all_day as whole_days
 from openmeet.domain.events.content import INPUTS, parse
 from openmeet.domain.events.model import MAX_REASON, Details, Event
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.events.values import (
-    Visibility,
-)
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import INSIDE, GroupRole
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason

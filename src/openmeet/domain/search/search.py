@@ -1,5 +1,5 @@
 """Search for public events by words, days, place and kind, and the events of the front page, without a search (see
-``events.trust``). Local and network events are in one order.
+``events.unsolicited_lists``). Local and network events are in one order.
 
 Events with all words in the title come first, followed by the other matches, each part ordered by start. The order of
 two events does not depend on any others, so cursors stay valid when events are added.

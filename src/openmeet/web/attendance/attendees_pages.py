@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.attendance import (
     history,
@@ -150,7 +150,7 @@ async def invite(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _attendees_page(request, FormState(form, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
-        status = 429 if isinstance(refused, TooMany) else 422
+        status = kind_of(refused).http_status
         return await _attendees_page(request, FormState(form, {"email": refused.why}), status=status)
     return go(_attendees_path(slug, tab="interested"), flash="attendee_invited")
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
+from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import message_queries, messages, queries, reactions, room_queries, sanctions
 from openmeet.domain.chat.access import access
@@ -75,7 +75,7 @@ def _handler(act: Act) -> Callable[[Request], Awaitable[Response]]:
         except (InvalidForm, InvalidInput) as wrong:
             return await _message_page(request, form_with_problems(form, wrong), 400)
         except (Conflict, Refused, Forbidden, TooMany) as refused:
-            status = {Conflict: 409, Forbidden: 403, TooMany: 429}.get(type(refused), 422)
+            status = kind_of(refused).http_status
             return await _message_page(request, FormState(form, {"": refused.why}), status)
         return go(message_path)
 

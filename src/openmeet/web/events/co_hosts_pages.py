@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import (
@@ -71,7 +71,7 @@ async def invite(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _co_hosts_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
-        status = 429 if isinstance(refused, TooMany) else 422
+        status = kind_of(refused).http_status
         return await _co_hosts_page(request, FormState(form, {"whom": refused.why}), status=status)
     return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_invited")
 

@@ -17,8 +17,6 @@ from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.reasons import EventReason
-from openmeet.domain.media import pictures as media
-from openmeet.domain.media.pictures import Picture
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
@@ -27,10 +25,10 @@ from openmeet.web.events.api import to_host
 from openmeet.web.events.new_pages import publish_first
 from openmeet.web.events.schemas import API_FIELDS, EventDetail, EventInput
 from openmeet.web.media.schemas import PictureInput, check_alt
-from openmeet.web.media.uploads import store_of
+from openmeet.web.media.uploads import store_uploaded
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
-from openmeet.web.site.tenant_routing import database_of, workers_of
+from openmeet.web.site.tenant_routing import database_of
 
 _FAILURES = (403, 404, 412, 422)
 
@@ -125,38 +123,28 @@ async def delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
-
-
 async def put_picture(request: Request) -> Response:
-    caller = caller_of(request)
-    slug = EventSlug(request.path_params["slug"])
+    caller, slug = caller_of(request), _slug(request)
     body = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
         event = await event_access.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
         await event_access.require_editable(reader, event, caller.user_id)
-    alt = check_alt(body.alt)
-    key, stored_picture = await media.store_picture(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
-    )
+    picture = await store_uploaded(request, caller.user_id, body.image, check_alt(body.alt))
     async with db.transaction() as tx:
-        saved = await actions.set_picture(
-            tx,
-            caller,
-            slug,
-            Picture(key, alt, stored_picture.width, stored_picture.height),
-            expected_revision=expected_revision(request),
-        )
+        saved = await actions.set_picture(tx, caller, slug, picture, expected_revision=expected_revision(request))
         return await to_host(request, tx, saved)
 
 
 async def remove_picture(request: Request) -> Response:
-    slug = EventSlug(request.path_params["slug"])
+    caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        saved = await actions.remove_picture(tx, caller_of(request), slug, expected_revision=expected_revision(request))
+        saved = await actions.remove_picture(tx, caller, _slug(request), expected_revision=expected_revision(request))
         return await to_host(request, tx, saved)
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
 
 
 @contextmanager

@@ -13,8 +13,6 @@ from openmeet.domain.groups import actions, membership_queries, queries, rules
 from openmeet.domain.groups.membership_queries import ListedGroup
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.media import pictures as media
-from openmeet.domain.media.pictures import Picture
 from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.search import query
 from openmeet.domain.search.group_events import coming_in_group, effect_of_deleting
@@ -39,10 +37,10 @@ from openmeet.web.groups.schemas import (
     membership_shown,
 )
 from openmeet.web.media.schemas import PictureInput, check_alt
-from openmeet.web.media.uploads import store_of
+from openmeet.web.media.uploads import store_uploaded
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
-from openmeet.web.site.tenant_routing import database_of, workers_of
+from openmeet.web.site.tenant_routing import database_of
 
 _CURSOR = Parameter("cursor", "The cursor of the previous page")
 _LIMIT = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
@@ -214,18 +212,9 @@ async def put_picture(request: Request) -> Response:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_managed_here(group, GroupPermission.EDIT_GROUP)
         rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
-    alt = check_alt(body.alt)
-    key, stored_picture = await media.store_picture(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
-    )
+    picture = await store_uploaded(request, caller.user_id, body.image, check_alt(body.alt))
     async with db.transaction() as tx:
-        saved = await actions.set_picture(
-            tx,
-            caller,
-            group.slug,
-            Picture(key, alt, stored_picture.width, stored_picture.height),
-            expected_revision=expected_revision(request),
-        )
+        saved = await actions.set_picture(tx, caller, group.slug, picture, expected_revision=expected_revision(request))
         shown = await shown_to(tx, request, saved, caller.user_id)
     return json_response(shown, headers=etag_of(saved.revision))
 

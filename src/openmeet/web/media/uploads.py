@@ -34,6 +34,16 @@ async def read_picture(request: Request) -> tuple[bytes, str]:
     return body, text
 
 
+async def store_uploaded(request: Request, user_id: str, body: bytes, alt: str) -> Picture:
+    """Store a picture that this person uploaded, and return it with its checked description. Raises like
+    ``pictures.store_picture``.
+    """
+    key, prepared = await pictures.store_picture(
+        database_of(request), store_of(request), workers_of(request, user_id), user_id, body
+    )
+    return Picture(key, alt, prepared.width, prepared.height)
+
+
 async def save_sent(
     request: Request,
     user_id: str,
@@ -51,11 +61,9 @@ async def save_sent(
     try:
         alt = check_alt(alt_text)
         if body:
-            key, stored_picture = await pictures.store_picture(
-                db, store_of(request), workers_of(request, user_id), user_id, body
-            )
+            picture = await store_uploaded(request, user_id, body, alt)
             async with db.transaction() as tx:
-                await put(tx, Picture(key, alt, stored_picture.width, stored_picture.height))
+                await put(tx, picture)
         else:
             async with db.transaction() as tx:
                 await describe(tx, alt)

@@ -19,9 +19,7 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_for
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import kinds
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, record_settings
-from openmeet.domain.series import (
-    undo as undoing,
-)
+from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.model import Series, SeriesSlug

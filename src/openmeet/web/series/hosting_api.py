@@ -12,8 +12,6 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.media import pictures as media
-from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series import actions, agenda, apply_edits, cancel_dates, date_queries, gather, materialize
 from openmeet.domain.series import undo as series_undo
 from openmeet.domain.series.dates import checked_name, original_text
@@ -26,7 +24,7 @@ from openmeet.recurrence.wall_time import instead_of
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.media.schemas import PictureInput, check_alt
-from openmeet.web.media.uploads import store_of
+from openmeet.web.media.uploads import store_uploaded
 from openmeet.web.series import parse, present
 from openmeet.web.series.api import series_response, slug_of
 from openmeet.web.series.schemas import (
@@ -45,7 +43,7 @@ from openmeet.web.series.schemas import (
 )
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
-from openmeet.web.site.tenant_routing import database_of, workers_of
+from openmeet.web.site.tenant_routing import database_of
 
 _FAILURES = (403, 404, 412, 422)
 KEEP_EVENTS = Parameter("keepEvents", "true: upcoming dates stay as single events", shape=bool, is_required=True)
@@ -167,17 +165,10 @@ async def put_picture(request: Request) -> Response:
     async with db.reader() as reader:
         # Check permission before the picture is re-encoded.
         await agenda.editable(reader, slug_of(request), caller.user_id)
-    alt = check_alt(body.alt)
-    key, stored_picture = await media.store_picture(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
-    )
+    picture = await store_uploaded(request, caller.user_id, body.image, check_alt(body.alt))
     async with db.transaction() as tx:
         series = await apply_edits.set_picture(
-            tx,
-            caller,
-            slug_of(request),
-            Picture(key, alt, stored_picture.width, stored_picture.height),
-            expected_revision=expected_revision(request),
+            tx, caller, slug_of(request), picture, expected_revision=expected_revision(request)
         )
         return await series_response(request, tx, series)
 

@@ -37,9 +37,7 @@ from openmeet.domain.series import (
     queries,
     splits,
 )
-from openmeet.domain.series import (
-    undo as undoing,
-)
+from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.dates import checked_name
