@@ -22,7 +22,7 @@ from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
 from openmeet.domain.notifications.fan_out import FanOutAudience, fan_out_handler
-from openmeet.domain.profiles.queries import PROFILE_FOLLOWERS
+from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS
 from openmeet.domain.saved_searches.tasks import SAVED_SEARCHES
 from openmeet.domain.series.detection_actions import detection_handler
 from openmeet.domain.series.move_records import moving_handler

@@ -26,7 +26,7 @@ from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.moderation import policy
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose, token_for
-from openmeet.domain.profiles import queries as following
+from openmeet.domain.profiles import actions as following
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as alerts
 from openmeet.domain.series import actions as series

@@ -28,7 +28,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.places.gazetteer import MAX_CHOICES
-from openmeet.domain.profiles import queries as profiles
+from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as saved_searches
 from openmeet.domain.series import actions as series

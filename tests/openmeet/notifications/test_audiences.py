@@ -31,7 +31,7 @@ from openmeet.domain.moderation_effects import actions as moderation
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.kinds import NotificationKind
 from openmeet.domain.notifications.notify import notify_each
-from openmeet.domain.profiles import queries as profiles
+from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as saved_searches
 from openmeet.domain.saved_searches import queries as searches

@@ -18,7 +18,8 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.profiles import queries as profiles
+from openmeet.domain.profiles import actions as profiles
+from openmeet.domain.profiles.queries import followed_by
 from openmeet.domain.series import actions as series
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.recurrence.wall_time import local_of
@@ -185,7 +186,7 @@ async def test_the_limit_does_not_refuse_a_host_who_is_followed_already(
     followed = ben if outcomes[0] is None else cleo
     await follow(followed)
     async with site.db.reader() as reader:
-        assert [person for person, _ in await profiles.followed_by(reader, ana.user_id)] == [followed.user_id]
+        assert [person for person, _ in await followed_by(reader, ana.user_id)] == [followed.user_id]
 
 
 async def test_hosts_and_groups_are_followed_from_the_page_of_an_event(site: Site) -> None:

@@ -21,8 +21,8 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisi
 from openmeet.domain.moderation_effects import actions as acting
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications import queries as notifications
-from openmeet.domain.profiles import queries as following
-from openmeet.domain.profiles.queries import ProfileReason
+from openmeet.domain.profiles import actions as following
+from openmeet.domain.profiles.actions import ProfileReason
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions, queries, tasks
 from openmeet.domain.saved_searches.actions import SavedSearchReason

@@ -1,59 +1,23 @@
-"""Public profiles of hosts and their followers: follow, unfollow, notify followers of a new event, and all SQL for
-them.
-"""
+"""SQL for profiles of hosts: their public events and groups, and who follows whom."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
-
-import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import NotFound, Reason, Refused
-from openmeet.domain.events.co_host_queries import co_hosts_of
-from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import columns_of, event_of, lock_for_update
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.series_dates import is_first_of_series
-from openmeet.domain.events.unsolicited_lists import announced_sources, is_announced_to_strangers
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.groups.model import INSIDE, Group
 from openmeet.domain.groups.queries import COLUMNS as GROUP_COLUMNS
 from openmeet.domain.groups.queries import group_of
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.domain.identities.queries import DEPARTED
-from openmeet.domain.moderation.blocks import is_block_between_sql, raise_if_blocked
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
-from openmeet.domain.notifications.kinds import Payload
-from openmeet.domain.notifications.notify import Notice
+from openmeet.domain.moderation.blocks import is_block_between_sql
 from openmeet.domain.paging import ALL_ROWS, Page
-from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import is_leaving
-from openmeet.domain.users.model import Caller, User, UserId
+from openmeet.domain.users.model import User, UserId
 from openmeet.domain.users.queries import COLUMNS, user_of
-from openmeet.domain.validation import GeneralReason
-
-
-class ProfileReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
-
-    CANNOT_FOLLOW_ONESELF = "profile.cannot_follow_oneself"
-    FOLLOWS_TOO_MANY = "profile.follows_too_many"
-    NOT_FOLLOWED = "profile.not_followed"
-    CANNOT_FOLLOW = "profile.cannot_follow"
-
-
-# Maximum follows per user. Nobody can really keep track of more.
-MAX_FOLLOWED = 1_000
-
-
-class HostEventNotice(msgspec.Struct, frozen=True):
-    """Fan-out payload: a host has a new event.
-
-    ``since``: when it became public. People who started to follow the host later are not notified.
-    """
-
-    since: Instant
 
 
 def _is_hosted_by(person: str, table: str = "e") -> str:
@@ -222,72 +186,3 @@ async def drop_departed(tx: Transaction) -> int:
     return await tx.execute(
         f"delete from profile_followers where user_id in ({DEPARTED}) or followed_id in ({DEPARTED})"
     )
-
-
-async def visible_profile(reader: Reader, user_id: UserId) -> User:
-    """The host of a public profile. Raises NotFound, both for unknown users and for those who host nothing public."""
-    person = await host(reader, user_id)
-    if person is None:
-        raise NotFound(GeneralReason.NO_SUCH_PERSON)
-    return person
-
-
-async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
-    """Follow a host. Idempotent. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
-    person = await visible_profile(tx, followed)
-    if person.id == caller.user_id:
-        raise Refused(ProfileReason.CANNOT_FOLLOW_ONESELF, name="Oneself")
-    await raise_if_blocked(tx, caller.user_id, person.id, refusal=ProfileReason.CANNOT_FOLLOW)
-    # Requests at the same time would all count the same follows.
-    await user_queries.lock(tx, caller.user_id)
-    if await is_following(tx, caller.user_id, person.id):
-        return
-    if len(await followed_by(tx, caller.user_id)) >= MAX_FOLLOWED:
-        raise Refused(ProfileReason.FOLLOWS_TOO_MANY, most=MAX_FOLLOWED, name="TooMany")
-    await put_follower(tx, caller.user_id, person.id)
-
-
-async def unfollow(tx: Transaction, caller: Caller, followed: UserId) -> None:
-    """Stop following somebody, even if they no longer have a profile. Raises NotFound if they are not followed."""
-    if not await drop_follower(tx, caller.user_id, followed):
-        raise NotFound(ProfileReason.NOT_FOLLOWED)
-
-
-async def _lock(tx: Transaction, event_id: str) -> Event | None:
-    return await lock_for_update(tx, EventId(event_id))
-
-
-async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, after: str, limit: int) -> RecipientPage:
-    if not await is_announced_to_strangers(tx, event):
-        return NOBODY_LEFT
-    hosts = [event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, ())]
-    people = await followers(tx, hosts, notice.since, after, limit + 1)
-    page = people[:limit]
-    to = await _unaware_of(tx, event, page)
-    notices = [Notice(to, event.id, 1, Payload(), event.starts_at, sources=announced_sources(event))]
-    return RecipientPage([(kinds.HOST_EVENT, notices)], None if len(people) <= limit else page[-1])
-
-
-async def _unaware_of(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """The given users who have not learned of the event yet: they do not host it, have no RSVP or invitation, and were
-    not notified of it by a group or a mention.
-    """
-    if not people:
-        return []
-    rows = await reader.fetch(
-        """
-        select u.id from users u where u.id in :people and u.id <> :author
-           and not exists (select 1 from attendances a where a.event_id = :event_id and a.user_id = u.id)
-           and not exists (select 1 from event_co_hosts h where h.event_id = :event_id and h.user_id = u.id)
-           and not exists (select 1 from notifications t where t.user_id = u.id and t.subject_id = :event_id
-                                                          and t.kind in ('group_event', 'mention'))
-         order by u.id
-        """,
-        people=list(people),
-        author=event.author_id,
-        event_id=event.id,
-    )
-    return [UserId(row["id"]) for row in rows]
-
-
-PROFILE_FOLLOWERS: Final = FanOutAudience("profile_followers", HostEventNotice, _lock, _followers)

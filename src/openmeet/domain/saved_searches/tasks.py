@@ -24,7 +24,7 @@ from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, R
 from openmeet.domain.notifications.kinds import SearchMatch
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.profiles import queries as people
-from openmeet.domain.profiles.queries import PROFILE_FOLLOWERS, HostEventNotice
+from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS, HostEventNotice
 from openmeet.domain.saved_searches import matching, queries
 from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.saved_searches.queries import QueuedEvent

@@ -19,6 +19,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries as profiles
+from openmeet.domain.profiles.actions import visible_profile
 from openmeet.domain.search import query
 from openmeet.domain.search.group_events import shown_in_group
 from openmeet.domain.series import agenda, splits
@@ -107,7 +108,7 @@ async def group_content(request: Request, reader: Reader, most: int) -> EmbedCon
 
 async def person_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The coming public events of a host. Raises NotFound."""
-    person = await profiles.visible_profile(reader, UserId(request.path_params["userId"]))
+    person = await visible_profile(reader, UserId(request.path_params["userId"]))
     events = await profiles.upcoming_without_repeats(reader, person.id, most)
     name = (await shown_names(reader, [person.id]))[person.id]
     return await _list_content(

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.profiles import portraits, queries
+from openmeet.domain.profiles import actions, portraits, queries
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
@@ -42,7 +42,7 @@ class FollowedPeople(msgspec.Struct, rename="camel"):
 async def show_person(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        person = await queries.visible_profile(reader, _user_id(request))
+        person = await actions.visible_profile(reader, _user_id(request))
         shown = await portraits.shown(reader, caller.user_id if caller else None, [person.id])
         name = (await shown_names(reader, [person.id]))[person.id]
         upcoming = await queries.upcoming_events(reader, person.id, COMING)
@@ -71,13 +71,13 @@ async def list_followed(request: Request) -> Response:
 
 async def follow(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await queries.follow(tx, caller_of(request), _user_id(request))
+        await actions.follow(tx, caller_of(request), _user_id(request))
     return Response(status_code=204)
 
 
 async def unfollow(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await queries.unfollow(tx, caller_of(request), _user_id(request))
+        await actions.unfollow(tx, caller_of(request), _user_id(request))
     return Response(status_code=204)
 
 

@@ -14,7 +14,7 @@ from groundwork.http.forms import local_path, read_form
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.profiles import queries
+from openmeet.domain.profiles import actions, queries
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import User, UserId
@@ -91,11 +91,11 @@ async def follow(request: Request) -> Response:
         return go(f"/sign-in?next={quote(local_path(next_path, back), safe='')}")
     async with database_of(request).transaction() as tx:
         if choice == "no":
-            await queries.unfollow(tx, caller, person)
+            await actions.unfollow(tx, caller, person)
             if await queries.host(tx, person) is None:
                 back = "/my/people"
         else:
-            await queries.follow(tx, caller, person)
+            await actions.follow(tx, caller, person)
     return go(local_path(next_path, back), flash="person_unfollowed" if choice == "no" else "person_followed")
 
 
@@ -120,7 +120,7 @@ async def show_followed(request: Request) -> Response:
 async def serve_calendar(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await queries.visible_profile(reader, _user_id(request))
+        person = await actions.visible_profile(reader, _user_id(request))
         since = Instant(reader.now - _KEPT)
         series = await _whole_series(reader, person.id, since)
         events = await queries.events_since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
@@ -147,7 +147,7 @@ async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event],
     """A host's public events, as an anonymous visitor sees them."""
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await queries.visible_profile(reader, _user_id(request))
+        person = await actions.visible_profile(reader, _user_id(request))
         events = await queries.upcoming_events(reader, person.id, _NEWEST)
         changed = feeds.changed_at(events, reader.now)
         feed = await _feed_of(reader, person, public_url, kind)

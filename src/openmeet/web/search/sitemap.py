@@ -1,7 +1,7 @@
 """Sitemap and robots.txt: public events and groups, and the pages that list them.
 
 Sources: sitemaps.org, "Sitemap protocol 0.9" (at most 50,000 URLs in 50 MB); RFC 9309 (robots.txt). Events from the
-network are included only if the site shows them by default (``events.trust``).
+network are included only if the site shows them by default (``events.unsolicited_lists``).
 """
 
 from collections.abc import Iterable
