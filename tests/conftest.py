@@ -34,8 +34,8 @@ _create_context = httpx._config.create_ssl_context
 
 
 def _context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
-    """Share the default context: for each client, httpx would read the certificate authorities again, which takes longer
-    than most requests. No test changes this context.
+    """Share the default context: for each client, httpx would read the certificate authorities again, which takes
+    longer than most requests. No test changes this context.
     """
     if verify is not True or cert is not None:
         return _create_context(verify, cert, trust_env)
@@ -81,7 +81,9 @@ def first_property() -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """With ``CI=true``, fail at once if a dependency that the Makefile requires is missing, instead of failing fifty tests."""
+    """With ``CI=true``, fail at once if a dependency that the Makefile requires is missing, instead of failing fifty
+    tests.
+    """
     if hasattr(session.config, "workerinput"):
         return
     missing = [name for name in DEPENDENCIES if is_required(name) and not is_available(name)]

@@ -1,8 +1,8 @@
 """External programs and services that tests need: whether they are available, and what to report if not.
 
-A test declares ``@needs("redis")``. On a developer's machine, a missing dependency skips the test and is listed once at the
-end, with the command that installs it. With ``CI=true``, a missing dependency that ``OPENMEET_CI_REQUIRES`` lists is a
-failure.
+A test declares ``@needs("redis")``. On a developer's machine, a missing dependency skips the test and is listed once at
+the end, with the command that installs it. With ``CI=true``, a missing dependency that ``OPENMEET_CI_REQUIRES`` lists
+is a failure.
 """
 
 import functools

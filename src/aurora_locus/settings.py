@@ -1,7 +1,7 @@
 """Settings of the PDS: one frozen value, read once. Settings that the reference PDS also has keep their names.
 
-Federation variables are those of the design (section 4.10). ``settings_checks`` reads them and says which contradict each
-other.
+Federation variables are those of the design (section 4.10). ``settings_checks`` reads them and says which contradict
+each other.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,9 @@ def did_web_of(url: str) -> str:
 
 @dataclass(frozen=True)
 class PdsSettings:
-    """The settings. Created by ``settings_checks.read_checked``, or directly by tests that run a network in one process."""
+    """The settings. Created by ``settings_checks.read_checked``, or directly by tests that run a network in one
+    process.
+    """
 
     hostname: str = setting("localhost", doc="Host name of this server; its did:web is the service DID.")
     port: int = setting(3000, doc="Port to listen on; 0 picks a free one.")

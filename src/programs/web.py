@@ -1,4 +1,6 @@
-"""``openmeet web``: the pages and the JSON API of every community of the events platform (``OPENMEET_…``, ``[openmeet]``)."""
+"""``openmeet web``: the pages and the JSON API of every community of the events platform (``OPENMEET_…``,
+``[openmeet]``).
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -96,7 +96,9 @@ async def test_long_title_without_spaces_does_not_widen_the_page(browser, openme
 
 
 async def test_letters_with_many_accents_do_not_widen_the_page(browser, openmeet):
-    """With all their accents, these letters would be wider than a phone. Forms and records of others are read like this."""
+    """With all their accents, these letters would be wider than a phone. Forms and records of others are read like
+    this.
+    """
     title = one_line(" ".join(letter + "\u0363\u033f\u0346" * 12 for letter in "Zalgo"))
     token, paths = await add_examples(openmeet, title)
     async with context(browser, openmeet, viewport=PHONE) as opened:

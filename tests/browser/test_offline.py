@@ -206,7 +206,9 @@ async def test_a_page_that_arrives_after_sign_out_is_not_stored(browser, openmee
 
 
 async def test_check_in_list_has_portraits_without_a_connection(browser, openmeet: Deployment) -> None:
-    """Portraits are stored with the list. One that is not stored is replaced by the initial, and none is left after sign-out."""
+    """Portraits are stored with the list. One that is not stored is replaced by the initial, and none is left after
+    sign-out.
+    """
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
         host = await _arrive(page, openmeet, "Hanna")

@@ -1,6 +1,7 @@
 """The subset of PromQL that the alert rules use, evaluated over scrapes of real programs.
 
-    rules: expression > number; time() - x; a / b; sum(x), max(x), sum by (le) (x), rate(x[10m]), histogram_quantile(q, x), selectors
+    rules: expression > number; time() - x; a / b; sum(x), max(x), sum by (le) (x), rate(x[10m]), histogram_quantile(q,
+    x), selectors
 
 Every value is a vector of (labels, value). As in Prometheus, a comparison keeps the elements that satisfy it, and
 division by zero gives NaN. A metric without samples is an empty vector, which satisfies nothing. Any other syntax is a

@@ -198,7 +198,9 @@ class Deployment:
         await self.follow_until(did, lambda state: state.last_head is not None and state.last_head.rev == newest)
 
     async def follow_until(self, did: str, is_done: Callable[[AccountState], bool]) -> None:
-        """Follow the PDS's firehose until the known state of a repository satisfies ``is_done``, then process the queue."""
+        """Follow the PDS's firehose until the known state of a repository satisfies ``is_done``, then process the
+        queue.
+        """
         await consume_until(self.consumer, self.pds_url, did, is_done)
         await self.ingest()
 

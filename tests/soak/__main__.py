@@ -1,6 +1,7 @@
 """Run the simulation with many seeds and the storms with many kills, and record the results.
 
-    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,flaky,properties,pds,api,workers,cluster,foreign,chats,legacy,matrix,rooms]
+    python -m tests.soak [--minutes 30] [--seed 1] [--only
+    simulation,flaky,properties,pds,api,workers,cluster,foreign,chats,legacy,matrix,rooms]
                          [--no-record] [--engine sqlite] [--operations 10000] [--runs 10]
 
 Stops each part at its first failure, prints how to repeat it, and exits with status 1.

@@ -1,8 +1,8 @@
 """All migration steps in order, up to the point where the owner has to act.
 
-``copy_account`` copies everything and changes nothing that others can see; it can be repeated. Then the owner requests a token
-by e-mail (``identity.ask_for_token``) or edits the did:web document, and ``finish`` completes the migration. Once the
-identity has changed, only the owner's own recovery key can undo the change, within 72 hours.
+``copy_account`` copies everything and changes nothing that others can see; it can be repeated. Then the owner requests
+a token by e-mail (``identity.ask_for_token``) or edits the did:web document, and ``finish`` completes the migration.
+Once the identity has changed, only the owner's own recovery key can undo the change, within 72 hours.
 """
 
 from dataclasses import dataclass

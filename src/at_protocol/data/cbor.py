@@ -1,9 +1,9 @@
 """Fast DAG-CBOR: the compiled codec ``cbrrr`` with this protocol's limits added, or the pure Python codec if it is
 missing.
 
-:mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted for what it checks (heads, lengths, key
-order, UTF-8, tags). It accepts some things that the protocol does not: floats, unsigned 64-bit integers, and any depth, size
-and key. Therefore:
+:mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted for what it checks (heads, lengths,
+key order, UTF-8, tags). It accepts some things that the protocol does not: floats, unsigned 64-bit integers, and any
+depth, size and key. Therefore:
 
 - before decoding, one pass in C finds the bytes that could be the head of a container, a float or a large integer.
   Nearly every record has so few of them that no limit can be exceeded; if there are more, the decoded value is walked.

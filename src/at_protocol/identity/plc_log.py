@@ -3,8 +3,9 @@
 1. A log begins with an operation that is signed by one of its own rotation keys and whose hash is the DID.
 2. Each operation names its predecessor, an operation of the current chain, but never a tombstone or a nullified one.
 3. It is signed by a rotation key of its predecessor.
-4. An operation whose predecessor is not the newest one is a recovery. It must be signed by a key that ranks higher than the
-   key that signed the first disputed operation, at most 72 hours after that operation. It nullifies all later operations.
+4. An operation whose predecessor is not the newest one is a recovery. It must be signed by a key that ranks higher than
+   the key that signed the first disputed operation, at most 72 hours after that operation. It nullifies all later
+   operations.
 
 Everything is a function of a log, an operation and a time.
 """

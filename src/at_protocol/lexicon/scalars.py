@@ -1,7 +1,7 @@
 """Checks of scalar values: booleans, integers, strings, bytes, links, blobs, unknown objects.
 
-A check is a function of a value and its depth that returns None or raises ``LexiconViolation``. Every written record passes
-through these checks, so each is built once per definition with only the tests that the definition needs.
+A check is a function of a value and its depth that returns None or raises ``LexiconViolation``. Every written record
+passes through these checks, so each is built once per definition with only the tests that the definition needs.
 """
 
 from collections.abc import Callable, Mapping

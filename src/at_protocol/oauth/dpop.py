@@ -1,6 +1,8 @@
 """DPoP proofs (RFC 9449): a token for one request, signed with the key that an access token is bound to.
 
-:func:`verify_proof` makes every stateless check of section 4.3: form, key, signature, method, URL, access token, time. The caller checks that it issued the nonce, that ``token_id`` was not seen before, and for an access token that ``thumbprint`` is the one in its ``cnf.jkt``.
+:func:`verify_proof` makes every stateless check of section 4.3: form, key, signature, method, URL, access token, time.
+The caller checks that it issued the nonce, that ``token_id`` was not seen before, and for an access token that
+``thumbprint`` is the one in its ``cnf.jkt``.
 """
 
 import re

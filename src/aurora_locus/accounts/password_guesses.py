@@ -38,7 +38,8 @@ _TAKE = """
     insert into password_guesses (subject, place, used, resets_at) values (:subject, :place, 1, :ends_at)
     on conflict (subject, place) do update
        set used = case when password_guesses.resets_at <= :now then 1 else password_guesses.used + 1 end,
-           resets_at = case when password_guesses.resets_at <= :now then excluded.resets_at else password_guesses.resets_at end
+           resets_at = case when password_guesses.resets_at <= :now then excluded.resets_at
+               else password_guesses.resets_at end
      where password_guesses.resets_at <= :now or password_guesses.used < :points
     returning used
 """

@@ -55,7 +55,8 @@ _OLDEST_EVENT = "select sequenced_at from events order by seq limit 1"
 _SEQUENCER = "select last, retired_up_to from sequencer where id = 1"
 _EVENT_BOUNDS = "select min(seq) as low, max(seq) as high, count(*) as number from events"
 _WITHOUT_REPOSITORY = """
-    select a.did from accounts a join repositories p on p.did = a.did where p.status = 'deleted' order by a.did limit 100
+    select a.did from accounts a join repositories p on p.did = a.did where p.status = 'deleted' order by a.did
+        limit 100
 """
 _LEFT_BEHIND = """
     select p.did from repositories p

@@ -1,5 +1,5 @@
-"""Set-up of the authorization server from settings and secrets. Everything that must survive a restart is derived from sealed
-keys in the database: nonces, refresh tokens, the access token key.
+"""Set-up of the authorization server from settings and secrets. Everything that must survive a restart is derived from
+sealed keys in the database: nonces, refresh tokens, the access token key.
 """
 
 from collections.abc import AsyncIterator

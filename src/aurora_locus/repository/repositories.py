@@ -173,7 +173,9 @@ class Repositories:
             await self.db.write(lambda w, did=did, export=export: export_pins.unpin(w, did, export))  # type: ignore[misc]  # defaults bind now
 
     async def sweep_imports(self) -> None:
-        """Delete the staged rows of imports whose process has ended, and those that this process could not delete at once."""
+        """Delete the staged rows of imports whose process has ended, and those that this process could not delete at
+        once.
+        """
         await import_sweep.abandon(self.db, Instant(self.clock.now() - import_sweep.ABANDONED_AFTER))
         for did, rev in await import_sweep.abandoned(self.db):
             async with self.locks.hold(did):

@@ -1,7 +1,7 @@
 """Caller types and required access levels of methods, and the contract of authentication.
 
-The implementation reads the Authorization header (sessions, service tokens, administrator). An unusable header is refused, so
-that clients notice, except on methods that ignore it (``Need.ANYBODY``).
+The implementation reads the Authorization header (sessions, service tokens, administrator). An unusable header is
+refused, so that clients notice, except on methods that ignore it (``Need.ANYBODY``).
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,9 @@ class Need(StrEnum):
     """The access level that a method requires of its caller. The method itself checks further permissions."""
 
     ANYBODY = "anybody"
-    """Anybody. Valid credentials identify the caller; invalid ones are ignored, as in the reference server, so that an app
-    whose session has expired can still sign in and read."""
+    """Anybody. Valid credentials identify the caller; invalid ones are ignored, as in the reference server, so that an
+    app whose session has expired can still sign in and read.
+    """
     NOTHING = "nothing"
     """Anybody. Valid credentials identify the caller (an owner sees more of their own repository); invalid ones are
     refused."""

@@ -47,8 +47,8 @@ def _calls_this_server(method: str) -> Callable[[Grant], Missing]:
 
 _IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", "com.atproto.server", "app.bsky.actor"
 
-# Methods with `_needs_nothing` need only `atproto`, or check their permission later, when the record, the file or the service
-# is known.
+# Methods with `_needs_nothing` need only `atproto`, or check their permission later, when the record, the file or the
+# service is known.
 NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
     f"{_ACTOR}.getPreferences": _calls_this_server(f"{_ACTOR}.getPreferences"),
     f"{_ACTOR}.putPreferences": _calls_this_server(f"{_ACTOR}.putPreferences"),
@@ -102,8 +102,8 @@ def require_upload(caller: PdsCaller | None, content_type: str | None) -> None:
 
 
 def require_rpc(caller: PdsCaller | None, *, audience: str, method: str) -> None:
-    """Raise Forbidden (``ScopeMissingError``) unless an app may call this method of this service (``did#service``) for its
-    user. ``*`` means every method. Sessions of the account itself are always allowed.
+    """Raise Forbidden (``ScopeMissingError``) unless an app may call this method of this service (``did#service``) for
+    its user. ``*`` means every method. Sessions of the account itself are always allowed.
     """
     if caller is None or caller.grant is None:
         return

@@ -18,8 +18,8 @@ A revision is ``<package>/migrations/versions/NNNN_slug.py``::
     def upgrade() -> None:
         apply(SQL)
 
-``revision`` is the file's number. Revisions go forward only and must not catch their own errors. ``0001`` is the baseline: it
-creates every table from the SQL files in ``<package>/migrations/baseline/``.
+``revision`` is the file's number. Revisions go forward only and must not catch their own errors. ``0001`` is the
+baseline: it creates every table from the SQL files in ``<package>/migrations/baseline/``.
 
 If the engines differ inside a statement, ``/*sqlite … */`` and ``/*postgresql … */`` contain the words for one of them.
 """

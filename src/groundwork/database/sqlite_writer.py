@@ -1,8 +1,9 @@
 """The only writer of an SQLite file: a thread that runs members one after another and commits them in groups.
 
-A member is a plain function (``PlainCall``) or an interactive transaction (``InteractiveTransaction``), each in its own savepoint.
-Members that are waiting when one ends join its group. One COMMIT, with one fsync, makes the group durable. Only then do
-callers get their results. This includes failed members, because they might have read rows of earlier members.
+A member is a plain function (``PlainCall``) or an interactive transaction (``InteractiveTransaction``), each in its own
+savepoint. Members that are waiting when one ends join its group. One COMMIT, with one fsync, makes the group durable.
+Only then do callers get their results. This includes failed members, because they might have read rows of earlier
+members.
 
 - A member that fails rolls back only its own savepoint. If COMMIT fails, or SQLite rolled back the whole transaction
   (disk full), every member of the group fails and no ``after_commit`` callback runs.

@@ -18,7 +18,8 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Explanation, FailureReason, decode_explanation
 from groundwork.outbox.wakeup import wake_dispatchers
 
-# If the code of a reason is a failure's name or type, this parameter holds the reason that may be stored, ``encode_explanation``.
+# If the code of a reason is a failure's name or type, this parameter holds the reason that may be stored,
+# ``encode_explanation``.
 CAUSE: Final = "cause"
 
 
@@ -159,7 +160,8 @@ FIND = f"select {COLUMNS} from outbox_jobs where kind = :kind and subject = :sub
 
 LIST = f"""
     select {COLUMNS} from outbox_jobs
-     where state = :state and (kind = :kind or cast(:kind as text) = '') and (kind, subject) > (:after_kind, :after_subject)
+     where state = :state and (kind = :kind or cast(:kind as text) = '')
+         and (kind, subject) > (:after_kind, :after_subject)
      order by kind, subject limit :limit
 """
 

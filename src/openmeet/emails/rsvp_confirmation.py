@@ -1,4 +1,6 @@
-"""E-mails about a person's own RSVP: confirmed or withdrawn, with the calendar entry, and a guest's link that confirms it."""
+"""E-mails about a person's own RSVP: confirmed or withdrawn, with the calendar entry, and a guest's link that confirms
+it.
+"""
 
 from typing import Final
 
@@ -195,8 +197,8 @@ def answer_sentence(
 
 
 def guest_composer(head: EmailContext) -> Composer:
-    """Composer of ``GUEST_MAIL``, with the link that confirms a guest's RSVP. Composes nothing if the RSVP was confirmed or has expired, the event no longer
-    exists, or the guest has opted out.
+    """Composer of ``GUEST_MAIL``, with the link that confirms a guest's RSVP. Composes nothing if the RSVP was
+    confirmed or has expired, the event no longer exists, or the guest has opted out.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:

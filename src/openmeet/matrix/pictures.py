@@ -220,8 +220,10 @@ async def _may_try(bridge: Bridge, room: RoomId) -> bool:
         counted = await tx.execute(
             """
             update chat_rooms
-               set matrix_pictures_tried = case when matrix_pictures_since <= :before then 1 else matrix_pictures_tried + 1 end,
-                   matrix_pictures_since = case when matrix_pictures_since <= :before then :now else matrix_pictures_since end
+               set matrix_pictures_tried = case when matrix_pictures_since <= :before then 1
+                   else matrix_pictures_tried + 1 end,
+                   matrix_pictures_since = case when matrix_pictures_since <= :before then :now
+                       else matrix_pictures_since end
              where id = :room and (matrix_pictures_since <= :before or matrix_pictures_tried < :most)
             """,
             room=room,

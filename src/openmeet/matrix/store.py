@@ -185,7 +185,8 @@ async def skip_to_last_sent(tx: Transaction, room_id: RoomId) -> None:
            and not exists (select 1 from chat_log l where l.room_id = :room and l.number < matrix_sends.number
                               and l.number > coalesce((select max(s.number) from matrix_sends s
                                                         where s.room_id = :room and s.sent_revision > 0), 0)
-                              and not exists (select 1 from matrix_sends s where s.room_id = :room and s.number = l.number))
+                              and not exists (select 1 from matrix_sends s
+                                  where s.room_id = :room and s.number = l.number))
         """,
         room=room_id,
     )
@@ -204,7 +205,8 @@ async def event_of(reader: Reader, message: ChatMessageId) -> str | None:
     row = await reader.fetch_one(
         f"""
         select s.event_id from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
-         where l.message_id = :message and l.kind in {_TEXT_KINDS} and s.event_id is not null order by l.number desc limit 1
+         where l.message_id = :message and l.kind in {_TEXT_KINDS} and s.event_id is not null order by l.number desc
+             limit 1
         """,
         message=message,
     )
@@ -402,7 +404,8 @@ async def names_hidden_from_matrix(reader: Reader, message: ChatMessageId) -> li
         with kept as (
           select q.user_id, q.name from chat_mentions q where q.message_id = :message and q.is_called = 0
              and ({is_leaving("q.user_id")}
-                  or not exists (select 1 from matrix_people p where p.user_id = q.user_id and p.consent = 'name_and_words')))
+                  or not exists (select 1 from matrix_people p
+                      where p.user_id = q.user_id and p.consent = 'name_and_words')))
         select k.name from kept k where k.name <> ''
         union select u.display_name from kept k join users u on u.id = k.user_id where u.display_name <> ''
         union select i.handle from kept k join identities i on i.user_id = k.user_id where i.handle is not null

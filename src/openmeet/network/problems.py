@@ -33,7 +33,8 @@ FAILING = """
 
 OPEN_CONFLICTS = f"""
     select c.uri, c.field, c.policy, c.result, c.decided_at, e.slug, e.title
-      from merge_decisions c left join events e on e.record_uri = c.uri and e.visibility = 'public' and e.deleted_at is null
+      from merge_decisions c left join events e on e.record_uri = c.uri and e.visibility = 'public'
+          and e.deleted_at is null
      where {OPEN} order by c.decided_at desc, c.uri, c.field limit :limit
 """
 

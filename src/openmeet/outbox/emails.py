@@ -1,4 +1,5 @@
-"""E-mail jobs: one job per recipient, kind and subject. Each revision is sent once, or twice if the first response was lost.
+"""E-mail jobs: one job per recipient, kind and subject. Each revision is sent once, or twice if the first response was
+lost.
 
 The job names the e-mail but does not contain its text. A composer reads the current state when the job is handled, and
 may find that no e-mail is needed any more. The Message-ID is derived from the job, so that mail programs recognise an

@@ -27,7 +27,8 @@ _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and needs_r
 # write.
 _COMPLETE_BY_ECHO = f"""
     update publications
-       set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
+       set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due'
+           else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
            earlier_cids = '',
            was_merged = case when merged is null then 0 else was_merged end, edits = null, merged = null,
@@ -70,7 +71,8 @@ _DELETED_ELSEWHERE = f"""
 
 # Keeps unsent edits of a record that another app wrote and for which nothing of ours was ever sent.
 _KEEP_EDITS = """
-    update publications set edits = :edits, merged = :merged where kind = :kind and subject_id = :subject_id and uri is null
+    update publications set edits = :edits, merged = :merged
+        where kind = :kind and subject_id = :subject_id and uri is null
 """
 
 # The record is back, and there are earlier edits that were never sent, because a handler that ran meanwhile had no
@@ -136,7 +138,8 @@ _ADOPT = f"""
            state = case when state = 'withheld' then state
                         when is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
      where uri = :uri
-       and (state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)}) or (state = 'withheld' and sent_revision = revision))
+       and (state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
+           or (state = 'withheld' and sent_revision = revision))
 """
 
 

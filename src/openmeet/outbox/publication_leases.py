@@ -1,8 +1,8 @@
 """A publication as the publisher sees it, reads of single publications, and the statements on a leased one: store what
 will be sent, store the response. ``due_publications`` leases them.
 
-Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. It also checks that
-``GRAPH`` allows the move from the row's state. Record key, CID and bytes are stored *before* anything is sent. If
+Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. It also checks
+that ``GRAPH`` allows the move from the row's state. Record key, CID and bytes are stored *before* anything is sent. If
 something that the decision depends on changes while it is carried out, ``needs_recheck`` is set, and the row becomes
 due again when it is completed.
 """
@@ -104,7 +104,8 @@ _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state 
 # If the echo came first, the row is already completed and this changes nothing.
 _SET_PUBLISHED = f"""
     update publications
-       set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due' else 'published' end,
+       set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due'
+           else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
            deleting_cid = null, earlier_cids = '', was_merged = case when merged is null then 0 else was_merged end,
            due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = :reason, leased_until = null
@@ -114,8 +115,10 @@ _SET_PUBLISHED = f"""
 
 _SET_STATE = f"""
     update publications
-       set state = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then 'due' else cast(:state as text) end,
-           due_at = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then cast(:now as bigint) else cast(:due_at as bigint) end,
+       set state = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then 'due'
+           else cast(:state as text) end,
+           due_at = case when needs_recheck = 1 and cast(:is_decided as integer) = 1 then cast(:now as bigint)
+               else cast(:due_at as bigint) end,
            changed_at = :now, reason = :reason, leased_until = null,
            attempts = attempts + :failed, merge_rounds = merge_rounds + :round
      where {_HELD} and state in (:from_a, :from_b)
@@ -133,7 +136,8 @@ _SET_RETRACTED = f"""
 
 _COMPLETE_WITHOUT_WRITE = f"""
     update publications
-       set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld' else 'published' end,
+       set state = case when revision > :revision or needs_recheck = 1 then 'due' when uri is null then 'withheld'
+           else 'published' end,
            sent_revision = :revision, due_at = :now, changed_at = :now, attempts = 0, reason = '', leased_until = null
      where {_HELD} and state = 'sending'
 """

@@ -42,7 +42,8 @@ _REATTACH = f"""
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
            edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
-       and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
+       and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending'
+           and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
 # Somebody else deleted the record, and it is back. It is decided again like every other record, so edits made since are

@@ -180,7 +180,8 @@ _RECHECK_UNPUBLISHED = f"""
        set {_DUE_OR_RECHECK},
            attempts = case when {_MAYBE_LEASED} then attempts else 0 end, reason = case when {_MAYBE_LEASED} then reason else '' end
      where user_id = :user_id
-       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {_MAYBE_LEASED} or (state = 'retracted' and was_lost = 0))
+       and (state in ('withheld', 'waiting', 'retrying', 'blocked') or {_MAYBE_LEASED}
+           or (state = 'retracted' and was_lost = 0))
 """
 
 _DECIDED = f"""(state in ('withheld', 'waiting', 'published') or {_MAYBE_LEASED} or (state = 'retracted' and was_lost = 0)
@@ -201,14 +202,17 @@ _SWITCHED_OFF: Final = f"""
      where kind in :kinds and ((state = 'retrying' and reason = :reason) or {_MAYBE_LEASED})
 """
 _WAITING_OF: Final = f"""
-    update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind and (state = 'waiting' or {_MAYBE_LEASED})
+    update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind
+        and (state = 'waiting' or {_MAYBE_LEASED})
 """
 _SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectRevision:
-    """A revision of a subject, for the repository of ``user_id``. ``edited_at``: the time of the edit, if it is not now."""
+    """A revision of a subject, for the repository of ``user_id``. ``edited_at``: the time of the edit, if it is not
+    now.
+    """
 
     subject_id: str
     user_id: str
@@ -295,8 +299,8 @@ async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequ
 
 
 async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, subselect: str) -> None:
-    """Like ``enqueue``, for all subjects that a query selects, in one statement and without loading a row. ``subselect``: a trusted SQL select of ``id``, ``user_id`` and
-    ``revision``, ordered by id.
+    """Like ``enqueue``, for all subjects that a query selects, in one statement and without loading a row.
+    ``subselect``: a trusted SQL select of ``id``, ``user_id`` and ``revision``, ordered by id.
     """
     tx.after_commit(wake_dispatchers)
     await tx.execute(_ENQUEUE_SELECTED.format(subselect), kind=kind, now=tx.now)
@@ -382,7 +386,9 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
 
 
 async def recheck_where(tx: Transaction, *, kind: PublicationKind, subselect: str, **parameters: object) -> None:
-    """Like ``recheck``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject ids."""
+    """Like ``recheck``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject
+    ids.
+    """
     tx.after_commit(wake_dispatchers)
     await tx.execute(_RECHECK_TEMPLATE.format(f"in ({subselect})"), kind=kind, is_edit=0, now=tx.now, **parameters)
     await recheck_superseded(tx, kind, f"({subselect})", **parameters)

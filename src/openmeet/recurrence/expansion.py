@@ -1,5 +1,5 @@
-"""Dates of a pattern: ``rule_dates`` yields naive wall-clock times; this module maps them into the time zone and applies
-the end and the exclusions.
+"""Dates of a pattern: ``rule_dates`` yields naive wall-clock times; this module maps them into the time zone and
+applies the end and the exclusions.
 
 Policies (RFC 5545, sections 3.3.5 and 3.3.10; our own decisions where it is silent): a time inside a DST gap is read
 with the offset before the gap and counts; an ambiguous time is the first of the two; the start always counts, also
@@ -7,8 +7,8 @@ towards COUNT; UNTIL is inclusive, and a local UNTIL is read in the pattern's zo
 two dates at the same instant are one.
 
 The work is bounded for any rule: expansion begins at the window, never goes more than ``HORIZON_YEARS`` beyond it, and
-counts its steps (``rule_dates.MAX_STEPS``). ``between`` caches its results per pattern and calendar year; ``walk`` computes
-lazily.
+counts its steps (``rule_dates.MAX_STEPS``). ``between`` caches its results per pattern and calendar year; ``walk``
+computes lazily.
 """
 
 from bisect import bisect_left

@@ -59,7 +59,9 @@ async def test_a_reported_message_is_decided_in_the_api(make_database, clock):
 
 
 async def test_a_token_that_may_only_read_shows_no_reported_messages(make_database, clock):
-    """The token of a moderator needs the scope for moderation, because reported messages belong to other people's chats."""
+    """The token of a moderator needs the scope for moderation, because reported messages belong to other people's
+    chats.
+    """
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ana, ben, dora = [await person(tx, name) for name in ("Ana", "Ben", "Dora")]

@@ -1,5 +1,5 @@
-"""Deleted series and groups: page, API, calendar file and feeds respond alike, and reveal nothing about private ones. A form
-of something that was deleted keeps what was typed.
+"""Deleted series and groups: page, API, calendar file and feeds respond alike, and reveal nothing about private ones. A
+form of something that was deleted keeps what was typed.
 """
 
 import pytest

@@ -21,8 +21,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
 
 def require_uses(uses: int) -> int:
-    """Return the number of uses; a negative number counts as 0, as in the reference server. Raises InvalidInput if there are
-    too many.
+    """Return the number of uses; a negative number counts as 0, as in the reference server. Raises InvalidInput if
+    there are too many.
     """
     if uses > MAX_USES:
         raise InvalidInput("useCount", f"A code can be used for at most {MAX_USES} accounts.")

@@ -35,7 +35,8 @@ _INTO_OPEN_MAIL: Final = """
 _DROP_OPEN_TWINS: Final = """
     delete from notification_emails
      where user_id = :from_user and closed_at is null and exists (
-           select 1 from notification_emails t where t.user_id = :to_user and t.subject = notification_emails.subject and t.closed_at is null)
+           select 1 from notification_emails t where t.user_id = :to_user and t.subject = notification_emails.subject
+               and t.closed_at is null)
 """
 _OPEN: Final = "select id from notification_emails where user_id = :from_user and closed_at is null order by id"
 
@@ -225,7 +226,8 @@ _DROP_LESSER: Final = """
 """
 _DROP_OWN: Final = """
     delete from event_co_hosts
-     where user_id = :to_user and exists (select 1 from events e where e.id = event_co_hosts.event_id and e.author_id = :to_user)
+     where user_id = :to_user and exists (select 1 from events e
+         where e.id = event_co_hosts.event_id and e.author_id = :to_user)
 """
 
 

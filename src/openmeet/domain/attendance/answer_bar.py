@@ -1,7 +1,7 @@
 """The answer bar: which state it has for one person now, and which actions it offers. Pure.
 
-The event page, lists, e-mails and the API call ``answer_bar_of``; its texts are in ``answer_texts``. Replies are offered only
-if ``rules`` accepts them.
+The event page, lists, e-mails and the API call ``answer_bar_of``; its texts are in ``answer_texts``. Replies are
+offered only if ``rules`` accepts them.
 """
 
 from collections.abc import Mapping
@@ -158,8 +158,8 @@ class AnswerBar:
     """The bar for one person. ``replies`` are all replies that the event accepts from them now, with or without a
     button in the bar.
 
-    ``shows_answer`` is True if ``primary`` shows the RSVP they gave. ``current_reply`` is the reply behind their RSVP, unless
-    the event was moved since.
+    ``shows_answer`` is True if ``primary`` shows the RSVP they gave. ``current_reply`` is the reply behind their RSVP,
+    unless the event was moved since.
     """
 
     state: AnswerState

@@ -33,8 +33,8 @@ class _WaitingParty:
 
 
 async def by_limits(reader: Reader, limits_by_event: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> CapacityImpact:
-    """Return the effect on events. ``limits_by_event`` has the old and new limits of each event. Effects that the old limits
-    already had are not counted.
+    """Return the effect on events. ``limits_by_event`` has the old and new limits of each event. Effects that the old
+    limits already had are not counted.
     """
     changed_limits = {event_id: limits for event_id, limits in limits_by_event.items() if limits[0] != limits[1]}
     if not changed_limits:

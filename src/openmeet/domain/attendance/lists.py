@@ -255,7 +255,8 @@ async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int
     rows = await reader.fetch(
         f"""
         select {_COLUMNS}, a.event_id from attendances a join users u on u.id = a.user_id
-         where a.event_id in :wanted and a.status = 'pending' and not {IS_LEAVING} order by a.answered_at, a.id limit :limit
+         where a.event_id in :wanted and a.status = 'pending' and not {IS_LEAVING} order by a.answered_at, a.id
+             limit :limit
         """,
         wanted=sorted(event_ids),
         limit=limit,

@@ -44,7 +44,9 @@ class RsvpReply(StrEnum):
 
 
 class RsvpRecordStatus(StrEnum):
-    """Status in an RSVP record. UNKNOWN is one that we do not know: the RSVP is kept, shown neutrally and takes no seat."""
+    """Status in an RSVP record. UNKNOWN is one that we do not know: the RSVP is kept, shown neutrally and takes no
+    seat.
+    """
 
     GOING = "going"
     INTERESTED = "interested"

@@ -33,7 +33,8 @@ _COUNTS_BY_STATE: Final = """
      where a.event_id = :event_id group by coalesce(p.state, 'withheld') order by 1
 """
 _NEXT_RSVPS: Final = """
-    select id, user_id, record_uri from attendances where event_id = :event_id and user_id > :after order by user_id limit :limit
+    select id, user_id, record_uri from attendances where event_id = :event_id and user_id > :after order by user_id
+        limit :limit
 """
 _NEXT_RECEIVED_RECORDS: Final = (
     f"{_RECEIVED_RECORDS} and (r.did, r.uri) > (:did, :uri) order by r.did, r.uri limit :limit"

@@ -1,5 +1,5 @@
-"""Decisions about an RSVP: who may reply and until when, the resulting status, which RSVPs are publishable, moved events,
-seats by mode, waitlist order, offers, check-in time. Pure.
+"""Decisions about an RSVP: who may reply and until when, the resulting status, which RSVPs are publishable, moved
+events, seats by mode, waitlist order, offers, check-in time. Pure.
 
 The status table is in ``transitions``; this module applies an event's settings and capacity.
 """
@@ -201,7 +201,9 @@ def record_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
 
 
 def needs_no_approval(rsvp: Attendance | None, relationship: EventRelationship) -> bool:
-    """Whether a host has already agreed that this person comes: hosts themselves, people approved before, invited people."""
+    """Whether a host has already agreed that this person comes: hosts themselves, people approved before, invited
+    people.
+    """
     return relationship.is_host or (
         rsvp is not None and (rsvp.approved_at is not None or rsvp.status is AttendanceStatus.INVITED)
     )

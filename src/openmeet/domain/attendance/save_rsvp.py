@@ -116,7 +116,8 @@ def _lock_sql(column: str) -> str:
       from events e left join users u on u.id = :user_id
       left join attendances a on a.event_id = e.id and a.user_id = :user_id
       left join registration_settings j on j.subject_id =
-                case when exists (select 1 from registration_settings o where o.subject_id = e.id) then e.id else e.series_id end
+                case when exists (select 1 from registration_settings o where o.subject_id = e.id) then e.id
+                    else e.series_id end
       left join {seats_table("(select id from limited)")} on 1 = 1
       left join event_co_hosts h on h.event_id = e.id and h.state = 'accepted'
      where e.{column} = :event order by h.user_id

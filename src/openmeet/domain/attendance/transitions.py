@@ -94,7 +94,7 @@ COLUMNS: tuple[AttendanceStatus | None, ...] = (
 
 # fmt: off
 _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
-    #                                     none         attending    interested declined     pending      waitlisted   invited      rejected          attended
+    #                                     none         attending    interested declined     pending      waitlisted   invited      rejected          attended  # noqa: W505
     AttendanceAction.GOING:              (_SEAT,       _KEEP,       _SEAT,     _SEAT,       _SEAT,       _ACCEPT,     _SEAT,       _REFUSE_REJECTED, _KEEP),
     AttendanceAction.INTERESTED:         (_INTERESTED, _INTERESTED, _KEEP,     _INTERESTED, _INTERESTED, _INTERESTED, _INTERESTED, _REFUSE_REJECTED, _REFUSE_CHECKED_IN),
     AttendanceAction.DECLINE:            (_DECLINED,   _DECLINED,   _DECLINED, _KEEP,       _DECLINED,   _DECLINED,   _DECLINED,   _KEEP,            _REFUSE_CHECKED_IN),

@@ -51,7 +51,9 @@ async def _event_and_rsvp(
 
 
 async def own_rsvp(reader: Reader, slug: EventSlug, user_id: UserId) -> Attendance:
-    """The RSVP of this person, even if they can no longer see the event. Raises NotFound, also if there is no such event."""
+    """The RSVP of this person, even if they can no longer see the event. Raises NotFound, also if there is no such
+    event.
+    """
     event, rsvp = await _event_and_rsvp(reader, slug, user_id)
     if event is None or rsvp is None:
         raise NotFound(AttendanceReason.NOT_ANSWERED)

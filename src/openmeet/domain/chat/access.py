@@ -81,7 +81,8 @@ def _of_event(room: str, person: str) -> str:
     """
     # Computed once. The limit again keeps PostgreSQL from inlining it.
     event = f"""
-        select e.id, e.group_id, e.author_id, e.visibility, e.is_held, case when {_hosts_event(person)} then 1 else 0 end as is_host,
+        select e.id, e.group_id, e.author_id, e.visibility, e.is_held, case when {_hosts_event(person)} then 1
+            else 0 end as is_host,
                case when {is_hidden("e")} then 1 else 0 end as is_hidden
           from events e where e.id = {room}.event_id and e.deleted_at is null and e.removed_at is null limit 1"""
     return f"""(
@@ -89,7 +90,8 @@ def _of_event(room: str, person: str) -> str:
             when e.is_host = 1 then case when e.is_hidden = 1 then 1 else 3 end
             when e.is_held = 1 or e.is_hidden = 1 or {is_shut_out("e", person)} then 0
             when {room}.kind = 'hosts' then 0
-            when {room}.kind = 'direct' then case when {room}.with_user_id = {person} and {_sees_event(person)} then 2 else 0 end
+            when {room}.kind = 'direct' then case when {room}.with_user_id = {person} and {_sees_event(person)} then 2
+                else 0 end
             when a.status in ('attending', 'attended', 'waitlisted') then 2
             when not {_switch(room, "members", "none")} and {_has_role("e.group_id", person, _INSIDE)} then 2
             when a.status = 'interested' and not {_switch(room, "interested", "none")}
@@ -144,7 +146,8 @@ def _of_series(room: str, person: str) -> str:
          where h.user_id = {person} and h.state = 'accepted' and e.deleted_at is null and e.series_id in (select id from chain)"""
     # 2 is going to a date, 1 is interested in one.
     answer = f"""
-        select max(case when a.status = 'interested' then 1 else 2 end) from attendances a join events e on e.id = a.event_id
+        select max(case when a.status = 'interested' then 1 else 2 end) from attendances a
+            join events e on e.id = a.event_id
          where a.user_id = {person} and a.status in ('attending', 'attended', 'waitlisted', 'interested') and {_COUNTS}
            and e.series_id in (select id from chain) and e.starts_at >= cast(:now as bigint) - {ANSWER_COUNTS_FOR}
            and e.deleted_at is null and e.removed_at is null and e.is_held = 0 and not {is_shut_out("e", person)}"""
@@ -159,7 +162,8 @@ def _of_series(room: str, person: str) -> str:
             when k.answer = 1 and not {_switch(room, "interested", "none")}
               then case when {_switch(room, "interested", "read")} then 1 else 2 end
             when k.shown >= 2 and not {_switch(room, "followers", "none")} and exists (
-                   select 1 from event_series_followers f where f.user_id = {person} and f.series_id in (select id from chain)) then 1
+                   select 1 from event_series_followers f where f.user_id = {person}
+                       and f.series_id in (select id from chain)) then 1
             when k.shown = 3 and {_switch(room, "anybody", "read")} then 1
             else 0 end
           from (select h.*, coalesce(({co_host}), 0) as co_host, coalesce(({answer}), 0) as answer from ({halves}) h limit 1) k)"""
@@ -223,7 +227,8 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
         or {_is_sanctioned(room, person, "ban")}
         or exists (select 1 from {owner} and ({group} in ({in_group})
              or exists (select 1 from user_blocks kb where kb.user_id = {host} and kb.blocked_id = {person})
-                and not exists (select 1 from group_members ga where ga.user_id = {person} and ga.role in ('owner', 'admin')
+                and not exists (select 1 from group_members ga
+                    where ga.user_id = {person} and ga.role in ('owner', 'admin')
                                    and ga.group_id = {group}))))"""
 
 
@@ -293,7 +298,8 @@ def related_people_sql(whom: str = "") -> str:
     return f"""(
         with recursive this as (select * from chat_rooms where id = :room),
           half (id, steps) as (select series_id, 0 from this where series_id is not null union all
-            select cs.id, half.steps + 1 from event_series cs join half on cs.split_from = half.id where half.steps < 50)
+            select cs.id, half.steps + 1 from event_series cs join half on cs.split_from = half.id
+                where half.steps < 50)
         select h.user_id, 'hosting' as because from event_co_hosts h
          where h.event_id = {of_event} and h.state = 'accepted'{only("h.user_id")}
         union all select h.user_id, 'hosting' from half join events e on e.series_id = half.id
@@ -305,7 +311,8 @@ def related_people_sql(whom: str = "") -> str:
          where m.role in ({_INSIDE})
            and m.group_id in (select group_id from this
                               union select e.group_id from events e where e.id = {of_event}
-                              union select s.group_id from half join event_series s on s.id = half.id where s.deleted_at is null){only("m.user_id")}
+                              union select s.group_id from half join event_series s on s.id = half.id
+                                  where s.deleted_at is null){only("m.user_id")}
         union all select f.user_id, 'following' from this r, half join event_series_followers f on f.series_id = half.id
          where r.kind = 'series'{only("f.user_id")}
         union all select mo.user_id, 'hosting' from moderators mo

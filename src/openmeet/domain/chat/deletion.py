@@ -19,12 +19,14 @@ _ROWS: Final = 1_000
 _ROUNDS: Final = 50
 _EXPIRED: Final = f"""
     select m.id from chat_messages m join chat_rooms r on r.id = m.room_id
-     where m.said_at < :tenant or (r.retention = 'year' and m.said_at < :year) or (r.retention = '90_days' and m.said_at < :quarter)
+     where m.said_at < :tenant or (r.retention = 'year' and m.said_at < :year)
+         or (r.retention = '90_days' and m.said_at < :quarter)
         or (r.retention = '30_days_after_date' and m.said_at < :month and (
               r.event_id is not null and exists (
                 select 1 from events e where e.id = r.event_id and coalesce(e.over_at, e.starts_at) < :month)
            or m.about is not null and exists (
-                select 1 from events e where e.series_id in ({series_chain_sql("r")} select id from chain) and e.original_date = m.about
+                select 1 from events e where e.series_id in ({series_chain_sql("r")} select id from chain)
+                    and e.original_date = m.about
                    and coalesce(e.over_at, e.starts_at) < :month)
            or r.event_id is null and m.about is null))
      order by m.id limit :limit

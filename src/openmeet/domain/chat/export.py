@@ -79,7 +79,8 @@ async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
         select m.user_id from chat_messages m join chat_rooms r on r.id = m.room_id
          where m.room_id = :room and exists (
                select 1 from attendances a join events e on e.id = a.event_id
-                where a.user_id = m.user_id and a.is_private = 1 and (e.id = r.event_id or e.series_id in ({series_chain_sql("r")} select id from chain)))
+                where a.user_id = m.user_id and a.is_private = 1
+                    and (e.id = r.event_id or e.series_id in ({series_chain_sql("r")} select id from chain)))
          group by m.user_id order by min(m.number) limit {_MOST_PRIVATE}
         """,
         room=room,

@@ -101,7 +101,9 @@ async def retract(tx: Transaction, sender: str, message_id: ChatMessageId) -> Ch
 
 
 async def react(tx: Transaction, sender: str, message_id: ChatMessageId, emoji: str, external_id: str) -> None:
-    """Add a guest's reaction. Raises NotFound, Forbidden, InvalidForm (``emoji``), Refused (``Removed``, ``TooManyReactions``)."""
+    """Add a guest's reaction. Raises NotFound, Forbidden, InvalidForm (``emoji``), Refused (``Removed``,
+    ``TooManyReactions``).
+    """
     message = await message_queries.by_id(tx, message_id)
     if message is None or message.is_held:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)

@@ -29,7 +29,9 @@ NEWS_KINDS: Final = frozenset({LogKind.POSTED, LogKind.EDITED, LogKind.RESTORED,
 
 
 class LogListener:
-    """Calls ``on_entry`` with a room and its latest number after each commit of this process, as long as it is referenced."""
+    """Calls ``on_entry`` with a room and its latest number after each commit of this process, as long as it is
+    referenced.
+    """
 
     def __init__(self, on_entry: Callable[[RoomId, int], None]) -> None:
         self.on_entry = on_entry

@@ -58,7 +58,8 @@ _DROP_SHORTER: Final = """
 """
 _TWIN_ROOMS: Final = """
     select r.id, k.id as kept from chat_rooms r join chat_rooms k
-        on k.with_user_id = :to_user and (k.event_id = r.event_id or k.series_id = r.series_id or k.group_id = r.group_id)
+        on k.with_user_id = :to_user and (k.event_id = r.event_id or k.series_id = r.series_id
+            or k.group_id = r.group_id)
      where r.with_user_id = :from_user order by r.id
 """
 
@@ -114,9 +115,11 @@ _READ_IN_BOTH: Final = """
     select k.user_id, g.read_number from chat_readers k
       join chat_readers g on g.room_id = :goes
        and g.user_id = case when k.user_id = :to_user and not exists (
-             select 1 from chat_readers o where o.room_id = :goes and o.user_id = :to_user) then :from_user else k.user_id end
+             select 1 from chat_readers o where o.room_id = :goes and o.user_id = :to_user) then :from_user
+                 else k.user_id end
      where k.room_id = :stays and k.read_number >= (
-           select coalesce(max(m.number), 0) from chat_messages m where m.room_id = :stays and coalesce(m.user_id, '') <> k.user_id)
+           select coalesce(max(m.number), 0) from chat_messages m
+               where m.room_id = :stays and coalesce(m.user_id, '') <> k.user_id)
      order by k.user_id
 """
 

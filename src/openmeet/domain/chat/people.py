@@ -113,7 +113,8 @@ async def _in_order(
         reader,
         room,
         f"""
-        select u.id, lower(u.display_name) as folded from chat_rooms r, {people_in_room_sql()} p join users u on u.id = p.user_id
+        select u.id, lower(u.display_name) as folded from chat_rooms r, {people_in_room_sql()} p
+            join users u on u.id = p.user_id
          where r.id = :room and {" and ".join(conditions)} order by folded, u.id limit :most
         """,
         most=most,
@@ -262,7 +263,8 @@ def _is_seen_to_come() -> str:
     return f"""exists (
         select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id and a.is_private = 0
            and a.status in ('attending', 'attended', 'interested')
-           and (e.id = r.event_id or r.series_id is not null and e.series_id in ({series_chain_sql("r")} select id from chain))
+           and (e.id = r.event_id or r.series_id is not null
+               and e.series_id in ({series_chain_sql("r")} select id from chain))
            and {sees_who_comes_sql("e", _VIEWER)})"""
 
 
@@ -346,7 +348,8 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
     # Load only people who might match. SQL folds fewer characters than Python, which makes the final decision.
     rows = await reader.fetch(
         f"""
-        select distinct u.id, u.display_name, i.handle from chat_rooms r, {people_in_room_sql()} p join users u on u.id = p.user_id
+        select distinct u.id, u.display_name, i.handle from chat_rooms r, {people_in_room_sql()} p
+            join users u on u.id = p.user_id
           left join identities i on i.user_id = u.id and i.handle in :names
          where r.id = :room and (i.handle is not null
                or replace(replace(replace(lower(u.display_name), ' ', ''), 'ß', 'ss'), 'ς', 'σ') in :names)

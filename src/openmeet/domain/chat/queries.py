@@ -464,7 +464,8 @@ async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[Chat
            and not exists (select 1 from chat_log l join matrix_sends s on s.room_id = l.room_id and s.number = l.number
                             where l.message_id = m.id and s.event_id is not null)
            and (m.kind = 'poll'
-                or (select max(l.number) from chat_log l where l.message_id = m.id and l.kind in ('said', 'edited', 'restored'))
+                or (select max(l.number) from chat_log l where l.message_id = m.id
+                    and l.kind in ('said', 'edited', 'restored'))
                    <= (select max(s.number) from matrix_sends s where s.room_id = r.id and s.sent_revision > 0)
                 or not exists (select 1 from matrix_people p where p.user_id = m.user_id
                                   and p.consent = 'name_and_words' and p.answered_at <= m.said_at))

@@ -94,7 +94,8 @@ async def _last_number_before_others(reader: Reader, room: RoomId, person: UserI
         select min(m.number) as number from chat_rooms r
           join chat_readers c on c.room_id = r.id and c.user_id = :person
           join chat_messages m on m.room_id = r.id and m.number > c.read_number and m.number <= cast(:number as bigint)
-         where r.id = :room and coalesce(m.about, '') <> :about and {is_written()} and coalesce(m.user_id, '') <> :person
+         where r.id = :room and coalesce(m.about, '') <> :about and {is_written()}
+             and coalesce(m.user_id, '') <> :person
            and {is_there()} and m.number > {reading_floor_sql()}
         """,
         room=room,
@@ -171,7 +172,8 @@ _NEAR = """
     select c.room_id from chat_readers c where c.user_id = :person
     union select r.id from attendances a join chat_rooms r on r.event_id = a.event_id
      where a.user_id = :person and a.status not in ('declined', 'rejected')
-    union select r.id from attendances a join events e on e.id = a.event_id join chat_rooms r on r.series_id = e.series_id
+    union select r.id from attendances a join events e on e.id = a.event_id
+        join chat_rooms r on r.series_id = e.series_id
      where a.user_id = :person and a.status not in ('declined', 'rejected')
     union select r.id from group_members m join chat_rooms r on r.group_id = m.group_id where m.user_id = :person"""
 

@@ -212,7 +212,8 @@ async def head_of(reader: Reader, series_id: SeriesId) -> SeriesId:
         with recursive up (id, split_from, steps) as (
           select id, split_from, 0 from event_series where id = :id
           union all
-          select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from where up.steps < 50)
+          select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from
+              where up.steps < 50)
         select id from up order by steps desc limit 1
         """,
         id=series_id,
@@ -235,7 +236,8 @@ async def chain_of(reader: Reader, head: SeriesId) -> list[SeriesId]:
         with recursive chain (id, steps) as (
           select cast(:head as text), 0 union all
           select s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id where chain.steps < 50)
-        select s.id from chain join event_series s on s.id = chain.id where s.deleted_at is null order by chain.steps, s.id
+        select s.id from chain join event_series s on s.id = chain.id where s.deleted_at is null
+            order by chain.steps, s.id
         """,
         head=head,
     )
@@ -252,7 +254,8 @@ async def living_halves(reader: Reader, deleted: Sequence[SeriesId]) -> dict[Ser
         """
         with recursive chain (head, id, steps) as (
           select id, id, 0 from event_series where id in :ids union all
-          select chain.head, s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id where chain.steps < 50)
+          select chain.head, s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id
+              where chain.steps < 50)
         select chain.head, s.id from chain join event_series s on s.id = chain.id where s.deleted_at is null
          order by chain.head, chain.steps desc, s.id desc
         """,

@@ -1,6 +1,7 @@
 """Draw covers as SVG: 1200 × 800, flat colours, 1 to 4 kB, without text.
 
-A motif paints onto a ``Canvas``, with the colours of a ``Palette`` and the choices of ``Dice``. It is inside the middle square of 800 × 800, so a cover can be cropped to any shape from a square to 21:9.
+A motif paints onto a ``Canvas``, with the colours of a ``Palette`` and the choices of ``Dice``. It is inside the middle
+square of 800 × 800, so a cover can be cropped to any shape from a square to 21:9.
 """
 
 import hashlib

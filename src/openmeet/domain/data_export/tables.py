@@ -63,7 +63,8 @@ def _part(
 
 _SEARCHES = "select id from saved_searches where user_id = :id"
 _HOSTED = """
-    select id from events where author_id = :id and origin = 'here' union all select id from event_series where user_id = :id
+    select id from events where author_id = :id and origin = 'here'
+    union all select id from event_series where user_id = :id
 """
 
 

@@ -91,7 +91,8 @@ _UNLINK: Final = (
     """
     update events set record_uri = null, record_did = null, record_cid = null, external_id = null where id in (
            select id from events where author_id = :id and slug = id and origin = 'here'
-              and (record_uri is not null or record_did is not null or record_cid is not null or external_id is not null)
+              and (record_uri is not null or record_did is not null or record_cid is not null
+                  or external_id is not null)
             order by id limit :limit)
     """,
     """

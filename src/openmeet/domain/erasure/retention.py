@@ -200,7 +200,8 @@ _ROOMS_OF_NO_HALF: Final = f"""
            with recursive up (id, split_from, steps) as (
              select id, split_from, 0 from event_series where id in :ids
              union all
-             select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from where up.steps < 50)
+             select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from
+                 where up.steps < 50)
            select id from up)
        and not exists (select 1 from event_series s where s.deleted_at is null and s.id in (
            {series_chain_sql("chat_rooms")} select id from chain))

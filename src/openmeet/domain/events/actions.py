@@ -222,8 +222,8 @@ def _with_picture(before: Event, picture: Picture | None) -> Event:
 async def replace_link(
     tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
 ) -> Event:
-    """Give an unlisted event a new link. The old one stops working. Raises NotFound, Forbidden, PreconditionFailed, and Refused
-    if the event is public (``PublicEvent``).
+    """Give an unlisted event a new link. The old one stops working. Raises NotFound, Forbidden, PreconditionFailed, and
+    Refused if the event is public (``PublicEvent``).
     """
     event = await lock_for_host(tx, caller, slug, expected_revision)
     if event.visibility is Visibility.PUBLIC:

@@ -93,8 +93,8 @@ async def revise_dates(
 async def restore_dates(
     tx: Transaction, restorations: Sequence[tuple[Event, Event, EventStatus]], *, by: UserId | None
 ) -> list[Event]:
-    """Restore the earlier content of locked dates. ``restorations`` has triples: the date as it is, as it was, and its status
-    before the cancellation.
+    """Restore the earlier content of locked dates. ``restorations`` has triples: the date as it is, as it was, and its
+    status before the cancellation.
 
     The caller sets their positions in the series. Returns the changed events, in their order.
     """

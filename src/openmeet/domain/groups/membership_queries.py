@@ -184,8 +184,8 @@ async def listed(
     """Public groups whose text contains all of these words, ordered by name.
 
     ``after``: folded text and id of the last group on the previous page. ``asks_all``: include groups managed in
-    another app that have no member with a local account; a search with words always includes them. ``is_created_here``: True
-    for only groups created on this site, False for only groups managed in another app.
+    another app that have no member with a local account; a search with words always includes them. ``is_created_here``:
+    True for only groups created on this site, False for only groups managed in another app.
     """
     clauses = [
         "g.deleted_at is null",

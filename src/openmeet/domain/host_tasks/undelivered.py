@@ -1,7 +1,7 @@
 """E-mails about a host's events and groups that mail servers rejected permanently.
 
-Hosts see the addresses that they or a co-host typed. They do not know the addresses of guests and members, so for those they
-see only a number.
+Hosts see the addresses that they or a co-host typed. They do not know the addresses of guests and members, so for those
+they see only a number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +62,9 @@ class UndeliveredEmails:
 
 @dataclass(frozen=True, slots=True)
 class _RefusedEmail:
-    """One rejected e-mail. ``subject`` is the id of the event or group. ``recipient`` is an address that a host typed, or a user id."""
+    """One rejected e-mail. ``subject`` is the id of the event or group. ``recipient`` is an address that a host typed,
+    or a user id.
+    """
 
     due: DueEmail
     source: AddressSource
@@ -77,7 +79,9 @@ class _RefusedEmails:
 
 
 async def undelivered(reader: Reader, host: UserId) -> list[UndeliveredEmails]:
-    """Return the rejected e-mails about upcoming events that this person hosts and groups that they can invite people to."""
+    """Return the rejected e-mails about upcoming events that this person hosts and groups that they can invite people
+    to.
+    """
     due = await emails.refused_emails(reader, _MOST_READ)
     if not due:
         return []
@@ -139,7 +143,9 @@ async def _hosted(reader: Reader, host: UserId, subjects: Iterable[str]) -> Mapp
 
 
 async def _to_co_hosts(reader: Reader, due: Sequence[DueEmail]) -> list[_RefusedEmail]:
-    """Co-host invitations by e-mail address. People who were invited by handle are left out: the host does not know their address."""
+    """Co-host invitations by e-mail address. People who were invited by handle are left out: the host does not know
+    their address.
+    """
     by_id = {one.subject_id: one for one in due if one.person == one.subject_id}
     if not by_id:
         return []
@@ -192,7 +198,9 @@ class _EmailAbout:
 
 
 async def _to_guests(reader: Reader, by_kind: Mapping[str, Sequence[DueEmail]], host: UserId) -> list[_RefusedEmail]:
-    """E-mails to people who answered the event, are invited to it or are in the group. Followers of a host are left out."""
+    """E-mails to people who answered the event, are invited to it or are in the group. Followers of a host are left
+    out.
+    """
     about_guests = await _emails_about(reader, by_kind.get(NEWS_MAIL, ()))
     about_guests += [_EmailAbout(one, one.subject_id) for kind in _CONFIRMATIONS for one in by_kind.get(kind, ())]
     about_guests = [one for one in about_guests if one.person != host]

@@ -54,7 +54,8 @@ LEASE = """
 """
 
 RELEASE = """
-    update repository_sessions set lease = '', leased_until = null where did = :did and version = :version and lease = :lease
+    update repository_sessions set lease = '', leased_until = null
+        where did = :did and version = :version and lease = :lease
 """
 
 REPLACE = """

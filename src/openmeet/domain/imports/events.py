@@ -88,8 +88,8 @@ NOTHING = Likeness()
 
 
 def _with_towns(parsed: ParsedImport, find_town: Callable[[str], PlaceMatch]) -> ParsedImport:
-    """The events, except that ``Hall, Some House`` is a name again. The worker process has no list of places, so it took the
-    last part for the town.
+    """The events, except that ``Hall, Some House`` is a name again. The worker process has no list of places, so it
+    took the last part for the town.
     """
     submissions = [typed for event in parsed.events for typed in (event.typed, *(one.typed for one in event.changes))]
     named = dict.fromkeys(typed.locality for typed in submissions if _has_guessed_town(typed))

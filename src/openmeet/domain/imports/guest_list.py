@@ -37,8 +37,8 @@ _WORD = re.compile(r"[\s_]+")
 
 
 def parse_list(data: bytes, chosen_columns: Mapping[str, str] | None = None) -> ContactList:
-    """Return the people in a list. ``chosen_columns`` maps meanings to columns and overrides detection. Raises InvalidInput,
-    TooLarge.
+    """Return the people in a list. ``chosen_columns`` maps meanings to columns and overrides detection. Raises
+    InvalidInput, TooLarge.
     """
     if len(data) > MAX_CSV:
         raise TooLarge(ImportReason.LIST_TOO_LARGE, most=MAX_CSV // 1000000, length=len(data) // 1000000)

@@ -198,7 +198,8 @@ async def count_new_events(reader: Reader, run_id: str) -> int:
         """
         select count(*) as found from events e join legacy_rows g on g.new_id = e.group_id
          where g.run_id = :run_id and g.kind = 'group'
-           and not exists (select 1 from legacy_rows k where k.run_id = :run_id and k.kind = 'event' and k.new_id = e.id)
+           and not exists (select 1 from legacy_rows k where k.run_id = :run_id and k.kind = 'event'
+               and k.new_id = e.id)
            and not exists (select 1 from legacy_rows k where k.run_id = :run_id and k.kind = 'series'
                               and k.new_id = e.series_id)
         """,
@@ -247,7 +248,8 @@ async def found_counts(reader: Reader, run_id: str) -> dict[str, int]:
                coalesce(sum(e.is_modified_occurrence), 0) as modified,
                coalesce(sum(case when e.status = 'cancelled' then 1 else 0 end), 0) as cancelled,
                count(e.matrix_room_id) as rooms
-          from legacy_rows r join events e on e.id = r.new_id where r.run_id = :run_id and r.kind in ('event', 'known_event')
+          from legacy_rows r join events e on e.id = r.new_id
+              where r.run_id = :run_id and r.kind in ('event', 'known_event')
         """,
         run_id=run_id,
     )

@@ -34,8 +34,8 @@ _MOST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class OldRow:
-    """A row with normalized column names. ``subject`` names it for readers (``event 12``); ``oddities`` collects unreadable
-    values.
+    """A row with normalized column names. ``subject`` names it for readers (``event 12``); ``oddities`` collects
+    unreadable values.
     """
 
     id: int

@@ -59,7 +59,8 @@ async def count_new_events(tx: Transaction, came: Sequence[EventCount]) -> list[
         values (:did, :host, :now, :number, :now)
             on conflict (did) do update
            set counted = case when remote_authors.counted_from > :since then remote_authors.counted else 0 end + excluded.counted,
-               counted_from = case when remote_authors.counted_from > :since then remote_authors.counted_from else :now end
+               counted_from = case when remote_authors.counted_from > :since then remote_authors.counted_from
+                   else :now end
         """,
         [
             {"did": one.did, "host": one.host, "number": one.number, "now": tx.now, "since": Instant(tx.now - WINDOW)}
@@ -113,7 +114,8 @@ async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[Waitin
         """
         select n.did, n.host, n.first_seen_at, n.counted
           from moderation_states w join remote_authors n on n.did = w.subject
-         where w.state = 'arrival' and w.since <= :waiting_since and (n.host <> '' or w.since <= :at_last) order by w.since, w.subject limit :limit
+         where w.state = 'arrival' and w.since <= :waiting_since and (n.host <> '' or w.since <= :at_last)
+             order by w.since, w.subject limit :limit
         """,
         waiting_since=waiting_since,
         at_last=min(waiting_since, Instant(reader.now - WINDOW)),

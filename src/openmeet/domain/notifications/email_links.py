@@ -107,7 +107,9 @@ _KEEP: Final = """
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Let the links in e-mails to a merged account act for the remaining one. New e-mails to it have links of their own."""
+    """Let the links in e-mails to a merged account act for the remaining one. New e-mails to it have links of their
+    own.
+    """
     keep = _KEEP.format(user=":to_user", subject="subject", which="user_id = :from_user")
     await tx.execute(keep, from_user=from_user, to_user=to_user)
     await tx.execute("delete from email_links where user_id = :from_user", from_user=from_user)

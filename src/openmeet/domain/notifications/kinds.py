@@ -57,12 +57,12 @@ class DatesChanged(Payload, frozen=True):
     """The changes that an action made to a date, and to others of its series.
 
     ``started`` and ``starts``: old and new start of a moved date; a new date has only ``starts``. ``was_at`` and
-    ``is_at``: old and new place as text, empty for none; either both are set or neither. ``was_in`` and ``is_in``: their
-    countries, as codes if known, because each recipient reads the country in their own language. ``is_near``: the exact place
-    changed, in a text that not everybody may read. ``parts``: names of the other changed fields, and ``end``. ``more``:
-    number of further dates. ``others``: their next starts (the new ones if moved). ``others_moved``: whether each of
-    them was moved. ``repeats``: the new recurrence, if it changed. ``reason``: why a series is paused. ``is_going``:
-    the recipient has a standing RSVP.
+    ``is_at``: old and new place as text, empty for none; either both are set or neither. ``was_in`` and ``is_in``:
+    their countries, as codes if known, because each recipient reads the country in their own language. ``is_near``: the
+    exact place changed, in a text that not everybody may read. ``parts``: names of the other changed fields, and
+    ``end``. ``more``: number of further dates. ``others``: their next starts (the new ones if moved). ``others_moved``:
+    whether each of them was moved. ``repeats``: the new recurrence, if it changed. ``reason``: why a series is paused.
+    ``is_going``: the recipient has a standing RSVP.
     """
 
     started: When | None = None

@@ -162,7 +162,8 @@ _COUNT: Final = """
           select h.user_id,
                  case when u.kind = 'person' and coalesce(a.is_on, t.in_app) = 1 then 1 else 0 end as is_shown,
                  case when h.is_mailed = 1 and coalesce(u.email, g.email) is not null
-                       and (coalesce(m.is_on, t.email) = 1 or coalesce(d.is_on, t.digest) = 1) then 1 else 0 end as gets_mail
+                       and (coalesce(m.is_on, t.email) = 1 or coalesce(d.is_on, t.digest) = 1) then 1
+                           else 0 end as gets_mail
             from recipients h
             join topics t on t.topic = h.topic
             join users u on u.id = h.user_id

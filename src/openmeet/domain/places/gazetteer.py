@@ -62,13 +62,15 @@ _SIMILAR = f"""
 """
 _LARGEST = f"""
     select {_COLUMNS} from places p
-     where {{latitude}} between :south and :north and (p.longitude between :west and :east or p.longitude + 360 between :west and :east
+     where {{latitude}} between :south and :north and (p.longitude between :west and :east
+         or p.longitude + 360 between :west and :east
            or p.longitude - 360 between :west and :east)
      order by p.population desc, p.id limit :limit
 """
 _AROUND = f"""
     select {_COLUMNS} from places p
-     where p.latitude between :south and :north and (abs(p.longitude - :longitude) <= :wide or abs(p.longitude - :longitude) >= 360 - :wide)
+     where p.latitude between :south and :north and (abs(p.longitude - :longitude) <= :wide
+         or abs(p.longitude - :longitude) >= 360 - :wide)
        and (:country = '' or p.country = :country)
      order by (p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * :shrink
      limit 1

@@ -205,7 +205,8 @@ _MAY_KNOW: Final = f"""
       or exists (select 1 from group_members t join group_members m on m.group_id = t.group_id
                   where t.user_id = u.id and m.user_id = :viewer and (m.role in ({_INSIDE}) and t.role in ({_INSIDE})
                          or m.role in ({_MODERATING}) and t.role <> 'left'))
-      or exists (select 1 from event_series_followers f join event_series s on s.id = f.series_id and s.deleted_at is null
+      or exists (select 1 from event_series_followers f join event_series s on s.id = f.series_id
+          and s.deleted_at is null
                   where f.user_id = u.id and (s.user_id = :viewer or exists (
                         select 1 from group_members m
                          where m.group_id = s.group_id and m.user_id = :viewer and m.role in ({_INSIDE}))))
@@ -217,7 +218,8 @@ _MAY_KNOW: Final = f"""
                   where m.user_id = :viewer
                     and (e.author_id = u.id or exists (select 1 from event_co_hosts h where h.event_id = e.id
                                                           and h.user_id = u.id and h.state = 'accepted')))
-      or exists (select 1 from attendances m join attendances t on t.event_id = m.event_id join events e on e.id = t.event_id
+      or exists (select 1 from attendances m join attendances t on t.event_id = m.event_id
+          join events e on e.id = t.event_id
                   where m.user_id = :viewer and t.user_id = u.id and t.is_private = 0
                     and t.status in ('attending', 'attended', 'interested') and {sees_who_comes_sql("e", ":viewer")})
       or exists (select 1 from user_blocks k where k.user_id = :viewer and k.blocked_id = u.id and k.is_known = 1)

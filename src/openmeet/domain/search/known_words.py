@@ -1,8 +1,8 @@
 """Words that searches know: words and names from upcoming events, words related to them, and words for topics. They
 find hosts and series by name and correct the spelling of searches. All are folded.
 
-The words and names are read from the next public events and from public groups, at most every ten minutes and only for searches. Contains only
-what lists show. Code that uses one of these names checks again whether it may be shown.
+The words and names are read from the next public events and from public groups, at most every ten minutes and only for
+searches. Contains only what lists show. Code that uses one of these names checks again whether it may be shown.
 
 ``Konzerte`` is related to ``Konzert``, ``Wohnzimmerkonzert`` and ``Konzertabend``. German writes compounds as one word,
 so most titles about concerts do not contain the word ``Konzert``.
@@ -253,8 +253,8 @@ def names_in(
 
 
 def has_name(name: str, words: Sequence[str]) -> bool:
-    """Whether a folded name matches all these word prefixes, however their umlauts are spelled. At least one of them must
-    have three letters.
+    """Whether a folded name matches all these word prefixes, however their umlauts are spelled. At least one of them
+    must have three letters.
     """
     prefixes = [without_umlauts(folded(word)) for word in words]
     parts = without_umlauts(name).split()

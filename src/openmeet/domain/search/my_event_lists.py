@@ -98,7 +98,8 @@ async def coming_up(reader: Reader, user_id: UserId, *, upcoming: int, hosted: i
             select * from (select 'hosted' as list, start as place, id from mine where is_hosted = 1
                             order by start, id limit :hosted) as h
             union all
-            select * from (select 'waiting' as list, deadline as place, id from mine where is_waiting = 1 and place_among_moved = 1
+            select * from (select 'waiting' as list, deadline as place, id from mine
+                where is_waiting = 1 and place_among_moved = 1
                             order by deadline, id limit :waiting) as w
         ) as ids order by list, place, id
         """,

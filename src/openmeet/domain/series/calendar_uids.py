@@ -125,8 +125,10 @@ async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[Retired
 # SQL expression for the SEQUENCE of an event ``e`` with the series ``s``.
 NUMBER: Final = """
     e.revision + coalesce(s.revision, 0) + coalesce(
-      (select max(f.sequence) from retired_calendar_uids f where f.series_id = e.series_id and f.original_date = e.original_date),
-      (select max(f.sequence) from retired_calendar_uids f where f.event_id = e.id and f.series_id = '' and e.series_id is null),
+      (select max(f.sequence) from retired_calendar_uids f where f.series_id = e.series_id
+          and f.original_date = e.original_date),
+      (select max(f.sequence) from retired_calendar_uids f where f.event_id = e.id and f.series_id = ''
+          and e.series_id is null),
       0)"""
 
 

@@ -53,8 +53,10 @@ async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool
          where e.series_id = :series_id and a.user_id = :user_id
            and a.status in ('attending', 'interested', 'pending', 'waitlisted')
            and not exists (select 1 from event_series s where s.id = e.series_id and s.user_id = a.user_id)
-           and not exists (select 1 from event_series_followers f where f.series_id = e.series_id and f.user_id = a.user_id)
-           and not exists (select 1 from event_series_standing_rsvps g where g.series_id = e.series_id and g.user_id = a.user_id)
+           and not exists (select 1 from event_series_followers f
+               where f.series_id = e.series_id and f.user_id = a.user_id)
+           and not exists (select 1 from event_series_standing_rsvps g
+               where g.series_id = e.series_id and g.user_id = a.user_id)
         """,
         series_id=series_id,
         user_id=user_id,

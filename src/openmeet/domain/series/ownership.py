@@ -41,7 +41,8 @@ MOST_CANDIDATES = 200
 
 _PART_OF_IT = f"""
     select u.id, u.display_name from users u
-     where u.kind = 'person' and u.id <> :owner_id and not {is_leaving("u.id")} and not {is_block_between_sql("u.id", ":owner_id")} and (
+     where u.kind = 'person' and u.id <> :owner_id and not {is_leaving("u.id")}
+         and not {is_block_between_sql("u.id", ":owner_id")} and (
            exists (select 1 from event_series_followers f where f.series_id = :series_id and f.user_id = u.id)
         or exists (select 1 from events e join attendances a on a.event_id = e.id
                     where e.series_id = :series_id and a.user_id = u.id and a.status <> 'rejected')

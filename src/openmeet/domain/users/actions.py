@@ -17,7 +17,9 @@ _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
 
 
 def check_name(text: str) -> str:
-    """Validate a display name, normalize its whitespace and remove stacked marks. Raises InvalidForm (``display_name``)."""
+    """Validate a display name, normalize its whitespace and remove stacked marks. Raises InvalidForm
+    (``display_name``).
+    """
     name = " ".join(without_stacked_marks(_INVISIBLE.sub("", text)).split())
     if not name:
         raise InvalidForm({"display_name": UserReason.NAME_NEEDED})

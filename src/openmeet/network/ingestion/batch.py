@@ -24,14 +24,15 @@ MAX_AHEAD = 5 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of messages, and everything known about its records. ``seen_records``: records as last seen, by URI. ``published_uris``:
-    URIs of records that we write.
+    """A batch of messages, and everything known about its records. ``seen_records``: records as last seen, by URI.
+    ``published_uris``: URIs of records that we write.
 
-    ``waited_for``: events with pending RSVPs. ``abandoned_creates``: (URI, CID) of our abandoned creates that may arrive
-    late. ``superseded_uris``: URIs of superseded records of events, series or groups on this site; ``current_uris``: old URI →
-    URI of the current record. ``freed_dates``: dates of other people's series that lost their events in the batch;
-    ``changed_series``: changed records of such series. Both are processed at the end of the batch. ``erased``: the rev up to
-    which a DID or URI was erased.
+    ``waited_for``: events with pending RSVPs. ``abandoned_creates``: (URI, CID) of our abandoned creates that may
+    arrive late. ``superseded_uris``: URIs of superseded records of events, series or groups on this site;
+    ``current_uris``: old URI → URI of the current record. ``freed_dates``: dates of other people's series that lost
+    their events in the batch;
+    ``changed_series``: changed records of such series. Both are processed at the end of the batch. ``erased``: the rev
+    up to which a DID or URI was erased.
     """
 
     seen_records: dict[str, SeenRecord]

@@ -50,7 +50,9 @@ class PublishedVersion:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryFacts:
-    """What is stored about one repository, by URI. ``rowless``: understood records without a row; ``recordless``: rows without a record."""
+    """What is stored about one repository, by URI. ``rowless``: understood records without a row; ``recordless``: rows
+    without a record.
+    """
 
     kept: Mapping[str, KeptRecord]
     published: Mapping[str, PublishedVersion]

@@ -33,7 +33,9 @@ T = TypeVar("T")
 
 
 class UnknownAuthor(NotFound):
-    """The authority of an AT URI cannot be resolved: the directory does not know the DID, or the handle resolves to nothing."""
+    """The authority of an AT URI cannot be resolved: the directory does not know the DID, or the handle resolves to
+    nothing.
+    """
 
 
 def subject_handler(

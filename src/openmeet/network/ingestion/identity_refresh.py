@@ -38,8 +38,8 @@ def identity_handler(
     """Return the handler of ``JobKind.REFRESH_IDENTITY``. The subject is the DID. Without ``erasing``, deleted accounts
     are only hidden.
 
-    ``trusted_origins``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; an operator must look at it if
-    the account signs in here.
+    ``trusted_origins``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; an operator must look at
+    it if the account signs in here.
     """
 
     async def handle(job: Job) -> None:

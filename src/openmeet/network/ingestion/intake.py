@@ -34,7 +34,8 @@ _STRANGERS = """
        and not exists (select 1 from group_members m where m.user_id = u.id
                                                        and m.role in ('owner', 'admin', 'moderator', 'member'))
        and not exists (select 1 from attendances a where a.user_id = u.id
-                                                     and (a.approved_at is not null or a.status in ('invited', 'attended')))
+                                                     and (a.approved_at is not null
+                                                         or a.status in ('invited', 'attended')))
      order by i.did
 """
 
@@ -49,7 +50,8 @@ async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
 async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_origins: frozenset[str]) -> None:
     """Apply the intake rules to new events (URIs by DID). Those that must not be shown yet start to wait.
 
-    ``trusted_origins``: origins of PDSes that the operator trusts; their accounts wait only if they write a burst of events.
+    ``trusted_origins``: origins of PDSes that the operator trusts; their accounts wait only if they write a burst of
+    events.
     """
     unknown = await strangers(tx, list(uris))
     if not unknown:

@@ -32,8 +32,8 @@ from openmeet.network.ingestion.three_way_merge import MERGE_RULE, MergeSide
 class UnreviewedMerge:
     """Merge decisions about one event, series or group that the host has not reviewed yet.
 
-    ``noun`` is the first part of the path of its page. ``fields`` are the names of the merged fields. ``since`` is the time of the
-    first decision.
+    ``noun`` is the first part of the path of its page. ``fields`` are the names of the merged fields. ``since`` is the
+    time of the first decision.
     """
 
     noun: str

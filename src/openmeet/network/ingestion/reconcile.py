@@ -77,7 +77,8 @@ ROWLESS = """
      where r.did = :did and r.standing = 'mapped' and r.collection in :series and s.id is null
        and not exists (select 1 from superseded_records f where f.uri = r.uri)
     union all
-    select r.uri from records r left join groups g on g.external_id = r.uri left join superseded_group_records f on f.uri = r.uri
+    select r.uri from records r left join groups g on g.external_id = r.uri
+        left join superseded_group_records f on f.uri = r.uri
      where r.did = :did and r.standing = 'mapped' and r.collection in :groups and g.id is null and f.uri is null
     union all
     select r.uri from records r left join group_statements s on s.uri = r.uri
@@ -97,10 +98,12 @@ RECORDLESS: Mapping[Engine, str] = {
      where i.did = :did and {authority_of(engine, "a.record_uri")} = :did and r.uri is null
     union
     select s.record_uri from event_series s left join records r on r.uri = s.record_uri and r.standing <> 'tombstone'
-     where s.record_uri is not null and {authority_of(engine, "s.record_uri")} = :did and s.deleted_at is null and r.uri is null
+     where s.record_uri is not null and {authority_of(engine, "s.record_uri")} = :did and s.deleted_at is null
+         and r.uri is null
     union
     select g.external_id from groups g left join records r on r.uri = g.external_id and r.standing <> 'tombstone'
-     where g.external_id is not null and {authority_of(engine, "g.external_id")} = :did and g.deleted_at is null and r.uri is null
+     where g.external_id is not null and {authority_of(engine, "g.external_id")} = :did and g.deleted_at is null
+         and r.uri is null
     union
     select m.external_id from group_members m left join records r on r.uri = m.external_id and r.standing <> 'tombstone'
      where m.external_id is not null and {authority_of(engine, "m.external_id")} = :did and r.uri is null

@@ -38,7 +38,8 @@ _NEWEST: Final = """
 """
 
 _AFTER: Final = """
-    select uri, rkey, body from records where did = :did and collection = :collection and standing = 'mapped' and rkey > :after
+    select uri, rkey, body from records where did = :did and collection = :collection and standing = 'mapped'
+        and rkey > :after
      order by rkey limit :limit
 """
 
@@ -114,8 +115,8 @@ async def apply_record(
     """Apply a series record of somebody else. The series is shown here, and their events that refer to it are its
     dates.
 
-    ``changed_series``: collects such records of a batch. Dates are assigned at the end of the batch (``fill_freed_dates``), so that the
-    events of an author with a hundred series are read only once.
+    ``changed_series``: collects such records of a batch. Dates are assigned at the end of the batch
+    (``fill_freed_dates``), so that the events of an author with a hundred series are read only once.
     """
     owner_id, _ = await identity_actions.author_for_did(tx, did)
     if await remote_records.apply_from_network(
@@ -195,8 +196,8 @@ async def free_date(tx: Transaction, event: Event, freed: Freed) -> None:
 
 
 async def fill_freed_dates(tx: Transaction, freed: Freed, changed_series: Collection[str] = frozenset()) -> None:
-    """Assign dates that lost their events to the author's other events that claim them; for ``changed_series`` series, assign
-    all dates.
+    """Assign dates that lost their events to the author's other events that claim them; for ``changed_series`` series,
+    assign all dates.
 
     Called once at the end of a batch, so that the records of an author who deletes a hundred dates are read only once.
     """

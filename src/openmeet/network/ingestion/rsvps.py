@@ -53,8 +53,8 @@ async def derive(
 ) -> None:
     """Make the person's attendance match their records about this event. Does nothing if there are none.
 
-    ``parsed_with_cid`` is a record that was just parsed, with its CID. It is usually the effective one and then does not have to
-    be parsed again.
+    ``parsed_with_cid`` is a record that was just parsed, with its CID. It is usually the effective one and then does
+    not have to be parsed again.
     """
     person, answers = await answers_of(tx, did, subject_uri)
     if not answers:

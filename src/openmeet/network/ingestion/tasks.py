@@ -13,8 +13,8 @@ from groundwork.outbox import jobs
 from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.outbox.kinds import JobKind
 
-# The revision of a job is the time at which it was enqueued, so a comparison that failed is not repeated before a day has
-# passed.
+# The revision of a job is the time at which it was enqueued, so a comparison that failed is not repeated before a day
+# has passed.
 UNREAD = """
     select i.did from identities i left join repositories r on r.did = i.did
      where i.kind in ('connected', 'custodial') and (r.synced_at is null or r.synced_at < :before)
@@ -24,7 +24,8 @@ UNREAD = """
 
 _LONGEST_PAUSE: Final = 30 * DAY
 
-# ``checked_at`` is the last query, and ``updated_at`` the last answer or another change, after which the pauses begin anew.
+# ``checked_at`` is the last query, and ``updated_at`` the last answer or another change, after which the pauses begin
+# anew.
 _IS_AWAY: Final = """
     status <> 'active' and (checked_at is null or checked_at < :longest_ago
                             or (checked_at < :before and 2 * checked_at - updated_at < :now))

@@ -326,8 +326,8 @@ async def _decide_series(reader: Reader, publication: Publication, *, has_consen
 async def decide_superseded(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
     """Decide about the superseded record of an event or a series, which links to the current one.
 
-    ``publication.subject_id``: its URI. ``publication.user_id``: its owner at that time. ``has_consented``: whether that person
-    consents now.
+    ``publication.subject_id``: its URI. ``publication.user_id``: its owner at that time. ``has_consented``: whether
+    that person consents now.
     """
     superseded = await superseded_records.find(reader, publication.subject_id)
     if superseded is None:

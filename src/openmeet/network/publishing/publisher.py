@@ -41,7 +41,8 @@ HandToIngestion = Callable[[Sequence[RecordMessage]], Awaitable[None]]
 class Publisher:
     """Dependencies of publishing: database, network clients and callbacks. ``pictures``: the store of event pictures.
 
-    ``hand_to_ingestion`` enqueues messages for ingestion and returns when they are durable. ``instance`` is our public address.
+    ``hand_to_ingestion`` enqueues messages for ingestion and returns when they are durable. ``instance`` is our public
+    address.
     """
 
     db: Database

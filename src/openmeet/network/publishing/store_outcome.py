@@ -46,8 +46,8 @@ async def store_published(
 ) -> None:
     """Store that the PDS has this version: as a seen version, and as the new base of the publication.
 
-    ``answered_write``: the write that was just answered; it is no longer in flight once this outcome is stored. ``omitted``:
-    the requested content that is missing in the record, and why.
+    ``answered_write``: the write that was just answered; it is no longer in flight once this outcome is stored.
+    ``omitted``: the requested content that is missing in the record, and why.
     """
     at = parse_at_uri(version.uri)
     if at.collection is None or at.rkey is None:

@@ -76,7 +76,9 @@ def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
 
 
 def has_details(record: Mapping[str, Any]) -> bool:
-    """Whether the record has our details. If not, an app that does not know them may have dropped them when it rewrote the record."""
+    """Whether the record has our details. If not, an app that does not know them may have dropped them when it rewrote
+    the record.
+    """
     return any(isinstance(record.get(key), Mapping) for key in DETAILS_KEYS)
 
 

@@ -92,8 +92,8 @@ _WHEREABOUTS = """
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """``handle`` and ``owner``: of the account that has the record; empty or None if unknown. ``in_account_since``: when the version that the
-    account has now was written or first read. Times are None if no version is known.
+    """``handle`` and ``owner``: of the account that has the record; empty or None if unknown. ``in_account_since``:
+    when the version that the account has now was written or first read. Times are None if no version is known.
 
     Everybody can read a record that is in an account. Which apps have read it is not known.
     """

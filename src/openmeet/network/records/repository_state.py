@@ -17,7 +17,8 @@ from groundwork.database.transaction import Engine, Reader, Transaction
 
 PUT = """
     insert into erased_records (hash, rev, erased_at) values (:hash, :rev, :now)
-        on conflict (hash) do update set rev = excluded.rev, erased_at = excluded.erased_at where excluded.rev > erased_records.rev
+        on conflict (hash) do update set rev = excluded.rev, erased_at = excluded.erased_at
+            where excluded.rev > erased_records.rev
 """
 
 ANY = "select 1 as one from erased_records limit 1"

@@ -4,8 +4,8 @@ Source: atproto OAuth profile; RFC 9126, 7636, 9449, 9207. Identity comes first:
 its document names the PDS, and the PDS names its authorization server. The callback uses no parameter before it has
 checked the state: the state must be known, unused and from this browser, and the issuer must be the server that the
 request was sent to (mix-up attack). Then the code is exchanged. The account that the server names must be the expected
-one or, if only a server was named, one whose document points to this server. AuthorizationState requests are sealed, expire after
-ten minutes and work only once.
+one or, if only a server was named, one whose document points to this server. AuthorizationState requests are sealed,
+expire after ten minutes and work only once.
 """
 
 import secrets
@@ -210,8 +210,8 @@ async def begin(db: Database, network: NetworkClients, options: AuthorizationOpt
 
 
 async def finish(db: Database, network: NetworkClients, callback: CallbackParameters) -> AuthorizedAccount:
-    """Return the proven account of a callback. Raises CallbackRefused, and RemoteFailed and RemoteSlow if a server does not
-    respond.
+    """Return the proven account of a callback. Raises CallbackRefused, and RemoteFailed and RemoteSlow if a server does
+    not respond.
     """
     pending = await _take_pending(db, network, callback)
     _check_response(pending, callback)

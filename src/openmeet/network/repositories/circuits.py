@@ -12,7 +12,8 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import decode_explanation, encode_explanation
 
 LIST = """
-    select service, failures, pauses, open_until, reason, changed_at from circuit_breakers order by changed_at desc, service
+    select service, failures, pauses, open_until, reason, changed_at from circuit_breakers
+        order by changed_at desc, service
 """
 
 KEEP = """

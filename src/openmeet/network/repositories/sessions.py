@@ -317,7 +317,8 @@ async def _revoke(db: Database, network: NetworkClients, ended: SealedSession) -
 
 
 async def follow_account(tx: Transaction, before: Identity, *, pds_url: str, status: str) -> None:
-    """Adapt the sessions of an identity that was refreshed (``#identity``, ``#account``). ``before``: the identity before that.
+    """Adapt the sessions of an identity that was refreshed (``#identity``, ``#account``). ``before``: the identity
+    before that.
 
     A new handle changes nothing. A new PDS ends the session: its tokens belong to the old one, and we send nothing to a
     server that did not issue it, least of all a password. The session of an inactive account is suspended; when the

@@ -1,5 +1,5 @@
-"""Publishing, as JSON: preferences; and consent: show what it would publish, give it, withdraw it. Without consent, nothing
-is published.
+"""Publishing, as JSON: preferences; and consent: show what it would publish, give it, withdraw it. Without consent,
+nothing is published.
 
 The response about consent contains everything that must be shown before it: the record, the handle, and ``NOTICE``. A
 request that gives consent names the revision that it is based on (``If-Match``) and repeats the notice. This ensures

@@ -1,4 +1,6 @@
-"""The caller's repositories, as JSON: their records, moving them to the default repository, and the progress of reading."""
+"""The caller's repositories, as JSON: their records, moving them to the default repository, and the progress of
+reading.
+"""
 
 from typing import Literal
 

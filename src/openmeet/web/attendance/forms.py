@@ -73,8 +73,8 @@ def fields_of(
 ) -> AnswerFields:
     """The fields for an event and an existing RSVP.
 
-    With ``taken``, the places that are taken or held now, the options say which parties would wait for places. Options that
-    would be refused because the person already has a place are left out.
+    With ``taken``, the places that are taken or held now, the options say which parties would wait for places. Options
+    that would be refused because the person already has a place are left out.
     """
     limits = limits_of(event, registration_settings)
     ways = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
@@ -126,8 +126,8 @@ def _largest_party_now(
     taken: SeatsTaken,
     most: int,
 ) -> int:
-    """The largest party up to ``most`` for which there are places now in one of the modes, in addition to the places that
-    the person has.
+    """The largest party up to ``most`` for which there are places now in one of the modes, in addition to the places
+    that the person has.
     """
     if own_rsvp is not None and _holds_place(own_rsvp):
         taken = taken.plus(-own_rsvp.party, own_rsvp.mode)

@@ -1,5 +1,5 @@
-"""The people in a conversation and why they are in it, and facts that people should know about it: who reads and writes,
-from when and until when, and who else can see it. Hosts can also invite, remove and ban guests from Matrix.
+"""The people in a conversation and why they are in it, and facts that people should know about it: who reads and
+writes, from when and until when, and who else can see it. Hosts can also invite, remove and ban guests from Matrix.
 """
 
 from collections.abc import Mapping
@@ -78,8 +78,8 @@ async def change_guest(find: Find, request: Request) -> Response:
 
 
 def room_facts(room_page: RoomPage, kept_days: int) -> list[str]:
-    """Facts about the conversation, one sentence each. ``kept_days`` is the maximum number of days for which this site keeps messages. 0
-    means no limit.
+    """Facts about the conversation, one sentence each. ``kept_days`` is the maximum number of days for which this site
+    keeps messages. 0 means no limit.
     """
     room, kind = room_page.room, room_page.target.kind
     facts = _access_facts(kind, room, has_group=room_page.group_id is not None)

@@ -1,5 +1,5 @@
-"""Event lists, and one event with its attendees, as JSON. What an event says about its series, group and origin is limited
-to what the viewer may know.
+"""Event lists, and one event with its attendees, as JSON. What an event says about its series, group and origin is
+limited to what the viewer may know.
 """
 
 from collections.abc import Mapping, Sequence
@@ -315,7 +315,9 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
 
 
 async def to_host(request: Request, reader: Reader, event: Event, status: int = 200) -> Response:
-    """The response to a change of an event: the event as its host reads it, and its ETag. For a new event, also with its location."""
+    """The response to a change of an event: the event as its host reads it, and its ETag. For a new event, also with
+    its location.
+    """
     (shown,) = await details_of(reader, request, [event])
     address = {"location": f"/api/events/{quote(event.slug)}"} if status == HTTPStatus.CREATED else {}
     return json_response(shown, status, {**etag_of(event.revision), **address})

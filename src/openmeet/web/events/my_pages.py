@@ -85,8 +85,8 @@ _EMPTY = {
 
 @dataclass(frozen=True, slots=True)
 class NextHosted:
-    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_soon``: check-in is open. ``other_answers``
-    counts the other kinds of answers.
+    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_soon``: check-in is open.
+    ``other_answers`` counts the other kinds of answers.
     """
 
     card: EventCard
@@ -100,8 +100,8 @@ class NextHosted:
 
 @dataclass(frozen=True, slots=True)
 class HostDashboard:
-    """The part above the list of hosted events: open requests, other tasks and the next event. ``most_asked`` is the event
-    with the most requests. ``changes`` covers all hosted events since yesterday.
+    """The part above the list of hosted events: open requests, other tasks and the next event. ``most_asked`` is the
+    event with the most requests. ``changes`` covers all hosted events since yesterday.
     """
 
     asking: list[JoinRequestRow]

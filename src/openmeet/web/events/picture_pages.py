@@ -93,7 +93,9 @@ def _picture_form_page(request: Request, event: Event, form_state: FormState, *,
 
 
 async def read_form_with_picture(request: Request) -> tuple[dict[str, str], bytes]:
-    """The form for a new event: the text fields, and the bytes of the file (empty if none was chosen). Raises InvalidInput."""
+    """The form for a new event: the text fields, and the bytes of the file (empty if none was chosen). Raises
+    InvalidInput.
+    """
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         return await read_form(request), b""

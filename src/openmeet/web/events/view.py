@@ -90,7 +90,9 @@ class ShownLink:
 
 @dataclass(frozen=True, slots=True)
 class Meanwhile:
-    """One conflict of the viewer's calendar with the event. Only this viewer sees it. ``path`` is empty for entries of subscribed calendars. ``when`` is in the event's time zone."""
+    """One conflict of the viewer's calendar with the event. Only this viewer sees it. ``path`` is empty for entries of
+    subscribed calendars. ``when`` is in the event's time zone.
+    """
 
     title: str
     path: str
@@ -130,8 +132,8 @@ class EventViewer:
 
 @dataclass(frozen=True, slots=True)
 class EventPeople:
-    """The people on the page of an event. ``names`` has the names of the author, the co-hosts and the attendees. ``fields``
-    are those of the viewer's answer.
+    """The people on the page of an event. ``names`` has the names of the author, the co-hosts and the attendees.
+    ``fields`` are those of the viewer's answer.
     """
 
     counts: RsvpCounts
@@ -375,8 +377,8 @@ async def paths_of_hosts(reader: Reader, hosts: Sequence[UserId], *, is_public: 
 
 
 async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
-    """The viewer's calendar conflicts in order, without the event itself. Empty for visitors who are not signed in, and once the event is
-    over or cancelled.
+    """The viewer's calendar conflicts in order, without the event itself. Empty for visitors who are not signed in, and
+    once the event is over or cancelled.
     """
     if viewer is None or event.starts_at is None or event.is_cancelled or event.is_over(reader.now):
         return []

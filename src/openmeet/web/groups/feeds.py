@@ -1,5 +1,5 @@
-"""A group as a calendar file and as a feed, for everyone and for each member. The public ones contain what everyone who can
-see the group may read; none has a join link.
+"""A group as a calendar file and as a feed, for everyone and for each member. The public ones contain what everyone who
+can see the group may read; none has a join link.
 
 In the calendar, each series is one event with its rule, plus one event for each date that differs or is cancelled.
 Remote events are written as single dates, because the group cannot vouch for a rule that somebody else maintains. The

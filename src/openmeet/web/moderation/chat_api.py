@@ -78,8 +78,9 @@ class ContextMessage(msgspec.Struct, rename="camel"):
 
 class ReportedMessage(msgspec.Struct, rename="camel"):
     """A reported message with the messages around it in ``context`` and at most 100 ``reports``. ``removedText`` is the
-    text of a removed message, available for 30 days, or of one whose author is deleting their account. ``removedBySite`` means that the moderators of the site removed
-    it, and only they can restore it. ``isAuthorBanned`` means that they have banned the author from this chat.
+    text of a removed message, available for 30 days, or of one whose author is deleting their account.
+    ``removedBySite`` means that the moderators of the site removed it, and only they can restore it. ``isAuthorBanned``
+    means that they have banned the author from this chat.
     """
 
     message_id: str

@@ -296,12 +296,14 @@ async def held_subjects(reader: Reader, page: Page) -> tuple[list[Subject], str 
         f"""
         select thing, id, heard_at from (
           select * from (
-            select '{ModeratedKind.DID}' as thing, i.did as id, l.heard_at from labels l join identities i on i.did = l.subject
+            select '{ModeratedKind.DID}' as thing, i.did as id, l.heard_at from labels l
+                join identities i on i.did = l.subject
              where {_IS_NEWEST} and {hides_person("i.user_id")} {page.clause("l.heard_at", "i.did")}
           ) dids
           union all
           select * from (
-            select '{ModeratedKind.EVENT}' as thing, e.id, l.heard_at from labels l join events e on e.record_uri = l.subject
+            select '{ModeratedKind.EVENT}' as thing, e.id, l.heard_at from labels l
+                join events e on e.record_uri = l.subject
              where {_IS_NEWEST} and e.deleted_at is null and {hides_event("e")} {page.clause("l.heard_at", "e.id")}
           ) of_events
         ) found where 1 = 1 {page.clause("heard_at", "id")}

@@ -1,4 +1,6 @@
-"""The viewer's notifications, newest first, and marking them as read; and their preferences: topics, channels and times."""
+"""The viewer's notifications, newest first, and marking them as read; and their preferences: topics, channels and
+times.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -212,8 +214,8 @@ class FilterLink:
 
 @dataclass(frozen=True, slots=True)
 class NewsBundle:
-    """A row: similar notifications. ``line`` is about the newest of them, or about all if ``is_collective``; ``more`` has
-    those that it does not show one by one. ``picture`` is empty if the subject has none.
+    """A row: similar notifications. ``line`` is about the newest of them, or about all if ``is_collective``; ``more``
+    has those that it does not show one by one. ``picture`` is empty if the subject has none.
 
     If several people are involved, ``faces`` shows them.
     """

@@ -1,4 +1,6 @@
-"""Hosts' actions on a series, as JSON: plan and apply an edit, cancel, reinstate, pause, remove, delete, gather, picture."""
+"""Hosts' actions on a series, as JSON: plan and apply an edit, cancel, reinstate, pause, remove, delete, gather,
+picture.
+"""
 
 from collections.abc import Sequence
 

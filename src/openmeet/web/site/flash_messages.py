@@ -1,5 +1,5 @@
-"""Flash messages. The cookie contains their key and, for those with numbers (``NOTICES``), the numbers. A forged cookie can
-change numbers but never the text.
+"""Flash messages. The cookie contains their key and, for those with numbers (``NOTICES``), the numbers. A forged cookie
+can change numbers but never the text.
 """
 
 from collections.abc import Callable, Mapping, Sequence

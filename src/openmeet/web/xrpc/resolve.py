@@ -44,7 +44,9 @@ def group_url(slug: str, public_url: str) -> str:
 
 
 async def event_at(call: LexiconCall, parameter: str) -> Event:
-    """The event that a parameter names by URL or record URI, if the caller may see it. Raises NotFound (``EventNotFound``)."""
+    """The event that a parameter names by URL or record URI, if the caller may see it. Raises NotFound
+    (``EventNotFound``).
+    """
     event = await find_event(call.reader, call.text(parameter), call.viewer, call.public_url)
     if event is None:
         raise NotFound(GeneralReason.NO_SUCH_EVENT, name="EventNotFound")
