@@ -47,13 +47,13 @@ from openmeet.web.attendance import pages as attendance_pages
 from openmeet.web.calendar import api as calendar_api
 from openmeet.web.calendar import pages as calendar_pages
 from openmeet.web.calendar import settings_pages as calendar_settings
-from openmeet.web.chat import live as chat_live
 from openmeet.web.chat import matrix_api as chat_matrix_api
 from openmeet.web.chat import matrix_guests_api as chat_matrix_guests_api
 from openmeet.web.chat import message_pages as chat_message_pages
 from openmeet.web.chat import moderation_pages as chat_moderation_pages
 from openmeet.web.chat import pages as chat_pages
 from openmeet.web.chat import pictures as chat_pictures
+from openmeet.web.chat import stream_routes
 from openmeet.web.chat.operations import OPERATIONS as CHAT_OPERATIONS
 from openmeet.web.check_in import api as check_in_api
 from openmeet.web.check_in import pages as check_in_pages
@@ -137,7 +137,7 @@ from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as atproto_sign_in_api
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.sign_in import pages as sign_in_pages
-from openmeet.web.site import dev_pages, kept_forms, live, offline_pages
+from openmeet.web.site import dev_pages, kept_forms, offline_pages, page_stream_route
 from openmeet.web.webhooks import api as webhooks_api
 from openmeet.web.webhooks import pages as webhooks_pages
 
@@ -188,7 +188,7 @@ def _account_pages() -> list[Route]:
     return [
         *sign_in_pages.routes(),
         *kept_forms.routes(),
-        *live.routes(),
+        *page_stream_route.routes(),
         *atproto_pages.routes(),
         *identity_pages.routes(),
         *own_record_pages.routes(),
@@ -212,7 +212,7 @@ def _event_pages() -> list[Route]:
         *attendance_pages.routes(),
         *co_hosts_pages.routes(),
         *host_messages_pages.routes(),
-        *chat_live.routes(),
+        *stream_routes.routes(),
         *chat_moderation_pages.routes(),
         *chat_message_pages.routes(),
         *chat_pictures.routes(),

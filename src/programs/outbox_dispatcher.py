@@ -44,7 +44,7 @@ from openmeet.network.ingestion.pending_rsvps import pending_handler
 from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode

@@ -29,8 +29,8 @@ from openmeet.network.publishing.consent import PublishingDependencies
 from openmeet.network.status import SyncDependencies
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.series import recurrence_form
-from openmeet.web.site.live_pages import LivePages
-from openmeet.web.site.live_rooms import LiveRooms
+from openmeet.web.site.chat_stream_feed import ChatStreamFeed
+from openmeet.web.site.page_streams import PageStreams
 from openmeet.web.site.services import Services
 from openmeet.web.site.tenant_routing import Hosts
 from openmeet.web.xrpc.call import service_callers
@@ -87,21 +87,21 @@ async def open_sites(installation: Installation) -> AsyncIterator[Hosts]:
     await check_cache(installation.default.network.cache, _REDIS_ADVICE)
     async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
         health = ProgramHealth(checks, probes, serving_of(installation, WEB))
-        live_rooms = {one.tenant.name: LiveRooms() for one in installation.platforms}
-        live_pages = {one.tenant.name: LivePages() for one in installation.platforms}
+        chat_streams = {one.tenant.name: ChatStreamFeed() for one in installation.platforms}
+        page_streams = {one.tenant.name: PageStreams() for one in installation.platforms}
         places = Gazetteer(places_path(installation.default.settings))
         try:
             async with open_geocoder(installation.default, places) as geocoder:
                 yield Hosts(
                     {
                         one.tenant.name: await open_site(
-                            one, health, live_rooms[one.tenant.name], live_pages[one.tenant.name], places, geocoder
+                            one, health, chat_streams[one.tenant.name], page_streams[one.tenant.name], places, geocoder
                         )
                         for one in installation.platforms
                     },
                     {one.settings.public_host: one.tenant.name for one in installation.platforms},
                     proxies_name_tenant=installation.default.settings.proxies_name_tenant,
-                    streams=[*live_rooms.values(), *live_pages.values()],
+                    streams=[*chat_streams.values(), *page_streams.values()],
                 )
         finally:
             await places.close()
@@ -135,32 +135,32 @@ async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[
         yield Geocoder(geocoder_settings, http, cache, platform.counters, platform.clock, places)
 
 
-def show_streams(platform: Platform, live_rooms: LiveRooms, live_pages: LivePages) -> None:
+def show_streams(platform: Platform, chat_streams: ChatStreamFeed, page_streams: PageStreams) -> None:
     """Set the gauges of live streams: how many this process has open for a community, and its limit for each kind."""
     name, metrics = platform.tenant.name, platform.metrics
     open_now = metrics.gauge("live_streams", "Open live streams of chats", ["tenant"])
-    open_now.labels(name).set_function(partial(_count_streams, live_rooms))
+    open_now.labels(name).set_function(partial(_count_streams, chat_streams))
     pages = metrics.gauge("live_pages", "Open live streams of pages that are not chats", ["tenant"])
-    pages.labels(name).set_function(lambda: live_pages.slots.count)
+    pages.labels(name).set_function(lambda: page_streams.slots.count)
     most = metrics.gauge("live_streams_limit", "Maximum number of live streams of either kind per process", ["tenant"])
     most.labels(name).set(platform.settings.live_streams)
 
 
-def _count_streams(live_rooms: LiveRooms) -> float:
-    return live_rooms.count
+def _count_streams(chat_streams: ChatStreamFeed) -> float:
+    return chat_streams.count
 
 
 async def open_site(
     platform: Platform,
     health: ProgramHealth | None = None,
-    live_rooms: LiveRooms | None = None,
-    live_pages: LivePages | None = None,
+    chat_streams: ChatStreamFeed | None = None,
+    page_streams: PageStreams | None = None,
     places: Gazetteer | None = None,
     geocoder: Geocoder | None = None,
 ) -> Application:
     """One community's site over an open platform.
 
-    ``health``: the health checks of all communities that the program serves. ``live_rooms`` and ``live_pages``: its
+    ``health``: the health checks of all communities that the program serves. ``chat_streams`` and ``page_streams``: its
     live streams, for the caller who ends them. ``places`` and ``geocoder``: shared by all communities.
     """
     checks = health.checks if health else {}
@@ -168,8 +168,8 @@ async def open_site(
     # The default community's operators run the installation. Only they are shown the names of other communities.
     others = {name: one for name, one in checks.items() if name != own_name and platform.tenant.name == DEFAULT_TENANT}
 
-    live_rooms, live_pages = live_rooms or LiveRooms(), live_pages or LivePages()
-    show_streams(platform, live_rooms, live_pages)
+    chat_streams, page_streams = chat_streams or ChatStreamFeed(), page_streams or PageStreams()
+    show_streams(platform, chat_streams, page_streams)
     services = Services(
         platform.settings,
         platform.tenant,
@@ -184,8 +184,8 @@ async def open_site(
         sync_dependencies=SyncDependencies(platform.installation, platform.queue, platform.ingestion_context, others),
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,
-        live_rooms=live_rooms,
-        live_pages=live_pages,
+        chat_streams=chat_streams,
+        page_streams=page_streams,
         places=places,
         geocoder=geocoder,
         dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,

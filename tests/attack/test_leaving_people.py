@@ -34,7 +34,7 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, group_events
+from openmeet.domain.events import co_hosts, group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration, announcements
@@ -192,7 +192,7 @@ async def _group(tx: Transaction, planted: Planted, dan: Caller) -> Group:
     announced = await announcements.announce(tx, dan, group.slug, planted.secret("news"))
     link = await administration.invite_by_link(tx, dan, group.slug, uses=1)
     event = await events.create(
-        tx, dan, details(title=planted.secret("eventtitle"), **_LATER), group=group_events.of_event(group)
+        tx, dan, details(title=planted.secret("eventtitle"), **_LATER), group=group_of_event.of_event(group)
     )
     channel = await room_of(tx, ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
     said = await say(tx, dan, channel, planted.secret("grouptext"))

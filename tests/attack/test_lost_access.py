@@ -27,10 +27,10 @@ from openmeet.domain.safety.actions import block
 from openmeet.domain.sign_in.actions import close_sessions_of, open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
-from openmeet.web.site import live_pages, live_rooms
+from openmeet.web.site import chat_stream_feed, page_streams
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.site.test_live_pages import fingerprint, following
+from tests.openmeet.site.test_page_streams import fingerprint, following
 from tests.openmeet.site_under_test import edited, event_by, person, site_on
 
 Loss = Callable[[Transaction, Event, Group, Caller, Caller], Awaitable[object]]
@@ -82,8 +82,8 @@ async def test_streams_end_when_access_is_lost(
     visibility: str,
     lose: Loss,
 ) -> None:
-    monkeypatch.setattr(live_pages, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(live_rooms, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(page_streams, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(chat_stream_feed, "LOOK_SECONDS", 0.1)
     db = await make_database("openmeet", clock=clock)
     ana, ben, event, group = await _scene(db, guest_is, visibility)
     async with db.transaction() as tx:

@@ -24,7 +24,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
-from openmeet.web.site.event_streams import PER_READER
+from openmeet.web.site.server_sent_events import PER_READER
 from programs.running import collect_garbage_rarely
 from tests.bench import stores
 from tests.bench.figure import Figure, check

@@ -12,7 +12,7 @@ from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.safety.actions import block
 from openmeet.domain.sign_in.actions import open_session

@@ -8,7 +8,7 @@ from playwright.async_api import Page
 from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import (
     actions,
     administration,

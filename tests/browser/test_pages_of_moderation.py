@@ -8,7 +8,7 @@ import pytest
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.moderation import newcomers, policy, visibility
 from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, ReportReason, Subject, SubjectVisibility
 from openmeet.domain.moderation.newcomers import EventCount

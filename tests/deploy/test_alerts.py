@@ -28,8 +28,8 @@ from openmeet.network.records.collections import CONCERNING, Result
 from openmeet.network.records.message import encode
 from openmeet.settings import Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
-from openmeet.web.site.live_pages import LivePages
-from openmeet.web.site.live_rooms import LiveRooms
+from openmeet.web.site.chat_stream_feed import ChatStreamFeed
+from openmeet.web.site.page_streams import PageStreams
 from programs import gauges
 from programs.gauges import ProgramGauges
 from programs.platform import Platform
@@ -181,8 +181,8 @@ async def _lose_the_homeserver(here: Installation) -> None:
 
 
 async def _follow_chats(here: Installation) -> None:
-    live = LiveRooms()
-    show_streams(here.platform, live, LivePages())
+    live = ChatStreamFeed()
+    show_streams(here.platform, live, PageStreams())
     for number in range(here.platform.settings.live_streams - 1):
         live.slots.take(str(number), here.platform.settings.live_streams)
 

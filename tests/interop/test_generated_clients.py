@@ -9,7 +9,7 @@ import pytest
 
 from at_protocol.lexicon.catalog import DOCUMENTS
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import administration
 from openmeet.web.xrpc.dispatch import QUERIES
 from tests.external_dependencies import needs

@@ -57,7 +57,7 @@ from openmeet.network.ingestion import backfill, fetch, identity_refresh, pendin
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for

@@ -39,7 +39,7 @@ from openmeet.network.ingestion import identity_refresh, intake
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.clients import NetworkClients, app_of
 from openmeet.outbox.kinds import JobKind

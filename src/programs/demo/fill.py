@@ -18,7 +18,7 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.chat import messages, rooms
 from openmeet.domain.chat.model import NewMessage, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event

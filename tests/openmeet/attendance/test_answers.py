@@ -26,7 +26,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, group_events
+from openmeet.domain.events import co_hosts, group_of_event
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
@@ -438,7 +438,7 @@ async def test_a_restored_answer_of_a_member_needs_no_approval(db):
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
         ben = await member(tx, group, ana, "Ben")
-        event = await events.create(tx, ana, details(), group=group_events.of_event(group))
+        event = await events.create(tx, ana, details(), group=group_of_event.of_event(group))
         await registration.put(tx, event.id, RegistrationSettings(is_members_only=True))
         await actions.answer(tx, ben, event.slug, GOING)
         assert await restored(tx, event, ben, tx.now) is ATTENDING

@@ -10,7 +10,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting, history, queries
 from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, RsvpReply
-from openmeet.domain.events import actions, co_host_queries, co_hosts, event_access, group_events
+from openmeet.domain.events import actions, co_host_queries, co_hosts, event_access, group_of_event
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.permissions import EventRole
 from openmeet.domain.events.values import Visibility
@@ -49,7 +49,7 @@ async def test_a_banned_co_host_loses_the_groups_events(db, way):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         elsewhere = await actions.create(tx, olga, details())
         for one in (event, elsewhere):
             await co_hosts.accept(tx, gil, (await co_hosts.invite(tx, olga, one.slug, "gil@example.org")).id)
@@ -69,7 +69,7 @@ async def test_a_former_members_place_goes_to_the_waitlist(db, way):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
-        inside = group_events.of_event(group)
+        inside = group_of_event.of_event(group)
         event = await actions.create(tx, olga, details(capacity="1"), group=inside)
         own = await actions.create(tx, gil, details(), group=inside)
         elsewhere = await actions.create(tx, olga, details())
@@ -99,7 +99,7 @@ async def test_leaving_a_public_group_keeps_places(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
         gil = await member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await standing_rsvps.end_answers(db, gil.user_id) == 0
@@ -114,9 +114,9 @@ async def test_a_group_that_becomes_private_ends_former_members_places(db, visib
         olga, stranger = await person(tx, "Olga"), await person(tx, "Sam")
         group = await group_by(tx, olga)
         gil, ban, nan = [await member(tx, group, olga, name) for name in ("Gil", "Ban", "Nan")]
-        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         series = await series_actions.create(
-            tx, olga, Content("Practice"), weekly(), group=group_events.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
         )
         for one in (gil, ban, nan, stranger):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
@@ -151,7 +151,7 @@ async def test_an_event_that_becomes_private_ends_former_members_places(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga)
         gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
-        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         for one in (gil, nan):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
@@ -169,7 +169,7 @@ async def test_a_series_that_becomes_private_ends_former_members_places(db):
         group = await group_by(tx, olga)
         gil = await member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Content("Practice"), weekly(), group=group_events.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
         )
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
@@ -189,7 +189,7 @@ async def test_returning_before_the_job_runs_keeps_all_places(db):
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
-        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
         link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
@@ -203,7 +203,7 @@ async def test_leaving_the_group_ends_standing_rsvps(db):
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Content("Practice"), weekly(), group=group_events.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
         )
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
@@ -223,9 +223,9 @@ async def test_a_place_at_an_invisible_event_can_be_given_up(db):
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
         series = await series_actions.create(
-            tx, olga, Content("Practice"), weekly(), group=group_events.of_event(group)
+            tx, olga, Content("Practice"), weekly(), group=group_of_event.of_event(group)
         )
-        event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
+        event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         stored = len(await date_queries.stored(tx, series.id))
@@ -252,7 +252,7 @@ async def test_a_place_is_given_up_by_page_and_by_api(make_sqlite, clock, way):
             row = await tx.fetch_one("select id from users where display_name = 'Gil'")
             gil, olga = Caller(UserId(row["id"]), "Gil"), await person(tx, "Olga")
             group = await group_by(tx, olga, visibility="private")
-            event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
+            event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         path = f"/events/{event.slug}/answer"
 
         async def decline():

@@ -4,8 +4,8 @@ import asyncio
 import json
 from collections.abc import Callable
 
-from openmeet.web.site.live_rooms import LiveRooms, LiveSource
-from openmeet.web.site.live_streams import LiveStream, RoomEvent, RowView
+from openmeet.web.site.chat_stream_feed import ChatSource, ChatStreamFeed
+from openmeet.web.site.chat_streams import ChatStream, RoomEvent, RowView
 from tests.timeouts import TIMEOUT_SECONDS
 
 
@@ -22,7 +22,7 @@ def encode(event: RoomEvent, view: RowView) -> bytes:
 class OpenPage:
     """A page that follows a chat room, as a browser does, and stores the frames that it receives."""
 
-    def __init__(self, live: LiveRooms, source: LiveSource, stream: LiveStream) -> None:
+    def __init__(self, live: ChatStreamFeed, source: ChatSource, stream: ChatStream) -> None:
         self.stream = stream
         self.sent: list[bytes] = []
         self.has_more = asyncio.Event()

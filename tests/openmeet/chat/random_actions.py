@@ -24,8 +24,8 @@ from openmeet.domain.moderation import blocks
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
-from openmeet.web.site.live_rooms import LiveRooms, LiveSource
-from openmeet.web.site.live_streams import LiveStream
+from openmeet.web.site.chat_stream_feed import ChatSource, ChatStreamFeed
+from openmeet.web.site.chat_streams import ChatStream
 from tests.openmeet.chat.model import Guest, Said
 from tests.openmeet.chat.open_pages import OpenPage, encode
 from tests.openmeet.chat.rooms import about, room_of
@@ -46,8 +46,8 @@ class Play:
 
     def __init__(self, db: Database, clock: HandClock, dice: random.Random) -> None:
         self.db, self.clock, self.dice = db, clock, dice
-        self.live = LiveRooms()
-        self.source = LiveSource(db, "", "")
+        self.live = ChatStreamFeed()
+        self.source = ChatSource(db, "", "")
         self.said: list[Said] = []
         self.is_closed = self.is_since_joining = False
         # Newcomers can read messages after this number if the whole history is open to them.
@@ -366,7 +366,7 @@ class Play:
             # Load the page again: a resumed stream brings only messages, not other changes made in the meantime.
             who.last = who.since = self.last
             who.shown = {}
-        stream = LiveStream(
+        stream = ChatStream(
             room=self.room.id,
             person=who.caller.user_id,
             slot=self.live.slots.take(who.caller.user_id, 100),

@@ -10,7 +10,7 @@ from openmeet.domain.chat import messages
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events
+from openmeet.domain.events import group_of_event
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as memberships
 from openmeet.domain.groups import administration
@@ -50,7 +50,7 @@ async def muting(make_database, clock) -> Muting:
 
 async def event_in(tx, host: Caller, group: Group) -> Event:
     """An event of the group on a Friday."""
-    of_group = await group_events.group_for(tx, group.slug, host.user_id)
+    of_group = await group_of_event.group_for(tx, group.slug, host.user_id)
     return await events.create(tx, host, details(starts="2026-03-06T18:00", ends="2026-03-06T20:00"), group=of_group)
 
 

@@ -8,7 +8,7 @@ from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import actions, administration, announcements, ownership
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.notifications import kinds

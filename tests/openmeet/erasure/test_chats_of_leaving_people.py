@@ -23,8 +23,8 @@ from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.web.site.live_rooms import LiveRooms, LiveSource
-from openmeet.web.site.live_streams import LiveStream
+from openmeet.web.site.chat_stream_feed import ChatSource, ChatStreamFeed
+from openmeet.web.site.chat_streams import ChatStream
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.open_pages import OpenPage, encode
 from tests.openmeet.chat.rooms import about, room_of, say
@@ -231,10 +231,10 @@ async def test_marks_and_settings_are_kept(scene: Scene) -> None:
 
 async def test_open_pages_reload_when_an_author_leaves_and_returns(scene: Scene) -> None:
     """A program that resumes the stream afterwards gets the message without its text."""
-    live, source = LiveRooms(), LiveSource(scene.db, "", "")
+    live, source = ChatStreamFeed(), ChatSource(scene.db, "", "")
 
     def opened(after: int) -> OpenPage:
-        stream = LiveStream(
+        stream = ChatStream(
             room=scene.room.id,
             person=scene.cleo.user_id,
             slot=live.slots.take(scene.cleo.user_id, 10),

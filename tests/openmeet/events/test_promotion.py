@@ -7,7 +7,7 @@ import pytest
 
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events import actions, publication
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings
 from openmeet.domain.events.publication import Circle, PublishLevel, reach, reach_of
 from openmeet.domain.events.queries import by_id, record_columns

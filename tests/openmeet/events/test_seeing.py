@@ -6,7 +6,7 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events import actions, event_access, group_events, queries, rules
+from openmeet.domain.events import actions, event_access, group_of_event, queries, rules
 from openmeet.domain.events.model import GroupOfEvent, narrowed
 from openmeet.domain.events.rules import GroupEventAccess
 from openmeet.domain.events.values import Visibility
@@ -51,7 +51,7 @@ async def db(make_database):
 
 
 async def event_in(tx, host, group, **typed: str):
-    return await actions.create(tx, host, details(**typed), group=group_events.of_event(group))
+    return await actions.create(tx, host, details(**typed), group=group_of_event.of_event(group))
 
 
 @pytest.mark.parametrize("has_rsvp_access", [False, True], ids=["uninvited", "invited"])
@@ -154,10 +154,10 @@ async def test_who_may_make_events_in_a_group(db, role):
         group = await group_by(tx, ana)
         ben = await member(tx, group, ana, "Ben", role) if role else await person(tx, "Ben")
         if role is GroupRole.MODERATOR:
-            assert (await group_events.group_for(tx, group.slug, ben.user_id)).id == group.id
+            assert (await group_of_event.group_for(tx, group.slug, ben.user_id)).id == group.id
             return
         with pytest.raises(Forbidden):
-            await group_events.group_for(tx, group.slug, ben.user_id)
+            await group_of_event.group_for(tx, group.slug, ben.user_id)
 
 
 async def test_a_deleted_groups_events_stay_as_restricted_as_before(db):
@@ -176,7 +176,7 @@ async def test_a_deleted_groups_events_stay_as_restricted_as_before(db):
 async def test_the_same_form_outside_the_group_is_another_event(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        group = group_events.of_event(await group_by(tx, ana))
+        group = group_of_event.of_event(await group_by(tx, ana))
         await actions.create(tx, ana, details(), submission_key="k", group=group)
         with pytest.raises(Refused):
             await actions.create(tx, ana, details(), submission_key="k")

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import CheckViolated
 from openmeet.domain.groups import administration
-from openmeet.domain.search import group_events as listing
+from openmeet.domain.search import group_event_lists as listing
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import person
 

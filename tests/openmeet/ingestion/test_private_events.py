@@ -9,7 +9,7 @@ from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events, record_changes
+from openmeet.domain.events import group_of_event, record_changes
 from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
@@ -108,7 +108,7 @@ async def test_only_members_can_answer_their_groups_private_events(db):
         await identity_queries.insert(
             tx, did(3), bo.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
         )
-        event = await private_event(tx, ana, group=group_events.of_event(group))
+        event = await private_event(tx, ana, group=group_of_event.of_event(group))
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(3, "a", 1, URI))
     async with db.reader() as reader:
         assert await answers.find(reader, event.id, cleo.user_id) is None

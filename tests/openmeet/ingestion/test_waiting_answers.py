@@ -10,7 +10,7 @@ from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, group_events, record_changes
+from openmeet.domain.events import co_hosts, group_of_event, record_changes
 from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
@@ -68,7 +68,7 @@ async def test_joining_a_group_counts_answers_to_its_private_events(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         group = await group_by(tx, ana, visibility="private")
-        event = await published(tx, ana, group=group_events.of_event(group))
+        event = await published(tx, ana, group=group_of_event.of_event(group))
     await take(db, rsvp(CLEO, "a", 1, URI))
     assert await status(db, event, cleo) is None
     async with db.transaction() as tx:
@@ -86,7 +86,7 @@ async def test_joining_seats_people_at_members_only_events(db):
     async with db.transaction() as tx:
         ana, cleo, dora = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Dora", 2)
         group = await group_by(tx, ana, join_policy="open")
-        event = await published(tx, ana, group=group_events.of_event(group), capacity="1")
+        event = await published(tx, ana, group=group_of_event.of_event(group), capacity="1")
         await registration.put(tx, event.id, RegistrationSettings(is_members_only=True))
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(2, "a", 1, URI))
     assert await status(db, event, cleo) is await status(db, event, dora) is AttendanceStatus.PENDING

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import event_access, group_events, queries, record_changes
+from openmeet.domain.events import event_access, group_of_event, queries, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupRole
@@ -141,7 +141,7 @@ async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db,
 
 
 async def event_by_group(tx, host, group):
-    return await events.create(tx, host, details(title="Chess"), group=group_events.of_event(group))
+    return await events.create(tx, host, details(title="Chess"), group=group_of_event.of_event(group))
 
 
 async def test_a_blocked_person_sees_nothing_private_and_neither_finds_the_other(db):

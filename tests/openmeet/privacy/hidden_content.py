@@ -7,7 +7,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events
+from openmeet.domain.events import group_of_event
 from openmeet.domain.events.model import Details
 from openmeet.domain.groups import administration
 from openmeet.domain.moderation import actions, visibility
@@ -31,7 +31,7 @@ async def withhold(tx: Transaction, planted: Planted, *, is_open: bool = False) 
     waiting = await events.create(tx, new, _said(planted, "waiting", is_hosts=False))
     name, text = planted.secret("hiddengroupname"), planted.secret("hiddengrouptext")
     group = await group_by(tx, ana, name=name, description=text, visibility="public")
-    inside = await events.create(tx, ana, _said(planted, "ofhiddengroup"), group=group_events.of_event(group))
+    inside = await events.create(tx, ana, _said(planted, "ofhiddengroup"), group=group_of_event.of_event(group))
     planted.addresses["events"] += [{"slug": event.slug} for event in (hidden, waiting, inside)]
     planted.addresses["groups"].append({**planted.addresses["groups"][-1], "slug": group.slug})
     if is_open:

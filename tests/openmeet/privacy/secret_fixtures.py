@@ -15,7 +15,7 @@ from openmeet.domain.attendance import event_hosting, host_decisions, invitation
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, drafts, group_events
+from openmeet.domain.events import co_hosts, drafts, group_of_event
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Details, Event, GroupOfEvent
 from openmeet.domain.events.rules import Submission
@@ -182,7 +182,7 @@ async def _groups(tx: Transaction, planted: Planted, *, is_open: bool) -> None:
         alt = planted.secret(f"{name}alt", *meant) if is_secret else "Singers."
         await groups.set_picture(tx, ana, group.slug, Picture(name.ljust(32, "0"), alt, 1200, 630))
         told = await announcements.announce(tx, ana, group.slug, planted.secret(f"{name}news", *meant))
-        of_group = group_events.of_event(group)
+        of_group = group_of_event.of_event(group)
         own = "public" if is_secret or is_open else "private"
         event = await events.create(tx, ana, _typed(planted, f"{name}event", own, *meant), group=of_group)
         await attendance.answer(tx, planted.callers[FORMER], event.slug, RsvpReply.INTERESTED)
@@ -223,7 +223,7 @@ async def _unlisted(tx: Transaction, planted: Planted, *, is_open: bool) -> None
     link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
     await administration.accept(tx, planted.callers[MEMBER], link.id)
     told = await announcements.announce(tx, ana, group.slug, planted.secret("dennews", MEMBER))
-    of_group = group_events.of_event(group)
+    of_group = group_of_event.of_event(group)
     # Everything in an unlisted group is at most unlisted, even if its own visibility is wider.
     event = await events.create(tx, ana, _typed(planted, "denevent", "public", MEMBER), group=of_group)
     _event_address(planted, event, told=[HOST, MEMBER])

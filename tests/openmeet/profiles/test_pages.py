@@ -15,7 +15,7 @@ from groundwork.clock import DAY, HandClock, Instant
 from groundwork.errors import Refused
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events
+from openmeet.domain.events import group_of_event
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.profiles import actions as profiles
@@ -199,7 +199,7 @@ async def test_hosts_and_groups_are_followed_from_the_page_of_an_event(site: Sit
         host = await caller(site, "ana@example.org")
         async with site.db.transaction() as tx:
             group = await group_by(tx, host, name="Chess club")
-            event = await events.create(tx, host, details(**COMING), group=group_events.of_event(group))
+            event = await events.create(tx, host, details(**COMING), group=group_of_event.of_event(group))
         path, person = f"/events/{event.slug}", f"/people/{host.user_id}"
         for target, name in ((person, "Ana"), (f"/groups/{group.slug}", "Chess club")):
             button = f'Follow<span class="hidden"> {name}</span>'

@@ -13,7 +13,7 @@ from groundwork.errors import NotFound
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events
+from openmeet.domain.events import group_of_event
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
@@ -134,7 +134,7 @@ async def test_a_record_in_the_groups_repository_waits_for_no_author(deployment:
         await group_hosting.open_account(tx, ana, group.slug, "chess.town.test")
     await deployment.deliver_jobs()
     async with deployment.db.transaction() as tx:
-        event = await events.create(tx, ana, details(), group=group_events.of_event(group))
+        event = await events.create(tx, ana, details(), group=group_of_event.of_event(group))
         if as_whom == "co-host":
             await add_co_host(tx, event, ana, ben)
         else:
@@ -159,7 +159,7 @@ async def test_a_series_edited_by_others_waits_for_its_owner(deployment: Deploym
     rule = pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule("FREQ=WEEKLY"))
     async with deployment.db.transaction() as tx:
         series = await series_actions.create(
-            tx, ana, Content("Tea"), Timing(rule, timedelta(hours=2)), group=group_events.of_event(group)
+            tx, ana, Content("Tea"), Timing(rule, timedelta(hours=2)), group=group_of_event.of_event(group)
         )
     await deliver_all(deployment)
     before = await repository(deployment, ana)

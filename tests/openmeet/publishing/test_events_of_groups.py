@@ -9,7 +9,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.groups import queries as groups
 from openmeet.outbox.publications import PublicationKind, PublicationState

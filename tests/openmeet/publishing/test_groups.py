@@ -8,7 +8,7 @@ import pytest
 from at_network.xrpc_client import XrpcClient
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import group_for
+from openmeet.domain.events.group_of_event import group_for
 from openmeet.domain.groups import actions, administration, invitation_queries, ownership, publication_settings, queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupVisibility, PromotionLevel
 from openmeet.domain.identities import actions as identities

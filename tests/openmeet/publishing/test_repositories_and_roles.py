@@ -20,7 +20,7 @@ from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.publishing import deliver_publication, eligibility, store_outcome
 from openmeet.network.publishing.decision import Decision
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.publication_leases import Publication

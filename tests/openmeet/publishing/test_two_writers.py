@@ -33,7 +33,7 @@ from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.three_way_merge import MergeSide
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase

@@ -13,7 +13,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, drafts
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation import blocks

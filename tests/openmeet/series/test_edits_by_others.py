@@ -12,7 +12,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import by_record, group_events, record_changes
+from openmeet.domain.events import by_record, group_of_event, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
@@ -62,7 +62,7 @@ async def running_together(
     group = await group_by(tx, ana, visibility="public")
     ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
     series = await actions.create(
-        tx, ana, Content("Practice"), weekly(), policy=policy, group=group_events.of_event(group)
+        tx, ana, Content("Practice"), weekly(), policy=policy, group=group_of_event.of_event(group)
     )
     return ana, ben, series
 

@@ -25,7 +25,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
-from openmeet.domain.series import actions, apply_edits, date_queries, gather, queries, undo
+from openmeet.domain.series import actions, apply_edits, date_queries, existing_events, queries, undo
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import plan_all, plan_following
 from openmeet.recurrence.pattern import pattern
@@ -111,7 +111,7 @@ class Rules(OnDatabases):
         event = await events.create(tx, self.host, details(title="Practice", **said))
         for name in sorted(going):
             await attendance.answer(tx, self.people[name], event.slug, RsvpReply.GOING)
-        made = await gather.begin_with(tx, self.host, event.slug, lambda _: timing_of(shape))
+        made = await existing_events.begin_with(tx, self.host, event.slug, lambda _: timing_of(shape))
         return made.id, event.id
 
     async def _held(self, tx: Any, series: str) -> list[Any]:

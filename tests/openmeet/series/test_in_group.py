@@ -4,14 +4,14 @@ import pytest
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
-from openmeet.domain.events import group_events
+from openmeet.domain.events import group_of_event
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import administration
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.notifications import kinds
-from openmeet.domain.series import actions, cancel_dates, follower_queries, gather, ownership, standing_rsvps
+from openmeet.domain.series import actions, cancel_dates, existing_events, follower_queries, ownership, standing_rsvps
 from openmeet.domain.series import visibility as seeing
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
@@ -23,7 +23,7 @@ from tests.openmeet.site_under_test import Site, person
 async def series_in(tx: Transaction, visibility: str) -> tuple[Caller, Series]:
     """A weekly series of Ana's in her group."""
     ana = await person(tx, "Ana")
-    group = group_events.of_event(await group_by(tx, ana, visibility=visibility))
+    group = group_of_event.of_event(await group_by(tx, ana, visibility=visibility))
     return ana, await actions.create(tx, ana, Content("Practice"), weekly(), group=group)
 
 
@@ -89,15 +89,15 @@ async def test_events_can_only_join_series_of_their_own_group(practice_db: Datab
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         other = await person(tx, "Olga")
-        group = group_events.of_event(await group_by(tx, ana, visibility="private"))
+        group = group_of_event.of_event(await group_by(tx, ana, visibility="private"))
         inside = await actions.create(tx, ana, Content("Rehearsal"), weekly(), group=group)
         (date, *_) = await dates(tx, inside)
         await actions.delete(tx, await locked(tx, ana, inside), keeps_events=True)
         with pytest.raises(Refused) as refused:
-            await gather.add(tx, ana, await locked(tx, ana, series), date.slug)
+            await existing_events.add(tx, ana, await locked(tx, ana, series), date.slug)
         assert refused.value.name == "OtherGroup"
         with pytest.raises(NotFound):
-            await gather.add(tx, other, series, date.slug)
+            await existing_events.add(tx, other, series, date.slug)
 
 
 async def test_a_series_can_be_offered_to_people_who_may_host_in_the_group(practice_db: Database) -> None:

@@ -15,8 +15,8 @@ from openmeet.domain.series import (
     cancel_dates,
     date_queries,
     detection_actions,
+    existing_events,
     follower_queries,
-    gather,
     ownership,
     queries,
 )
@@ -246,7 +246,7 @@ async def test_an_added_event_becomes_a_single_one_again(db: Database, ana: Call
         alone = await event_by(
             tx, ana, title="Cake", starts="2026-03-14T15:00", ends="2026-03-14T16:00", time_zone="Europe/Berlin"
         )
-        await gather.add(tx, ana, await locked(tx, ana, series), alone.slug)
+        await existing_events.add(tx, ana, await locked(tx, ana, series), alone.slug)
     async with db.transaction() as tx:
         await detection_actions.undo(tx, ana, one.id)
         again = await by_id(tx, alone.id)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import invitations
-from openmeet.domain.events import co_hosts, group_events
+from openmeet.domain.events import co_hosts, group_of_event
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as groups
@@ -28,7 +28,7 @@ async def private(
     """A private series. With ``in_group`` it is in a private group where Ben has this role."""
     group = None
     if in_group is not None:
-        group = group_events.of_event(await group_by(tx, host, visibility="private"))
+        group = group_of_event.of_event(await group_by(tx, host, visibility="private"))
         await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, in_group))
     return await actions.create(tx, host, Content(title, visibility=Visibility.PRIVATE), weekly(), group=group)
 

@@ -20,8 +20,8 @@ from openmeet.domain.series import (
     actions,
     cancel_dates,
     date_queries,
+    existing_events,
     follower_queries,
-    gather,
     queries,
     standing_rsvps,
     tasks,
@@ -112,7 +112,7 @@ async def test_an_added_event_becomes_a_single_one_again(practice_db: Database) 
         await retitle(tx, await locked(tx, ana, series), "Rehearsal")
         before, was = await picture(tx, series), await by_id(tx, alone.id)
     async with practice_db.transaction() as tx:
-        await gather.add(tx, ana, await locked(tx, ana, series), alone.slug)
+        await existing_events.add(tx, ana, await locked(tx, ana, series), alone.slug)
         assert await picture(tx, series) != before
         now = await queries.by_id(tx, series.id)
         assert now is not None

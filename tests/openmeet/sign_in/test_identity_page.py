@@ -20,7 +20,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.repositories import agents, credentials_cache, oauth_client_keys, session_sealing, sessions
 from openmeet.network.repositories.sessions import follow_account
 from openmeet.outbox import publication_status

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_events
+from openmeet.domain.events import group_of_event
 from openmeet.domain.groups import actions, administration
 from openmeet.domain.users.model import Caller
 from tests.openmeet.site_under_test import api_session, details, sign_up, site_on
@@ -39,7 +39,7 @@ async def private_group(site, ana) -> str:
     group = await group_at(site, path)
     async with site.db.transaction() as tx:
         host = Caller(await user_id_of(tx, "ana@example.org"), "Ana")
-        await events.create(tx, host, details(title="Endgames"), group=group_events.of_event(group))
+        await events.create(tx, host, details(title="Endgames"), group=group_of_event.of_event(group))
     return path
 
 

@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import record_changes
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import EventStatus, NetworkEvent
 from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities.actions import person_for_did

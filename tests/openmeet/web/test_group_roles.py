@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import actions, administration, announcements, queries
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.groups.rules import GroupPermission

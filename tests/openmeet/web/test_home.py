@@ -11,7 +11,7 @@ from openmeet.domain.attendance import event_hosting, host_decisions, invitation
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.search import my_event_lists

@@ -17,7 +17,7 @@ from openmeet.domain.events.model import EventStatus
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.profiles import queries as people
 from openmeet.domain.search import index_scan, my_event_lists, search
-from openmeet.domain.search.group_events import shown_in_group
+from openmeet.domain.search.group_event_lists import shown_in_group
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import actions
 from openmeet.domain.series.detection_queries import DetectionState

@@ -10,7 +10,7 @@ from groundwork.database.words import query_terms
 from groundwork.geo_points import Near
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries, record_changes
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupVisibility

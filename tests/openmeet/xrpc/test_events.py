@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.search.my_event_lists import UNDATED, EventCursor
 from openmeet.web.xrpc.events import of_repository
 from tests.openmeet.groups.people import group_by, member

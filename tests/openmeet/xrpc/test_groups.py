@@ -1,7 +1,7 @@
 """XRPC queries for groups and their events, for strangers and for members."""
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import record_queries
 from tests.openmeet.groups.people import group_by, member

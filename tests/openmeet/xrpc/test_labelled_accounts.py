@@ -9,7 +9,7 @@ from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.queries import set_record
 from openmeet.domain.moderation import actions, labels
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from at_protocol.lexicon.authority import own_name
 from at_protocol.syntax.did import parse_did
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import administration
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller

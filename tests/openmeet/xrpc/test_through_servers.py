@@ -2,7 +2,7 @@
 
 from at_protocol.lexicon.authority import own_name
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import administration
 from tests.openmeet.deployment import deployment
 from tests.openmeet.groups.people import group_by

@@ -6,7 +6,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import queries, reevaluation
 from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.group_events import of_event
+from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.publication import PublishLevel, enqueue_attributions, reach, reach_of
 from openmeet.domain.events.values import Visibility

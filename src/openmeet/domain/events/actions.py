@@ -81,7 +81,7 @@ async def create(
 
     If the details differ from those of the first request, the function raises EventAlreadyCreated, because neither
     event would be the requested one. With ``is_held``, the event is hidden from other people until its author's PDS has
-    accepted the record (see ``release``). ``group`` comes from ``group_events.group_for``, which checks the permission.
+    accepted the record (see ``release``). ``group`` comes from ``group_of_event.group_for``, which checks the permission.
     """
     # Each upload of the same file is a different picture.
     without_picture = replace(details, content=replace(details.content, picture=None))

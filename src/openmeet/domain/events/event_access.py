@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Gone, NotFound, Reason
-from openmeet.domain.events import group_events, permissions, rules
+from openmeet.domain.events import group_of_event, permissions, rules
 from openmeet.domain.events.co_host_queries import hosted_among
 from openmeet.domain.events.disclosure import PrivateDetails, private_details
 from openmeet.domain.events.model import Event, EventId
@@ -94,7 +94,7 @@ async def role_of(reader: Reader, event: Event, viewer: UserId | None) -> EventR
     if viewer is None:
         return EventRole.NOBODY
     if viewer == event.author_id:
-        return EventRole.AUTHOR if await group_events.lets_its_author(reader, event) else EventRole.FORMER
+        return EventRole.AUTHOR if await group_of_event.lets_its_author(reader, event) else EventRole.FORMER
     if await hosted_among(reader, viewer, [event.id]):
         return EventRole.CO_HOST
     role = await role_in(reader, event.group.id if event.group else None, viewer)

@@ -89,7 +89,7 @@ async def create(
 
     If the same ``submission_key`` is sent again, return the series it created, in its current state.
 
-    ``group``: from ``group_events.group_for``, which checks the permission. ``ahead``: from
+    ``group``: from ``group_of_event.group_for``, which checks the permission. ``ahead``: from
     ``materialize.first_dates``; this function computes it if None.
 
     Raises RuleRefused for a rule without dates, and SeriesAlreadyCreated if the earlier request had different content.

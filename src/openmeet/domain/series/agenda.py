@@ -12,7 +12,7 @@ from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.event_access import seen as seen_events
-from openmeet.domain.events.group_events import may_make_events
+from openmeet.domain.events.group_of_event import may_make_events
 from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import rules as group_rules

@@ -27,7 +27,7 @@ from openmeet.domain.series import (
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.detection import DetectedSeries, title_of
 from openmeet.domain.series.detection_queries import Detection, DetectionState
-from openmeet.domain.series.gather import length_of
+from openmeet.domain.series.existing_events import length_of
 from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId

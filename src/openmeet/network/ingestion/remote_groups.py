@@ -18,7 +18,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.group_events import leave_network_group, set_network_group
+from openmeet.domain.events.group_of_event import leave_network_group, set_network_group
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, rules
 from openmeet.domain.groups.model import (

@@ -24,7 +24,7 @@ from openmeet.domain.identities.model import Consent, ConsentPreview, Identity
 from openmeet.domain.identities.publication_consent import ConsentUseView, PublicationConsent
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
-from openmeet.network.publishing.publisher import page_of
+from openmeet.network.publishing.dependencies import page_of
 from openmeet.network.records.event_writer import Publishable, publishable, write_event
 from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.network.repositories.clients import NetworkClients

@@ -40,13 +40,13 @@ from openmeet.network.publishing.decision import (
     Wait,
     Withhold,
 )
-from openmeet.network.publishing.eligibility import decide
-from openmeet.network.publishing.publisher import (
+from openmeet.network.publishing.dependencies import (
     INGESTED_AFTER,
     LEASE_SECONDS,
     RECHECK_AFTER,
     Publisher,
 )
+from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_proven_message, get_record
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused

@@ -36,7 +36,7 @@ from openmeet.network.publishing.decision import (
     PublishRsvp,
     PublishSeries,
 )
-from openmeet.network.publishing.publisher import Publisher, page_of
+from openmeet.network.publishing.dependencies import Publisher, page_of
 from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES

@@ -26,7 +26,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
 from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.rsvp import subject_of

@@ -16,7 +16,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
 from openmeet.network.publishing.deliver_publication import deliver_one
-from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count_results
+from openmeet.network.publishing.dependencies import LEASE_SECONDS, Publisher, count_results
 from openmeet.network.repositories import circuits
 from openmeet.outbox import due_publications
 from openmeet.outbox.publication_leases import Publication

@@ -21,8 +21,8 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.publishing.decision import AwaitFeatureFlag, Publish, Wait
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.links import current_subject, lock_row_of

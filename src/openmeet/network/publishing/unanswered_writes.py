@@ -25,7 +25,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import store_outcome
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_proven_message
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.agents import agent_for

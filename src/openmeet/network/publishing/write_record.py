@@ -14,14 +14,14 @@ from groundwork.telemetry.logs import log
 from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
-from openmeet.network.publishing.draft import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
-from openmeet.network.publishing.publisher import (
+from openmeet.network.publishing.dependencies import (
     INGESTED_AFTER,
     MAX_MERGE_ROUNDS,
     MAX_WRITES_PER_HOUR,
     WRITE_COST,
     Publisher,
 )
+from openmeet.network.publishing.draft import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
 from openmeet.network.publishing.repository_calls import (
     CurrentRecord,
     WriteReceipt,

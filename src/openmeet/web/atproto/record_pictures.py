@@ -17,7 +17,7 @@ from openmeet.network.ingestion import record_pictures
 from openmeet.network.ingestion.record_pictures import picture_of, picture_of_group
 from openmeet.network.records.places import ParsedPicture
 from openmeet.web.atproto.reasons import AtprotoReason
-from openmeet.web.groups.access import see
+from openmeet.web.groups.viewed_group import see
 from openmeet.web.media.pages import INERT, accepted_format, requested_size, serve_picture
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services

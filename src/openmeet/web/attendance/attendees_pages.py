@@ -43,7 +43,7 @@ from openmeet.web.attendance.view import history_lines
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.live_pages import fingerprint_of
+from openmeet.web.site.page_streams import fingerprint_of
 from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -13,7 +13,7 @@ from openmeet.domain.calendars.model import CalendarEntry
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
-from openmeet.web.calendar.layout import DAYS, Bar, week_of_bars
+from openmeet.web.calendar.grid import DAYS, Bar, week_of_bars
 from openmeet.web.calendar.view import EntryLook, Period, View, covered_days, entries_label, path_of
 
 MOST_DOTS = 3

@@ -11,7 +11,7 @@ from openmeet.domain.calendars.model import CalendarEntry, EntryKind, ExcludedEv
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of
-from openmeet.web.calendar.layout import DAYS, Covered, week_start
+from openmeet.web.calendar.grid import DAYS, Covered, week_start
 
 PATH: Final = "/my/calendar"
 AGENDA_DAYS: Final = 30

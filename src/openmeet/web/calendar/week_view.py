@@ -9,7 +9,7 @@ from groundwork.clock import Instant
 from openmeet.domain.calendars.model import CalendarEntry
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.calendar.layout import (
+from openmeet.web.calendar.grid import (
     Bar,
     Covered,
     HourBlock,

@@ -7,9 +7,8 @@ from openmeet.domain.paging import MAX_LIMIT
 from openmeet.web.api.etags import IF_MATCH
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
-from openmeet.web.chat import api, export_api, live, moderation_api, pictures
+from openmeet.web.chat import api, export_api, moderation_api, pictures, stream_routes
 from openmeet.web.chat.export_api import JSON_LINES, ChatExportLine
-from openmeet.web.chat.live import ChatEvent
 from openmeet.web.chat.moderation_schemas import (
     ChatObjectionWanted,
     ChatRemovalShown,
@@ -39,6 +38,7 @@ from openmeet.web.chat.schemas import (
     SubjectRooms,
     UnreadShown,
 )
+from openmeet.web.chat.stream_routes import ChatEvent
 
 _SEEN: Final = (403, 404)
 _CHANGED: Final = (403, 404, 422)
@@ -460,7 +460,7 @@ OPERATIONS = (
         "/api/chat/live",
         "followChat",
         "Follow a room live, as text/event-stream",
-        live.follow_room,
+        stream_routes.follow_room,
         {200: ChatEvent},
         parameters=(
             Parameter("room", "The id of a chat room", is_required=True),

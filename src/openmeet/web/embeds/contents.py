@@ -21,7 +21,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.profiles.actions import visible_profile
 from openmeet.domain.search import query
-from openmeet.domain.search.group_events import shown_in_group
+from openmeet.domain.search.group_event_lists import shown_in_group
 from openmeet.domain.series import agenda, splits
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
@@ -31,7 +31,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.events.feeds import public_search
 from openmeet.web.events.listing import EventCard, card_of, facts_of
-from openmeet.web.groups.access import path_of, see_as_stranger
+from openmeet.web.groups.viewed_group import path_of, see_as_stranger
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.series import view as series_view
 from openmeet.web.site.services import services

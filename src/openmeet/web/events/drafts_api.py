@@ -12,7 +12,7 @@ from groundwork.http.json_bodies import read_json
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.events import actions, draft_queries, drafts, event_access, rules
-from openmeet.domain.events.group_events import group_of_copy
+from openmeet.domain.events.group_of_event import group_of_copy
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug

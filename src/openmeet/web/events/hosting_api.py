@@ -12,7 +12,7 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.json_bodies import read_json, with_current_values
 from openmeet.domain.attendance import capacity_change, event_hosting
 from openmeet.domain.events import actions, event_access, queries, rules
-from openmeet.domain.events.group_events import group_for
+from openmeet.domain.events.group_of_event import group_for
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug

@@ -18,7 +18,7 @@ from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import actions, draft_queries, drafts, queries, rules
-from openmeet.domain.events.group_events import group_for
+from openmeet.domain.events.group_of_event import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug, GroupOfEvent
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason

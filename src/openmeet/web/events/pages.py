@@ -70,7 +70,7 @@ from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.errors import error_picture
 from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import page
-from openmeet.web.site.live_pages import fingerprint_of
+from openmeet.web.site.page_streams import fingerprint_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewing_as import OtherViewer

@@ -11,7 +11,7 @@ from openmeet.domain.groups.model import Announcement, AnnouncementId, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.paging import ALL_ROWS, DEFAULT_LIMIT, MAX_LIMIT, Page
-from openmeet.domain.search.group_events import followed_in_group
+from openmeet.domain.search.group_event_lists import followed_in_group
 from openmeet.i18n.formatting import iso
 from openmeet.web.api import pagination
 from openmeet.web.api.operations import ApiOperation, Parameter

@@ -18,8 +18,8 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.groups import view
-from openmeet.web.groups.access import path_of, see, slug_of
 from openmeet.web.groups.view import role_label
+from openmeet.web.groups.viewed_group import path_of, see, slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services

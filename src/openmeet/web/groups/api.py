@@ -15,7 +15,7 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, Grou
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.search import query
-from openmeet.domain.search.group_events import coming_in_group, effect_of_deleting
+from openmeet.domain.search.group_event_lists import coming_in_group, effect_of_deleting
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason

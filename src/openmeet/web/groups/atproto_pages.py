@@ -28,7 +28,7 @@ from openmeet.network.repositories.custodial import CustodialPds, check_handle, 
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
@@ -68,7 +68,7 @@ class OnTheNetwork:
     merged: int
 
 
-async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
+async def on_the_network(reader: Reader, seen: ViewedGroup) -> OnTheNetwork:
     """The group's publication status and record, for everyone who may see the group."""
     group, on = seen.group, await switches(reader)
     record_holder = record_holder_of(group)
@@ -100,7 +100,7 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
 
 
 async def _own_name(
-    reader: Reader, seen: GroupAccess, viewer: UserId, membership: Membership | None, share: Share
+    reader: Reader, seen: ViewedGroup, viewer: UserId, membership: Membership | None, share: Share
 ) -> OwnName | None:
     may_ask = seen.group.is_read_only and (membership is None or membership.role is not GroupRole.BANNED)
     if not may_ask and (membership is None or membership.role not in INSIDE):
@@ -189,7 +189,7 @@ async def _network_page(request: Request, form_state: FormState, *, status: int 
     return page(request, "groups/group_network.html", context, status=status)
 
 
-async def see_network(reader: Reader, request: Request) -> GroupAccess:
+async def see_network(reader: Reader, request: Request) -> ViewedGroup:
     """The group, for its members. A remote group can be seen by everyone who is signed in. Raises NotFound, Forbidden."""
     caller_of(request)
     seen = await see(reader, request)

@@ -8,8 +8,8 @@ from groundwork.http.json_bodies import json_response
 from openmeet.domain.groups import actions, calendar_feeds, rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.groups.access import slug_of
 from openmeet.web.groups.feeds import calendar_feed_url, calendar_url_for
+from openmeet.web.groups.viewed_group import slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

@@ -28,7 +28,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.icalendar.properties import ELSEWHERE
 from openmeet.domain.icalendar.write import FeedAddress, vevent_of, write_calendar
 from openmeet.domain.moderation.blocks import blockers_of
-from openmeet.domain.search.group_events import between_in_group, seen_in_group
+from openmeet.domain.search.group_event_lists import between_in_group, seen_in_group
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
@@ -36,7 +36,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
-from openmeet.web.groups.access import path_of, slug_of
+from openmeet.web.groups.viewed_group import path_of, slug_of
 from openmeet.web.series.feeds import WholeSeries, entries_of, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go

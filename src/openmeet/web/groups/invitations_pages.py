@@ -18,9 +18,9 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.groups.access import context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.groups.invitations_api import invitation_of
 from openmeet.web.groups.view import VISIBILITY_LABELS, day_label
+from openmeet.web.groups.viewed_group import context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import avatar_of
 from openmeet.web.site.layout import go, page

@@ -17,8 +17,8 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import go, page
@@ -87,7 +87,7 @@ async def show_members(request: Request) -> Response:
     return page(request, "groups/group_members.html", context)
 
 
-def _member_row(seen: GroupAccess, membership: Membership, person: MemberView, now: Instant) -> MemberRow:
+def _member_row(seen: ViewedGroup, membership: Membership, person: MemberView, now: Instant) -> MemberRow:
     is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, membership.role)
     granted = [
         (role.value, str(ROLE_CHIPS[role]))

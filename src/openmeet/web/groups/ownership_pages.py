@@ -26,9 +26,9 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.groups.activity_pages import line_of
 from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -108,7 +108,7 @@ async def _ownership_page(request: Request, form_state: FormState, *, status: in
     return page(request, "groups/group_ownership.html", context, status=status)
 
 
-async def _ownership_context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
+async def _ownership_context(reader: Reader, seen: ViewedGroup) -> dict[str, object]:
     group, viewer = seen.group, seen.viewer
     succession = group.succession
     others = await membership_queries.senior_member(reader, group.id, besides=group.owner_id)

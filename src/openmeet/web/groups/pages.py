@@ -12,8 +12,8 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_pa
 from openmeet.domain.groups import actions, membership_queries, queries
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.search import group_events, my_event_lists, query
-from openmeet.domain.search.group_events import between_in_group, past_in_group, shown_in_group
+from openmeet.domain.search import group_event_lists, my_event_lists, query
+from openmeet.domain.search.group_event_lists import between_in_group, past_in_group, shown_in_group
 from openmeet.domain.search.my_event_lists import position_of
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.validation import GeneralReason
@@ -22,8 +22,9 @@ from openmeet.web.calendar import month_view
 from openmeet.web.events import feeds, new_links
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups import view
-from openmeet.web.groups.access import (
-    GroupAccess,
+from openmeet.web.groups.feeds import calendar_file, calendar_url_for
+from openmeet.web.groups.viewed_group import (
+    ViewedGroup,
     context_of,
     path_of,
     redirect_to_current_slug,
@@ -31,7 +32,6 @@ from openmeet.web.groups.access import (
     see_as_stranger,
     slug_of,
 )
-from openmeet.web.groups.feeds import calendar_file, calendar_url_for
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
@@ -84,7 +84,7 @@ async def show_groups(request: Request) -> Response:
                 is_created_here=query.created_here_filter(source),
             )
             followed = []
-        nexts = await group_events.next_of_groups(reader, [one.group.id for one in (*groups, *followed)], viewer)
+        nexts = await group_event_lists.next_of_groups(reader, [one.group.id for one in (*groups, *followed)], viewer)
         shown = await view.badges_of(reader, [*groups, *followed], services(request).settings.public_url)
     more = ""
     if not is_mine and len(groups) > PAGE_SIZE:
@@ -166,7 +166,7 @@ async def show_events(request: Request) -> Response:
     return page(request, "groups/group_events.html", context)
 
 
-async def _month_view(reader: Reader, request: Request, seen: GroupAccess) -> object:
+async def _month_view(reader: Reader, request: Request, seen: ViewedGroup) -> object:
     today = local_of(reader.now, seen.group.details.time_zone).date()
     first = month_view.first_of(request.query_params.get("month", ""), today)
     start, end = month_view.bounds_of(first)
@@ -174,7 +174,7 @@ async def _month_view(reader: Reader, request: Request, seen: GroupAccess) -> ob
     return month_view.month_of(first, today, view.entries_of(seen.group, events))
 
 
-def group_feed_is_open(seen: GroupAccess) -> bool:
+def group_feed_is_open(seen: ViewedGroup) -> bool:
     """Whether the group's feeds can be read without signing in, as feed readers do."""
     return seen.group.details.visibility.value != "private"
 
@@ -218,7 +218,7 @@ async def _news_feed(request: Request, kind: str) -> Response:
         moved = redirect_to_current_slug(request, group)
         if moved is not None:
             return moved
-        events = await group_events.newest_in_group(reader, group.id, group_feed.NEWEST, member=None)
+        events = await group_event_lists.newest_in_group(reader, group.id, group_feed.NEWEST, member=None)
         changed = feeds.changed_at(events, reader.now, group.updated_at)
     public_url = services(request).settings.public_url
     feed = group_feed.feed_of(group, public_url, kind)

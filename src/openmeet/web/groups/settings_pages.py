@@ -18,15 +18,15 @@ from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import by_handle, find, shown_names
-from openmeet.domain.search.group_events import effect_of_deleting
+from openmeet.domain.search.group_event_lists import effect_of_deleting
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names as countries
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
-from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -295,18 +295,18 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
     return page(request, "groups/group_delete.html", context, status=status)
 
 
-async def _group_access(request: Request, action: GroupPermission) -> GroupAccess:
+async def _group_access(request: Request, action: GroupPermission) -> ViewedGroup:
     caller_of(request)
     async with database_of(request).reader() as reader:
         return await see(reader, request, action)
 
 
-def _form_values(seen: GroupAccess) -> dict[str, str]:
+def _form_values(seen: ViewedGroup) -> dict[str, str]:
     return values_of_group(seen.group) | {"revision": str(seen.group.revision), "address": seen.group.slug}
 
 
 def _group_form_page(
-    request: Request, form_state: FormState, seen: GroupAccess | None, *, status: int = 200
+    request: Request, form_state: FormState, seen: ViewedGroup | None, *, status: int = 200
 ) -> Response:
     context: dict[str, object] = {
         "typed": form_state,
@@ -328,7 +328,7 @@ def _group_form_page(
     return page(request, "groups/group_form.html", context, status=status)
 
 
-async def _editable_group(request: Request) -> GroupAccess:
+async def _editable_group(request: Request) -> ViewedGroup:
     caller_of(request)
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.EDIT_GROUP)
@@ -336,7 +336,7 @@ async def _editable_group(request: Request) -> GroupAccess:
     return seen
 
 
-def _picture_form_page(request: Request, seen: GroupAccess, form_state: FormState, *, status: int = 200) -> Response:
+def _picture_form_page(request: Request, seen: ViewedGroup, form_state: FormState, *, status: int = 200) -> Response:
     settings = f"{seen.path}/settings"
     has_record_picture = seen.group.network.avatar_cid is not None
     form = form_of(

@@ -37,7 +37,7 @@ from openmeet.domain.moderation import labels
 from openmeet.domain.moderation import visibility as moderation_visibility
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.domain.moderation.model import SubjectVisibility
-from openmeet.domain.search.group_events import coming_in_group, past_in_group, shown_in_group
+from openmeet.domain.search.group_event_lists import coming_in_group, past_in_group, shown_in_group
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
@@ -46,8 +46,8 @@ from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
 from openmeet.web.events.listing import ListedDay, day_cards, further_dates, with_days
-from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of
 from openmeet.web.media.pages import PictureView, record_picture
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
 
@@ -163,7 +163,7 @@ def _group_card(group: ListedGroup, next_at: Instant | None, shown: Sequence[Bad
     )
 
 
-async def group_context(reader: Reader, seen: GroupAccess, form_state: FormState, public_url: str) -> dict[str, object]:
+async def group_context(reader: Reader, seen: ViewedGroup, form_state: FormState, public_url: str) -> dict[str, object]:
     """The template context of a group's page. ``form_state`` has the reply to its question or the announcement being
     written.
     """
@@ -217,7 +217,7 @@ async def group_context(reader: Reader, seen: GroupAccess, form_state: FormState
     }
 
 
-async def _events_context(reader: Reader, seen: GroupAccess, public_url: str) -> dict[str, object]:
+async def _events_context(reader: Reader, seen: ViewedGroup, public_url: str) -> dict[str, object]:
     """The next events, or the last ones if there are no next ones."""
     upcoming = await shown_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
     # If the group has a single series and nothing else, show the dates of that series instead of only the next one.
@@ -235,7 +235,7 @@ async def _events_context(reader: Reader, seen: GroupAccess, public_url: str) ->
 
 
 def _membership_context(
-    seen: GroupAccess, membership: Membership | None, names: Mapping[UserId, str], now: Instant
+    seen: ViewedGroup, membership: Membership | None, names: Mapping[UserId, str], now: Instant
 ) -> dict[str, object]:
     """The viewer's membership, and how they can join or leave."""
     return {
@@ -257,7 +257,7 @@ def _short_membership_label(membership: Membership | None) -> str:
     return str(_MINE[membership.role] if membership.role is GroupRole.MEMBER else ROLE_CHIPS[membership.role])
 
 
-async def _picture_of(reader: Reader, seen: GroupAccess) -> PictureView | None:
+async def _picture_of(reader: Reader, seen: ViewedGroup) -> PictureView | None:
     """The group's picture. For a remote group, the picture of its record."""
     own_picture = seen.group.picture
     if own_picture is not None:
@@ -321,7 +321,7 @@ def _membership_hint(membership: Membership | None, names: Mapping[UserId, str],
 
 
 async def days_of(
-    reader: Reader, seen: GroupAccess, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
+    reader: Reader, seen: ViewedGroup, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
 ) -> list[ListedDay]:
     """Events grouped by day. With ``once_per_series``, each series is represented by one event, and its other dates are
     counted.

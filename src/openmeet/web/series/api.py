@@ -16,10 +16,10 @@ from groundwork.http.json_bodies import json_response, read_json
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.attendance.model import ChangeChannel, RsvpReply
 from openmeet.domain.events.edits import details_in
-from openmeet.domain.events.group_events import group_for
+from openmeet.domain.events.group_of_event import group_for
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.paging import packed, unpacked
-from openmeet.domain.series import actions, agenda, gather, queries, standing_rsvps
+from openmeet.domain.series import actions, agenda, existing_events, queries, standing_rsvps
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import OPENED_AHEAD_YEARS, WINDOW, PublishPolicy, Series, SeriesSlug, Timing
 from openmeet.domain.series.preview import summary_of
@@ -99,7 +99,7 @@ async def create_from_event(request: Request) -> Response:
 
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
-        series = await gather.begin_with(tx, caller, slug, repeating, policy=PublishPolicy(body.publish))
+        series = await existing_events.begin_with(tx, caller, slug, repeating, policy=PublishPolicy(body.publish))
         return await series_response(request, tx, series, status=201)
 
 

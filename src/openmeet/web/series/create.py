@@ -12,7 +12,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import registration
 from openmeet.domain.events import co_hosts, drafts
-from openmeet.domain.events.group_events import group_for
+from openmeet.domain.events.group_of_event import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventId
 from openmeet.domain.series import actions, date_queries, materialize
 from openmeet.domain.series.model import Timing

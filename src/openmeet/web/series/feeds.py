@@ -30,7 +30,7 @@ from openmeet.domain.icalendar.write import (
     write_calendar,
 )
 from openmeet.domain.series.dates import details_of, original_of
-from openmeet.domain.series.gather import length_of
+from openmeet.domain.series.existing_events import length_of
 from openmeet.domain.series.model import Series, SeriesStatus
 from openmeet.domain.series.queries import COLUMNS, series_of
 from openmeet.recurrence import expansion

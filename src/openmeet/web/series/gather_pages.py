@@ -18,7 +18,7 @@ from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import values_of_event
-from openmeet.domain.series import actions, agenda, date_queries, detection_actions, detection_queries, gather
+from openmeet.domain.series import actions, agenda, date_queries, detection_actions, detection_queries, existing_events
 from openmeet.domain.series.detection_queries import Detection, DetectionId
 from openmeet.domain.series.model import Series, SeriesSlug, Timing
 from openmeet.domain.series.reasons import SeriesReason
@@ -79,7 +79,7 @@ async def repeat(request: Request) -> Response:
     try:
         checked = await recurrence_preview.timing_of(request, form, details_in(event))
         async with database_of(request).transaction() as tx:
-            series = await gather.begin_with(tx, caller_of(request), event.slug, timing)
+            series = await existing_events.begin_with(tx, caller_of(request), event.slug, timing)
             new_series = await actions.reread(tx, series.id)
     except InvalidForm as wrong:
         return await _repeat_page(request, event, form_with_problems(form, wrong), status=400)
@@ -103,7 +103,7 @@ async def add(request: Request) -> Response:
         try:
             if not form.get("event"):
                 raise InvalidForm({"event": SeriesReason.EVENT_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
-            await gather.add(tx, caller_of(request), series, EventSlug(form["event"]))
+            await existing_events.add(tx, caller_of(request), series, EventSlug(form["event"]))
         except InvalidForm as wrong:
             return await _add_page(request, tx, series, form_with_problems(form, wrong), status=400)
         except Refused as wrong:

@@ -14,7 +14,15 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.series import actions, agenda, apply_edits, cancel_dates, date_queries, gather, materialize
+from openmeet.domain.series import (
+    actions,
+    agenda,
+    apply_edits,
+    cancel_dates,
+    date_queries,
+    existing_events,
+    materialize,
+)
 from openmeet.domain.series import undo as series_undo
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import plan_of, series_details_at
@@ -147,7 +155,7 @@ async def add(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
         return await series_response(
-            request, tx, await gather.add(tx, caller_of(request), series, EventSlug(body.event))
+            request, tx, await existing_events.add(tx, caller_of(request), series, EventSlug(body.event))
         )
 
 

@@ -22,14 +22,14 @@ from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.consent import PublishingDependencies
-from openmeet.network.publishing.publisher import Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.status import SyncDependencies
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
-from openmeet.web.site.live_pages import LivePages
-from openmeet.web.site.live_rooms import LiveRooms
+from openmeet.web.site.chat_stream_feed import ChatStreamFeed
 from openmeet.web.site.page_cache import PageCache
+from openmeet.web.site.page_streams import PageStreams
 from openmeet.web.site.reasons import SiteReason
 
 
@@ -70,9 +70,9 @@ class Services:
     # E-mails that are stored instead of sent, readable at /dev/mail. None: e-mails are sent.
     dev_mailbox: FolderMailbox | None = None
     # The open chat streams.
-    live_rooms: LiveRooms = field(default_factory=LiveRooms)
+    chat_streams: ChatStreamFeed = field(default_factory=ChatStreamFeed)
     # The open streams of other pages.
-    live_pages: LivePages = field(default_factory=LivePages)
+    page_streams: PageStreams = field(default_factory=PageStreams)
     # Cached pages for visitors who are not signed in.
     page_cache: PageCache = field(default_factory=PageCache)
     # Settings for which a warning was already logged. Each warning is logged once.

@@ -21,8 +21,8 @@ from groundwork.http.faults import fault_of, render_problem
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import QuotaHolder, person
 from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
-from openmeet.web.site.live_pages import LivePages
-from openmeet.web.site.live_rooms import LiveRooms
+from openmeet.web.site.chat_stream_feed import ChatStreamFeed
+from openmeet.web.site.page_streams import PageStreams
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 
@@ -90,7 +90,7 @@ class Hosts:
         names: Mapping[str, str],
         *,
         proxies_name_tenant: bool = False,
-        streams: Collection[LiveRooms | LivePages] = (),
+        streams: Collection[ChatStreamFeed | PageStreams] = (),
     ) -> None:
         self._streams = streams
         self._sites = sites

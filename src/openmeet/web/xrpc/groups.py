@@ -4,7 +4,7 @@ from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.search import my_event_lists
-from openmeet.domain.search.group_events import coming_in_group
+from openmeet.domain.search.group_event_lists import coming_in_group
 from openmeet.domain.search.my_event_lists import position_of
 from openmeet.i18n.formatting import iso
 from openmeet.web.xrpc.call import LexiconCall, Query

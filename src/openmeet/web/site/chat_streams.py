@@ -13,7 +13,7 @@ from openmeet.domain.chat.model import Access, ChatLogEntry, Room, RoomId
 from openmeet.domain.chat.queries import ShownMessage
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.event_streams import FrameQueue, IsGone, LiveSlot, StreamCredential, Write
+from openmeet.web.site.server_sent_events import FrameQueue, IsGone, ReaderSlot, StreamCredential, Write
 
 # Maximum number of changed rooms to remember. Beyond that, the counts of everyone with a stream are computed again.
 MOST_CHANGED_ROOMS: Final = 1_000
@@ -53,7 +53,7 @@ Encode = Callable[[RoomEvent, RowView], bytes]
 
 
 @dataclass(eq=False, slots=True)
-class LiveStream:
+class ChatStream:
     """One open stream. ``entered`` is the room's last number when the reader joined; their history begins at that
     number if the room limits history. ``number`` is the last entry that was sent. ``credential`` is None if the reader
     is not signed in. ``is_catching_up``: missed entries are still being sent, as fast as the reader accepts them.
@@ -63,7 +63,7 @@ class LiveStream:
 
     room: RoomId
     person: UserId | None
-    slot: LiveSlot
+    slot: ReaderSlot
     language: str
     entered: int
     number: int
@@ -118,9 +118,9 @@ class UnreadWatch:
         self._may_be_any = False
         self._looked_at = None
 
-    async def push_changed(self, reader: Reader, streams: Collection[LiveStream]) -> None:
+    async def push_changed(self, reader: Reader, streams: Collection[ChatStream]) -> None:
         """Push new counts to the streams whose counts changed."""
-        open_: defaultdict[UserId, list[LiveStream]] = defaultdict(list)
+        open_: defaultdict[UserId, list[ChatStream]] = defaultdict(list)
         for one in streams:
             if one.person is not None and not one.frames.has_ended:
                 open_[one.person].append(one)
@@ -143,7 +143,7 @@ class UnreadWatch:
 
 async def _affected_people(
     reader: Reader,
-    open_: Mapping[UserId, Collection[LiveStream]],
+    open_: Mapping[UserId, Collection[ChatStream]],
     changed_rooms: Collection[RoomId],
     since: Instant | None,
 ) -> set[UserId]:

@@ -20,9 +20,9 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.sign_in.model import hash_token
 from openmeet.i18n.catalogue import current, speaking
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.event_streams import EventStreamResponse
 from openmeet.web.site.layout import environment
-from openmeet.web.site.live_pages import PageSource, PageStream
+from openmeet.web.site.page_streams import PageSource, PageStream
+from openmeet.web.site.server_sent_events import EventStreamResponse
 from openmeet.web.site.services import services
 from openmeet.web.site.session import cookie_token
 from openmeet.web.site.tenant_routing import database_of
@@ -43,8 +43,8 @@ async def follow(request: Request) -> Response:
     caller = caller_of(request)
     slug = request.query_params.get("event", "")
     after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-    await site.live_pages.slots.make_room(caller.user_id)
-    slot = site.live_pages.slots.take(caller.user_id, site.settings.live_streams)
+    await site.page_streams.slots.make_room(caller.user_id)
+    slot = site.page_streams.slots.take(caller.user_id, site.settings.live_streams)
     try:
         stream = PageStream(caller.user_id, hash_token(cookie_token(request)), current().tag, slot)
         if slug:
@@ -56,7 +56,7 @@ async def follow(request: Request) -> Response:
         slot.give_back()
         raise
     source = PageSource(database_of(request), site.code_key, _frames(site.settings.site_name, site.settings.public_url))
-    return EventStreamResponse(slot, partial(site.live_pages.run, stream, source))
+    return EventStreamResponse(slot, partial(site.page_streams.run, stream, source))
 
 
 class _TopFrames:

@@ -31,10 +31,10 @@ from openmeet.web.chat import view
 from openmeet.web.chat.schemas import ChatMessageShown, message_shown
 from openmeet.web.chat.view import seen_by
 from openmeet.web.site.caller import caller_or_none
-from openmeet.web.site.event_streams import EventStreamResponse, StreamCredential
+from openmeet.web.site.chat_stream_feed import ChatSource
+from openmeet.web.site.chat_streams import ChatStream, Encode, RoomEvent, RowView
 from openmeet.web.site.layout import environment
-from openmeet.web.site.live_rooms import LiveSource
-from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView
+from openmeet.web.site.server_sent_events import EventStreamResponse, StreamCredential
 from openmeet.web.site.services import services
 from openmeet.web.site.session import bearer_of, cookie_token
 from openmeet.web.site.tenant_routing import database_of
@@ -97,12 +97,12 @@ async def open_stream(
     caller = caller_or_none(request)
     person = caller.user_id if caller else None
     holder = person or f"address:{client_network(request)}"
-    await site.live_rooms.slots.make_room(holder)
-    slot = site.live_rooms.slots.take(holder, site.settings.live_streams)
+    await site.chat_streams.slots.make_room(holder)
+    slot = site.chat_streams.slots.take(holder, site.settings.live_streams)
     try:
         async with database_of(request).reader() as reader:
             room, _, _ = await rooms.readable_room(reader, RoomId(request.query_params.get("room", "")), person)
-            stream = LiveStream(
+            stream = ChatStream(
                 room=room.id,
                 person=person,
                 slot=slot,
@@ -115,10 +115,10 @@ async def open_stream(
     except BaseException:
         slot.give_back()
         raise
-    source = LiveSource(
+    source = ChatSource(
         database_of(request), site.settings.tenant_database_url, site.settings.database_schema or "public"
     )
-    return EventStreamResponse(slot, partial(site.live_rooms.run, stream, source))
+    return EventStreamResponse(slot, partial(site.chat_streams.run, stream, source))
 
 
 def _resume_number(request: Request, room: RoomId, last: int) -> int:

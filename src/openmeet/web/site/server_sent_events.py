@@ -46,12 +46,12 @@ class StreamCredential:
     is_api_token: bool = False
 
 
-class LiveSlot:
+class ReaderSlot:
     """A slot for one stream, until it is released. ``end_if_gone`` is set once the response that uses the slot starts."""
 
     __slots__ = ("_held", "_holder", "end_if_gone")
 
-    def __init__(self, held: dict[str, set["LiveSlot"]], holder: str) -> None:
+    def __init__(self, held: dict[str, set["ReaderSlot"]], holder: str) -> None:
         self._held = held
         self._holder = holder
         self.end_if_gone: Callable[[], Awaitable[None]] | None = None
@@ -65,11 +65,11 @@ class LiveSlot:
             self._held.pop(self._holder, None)
 
 
-class LiveSlots:
+class ReaderSlots:
     """The slots for one kind of stream in this process."""
 
     def __init__(self) -> None:
-        self._held: dict[str, set[LiveSlot]] = {}
+        self._held: dict[str, set[ReaderSlot]] = {}
         self._is_closed = False
 
     @property
@@ -89,14 +89,14 @@ class LiveSlots:
                 if slot.end_if_gone is not None:
                     await slot.end_if_gone()
 
-    def take(self, holder: str, most: int) -> LiveSlot:
+    def take(self, holder: str, most: int) -> ReaderSlot:
         """Take a slot for a stream of this reader.
 
         Raises Unavailable if the reader has too many streams, or if all readers together have ``most``.
         """
         if self._is_closed or self.count >= most or len(self._held.get(holder, ())) >= PER_READER:
             raise Unavailable(SiteReason.TOO_MANY_STREAMS, after_seconds=_RETRY_SECONDS)
-        return LiveSlot(self._held, holder)
+        return ReaderSlot(self._held, holder)
 
     @property
     def is_closed(self) -> bool:
@@ -199,7 +199,7 @@ class EventStreamResponse(Response):
     connected.
     """
 
-    def __init__(self, slot: LiveSlot, follow: Callable[[Write, IsGone], Awaitable[None]]) -> None:
+    def __init__(self, slot: ReaderSlot, follow: Callable[[Write, IsGone], Awaitable[None]]) -> None:
         super().__init__(headers=_HEADERS)
         self._slot = slot
         self._follow = follow

@@ -9,7 +9,7 @@ from groundwork.errors import Forbidden, Refused
 from openmeet.domain.attendance import registration
 from openmeet.domain.events import event_access, series_dates
 from openmeet.domain.events.edits import details_in, differing
-from openmeet.domain.events.group_events import may_make_events
+from openmeet.domain.events.group_of_event import may_make_events
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_by_slug, lock_for_update
 from openmeet.domain.events.series_dates import revise_dates

@@ -26,7 +26,7 @@ class Tab:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupAccess:
+class ViewedGroup:
     """A group, the viewer's membership, and the number of members by role."""
 
     group: Group
@@ -79,7 +79,7 @@ class GroupAccess:
         return tabs
 
 
-async def see(reader: Reader, request: Request, action: GroupPermission | None = None) -> GroupAccess:
+async def see(reader: Reader, request: Request, action: GroupPermission | None = None) -> ViewedGroup:
     """The group in the path. Raises NotFound if the viewer may not see it, and Forbidden if they lack this permission."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
@@ -87,7 +87,7 @@ async def see(reader: Reader, request: Request, action: GroupPermission | None =
     role = membership.role if membership else None
     if action is not None:
         rules.require_permission(role, action)
-    return GroupAccess(group, role, await queries.counts(reader, group.id), viewer)
+    return ViewedGroup(group, role, await queries.counts(reader, group.id), viewer)
 
 
 async def see_as_stranger(reader: Reader, request: Request) -> Group:
@@ -120,7 +120,7 @@ def redirect_to_current_slug(request: Request, group: Group) -> Response | None:
     return RedirectResponse(f"/groups/{quote(group.slug)}{path_below}{query}", 301)
 
 
-def context_of(seen: GroupAccess, current_tab: str) -> dict[str, object]:
+def context_of(seen: ViewedGroup, current_tab: str) -> dict[str, object]:
     """The context that the layout of group pages needs. ``current_tab`` is the path of the open tab."""
     return {
         "group": seen.group,

@@ -22,9 +22,9 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
 from openmeet.domain.sign_in.queries import drop_session, still_open
 from openmeet.domain.users.model import Caller
-from openmeet.web.site import live, live_pages
-from openmeet.web.site.event_streams import PER_READER
-from openmeet.web.site.live_pages import LivePages, PageSource, PageStream, fingerprint_of
+from openmeet.web.site import page_stream_route, page_streams
+from openmeet.web.site.page_streams import PageSource, PageStream, PageStreams, fingerprint_of
+from openmeet.web.site.server_sent_events import PER_READER
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person, signed_in, site_on
 from tests.plain_http import NO_TLS
@@ -168,7 +168,7 @@ async def test_a_person_can_change_pages_quickly(db: Database, clock: HandClock)
 async def test_the_number_of_streams_per_person_is_limited(db: Database, clock: HandClock) -> None:
     ana, _, _ = await host_and_guest(db)
     site = site_on(db, clock)
-    places = [site.app.state.services.live_pages.slots.take(ana.user_id, 100) for _ in range(PER_READER)]
+    places = [site.app.state.services.page_streams.slots.take(ana.user_id, 100) for _ in range(PER_READER)]
     async with signed_in(site, ana.user_id) as browser:
         refused = await browser.get("/live")
         assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
@@ -180,7 +180,7 @@ class Crowd:
     """Open pages of one person, without HTTP. Each stores what it was sent."""
 
     def __init__(self, db: Database, person: Caller, session: bytes, event: Event, fingerprint: str) -> None:
-        self.live, self.source = LivePages(), PageSource(db, CODE_KEY, lambda *_: b":\n\n")
+        self.live, self.source = PageStreams(), PageSource(db, CODE_KEY, lambda *_: b":\n\n")
         self._person, self._session, self._event, self._fingerprint = person, session, event, fingerprint
         self.pages: list[PageStream] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -224,8 +224,8 @@ async def crowd_about(db: Database, host: Caller, event: Event) -> AsyncIterator
 
 async def test_many_pages_are_notified_in_small_groups(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each notified page reloads, so the pages are notified in small groups, each once."""
-    monkeypatch.setattr(live_pages, "MOST_NOTIFIED_AT_ONCE", 2)
-    monkeypatch.setattr(live_pages, "LOOK_SECONDS", 3_600.0)
+    monkeypatch.setattr(page_streams, "MOST_NOTIFIED_AT_ONCE", 2)
+    monkeypatch.setattr(page_streams, "LOOK_SECONDS", 3_600.0)
     ana, ben, event = await host_and_guest(db)
     async with crowd_about(db, ana, event) as crowd:
         await asyncio.gather(*[crowd.join(is_about_event=True).wait() for _ in range(5)])
@@ -239,14 +239,14 @@ async def test_many_pages_are_notified_in_small_groups(db: Database, monkeypatch
 
 async def test_pages_that_keep_joining_do_not_delay_others(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy site other pages connect while some pages are being notified."""
-    monkeypatch.setattr(live_pages, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(page_streams, "LOOK_SECONDS", 0.05)
     query = still_open
 
     async def slowly(reader: Reader, sessions: Collection[bytes]) -> set[bytes]:
         await asyncio.sleep(0.01)
         return await query(reader, sessions)
 
-    monkeypatch.setattr(live_pages, "still_open", slowly)
+    monkeypatch.setattr(page_streams, "still_open", slowly)
     ana, ben, event = await host_and_guest(db)
     async with crowd_about(db, ana, event) as crowd:
         await crowd.join(is_about_event=True).wait()
@@ -276,7 +276,7 @@ async def test_a_failure_ends_the_streams_and_later_ones_work(db: Database, cloc
         return source_of(database, key, made)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(live, "PageSource", broken)
+        patched.setattr(page_stream_route, "PageSource", broken)
         async with serving(site.app) as served:
             async with following(served, token, "/live") as page:
                 assert await page.next() == ("", "", {})
@@ -290,5 +290,5 @@ async def test_stopping_ends_all_streams(db: Database, clock: HandClock) -> None
     site = site_on(db, clock)
     async with serving(site.app) as served, following(served, token, "/live") as page:
         await page.until("top")
-        site.app.state.services.live_pages.close()
+        site.app.state.services.page_streams.close()
         assert await page.next() == ("", "", {})

@@ -1,7 +1,7 @@
 """Live streams of a site's open pages: unread counts, and whether the RSVPs to an event changed.
 
 One task feeds all of them. Every two seconds it checks whether anything was committed. If not, it runs no further
-queries. Chats have separate streams (``live_rooms``).
+queries. Chats have separate streams (``chat_streams``).
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from openmeet.domain.events.queries import several
 from openmeet.domain.notifications.queries import count_unread_of_each
 from openmeet.domain.sign_in.queries import still_open
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.event_streams import (
+from openmeet.web.site.server_sent_events import (
     FrameQueue,
     IsGone,
-    LiveSlot,
-    LiveSlots,
+    ReaderSlot,
+    ReaderSlots,
     Write,
     out_frame,
     retry_frame,
@@ -83,7 +83,7 @@ class PageStream:
     person: UserId
     session: bytes
     language: str
-    slot: LiveSlot
+    slot: ReaderSlot
     event: EventId | None = None
     fingerprint: str = ""
     marks: tuple[int, UnreadCounts] | None = None
@@ -101,11 +101,11 @@ class PageSource:
     top_frame: Callable[[str, int, UnreadCounts], bytes]
 
 
-class LivePages:
+class PageStreams:
     """The open page streams of one site. A task feeds them while at least one is open."""
 
     def __init__(self) -> None:
-        self.slots = LiveSlots()
+        self.slots = ReaderSlots()
         self._streams: dict[PageStream, None] = {}
         self._joined: set[PageStream] = set()
         self._wake = asyncio.Event()

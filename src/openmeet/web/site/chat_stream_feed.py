@@ -27,15 +27,15 @@ from openmeet.domain.moderation.blocks import hidden_from
 from openmeet.domain.sign_in.queries import still_open
 from openmeet.domain.users.erasure_requests import leaving_people
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.event_streams import IsGone, LiveSlots, Write, out_frame, retry_frame
-from openmeet.web.site.live_streams import Encode, LiveStream, RoomEvent, RowView, UnreadWatch, reload_frame
+from openmeet.web.site.chat_streams import ChatStream, Encode, RoomEvent, RowView, UnreadWatch, reload_frame
+from openmeet.web.site.server_sent_events import IsGone, ReaderSlots, Write, out_frame, retry_frame
 
 # Changes of access (an RSVP, a role, a setting, the end of a session) send no notification, so they are polled for.
 LOOK_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class LiveSource:
+class ChatSource:
     """The database of the rooms. ``url`` and ``schema`` are used to listen for commits of other processes."""
 
     database: Database
@@ -43,12 +43,12 @@ class LiveSource:
     schema: str
 
 
-class LiveRooms:
+class ChatStreamFeed:
     """The chat streams of one site. A task feeds them while at least one is open."""
 
     def __init__(self) -> None:
-        self._rooms: dict[RoomId, set[LiveStream]] = {}
-        self.slots = LiveSlots()
+        self._rooms: dict[RoomId, set[ChatStream]] = {}
+        self.slots = ReaderSlots()
         self._rung: set[RoomId] = set()
         self._wake = asyncio.Event()
         self._listener: log.LogListener | None = None
@@ -62,7 +62,7 @@ class LiveRooms:
         """The number of open streams."""
         return self.slots.count
 
-    async def run(self, stream: LiveStream, source: LiveSource, write: Write, is_gone: IsGone) -> None:
+    async def run(self, stream: ChatStream, source: ChatSource, write: Write, is_gone: IsGone) -> None:
         """Feed and write the stream until it ends or its reader is gone, then free its slot."""
         self._join(stream, source)
         try:
@@ -70,7 +70,7 @@ class LiveRooms:
         finally:
             self._leave(stream)
 
-    def _join(self, stream: LiveStream, source: LiveSource) -> None:
+    def _join(self, stream: ChatStream, source: ChatSource) -> None:
         self._rooms.setdefault(stream.room, set()).add(stream)
         if self.slots.is_closed:
             stream.frames.end(retry_frame())
@@ -86,7 +86,7 @@ class LiveRooms:
             for one in list(streams):
                 one.frames.end(retry_frame())
 
-    def _leave(self, stream: LiveStream) -> None:
+    def _leave(self, stream: ChatStream) -> None:
         stream.frames.has_ended = True
         streams = self._rooms.get(stream.room, set())
         streams.discard(stream)
@@ -120,7 +120,7 @@ class LiveRooms:
         else:
             self._heard(*position)
 
-    async def _feed(self, source: LiveSource) -> None:
+    async def _feed(self, source: ChatSource) -> None:
         """Feed the streams. Runs until the last stream has ended. Then this task is cancelled."""
         listening = None
         if source.url.startswith(POSTGRES):
@@ -239,7 +239,7 @@ class LiveRooms:
                 one.is_catching_up = False
 
 
-def _needs_entries(stream: LiveStream, room: Room | None, access: Access) -> bool:
+def _needs_entries(stream: ChatStream, room: Room | None, access: Access) -> bool:
     """Apply the reader's present access to a stream, and return whether it needs entries of the log now."""
     level_before, stream.level = stream.level, access
     if room is None or access is Access.NONE:
@@ -258,7 +258,7 @@ def _needs_entries(stream: LiveStream, room: Room | None, access: Access) -> boo
     return not (stream.is_catching_up and stream.frames.waiting)
 
 
-async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStream]) -> dict[UserId | None, Access]:
+async def _levels(reader: Reader, room: Room | None, streams: Collection[ChatStream]) -> dict[UserId | None, Access]:
     """The access of everyone with one of these streams. The key None is used for readers who are not signed in."""
     if room is None:
         return {}
@@ -270,7 +270,7 @@ async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStr
     return level_by_person
 
 
-async def _end_signed_out(reader: Reader, streams: Collection[LiveStream]) -> None:
+async def _end_signed_out(reader: Reader, streams: Collection[ChatStream]) -> None:
     """End the streams whose session or token is no longer valid."""
     used = {one.credential for one in streams if one.credential is not None}
     valid = await still_open(reader, {one.token_hash for one in used if not one.is_api_token})
@@ -295,11 +295,11 @@ class _Sight:
 
 def _sights(
     room: Room,
-    streams: Collection[LiveStream],
+    streams: Collection[ChatStream],
     levels: Mapping[UserId | None, Access],
     entered: Mapping[UserId, int],
     hidden: Mapping[UserId, Collection[UserId]],
-) -> Sequence[tuple[_Sight, Sequence[LiveStream]]]:
+) -> Sequence[tuple[_Sight, Sequence[ChatStream]]]:
     """The streams grouped by what their readers can see. Usually one group per person, however many pages they have
     open.
     """
@@ -334,7 +334,7 @@ async def _room_events(
 
 
 def _hand_out(
-    stream: LiveStream, event: RoomEvent, sight: _Sight, written: dict[tuple[int, Encode, RowView], bytes]
+    stream: ChatStream, event: RoomEvent, sight: _Sight, written: dict[tuple[int, Encode, RowView], bytes]
 ) -> None:
     number, shown = event.entry.number, event.message
     if number <= stream.number or stream.frames.has_ended:

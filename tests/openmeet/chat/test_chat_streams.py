@@ -25,10 +25,10 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
 from openmeet.domain.sign_in.queries import drop_session
 from openmeet.domain.users.model import Caller
-from openmeet.web.site import live_rooms
-from openmeet.web.site.event_streams import MOST_WAITING, PER_READER, StreamCredential
-from openmeet.web.site.live_rooms import LiveRooms, LiveSource
-from openmeet.web.site.live_streams import LiveStream
+from openmeet.web.site import chat_stream_feed
+from openmeet.web.site.chat_stream_feed import ChatSource, ChatStreamFeed
+from openmeet.web.site.chat_streams import ChatStream
+from openmeet.web.site.server_sent_events import MOST_WAITING, PER_READER, StreamCredential
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.open_pages import OpenPage, encode
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
@@ -44,8 +44,8 @@ class Scene:
 
     def __init__(self, db: Database, clock: HandClock, people: list[Caller], slug: EventSlug, room: RoomId) -> None:
         self.db, self.clock, self.people, self.slug, self.room = db, clock, people, slug, room
-        self.live = LiveRooms()
-        self.source = LiveSource(db, "", "")
+        self.live = ChatStreamFeed()
+        self.source = ChatSource(db, "", "")
         self.pages: list[OpenPage] = []
 
     async def say(self, who: Caller, text: str) -> ChatMessage:
@@ -54,9 +54,9 @@ class Scene:
         return one
 
     def open(
-        self, who: Caller, after: int, credential: StreamCredential | None = None, live: LiveRooms | None = None
+        self, who: Caller, after: int, credential: StreamCredential | None = None, live: ChatStreamFeed | None = None
     ) -> OpenPage:
-        stream = LiveStream(
+        stream = ChatStream(
             room=self.room,
             person=who.user_id,
             slot=(live or self.live).slots.take(who.user_id, 1_000),
@@ -340,7 +340,7 @@ async def test_two_processes_of_one_database(scene: Scene) -> None:
     arrives.
     """
     ana, ben, cleo = scene.people
-    second = LiveRooms()
+    second = ChatStreamFeed()
     here, there = scene.open(ben, 1), scene.open(cleo, 1, live=second)
     said = [(await scene.say(ana, str(number))).number for number in range(5)]
     await here.until(lambda: here.numbers == said)
@@ -372,11 +372,11 @@ async def test_another_process_is_noticed_without_polling(
     scene: Scene, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Commits of another process reach the pages of this process by notification alone, because polling is off."""
-    monkeypatch.setattr(live_rooms, "LOOK_SECONDS", 3_600.0)
+    monkeypatch.setattr(chat_stream_feed, "LOOK_SECONDS", 3_600.0)
     ana, ben, _ = scene.people
     async with scene.db.reader() as reader:
         (row,) = await reader.fetch("select current_schema() as schema")
-    scene.source = LiveSource(scene.db, postgres_url, row["schema"])
+    scene.source = ChatSource(scene.db, postgres_url, row["schema"])
     connected = asyncio.Event()
     heard = scene.live._notified
 
