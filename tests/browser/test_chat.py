@@ -282,7 +282,7 @@ async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser
     async with window(browser, openmeet, token, **way) as page:
         await page.goto(f"/events/{slug}/chat")
         await expect(page.get_by_text("under the blue stone")).to_have_count(0)
-        await page.get_by_role("link", name="Search in this chat").click()
+        await page.get_by_role("link", name="Search this chat").click()
         await page.get_by_label("Words").fill("blue ston")
         await page.get_by_role("button", name="Search", exact=True).click()
         await page.get_by_role("link", name="Go to the message").click()
@@ -326,7 +326,7 @@ async def test_a_question_to_the_hosts_is_answered(openmeet, browser, way):
         await host.goto("/chat?kind=direct")
         await host.get_by_role("link", name="Ben and the hosts").first.click()
         await expect(host.locator("li.msg")).to_contain_text("Is there a lift?")
-        await host.get_by_label("Write an answer").fill("Yes, behind the stairs")
+        await host.get_by_label("Write a reply").fill("Yes, behind the stairs")
         await host.get_by_role("button", name="Send").click()
         await expect(host.locator("li.own")).to_contain_text("behind the stairs")
         if way.get("java_script_enabled") is False:

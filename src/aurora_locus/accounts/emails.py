@@ -121,7 +121,7 @@ def compose(email: TokenEmail, number: str, token: str, hostname: str, url: str)
         gettext("It works once, for an hour.")
         if email.purpose is TokenPurpose.RESET_PASSWORD
         else gettext("It works once, for 15 minutes."),
-        gettext("Didn’t ask for this? Ignore this e-mail, and don’t give the code to anybody."),
+        gettext("Didn’t ask for this? Ignore this e-mail, and don’t give the code to anyone."),
     )
     return Mail(_address(email), str(_SUBJECTS[email.purpose]), _text(parts), message_id=f"<{number}@{hostname}>")
 

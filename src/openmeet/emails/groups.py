@@ -93,14 +93,16 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
             subject = gettext("%(name)s will take over %(group)s", name=name, group=title)
         if group.succession_plan.backup_admin_id == group.succession.successor_id:
             happening = gettext(
-                "You own the group %(group)s on %(site)s and have been away for a while. %(name)s, your chosen successor, is about to take over.",
+                "You own the group %(group)s on %(site)s and have been away for a while. %(name)s, the next owner "
+                "you named, is about to take over.",
                 group=title,
                 site=site_name,
                 name=name,
             )
         else:
             happening = gettext(
-                "You own the group %(group)s on %(site)s and have been away for a while. %(name)s, a member, asks to take over.",
+                "You own the group %(group)s on %(site)s and have been away for a while. %(name)s, a member, asks to "
+                "take over.",
                 group=title,
                 site=site_name,
                 name=name,

@@ -234,7 +234,7 @@ async def test_questions_reach_the_hosts_and_answers_the_asker(post, chat):
     await say_and_notify(post, ben, room, "Is there a lift?")
     assert await mails(post) == [("ana@example.org", f"Message to the hosts: {event.title} · Ben and the hosts")]
     await say_and_notify(post, ana, room, "There is")
-    assert await mails(post) == [("ben@example.org", f"Answer from the hosts: {event.title} · You and the hosts")]
+    assert await mails(post) == [("ben@example.org", f"Reply from the hosts: {event.title} · You and the hosts")]
 
 
 async def test_a_private_event_is_not_quoted(post):

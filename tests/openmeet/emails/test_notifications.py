@@ -249,7 +249,7 @@ async def test_approval_and_an_offer_make_one_e_mail(post):
         (news,) = await newest(tx, cleo.user_id, 9)
         (shown,) = await notification_lines(tx, [news], cleo.user_id)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
-    assert shown[1].before == "The host said yes. It’s full, and you’re on the waitlist for "
+    assert shown[1].before == "The host said yes, but "
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
     assert mail["Subject"] == "A place for you: Board games, Sat 4 Jul"
     assert "full" not in text_of(mail)

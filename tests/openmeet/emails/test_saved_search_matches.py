@@ -49,7 +49,7 @@ async def test_one_click_stops_one_search(post: Post) -> None:
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert mail["Subject"] == "Matches your search: Jazz night, Sat 4 Jul"
-    (path,) = re.findall(r"Stop searching for “jazz”: http://[^/]+(/\S+)", text_of(mail))
+    (path,) = re.findall(r"Stop e-mails about “jazz”: http://[^/]+(/\S+)", text_of(mail))
     async with post.site.browser() as nobody:
         assert "one of your saved searches" in (await nobody.get(path)).text
         async with post.db.reader() as reader:

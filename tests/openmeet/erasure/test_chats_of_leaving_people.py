@@ -79,7 +79,7 @@ async def scene(make_database: MakeDatabase, clock: HandClock) -> Scene:
 async def test_messages_count_as_taken_back_until_the_person_returns(scene: Scene) -> None:
     """Their place remains, for guests and for hosts, and replies to them quote nothing."""
     before = [("Ben", "I bring the cups", False), ("Cleo", "Which ones?", False)]
-    hidden = [("Someone who is leaving", "", True), ("Cleo", "Which ones?", False)]
+    hidden = [("Somebody who is leaving", "", True), ("Cleo", "Which ones?", False)]
     for viewer in (scene.ana, scene.cleo):
         assert await scene.lines(viewer) == before
     await scene.leave()
@@ -88,7 +88,7 @@ async def test_messages_count_as_taken_back_until_the_person_returns(scene: Scen
     async with scene.db.reader() as reader:
         (quoting,) = await queries.visible_among(reader, scene.room, [scene.quoting.id], scene.ana.user_id)
     assert quoting.reply is not None
-    assert (quoting.reply.name, quoting.reply.text, quoting.reply.is_removed) == ("Someone who is leaving", "", True)
+    assert (quoting.reply.name, quoting.reply.text, quoting.reply.is_removed) == ("Somebody who is leaving", "", True)
     await scene.come_back()
     for viewer in (scene.ana, scene.cleo):
         assert await scene.lines(viewer) == before
@@ -202,7 +202,7 @@ async def test_the_moderators_of_the_site_read_a_reported_message_until_they_dec
         assert (await browser.post(path, data={"act": "dismiss"})).status_code == 303
         assert "I bring the cups" not in (await browser.get(path)).text
     for viewer in (scene.ana, scene.cleo):
-        assert (await scene.lines(viewer))[0] == ("Someone who is leaving", "", True)
+        assert (await scene.lines(viewer))[0] == ("Somebody who is leaving", "", True)
 
 
 async def test_a_message_taken_back_while_leaving_does_not_return(scene: Scene) -> None:
@@ -296,5 +296,5 @@ async def test_only_the_moderators_of_the_site_see_the_name(scene: Scene) -> Non
     await scene.leave()
     async with scene.db.reader() as reader:
         ben = scene.ben.user_id
-        assert await shown_names(reader, [ben]) == {ben: "Someone who is leaving"}
+        assert await shown_names(reader, [ben]) == {ben: "Somebody who is leaving"}
         assert await shown_names(reader, [ben], with_leaving=True) == {ben: "Ben"}

@@ -36,7 +36,7 @@ def test_a_luma_list_is_read() -> None:
         (3, "Ben Okri", "ben@example.org", "declined"),
     ]
     assert {row.line: row.problem for row in found.rows if row.problem} == {
-        4: "This person is in the list twice.",
+        4: "This person is on the list twice.",
         5: "This isn’t an e-mail address.",
     }
 
@@ -81,7 +81,7 @@ def test_people_without_an_address_are_identified_by_name() -> None:
     found = parse_list(b"Name,Email,Table\nAna,,1\nAna,,2\nAna,ana@example.org,1\n,,1\n ,,2\nBen,no address,1\n")
     assert [(row.name, row.email) for row in found.usable] == [("Ana", ""), ("Ana", "ana@example.org")]
     assert {row.line: row.problem for row in found.rows if row.problem} == {
-        3: "This person is in the list twice.",
+        3: "This person is on the list twice.",
         5: "There’s no e-mail address and no name.",
         6: "There’s no e-mail address and no name.",
         7: "This isn’t an e-mail address.",

@@ -221,7 +221,7 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         assert arrived.status_code == 303, arrived.text
         looked = await host.get(arrived.headers["location"])
         assert "from Luma" in looked.text
-        assert "Left out. This person is in the list twice." in looked.text
+        assert "Left out. This person is on the list twice." in looked.text
         ticks = dict.fromkeys(re.findall(r'name="(row-\d+)"', looked.text), "on")
         listed = await host.post(arrived.headers["location"], data={"act": "keep", "ticks": "yes"} | ticks)
         page = await host.get(listed.headers["location"])

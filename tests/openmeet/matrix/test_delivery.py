@@ -92,7 +92,7 @@ async def test_people_who_leave_the_site_lose_their_name_and_return_with_it(town
     async with town.db.reader() as reader:
         speaker = await store.speaker_outside_rooms(reader, town.ben.user_id)
     assert speaker is not None
-    assert town.bridge.names[speaker.localpart] == "Someone who is leaving"
+    assert town.bridge.names[speaker.localpart] == "Somebody who is leaving"
     async with town.db.transaction() as tx:
         await open_session(tx, town.ben.user_id, SessionTransport.BROWSER)
     await readers.follow_changes(town.db)

@@ -158,7 +158,7 @@ async def test_a_person_can_be_followed(site: Site) -> None:
         assert "Somebody who no longer hosts anything public" in listed
         assert "Ana" not in visible_text(listed)
         assert (await ben.post(f"{path}/follow", data={"follow": "no"})).headers["location"] == "/my/people"
-        assert "You follow nobody" in (await ben.get("/my/people")).text
+        assert "You’re not following anyone" in (await ben.get("/my/people")).text
         assert guest.user_id != host.user_id
 
 
@@ -246,7 +246,7 @@ async def test_an_id_alone_reveals_no_name(site: Site) -> None:
             kept = await ben.post("/settings/safety", data={"act": act, "subject": stranger})
             assert kept.status_code == 303
         listed = (await ben.get("/settings/safety")).text
-        assert listed.count("Someone you haven’t met here") == 4, "in the list and on the button"
+        assert listed.count("Somebody you haven’t met here") == 4, "in the list and on the button"
         assert f"/people/{stranger}" not in listed
         assert "Anastasia" not in listed + (await client.get("/api/me/blocks", headers=token)).text
         host = await caller(site, "ana@example.org")

@@ -27,7 +27,7 @@ async def test_a_search_is_saved_from_its_results_muted_and_removed(site: Site) 
         assert '<a href="/?q=jazz&amp;category=music"><strong>jazz, Music</strong></a>' in listed
         search = inputs_of(listed)["search"]
         for act, words in (
-            ("off", "Silent: no notifications"),
+            ("off", "Muted: no notifications"),
             ("on", "News since"),
             ("remove", "You have no saved searches"),
         ):

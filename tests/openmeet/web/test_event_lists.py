@@ -127,7 +127,7 @@ async def test_a_card_has_the_most_useful_badge(site: Site) -> None:
             found.append(await _badge(tx, ben, event, badges=of_series))
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
             found.append(await _badge(tx, viewer, event, sync={event.id: "Changed only here"}, badges=of_series))
-    assert found[:3] == ["You host this", "Approval", "1 person wants to join"]
+    assert found[:3] == ["You host this", "By approval", "1 person wants to join"]
     assert found[3:] == ["Request sent", "Request sent", "Request sent"]
 
 

@@ -132,7 +132,7 @@ async def test_a_remote_group_is_shown_and_joined_by_a_public_record(site: Site)
         assert "We meet there." in shown
         assert "From another app" in shown
         assert (await browser.post(f"{path}/join", data={})).status_code == 400
-        assert "Ask publicly to join" in (await browser.get(f"{path}/network")).text
+        assert "Ask to join publicly" in (await browser.get(f"{path}/network")).text
         assert (await browser.post(f"{path}/network", data={"public": "yes"})).status_code == 303
         assert "Withdraw" in (await browser.get(f"{path}/network")).text
     assert await publications_of(site, PublicationKind.MEMBERSHIP) == 1

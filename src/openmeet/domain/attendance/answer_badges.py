@@ -42,7 +42,7 @@ _BADGES: Final[Mapping[AnswerState, Badge]] = {
     AnswerState.MEMBERS_ONLY: Badge(lazy("Members only"), "plain"),
     AnswerState.MAYBE: Badge(lazy("You said maybe"), "plain"),
     AnswerState.INVITED: Badge(lazy("You’re invited"), "hold"),
-    AnswerState.APPROVAL: Badge(lazy("Approval"), "hold"),
+    AnswerState.APPROVAL: Badge(lazy("By approval"), "hold"),
     AnswerState.FULL: Badge(lazy("Full"), "plain"),
 }
 

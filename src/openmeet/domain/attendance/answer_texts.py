@@ -331,28 +331,23 @@ def _too_large_sentence(event: Event, registration_settings: RegistrationSetting
     match rsvp.mode:
         case None:
             return ngettext(
-                "There is %(number)s place, but you’re %(party)s people, so there won’t be room for all of you."
-                " Answer again with fewer people.",
-                "There are %(number)s places, but you’re %(party)s people, so there won’t be room for all of you."
-                " Answer again with fewer people.",
+                "There’s only %(number)s place, but you’re %(party)s people. Answer again with fewer people.",
+                "There are only %(number)s places, but you’re %(party)s people. Answer again with fewer people.",
                 most,
                 party=rsvp.party,
             )
         case AnswerMode.IN_PERSON:
             return ngettext(
-                "There is %(number)s place in person, but you’re %(party)s people, so there won’t be room for all of"
-                " you. Answer again with fewer people.",
-                "There are %(number)s places in person, but you’re %(party)s people, so there won’t be room for all"
-                " of you. Answer again with fewer people.",
+                "There’s only %(number)s place in person, but you’re %(party)s people. Answer again with fewer people.",
+                "There are only %(number)s places in person, but you’re %(party)s people. Answer again with fewer "
+                "people.",
                 most,
                 party=rsvp.party,
             )
         case AnswerMode.ONLINE:
             return ngettext(
-                "There is %(number)s place online, but you’re %(party)s people, so there won’t be room for all of"
-                " you. Answer again with fewer people.",
-                "There are %(number)s places online, but you’re %(party)s people, so there won’t be room for all of"
-                " you. Answer again with fewer people.",
+                "There’s only %(number)s place online, but you’re %(party)s people. Answer again with fewer people.",
+                "There are only %(number)s places online, but you’re %(party)s people. Answer again with fewer people.",
                 most,
                 party=rsvp.party,
             )

@@ -352,7 +352,7 @@ def shown(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits = 
     if attendee.status is AttendanceStatus.WAITLISTED and attendee.offered_until is not None:
         words = gettext("a place is held")
     elif attendee.status is AttendanceStatus.WAITLISTED and is_too_large(limits, attendee):
-        words = gettext("waiting with more people than there are places, so others move up first")
+        words = gettext("more people than there are places, so others move up first")
     elif attendee.pending_for is PendingFor.APART:
         words = gettext("needs confirmation: from another app, late, or not a member")
     elif attendee.pending_for is PendingFor.UNKNOWN:

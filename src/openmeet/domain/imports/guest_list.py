@@ -156,7 +156,7 @@ def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[st
     if not known_by:
         problem = problem or gettext("There’s no e-mail address and no name.")
     elif not problem and known_by in seen:
-        problem = gettext("This person is in the list twice.")
+        problem = gettext("This person is on the list twice.")
     seen.add(known_by)
     return ContactRow(
         line, name, email[:320], parsed.get(Column.STATUS, "")[:100], parsed.get(Column.NOTE, "")[:200], problem

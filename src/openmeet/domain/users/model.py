@@ -71,12 +71,12 @@ class Caller:
 
 def unnamed() -> str:
     """The text shown for a person without a name. Never stored."""
-    return gettext("Someone without a name")
+    return gettext("Somebody without a name")
 
 
 def leaving() -> str:
     """The text shown instead of the name of a person who has asked for the deletion of their account. Never stored."""
-    return gettext("Someone who is leaving")
+    return gettext("Somebody who is leaving")
 
 
 # A name that begins with one of these is used as a whole, because a family name follows, or the name is not a person's.

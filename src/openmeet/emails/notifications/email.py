@@ -134,7 +134,7 @@ async def _notification_email(
         never = email_suppressions.url_of(head.key, head.public_url, address) if is_invited_guest else ""
         stops = await _stops(tx, head, user_id, stories, room=room, never_url=never)
     for one in searches.values():
-        words = gettext("Stop searching for “%(search)s”", search=one_line(one.name))
+        words = gettext("Stop e-mails about “%(search)s”", search=one_line(one.name))
         stops.append((words, await _stop_url(tx, head, user_id, search_subject(one.id))))
     context = {
         "subject": subject,

@@ -16,8 +16,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.dates_conflict": mark("The event would end before it starts. Choose the other time, too, or edit both."),
     "event.changed_since_opened": mark("This event has been changed since you opened it."),
     "event.no_record_elsewhere": mark("No other app has a copy of this event."),
-    "event.public_here": mark("The event is public here. Choose who can see it first."),
-    "event.new_link_of_public": mark("Everyone can find this event. Choose who sees it first."),
+    "event.public_here": mark("The event is public here. First choose who can see it."),
+    "event.new_link_of_public": mark("Everyone can find this event. First choose who can see it."),
     "event.invitation_over": mark("This invitation no longer works."),
     "event.not_a_date": mark("This event isn’t a date of a series."),
     "event.invitee_needed": mark("Enter an e-mail address, or the account name of somebody who has been here."),
@@ -44,7 +44,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.unknown_language": mark("We don’t know the language “%(text)s”. Write it like English, Deutsch or fr."),
     "event.too_many_languages": mark("At most %(most)s languages."),
     "event.malformed_point": mark(
-        "We couldn’t find a point on the map in this. Write it like 52.52, 13.405 (latitude first), or paste a map link that has numbers like that in it."
+        "We couldn’t find a point on the map in this. Write it like 52.52, 13.405 (latitude first), or paste "
+        "a map link that has numbers like that in it."
     ),
     "event.not_offered": mark("You don’t have an open offer for this event."),
     "event.date_of_series": mark("It’s a date of a series. Hand the whole series over."),
@@ -73,7 +74,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.kept_elsewhere": mark("This event is stored on another server. Change it in the app it came from."),
     "event.removed": mark("This event has been removed."),
     "event.skipped_time": mark(
-        "There is no %(time)s on that day, because the clocks go forward. Write %(instead)s if you mean the time right after."
+        "There is no %(time)s on that day, because the clocks go forward. Write %(instead)s if you mean the "
+        "time right after."
     ),
     "event.ends_before_start": mark("The end is before the start. Choose a later end."),
     "event.lasts_too_long": mark("The event would last more than a year. Check the end."),
@@ -95,7 +97,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.series_not_scheduled": mark("Repeating events can’t be scheduled. Publish it yourself when it’s ready."),
     "event.moment_needed": mark("Choose a time, or publish it now."),
     "event.moment_over": mark("This time is in the past. Publish it now, or choose a later one."),
-    "event.moment_after_start": mark("It would start before anybody sees it. Choose an earlier time."),
+    "event.moment_after_start": mark("It would start before anyone sees it. Choose an earlier time."),
     "event.draft_changed": mark("This draft has changed. Look at it again, then publish it."),
     "event.moment_out_of_range": mark("Choose a time in the future, before the event starts."),
     "event.group_stays": mark("An event can’t move to another group."),
@@ -195,22 +197,22 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.answers_closed": mark("Answers are closed."),
     "attendance.declined_by_host": mark("The host has declined your answer to this event."),
     "attendance.checked_in": mark("You’re checked in at this event."),
-    "attendance.event_full": mark("There is no free place. Raise the limit first."),
+    "attendance.event_full": mark("There’s no free place. Raise the limit first."),
     "attendance.one_person_each": mark("At this event everyone answers for themselves."),
     "attendance.party_out_of_range": mark("Come with up to %(most)s people, including yourself."),
     "attendance.fewer_places": plural(
-        "There is %(places)s place: come with fewer people.",
-        "There are %(places)s places: come with fewer people.",
+        "There’s only %(places)s place. Come with fewer people.",
+        "There are only %(places)s places. Come with fewer people.",
         by="places",
     ),
     "attendance.fewer_places_in_person": plural(
-        "There is %(places)s place in person: come with fewer people.",
-        "There are %(places)s places in person: come with fewer people.",
+        "There’s only %(places)s place in person. Come with fewer people.",
+        "There are only %(places)s places in person. Come with fewer people.",
         by="places",
     ),
     "attendance.fewer_places_online": plural(
-        "There is %(places)s place online: come with fewer people.",
-        "There are %(places)s places online: come with fewer people.",
+        "There’s only %(places)s place online. Come with fewer people.",
+        "There are only %(places)s places online. Come with fewer people.",
         by="places",
     ),
     "attendance.place_kept": mark("There aren’t enough free places for that. You keep the place you have."),
@@ -282,8 +284,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.other_host_now": mark("Somebody else hosts this series now. Ask them to hand it back before you undo it."),
     "series.account_needed": mark("Choose one of your accounts."),
     "series.not_your_account": mark("This isn’t one of your accounts."),
-    "series.account_for_new_records": mark("New copies go to this account. Choose the other one for new copies first."),
-    "series.new_link_of_public": mark("Everyone can find this series. Choose who sees it first."),
+    "series.account_for_new_records": mark("New copies go to this account. First choose the other one for new copies."),
+    "series.new_link_of_public": mark("Everyone can find this series. First choose who can see it."),
     "series.cannot_offer_to_them": mark("Offer it to somebody who follows it, answered a date, or runs its group."),
     "series.no_such_offer": mark("This offer doesn’t exist."),
     "series.offer_needs_group": mark("It belongs to a group where you can’t create events."),

@@ -21,7 +21,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.link_days_out_of_range": mark("A link works for 1 to %(most)s days."),
     "group.not_a_member": mark("This person isn’t in the group."),
     "group.too_many_invitations": mark(
-        "A group can send up to %(most)s e-mail invitations a day, and %(left_today)s are left today. Share a link instead."
+        "A group can send up to %(most)s e-mail invitations a day, and %(left_today)s are left today. Share "
+        "a link instead."
     ),
     "group.no_such_invitation": mark("This invitation doesn’t exist."),
     "group.invitation_over": mark("This invitation no longer works."),
@@ -31,7 +32,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.text_needed": mark("Write what you want to tell them."),
     "group.too_many_announcements": mark("A group can send up to %(most)s announcements a day. Try again tomorrow."),
     "group.no_such_announcement": mark("This announcement doesn’t exist."),
-    "group.public_group": mark("Everyone can find this group. Choose who sees it first."),
+    "group.public_group": mark("Everyone can find this group. First choose who can see it."),
     "group.absence_out_of_range": mark("Choose from %(shortest_absence)s to %(longest_absence)s days."),
     "group.wait_out_of_range": mark("Choose from %(shortest_wait)s to %(longest_wait)s days."),
     "group.already_yours": mark("You own this group. Choose somebody else."),
@@ -107,7 +108,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.person_needed": mark("Choose somebody."),
     "group.name_to_confirm": mark("Type exactly %(label)s here."),
     "group.changed_while_open": mark(
-        "This group was changed after you opened this form. What you typed is still here. Fields that differ show the current version next to them. Save again to use yours."
+        "This group was changed after you opened this form. What you typed is still here. Fields that differ "
+        "show the current version next to them. Save again to use yours."
     ),
     "group.key_reused": mark("You already created a different group with this key. Use a new key for another group."),
     "group.already_announced": mark(

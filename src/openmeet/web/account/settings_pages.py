@@ -320,7 +320,7 @@ async def _connection_rows(reader: Reader, user: User) -> list[SettingsRow]:
 
 def _language_and_zone(request: Request, user: User) -> str:
     offered = dict(choices(services(request).settings.language))
-    language = offered.get(user.language or "", gettext("Language of your browser"))
+    language = offered.get(user.language or "", gettext("Your browser’s language"))
     zone = formatting.zone_of_series(user.time_zone) if user.time_zone else gettext("no time zone chosen")
     return f"{language} · {zone}"
 

@@ -39,8 +39,8 @@ _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 _INTENTIONS = {
     RsvpReply.GOING: lazy("Yes, I’m going"),
-    RsvpReply.INTERESTED: lazy("Yes, I might go"),
-    RsvpReply.DECLINED: lazy("Yes, I can’t go"),
+    RsvpReply.INTERESTED: lazy("Maybe I’ll go"),
+    RsvpReply.DECLINED: lazy("No, I can’t go"),
 }
 
 

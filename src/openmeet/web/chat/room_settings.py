@@ -48,7 +48,7 @@ _LABELS: Final = {
     "about": lazy("Category"),
     "slow": lazy("Wait between messages"),
     "reason": lazy("Why"),
-    "channel": lazy("Name of the new channel"),
+    "channel": lazy("Channel name"),
 }
 _LEVELS: Final = {
     NotificationLevel.USUAL: lazy("As in your settings"),

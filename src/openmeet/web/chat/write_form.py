@@ -80,7 +80,7 @@ async def write_form(
     if room_page.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         label = gettext("Message the hosts")
     if room_page.target.kind is RoomKind.DIRECT and room_page.query:
-        label = gettext("Write an answer")
+        label = gettext("Write a reply")
     return view.WriteForm(
         action=room_page.page(),
         room=f"{room_page.path}?{room_page.query}",

@@ -275,7 +275,7 @@ def _hand_over_label(name: str) -> str:
 
 def _offer_task(title: str, about: str, path: str, since: Instant) -> HostTask:
     return HostTask(
-        TaskUrgency.OFFER, since, "person", title, about, (_task_button(gettext("Look at it"), title, about, path),)
+        TaskUrgency.OFFER, since, "person", title, about, (_task_button(gettext("Say yes or no"), title, about, path),)
     )
 
 

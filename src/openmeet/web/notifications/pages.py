@@ -78,7 +78,8 @@ _EMPTY: Final = {
     NotificationFilter.ALL: (
         lazy("Nothing new"),
         lazy(
-            "We’ll tell you here when an event you answered changes or is cancelled, or when a place becomes free for you."
+            "We’ll tell you here when an event you answered changes or is cancelled, or when a place becomes "
+            "free for you."
         ),
     ),
     NotificationFilter.UNREAD: (lazy("You’ve read everything"), lazy("New notifications show up here.")),
@@ -103,7 +104,7 @@ _TOPICS = (
             (
                 NotificationTopic.CHANGES,
                 lazy("Changes"),
-                lazy("An event you answered is moved, cancelled, back on or removed."),
+                lazy("An event you answered is moved, cancelled, back on or deleted."),
             ),
             (
                 NotificationTopic.OWN_ANSWERS,
@@ -162,7 +163,7 @@ _TOPICS = (
             (
                 NotificationTopic.ANNOUNCEMENTS,
                 lazy("Announcements"),
-                lazy("The people who run a group you’re in write to all members."),
+                lazy("The organisers of a group you’re in write to all members."),
             ),
             (
                 NotificationTopic.MEMBERSHIP,
@@ -175,7 +176,7 @@ _TOPICS = (
         lazy("What you follow"),
         (
             (NotificationTopic.NEW_DATES, lazy("New dates"), lazy("A series that you follow has a new date.")),
-            (NotificationTopic.HOSTS, lazy("People"), lazy("Someone you follow has a new public event.")),
+            (NotificationTopic.HOSTS, lazy("People"), lazy("Somebody you follow has a new public event.")),
             (
                 NotificationTopic.SEARCHES,
                 lazy("Searches"),

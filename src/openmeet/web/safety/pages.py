@@ -118,7 +118,7 @@ async def _name_and_path(reader: Reader, subject: ReportedSubject, viewer: UserI
         if group is None or not group_rules.may_see(group, role):
             return gettext("A group you can’t see"), ""
     elif not await subjects.may_know(reader, viewer, UserId(subject.subject.id)):
-        return gettext("Someone you haven’t met here"), ""
+        return gettext("Somebody you haven’t met here"), ""
     return (subject.title, subject.path) if subject.title else (gettext("Somebody who has left"), "")
 
 

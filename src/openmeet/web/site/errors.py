@@ -22,7 +22,7 @@ _HEADINGS = {
     403: lazy("You can’t do this here"),
     404: lazy("We can’t find that page"),
     405: lazy("This page can’t do that"),
-    409: lazy("Someone got there first"),
+    409: lazy("Somebody got there first"),
     410: lazy("This is no longer here"),
     412: lazy("It has changed since"),
     413: lazy("That’s too much at once"),
@@ -133,6 +133,7 @@ def _wait_sentence(seconds: int, *, is_read: bool) -> str:
     if is_read:
         return gettext("We’ve had a lot of requests from your connection. Try again in %(wait)s.", wait=wait)
     return gettext(
-        "We’ve had a lot of requests from your connection, so nothing was saved. Go back and send it again in %(wait)s.",
+        "We’ve had a lot of requests from your connection, so nothing was saved. Go back and send it again "
+        "in %(wait)s.",
         wait=wait,
     )

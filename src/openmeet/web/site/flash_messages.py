@@ -14,7 +14,8 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "signed_in": lazy("You’re signed in."),
     "signed_out": lazy("You’re signed out."),
     "signed_out_here": lazy(
-        "You’re signed out of this browser. Syncing continues. To stop that, too, sign in and choose “Sign out here and at your servers”."
+        "You’re signed out of this browser. Syncing continues. To stop that, too, sign in and choose “Sign "
+        "out here and at your servers”."
     ),
     "signed_out_at_servers": lazy(
         "You’re signed out of this browser and of your servers. Nothing syncs until you sign in there again."
@@ -58,7 +59,8 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "event_saved": lazy("Saved."),
     "new_link_made": lazy("This page has a new link. The old one has stopped working."),
     "event_saved_full": lazy(
-        "Saved. More people are going than there are places now. They keep their places, and nobody moves up until there’s room."
+        "Saved. More people are going than there are places now. They keep their places, and nobody moves up "
+        "until there’s room."
     ),
     "event_unchanged": lazy("Nothing was changed."),
     "event_cancelled": lazy("The event is cancelled. We’re telling everyone who was going, said maybe or was waiting."),
@@ -138,7 +140,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "membership_hidden": lazy("The copy is removed. Copies that others made may remain."),
     "group_deleted": lazy("The group is deleted. Its events stay with their hosts."),
     "group_joined": lazy("You’re in. Welcome."),
-    "group_asked": lazy("You asked to join. We’ll tell you once the hosts decide."),
+    "group_asked": lazy("You asked to join. We’ll tell you once the organisers decide."),
     "group_left": lazy("You left the group."),
     "group_unasked": lazy("Your request is withdrawn."),
     "group_followed": lazy("You follow this group and get news about new public events."),
