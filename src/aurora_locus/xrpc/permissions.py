@@ -46,6 +46,7 @@ def _calls_this_server(method: str) -> Callable[[Grant], Missing]:
 
 
 _IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", "com.atproto.server", "app.bsky.actor"
+_REPORT = "com.atproto.moderation.createReport"
 
 # Methods with `_needs_nothing` need only `atproto`, or check their permission later, when the record, the file or the
 # service is known.
@@ -58,6 +59,7 @@ NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
     f"{_IDENTITY}.signPlcOperation": _changes_identity("*"),
     f"{_IDENTITY}.submitPlcOperation": _changes_identity("*"),
     f"{_IDENTITY}.updateHandle": _changes_identity("handle"),
+    _REPORT: _calls_this_server(_REPORT),
     f"{_REPO}.applyWrites": _needs_nothing,
     f"{_REPO}.createRecord": _needs_nothing,
     f"{_REPO}.deleteRecord": _needs_nothing,

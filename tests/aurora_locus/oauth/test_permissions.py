@@ -121,6 +121,18 @@ async def test_tokens_for_other_services(deployment: Deployment) -> None:
     assert await chat.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == (200, "")
 
 
+async def test_app_reports_to_the_host_with_permission_to_call_the_method(deployment: Deployment) -> None:
+    """No other service moderates for this server, so it answers the call itself, and any audience permits it."""
+    ana = await deployment.sign_up("ana")
+    nsid = "com.atproto.moderation.createReport"
+    subject = {"$type": "com.atproto.admin.defs#repoRef", "did": ana.did}
+    report = {"reasonType": "com.atproto.moderation.defs#reasonSpam", "subject": subject}
+    found = {}
+    for scope in ("atproto", f"atproto rpc:{nsid}?aud=*", "atproto transition:generic"):
+        found[scope] = await (await allowed(deployment, ana.did, scope)).post(nsid, report)
+    assert list(found.values()) == [MISSING, (200, ""), (200, "")]
+
+
 async def test_e_mail_address_requires_its_scope(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     for scope, shown in (("atproto", False), ("atproto account:email", True), ("atproto transition:email", True)):
