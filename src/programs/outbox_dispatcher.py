@@ -40,9 +40,9 @@ from openmeet.network.ingestion.fetch import record_handler, subject_handler
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.identity_refresh import identity_handler
 from openmeet.network.ingestion.origins import unknown_identities
-from openmeet.network.ingestion.pending_rsvps import pending_handler
 from openmeet.network.ingestion.reconcile import reconcile_handler
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
+from openmeet.network.ingestion.rsvps_awaiting_event import recheck_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.unanswered_writes import late_create_handler
@@ -139,7 +139,7 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
             identity_handler(db, network, erasing_of(platform), context.trusted_origins, count_unknown)
         ),
         JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, context, count_unknown, spend_on_host)),
-        JobKind.WAITING_ANSWERS: one_by_one(pending_handler(db)),
+        JobKind.WAITING_ANSWERS: one_by_one(recheck_handler(db)),
         JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
         JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host)),
         JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(db), batch=2, lease_seconds=600.0),

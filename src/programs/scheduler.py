@@ -118,7 +118,7 @@ CHORES: dict[str, Chore] = {
     # Changes on this site make the room's job due at once. This task finds changes made in Matrix.
     "mirrored_rooms": Chore(86400, lambda platform: reconcile_rooms(platform.db)),
     "newcomers": Chore(30, lambda platform: decide_due(platform.db)),
-    "expired_parked_answers": Chore(3600, lambda platform: _expire_parked(platform.db)),
+    "expired_parked_answers": Chore(3600, lambda platform: _expire_rsvps_awaiting_event(platform.db)),
     "old_doubts": Chore(3600, lambda platform: _forget_in_flight(platform.db)),
     "old_circuits": Chore(3600, lambda platform: _forget_circuits(platform.db)),
     "unread_repositories": Chore(3600, lambda platform: reconcile(platform.db)),
@@ -149,9 +149,9 @@ def _front_page_policy(settings: Settings) -> FrontPagePolicy:
     return shown_in(settings.network_shown, settings.network_near)
 
 
-async def _expire_parked(db: Database) -> int:
+async def _expire_rsvps_awaiting_event(db: Database) -> int:
     async with db.transaction() as tx:
-        return await seen.expire_parked(tx)
+        return await seen.expire_awaiting(tx)
 
 
 async def _forget_in_flight(db: Database) -> int:

@@ -53,7 +53,7 @@ from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.metrics import counting as firehose_counting
 from openmeet.network.firehose.sources import authority, default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
-from openmeet.network.ingestion import backfill, fetch, identity_refresh, pending_rsvps, processor, reconcile
+from openmeet.network.ingestion import backfill, fetch, identity_refresh, processor, reconcile, rsvps_awaiting_event
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
@@ -177,7 +177,7 @@ class Deployment:
                 JobKind.BACKFILL: one_by_one(backfill.backfill_handler(self.db, self.network, here)),
                 JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
                 JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
-                JobKind.WAITING_ANSWERS: one_by_one(pending_rsvps.pending_handler(self.db)),
+                JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
                 JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
                 JobKind.LATE_CREATE: one_by_one(late_create_handler(self.publisher)),

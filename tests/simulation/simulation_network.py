@@ -51,9 +51,9 @@ from openmeet.network.ingestion import (
     dead_letters,
     fetch,
     identity_refresh,
-    pending_rsvps,
     processor,
     reconcile,
+    rsvps_awaiting_event,
 )
 from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.events import IngestionContext
@@ -281,7 +281,7 @@ class Deployment:
                 JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(self.db)),
                 JobKind.FREED_SEATS: one_by_one(freed_seats_handler(self.db)),
                 JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
-                JobKind.WAITING_ANSWERS: one_by_one(pending_rsvps.pending_handler(self.db)),
+                JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
                 JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
                 JobKind.LATE_CREATE: one_by_one(late_create_handler(self.publisher)),

@@ -41,7 +41,7 @@ _IN = frozenset(
 )
 # Publications that wait for these flags are checked again when the flags are turned on.
 _WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
-    Flag.GROUPS: (PublicationKind.GROUP, PublicationKind.FORMER_GROUP, PublicationKind.GROUP_EVENT),
+    Flag.GROUPS: (PublicationKind.GROUP, PublicationKind.SUPERSEDED_GROUP, PublicationKind.GROUP_EVENT),
     Flag.MEMBERSHIPS: (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE),
 }
 
@@ -103,6 +103,6 @@ async def enqueue_series(tx: Transaction) -> int:
     """Enqueue every series made here for publication, including those older than series records; return their number."""
     await publications.enqueue_selected(tx, kind=PublicationKind.SERIES, subselect=OWN_SERIES)
     await publications.recheck_kind(tx, PublicationKind.SERIES)
-    await publications.recheck_kind(tx, PublicationKind.FORMER_SERIES)
+    await publications.recheck_kind(tx, PublicationKind.SUPERSEDED_SERIES)
     row = await tx.fetch_one(COUNT_OWN_SERIES)
     return int(row["n"]) if row else 0

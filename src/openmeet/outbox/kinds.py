@@ -11,7 +11,7 @@ class JobKind(StrEnum):
     # a DID, or a handle if the request to create the account got no response
     DELETE_CUSTODIAL_ACCOUNT = "delete_custodial_account"
     REFRESH_IDENTITY = "refresh_identity"  # a DID that was reported as possibly changed
-    FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event with pending RSVPs, or of one that more people may now see
+    FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that RSVPs await, or of one that more people may now see
     WAITING_ANSWERS = "waiting_answers"  # a person who gained access to events, for example by joining a group
     LEFT_GROUP = "left_group"  # a person who left a group and may have RSVPs to events that they can no longer see
     # the at-uri of a record whose content differs between an unsigned source and the database

@@ -57,9 +57,9 @@ class PublicationKind(StrEnum):
     RSVP = "rsvp"
     SERIES = "series"
     GROUP = "group"  # group id
-    FORMER_GROUP = "former_group"  # URI of a superseded record of a group, which links to the current one
-    FORMER_EVENT = "former_event"  # URI of a superseded record of an event, which links to the current one
-    FORMER_SERIES = "former_series"  # URI of a superseded record of a series, which links to the current one
+    SUPERSEDED_GROUP = "former_group"  # URI of a superseded record of a group, which links to the current one
+    SUPERSEDED_EVENT = "former_event"  # URI of a superseded record of an event, which links to the current one
+    SUPERSEDED_SERIES = "former_series"  # URI of a superseded record of a series, which links to the current one
     MEMBERSHIP = "membership"  # membership id: the member's record of the membership
     ACCEPTANCE = "acceptance"  # membership id: the group's record of the membership
     GROUP_EVENT = "group_event"  # event id: the group's record that the event is its own
@@ -67,8 +67,8 @@ class PublicationKind(StrEnum):
 
 # Superseded records depend on their subject: when the subject is checked again, so are they.
 SUPERSEDED_KIND: Mapping[PublicationKind, PublicationKind] = {
-    PublicationKind.EVENT: PublicationKind.FORMER_EVENT,
-    PublicationKind.SERIES: PublicationKind.FORMER_SERIES,
+    PublicationKind.EVENT: PublicationKind.SUPERSEDED_EVENT,
+    PublicationKind.SERIES: PublicationKind.SUPERSEDED_SERIES,
 }
 
 

@@ -71,7 +71,7 @@ class PublicationReason(Reason):
     MEMBERS_PRIVATE = "publication.members_private"
     NOT_A_MEMBER = "publication.not_a_member"
     NO_STATEMENT = "publication.no_statement"
-    FORMER_RECORD_GONE = "publication.former_record_gone"
+    SUPERSEDED_RECORD_GONE = "publication.former_record_gone"
     RECORD_TOO_LARGE = "publication.record_too_large"
     RECORD_INVALID = "publication.record_invalid"
     RECORD_LOSSY = "publication.record_lossy"

@@ -111,7 +111,7 @@ async def test_a_series_in_the_group_can_only_be_cancelled(db, way):
         await ended(tx, olga, group, mo, way)
         for refused in (
             series_actions.lock_to_change(tx, mo, series.slug),
-            existing_events.begin_with(tx, mo, single.slug, lambda _: weekly()),
+            existing_events.start_series_with(tx, mo, single.slug, lambda _: weekly()),
             actions.revise(tx, mo, date.slug, details(title="Mine")),
             event_hosting.reinstate(tx, mo, date.slug),
         ):

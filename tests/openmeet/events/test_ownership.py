@@ -71,7 +71,7 @@ async def test_accepting_an_offer_transfers_the_event(db: Database):
         assert (await co_host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
         assert await co_host_queries.of_person(tx, event.id, ben.user_id) is None
         assert (await by_record.find(tx, OLD)).id == event.id
-        assert (await statuses(tx, PublicationKind.FORMER_EVENT, [OLD]))[OLD].uri == OLD
+        assert (await statuses(tx, PublicationKind.SUPERSEDED_EVENT, [OLD]))[OLD].uri == OLD
         with pytest.raises(NotFound):
             await ownership.accept(tx, ben, event.slug)
 

@@ -24,8 +24,11 @@ async def test_an_event_and_its_rsvp_are_applied(db: Database):
 
 
 async def test_an_rsvp_before_its_event_counts_once(db: Database):
-    """The RSVP is parked and the event is requested once. Both orders end in the same state."""
-    assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [IngestResult.PARKED, IngestResult.PARKED]
+    """The RSVP waits for its event and the event is requested once. Both orders end in the same state."""
+    assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [
+        IngestResult.AWAITS_EVENT,
+        IngestResult.AWAITS_EVENT,
+    ]
     async with db.reader() as reader:
         queued = await reader.fetch("select kind, subject from outbox_jobs where kind = 'fetch_subject'")
     assert [tuple(row) for row in queued] == [("fetch_subject", TEA)]
@@ -123,12 +126,15 @@ async def test_new_epoch_orders_before_revs(db: Database):
     assert (await view_of(db)).events == {TEA: "New life"}
 
 
-async def test_parked_answers_are_capped_and_expire(db: Database, clock: HandClock, monkeypatch):
-    monkeypatch.setattr(seen, "PARKED_PER_AUTHOR", 1)
-    assert await take(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK)) == [IngestResult.PARKED, IngestResult.RAW]
+async def test_answers_awaiting_their_event_are_capped_and_expire(db: Database, clock: HandClock, monkeypatch):
+    monkeypatch.setattr(seen, "MOST_AWAITING_PER_AUTHOR", 1)
+    assert await take(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK)) == [
+        IngestResult.AWAITS_EVENT,
+        IngestResult.RAW,
+    ]
     clock.turn(31 * DAY)
     async with db.transaction() as tx:
-        assert await seen.expire_parked(tx) == 1
+        assert await seen.expire_awaiting(tx) == 1
 
 
 async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database):
@@ -146,7 +152,7 @@ async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database
 async def test_an_rsvp_with_the_longest_possible_uri_is_applied(db: Database):
     host = ".".join("".join(f"{number:02d}" for number in range(30)) for _ in range(4))
     about = f"at://did:web:{host}/{EVENT}/{'k' * 512}"
-    assert await take(db, rsvp(2, "one", 1, about)) == [IngestResult.PARKED]
+    assert await take(db, rsvp(2, "one", 1, about)) == [IngestResult.AWAITS_EVENT]
 
 
 async def test_remote_all_day_events_stay_all_day_until_moved(db: Database):

@@ -105,7 +105,7 @@ async def leave_traces(db: Database) -> None:
             uris=[{"uri": "https://cinnamon.example/"}],
         ),
         event(1, "odd", 2, "Zanzibar in the past", startsAt="1800-01-01T00:00:00Z"),  # kept without an event
-        rsvp(1, "own", 3, f"at://{did(5)}/{EVENT}/unseen", note="Cinnamon"),  # parked
+        rsvp(1, "own", 3, f"at://{did(5)}/{EVENT}/unseen", note="Cinnamon"),  # awaits its event
         rsvp(2, "one", 4, TEA),
     )
     async with db.transaction() as tx:
@@ -401,7 +401,7 @@ async def test_strangers_answers_to_an_erased_event_wait(db: Database):
         untouched = await seen.find(reader, f"at://{did(3)}/{RSVP}/elsewhere")
     assert waiting is not None
     assert untouched is not None
-    assert (waiting.state, untouched.state) == (RecordState.PARKED, RecordState.MAPPED)
+    assert (waiting.state, untouched.state) == (RecordState.AWAITS_EVENT, RecordState.MAPPED)
     assert waiting.reason == RecordReason.EVENT_AUTHOR_DELETED()
     assert await _answers_to_tea(db) == [("Tea", "attending", f"at://{did(3)}/{RSVP}/elsewhere")]
     # After the deletion, which came an hour after the first message.

@@ -110,7 +110,7 @@ def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
         "what changed hands": (superseded_records.ERASE[engine], "superseded_records_by_repository"),
         "groups": (record_queries.HELD_BY[engine], "groups_by_repository"),
         "groups made here": (record_queries.FORGET_RECORDS_OF[engine], "groups_by_repository"),
-        "groups that went on": (record_queries.FORGET_FORMER_OF[engine], "superseded_group_records_by_repository"),
+        "groups that went on": (record_queries.FORGET_SUPERSEDED_OF[engine], "superseded_group_records_by_repository"),
     }
 
 

@@ -214,7 +214,7 @@ async def test_a_groups_former_record_has_no_effect(db: Database):
     async with db.reader() as reader:
         found = await leases.find_by_uri(reader, GROUP_URI)
     assert found is not None
-    assert found.kind is PublicationKind.FORMER_GROUP
+    assert found.kind is PublicationKind.SUPERSEDED_GROUP
 
 
 @pytest.mark.parametrize("what", ["group", "series"])

@@ -89,9 +89,9 @@ async def test_a_record_gives_nobody_access(db, clock, word):
     assert await rows(db, event) == 0
     async with db.transaction() as tx:
         (late,) = await identity_queries.of_person_with(tx, did(LATE))
-        parked = await seen.find(tx, f"at://{did(CLEO)}/community.lexicon.calendar.rsvp/b")
-    assert parked is not None
-    assert (parked.state, parked.reason) == (RecordState.PARKED, RecordReason.PRIVATE_EVENT())
+        awaiting = await seen.find(tx, f"at://{did(CLEO)}/community.lexicon.calendar.rsvp/b")
+    assert awaiting is not None
+    assert (awaiting.state, awaiting.reason) == (RecordState.AWAITS_EVENT, RecordReason.PRIVATE_EVENT())
     for user_id in (cleo.user_id, late.user_id):
         assert await asked(site, user_id, "GET", f"/api/events/{event.slug}") == 404
         assert await asked(site, user_id, "GET", f"/api/events/{event.slug}/attendances") == 404

@@ -197,4 +197,4 @@ async def test_a_bad_event_on_the_stream_becomes_a_dead_letter(deployment: Deplo
     async with deployment.db.reader() as reader:
         known = await seen.find(reader, rsvp(2, "good", 1, uri).uri)
     assert known is not None
-    assert known.state is RecordState.PARKED
+    assert known.state is RecordState.AWAITS_EVENT

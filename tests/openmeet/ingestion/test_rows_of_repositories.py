@@ -121,11 +121,11 @@ async def test_rows_without_a_record_are_found_without_a_table_scan(db: Database
     ("sql", "values"),
     [
         (seen.ANSWERED.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
-        (seen.WAITED_FOR, {"subject_uris": [TEA.uri]}),
-        (seen.PARKED_FOR_SUBJECTS, {"subject_uris": [TEA.uri]}),
+        (seen.AWAITED_AMONG, {"subject_uris": [TEA.uri]}),
+        (seen.AWAITING_SUBJECTS, {"subject_uris": [TEA.uri]}),
         (seen.EFFECTIVE_RSVPS, {"subject_uri": TEA.uri}),
-        (seen.COUNT_IN, {"uris": [TEA.uri]}),
-        (seen.COUNT_PARKED, {"dids": [SHORT, LONGER]}),
+        (seen.MAKE_EFFECTIVE, {"uris": [TEA.uri]}),
+        (seen.COUNT_AWAITING, {"dids": [SHORT, LONGER]}),
     ],
     ids=["answered", "waited for", "pending", "counted", "count in", "of authors"],
 )

@@ -17,7 +17,7 @@ from openmeet.domain.groups import administration
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.network.ingestion import pending_rsvps
+from openmeet.network.ingestion import rsvps_awaiting_event
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import did, rsvp
@@ -58,7 +58,7 @@ async def run_waiting_answers(db: Database) -> list[UserId]:
             kind=JobKind.WAITING_ANSWERS,
         )
     for row in rows:
-        await pending_rsvps.recheck(db, UserId(row["subject"]))
+        await rsvps_awaiting_event.recheck(db, UserId(row["subject"]))
     async with db.transaction() as tx:
         await tx.execute("delete from outbox_jobs where kind = :kind", kind=JobKind.WAITING_ANSWERS)
     return [UserId(row["subject"]) for row in rows]

@@ -167,7 +167,7 @@ async def test_answers_to_a_private_event_are_kept_as_long_as_it_exists(deployme
     assert await lou.status(event) is None
     deployment.clock.turn(40 * DAY)
     async with deployment.db.transaction() as tx:
-        assert await seen.expire_parked(tx) == 0
+        assert await seen.expire_awaiting(tx) == 0
     await on_the_network(deployment, ana, event)
     assert await lou.status(event) == "attending"
 

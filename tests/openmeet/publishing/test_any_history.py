@@ -27,7 +27,7 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import fetch, pending_rsvps
+from openmeet.network.ingestion import fetch, rsvps_awaiting_event
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.collections import EVENT, RSVP
@@ -253,7 +253,7 @@ class History:
                 deployment.db,
                 {
                     JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(deployment.db, deployment.network, here)),
-                    JobKind.WAITING_ANSWERS: one_by_one(pending_rsvps.pending_handler(deployment.db)),
+                    JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(deployment.db)),
                     JobKind.LATE_CREATE: one_by_one(late_create_handler(deployment.publisher)),
                 },
             )

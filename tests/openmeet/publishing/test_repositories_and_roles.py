@@ -209,7 +209,7 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
         store_outcome.forget_record,
         store_outcome.keep_in_repository,
     )
-    second = PublicationKind.EVENT if is_deleted_first else PublicationKind.FORMER_EVENT
+    second = PublicationKind.EVENT if is_deleted_first else PublicationKind.SUPERSEDED_EVENT
     is_done = asyncio.Event()
 
     async def decide_in_turn(reader: Reader, held: Publication, flags: Switchboard) -> Decision:
@@ -220,7 +220,7 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
 
     async def forget_noted(publisher: Publisher, held: Publication, gone: RecordMessage | None = None) -> None:
         await forget(publisher, held, gone)
-        if held.kind is PublicationKind.FORMER_EVENT:
+        if held.kind is PublicationKind.SUPERSEDED_EVENT:
             is_done.set()
 
     async def come_back_noted(publisher: Publisher, held: Publication, uri: str) -> None:

@@ -33,8 +33,8 @@ from openmeet.network.records.group import (
     read_group,
     role_of,
     uri_of_group,
-    write_former,
     write_group,
+    write_superseded,
 )
 from openmeet.network.records.group_statements import (
     StatementKind,
@@ -138,7 +138,7 @@ def test_fields_of_other_apps_stay():
     assert after["com.example.color"] == "red"
     assert after["roles"][0]["com.example.badge"] == "gold"
     assert [one["name"] for one in after["roles"]] == [*(VALUE_OF[role] for role in INSIDE), "com.example#cook"]
-    assert write_former(URI, after) == {**after, "successor": URI}
+    assert write_superseded(URI, after) == {**after, "successor": URI}
 
 
 def test_membership_records_are_read_back_as_written():

@@ -14,7 +14,7 @@ from openmeet.network.records.succession import (
     RecordSuccession,
     put_predecessors,
     read_succession,
-    write_former,
+    write_superseded,
 )
 
 URIS = [f"at://did:plc:{letter * 24}/{EVENT}/tea" for letter in "abcdefghijkl"]
@@ -27,9 +27,9 @@ def said(**fields: object) -> dict:
 
 def test_the_old_record_is_unchanged_but_for_its_successor():
     record = {"name": "Tea", "com.example.color": "red", **said(**{"com.example.mood": "sad"})}
-    after = write_former(NEXT, record)
+    after = write_superseded(NEXT, record)
     assert after == record | said(**{"com.example.mood": "sad", "successor": NEXT})
-    assert write_former(NEXT, after) == after
+    assert write_superseded(NEXT, after) == after
 
 
 def test_the_new_record_names_its_latest_predecessor():

@@ -111,7 +111,7 @@ class Rules(OnDatabases):
         event = await events.create(tx, self.host, details(title="Practice", **said))
         for name in sorted(going):
             await attendance.answer(tx, self.people[name], event.slug, RsvpReply.GOING)
-        made = await existing_events.begin_with(tx, self.host, event.slug, lambda _: timing_of(shape))
+        made = await existing_events.start_series_with(tx, self.host, event.slug, lambda _: timing_of(shape))
         return made.id, event.id
 
     async def _held(self, tx: Any, series: str) -> list[Any]:

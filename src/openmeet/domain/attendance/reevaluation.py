@@ -78,7 +78,7 @@ _RSVPS_IN_LEFT_GROUPS = """
 
 
 # The handler of the job determines which of these people have RSVPs.
-_FORMER_MEMBERS = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
+_LEFT_OR_BANNED = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
 
 
 async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> None:
@@ -94,7 +94,7 @@ async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> No
 
 async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> None:
     """``recheck_former_members`` for all events of a group that are now visible to members only."""
-    await enqueue_selected(tx, JobKind.LEFT_GROUP, _FORMER_MEMBERS, int(tx.now), group_id=group_id)
+    await enqueue_selected(tx, JobKind.LEFT_GROUP, _LEFT_OR_BANNED, int(tx.now), group_id=group_id)
 
 
 async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:

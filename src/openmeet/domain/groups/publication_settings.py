@@ -104,7 +104,7 @@ async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
         tx,
         PublicationKind.GROUP,
         group.id,
-        to=(PublicationKind.FORMER_GROUP, uri),
+        to=(PublicationKind.SUPERSEDED_GROUP, uri),
         user_id=owner,
         revision=group.revision + 1,
     )

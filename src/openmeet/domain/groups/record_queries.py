@@ -24,7 +24,7 @@ FORGET_RECORDS_OF: Mapping[Engine, str] = {
 """
     for engine in ENGINES
 }
-FORGET_FORMER_OF: Mapping[Engine, str] = {
+FORGET_SUPERSEDED_OF: Mapping[Engine, str] = {
     engine: f"delete from superseded_group_records where {authority_of(engine, 'uri')} = :did" for engine in ENGINES
 }
 
@@ -190,7 +190,7 @@ async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
 
     Returns the groups whose record it held.
     """
-    await tx.execute(FORGET_FORMER_OF[tx.engine], did=did)
+    await tx.execute(FORGET_SUPERSEDED_OF[tx.engine], did=did)
     await tx.execute(
         "update group_members set external_id = null, external_did = null where external_did = :did", did=did
     )

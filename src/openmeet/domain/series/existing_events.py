@@ -23,7 +23,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import local_of
 
 
-async def begin_with(
+async def start_series_with(
     tx: Transaction,
     caller: Caller,
     slug: EventSlug,

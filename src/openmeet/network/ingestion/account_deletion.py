@@ -1,6 +1,6 @@
 """Erase the content of a deleted account, once its own PDS or the PLC directory has confirmed the deletion.
 
-Removed: raw records, agreed versions, merge decisions, RSVPs, pending RSVPs, dead letters, names. A keyed hash of each
+Removed: raw records, agreed versions, merge decisions, RSVPs (also awaiting ones), dead letters, names. A keyed hash of each
 URI with its rev stays (``records.repository_state``). Events and RSVPs of people who have an account here belong to
 them and stay, without the deleted record; data known only from the repository is cleared. RSVPs of other people to such
 an event become pending, and count again if the event comes back under its URI; RSVP records that this site wrote are
@@ -69,7 +69,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await record_actions.erase_from(tx, did)
     erasable_events = await event_queries.erasable(tx, did)
     await erase_answers_to(tx, list(erasable_events))
-    await seen.park_answers_to(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)
+    await seen.make_all_await(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)
     await record_changes.erase_from(tx, did)
     await remote_groups.erase_from(tx, did)
     await detection_queries.erase_from(tx, did)

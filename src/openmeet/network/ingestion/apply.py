@@ -28,16 +28,16 @@ _REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_T
 
 
 async def apply(
-    tx: Transaction, context: IngestionContext, messages: Sequence[RecordMessage], *, counts_pending: bool = True
+    tx: Transaction, context: IngestionContext, messages: Sequence[RecordMessage], *, counts_awaiting: bool = True
 ) -> list[IngestResult]:
     """Apply messages and return one result each. Raises the database's errors, and then nothing is applied.
 
-    ``counts_pending``: also count the pending RSVPs of events in the batch; a caller that turns this off must have them
+    ``counts_awaiting``: also count the awaiting RSVPs of events in the batch; a caller that turns this off must have them
     counted later. Raises TransactionConflict if accounts of people concerned were merged in the meantime: retry.
     """
     parsed_messages = [read(message, tx.now) for message in messages]
     batch = await load_batch(tx, context, parsed_messages)
-    if not counts_pending:
+    if not counts_awaiting:
         batch.waited_for.clear()
     parsed_messages = batch.following(parsed_messages)
     outcomes: dict[int, IngestResult] = {}

@@ -18,10 +18,10 @@ from openmeet.network.ingestion import (
     events,
     late_change_times,
     notify,
-    pending_rsvps,
     remote_groups,
     remote_series,
     rsvps,
+    rsvps_awaiting_event,
 )
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import IngestionContext
@@ -81,7 +81,7 @@ async def put_each(
             waited_for.append(one.parsed.message.uri)
             outcomes.append(IngestResult.APPLIED)
     await _apply_events(tx, context, batch, applied)
-    await pending_rsvps.release(tx, batch.waited_for, waited_for)
+    await rsvps_awaiting_event.release(tx, batch.waited_for, waited_for)
     return outcomes
 
 
@@ -116,7 +116,7 @@ async def _apply_events(
     await _notify(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
     await superseded_records.delete_each(tx, made)
-    await pending_rsvps.follow_record(tx, made)
+    await rsvps_awaiting_event.follow_record(tx, made)
     for one in puts:
         _, after = of_uri[one.parsed.message.uri]
         if remote_groups.concerns_group(one.parsed.record, after, batch.switches):
@@ -179,7 +179,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     newest = await seen.put_each(tx, versions)
     outcomes: list[IngestResult] = []
     pairs: list[PersonAndEvent] = []
-    parked: list[str] = []
+    awaited: list[str] = []
     for one, version, event_id in zip(puts, versions, event_ids, strict=True):
         message, rsvp, seen_record = one.parsed.message, one.parsed.rsvp, one.seen_record
         is_known = seen_record is not None and seen_record.cid == message.cid and seen_record.state is version.state
@@ -208,12 +208,14 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
         if rsvp is None:
             outcomes.append(IngestResult.RAW)
         elif event_id is None:
-            parked.append(str(rsvp.subject))
-            outcomes.append(IngestResult.PARKED if version.state is RecordState.PARKED else IngestResult.RAW)
+            awaited.append(str(rsvp.subject))
+            outcomes.append(
+                IngestResult.AWAITS_EVENT if version.state is RecordState.AWAITS_EVENT else IngestResult.RAW
+            )
         else:
             pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
             outcomes.append(IngestResult.APPLIED)
-    await pending_rsvps.enqueue_fetches(tx, batch.waited_for, parked)
+    await rsvps_awaiting_event.enqueue_fetches(tx, batch.waited_for, awaited)
     await rsvps.derive_each(tx, pairs)
     return outcomes
 
@@ -232,7 +234,7 @@ async def _versions(
         for one, event_id in zip(puts, event_ids, strict=True)
         if one.parsed.rsvp is not None and event_id is None
     ]
-    waiting = await seen.parked_of(tx, early)
+    waiting = await seen.count_awaiting(tx, early)
     versions: list[seen.RecordUpdate] = []
     for one, event_id in zip(puts, event_ids, strict=True):
         message, rsvp = one.parsed.message, one.parsed.rsvp
@@ -240,11 +242,11 @@ async def _versions(
         if rsvp is not None:
             if event_id is not None:
                 state = RecordState.MAPPED
-            elif one.seen_record is not None and one.seen_record.state is RecordState.PARKED:
-                state = RecordState.PARKED
-            elif waiting.get(message.did, 0) < seen.PARKED_PER_AUTHOR:
+            elif one.seen_record is not None and one.seen_record.state is RecordState.AWAITS_EVENT:
+                state = RecordState.AWAITS_EVENT
+            elif waiting.get(message.did, 0) < seen.MOST_AWAITING_PER_AUTHOR:
                 waiting[message.did] = waiting.get(message.did, 0) + 1
-                state = RecordState.PARKED
+                state = RecordState.AWAITS_EVENT
             else:
                 reason = RecordReason.TOO_MANY_PENDING()
         precedence = "" if rsvp is None else rsvp.precedence

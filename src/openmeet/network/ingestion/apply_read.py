@@ -3,7 +3,7 @@ are applied.
 
 The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
 batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
-An event may fail because of somebody else's pending RSVP. It is then applied without the pending ones, which are
+An event may fail because of an RSVP that awaits it. It is then applied without these RSVPs, which are
 counted individually (``pending_rsvps``). A failure that no record causes (an unreachable database, a lost race) fails
 the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because the order of
 messages does not affect the result (``apply``).
@@ -87,7 +87,7 @@ async def apply_submitted(
 async def apply_without_pending(
     db: Database, context: IngestionContext, message: RecordMessage, failure: Exception
 ) -> list[IngestResult]:
-    """Apply a failed event without its pending RSVPs, one of which may be the cause. The RSVPs are counted
+    """Apply a failed event without its awaiting RSVPs, one of which may be the cause. The RSVPs are counted
     individually.
 
     Raises ``failure`` if this does not apply to the message, or the new error if the event fails even without them.
@@ -116,7 +116,7 @@ async def _apply_batch(
 async def _apply_alone(
     db: Database, context: IngestionContext, message: RecordMessage, along: Along, failure: Exception
 ) -> Sequence[IngestResult | RecordFailure]:
-    """Return the result of one record that failed on its own or together with its pending RSVPs."""
+    """Return the result of one record that failed on its own or together with its awaiting RSVPs."""
     if message.collection in EVENTS and message.body is not None:
         try:
             return await db.batch(partial(_apply_without_waiting, context, message, along))
@@ -142,7 +142,7 @@ async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
 async def _apply_without_waiting(
     context: IngestionContext, message: RecordMessage, along: Along, tx: Transaction
 ) -> list[IngestResult]:
-    outcomes = await apply(tx, context, [message], counts_pending=False)
+    outcomes = await apply(tx, context, [message], counts_awaiting=False)
     await along(tx, [message])
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
     return outcomes

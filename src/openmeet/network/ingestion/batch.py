@@ -27,7 +27,7 @@ class Batch:
     """A batch of messages, and everything known about its records. ``seen_records``: records as last seen, by URI.
     ``published_uris``: URIs of records that we write.
 
-    ``waited_for``: events with pending RSVPs. ``abandoned_creates``: (URI, CID) of our abandoned creates that may
+    ``waited_for``: events that RSVPs await. ``abandoned_creates``: (URI, CID) of our abandoned creates that may
     arrive late. ``superseded_uris``: URIs of superseded records of events, series or groups on this site;
     ``current_uris``: old URI → URI of the current record. ``freed_dates``: dates of other people's series that lost
     their events in the batch;
@@ -126,7 +126,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     batch = Batch(
         seen_records,
         await publication_leases.published_among(tx, sorted(uris)),
-        await seen.subjects_waited_for(tx, sorted({*subject_uris, *uris} - answer_uris)),
+        await seen.awaited_among(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
         await repository_state.erased_up_to(
             tx, context.erasure_keys, {*uris, *(parsed.message.did for parsed in parsed_messages)}

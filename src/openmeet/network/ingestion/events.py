@@ -215,7 +215,7 @@ async def _superseded_record(tx: Transaction, uri: str, publication: Publication
     """Return the superseded record with this URI, if the URI still belongs to it: the subject's current record may have
     come back to it since.
     """
-    if publication is not None and publication.kind is not PublicationKind.FORMER_EVENT:
+    if publication is not None and publication.kind is not PublicationKind.SUPERSEDED_EVENT:
         return None
     if publication is None and not await superseded_records.superseded_among(tx, [uri]):
         return None

@@ -1,4 +1,4 @@
-"""Fetch individual records with proof: events with pending RSVPs, and records that an unverified source contradicts.
+"""Fetch individual records with proof: events that RSVPs await, and records that an unverified source contradicts.
 
 Calls per host and minute are limited (``host_budgets``). A record that cannot be applied because of its own content is
 quarantined (``quarantine``).
@@ -18,7 +18,7 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import by_record
-from openmeet.network.ingestion import pending_rsvps
+from openmeet.network.ingestion import rsvps_awaiting_event
 from openmeet.network.ingestion.apply_read import apply_fetched
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
@@ -68,7 +68,7 @@ async def fetch_subject(
     subject: AtUri,
     spend_on_host: SpendOnHost = unlimited,
 ) -> bool:
-    """Fetch an event, and count its pending RSVPs. Returns False if its author's repository does not have it or is not
+    """Fetch an event, and count its awaiting RSVPs. Returns False if its author's repository does not have it or is not
     served.
 
     A handle in the URI is resolved first; the RSVPs are then pending under the DID. Raises UnknownAuthor, InvalidInput
@@ -81,14 +81,14 @@ async def fetch_subject(
             leads = await lock_current(tx, [str(durable)], along=[str(subject)])
             current = parse_at_uri(leads.get(str(durable), str(durable)))
             event = await by_record.find(tx, str(current))
-            await pending_rsvps.resolve(
+            await rsvps_awaiting_event.resolve(
                 tx, handle_uri=subject, did_uri=current, event_id=None if event is None else event.id
             )
         if event is not None:
             return True
     if durable.collection is None or durable.rkey is None:
         raise InvalidInput("uri", IngestionReason.NOT_A_RECORD_URI)
-    if await pending_rsvps.count_waiting(db, str(durable)):
+    if await rsvps_awaiting_event.make_effective_if_here(db, str(durable)):
         return True
     await _resolved(network.dids.resolve(did))
     await spend_on_home(network, spend_on_host, did)

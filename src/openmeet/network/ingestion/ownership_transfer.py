@@ -22,7 +22,7 @@ from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import notify, pending_rsvps, rsvps
+from openmeet.network.ingestion import notify, rsvps, rsvps_awaiting_event
 from openmeet.network.ingestion.events import IngestionContext, without_own_links
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.ingestion.rsvps import PersonAndEvent
@@ -109,7 +109,7 @@ async def _join(
     )
     both = await merge.merge_events(tx, new_event.id, old_event.id)
     # No RSVP is pending for either of the two any longer.
-    await pending_rsvps.apply_pending(tx, {new: old_event.id})
+    await rsvps_awaiting_event.make_effective(tx, {new: old_event.id})
     twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))
     dids = {row["did"] for row in twice} | await _dids_of(tx, both)
     await rsvps.derive_each(tx, [PersonAndEvent(Did(one), new, old_event.id) for one in sorted(dids)])

@@ -26,7 +26,7 @@ class IngestResult(StrEnum):
     ECHO = "echo"
     LATE = "late"  # a create of ours that arrived after its key was abandoned
     KNOWN = "known"  # not newer than the stored version
-    PARKED = "parked"
+    AWAITS_EVENT = "parked"
     RAW = "raw"
     IGNORED = "ignored"  # from a collection that is not read here
     SWITCHED_OFF = "switched_off"  # of a kind that this site currently does not accept

@@ -29,7 +29,7 @@ _MOST_REASON: Final = 500
 
 
 class FailedStep(StrEnum):
-    """The step that failed: applying the record, repairing its row (``reconcile``), or counting a pending RSVP
+    """The step that failed: applying the record, repairing its row (``reconcile``), or counting an RSVP awaiting its event
     (``fetch``).
     """
 
@@ -98,7 +98,7 @@ _IN_STEP: Final = (
 _REMOVE: Final = "delete from quarantined_records where uri in :uris"
 _RELEASE: Final = "delete from quarantined_records where uri in :uris and step = :step"
 
-# The failure is obsolete: the stream has since applied this version or a newer one, or the pending RSVP is by now
+# The failure is obsolete: the stream has since applied this version or a newer one, or the awaiting RSVP is by now
 # effective, superseded or deleted.
 _IS_OBSOLETE: Final = """
     ((p.step = 'taking'

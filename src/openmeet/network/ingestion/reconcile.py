@@ -295,12 +295,12 @@ async def _is_first(db: Database, did: Did) -> bool:
 
 
 async def _worth_counting(db: Database, discrepancies: Sequence[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
-    """Return the discrepancies without pending RSVPs to unknown events, which expire and come back by design."""
+    """Return the discrepancies without RSVPs to unknown events, which expire and come back by design."""
     missing = [one.uri for one in discrepancies if one.kind is Discrepancy.RECORD_MISSING]
     async with db.reader() as reader:
         seen_records = await seen.find_many(reader, missing)
-    parked = {uri for uri, one in seen_records.items() if one.state is RecordState.PARKED}
-    return [one for one in discrepancies if one.uri not in parked]
+    awaiting = {uri for uri, one in seen_records.items() if one.state is RecordState.AWAITS_EVENT}
+    return [one for one in discrepancies if one.uri not in awaiting]
 
 
 async def _repair(

@@ -140,7 +140,7 @@ async def _apply(tx: Transaction, did: Did, subject_uri: str, recorded: Recorded
     saved = await record_actions.apply_from_network(tx, recorded)
     if saved is None:
         dids = [identity.did for identity in await identity_queries.of_person_with(tx, did)] or [did]
-        await seen.park_answers(
+        await seen.make_person_await(
             tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS), reason=RecordReason.PRIVATE_EVENT
         )
 

@@ -121,6 +121,6 @@ async def repository_to_clear(reader: Reader, publication: Publication) -> Ident
     ):
         return identity
     if publication.kind in _WRITTEN_BY_GROUPS:
-        record_holders = await publication_leases.holders_in(reader, PublicationKind.FORMER_GROUP, identity.did)
+        record_holders = await publication_leases.holders_in(reader, PublicationKind.SUPERSEDED_GROUP, identity.did)
         return identity if identity.user_id in record_holders else None
     return None

@@ -52,7 +52,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_writer import is_minimal
 from openmeet.network.records.rsvp import NoStatusToken, status_token
-from openmeet.network.records.succession import write_former
+from openmeet.network.records.succession import write_superseded
 from openmeet.outbox import superseded_records
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
@@ -63,9 +63,9 @@ FLAG_OF = {
     PublicationKind.RSVP: Flag.RSVPS_OUT,
     PublicationKind.SERIES: Flag.SERIES_LEXICON,
     PublicationKind.GROUP: Flag.GROUPS,
-    PublicationKind.FORMER_GROUP: Flag.GROUPS,
-    PublicationKind.FORMER_EVENT: Flag.EVENTS_OUT,
-    PublicationKind.FORMER_SERIES: Flag.SERIES_LEXICON,
+    PublicationKind.SUPERSEDED_GROUP: Flag.GROUPS,
+    PublicationKind.SUPERSEDED_EVENT: Flag.EVENTS_OUT,
+    PublicationKind.SUPERSEDED_SERIES: Flag.SERIES_LEXICON,
     PublicationKind.MEMBERSHIP: Flag.MEMBERSHIPS,
     PublicationKind.ACCEPTANCE: Flag.MEMBERSHIPS,
     PublicationKind.GROUP_EVENT: Flag.GROUPS,
@@ -109,9 +109,9 @@ async def _decide_without_flags(reader: Reader, publication: Publication) -> Dec
             return await _decide_rsvp(reader, publication, preferences, has_consented=consent.is_given)
         case PublicationKind.GROUP:
             return await group_eligibility.decide_group(reader, publication)
-        case PublicationKind.FORMER_GROUP:
+        case PublicationKind.SUPERSEDED_GROUP:
             return await group_eligibility.decide_superseded_group(reader, publication, has_consented=consent.is_given)
-        case PublicationKind.FORMER_EVENT | PublicationKind.FORMER_SERIES:
+        case PublicationKind.SUPERSEDED_EVENT | PublicationKind.SUPERSEDED_SERIES:
             return await decide_superseded(reader, publication, has_consented=consent.is_given)
         case PublicationKind.MEMBERSHIP:
             return await group_eligibility.decide_membership(reader, publication, has_consented=consent.is_given)
@@ -348,8 +348,8 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
 
     def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         if previous is None:
-            raise Refused(PublicationReason.FORMER_RECORD_GONE)
-        return write_former(successor_uri, previous)
+            raise Refused(PublicationReason.SUPERSEDED_RECORD_GONE)
+        return write_superseded(successor_uri, previous)
 
     return PublishPlain(identity, _collection(superseded.kind), None, write)
 

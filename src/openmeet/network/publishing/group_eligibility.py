@@ -38,7 +38,7 @@ from openmeet.network.publishing.decision import (
 )
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
-from openmeet.network.records.group import VALUE_OF, StrongRef, write_former
+from openmeet.network.records.group import VALUE_OF, StrongRef, write_superseded
 from openmeet.network.records.group_statements import (
     read_statement,
     write_acceptance,
@@ -101,8 +101,8 @@ async def decide_superseded_group(reader: Reader, publication: Publication, *, h
 
     def write(_instance: str, _now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         if previous is None:
-            raise Refused(PublicationReason.FORMER_RECORD_GONE)
-        return write_former(successor_uri, previous)
+            raise Refused(PublicationReason.SUPERSEDED_RECORD_GONE)
+        return write_superseded(successor_uri, previous)
 
     return PublishPlain(identity, GROUP, None, write)
 

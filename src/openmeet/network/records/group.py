@@ -142,7 +142,7 @@ def read_avatar(record: Mapping[str, object]) -> ParsedPicture | None:
     return ParsedPicture(cid, "", 0, 0) if cid else None
 
 
-def write_former(successor_uri: str, previous: Mapping[str, Value]) -> dict[str, Value]:
+def write_superseded(successor_uri: str, previous: Mapping[str, Value]) -> dict[str, Value]:
     """Return the record of a group that has a successor: unchanged except for the successor."""
     return {**previous, "successor": successor_uri}
 

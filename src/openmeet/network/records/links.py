@@ -126,7 +126,7 @@ async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -
     if kind is PublicationKind.EVENT:
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return
-    if kind in {PublicationKind.FORMER_EVENT, PublicationKind.FORMER_SERIES}:
+    if kind in {PublicationKind.SUPERSEDED_EVENT, PublicationKind.SUPERSEDED_SERIES}:
         superseded = await superseded_records.find(tx, subject_id)
         if superseded is not None:
             await lock_row_of(tx, superseded.kind, superseded.subject_id)
@@ -136,7 +136,7 @@ async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -
         return
     if kind in {
         PublicationKind.GROUP,
-        PublicationKind.FORMER_GROUP,
+        PublicationKind.SUPERSEDED_GROUP,
         PublicationKind.MEMBERSHIP,
         PublicationKind.ACCEPTANCE,
     }:
@@ -155,7 +155,7 @@ async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -
 async def _group_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> GroupId | None:
     if kind is PublicationKind.GROUP:
         return GroupId(subject_id)
-    if kind is PublicationKind.FORMER_GROUP:
+    if kind is PublicationKind.SUPERSEDED_GROUP:
         return await record_queries.group_of_superseded(tx, subject_id)
     membership = (await members_by_ids(tx, [subject_id])).get(MemberId(subject_id))
     return None if membership is None else membership.group_id
@@ -194,7 +194,7 @@ async def recheck_references(tx: Transaction, group_id: GroupId) -> None:
     """Decide again every publication that refers to the group: members' statements, acceptances, events."""
     await publication.enqueue_members(tx, group_id)
     former = await record_queries.superseded_uris(tx, group_id)
-    await publications.recheck(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)
+    await publications.recheck(tx, kind=PublicationKind.SUPERSEDED_GROUP, subject_ids=former, is_edit=True)
     events_of = await event_queries.ids_in_group(tx, group_id)
     await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)
     await enqueue_attributions(tx, group_id)

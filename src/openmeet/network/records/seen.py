@@ -20,9 +20,9 @@ from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 
-# How long a pending RSVP waits for its event, and how many may wait per author.
-PARKED_FOR = 30 * DAY
-PARKED_PER_AUTHOR = 500
+# How long an RSVP waits for its event, and how many may wait per author.
+LONGEST_WAIT_FOR_EVENT = 30 * DAY
+MOST_AWAITING_PER_AUTHOR = 500
 
 
 # The condition is always true. It makes the planner use the index on standing for this query only.
@@ -34,7 +34,7 @@ class RecordState(StrEnum):
 
     MAPPED = "mapped"
     RAW = "raw"  # kept with the reason why it could not be turned into a row
-    PARKED = "parked"  # pending: an RSVP whose event has not been seen, or is not visible to its author
+    AWAITS_EVENT = "parked"  # an RSVP whose event has not been seen, or is not visible to its author
     TOMBSTONE = "tombstone"
 
 
@@ -112,11 +112,11 @@ ANSWERS_OF = f"""
      where subject_uri = :subject_uri and did in :dids and standing in ('mapped', 'parked') and collection in :collections
 """
 
-PARKED_FOR_SUBJECTS = f"""
+AWAITING_SUBJECTS = f"""
     select {COLUMNS} from records where subject_uri in :subject_uris and standing = 'parked' order by first_seen_at, uri
 """
 
-WAITED_FOR = """
+AWAITED_AMONG = """
     select distinct subject_uri from records where standing = 'parked' and subject_uri in :subject_uris
 """
 
@@ -129,14 +129,14 @@ EFFECTIVE_RSVPS = f"""
      where subject_uri = :subject_uri and standing = 'mapped' and uri <> subject_uri order by first_seen_at, uri
 """
 
-COUNT_IN = "update records set standing = 'mapped', reason = '' where uri in :uris and standing = 'parked'"
+MAKE_EFFECTIVE = "update records set standing = 'mapped', reason = '' where uri in :uris and standing = 'parked'"
 
-PARK_ANSWERS = """
+SET_AWAITING_OF_PERSON = """
     update records set standing = 'parked', reason = :reason
      where subject_uri = :subject_uri and did in :dids and collection in :collections and standing in ('mapped', 'parked')
 """
 
-PARK_ANSWERS_TO = """
+SET_AWAITING = """
     update records set standing = 'parked', reason = :reason
      where standing = 'mapped' and uri <> subject_uri
        and subject_uri in (select given.subject_uri from each(subject_uri text) as given)
@@ -151,13 +151,13 @@ MOVE_ANSWERS = """
      where subject_uri in :former and subject_uri <> :current and collection in :collections
 """
 
-COUNT_PARKED = """
+COUNT_AWAITING = """
     select did, count(*) as n from records where did in :dids and standing = 'parked' group by did order by did
 """
 
 # A deleted row comes back with the next read of its repository; a tombstone would prevent that. A record about a known
 # event waits as long as the event exists.
-EXPIRE_PARKED = """
+EXPIRE_AWAITING = """
     delete from records where standing = 'parked' and first_seen_at < :before
        and not exists (select 1 from events e where e.record_uri = records.subject_uri and e.deleted_at is null)
        and not exists (select 1 from superseded_records f join events e on e.id = f.subject_id
@@ -285,7 +285,7 @@ async def lock_answers(tx: Transaction, uris: Iterable[str]) -> None:
 
 
 async def lock_subjects(tx: Transaction, uris: Iterable[str]) -> None:
-    """Lock one row per event, in URI order, before events or pending RSVPs are read.
+    """Lock one row per event, in URI order, before events or the RSVPs awaiting them are read.
 
     Without this, PostgreSQL loses an RSVP that arrives at the same time as its event, because neither transaction sees
     the other's row.
@@ -317,17 +317,19 @@ async def effective_answers(
     rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
     rsvps = [_seen(row) for row in await fetch_each(reader, OF_PAIRS, rows)]
     counting = [
-        one for one in rsvps if one.state in {RecordState.MAPPED, RecordState.PARKED} and one.collection in collections
+        one
+        for one in rsvps
+        if one.state in {RecordState.MAPPED, RecordState.AWAITS_EVENT} and one.collection in collections
     ]
     # The last row of each pair is used.
     return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
 
 
-async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
-    """Return pending RSVPs to these events, in order of first arrival."""
+async def rsvps_awaiting(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
+    """Return the RSVPs that await these events, in order of first arrival."""
     if not subject_uris:
         return []
-    return [_seen(row) for row in await reader.fetch(PARKED_FOR_SUBJECTS, subject_uris=list(subject_uris))]
+    return [_seen(row) for row in await reader.fetch(AWAITING_SUBJECTS, subject_uris=list(subject_uris))]
 
 
 async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
@@ -340,26 +342,26 @@ async def effective_rsvps(reader: Reader, subject_uri: str) -> list[SeenRecord]:
     return [_seen(row) for row in await reader.fetch(EFFECTIVE_RSVPS, subject_uri=subject_uri)]
 
 
-async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
-    """Return the events among these that have pending RSVPs."""
+async def awaited_among(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
+    """Return the events among these that RSVPs await."""
     if not subject_uris:
         return set()
-    rows = await reader.fetch(WAITED_FOR, subject_uris=list(subject_uris))
+    rows = await reader.fetch(AWAITED_AMONG, subject_uris=list(subject_uris))
     return {row["subject_uri"] for row in rows}
 
 
-async def count_in(tx: Transaction, uris: Sequence[str]) -> None:
-    """Make pending RSVPs effective."""
+async def make_effective(tx: Transaction, uris: Sequence[str]) -> None:
+    """Make RSVPs effective whose event is now here."""
     if uris:
-        await tx.execute(COUNT_IN, uris=list(uris))
+        await tx.execute(MAKE_EFFECTIVE, uris=list(uris))
 
 
-async def park_answers(
+async def make_person_await(
     tx: Transaction, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str], reason: RecordReason
 ) -> None:
-    """Make the RSVPs of one person (all their DIDs) to one event pending, with this reason."""
+    """Make the RSVPs of one person (all their DIDs) to one event await it, with this reason."""
     await tx.execute(
-        PARK_ANSWERS,
+        SET_AWAITING_OF_PERSON,
         subject_uri=subject_uri,
         dids=list(dids),
         collections=list(collections),
@@ -367,15 +369,15 @@ async def park_answers(
     )
 
 
-async def park_answers_to(tx: Transaction, subject_uris: Iterable[str], reason: RecordReason) -> None:
-    """Make all RSVPs to these events pending, with this reason."""
+async def make_all_await(tx: Transaction, subject_uris: Iterable[str], reason: RecordReason) -> None:
+    """Make all RSVPs to these events await them, with this reason."""
     await fetch_each(
-        tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=encode_explanation(reason)
+        tx, SET_AWAITING, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=encode_explanation(reason)
     )
 
 
 async def resolve_subject(tx: Transaction, *, handle_uri: str, did_uri: str) -> None:
-    """Replace the subject of pending RSVPs, whose handle has been resolved, by the URI with the DID."""
+    """Replace the subject of RSVPs awaiting their event by the URI with the DID, after its handle was resolved."""
     await tx.execute(MOVE_SUBJECT, handle_uri=handle_uri, did_uri=did_uri)
 
 
@@ -385,16 +387,16 @@ async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> 
         await tx.execute(MOVE_ANSWERS, former=list(former), current=current, collections=sorted(RSVPS))
 
 
-async def parked_of(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
-    """Return how many RSVPs of each of these authors are pending. The limit is ``PARKED_PER_AUTHOR``."""
+async def count_awaiting(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
+    """Return how many RSVPs of each of these authors await an event. The limit is ``MOST_AWAITING_PER_AUTHOR``."""
     unique_dids = sorted(set(dids))
-    rows = await reader.fetch(COUNT_PARKED, dids=unique_dids) if unique_dids else []
+    rows = await reader.fetch(COUNT_AWAITING, dids=unique_dids) if unique_dids else []
     return {row["did"]: int(row["n"]) for row in rows}
 
 
-async def expire_parked(tx: Transaction) -> int:
-    """Delete pending RSVPs whose event never arrived; return their number."""
-    return await tx.execute(EXPIRE_PARKED, before=tx.now - PARKED_FOR)
+async def expire_awaiting(tx: Transaction) -> int:
+    """Delete RSVPs whose event did not arrive in time; return their number."""
+    return await tx.execute(EXPIRE_AWAITING, before=tx.now - LONGEST_WAIT_FOR_EVENT)
 
 
 async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:

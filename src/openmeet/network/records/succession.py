@@ -62,7 +62,7 @@ def put_predecessors(
         record[key] = {"$type": key, **succession}
 
 
-def write_former(successor: str, previous: Mapping[str, Value]) -> dict[str, Value]:
+def write_superseded(successor: str, previous: Mapping[str, Value]) -> dict[str, Value]:
     """Return a superseded record: unchanged except for its successor."""
     key, succession = _succession(previous)
     return {**previous, key: {"$type": key, **succession, "successor": successor}}

@@ -64,7 +64,7 @@ STATE_LABELS: Final[dict[str, LazyText]] = {
 SEEN_LABELS: Final = {
     RecordState.MAPPED: lazy("Understood"),
     RecordState.RAW: lazy("Stored unchanged, because they aren’t events or answers"),
-    RecordState.PARKED: lazy("Answers waiting for their event"),
+    RecordState.AWAITS_EVENT: lazy("Answers waiting for their event"),
     RecordState.TOMBSTONE: lazy("Deleted"),
 }
 RECORD_LABELS: Final[dict[str, LazyText]] = {
@@ -72,9 +72,9 @@ RECORD_LABELS: Final[dict[str, LazyText]] = {
     PublicationKind.RSVP: lazy("Records of answers"),
     PublicationKind.SERIES: lazy("Records of series"),
     PublicationKind.GROUP: lazy("Records of groups"),
-    PublicationKind.FORMER_GROUP: lazy("Earlier records of groups"),
-    PublicationKind.FORMER_EVENT: lazy("Earlier records of events"),
-    PublicationKind.FORMER_SERIES: lazy("Earlier records of series"),
+    PublicationKind.SUPERSEDED_GROUP: lazy("Earlier records of groups"),
+    PublicationKind.SUPERSEDED_EVENT: lazy("Earlier records of events"),
+    PublicationKind.SUPERSEDED_SERIES: lazy("Earlier records of series"),
     PublicationKind.MEMBERSHIP: lazy("Member records: which groups they’re in"),
     PublicationKind.ACCEPTANCE: lazy("Group records: who is a member"),
     PublicationKind.GROUP_EVENT: lazy("Group records: which events are theirs"),

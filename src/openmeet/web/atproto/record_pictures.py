@@ -17,7 +17,7 @@ from openmeet.network.ingestion import record_pictures
 from openmeet.network.ingestion.record_pictures import picture_of, picture_of_group
 from openmeet.network.records.places import ParsedPicture
 from openmeet.web.atproto.reasons import AtprotoReason
-from openmeet.web.groups.viewed_group import see
+from openmeet.web.groups.viewed_group import view_group
 from openmeet.web.media.pages import INERT, accepted_format, requested_size, serve_picture
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
@@ -53,7 +53,7 @@ async def show(request: Request) -> Response:
 
 async def show_of_group(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request)
+        seen = await view_group(reader, request)
         picture = await picture_of_group(reader, seen.group)
     return await _served(
         request, (seen.group.network.record_uri or "").removeprefix("at://").partition("/")[0], picture

@@ -31,7 +31,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.events.feeds import public_search
 from openmeet.web.events.listing import EventCard, card_of, facts_of
-from openmeet.web.groups.viewed_group import path_of, see_as_stranger
+from openmeet.web.groups.viewed_group import path_of, view_group_as_stranger
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.series import view as series_view
 from openmeet.web.site.services import services
@@ -101,7 +101,7 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
 
 async def group_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The upcoming events of a group, as far as everyone may see them. Raises NotFound, Gone."""
-    group = await see_as_stranger(reader, request)
+    group = await view_group_as_stranger(reader, request)
     events = await shown_in_group(reader, group.id, None, most, member=None)
     return await _list_content(request, reader, group.details.name, path_of(group), events)
 

@@ -19,7 +19,7 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.groups import view
 from openmeet.web.groups.view import role_label
-from openmeet.web.groups.viewed_group import path_of, see, slug_of
+from openmeet.web.groups.viewed_group import path_of, slug_of, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -143,7 +143,7 @@ async def announce(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             context = await view.group_context(
                 reader,
-                await see(reader, request),
+                await view_group(reader, request),
                 form_with_problems(form, problem),
                 services(request).settings.public_url,
             )

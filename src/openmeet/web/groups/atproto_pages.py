@@ -28,7 +28,14 @@ from openmeet.network.repositories.custodial import CustodialPds, check_handle, 
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, see, slug_of
+from openmeet.web.groups.viewed_group import (
+    ViewedGroup,
+    context_of,
+    path_of,
+    redirect_to_current_slug,
+    slug_of,
+    view_group,
+)
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
@@ -192,8 +199,8 @@ async def _network_page(request: Request, form_state: FormState, *, status: int 
 async def see_network(reader: Reader, request: Request) -> ViewedGroup:
     """The group, for its members. A remote group can be seen by everyone who is signed in. Raises NotFound, Forbidden."""
     caller_of(request)
-    seen = await see(reader, request)
-    return seen if seen.group.is_read_only else await see(reader, request, GroupPermission.SEE_MEMBERS)
+    seen = await view_group(reader, request)
+    return seen if seen.group.is_read_only else await view_group(reader, request, GroupPermission.SEE_MEMBERS)
 
 
 def _confirmed_handle(form: dict[str, str], custodial_pds: CustodialPds) -> str:
@@ -208,7 +215,7 @@ async def _ask_repository(
 ) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.TRANSFER)
+        seen = await view_group(reader, request, GroupPermission.TRANSFER)
         if seen.group.is_read_only:
             raise NotFound(GroupReason.NO_SUCH_PAGE)
         moved = redirect_to_current_slug(request, seen.group)

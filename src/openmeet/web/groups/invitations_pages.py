@@ -20,7 +20,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.invitations_api import invitation_of
 from openmeet.web.groups.view import VISIBILITY_LABELS, day_label
-from openmeet.web.groups.viewed_group import context_of, path_of, redirect_to_current_slug, see, slug_of
+from openmeet.web.groups.viewed_group import context_of, path_of, redirect_to_current_slug, slug_of, view_group
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import avatar_of
 from openmeet.web.site.layout import go, page
@@ -134,7 +134,7 @@ async def send_mails(request: Request) -> Response:
     try:
         if form.get("step") != "send":
             async with database_of(request).reader() as reader:
-                seen = await see(reader, request, GroupPermission.INVITE)
+                seen = await view_group(reader, request, GroupPermission.INVITE)
                 mails = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
             return await _invitations_page(request, FormState({**_AT_FIRST, **form}), preview=mails)
         async with database_of(request).transaction() as tx:
@@ -162,7 +162,7 @@ async def _invitations_page(
     request: Request, form_state: FormState, *, preview: InvitationPreview | None = None, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.INVITE)
+        seen = await view_group(reader, request, GroupPermission.INVITE)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved

@@ -18,7 +18,14 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
-from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, see, slug_of
+from openmeet.web.groups.viewed_group import (
+    ViewedGroup,
+    context_of,
+    path_of,
+    redirect_to_current_slug,
+    slug_of,
+    view_group,
+)
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import go, page
@@ -58,7 +65,7 @@ async def show_members(request: Request) -> Response:
     is_banned = request.query_params.get("which") == "banned"
     after = request.query_params.get("after", "")
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.BAN if is_banned else GroupPermission.SEE_MEMBERS)
+        seen = await view_group(reader, request, GroupPermission.BAN if is_banned else GroupPermission.SEE_MEMBERS)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
@@ -163,7 +170,7 @@ async def decide(request: Request) -> Response:
 
 async def _requests_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.APPROVE)
+        seen = await view_group(reader, request, GroupPermission.APPROVE)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved

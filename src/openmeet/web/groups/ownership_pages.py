@@ -28,7 +28,14 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.activity_pages import line_of
 from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
-from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, see, slug_of
+from openmeet.web.groups.viewed_group import (
+    ViewedGroup,
+    context_of,
+    path_of,
+    redirect_to_current_slug,
+    slug_of,
+    view_group,
+)
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -92,7 +99,7 @@ async def _run_action(tx: Transaction, caller: Caller, slug: GroupSlug, form: di
 
 async def _ownership_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.SEE_MEMBERS)
+        seen = await view_group(reader, request, GroupPermission.SEE_MEMBERS)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
@@ -161,7 +168,7 @@ def _days_field(form: dict[str, str], name: str) -> int:
 async def show_log(request: Request) -> Response:
     before = request.query_params.get("before", "")
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.SEE_LOG)
+        seen = await view_group(reader, request, GroupPermission.SEE_LOG)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved

@@ -28,9 +28,9 @@ from openmeet.web.groups.viewed_group import (
     context_of,
     path_of,
     redirect_to_current_slug,
-    see,
-    see_as_stranger,
     slug_of,
+    view_group,
+    view_group_as_stranger,
 )
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -114,13 +114,13 @@ async def show_group(request: Request) -> Response:
         if await queries.by_slug(reader, slug_of(request)) is None:
             caller = caller_or_none(request)
             return await new_links.follow(reader, LinkKind.GROUP, slug_of(request), caller.user_id if caller else None)
-        seen = await see(reader, request)
+        seen = await view_group(reader, request)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
         if viewing_as.requested_role(request) is OtherViewer.STRANGER and seen.may(GroupPermission.SEE_LOG):
             viewing_as.become_stranger(request, seen.path)
-            seen = await see(reader, request)
+            seen = await view_group(reader, request)
         context = await view.group_context(reader, seen, EMPTY, services(request).settings.public_url)
     return page(request, "groups/group.html", context)
 
@@ -130,7 +130,7 @@ async def show_events(request: Request) -> Response:
     is_past = request.query_params.get("view") == "past"
     position = my_event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request)
+        seen = await view_group(reader, request)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
@@ -181,7 +181,7 @@ def group_feed_is_open(seen: ViewedGroup) -> bool:
 
 async def serve_calendar(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request)
+        seen = await view_group(reader, request)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
@@ -214,7 +214,7 @@ async def serve_json(request: Request) -> Response:
 async def _news_feed(request: Request, kind: str) -> Response:
     """The newest events in the public view, because feed readers have no session and republish what they read."""
     async with database_of(request).reader() as reader:
-        group = await see_as_stranger(reader, request)
+        group = await view_group_as_stranger(reader, request)
         moved = redirect_to_current_slug(request, group)
         if moved is not None:
             return moved
@@ -242,7 +242,7 @@ async def join(request: Request) -> Response:
 async def _page_with_errors(request: Request, form_state: FormState) -> Response:
     async with database_of(request).reader() as reader:
         context = await view.group_context(
-            reader, await see(reader, request), form_state, services(request).settings.public_url
+            reader, await view_group(reader, request), form_state, services(request).settings.public_url
         )
     return page(request, "groups/group.html", context, status=400)
 

@@ -26,7 +26,14 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
-from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, see, slug_of
+from openmeet.web.groups.viewed_group import (
+    ViewedGroup,
+    context_of,
+    path_of,
+    redirect_to_current_slug,
+    slug_of,
+    view_group,
+)
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -231,7 +238,7 @@ async def _did_of(request: Request, account_name: str) -> str:
     except Malformed:
         return account_name
     async with database_of(request).reader() as reader:
-        await see(reader, request, GroupPermission.FOLLOW)
+        await view_group(reader, request, GroupPermission.FOLLOW)
         identity = await by_handle(reader, name)
     if len(identity) == 1:
         return identity[0].did
@@ -246,7 +253,7 @@ async def _did_of(request: Request, account_name: str) -> str:
 
 async def _followed_dids_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.FOLLOW)
+        seen = await view_group(reader, request, GroupPermission.FOLLOW)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
@@ -280,7 +287,7 @@ async def delete(request: Request) -> Response:
 
 async def _ask_delete(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.DELETE)
+        seen = await view_group(reader, request, GroupPermission.DELETE)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
@@ -298,7 +305,7 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
 async def _group_access(request: Request, action: GroupPermission) -> ViewedGroup:
     caller_of(request)
     async with database_of(request).reader() as reader:
-        return await see(reader, request, action)
+        return await view_group(reader, request, action)
 
 
 def _form_values(seen: ViewedGroup) -> dict[str, str]:
@@ -331,7 +338,7 @@ def _group_form_page(
 async def _editable_group(request: Request) -> ViewedGroup:
     caller_of(request)
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, GroupPermission.EDIT_GROUP)
+        seen = await view_group(reader, request, GroupPermission.EDIT_GROUP)
     rules.require_managed_here(seen.group, GroupPermission.EDIT_GROUP)
     return seen
 

@@ -79,7 +79,7 @@ class ViewedGroup:
         return tabs
 
 
-async def see(reader: Reader, request: Request, action: GroupPermission | None = None) -> ViewedGroup:
+async def view_group(reader: Reader, request: Request, action: GroupPermission | None = None) -> ViewedGroup:
     """The group in the path. Raises NotFound if the viewer may not see it, and Forbidden if they lack this permission."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
@@ -90,7 +90,7 @@ async def see(reader: Reader, request: Request, action: GroupPermission | None =
     return ViewedGroup(group, role, await queries.counts(reader, group.id), viewer)
 
 
-async def see_as_stranger(reader: Reader, request: Request) -> Group:
+async def view_group_as_stranger(reader: Reader, request: Request) -> Group:
     """The public view of the group in the path, regardless of the caller. Raises NotFound."""
     group, _ = await actions.visible(reader, slug_of(request), None)
     return group

@@ -99,7 +99,9 @@ async def create_from_event(request: Request) -> Response:
 
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
-        series = await existing_events.begin_with(tx, caller, slug, repeating, policy=PublishPolicy(body.publish))
+        series = await existing_events.start_series_with(
+            tx, caller, slug, repeating, policy=PublishPolicy(body.publish)
+        )
         return await series_response(request, tx, series, status=201)
 
 

@@ -79,7 +79,7 @@ async def repeat(request: Request) -> Response:
     try:
         checked = await recurrence_preview.timing_of(request, form, details_in(event))
         async with database_of(request).transaction() as tx:
-            series = await existing_events.begin_with(tx, caller_of(request), event.slug, timing)
+            series = await existing_events.start_series_with(tx, caller_of(request), event.slug, timing)
             new_series = await actions.reread(tx, series.id)
     except InvalidForm as wrong:
         return await _repeat_page(request, event, form_with_problems(form, wrong), status=400)

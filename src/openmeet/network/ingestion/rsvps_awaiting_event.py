@@ -1,8 +1,8 @@
-"""Pending RSVPs: an RSVP whose event has not been seen waits for it, and the event is fetched once. It counts when the
-event is here, or when its author gains access to the event.
+"""RSVPs awaiting their event. The event is fetched once. The RSVP counts when the event is here, or when its author gains
+access to the event.
 
-Pending RSVPs are rows of ``records`` in state PARKED; nothing else is stored. They are limited per author and deleted
-after thirty days (``records.seen``). RSVPs that fail when they are counted are quarantined.
+Such RSVPs are rows of ``records`` in state AWAITS_EVENT; nothing else is stored. They are limited per author and
+deleted after thirty days (``records.seen``). RSVPs that fail when they are counted are quarantined.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox.kinds import JobKind
 
-# Pending RSVPs are limited per author (``records.seen``), so there are few. Missing events are fetched by other jobs.
-_PENDING_HERE: Final = """
+# There are few, because their number is limited per author (``records.seen``). Other jobs fetch missing events.
+_AWAITED_AND_HERE: Final = """
     select distinct r.subject_uri as uri from records r
       join identities i on i.did = r.did
      where i.user_id = :user_id and r.standing = 'parked'
@@ -47,13 +47,13 @@ async def enqueue_fetches(tx: Transaction, waited_for: set[str], subjects: Seque
 
 
 async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
-    """Count the pending RSVPs of events whose records have just become known, and complete failed jobs that fetch these
+    """Count the awaiting RSVPs of events whose records have just become known, and complete failed jobs that fetch these
     events.
     """
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
     waited_uris = [uri for uri in uris if uri in waited_for]
     waited_for.difference_update(waited_uris)
-    await apply_pending(tx, await by_record.ids_with(tx, waited_uris))
+    await make_effective(tx, await by_record.ids_with(tx, waited_uris))
 
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
@@ -63,27 +63,27 @@ async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
         await rsvps.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
 
 
-async def apply_pending(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
-    """Count the pending RSVPs of these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
-    waiting = await seen.parked_for(tx, sorted(event_ids))
+async def make_effective(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
+    """Count the awaiting RSVPs of these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
+    waiting = await seen.rsvps_awaiting(tx, sorted(event_ids))
     waiting = [rsvp_record for rsvp_record in waiting if only in {None, rsvp_record.did}]
-    await seen.count_in(tx, [rsvp_record.uri for rsvp_record in waiting])
+    await seen.make_effective(tx, [rsvp_record.uri for rsvp_record in waiting])
     await quarantine.release(tx, FailedStep.COUNT, [rsvp_record.uri for rsvp_record in waiting])
     pairs = dict.fromkeys((rsvp_record.did, rsvp_record.subject_uri or "") for rsvp_record in waiting)
     await rsvps.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 
 
 async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_id: EventId | None) -> None:
-    """Move pending RSVPs to the URI with the DID that the handle resolved to. If the event is known, count them at
-    once.
+    """Move RSVPs to the URI with the DID that the handle of their event resolved to. If the event is known, count them
+    at once.
     """
     await seen.resolve_subject(tx, handle_uri=str(handle_uri), did_uri=str(did_uri))
     if event_id is not None:
-        await apply_pending(tx, {str(did_uri): event_id})
+        await make_effective(tx, {str(did_uri): event_id})
 
 
-def pending_handler(db: Database) -> JobHandler:
-    """Return the handler of ``JobKind.WAITING_ANSWERS``, which rechecks the pending RSVPs of the person who is its
+def recheck_handler(db: Database) -> JobHandler:
+    """Return the handler of ``JobKind.WAITING_ANSWERS``, which rechecks the awaiting RSVPs of the person who is its
     subject.
     """
 
@@ -94,17 +94,17 @@ def pending_handler(db: Database) -> JobHandler:
 
 
 async def recheck(db: Database, user_id: UserId) -> None:
-    """Recheck a person's pending RSVPs. Uses one transaction per event, because others may wait for the lock on it."""
+    """Recheck a person's awaiting RSVPs, with one transaction per event, because others may wait for the lock on it."""
     async with db.reader() as reader:
-        rows = await reader.fetch(_PENDING_HERE, user_id=user_id)
+        rows = await reader.fetch(_AWAITED_AND_HERE, user_id=user_id)
     for row in rows:
-        await count_waiting(db, row["uri"])
+        await make_effective_if_here(db, row["uri"])
     async with db.transaction() as tx:
         await reevaluation.reevaluate_foreign(tx, user_id)
 
 
-async def count_waiting(db: Database, uri: str) -> bool:
-    """Count the pending RSVPs of an event if the event is already here; no network call is needed then. Returns whether
+async def make_effective_if_here(db: Database, uri: str) -> bool:
+    """Count the awaiting RSVPs of an event if the event is already here; no network call is needed then. Returns whether
     it is here.
 
     If they fail together because of one of them, they are counted individually, and those that fail are quarantined.
@@ -118,7 +118,7 @@ async def count_waiting(db: Database, uri: str) -> bool:
     async with db.transaction() as tx:
         current = await current_subject(tx, uri)
         waiting: dict[str, list[SeenRecord]] = {}
-        for one in await seen.parked_for(tx, sorted({current, uri})):
+        for one in await seen.rsvps_awaiting(tx, sorted({current, uri})):
             waiting.setdefault(one.did, []).append(one)
     failed: list[RecordFailure] = []
     for did, answers in waiting.items():
@@ -141,5 +141,5 @@ async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
     event_id = await by_record.id_with(tx, current)
     if event_id is not None:
         await seen.move_answers(tx, [uri], current)
-        await apply_pending(tx, {current: event_id}, only=only)
+        await make_effective(tx, {current: event_id}, only=only)
     return event_id is not None
