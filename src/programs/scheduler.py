@@ -39,7 +39,7 @@ from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.intake import decide_due
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.ingestion.tasks import forget_discrepancies, reconcile
-from openmeet.network.records import seen
+from openmeet.network.records import seen_rsvps
 from openmeet.network.repositories import circuits, oauth_client_keys, recovery_keys, sessions
 from openmeet.outbox import email_suppressions, in_flight
 from openmeet.settings import Settings
@@ -151,7 +151,7 @@ def _front_page_policy(settings: Settings) -> FrontPagePolicy:
 
 async def _expire_rsvps_awaiting_event(db: Database) -> int:
     async with db.transaction() as tx:
-        return await seen.expire_awaiting(tx)
+        return await seen_rsvps.expire_awaiting(tx)
 
 
 async def _forget_in_flight(db: Database) -> int:

@@ -4,7 +4,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.records import seen
+from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import DETAILS_KEY
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
@@ -127,14 +127,14 @@ async def test_new_epoch_orders_before_revs(db: Database):
 
 
 async def test_answers_awaiting_their_event_are_capped_and_expire(db: Database, clock: HandClock, monkeypatch):
-    monkeypatch.setattr(seen, "MOST_AWAITING_PER_AUTHOR", 1)
+    monkeypatch.setattr(seen_rsvps, "MOST_AWAITING_PER_AUTHOR", 1)
     assert await take(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK)) == [
         IngestResult.AWAITS_EVENT,
         IngestResult.RAW,
     ]
     clock.turn(31 * DAY)
     async with db.transaction() as tx:
-        assert await seen.expire_awaiting(tx) == 1
+        assert await seen_rsvps.expire_awaiting(tx) == 1
 
 
 async def test_an_rsvp_with_an_overlong_uri_is_kept_with_its_reason(db: Database):

@@ -35,7 +35,7 @@ from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.publishing.decision import Withhold
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.records import seen
+from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import RecordMessage, decode, encode
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
@@ -248,7 +248,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         await publication_leases.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
         await record_changes.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await record_actions.store_record_uri(
-            tx, mine.id, uri=f"at://{did(1)}/x/own", event_uri=TEA, refers_to_event=seen.refers_to_event
+            tx, mine.id, uri=f"at://{did(1)}/x/own", event_uri=TEA, refers_to_event=seen_rsvps.refers_to_event
         )
         await in_flight.check_now(tx, TEA)  # as if an earlier create had arrived late
     await erase(db)

@@ -13,7 +13,7 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.reconcile import RECORDLESS
 from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
-from openmeet.network.records import seen
+from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
@@ -120,12 +120,12 @@ async def test_rows_without_a_record_are_found_without_a_table_scan(db: Database
 @pytest.mark.parametrize(
     ("sql", "values"),
     [
-        (seen.ANSWERED.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
-        (seen.AWAITED_AMONG, {"subject_uris": [TEA.uri]}),
-        (seen.AWAITING_SUBJECTS, {"subject_uris": [TEA.uri]}),
-        (seen.EFFECTIVE_RSVPS, {"subject_uri": TEA.uri}),
-        (seen.MAKE_EFFECTIVE, {"uris": [TEA.uri]}),
-        (seen.COUNT_AWAITING, {"dids": [SHORT, LONGER]}),
+        (seen_rsvps.ANSWERED.replace("each(uri text)", "(select :uri as uri)"), {"uri": TEA.uri}),
+        (seen_rsvps.AWAITED_AMONG, {"subject_uris": [TEA.uri]}),
+        (seen_rsvps.AWAITING_SUBJECTS, {"subject_uris": [TEA.uri]}),
+        (seen_rsvps.EFFECTIVE_RSVPS, {"subject_uri": TEA.uri}),
+        (seen_rsvps.MAKE_EFFECTIVE, {"uris": [TEA.uri]}),
+        (seen_rsvps.COUNT_AWAITING, {"dids": [SHORT, LONGER]}),
     ],
     ids=["answered", "waited for", "pending", "counted", "count in", "of authors"],
 )

@@ -18,7 +18,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.publishing.unanswered_writes import late_create_handler
-from openmeet.network.records import seen
+from openmeet.network.records import seen_rsvps
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
@@ -167,7 +167,7 @@ async def test_answers_to_a_private_event_are_kept_as_long_as_it_exists(deployme
     assert await lou.status(event) is None
     deployment.clock.turn(40 * DAY)
     async with deployment.db.transaction() as tx:
-        assert await seen.expire_awaiting(tx) == 0
+        assert await seen_rsvps.expire_awaiting(tx) == 0
     await on_the_network(deployment, ana, event)
     assert await lou.status(event) == "attending"
 

@@ -1,7 +1,7 @@
 """Erase the content of a deleted account, once its own PDS or the PLC directory has confirmed the deletion.
 
-Removed: raw records, agreed versions, merge decisions, RSVPs (also awaiting ones), dead letters, names. A keyed hash of each
-URI with its rev stays (``records.repository_state``). Events and RSVPs of people who have an account here belong to
+Removed: raw records, agreed versions, merge decisions, RSVPs (also awaiting ones), dead letters, names. A keyed hash of
+each URI with its rev stays (``records.repository_state``). Events and RSVPs of people who have an account here belong to
 them and stay, without the deleted record; data known only from the repository is cleared. RSVPs of other people to such
 an event become pending, and count again if the event comes back under its URI; RSVP records that this site wrote are
 retracted. A person who can no longer sign in leaves every group, and the groups that they owned pass to other people.
@@ -30,7 +30,7 @@ from openmeet.domain.series import ownership as series_handing_over
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine, remote_groups
-from openmeet.network.records import links, repository_state, seen
+from openmeet.network.records import links, repository_state, seen, seen_rsvps
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.kinds import JobKind
@@ -69,7 +69,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await record_actions.erase_from(tx, did)
     erasable_events = await event_queries.erasable(tx, did)
     await erase_answers_to(tx, list(erasable_events))
-    await seen.make_all_await(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)
+    await seen_rsvps.make_all_await(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)
     await record_changes.erase_from(tx, did)
     await remote_groups.erase_from(tx, did)
     await detection_queries.erase_from(tx, did)

@@ -27,7 +27,7 @@ from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.ingestion.rsvps import PersonAndEvent
-from openmeet.network.records import seen
+from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
@@ -234,7 +234,7 @@ async def _versions(
         for one, event_id in zip(puts, event_ids, strict=True)
         if one.parsed.rsvp is not None and event_id is None
     ]
-    waiting = await seen.count_awaiting(tx, early)
+    waiting = await seen_rsvps.count_awaiting(tx, early)
     versions: list[seen.RecordUpdate] = []
     for one, event_id in zip(puts, event_ids, strict=True):
         message, rsvp = one.parsed.message, one.parsed.rsvp
@@ -244,7 +244,7 @@ async def _versions(
                 state = RecordState.MAPPED
             elif one.seen_record is not None and one.seen_record.state is RecordState.AWAITS_EVENT:
                 state = RecordState.AWAITS_EVENT
-            elif waiting.get(message.did, 0) < seen.MOST_AWAITING_PER_AUTHOR:
+            elif waiting.get(message.did, 0) < seen_rsvps.MOST_AWAITING_PER_AUTHOR:
                 waiting[message.did] = waiting.get(message.did, 0) + 1
                 state = RecordState.AWAITS_EVENT
             else:
@@ -356,7 +356,7 @@ async def _next_effective(
         for one in deleted_records
         if (uri := one.seen_record.subject_uri) and uri in event_ids
     }
-    effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
+    effective = await seen_rsvps.effective_answers(tx, pairs, sorted(RSVPS))
     return {
         (uri, did): PersonAndEvent(parse_did(did), uri, event_id)
         for (uri, did), event_id in pairs.items()

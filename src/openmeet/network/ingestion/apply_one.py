@@ -31,7 +31,7 @@ from openmeet.network.ingestion import (
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import IngestionContext, version_of
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
-from openmeet.network.records import links, seen
+from openmeet.network.records import links, seen, seen_rsvps
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group_statements import OF_STATEMENTS
@@ -134,7 +134,7 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
             AttendanceId(publication.subject_id),
             uri=message.uri,
             event_uri=about,
-            refers_to_event=seen.refers_to_event,
+            refers_to_event=seen_rsvps.refers_to_event,
         )
     else:
         await links.note(tx, publication.kind, publication.subject_id, uri=message.uri, cid=message.cid)

@@ -11,7 +11,7 @@ from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
-from openmeet.network.records import links, repository_state, seen
+from openmeet.network.records import links, repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import CONCERNING, EVENTS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.links import lock_current
 from openmeet.network.records.message import RecordMessage
@@ -126,7 +126,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     batch = Batch(
         seen_records,
         await publication_leases.published_among(tx, sorted(uris)),
-        await seen.awaited_among(tx, sorted({*subject_uris, *uris} - answer_uris)),
+        await seen_rsvps.awaited_among(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
         await repository_state.erased_up_to(
             tx, context.erasure_keys, {*uris, *(parsed.message.did for parsed in parsed_messages)}

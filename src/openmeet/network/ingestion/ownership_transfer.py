@@ -26,7 +26,7 @@ from openmeet.network.ingestion import notify, rsvps, rsvps_awaiting_event
 from openmeet.network.ingestion.events import IngestionContext, without_own_links
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.ingestion.rsvps import PersonAndEvent
-from openmeet.network.records import seen
+from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.seen import RecordState, SeenRecord
@@ -104,7 +104,7 @@ async def _join(
     succession = without_own_links(parsed_event.event, context)
     await record_changes.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
     await notify.of_change(tx, old_event, old_event.id, newest.rev)
-    await seen.move_answers(
+    await seen_rsvps.move_answers(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, old_event.id)], new
     )
     both = await merge.merge_events(tx, new_event.id, old_event.id)

@@ -32,7 +32,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.events import moment_of_rev
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeInput, MergeReason, MergeSide, most_recent
-from openmeet.network.records import repository_state, seen
+from openmeet.network.records import repository_state, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import ParsedRsvp, read_rsvp, written_at
@@ -107,7 +107,7 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
         did: person_identities[0].user_id for did, person_identities in people.items() if is_stranger(person_identities)
     }
     pairs = [(one.subject_uri, one.did) for one in people_and_events if one.did in strangers]
-    effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
+    effective = await seen_rsvps.effective_answers(tx, pairs, sorted(RSVPS))
     recorded_rsvps: dict[int, RecordedRsvp] = {}
     for index, one in enumerate(people_and_events):
         counts = effective.get((one.subject_uri, one.did))
@@ -140,7 +140,7 @@ async def _apply(tx: Transaction, did: Did, subject_uri: str, recorded: Recorded
     saved = await record_actions.apply_from_network(tx, recorded)
     if saved is None:
         dids = [identity.did for identity in await identity_queries.of_person_with(tx, did)] or [did]
-        await seen.make_person_await(
+        await seen_rsvps.make_person_await(
             tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS), reason=RecordReason.PRIVATE_EVENT
         )
 
@@ -267,7 +267,7 @@ async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Recor
     )
     person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in identities_of_person))
     dids = [identity.did for identity in identities_of_person] or [did]
-    return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
+    return person, await seen_rsvps.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
 
 FIELD: Final = "answer"

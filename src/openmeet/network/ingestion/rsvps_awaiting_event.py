@@ -2,7 +2,7 @@
 access to the event.
 
 Such RSVPs are rows of ``records`` in state AWAITS_EVENT; nothing else is stored. They are limited per author and
-deleted after thirty days (``records.seen``). RSVPs that fail when they are counted are quarantined.
+deleted after thirty days (``records.seen_rsvps``). RSVPs that fail when they are counted are quarantined.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import quarantine, rsvps
 from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep, RecordFailure, is_of_record
 from openmeet.network.ingestion.rsvps import PersonAndEvent
-from openmeet.network.records import seen
+from openmeet.network.records import seen_rsvps
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox.kinds import JobKind
 
-# There are few, because their number is limited per author (``records.seen``). Other jobs fetch missing events.
+# There are few, because their number is limited per author (``records.seen_rsvps``). Other jobs fetch missing events.
 _AWAITED_AND_HERE: Final = """
     select distinct r.subject_uri as uri from records r
       join identities i on i.did = r.did
@@ -58,16 +58,16 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
     """Move the RSVPs of events to these new records (by URI) from their previous ones."""
-    for uri in await seen.answered_among(tx, sorted(made)):
-        dids = dict.fromkeys(rsvp_record.did for rsvp_record in await seen.effective_rsvps(tx, uri))
+    for uri in await seen_rsvps.answered_among(tx, sorted(made)):
+        dids = dict.fromkeys(rsvp_record.did for rsvp_record in await seen_rsvps.effective_rsvps(tx, uri))
         await rsvps.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
 
 
 async def make_effective(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
     """Count the awaiting RSVPs of these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
-    waiting = await seen.rsvps_awaiting(tx, sorted(event_ids))
+    waiting = await seen_rsvps.rsvps_awaiting(tx, sorted(event_ids))
     waiting = [rsvp_record for rsvp_record in waiting if only in {None, rsvp_record.did}]
-    await seen.make_effective(tx, [rsvp_record.uri for rsvp_record in waiting])
+    await seen_rsvps.make_effective(tx, [rsvp_record.uri for rsvp_record in waiting])
     await quarantine.release(tx, FailedStep.COUNT, [rsvp_record.uri for rsvp_record in waiting])
     pairs = dict.fromkeys((rsvp_record.did, rsvp_record.subject_uri or "") for rsvp_record in waiting)
     await rsvps.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
@@ -77,7 +77,7 @@ async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_i
     """Move RSVPs to the URI with the DID that the handle of their event resolved to. If the event is known, count them
     at once.
     """
-    await seen.resolve_subject(tx, handle_uri=str(handle_uri), did_uri=str(did_uri))
+    await seen_rsvps.resolve_subject(tx, handle_uri=str(handle_uri), did_uri=str(did_uri))
     if event_id is not None:
         await make_effective(tx, {str(did_uri): event_id})
 
@@ -118,7 +118,7 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
     async with db.transaction() as tx:
         current = await current_subject(tx, uri)
         waiting: dict[str, list[SeenRecord]] = {}
-        for one in await seen.rsvps_awaiting(tx, sorted({current, uri})):
+        for one in await seen_rsvps.rsvps_awaiting(tx, sorted({current, uri})):
             waiting.setdefault(one.did, []).append(one)
     failed: list[RecordFailure] = []
     for did, answers in waiting.items():
@@ -140,6 +140,6 @@ async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
     current = await current_subject(tx, uri)
     event_id = await by_record.id_with(tx, current)
     if event_id is not None:
-        await seen.move_answers(tx, [uri], current)
+        await seen_rsvps.move_answers(tx, [uri], current)
         await make_effective(tx, {current: event_id}, only=only)
     return event_id is not None

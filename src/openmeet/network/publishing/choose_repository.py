@@ -16,7 +16,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.decision import AwaitPermission, RetractDuplicate, Wait, Withhold
-from openmeet.network.records import seen
+from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox import publication_leases
 from openmeet.outbox.publication_leases import Publication
@@ -61,7 +61,7 @@ async def repository_for_rsvp(
         # unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in identities]
-    seen_records = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
+    seen_records = await seen_rsvps.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
     if not publication.may_exist_remotely:
         answered_with = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
         return answered_with or await target_repository(reader, UserId(publication.user_id), publication)

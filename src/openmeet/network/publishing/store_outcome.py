@@ -23,7 +23,7 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.network.publishing.decision import AwaitFeatureFlag, Publish, Wait
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.eligibility import decide
-from openmeet.network.records import links, repository_state, seen
+from openmeet.network.records import links, repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
@@ -102,7 +102,7 @@ async def mark_published(
             AttendanceId(publication.subject_id),
             uri=version.uri,
             event_uri=subject_of(cbor.decode(version.body)),
-            refers_to_event=seen.refers_to_event,
+            refers_to_event=seen_rsvps.refers_to_event,
         )
     else:
         await links.note(tx, publication.kind, publication.subject_id, uri=version.uri, cid=version.cid)

@@ -24,7 +24,7 @@ from openmeet.domain.groups.model import GroupId, MemberId
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import remote_records
 from openmeet.domain.series.model import SeriesId
-from openmeet.network.records import seen
+from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.succession import Predecessors
 from openmeet.outbox import publications, superseded_records
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
@@ -37,7 +37,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
     if not await record_changes.note_record(tx, event_id, uri=uri, cid=cid, did=did):
         return
     await _note_current(tx, PublicationKind.EVENT, event_id, uri)
-    await seen.move_answers(
+    await seen_rsvps.move_answers(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, event_id)], uri
     )
     await event_changes.recheck_rsvp_records(tx, [event_id])

@@ -10,20 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from groundwork.clock import DAY, Instant
+from groundwork.clock import Instant
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.errors import Explanation, Reason, decode_explanation, encode_explanation
 from openmeet.network.records import repository_state
-from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.reasons import RecordReason
-
-# How long an RSVP waits for its event, and how many may wait per author.
-LONGEST_WAIT_FOR_EVENT = 30 * DAY
-MOST_AWAITING_PER_AUTHOR = 500
-
 
 # The condition is always true. It makes the planner use the index on standing for this query only.
 COUNT_BY_STATE = "select standing, count(*) as n from records where standing <> '' group by standing order by standing"
@@ -98,71 +91,6 @@ FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 # Waits for concurrent inserts of the same row and, in URI order, for locks on existing rows.
 MAKE_SUBJECTS = "insert into record_subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
 LOCK_SUBJECTS = "select uri from record_subjects where uri in :uris order by uri for update"
-
-# Like ``ANSWERS_OF``, for many people with one DID each. If there were conditions on standing and collection, a planner
-# with few statistics might start with those and compare every record with every pair.
-OF_PAIRS = f"""
-    select {", ".join(f"r.{name.strip()}" for name in COLUMNS.split(","))}
-      from each(subject_uri text, did text) as given
-      join records r on r.subject_uri = given.subject_uri and r.did = given.did
-"""
-
-ANSWERS_OF = f"""
-    select {COLUMNS} from records
-     where subject_uri = :subject_uri and did in :dids and standing in ('mapped', 'parked') and collection in :collections
-"""
-
-AWAITING_SUBJECTS = f"""
-    select {COLUMNS} from records where subject_uri in :subject_uris and standing = 'parked' order by first_seen_at, uri
-"""
-
-AWAITED_AMONG = """
-    select distinct subject_uri from records where standing = 'parked' and subject_uri in :subject_uris
-"""
-
-ANSWERED = """
-    select given.uri from each(uri text) as given
-     where exists (select 1 from records r where r.subject_uri = given.uri and r.standing = 'mapped' and r.uri <> given.uri)
-"""
-EFFECTIVE_RSVPS = f"""
-    select {COLUMNS} from records
-     where subject_uri = :subject_uri and standing = 'mapped' and uri <> subject_uri order by first_seen_at, uri
-"""
-
-MAKE_EFFECTIVE = "update records set standing = 'mapped', reason = '' where uri in :uris and standing = 'parked'"
-
-SET_AWAITING_OF_PERSON = """
-    update records set standing = 'parked', reason = :reason
-     where subject_uri = :subject_uri and did in :dids and collection in :collections and standing in ('mapped', 'parked')
-"""
-
-SET_AWAITING = """
-    update records set standing = 'parked', reason = :reason
-     where standing = 'mapped' and uri <> subject_uri
-       and subject_uri in (select given.subject_uri from each(subject_uri text) as given)
-"""
-
-MOVE_SUBJECT = """
-    update records set subject_uri = :did_uri where subject_uri = :handle_uri and standing = 'parked'
-"""
-
-MOVE_ANSWERS = """
-    update records set subject_uri = :current
-     where subject_uri in :former and subject_uri <> :current and collection in :collections
-"""
-
-COUNT_AWAITING = """
-    select did, count(*) as n from records where did in :dids and standing = 'parked' group by did order by did
-"""
-
-# A deleted row comes back with the next read of its repository; a tombstone would prevent that. A record about a known
-# event waits as long as the event exists.
-EXPIRE_AWAITING = """
-    delete from records where standing = 'parked' and first_seen_at < :before
-       and not exists (select 1 from events e where e.record_uri = records.subject_uri and e.deleted_at is null)
-       and not exists (select 1 from superseded_records f join events e on e.id = f.subject_id
-                        where f.uri = records.subject_uri and f.kind = 'event' and e.deleted_at is null)
-"""
 
 TOUCH_REPOSITORY = """
     insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
@@ -265,14 +193,14 @@ async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str
 async def find(reader: Reader, uri: str) -> SeenRecord | None:
     """Return a record as last seen, including tombstones."""
     row = await reader.fetch_one(FIND, uri=uri)
-    return None if row is None else _seen(row)
+    return None if row is None else seen_record_of(row)
 
 
 async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord]:
     """``find`` for several records, by URI. Unknown ones are missing from the result."""
     if not uris:
         return {}
-    return {row["uri"]: _seen(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}
+    return {row["uri"]: seen_record_of(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}
 
 
 async def lock_answers(tx: Transaction, uris: Iterable[str]) -> None:
@@ -302,103 +230,6 @@ async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
         is_locked = tx.engine == "sqlite" or len(await tx.fetch(LOCK_SUBJECTS, uris=ordered)) == len(ordered)
 
 
-async def answers_of(
-    reader: Reader, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str]
-) -> list[SeenRecord]:
-    """Return the RSVPs of one person (all their DIDs) to one event, the effective one first."""
-    rows = await reader.fetch(ANSWERS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
-    return sorted(map(_seen, rows), key=_precedence, reverse=True)
-
-
-async def effective_answers(
-    reader: Reader, pairs: Iterable[tuple[str, str]], collections: Sequence[str]
-) -> dict[tuple[str, str], SeenRecord]:
-    """Return the effective RSVP for each pair (URI of an event, DID of a person who has no other DID), if there is one."""
-    rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
-    rsvps = [_seen(row) for row in await fetch_each(reader, OF_PAIRS, rows)]
-    counting = [
-        one
-        for one in rsvps
-        if one.state in {RecordState.MAPPED, RecordState.AWAITS_EVENT} and one.collection in collections
-    ]
-    # The last row of each pair is used.
-    return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
-
-
-async def rsvps_awaiting(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
-    """Return the RSVPs that await these events, in order of first arrival."""
-    if not subject_uris:
-        return []
-    return [_seen(row) for row in await reader.fetch(AWAITING_SUBJECTS, subject_uris=list(subject_uris))]
-
-
-async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
-    """Return the event records among these that effective RSVPs refer to, including former records."""
-    return sorted(row["uri"] for row in await fetch_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
-
-
-async def effective_rsvps(reader: Reader, subject_uri: str) -> list[SeenRecord]:
-    """Return effective RSVPs that refer to this record, in order of first arrival."""
-    return [_seen(row) for row in await reader.fetch(EFFECTIVE_RSVPS, subject_uri=subject_uri)]
-
-
-async def awaited_among(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
-    """Return the events among these that RSVPs await."""
-    if not subject_uris:
-        return set()
-    rows = await reader.fetch(AWAITED_AMONG, subject_uris=list(subject_uris))
-    return {row["subject_uri"] for row in rows}
-
-
-async def make_effective(tx: Transaction, uris: Sequence[str]) -> None:
-    """Make RSVPs effective whose event is now here."""
-    if uris:
-        await tx.execute(MAKE_EFFECTIVE, uris=list(uris))
-
-
-async def make_person_await(
-    tx: Transaction, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str], reason: RecordReason
-) -> None:
-    """Make the RSVPs of one person (all their DIDs) to one event await it, with this reason."""
-    await tx.execute(
-        SET_AWAITING_OF_PERSON,
-        subject_uri=subject_uri,
-        dids=list(dids),
-        collections=list(collections),
-        reason=encode_explanation(reason),
-    )
-
-
-async def make_all_await(tx: Transaction, subject_uris: Iterable[str], reason: RecordReason) -> None:
-    """Make all RSVPs to these events await them, with this reason."""
-    await fetch_each(
-        tx, SET_AWAITING, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=encode_explanation(reason)
-    )
-
-
-async def resolve_subject(tx: Transaction, *, handle_uri: str, did_uri: str) -> None:
-    """Replace the subject of RSVPs awaiting their event by the URI with the DID, after its handle was resolved."""
-    await tx.execute(MOVE_SUBJECT, handle_uri=handle_uri, did_uri=did_uri)
-
-
-async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> None:
-    """Move RSVPs from these former records of an event to its current one."""
-    if former:
-        await tx.execute(MOVE_ANSWERS, former=list(former), current=current, collections=sorted(RSVPS))
-
-
-async def count_awaiting(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
-    """Return how many RSVPs of each of these authors await an event. The limit is ``MOST_AWAITING_PER_AUTHOR``."""
-    unique_dids = sorted(set(dids))
-    rows = await reader.fetch(COUNT_AWAITING, dids=unique_dids) if unique_dids else []
-    return {row["did"]: int(row["n"]) for row in rows}
-
-
-async def expire_awaiting(tx: Transaction) -> int:
-    """Delete RSVPs whose event did not arrive in time; return their number."""
-    return await tx.execute(EXPIRE_AWAITING, before=tx.now - LONGEST_WAIT_FOR_EVENT)
-
-
 async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
     """Note that these accounts may have changed, so that their identities are refreshed."""
     await fetch_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
@@ -408,12 +239,6 @@ async def set_status(tx: Transaction, did: str, status: str) -> None:
     """Store an account's status, as stated by its own PDS. The status can hide rows but does not change them."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
-
-
-async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> bool:
-    """Whether this is the record of an effective RSVP to the event with the given record."""
-    rsvp = await find(reader, uri)
-    return rsvp is not None and rsvp.state is RecordState.MAPPED and rsvp.subject_uri == subject_uri
 
 
 async def is_history(reader: Reader, did: str, rev: str) -> bool:
@@ -466,7 +291,7 @@ async def erase(tx: Transaction, did: str) -> dict[str, str]:
 
 async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list[SeenRecord]:
     """Return records kept raw, for the operator, in URI order."""
-    return [_seen(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
+    return [seen_record_of(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
 
 
 async def counts(reader: Reader) -> dict[RecordState, int]:
@@ -474,14 +299,8 @@ async def counts(reader: Reader) -> dict[RecordState, int]:
     return {RecordState(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STATE)}
 
 
-def _precedence(answer: SeenRecord) -> tuple[str, str]:
-    """Return the sort key that decides which of a person's RSVPs to one event is effective: the greatest, compared byte
-    by byte regardless of the database's collation.
-    """
-    return answer.precedence, answer.uri
-
-
-def _seen(row: Row) -> SeenRecord:
+def seen_record_of(row: Row) -> SeenRecord:
+    """Parse a row with ``COLUMNS``."""
     body = row["body"]
     return SeenRecord(
         row["uri"],
