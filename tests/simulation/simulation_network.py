@@ -56,7 +56,7 @@ from openmeet.network.ingestion import (
     rsvps_awaiting_event,
 )
 from openmeet.network.ingestion.account_deletion import ErasureContext
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule

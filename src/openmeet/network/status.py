@@ -14,7 +14,7 @@ from openmeet.domain.moderation.labels import Labeller
 from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.problems import FailingServer, failing_servers
 from openmeet.network.records import seen
 from openmeet.outbox import publication_status

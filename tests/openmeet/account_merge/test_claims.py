@@ -13,7 +13,7 @@ from openmeet.domain.account_merge.model import AccountMergeReason, SignInResult
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind

@@ -14,7 +14,7 @@ from groundwork.http.server import serve
 from openmeet.domain.account_merge import actions as claiming
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities.backfill_progress import BackfillStage
 from openmeet.domain.users.model import UserId

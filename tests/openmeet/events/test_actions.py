@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.clock import Instant
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed
-from openmeet.domain.events import actions, queries, record_changes
+from openmeet.domain.events import actions, event_records, queries, record_changes
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.edits import new_slug, search_text
 from openmeet.domain.events.model import EventStatus, NetworkEvent
@@ -136,7 +136,7 @@ async def test_a_record_becomes_an_event_and_enqueues_no_record(db):
         event_id = await record_changes.apply_from_network(
             tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK
         )
-        event = await queries.by_record_uri(tx, URI)
+        event = await event_records.by_record_uri(tx, URI)
         publication = await publication_of(tx, event)
     assert event.id == event_id
     assert (event.title, event.starts_local, event.starts_text) == (
@@ -178,9 +178,9 @@ async def test_a_removed_record_removes_the_event_and_a_new_one_brings_it_back(d
         author = await users.create_shadow(tx)
         await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=FROM_NETWORK)
         await record_changes.remove_from_network(tx, uri=URI)
-        removed = await queries.by_record_uri(tx, URI)
+        removed = await event_records.by_record_uri(tx, URI)
         await record_changes.apply_from_network(tx, uri=URI, cid="cid2", author_id=author, event=FROM_NETWORK)
-        back = await queries.by_record_uri(tx, URI)
+        back = await event_records.by_record_uri(tx, URI)
     assert removed.removed_at is not None
     assert back.removed_at is None
 
@@ -190,7 +190,7 @@ async def test_an_undated_record_is_an_event_with_its_date_to_be_announced(db):
         author = await users.create_shadow(tx)
         undated = replace(FROM_NETWORK, starts_at=None, starts_text="", ends_at=Instant(5))
         await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=author, event=undated)
-        event = await queries.by_record_uri(tx, URI)
+        event = await event_records.by_record_uri(tx, URI)
     assert (event.starts_at, event.ends_at, event.starts_local) == (None, None, "")
 
 
@@ -198,7 +198,7 @@ async def test_an_edit_that_leaves_the_start_keeps_its_original_spelling(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
-        event = await queries.by_record_uri(tx, URI)
+        event = await event_records.by_record_uri(tx, URI)
         renamed = await actions.revise(
             tx, ana, event.slug, details(title="Feast", starts="2026-07-04T10:00", ends="", time_zone="-06:00")
         )
@@ -213,7 +213,7 @@ async def test_visibility_can_be_restricted_while_the_record_stays_public(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await record_changes.apply_from_network(tx, uri=URI, cid="cid1", author_id=ana.user_id, event=FROM_NETWORK)
-        event = await queries.by_record_uri(tx, URI)
+        event = await event_records.by_record_uri(tx, URI)
         narrowed = await actions.revise(tx, ana, event.slug, details(visibility="private"))
     assert (narrowed.visibility, narrowed.record_uri) == (Visibility.PRIVATE, URI)
 

@@ -9,7 +9,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Conflict, Failure, Forbidden, NotFound, Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.events import actions, by_record, co_host_queries, ownership, record_changes
+from openmeet.domain.events import actions, co_host_queries, event_records, ownership, record_changes
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
@@ -70,7 +70,7 @@ async def test_accepting_an_offer_transfers_the_event(db: Database):
         )
         assert (await co_host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
         assert await co_host_queries.of_person(tx, event.id, ben.user_id) is None
-        assert (await by_record.find(tx, OLD)).id == event.id
+        assert (await event_records.find(tx, OLD)).id == event.id
         assert (await statuses(tx, PublicationKind.SUPERSEDED_EVENT, [OLD]))[OLD].uri == OLD
         with pytest.raises(NotFound):
             await ownership.accept(tx, ben, event.slug)

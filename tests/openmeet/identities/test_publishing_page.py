@@ -9,7 +9,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.attendance import actions, event_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import event_records
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
@@ -104,7 +104,7 @@ async def test_records_already_on_the_network_are_not_republished(deployment: De
         own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
         await apply(tx, HERE, [own, rsvp(1, "yes", 2, own.uri)])
         before = await preview(tx, user_id, instance=INSTANCE)
-        found = await events.by_record_uri(tx, own.uri)
+        found = await event_records.by_record_uri(tx, own.uri)
         assert found is not None
         ana = Caller(user_id, "Ana")
         await event_hosting.revise(tx, ana, found.slug, details(title="More tea"))

@@ -13,8 +13,8 @@ from openmeet.domain.attendance import host_decisions, lists
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.events import rules
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import SubjectVisibility

@@ -11,12 +11,12 @@ from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
-from openmeet.domain.events import actions, by_record, ownership
+from openmeet.domain.events import actions, event_records, ownership
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion.events import version_of
+from openmeet.network.ingestion.apply_event import version_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import read_rsvp
 from openmeet.outbox import publication_echoes
@@ -98,7 +98,7 @@ async def walk(db: Database, seed: int) -> None:
         answers = await reader.fetch(
             "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
         )
-        found = {(await by_record.find(reader, uri)).id for uri in (OLD, NEW)}
+        found = {(await event_records.find(reader, uri)).id for uri in (OLD, NEW)}
         mine = await find_answer(reader, event_id, cleo.user_id)
     assert [(row["id"], row["record_uri"], row["author_id"], row["removed_at"]) for row in rows] == [
         (event_id, NEW, ben.user_id, None)

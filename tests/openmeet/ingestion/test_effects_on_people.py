@@ -7,8 +7,8 @@ from groundwork.database.transaction import Database, Engine
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility

@@ -29,7 +29,7 @@ from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import dead_letters, identity_refresh, merge_decisions
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase_here
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide

@@ -15,7 +15,7 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.account_deletion import erase_here
-from openmeet.network.ingestion.rsvps import FIELD
+from openmeet.network.ingestion.apply_rsvp import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage

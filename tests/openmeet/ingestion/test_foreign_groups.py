@@ -11,7 +11,7 @@ from at_protocol.data.cid import Cid
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, Refused
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import event_records
 from openmeet.domain.groups import (
     actions,
     administration,
@@ -203,14 +203,14 @@ async def test_an_event_belongs_to_a_group_if_both_sides_say_so(db: Database, or
     await take(db, *(all_of_it[number] for number in order))
     one = await known(db)
     async with db.reader() as reader:
-        kept = await events.by_record_uri(reader, made.uri)
+        kept = await event_records.by_record_uri(reader, made.uri)
     assert one is not None
     assert kept is not None
     assert kept.group is not None
     assert kept.group.id == one.id
     await take(db, event(2, "tea", 5, "Tea"))
     async with db.reader() as reader:
-        kept = await events.by_record_uri(reader, made.uri)
+        kept = await event_records.by_record_uri(reader, made.uri)
     assert kept is not None
     assert kept.group is None
 
@@ -222,13 +222,13 @@ async def test_one_sides_word_adds_no_event_to_a_group(db: Database):
     await take(db, group(1), claims, listed_only, listed(2, listed_only.uri), listed(3, claims.uri, author=2))
     async with db.reader() as reader:
         for uri in (claims.uri, listed_only.uri):
-            kept = await events.by_record_uri(reader, uri)
+            kept = await event_records.by_record_uri(reader, uri)
             assert kept is not None
             assert kept.group is None
     own = event(1, "own", 4, "Own", **{GROUP_LINK_KEY: {"group": URI}})
     await take(db, own)
     async with db.reader() as reader:
-        kept = await events.by_record_uri(reader, own.uri)
+        kept = await event_records.by_record_uri(reader, own.uri)
     assert kept is not None
     assert kept.group is not None
 

@@ -6,7 +6,7 @@ import pytest
 
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, HOUR, MINUTE
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import event_records
 from openmeet.domain.groups import administration
 from openmeet.domain.moderation import actions, policy, visibility
 from openmeet.domain.moderation.model import (
@@ -21,7 +21,7 @@ from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.network.ingestion import intake
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.apply_event import IngestionContext
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, event_value, message, rev
 from tests.openmeet.site_under_test import person, site_on
@@ -106,7 +106,7 @@ async def test_a_burst_by_new_authors_is_held_and_an_honest_event_shown(db, cloc
     assert await found(db, "watches") == []
     site = site_on(db, clock)
     async with db.reader() as reader:
-        shown = [await events.by_record_uri(reader, spam[at].uri) for at in (0, 500, 999)]
+        shown = [await event_records.by_record_uri(reader, spam[at].uri) for at in (0, 500, 999)]
         told = [
             await reader.fetch(f"select 1 as one from {what}")
             for what in ("notifications", "outbox_jobs where kind = 'mail'")

@@ -9,7 +9,7 @@ import pytest
 
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.network.records.collections import SUCCESSION_KEY
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import read_rsvp
@@ -79,7 +79,7 @@ async def assert_one_event(db: Database, counting: dict[str, str], why: str) -> 
         answers = await reader.fetch(
             "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
         )
-        found = [await by_record.find(reader, uri) for uri in (OLD, NEW)]
+        found = [await event_records.find(reader, uri) for uri in (OLD, NEW)]
         author = await reader.fetch_one("select user_id from identities where did = :did", did=did(1))
     assert [(row["title"], row["record_uri"], row["author_id"]) for row in rows] == [
         ("Tea at Ben's", NEW, author["user_id"])
@@ -161,6 +161,6 @@ async def test_a_chain_of_owners_ends_at_the_last(db: Database):
     async with db.reader() as reader:
         (one,) = await reader.fetch("select id, title, record_uri from events where removed_at is null")
         answers = await reader.fetch("select event_id from attendances")
-        found = {(await by_record.find(reader, uri)).id for uri in (OLD, NEW, last)}
+        found = {(await event_records.find(reader, uri)).id for uri in (OLD, NEW, last)}
     assert (one["title"], one["record_uri"], found) == ("Last", last, {one["id"]})
     assert [row["event_id"] for row in answers] == [one["id"]] * 3

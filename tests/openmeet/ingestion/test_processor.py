@@ -14,9 +14,9 @@ from groundwork.queue.contract import Delivery, Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.network.ingestion import dead_letters, merge_decisions
 from openmeet.network.ingestion import processor as processors
+from openmeet.network.ingestion.apply_rsvp import FIELD
 from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run, run_once
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, encode

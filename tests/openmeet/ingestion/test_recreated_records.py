@@ -3,8 +3,7 @@
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events import record_changes
+from openmeet.domain.events import event_records, record_changes
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, event, rsvp
 from tests.openmeet.ingestion.view import take
@@ -21,13 +20,13 @@ async def test_answers_to_the_record_move_to_the_new_event(db: Database):
     going, maybe = rsvp(1, "a", 2, tea.uri), rsvp(2, "b", 3, tea.uri, "interested")
     await take(db, tea, going, maybe)
     async with db.transaction() as tx:
-        first = await event_queries.by_record_uri(tx, tea.uri)
+        first = await event_records.by_record_uri(tx, tea.uri)
         assert first is not None
         await record_changes.forget_record(tx, first.id)
     await take(db, deleted(tea, 4))
     await take(db, event(0, "tea", 5, "Tea again"))
     async with db.reader() as reader:
-        second = await event_queries.by_record_uri(reader, tea.uri)
+        second = await event_records.by_record_uri(reader, tea.uri)
         assert second is not None
         rows = await reader.fetch("select event_id, status, record_uri from attendances order by event_id, status")
     assert second.id != first.id

@@ -10,8 +10,8 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion.apply_rsvp import FIELD
 from openmeet.network.ingestion.reconcile import RECORDLESS
-from openmeet.network.ingestion.rsvps import FIELD
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import RecordMessage

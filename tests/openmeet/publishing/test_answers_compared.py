@@ -12,7 +12,7 @@ from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.attendance import record_comparison
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.record_comparison import compare_answers
-from openmeet.domain.events.by_record import find
+from openmeet.domain.events.event_records import find
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
 from openmeet.network.ingestion.apply import apply

@@ -7,8 +7,8 @@ from html import unescape
 import pytest
 
 from openmeet.domain.events import actions as events
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.events.values import Accessibility, Tickets

@@ -11,7 +11,7 @@ from groundwork.errors import NotFound, Refused
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -100,7 +100,7 @@ async def test_old_records_stay_until_they_are_moved_and_then_link_to_new_ones(
         assert (await deployment.record(uri))[SUCCESSION_KEY]["successor"] == publication.uri
         assert (await deployment.record(publication.uri or ""))[SUCCESSION_KEY]["predecessors"] == [uri]
         async with deployment.db.reader() as reader:
-            assert (await by_record.find(reader, uri)).id == event.id
+            assert (await event_records.find(reader, uri)).id == event.id
     answered = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri or ""
     assert (await deployment.record(answered))["subject"]["uri"] == (
         await deployment.status_of(PublicationKind.EVENT, made[0].id)
@@ -198,7 +198,7 @@ async def test_records_written_by_another_app_are_not_moved(deployment: Deployme
     made = await app.procedure("com.atproto.repo.createRecord", {"repo": first, "collection": EVENT, "record": record})
     await deployment.listen(cleo.user_id)
     async with deployment.db.reader() as reader:
-        event = await by_record.find(reader, str(made["uri"]))
+        event = await event_records.find(reader, str(made["uri"]))
     assert event is not None
     await deployment.revise(cleo, event.slug, title="Sailing far")
     await deliver_publications(deployment)

@@ -6,7 +6,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import by_record, co_host_queries, ownership
+from openmeet.domain.events import co_host_queries, event_records, ownership
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
@@ -76,7 +76,7 @@ async def test_both_records_lead_to_the_event_after_it_changed_hands(
     after = await now(deployment, event)
     assert (after.author_id, after.record_uri, after.is_gone) == (ben.user_id, new, False)
     async with deployment.db.reader() as reader:
-        assert [(await by_record.find(reader, uri)).id for uri in (old, new)] == [event.id] * 2
+        assert [(await event_records.find(reader, uri)).id for uri in (old, new)] == [event.id] * 2
         assert (await find_answer(reader, event.id, dan.user_id)).status is AttendanceStatus.ATTENDING
         assert (await co_host_queries.of_person(reader, event.id, ana.user_id)).state is CoHostState.ACCEPTED
 
@@ -142,7 +142,7 @@ async def test_what_the_old_owner_does_to_the_old_record_has_no_effect(deploymen
     assert not (await now(deployment, event)).is_gone
     assert SUCCESSION_KEY not in await deployment.record(new)
     async with deployment.db.reader() as reader:
-        assert (await by_record.find(reader, old)).id == event.id
+        assert (await event_records.find(reader, old)).id == event.id
 
 
 @pytest.mark.parametrize("act", ["private", "deleted", "kept off", "withdrawn", "cancelled"])
@@ -257,4 +257,4 @@ async def test_without_tokens_the_old_record_stays_unchanged(deployment: Deploym
     new = (await now(deployment, event)).record_uri
     assert (await deployment.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
     async with deployment.db.reader() as reader:
-        assert (await by_record.find(reader, old)).id == event.id
+        assert (await event_records.find(reader, old)).id == event.id

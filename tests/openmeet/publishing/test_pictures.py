@@ -14,8 +14,8 @@ from groundwork.errors import NotFound
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.events import actions
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture, PictureFormat, Size

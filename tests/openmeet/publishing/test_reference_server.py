@@ -7,8 +7,8 @@ from playwright.async_api import Page, expect
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.identities import actions as identities

@@ -20,8 +20,8 @@ from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.edits import local_text
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.paging import ALL_ROWS
@@ -30,7 +30,7 @@ from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import counting
 from openmeet.network.firehose.sources import default_interests, interests_of
 from openmeet.network.ingestion import merge_decisions, merge_review
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.publishing.dependencies import Publisher

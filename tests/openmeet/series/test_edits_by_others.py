@@ -12,7 +12,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import by_record, group_of_event, record_changes
+from openmeet.domain.events import event_records, group_of_event, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
@@ -281,7 +281,7 @@ async def test_published_dates_pass_to_the_new_host_and_their_records_stay(pract
         await ownership.accept(tx, ben, await locked(tx, ben, series))
         await change_all(tx, await locked(tx, ben, series))
         assert {(one.author_id, one.needs_author_approval) for one in await dates(tx, series)} == {(ben.user_id, False)}
-        assert (await by_record.find(tx, uri)).id == first.id
+        assert (await event_records.find(tx, uri)).id == first.id
         (former,) = await tx.fetch("select user_id, uri from publications where kind = 'former_event'")
         assert (former["user_id"], former["uri"]) == (ana.user_id, uri)
 

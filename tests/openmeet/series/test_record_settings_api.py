@@ -4,8 +4,9 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.queries import by_record_uri, by_slug
+from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities import session_queries

@@ -5,7 +5,7 @@ import re
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import SubjectVisibility

@@ -11,8 +11,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import sanctions
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
-from openmeet.domain.events import co_host_queries, co_hosts, ownership
-from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import co_host_queries, co_hosts, event_records, ownership
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import ownership as group_ownership
@@ -74,7 +73,7 @@ async def test_the_same_tasks_in_order_of_urgency_at_all_three_places(site: Site
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
         theirs = await event_by(tx, ben, title="Film night")
-        await event_queries.set_record(tx, event.id, URI, "bafy", "did:plc:abc")
+        await event_records.set_record(tx, event.id, URI, "bafy", "did:plc:abc")
         await conflict(tx, URI)
         await co_hosts.invite(tx, ben, theirs.slug, "ana@example.org")
         group = await group_by(tx, ana, join_policy="request")
@@ -171,8 +170,8 @@ async def test_merges_wait_until_they_are_reviewed_and_only_if_they_can_be_rever
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event, other = await event_by(tx, ana), await event_by(tx, ana, title="Other")
-        await event_queries.set_record(tx, event.id, URI, "bafy", "did:plc:abc")
-        await event_queries.set_record(tx, other.id, f"{URI}2", "bafy", "did:plc:abc")
+        await event_records.set_record(tx, event.id, URI, "bafy", "did:plc:abc")
+        await event_records.set_record(tx, other.id, f"{URI}2", "bafy", "did:plc:abc")
         await conflict(tx, URI)
         await conflict(tx, URI, "starts_at", "s")
         await conflict(tx, f"{URI}2", reversible=False)

@@ -6,6 +6,7 @@ import httpx
 
 from openmeet.domain.attendance import actions, event_hosting
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
@@ -104,7 +105,7 @@ async def test_imported_records_are_not_shown_as_only_here(deployment: Deploymen
         user_id = await identities.connect(tx, did(1), handle="ana.example", pds_url="https://pds.example")
         own = event(1, "tea", 1, "Tea", startsAt="2027-06-01T12:00:00Z")
         await apply(tx, INSTANCE, [own, rsvp(1, "yes", 2, own.uri)])
-        found = await events.by_record_uri(tx, own.uri)
+        found = await event_records.by_record_uri(tx, own.uri)
     assert found is not None
     ana = Caller(user_id, "Ana")
     page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text

@@ -9,7 +9,7 @@ import pytest
 from groundwork.database.words import query_terms
 from groundwork.geo_points import Near
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import queries, record_changes
+from openmeet.domain.events import event_records, queries, record_changes
 from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.groups import actions as groups
@@ -111,7 +111,7 @@ async def test_the_index_is_updated_by_every_change(db):
         later = replace(FROM_NETWORK, name="Picnic", description="")
         await record_changes.apply_from_network(tx, uri=URI, cid="d", author_id=ana.user_id, event=later)
         assert (await titles(tx, "cake"), await titles(tx, "picnic")) == ([], ["Picnic"])
-        await queries.erase_from(tx, URI.split("/")[2])
+        await event_records.erase_from(tx, URI.split("/")[2])
         assert await titles(tx, "picnic") == []
         assert [row[0] for row in await tx.fetch("select search_words from events where search_words <> ''")] == []
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import event_records
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
@@ -38,7 +38,7 @@ async def test_events_link_to_their_record(site):
         bare = await event_by(tx, ana, title="Without a record")
         for number, event in enumerate(made):
             uri = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2{number + 2}"
-            await events.set_record(tx, event.id, uri, CID, DID)
+            await event_records.set_record(tx, event.id, uri, CID, DID)
     assert await records_of(site, f"/events/{made[0].slug}") == [
         f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs22"
     ]

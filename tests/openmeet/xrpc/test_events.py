@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import queries
+from openmeet.domain.events import event_records, queries
 from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.search.my_event_lists import UNDATED, EventCursor
 from openmeet.web.xrpc.events import of_repository
@@ -18,7 +18,7 @@ CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
 
 async def with_record(tx, event, rkey="3mqdau33ozs2n", did=DID):
     uri = f"at://{did}/community.lexicon.calendar.event/{rkey}"
-    await queries.set_record(tx, event.id, uri, CID, did)
+    await event_records.set_record(tx, event.id, uri, CID, did)
     return uri
 
 

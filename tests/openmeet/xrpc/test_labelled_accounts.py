@@ -9,8 +9,8 @@ from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
+from openmeet.domain.events.event_records import set_record
 from openmeet.domain.events.group_of_event import of_event
-from openmeet.domain.events.queries import set_record
 from openmeet.domain.moderation import actions, labels
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.series import actions as series

@@ -1,6 +1,6 @@
 """Resolving the URL of a page to its record and back."""
 
-from openmeet.domain.events import queries as events
+from openmeet.domain.events import event_records
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
 from tests.openmeet.groups.people import group_by
@@ -21,7 +21,7 @@ async def test_page_and_record_resolve_to_each_other(site, client):
         event = await event_by(tx, ana)
         bare = await event_by(tx, ana, title="Without a record")
         group = await group_by(tx, ana)
-        await events.set_record(tx, event.id, EVENT, CID, DID)
+        await event_records.set_record(tx, event.id, EVENT, CID, DID)
         await series_queries.set_record(tx, series.id, SERIES)
         await record_queries.set_record(tx, group.id, GROUP, CID)
     pages = {
@@ -40,7 +40,7 @@ async def test_absent_and_restricted_things_do_not_resolve(site, client, people)
     async with site.db.transaction() as tx:
         ana, bo = await person(tx, "Ana"), await person(tx, "Bo")
         event = await event_by(tx, ana, visibility="private")
-        await events.set_record(tx, event.id, EVENT, CID, DID)
+        await event_records.set_record(tx, event.id, EVENT, CID, DID)
         of_ana, of_bo = await people.connect(tx, ana), await people.connect(tx, bo)
     for uri in (f"{ORIGIN}/events/{event.slug}", EVENT, f"{ORIGIN}/", "https://elsewhere.example/", SERIES):
         assert await refused(client, "resolveUri", uri=uri) == (400, "NotFound")

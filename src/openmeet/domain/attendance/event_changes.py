@@ -20,7 +20,7 @@ from openmeet.domain.attendance.notify import (
 )
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.attendance.visibility import people_who_see
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.groups.membership_queries import listeners
@@ -101,7 +101,7 @@ async def reconsider_hidden_rsvps(tx: Transaction, events: Sequence[Event]) -> N
     events are locked.
     """
     # The current time is the job's revision, so it is greater than that of any earlier job.
-    addresses = await by_record.addresses_of(tx, events)
+    addresses = await event_records.addresses_of(tx, events)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
 
 

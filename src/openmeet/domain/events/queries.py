@@ -1,7 +1,7 @@
 """SQL for events. The SQL for unfinished forms is in ``draft_queries``."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from groundwork.database.bulk import execute_each, insert_rows_sql
 from groundwork.database.row_lock import hold_each
@@ -38,17 +38,6 @@ _STORED = (
 # The cells of an emptied event, and their assignments in an update. Of its content, only the visibility is kept.
 BLANK = {name: cell for name, cell in content.to_row(Content("")).items() if name != "visibility"}
 SET_BLANK = ", ".join(f"{name} = :{name}" for name in BLANK)
-
-# The row stays because RSVPs refer to it. The slug is replaced too, because it contained words of the title.
-ERASE = f"""
-    update events
-       set slug = id, {SET_BLANK},
-           starts_at = null, ends_at = null, over_at = null, starts_local = '', starts_text = '', ends_text = '',
-           time_zone = 'UTC', status_reason = '', picture_key = null, search_text = '', search_words = '',
-           place_x = null, place_y = null, place_z = null, derived_from = '', removed_at = coalesce(removed_at, :now),
-           revision = revision + 1, updated_at = :now
-     where record_did = :did and origin = 'network'
-"""
 
 
 def columns_of(table: str) -> str:
@@ -169,11 +158,6 @@ async def several(reader: Reader, event_ids: Sequence[EventId]) -> list[Event]:
         f"select {COLUMNS} from events where id in :ids order by starts_at, id", ids=list(event_ids)
     )
     return [event_of(row) for row in rows]
-
-
-async def by_record_uri(reader: Reader, uri: str) -> Event | None:
-    row = await reader.fetch_one(f"select {COLUMNS} from events where record_uri = :uri", uri=uri)
-    return event_of(row) if row else None
 
 
 async def by_submission(reader: Reader, author_id: UserId, submission_key: str) -> tuple[Event, bytes | None] | None:
@@ -328,26 +312,6 @@ async def set_derived_positions(tx: Transaction, positions: Sequence[tuple[Event
         )
 
 
-async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
-    """Mark the records of these events as removed. An earlier time is kept."""
-    if event_ids:
-        await tx.execute(
-            "update events set removed_at = :now, updated_at = :now where id in :ids and removed_at is null",
-            ids=sorted(event_ids),
-            now=tx.now,
-        )
-
-
-async def set_record_deleted(tx: Transaction, event_id: EventId) -> bool:
-    """Record that another app deleted the event's record. Return False if that was already known."""
-    changed = await tx.execute(
-        "update events set record_deleted_at = :now where id = :id and record_deleted_at is null",
-        id=event_id,
-        now=tx.now,
-    )
-    return changed == 1
-
-
 async def save_policy(tx: Transaction, events: Sequence[Event]) -> None:
     """Save new revisions of locked rows that differ only in whether they are published by the series' policy."""
     await tx.execute_many(
@@ -379,49 +343,10 @@ async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId,
         )
 
 
-async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did: str) -> None:
-    await tx.execute(
-        "update events set record_uri = :uri, record_cid = :cid, record_did = :did where id = :id",
-        uri=uri,
-        cid=cid,
-        did=did,
-        id=event_id,
-    )
-
-
 async def raise_revision(tx: Transaction, event_id: EventId, revision: int) -> None:
     """Raise the event's revision to at least this one, which was already seen, so that the next one is greater."""
     await tx.execute(
         "update events set revision = :revision where id = :id and revision < :revision", id=event_id, revision=revision
-    )
-
-
-async def count_retraction(tx: Transaction, event_id: EventId) -> None:
-    """Count the deletion of one of the event's records, so that its next version differs (``Event.version``)."""
-    await tx.execute("update events set retractions = retractions + 1 where id = :id", id=event_id)
-
-
-async def forget_record(tx: Transaction, event_id: EventId) -> None:
-    await tx.execute(
-        "update events set record_uri = null, record_cid = null, record_did = null where id = :id", id=event_id
-    )
-
-
-async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
-    """Events known only from this repository, with the URIs of their records."""
-    rows = await reader.fetch(
-        "select id, record_uri from events where record_did = :did and origin = 'network' order by id", did=did
-    )
-    return {EventId(row["id"]): row["record_uri"] for row in rows}
-
-
-async def erase_from(tx: Transaction, did: str) -> None:
-    """Erase the content of events known only from this repository. Events created on this site only lose their record."""
-    if await tx.execute(ERASE, did=did, now=tx.now, **BLANK) and tx.engine == "sqlite":
-        # FTS5 only marks words as deleted until it merges its segments.
-        await tx.execute("insert into search_index (search_index) values ('optimize')")
-    await tx.execute(
-        "update events set record_uri = null, record_cid = null, record_did = null where record_did = :did", did=did
     )
 
 

@@ -5,14 +5,14 @@ next. Until then nothing is written and no attendee is notified. The host can pu
 keep it only on this site, or cancel it, which also keeps it only on this site.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.events import by_record, queries
+from openmeet.domain.events import event_records, queries
 from openmeet.domain.events.actions import lock_for_host
 from openmeet.domain.events.edits import blank_event, event_of_record, search_text, with_record
 from openmeet.domain.events.model import Event, EventId, EventSlug, NetworkEvent, RecordOrigin
@@ -48,7 +48,7 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     capacity, who can see the join link.
     """
     await hold_each(tx, "events", "record_uri", [uri])
-    known_events = await by_record.events_with(tx, [uri])
+    known_events = await event_records.events_with(tx, [uri])
     ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known_events)
     return after.id
 
@@ -79,36 +79,21 @@ async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
     """Mark the event as removed, because its record was deleted from its repository. It is no longer in any list.
     Return None if the record is unknown.
     """
-    row = await queries.by_record_uri(tx, uri)
+    row = await event_records.by_record_uri(tx, uri)
     event = await queries.lock_for_update(tx, row.id) if row else None
     if event is None:
         return None
-    await remove_each_from_network(tx, [event.id])
+    await event_records.set_removed(tx, [event.id])
     return event.id
-
-
-async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventId]) -> None:
-    """``remove_from_network`` for several locked events."""
-    await queries.set_removed(tx, event_ids)
-
-
-async def erase_from(tx: Transaction, did: str) -> None:
-    """Erase the events that came from a repository that was deleted with its account."""
-    await queries.erase_from(tx, did)
 
 
 async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
     """Store the URI of the event's record. Return True if it is new. An event that was held until then becomes visible."""
     before = await queries.by_id(tx, event_id)
-    await queries.set_record(tx, event_id, uri, cid, did)
+    await event_records.set_record(tx, event_id, uri, cid, did)
     await queries.release(tx, event_id)
     await enqueue_attribution(tx, event_id)
     return before is not None and before.record_uri != uri
-
-
-async def count_retraction(tx: Transaction, event_id: EventId) -> None:
-    """Count a deletion of one of the event's records."""
-    await queries.count_retraction(tx, event_id)
 
 
 async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:
@@ -121,8 +106,8 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
         await superseded_records.store(
             tx, publications.PublicationKind.EVENT, event_id, address, is_authors=False, is_there=False
         )
-    await queries.count_retraction(tx, event_id)
-    await queries.forget_record(tx, event_id)
+    await event_records.count_retraction(tx, event_id)
+    await event_records.forget_record(tx, event_id)
     await enqueue_attribution(tx, event_id)
 
 
@@ -131,11 +116,6 @@ def asks_host_about_deletion(event: Event) -> bool:
     final.
     """
     return event.origin is RecordOrigin.HERE and not event.is_gone
-
-
-async def note_deletion(tx: Transaction, event: Event) -> bool:
-    """Record that another app deleted the record of this locked event. Return False if that was already known."""
-    return await queries.set_record_deleted(tx, event.id)
 
 
 async def decide_deletion(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:

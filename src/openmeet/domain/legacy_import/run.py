@@ -14,7 +14,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import imported as attendance
 from openmeet.domain.attendance.imported import ImportedRsvp
 from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events.by_record import find as find_by_record
+from openmeet.domain.events.event_records import find as find_by_record
 from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, membership_queries

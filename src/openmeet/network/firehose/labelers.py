@@ -34,7 +34,7 @@ from groundwork.errors import Failure, RemoteFailed, Unavailable
 from groundwork.http.client import HttpClient
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import event_records
 from openmeet.domain.events.publication import notify_webhooks
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import NetworkLabel
@@ -129,7 +129,7 @@ async def _delete_labels(labelling: LabelerContext, did: str, stop: asyncio.Even
 async def _notify_webhooks(tx: Transaction, subjects: Sequence[str]) -> None:
     """Enqueue notifications to webhook subscribers of these events."""
     for uri in sorted(subject for subject in subjects if subject.startswith("at://")):
-        event = await event_queries.by_record_uri(tx, uri)
+        event = await event_records.by_record_uri(tx, uri)
         if event is not None and not event.is_gone:
             await notify_webhooks(tx, [event])
 

@@ -17,9 +17,8 @@ from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import group_hosting, record_actions
 from openmeet.domain.attendance.record_actions import erase_answers_to
+from openmeet.domain.events import event_records
 from openmeet.domain.events import ownership as events_ownership
-from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events import record_changes
 from openmeet.domain.groups import administration as groups
 from openmeet.domain.groups import ownership
 from openmeet.domain.identities import actions as identity_actions
@@ -67,10 +66,10 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await publication_echoes.erase(tx, did)
     await links.erase_from(tx, did)
     await record_actions.erase_from(tx, did)
-    erasable_events = await event_queries.erasable(tx, did)
+    erasable_events = await event_records.erasable(tx, did)
     await erase_answers_to(tx, list(erasable_events))
     await seen_rsvps.make_all_await(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)
-    await record_changes.erase_from(tx, did)
+    await event_records.erase_from(tx, did)
     await remote_groups.erase_from(tx, did)
     await detection_queries.erase_from(tx, did)
     identity = await identity_queries.find(tx, did)

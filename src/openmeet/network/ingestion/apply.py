@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
 from groundwork.outbox.jobs import enqueue_many
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.network.ingestion import apply_bulk, intake, late_change_times, ownership_transfer, remote_series
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_one import apply_one
 from openmeet.network.ingestion.batch import Batch, load_batch
-from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage, read
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, RSVPS
@@ -74,7 +74,7 @@ async def _following_now(tx: Transaction, batch: Batch, parsed_messages: list[Pa
     if not any(parsed.event is not None and parsed.message.uri in batch.published_uris for parsed in parsed_messages):
         return parsed_messages
     subjects = {str(parsed.rsvp.subject) for parsed in parsed_messages if parsed.rsvp is not None}
-    return replace(batch, current_uris=await by_record.current(tx, subjects)).following(parsed_messages)
+    return replace(batch, current_uris=await event_records.current(tx, subjects)).following(parsed_messages)
 
 
 async def _follow_transfers(

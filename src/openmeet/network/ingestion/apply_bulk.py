@@ -7,26 +7,25 @@ from at_protocol.syntax.did import parse_did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes, network_rsvps
-from openmeet.domain.events import by_record, record_changes
-from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import event_records, record_changes
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.record_changes import RecordRead
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.network.ingestion import (
-    events,
+    apply_event,
+    apply_rsvp,
     late_change_times,
     notify,
     remote_groups,
     remote_series,
-    rsvps,
     rsvps_awaiting_event,
 )
+from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.batch import Batch
-from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
-from openmeet.network.ingestion.rsvps import PersonAndEvent
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
@@ -92,7 +91,7 @@ async def _apply_events(
         return
     uris = [one.parsed.message.uri for one, _ in applied]
     await hold_each(tx, "events", "record_uri", uris)
-    events_by_uri = await by_record.events_with(tx, uris)
+    events_by_uri = await event_records.events_with(tx, uris)
     edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in events_by_uri.values()])
     authors = await identity_actions.authors_for_dids(tx, {one.parsed.message.did for one, _ in applied})
     records: dict[str, RecordRead] = {}
@@ -103,7 +102,7 @@ async def _apply_events(
             await _merge_with_edits(tx, context, batch, one, network_event, event)
             continue
         author_id, _ = authors[message.did]
-        own = events.without_own_links(network_event, context)
+        own = apply_event.without_own_links(network_event, context)
         records[message.uri] = RecordRead(message.uri, message.cid or "", author_id, own)
     changed = await record_changes.apply_each_from_network(tx, list(records.values()), events_by_uri)
     await enqueue_detection(
@@ -123,7 +122,7 @@ async def _apply_events(
             await remote_groups.attribute(tx, after.id)
         if remote_series.changes_recurrence(one.parsed.record, after, batch.switches):
             network_event = records[one.parsed.message.uri].event
-            version = events.version_of(one.parsed.message)
+            version = apply_event.version_of(one.parsed.message)
             await remote_series.place(tx, version, network_event, after.id, batch.switches, batch.freed_dates)
 
 
@@ -147,10 +146,10 @@ async def _merge_with_edits(
 ) -> None:
     """Merge a new version with the edits made here. The event is locked and has a publication."""
     message = update.parsed.message
-    version = events.version_of(message)
-    before = None if update.seen_record is None else events.version_seen(update.seen_record)
-    owned = await events.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
-    event_id = await events.apply_record(tx, context, version, network_event, owned)
+    version = apply_event.version_of(message)
+    before = None if update.seen_record is None else apply_event.version_seen(update.seen_record)
+    owned = await apply_event.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
+    event_id = await apply_event.apply_record(tx, context, version, network_event, owned)
     if update.seen_record is not None:
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:
@@ -173,7 +172,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     if not puts:
         return []
     about = {str(one.parsed.rsvp.subject) for one in puts if one.parsed.rsvp and has_durable_subject(one.parsed.rsvp)}
-    ids_by_uri = await by_record.ids_with(tx, about)
+    ids_by_uri = await event_records.ids_with(tx, about)
     event_ids = [_event_of(one, ids_by_uri) for one in puts]
     versions = await _versions(tx, puts, event_ids)
     newest = await seen.put_each(tx, versions)
@@ -196,13 +195,13 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
             and seen_record.subject_uri != version.subject_uri
         ):
             # The record used to be about another event: withdraw the RSVP there.
-            await rsvps.withdraw(
+            await apply_rsvp.withdraw(
                 tx,
                 uri=message.uri,
                 did=message.did,
                 rev=message.rev,
                 subject_uri=seen_record.subject_uri,
-                event_id=await by_record.id_with(tx, seen_record.subject_uri),
+                event_id=await event_records.id_with(tx, seen_record.subject_uri),
                 after_rev=seen_record.rev if message.is_read else message.rev,
             )
         if rsvp is None:
@@ -216,7 +215,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
             pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
             outcomes.append(IngestResult.APPLIED)
     await rsvps_awaiting_event.enqueue_fetches(tx, batch.waited_for, awaited)
-    await rsvps.derive_each(tx, pairs)
+    await apply_rsvp.derive_each(tx, pairs)
     return outcomes
 
 
@@ -269,7 +268,7 @@ async def delete_events(
     newest = await _store_tombstones(tx, deleted_records)
     uris = sorted(newest)
     await hold_each(tx, "events", "record_uri", uris)
-    events_by_uri = await by_record.events_with(tx, uris)
+    events_by_uri = await event_records.events_with(tx, uris)
     # Edits of such an event that were made here are kept in case its record comes back.
     with_publication = await subjects_with_publication(
         tx, PublicationKind.EVENT, sorted(event.id for event in events_by_uri.values())
@@ -284,7 +283,7 @@ async def delete_events(
         else:
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
-    await record_changes.remove_each_from_network(tx, ids)
+    await event_records.set_removed(tx, ids)
     with_recipients_ids = await event_changes.events_with_recipients(tx, ids)
     for one in deleted_records:
         event = together.get(one.message.uri)
@@ -299,13 +298,13 @@ async def delete_rsvps(tx: Transaction, deleted_records: Sequence[DeletedRecord]
     """Apply deletions of RSVP records that we do not write; one result each."""
     newest = await _store_tombstones(tx, deleted_records)
     applied = [one for one in deleted_records if one.message.uri in newest]
-    event_ids = await by_record.ids_with(
+    event_ids = await event_records.ids_with(
         tx, {one.seen_record.subject_uri for one in applied if one.seen_record.subject_uri}
     )
     alone = await _not_by_strangers(tx, applied, event_ids)
     strangers = [one for one in applied if one.message.uri not in alone]
     uncovered = await _next_effective(tx, strangers, event_ids)
-    await rsvps.derive_each(tx, [*uncovered.values()])
+    await apply_rsvp.derive_each(tx, [*uncovered.values()])
     last = [one for one in strangers if _pair(one) not in uncovered]
     remaining_rsvps = await network_rsvps.withdraw_each(
         tx, {one.message.uri: event_ids.get(one.seen_record.subject_uri or "") for one in last}
@@ -340,7 +339,7 @@ async def _not_by_strangers(
         one.message.uri
         for one in deleted_records
         if not (
-            rsvps.is_stranger(people[one.message.did])
+            apply_rsvp.is_stranger(people[one.message.did])
             if one.message.did in people
             else one.seen_record.subject_uri not in event_ids
         )
@@ -377,9 +376,9 @@ async def apply_event_deletion(
     publication: Publication | None,
 ) -> None:
     """Remove the event, or detach its record; notify the recipients."""
-    before = await event_queries.by_record_uri(tx, message.uri)
-    last = None if seen_record is None else events.version_seen(seen_record)
-    await events.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
+    before = await event_records.by_record_uri(tx, message.uri)
+    last = None if seen_record is None else apply_event.version_seen(seen_record)
+    await apply_event.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
     if before is not None:
         await notify.of_removal(tx, before, message.rev)
         await notify.of_deleted_record(tx, before, message.rev)
@@ -391,13 +390,13 @@ async def apply_event_deletion(
 async def apply_rsvp_deletion(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:
     """Withdraw the RSVP. The person's next RSVP, if any, becomes effective."""
     subject_uri = None if seen_record is None else seen_record.subject_uri
-    await rsvps.withdraw(
+    await apply_rsvp.withdraw(
         tx,
         uri=message.uri,
         did=message.did,
         rev=message.rev,
         subject_uri=subject_uri,
-        event_id=await by_record.id_with(tx, subject_uri),
+        event_id=await event_records.id_with(tx, subject_uri),
         after_rev=_known_before(message, seen_record),
     )
 

@@ -11,14 +11,14 @@ from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import record_actions
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.domain.events.model import EventId
 from openmeet.domain.series import remote_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import (
     apply_bulk,
-    events,
+    apply_event,
     late_change_times,
     local_records,
     local_series,
@@ -28,8 +28,8 @@ from openmeet.network.ingestion import (
     remote_series,
     rsvps_awaiting_event,
 )
+from openmeet.network.ingestion.apply_event import IngestionContext, version_of
 from openmeet.network.ingestion.batch import Batch
-from openmeet.network.ingestion.events import IngestionContext, version_of
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen, seen_rsvps
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
@@ -174,15 +174,17 @@ async def _put_event(
         return IngestResult.KNOWN
     if parsed_event is None:
         return IngestResult.RAW
-    before = None if seen_record is None and publication is None else await by_record.find(tx, message.uri)
-    event_id = await events.apply_record(tx, context, events.version_of(message), parsed_event.event, publication)
+    before = None if seen_record is None and publication is None else await event_records.find(tx, message.uri)
+    event_id = await apply_event.apply_record(
+        tx, context, apply_event.version_of(message), parsed_event.event, publication
+    )
     if (
         publication is not None
         and publication.kind is PublicationKind.EVENT
         and Flag.NATIVE_RECURRENCE in batch.switches
     ):
         await local_series.apply_rule_of_date(
-            tx, context, events.version_of(message), parsed_event.event, publication, event_id
+            tx, context, apply_event.version_of(message), parsed_event.event, publication, event_id
         )
     await origins.raise_revision_to_counter(tx, context.instance, parsed_event.origin, event_id)
     if before is not None:
@@ -262,11 +264,11 @@ async def _reattach(
     tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication | None
 ) -> None:
     newest = await seen.find(tx, message.uri)
-    version = None if newest is None else events.version_seen(newest)
+    version = None if newest is None else apply_event.version_seen(newest)
     if newest is None or version is None or publication is None or newest.cid == publication.base_cid:
         return
     parsed_event = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
-    await events.apply_record(tx, context, version, parsed_event.event, publication)
+    await apply_event.apply_record(tx, context, version, parsed_event.event, publication)
 
 
 async def _delete(

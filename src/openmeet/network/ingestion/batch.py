@@ -9,7 +9,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import CONCERNING, EVENTS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS

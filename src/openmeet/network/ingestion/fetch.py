@@ -17,10 +17,10 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.network.ingestion import rsvps_awaiting_event
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_read import apply_fetched
-from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.ingestion.reasons import IngestionReason
@@ -80,7 +80,7 @@ async def fetch_subject(
         async with db.transaction() as tx:
             leads = await lock_current(tx, [str(durable)], along=[str(subject)])
             current = parse_at_uri(leads.get(str(durable), str(durable)))
-            event = await by_record.find(tx, str(current))
+            event = await event_records.find(tx, str(current))
             await rsvps_awaiting_event.resolve(
                 tx, handle_uri=subject, did_uri=current, event_id=None if event is None else event.id
             )

@@ -15,12 +15,12 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import record_actions
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.domain.events.model import EventId
-from openmeet.network.ingestion import merge_decisions, rsvps
-from openmeet.network.ingestion.events import moment_of_rev
+from openmeet.network.ingestion import apply_rsvp, merge_decisions
+from openmeet.network.ingestion.apply_event import moment_of_rev
+from openmeet.network.ingestion.apply_rsvp import DELETED, FIELD, facts_of
 from openmeet.network.ingestion.merge_decisions import EarlierDecision
-from openmeet.network.ingestion.rsvps import DELETED, FIELD, facts_of
 from openmeet.network.ingestion.three_way_merge import MergeSide, most_recent
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
@@ -78,10 +78,10 @@ async def reconsider_missed(
 
 
 async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen_record: SeenRecord, rev: str) -> None:
-    event_id = None if seen_record.subject_uri is None else await by_record.id_with(tx, seen_record.subject_uri)
+    event_id = None if seen_record.subject_uri is None else await event_records.id_with(tx, seen_record.subject_uri)
     if event_id is None or seen_record.subject_uri is None:
         return
-    person, _ = await rsvps.answers_of(tx, did, seen_record.subject_uri)
+    person, _ = await apply_rsvp.answers_of(tx, did, seen_record.subject_uri)
     own_attendance = await attendance_queries.find(tx, event_id, person.user_id)
     publication = (
         None if own_attendance is None else await publication_leases.find(tx, PublicationKind.RSVP, own_attendance.id)
@@ -121,5 +121,5 @@ async def _undo_result(
     if is_deleted:
         await record_actions.withdraw_after_late_deletion(tx, own_attendance.id)
     else:
-        await rsvps.adopt_effective(tx, did=did, subject_uri=subject_uri, event_id=event_id)
+        await apply_rsvp.adopt_effective(tx, did=did, subject_uri=subject_uri, event_id=event_id)
     return True

@@ -33,7 +33,7 @@ from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import merge_local
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import MergeInput, MergeReason, MergeRule, MergeSide, by_most_recent
 from openmeet.network.records import links, seen

@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from groundwork.database.transaction import Transaction
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.ingestion import local_groups, local_series, merge_local, remote_groups
-from openmeet.network.ingestion.events import IngestionContext, version_of, version_seen
+from openmeet.network.ingestion.apply_event import IngestionContext, version_of, version_seen
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.group import read_group

@@ -25,7 +25,7 @@ from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
 from openmeet.network.ingestion import merge_decisions, merge_local
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import (
     FieldDecision,

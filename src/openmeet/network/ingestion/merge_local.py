@@ -12,7 +12,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.events import moment_of_rev
+from openmeet.network.ingestion.apply_event import moment_of_rev
 from openmeet.network.ingestion.three_way_merge import (
     FieldDecision,
     MergeInput,

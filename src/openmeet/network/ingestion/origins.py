@@ -18,6 +18,7 @@ from prometheus_client import Counter
 
 from groundwork.database.transaction import Transaction
 from groundwork.telemetry.metrics import Metrics
+from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
@@ -69,7 +70,7 @@ async def _attach_own_record(tx: Transaction, message: RecordMessage, event_id: 
         return False
     if message.did not in await _repositories_of(tx, event):
         return False
-    if await event_queries.by_record_uri(tx, message.uri) is not None:
+    if await event_records.by_record_uri(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate event was derived from it
     superseded = await superseded_records.find(tx, message.uri)
     if superseded is not None and superseded.subject_id != event.id:

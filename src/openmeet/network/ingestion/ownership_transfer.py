@@ -16,16 +16,15 @@ from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
 from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.attendance import merge
-from openmeet.domain.events import ownership, record_changes
-from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import event_records, ownership, record_changes
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import notify, rsvps, rsvps_awaiting_event
-from openmeet.network.ingestion.events import IngestionContext, without_own_links
+from openmeet.network.ingestion import apply_rsvp, notify, rsvps_awaiting_event
+from openmeet.network.ingestion.apply_event import IngestionContext, without_own_links
+from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
-from openmeet.network.ingestion.rsvps import PersonAndEvent
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
 from openmeet.network.records.event_reader import read_event
@@ -69,7 +68,7 @@ async def _step(tx: Transaction, context: IngestionContext, old: str, new: str) 
         return
     if _succession_in(seen_records[old]).successor != new or old not in _succession_in(seen_records[new]).predecessors:
         return
-    old_event, new_event = await event_queries.by_record_uri(tx, old), await event_queries.by_record_uri(tx, new)
+    old_event, new_event = await event_records.by_record_uri(tx, old), await event_records.by_record_uri(tx, new)
     if old_event is None or new_event is None or not await _may_join(tx, old_event, new_event):
         return
     await hold_each(tx, "events", "id", sorted([old_event.id, new_event.id]))
@@ -98,7 +97,7 @@ async def _join(
     await ownership.detach_event_record(tx, new_event.id)
     await superseded_records.store(tx, PublicationKind.EVENT, old_event.id, old, is_authors=True)
     await superseded_records.assign(tx, PublicationKind.EVENT, new_event.id, old_event.id)
-    await event_queries.set_record(tx, old_event.id, new, newest.cid or "", did)
+    await event_records.set_record(tx, old_event.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, old_event.id, author_id)
     parsed_event = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
     succession = without_own_links(parsed_event.event, context)
@@ -112,7 +111,7 @@ async def _join(
     await rsvps_awaiting_event.make_effective(tx, {new: old_event.id})
     twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))
     dids = {row["did"] for row in twice} | await _dids_of(tx, both)
-    await rsvps.derive_each(tx, [PersonAndEvent(Did(one), new, old_event.id) for one in sorted(dids)])
+    await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(one), new, old_event.id) for one in sorted(dids)])
 
 
 async def _dids_of(tx: Transaction, people: Collection[UserId]) -> set[str]:

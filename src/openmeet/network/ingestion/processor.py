@@ -23,8 +23,8 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.network.ingestion import late_change_times
 from openmeet.network.ingestion.apply import apply
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_read import apply_without_pending
-from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.metrics import IngestionMetrics
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.reasons import IngestionReason

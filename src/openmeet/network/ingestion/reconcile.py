@@ -24,6 +24,7 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import discrepancies, quarantine
+from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_each, apply_fetched
 from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
 from openmeet.network.ingestion.discrepancies import (
@@ -35,7 +36,6 @@ from openmeet.network.ingestion.discrepancies import (
     compare,
     in_order,
 )
-from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure

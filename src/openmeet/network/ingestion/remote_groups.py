@@ -17,6 +17,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
+from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_of_event import leave_network_group, set_network_group
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
@@ -213,7 +214,7 @@ async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
 
 async def _follow_up(tx: Transaction, kind: StatementKind, stated: MembershipStatement, *, is_new: bool) -> None:
     if kind is StatementKind.EVENT:
-        event = await event_queries.by_record_uri(tx, stated.about)
+        event = await event_records.by_record_uri(tx, stated.about)
         if event is not None:
             await attribute(tx, event.id)
         return
@@ -374,7 +375,7 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
     listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, group_uris[:1], limit=MOST)
     own = await repository_state.newest_uris(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
-        event = await event_queries.by_record_uri(tx, event_uri)
+        event = await event_records.by_record_uri(tx, event_uri)
         if event is not None:
             await attribute(tx, event.id)
 

@@ -14,7 +14,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.identities import actions as identity_actions
@@ -86,7 +86,7 @@ async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | No
         return None
     claims, following = await _piece(tx, series_uri, after)
     for event_uri, name in claims:
-        event = await event_queries.by_record_uri(tx, event_uri)
+        event = await event_records.by_record_uri(tx, event_uri)
         if event is not None:
             await remote_records.attach_date(tx, series, event.id, name)
     return following
@@ -209,7 +209,7 @@ async def fill_freed_dates(tx: Transaction, freed: Freed, changed_series: Collec
         names_by_series = {uri: _named(claims[uri], freed[uri]) for uri in uris if uri not in changed_series}
         claimants = {claimant for names in names_by_series.values() for claimant in names}
         claimants |= {claimant for uri in uris if uri in changed_series for claimant, _ in claims[uri]}
-        events_by_uri = await by_record.events_with(tx, claimants)
+        events_by_uri = await event_records.events_with(tx, claimants)
         for uri in uris:
             if uri in names_by_series:
                 await _fill(tx, uri, names_by_series[uri], events_by_uri)

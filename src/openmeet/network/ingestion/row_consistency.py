@@ -19,23 +19,23 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rules as attendance_rules
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events import event_records
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import remote_records
 from openmeet.network.ingestion import (
-    events,
+    apply_event,
+    apply_rsvp,
     local_groups,
     local_records,
     local_series,
     quarantine,
     remote_groups,
     remote_series,
-    rsvps,
 )
+from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.apply_rsvp import UNPUBLISHED
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
-from openmeet.network.ingestion.events import IngestionContext
-from openmeet.network.ingestion.rsvps import UNPUBLISHED
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
@@ -113,7 +113,7 @@ async def _is_edited_here(reader: Reader, uri: str) -> bool:
     """Whether another app wrote this event's record, and the event has an edit made here that was not sent or must not
     be sent.
     """
-    event = await event_queries.by_record_uri(reader, uri)
+    event = await event_records.by_record_uri(reader, uri)
     return event is not None and await publication_leases.find(reader, PublicationKind.EVENT, event.id) is not None
 
 
@@ -125,7 +125,9 @@ async def _differing_answer(db: Database, publication: Publication, uri: str) ->
     if attendance is None or seen_record is None or seen_record.body is None or attendance.status in UNPUBLISHED:
         return ()
     return (
-        () if rsvps.read_of(seen_record).answer is attendance_rules.record_status_of(attendance.status) else ("status",)
+        ()
+        if apply_rsvp.read_of(seen_record).answer is attendance_rules.record_status_of(attendance.status)
+        else ("status",)
     )
 
 
@@ -202,9 +204,9 @@ async def derive_anew(
     version = RecordVersion(uri, seen_record.rev, seen_record.cid, seen_record.body)
     if seen_record.collection in RSVPS:
         subject = await current_subject(tx, seen_record.subject_uri or "")
-        event = await event_queries.by_record_uri(tx, subject)
+        event = await event_records.by_record_uri(tx, subject)
         if event is not None:
-            await rsvps.derive(tx, did=did, subject_uri=subject, event_id=event.id)
+            await apply_rsvp.derive(tx, did=did, subject_uri=subject, event_id=event.id)
         return
     await seen.lock_subjects(tx, [uri])
     publication = await _owned(tx, uri)
@@ -215,7 +217,7 @@ async def derive_anew(
         publication is None or publication.kind is publications.PublicationKind.EVENT
     ):
         parsed_event = read_event(seen_record.collection, record, rkey=seen_record.rkey, indexed_at=tx.now)
-        await events.apply_record(tx, context, version, parsed_event.event, publication)
+        await apply_event.apply_record(tx, context, version, parsed_event.event, publication)
         return
     if seen_record.collection in GROUP_STATEMENTS:
         await remote_groups.apply_statement(tx, did, uri, read_statement(seen_record.collection, did, record))
@@ -242,12 +244,12 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
         return
     collection = parse_at_uri(uri).collection
     if collection in RSVPS:
-        await rsvps.withdraw(tx, uri=uri, did=did, rev=rev, subject_uri=None, event_id=None)
+        await apply_rsvp.withdraw(tx, uri=uri, did=did, rev=rev, subject_uri=None, event_id=None)
         return
     publication = await _owned(tx, uri)
     if collection in EVENTS:
         await remote_records.remove_from_network(tx, uri)
-        await events.remove(tx, context, uri=uri, rev=rev, publication=publication, last=None)
+        await apply_event.remove(tx, context, uri=uri, rev=rev, publication=publication, last=None)
     elif collection in GROUP_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[str(collection)], uri)
         membership = await record_queries.by_statement(tx, uri)

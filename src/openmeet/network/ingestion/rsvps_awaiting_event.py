@@ -16,12 +16,12 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, complete_failed, enqueue_many
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import reevaluation
-from openmeet.domain.events import by_record
+from openmeet.domain.events import event_records
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import quarantine, rsvps
+from openmeet.network.ingestion import apply_rsvp, quarantine
+from openmeet.network.ingestion.apply_rsvp import PersonAndEvent
 from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep, RecordFailure, is_of_record
-from openmeet.network.ingestion.rsvps import PersonAndEvent
 from openmeet.network.records import seen_rsvps
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
@@ -53,14 +53,14 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
     waited_uris = [uri for uri in uris if uri in waited_for]
     waited_for.difference_update(waited_uris)
-    await make_effective(tx, await by_record.ids_with(tx, waited_uris))
+    await make_effective(tx, await event_records.ids_with(tx, waited_uris))
 
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
     """Move the RSVPs of events to these new records (by URI) from their previous ones."""
     for uri in await seen_rsvps.answered_among(tx, sorted(made)):
         dids = dict.fromkeys(rsvp_record.did for rsvp_record in await seen_rsvps.effective_rsvps(tx, uri))
-        await rsvps.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
+        await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
 
 
 async def make_effective(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
@@ -70,7 +70,7 @@ async def make_effective(tx: Transaction, event_ids: Mapping[str, EventId], *, o
     await seen_rsvps.make_effective(tx, [rsvp_record.uri for rsvp_record in waiting])
     await quarantine.release(tx, FailedStep.COUNT, [rsvp_record.uri for rsvp_record in waiting])
     pairs = dict.fromkeys((rsvp_record.did, rsvp_record.subject_uri or "") for rsvp_record in waiting)
-    await rsvps.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
+    await apply_rsvp.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 
 
 async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_id: EventId | None) -> None:
@@ -138,7 +138,7 @@ async def make_effective_if_here(db: Database, uri: str) -> bool:
 
 async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
     current = await current_subject(tx, uri)
-    event_id = await by_record.id_with(tx, current)
+    event_id = await event_records.id_with(tx, current)
     if event_id is not None:
         await seen_rsvps.move_answers(tx, [uri], current)
         await make_effective(tx, {current: event_id}, only=only)

@@ -24,7 +24,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Conflict, InvalidInput, NotFound
 from openmeet.domain.attendance.rules import are_rsvps_publishable
-from openmeet.domain.events.by_record import events_with
+from openmeet.domain.events.event_records import events_with
 from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.edits import EventRecordForm, form_of, written
 from openmeet.network.own_records.reasons import OwnRecordReason

@@ -16,8 +16,9 @@ from at_protocol.syntax.record_key import RecordKey
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Conflict, InvalidInput, NotFound
 from openmeet.domain.attendance.rules import are_rsvps_publishable
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.queries import by_record_uri, by_slug
+from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.own_records.repository import checked, own_uri

@@ -20,9 +20,9 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.model import RsvpSource
+from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
-from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader, Transaction, TransactionConf
 from openmeet.domain.attendance import event_changes
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceId
-from openmeet.domain.events import by_record, record_changes
+from openmeet.domain.events import event_records, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import enqueue_attributions
@@ -60,7 +60,7 @@ async def note_superseded_gone(tx: Transaction, uri: str) -> None:
     superseded = await superseded_records.mark_gone(tx, uri)
     if superseded is not None:
         if superseded.kind is PublicationKind.EVENT:
-            await record_changes.count_retraction(tx, EventId(superseded.subject_id))
+            await event_records.count_retraction(tx, EventId(superseded.subject_id))
         await publications.recheck(tx, kind=superseded.kind, subject_ids=[superseded.subject_id], is_edit=True)
 
 
@@ -105,9 +105,9 @@ async def lock_current(tx: Transaction, named: Collection[str], along: Collectio
 
     Raises TransactionConflict if an event has just moved to another record: retry.
     """
-    before = await by_record.current(tx, named)
+    before = await event_records.current(tx, named)
     await seen.lock_subjects(tx, {*along, *named, *before.values()})
-    if tx.engine != "sqlite" and await by_record.current(tx, named) != before:
+    if tx.engine != "sqlite" and await event_records.current(tx, named) != before:
         raise TransactionConflict("an event has just got another record")
     return before
 

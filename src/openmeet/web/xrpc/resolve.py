@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.rules import rsvp_gives_access
-from openmeet.domain.events import by_record, event_access
+from openmeet.domain.events import event_access, event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.groups import queries as group_queries
@@ -75,7 +75,7 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
     """The event with this page URL or record URI, if this user may see it."""
     uri = _canonical_uri(address)
     if uri is not None:
-        event = await by_record.find(reader, uri)
+        event = await event_records.find(reader, uri)
     else:
         slug = _slug_of(address, "events", public_url)
         event = None if slug is None else await event_queries.by_slug(reader, EventSlug(slug))

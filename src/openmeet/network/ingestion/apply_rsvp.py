@@ -30,7 +30,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.events import moment_of_rev
+from openmeet.network.ingestion.apply_event import moment_of_rev
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeInput, MergeReason, MergeSide, most_recent
 from openmeet.network.records import repository_state, seen_rsvps
 from openmeet.network.records.collections import RSVPS

@@ -11,8 +11,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import event_changes
 from openmeet.domain.events import actions as event_actions
+from openmeet.domain.events import event_records, record_changes
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events import record_changes
 from openmeet.domain.events.content import extension_of
 from openmeet.domain.events.model import Event, EventId, NetworkEvent, RecordOrigin
 from openmeet.domain.events.publication import PublishLevel, reach_of
@@ -114,7 +114,7 @@ async def _apply_with_consequences(
     """Call ``record_changes.apply_from_network``. For a new event, also delete the superseded record with this URI; for
     an event that had lost its record, also restore its RSVPs.
     """
-    before = await event_queries.by_record_uri(tx, uri)
+    before = await event_records.by_record_uri(tx, uri)
     event_id = await record_changes.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
     if before is None:
         await superseded_records.delete(tx, uri)
@@ -146,7 +146,7 @@ async def remove(
                 tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED
             )
         await record_links.note_superseded_gone(tx, uri)
-        event = await event_queries.by_record_uri(tx, uri)
+        event = await event_records.by_record_uri(tx, uri)
         if event is not None:
             await record_changes.forget_record(tx, event.id)
             await event_changes.recheck_rsvp_records(tx, [event.id])
@@ -160,22 +160,22 @@ async def remove(
         await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
     elif last is not None:
         await _keep_unsent(tx, context, last)
-    event = await event_queries.by_record_uri(tx, uri)
+    event = await event_records.by_record_uri(tx, uri)
     if event is not None and event.deleted_at is not None:
         # The event was already deleted here. If a copy of the repository brings the record back, it is a new event of
         # its author.
         await record_changes.forget_record(tx, event.id)
         return
     if event is not None and record_changes.asks_host_about_deletion(event):
-        if await record_changes.note_deletion(tx, event):
-            await record_changes.count_retraction(tx, event.id)
+        if await event_records.set_record_deleted(tx, event.id):
+            await event_records.count_retraction(tx, event.id)
         return
     await record_changes.remove_from_network(tx, uri=uri)
 
 
 async def _keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVersion) -> None:
     """Do the same for a record of another app: edits made here and never sent are kept with the publication."""
-    event = await event_queries.by_record_uri(tx, last.uri)
+    event = await event_records.by_record_uri(tx, last.uri)
     publication = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if publication is None or publication.uri is not None:
         return
@@ -249,7 +249,7 @@ async def attach_unsent_publication(
     back as ``now`` (``network_event``): edits from before the deletion are kept with the publication and count as edits
     of this version, as do later ones.
     """
-    event = await event_queries.by_record_uri(tx, uri)
+    event = await event_records.by_record_uri(tx, uri)
     publication = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if event is None or publication is None or publication.uri is not None:
         return None
