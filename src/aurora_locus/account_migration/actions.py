@@ -188,7 +188,7 @@ async def _tokens(context: MigrationContext, did: Did) -> BearerTokens:
     async with context.registry.db.reader() as reader:
         tokens = await moves.tokens(reader, context.sealer, did)
     if tokens is None:
-        raise NotFound(gettext_noop("There is no such move."))
+        raise NotFound(gettext_noop("There’s no such move."))
     return tokens
 
 

@@ -129,4 +129,4 @@ def lost_race(constraint: str) -> Failure:
 
 def email_taken() -> Refused:
     """Return the error for an e-mail address that belongs to another account."""
-    return Refused(gettext_noop("There is already an account with this e-mail address."), name="InvalidRequest")
+    return Refused(gettext_noop("There’s already an account with this e-mail address."), name="InvalidRequest")

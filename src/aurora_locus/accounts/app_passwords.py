@@ -89,7 +89,7 @@ async def create(
         return await db.write(work), password
     except UniqueViolated:
         raise Refused(
-            localizable("There is an app password with the name %(name)s already.", name=name), name="InvalidRequest"
+            localizable("There’s already an app password with the name %(name)s.", name=name), name="InvalidRequest"
         ) from None
 
 

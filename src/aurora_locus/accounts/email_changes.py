@@ -18,7 +18,7 @@ async def find_account(registry: Registry, did: Did) -> Account:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise Forbidden(gettext_noop("There is no such account on this server."), name="AccountNotFound")
+        raise Forbidden(gettext_noop("There’s no such account on this server."), name="AccountNotFound")
     return account
 
 
@@ -98,7 +98,7 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
         email_tokens.require_valid(await registry.db.write(work))
     except UniqueViolated:
         raise Refused(
-            gettext_noop("There is already an account with this e-mail address."), name="InvalidRequest"
+            gettext_noop("There’s already an account with this e-mail address."), name="InvalidRequest"
         ) from None
 
 

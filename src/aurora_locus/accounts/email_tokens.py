@@ -179,7 +179,7 @@ def require_valid(verdict: TokenVerdict) -> None:
 def require_token(token: str | None, *, missing: str = "TokenRequired") -> str:
     """Return the token of a request that requires one. Raises InvalidInput with the name ``missing``."""
     if not token:
-        raise InvalidInput("token", gettext_noop("You need the code that was sent by e-mail."), name=missing)
+        raise InvalidInput("token", gettext_noop("You need the code from our e-mail."), name=missing)
     return token
 
 

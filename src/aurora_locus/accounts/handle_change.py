@@ -37,7 +37,7 @@ async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> N
         async with registry.db.reader() as reader:
             account = await queries.find(reader, did)
             if account is None:
-                raise Forbidden(gettext_noop("There is no such account on this server."), name="AccountNotFound")
+                raise Forbidden(gettext_noop("There’s no such account on this server."), name="AccountNotFound")
             quarantine = registry.handle_quarantine
             if account.handle != handle and await queries.handle_is_taken(reader, handle, did, quarantine):
                 raise handle_taken()

@@ -38,7 +38,7 @@ async def account_of(registry: Registry, did: Did) -> Account:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise Forbidden(gettext_noop("There is no such account on this server."), name="AccountNotFound")
+        raise Forbidden(gettext_noop("There’s no such account on this server."), name="AccountNotFound")
     return account
 
 

@@ -57,7 +57,7 @@ async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note)
         async with registry.db.reader() as reader:
             account = await queries.find(reader, did)
         if account is None:
-            raise NotFound("There is no such account on this server.", name="NotFound")
+            raise NotFound("There’s no such account on this server.", name="NotFound")
         if account.status is not HostingStatus.ACTIVE:
             # The repository of an inactive account cannot be signed now, and after its activation the old signature
             # would not match the identity.

@@ -42,7 +42,7 @@ def explain(why: Why) -> str:
 
 # Sentences that lower packages raise and pages show.
 _OF_OTHERS = (
-    gettext_noop("There is nothing at this address."),
+    gettext_noop("There’s nothing at this address."),
     gettext_noop("This address doesn’t support that method."),
     gettext_noop("The request is unreadable."),
     gettext_noop("The address is too long."),

@@ -107,7 +107,7 @@ async def change_email(registry: Registry, audit: AuditContext, did: Did, new_em
         await registry.db.write(work)
     except UniqueViolated:
         raise Refused(
-            gettext_noop("There is already an account with this e-mail address."), name="InvalidRequest"
+            gettext_noop("There’s already an account with this e-mail address."), name="InvalidRequest"
         ) from None
 
 
@@ -214,4 +214,4 @@ async def require_reachable(registry: Registry, did: Did) -> None:
 
 def account_absent() -> NotFound:
     """The error for an account that is not on this server."""
-    return NotFound(gettext_noop("There is no such account on this server."), name="NotFound")
+    return NotFound(gettext_noop("There’s no such account on this server."), name="NotFound")

@@ -111,7 +111,7 @@ async def add(
     try:
         await registry.db.write(work)
     except UniqueViolated:
-        raise Refused(gettext_noop("There is already an operator with this name or account.")) from None
+        raise Refused(gettext_noop("There’s already an operator with this name or account.")) from None
 
 
 async def change(registry: Registry, audit: AuditContext, name: str, role: OperatorRole, *, disabled: bool) -> None:
@@ -161,4 +161,4 @@ def _from_row(row: Row) -> OperatorRow:
 
 
 def _absent() -> NotFound:
-    return NotFound(gettext_noop("There is no operator with this name."))
+    return NotFound(gettext_noop("There’s no operator with this name."))

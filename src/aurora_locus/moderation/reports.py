@@ -209,4 +209,4 @@ def _report(row: Row) -> PdsReport:
 
 
 def _absent() -> NotFound:
-    return NotFound(gettext_noop("There is no such report."))
+    return NotFound(gettext_noop("There’s no such report."))

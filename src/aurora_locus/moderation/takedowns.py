@@ -201,4 +201,4 @@ async def find(reader: Reader, subject: Subject) -> SubjectStatus:
 
 
 def _absent() -> NotFound:
-    return NotFound(gettext_noop("There is no such account, record or blob here."), name="NotFound")
+    return NotFound(gettext_noop("There’s no such account, record or blob here."), name="NotFound")

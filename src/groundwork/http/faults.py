@@ -34,7 +34,7 @@ Translations = Mapping[type[Exception], Callable[[Exception], Failure]]
 # Requests that the router or the protocol rejected before any handler ran: (error name, sentence).
 _OF_HTTP = {
     400: ("InvalidRequest", "The request is unreadable."),
-    404: ("NotFound", "There is nothing at this address."),
+    404: ("NotFound", "There’s nothing at this address."),
     405: ("MethodNotAllowed", "This address doesn’t support that method."),
     408: ("RequestTimeout", "The upload was too slow. Try again on a faster connection."),
     414: ("InvalidRequest", "The address is too long."),

@@ -56,7 +56,7 @@ def operations_routes(
 
     async def exposition(request: Request) -> Response:
         if not is_operator(request):
-            raise NotFound("There is nothing at this address.")
+            raise NotFound("There’s nothing at this address.")
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 
     return [Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", exposition)]

@@ -84,7 +84,7 @@ class StaticFiles:
         name = request.path_params["name"]
         content, tag = self._files.get(name, (b"", ""))
         if not tag or tag != request.path_params["hash"]:
-            raise NotFound("There is nothing at this address.")
+            raise NotFound("There’s nothing at this address.")
         suffix = Path(name).suffix
         if suffix not in _COMPRESSED_TYPES or len(content) < _LEAST_BYTES:
             return Response(content, media_type=_TYPES[suffix], headers=_FOR_EVER)

@@ -300,7 +300,7 @@ async def test_overview_starts_with_what_needs_attention(deployment: Deployment)
     async with signed_in_operator(deployment) as admin:
         shown = await admin.get("/admin")
         assert "Running, 1\N{NO-BREAK SPACE}thing to look at" in heading_of(shown)
-        assert "There is no backup" in shown.text
+        assert "There’s no backup" in shown.text
         strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
         number = (await report(ben, strong)).json()["id"]
         shown = await admin.get("/admin")

@@ -28,7 +28,7 @@ class Documents:
     async def fetch(self, url: str) -> bytes:
         self.asked.append(url)
         if url not in self.found:
-            raise RemoteFailed("There is nothing at this address.")
+            raise RemoteFailed("There’s nothing at this address.")
         return msgspec.json.encode(self.found[url])
 
 

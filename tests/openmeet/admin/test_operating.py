@@ -88,10 +88,10 @@ async def test_a_community_without_its_database_is_listed(bench: Bench):
 
     bench.give_others({"database of village": check})
     shown = await bench.client.get("/operating")
-    assert "Databases that don’t answer" in shown.text
+    assert "Databases that aren’t answering" in shown.text
     assert "Database of village" in shown.text
     away = False
-    assert "Databases that don’t answer" not in (await bench.client.get("/operating")).text
+    assert "Databases that aren’t answering" not in (await bench.client.get("/operating")).text
 
 
 async def test_an_unreachable_broker_hides_nothing_else(bench: Bench):
@@ -104,7 +104,7 @@ async def test_an_unreachable_broker_hides_nothing_else(bench: Bench):
         await cursors.add_source(tx, "wss://pds.example", cursor=7)
     shown = await bench.client.get("/operating")
     assert shown.status_code == HTTPStatus.OK
-    assert "The broker doesn’t answer." in shown.text
+    assert "The broker isn’t answering." in shown.text
     assert "wss://pds.example" in shown.text
     olga = await api_session(bench.client, OPERATOR, "Olga")
     told = (await bench.client.get("/api/sync/status", headers=olga)).json()
@@ -456,6 +456,6 @@ async def test_the_geocoders_state_is_shown(bench: Bench) -> None:
     await http.close()
     assert "Streets and venues" not in before
     assert "127.0.0.1 answers." in well
-    assert "127.0.0.1 doesn’t answer" in bad
+    assert "127.0.0.1 isn’t answering" in bad
     assert "answered with status 503" in bad
     assert "this site asks 127.0.0.1." in privacy

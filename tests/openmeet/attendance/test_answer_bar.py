@@ -174,7 +174,7 @@ CASES = [
         AnswerState.PLACE_HELD,
         AnswerBarInput(event(), mine(S.WAITLISTED, offered_until=Instant(NOW + HOUR)), NOW),
         (A.GOING, A.DECLINED),
-        ("Take the place", "Pass"),
+        ("Take the place", "Give up the place"),
         "A place is held for you until",
     ),
     (

@@ -146,7 +146,7 @@ async def test_the_api_asks_before_lowering_the_limit(site: Site) -> None:
         assert asked.json()["detail"] == (
             "2 people are over that limit. They keep their places, and nobody moves up until there’s room again."
             " 1 party on the waitlist is too large and can’t get places."
-            " Send it again with confirmLowerLimit=true if that is right."
+            " If that’s right, send it again with confirmLowerLimit=true."
         )
         kept = (await api.get(path)).json()
         assert (kept["title"], kept["capacity"], kept["revision"]) == ("Board games", 5, 1)

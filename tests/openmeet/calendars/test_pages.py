@@ -65,7 +65,7 @@ async def test_errors_are_shown_at_the_field_and_input_is_kept(site: Site, elsew
         elsewhere.body = "<html>"
         for url, why in (
             (elsewhere.url, "This isn’t a calendar file"),
-            ("choir", "Give the whole address"),
+            ("choir", "Enter the calendar’s whole address"),
             ("https://eva:tea@choir.example/a.ics", "This address has a name or password in it"),
         ):
             page = await browser.post("/settings/calendars", data={"url": url, "name": "My choir"})

@@ -64,7 +64,7 @@ async def test_check_in_by_code_and_list_and_undo(site):
         site.clock.turn(MINUTE)
         again = await browser.post(path, data={"code": code})
         assert "is <strong>already in</strong>, since 13:00" in (await browser.get(again.headers["location"])).text
-        assert "<strong>Checked in already</strong>, at 13:00" in (await browser.get(f"{path}?code={code}")).text
+        assert "<strong>Already checked in</strong>, at 13:00" in (await browser.get(f"{path}?code={code}")).text
         await browser.post(path, data={"attendance": cleo.id})
         assert "<strong>2</strong> of 2" in (await browser.get(path)).text
         await browser.post(f"{path}/undo", data={"attendance": ben.id})

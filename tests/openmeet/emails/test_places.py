@@ -32,6 +32,4 @@ async def test_the_earlier_place_is_in_the_language_of_the_recipient(post) -> No
     assert "Town library, Wien, Austria" in text
     assert "Deutschland" not in text
     async with signed_in(post.site, ben.user_id) as browser:
-        assert (
-            "takes place somewhere else now: Town library, Wien, Austria." in (await browser.get("/notifications")).text
-        )
+        assert "has a new place: Town library, Wien, Austria." in (await browser.get("/notifications")).text

@@ -48,7 +48,7 @@ async def test_an_empty_file_is_named_as_such(make_sqlite: MakeDatabase, clock: 
         missing = await browser.post("/import", files={"file": ("", b"", "application/octet-stream")})
     assert (empty.status_code, missing.status_code) == (400, 400)
     assert "This file is empty. Choose another one." in empty.text
-    assert "Choose a file, or give an address." in missing.text
+    assert "Choose a file, or enter an address." in missing.text
     assert "This file is empty" not in missing.text
 
 
@@ -81,13 +81,13 @@ async def test_an_unknown_zone_is_shown_and_can_be_chosen(make_database: MakeDat
         page = (await browser.get(address)).text
         assert "2 events</strong>" not in page
         assert "2 events have no time zone, or one that we don’t know." in page
-        assert "Its time zone ‘Nowhere/Land’ is unknown, so its times are read as Europe/Lisbon time." in page
-        assert "Its time zone ‘Ours’ is unknown, so its times are read as +01:00 time." in page
+        assert "We don’t know its time zone “Nowhere/Land”, so we read its times as Europe/Lisbon time." in page
+        assert "We don’t know its time zone “Ours”, so we read its times as +01:00 time." in page
         wrong = await browser.post(address, data={"act": "zone", "time_zone": "Nowhere/Land"})
         assert (wrong.status_code, "Enter a time zone like Europe/Berlin." in wrong.text) == (400, True)
         await browser.post(address, data={"act": "zone", "time_zone": "America/Lima"})
         page = (await browser.get(address)).text
-        assert page.count("is unknown, so its times are read as America/Lima time.") == 2
+        assert page.count("so we read its times as America/Lima time.") == 2
         assert "<option selected>America/Lima<" in page
         await browser.post(address, data={f"event-{number}": "on" for number in range(3)})
     async with db.reader() as reader:

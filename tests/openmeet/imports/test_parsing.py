@@ -70,8 +70,8 @@ def test_a_meetup_list_has_no_addresses() -> None:
     found = parse_list(MEETUP.encode())
     assert found.service == "Meetup"
     assert [(row.name, row.email, row.status, row.problem) for row in found.named] == [("Ana S.", "", "Yes", "")]
-    assert "No column with e-mail addresses" in found.warnings[0]
-    assert "get no e-mail" in found.warnings[0]
+    assert "We found no column with e-mail addresses" in found.warnings[0]
+    assert "won’t get an e-mail" in found.warnings[0]
 
 
 def test_people_without_an_address_are_identified_by_name() -> None:

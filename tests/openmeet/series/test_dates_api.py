@@ -24,8 +24,8 @@ async def test_a_range_of_days_includes_its_last_day(client, ana):
     [
         ({"fromDate": THIRD, "toDate": FIRST}, "toDate", "The last date comes before the first."),
         ({"fromDate": THIRD[:10], "toDate": FIRST[:10]}, "toDate", "The last date comes before the first."),
-        ({"fromDate": FIRST}, "toDate", "A range has a first and a last date."),
-        ({"toDate": FIRST}, "fromDate", "A range has a first and a last date."),
+        ({"fromDate": FIRST}, "toDate", "Choose the first and the last date of the range."),
+        ({"toDate": FIRST}, "fromDate", "Choose the first and the last date of the range."),
         (
             {"fromDate": "2026-03-04", "toDate": "2026-03-09"},
             "fromDate",
@@ -124,7 +124,7 @@ async def test_moving_a_date_into_the_past_or_far_away_needs_confirmation(client
             refused = await ask(client, ana, made, verb, slip)
             assert (refused.status_code, refused.json()["fields"]) == (
                 400,
-                {"startsLocal": "This start is in the past. Send allowPast: true if that is right."},
+                {"startsLocal": "This start is in the past. If that’s right, send allowPast: true."},
             ), (scope, refused.text)
             far = await ask(client, ana, made, verb, slip | {"startsLocal": "2150-03-10T19:00"})
             assert (far.status_code, far.json()["title"]) == (400, "TooFarAhead")
@@ -221,7 +221,7 @@ async def test_only_dates_can_be_removed_and_only_near_ones_added(client, ana):
     gap = await ask(client, ana, made, "dates", {"startsLocal": "2026-03-29T02:30"})
     assert (gap.status_code, gap.json()["fields"]) == (
         400,
-        {"startsLocal": "That time doesn’t exist on that day. Write 03:30."},
+        {"startsLocal": "That time doesn’t exist on that day. Choose 03:30."},
     )
 
 

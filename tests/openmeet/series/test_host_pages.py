@@ -179,7 +179,7 @@ async def test_a_range_whose_dates_changed_is_shown_again(site, ana) -> None:
     [
         ({"act": "cancel"}, "Choose dates first."),
         ({"act": "burn", f"date_{FIRST}": "yes"}, "Choose what happens to the dates."),
-        ({"act": "cancel", "first": FIRST}, "A range has a first and a last date."),
+        ({"act": "cancel", "first": FIRST}, "Choose the first and the last date of the range."),
         ({"act": "cancel", "first": SECOND, "last": FIRST}, "The last date comes before the first."),
     ],
     ids=["none", "no act", "half a range", "backwards"],
@@ -195,7 +195,7 @@ async def test_an_extra_date_is_added(site, ana) -> None:
     path = await made(ana)
     wrong = await ana.post(f"{path}/extra-date", data={"extra": FIRST[:16]})
     assert wrong.status_code == 400
-    assert "has a date at that time already" in wrong.text
+    assert "already has a date at that time" in wrong.text
     assert inputs_of(wrong.text)["extra"] == FIRST[:16]
     assert (await ana.post(f"{path}/extra-date", data={"extra": "2026-03-05T19:00"})).status_code == 303
     assert "2026-03-05T19:00:00" in await dates(site, await series_at(site, path))

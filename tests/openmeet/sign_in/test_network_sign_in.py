@@ -148,7 +148,7 @@ async def test_names_that_do_not_resolve_are_reported(site: SignInSite):
             ("not a handle", 400, "Enter your name, like"),
             ("did:web:localhost", 400, "localhost cannot host an identity."),
             ("did:example:1", 400, "only did:plc and did:web are supported"),
-            ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", 400, "There is no account did:plc:"),
+            ("did:plc:ewvi7nxzyoun6zhxrhs64oiz", 400, "There’s no account did:plc:"),
             ("http://127.0.0.1:1", 502, "127.0.0.1 can’t be reached"),
         ):
             answer = await browser.post("/sign-in/network", data={"identifier": typed})

@@ -91,7 +91,7 @@ async def test_pending_requests_have_buttons_and_disappear_once_answered(site: S
     page = await home_of(site, ben)
     assert sorted(waiting_in(page)) == [
         ("Dinner", ["I’m going", "Can’t go"]),
-        ("Film", ["Take the place", "Pass"]),
+        ("Film", ["Take the place", "Give up the place"]),
         ("Own", ["Review 1 request"]),
     ]
     async with signed_in(site, ben.user_id) as browser:

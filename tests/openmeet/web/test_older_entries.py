@@ -58,7 +58,7 @@ async def test_all_notifications_can_be_read_on_pages(site):
         path, seen = "/notifications", []
         while path:
             text = (await browser.get(path)).text
-            seen += re.findall(r"takes place somewhere else now: room (\d+)\.", text)
+            seen += re.findall(r"has a new place: room (\d+)\.", text)
             found = re.search(r'href="(/notifications\?before=[^"]+)">Older', text)
             path = found[1] if found else ""
         assert sorted(map(int, seen)) == list(range(MANY))

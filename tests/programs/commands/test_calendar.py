@@ -63,7 +63,7 @@ def test_errors_of_a_start_are_distinguished(tmp_path: Path) -> None:
     result = _inspect(file)
     said = result.stdout + result.stderr
     assert "Component 2 was left out: The start (DTSTART) can’t be read." in said
-    assert "Component 3 was left out: There is no start (DTSTART)." in said
+    assert "Component 3 was left out: There’s no start (DTSTART)." in said
     assert "1 December 2026 at 10:00 (UTC, because the file's zone Mars is unknown)" in said
 
 

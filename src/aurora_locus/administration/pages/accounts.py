@@ -131,7 +131,7 @@ def _form(
 def _act_in_path(request: Request) -> AccountAction:
     action = ACTS.get(request.path_params["act"])
     if action is None:
-        raise NotFound(gettext_noop("There is no such action."))
+        raise NotFound(gettext_noop("There’s no such action."))
     operator_of(request).require(action.act)
     return action
 
@@ -155,5 +155,5 @@ async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountD
         details = await account_details.find(reader, [did])
         account = await queries.find(reader, did)
     if not details or account is None:
-        raise NotFound(gettext_noop("There is no such account on this server."))
+        raise NotFound(gettext_noop("There’s no such account on this server."))
     return details[0], await registry.db.write(lambda w: takedowns.decisions(w, did))

@@ -119,7 +119,7 @@ def did_in_path(request: Request) -> Did:
     try:
         return parse_did(request.path_params["did"])
     except Malformed:
-        raise NotFound(gettext_noop("There is no such account on this server.")) from None
+        raise NotFound(gettext_noop("There’s no such account on this server.")) from None
 
 
 def admin_page(

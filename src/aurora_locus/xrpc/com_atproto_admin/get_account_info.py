@@ -13,5 +13,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     async with registry.db.reader() as reader:
         accounts = await account_details.find(reader, [Did(call.parameters["did"])])
     if not accounts:
-        raise NotFound("There is no such account on this server.", name="NotFound")
+        raise NotFound("There’s no such account on this server.", name="NotFound")
     return account_view(accounts[0])

@@ -12,6 +12,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+        raise Forbidden("There’s no such account on this server.", name="AccountNotFound")
     await reactivation.reactivate(registry, account)
     return None

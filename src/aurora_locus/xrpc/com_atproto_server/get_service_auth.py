@@ -19,7 +19,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+        raise Forbidden("There’s no such account on this server.", name="AccountNotFound")
     method = call.parameters.get("lxm")
     token_request = ServiceTokenRequest(
         call.parameters["aud"], None if method is None else Nsid(method), call.parameters.get("exp")

@@ -13,5 +13,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, call.did)
     if account is None:
-        raise Forbidden("There is no such account on this server.", name="AccountNotFound")
+        raise Forbidden("There’s no such account on this server.", name="AccountNotFound")
     return await session_view(call.host, account, shows_email=may_read_email(call.caller))

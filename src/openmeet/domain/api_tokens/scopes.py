@@ -36,16 +36,18 @@ class TokenScope(StrEnum):
 
 SCOPE_DESCRIPTIONS: Final = {
     TokenScope.READ: lazy(
-        "See everything you can see: events and who’s coming to yours, answers, groups, your calendar, profile and news"
+        "See everything you can see: events and who’s coming to yours, answers, groups, your calendar, "
+        "profile and notifications"
     ),
     TokenScope.EVENTS: lazy(
-        "Create, change, cancel and delete your events; decide who comes and write to them; import lists of people"
+        "Create, change, cancel and delete your events, decide who comes, write to guests and import guest lists"
     ),
     TokenScope.SERIES: lazy("Create, change, cancel, delete and hand over your series"),
     TokenScope.ANSWERS: lazy("Answer events and whole series, follow series and people"),
     TokenScope.GROUPS: lazy("Create, run and hand over groups, write to their members, join and leave groups"),
     TokenScope.PROFILE: lazy(
-        "Change your profile, notifications, saved searches and calendar subscriptions; report, block and mute for you"
+        "Change your profile, notifications, saved searches and calendar subscriptions, and report, block "
+        "and mute for you"
     ),
     TokenScope.PUBLISHING: lazy(
         "Decide for you whether to sync your public events and answers, which anyone can then read and copy"

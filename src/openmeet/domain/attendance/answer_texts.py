@@ -47,7 +47,7 @@ _WITHDRAW_LABELS: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.CANCELLED: lazy("Withdraw my answer"),
     AnswerState.OVER: lazy("Withdraw my answer"),
     AnswerState.NOT_WELCOME: lazy("Withdraw my answer"),
-    AnswerState.PLACE_HELD: lazy("Pass"),
+    AnswerState.PLACE_HELD: lazy("Give up the place"),
     AnswerState.WAITLISTED: lazy("Leave"),
     AnswerState.REQUESTED: lazy("Withdraw"),
     AnswerState.UNCONFIRMED: lazy("Withdraw"),

@@ -235,7 +235,7 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     if value is None:
         has_any = bool(event.get("DTSTART"))
         raise _Skipped(
-            gettext("The start (DTSTART) can’t be read.") if has_any else gettext("There is no start (DTSTART).")
+            gettext("The start (DTSTART) can’t be read.") if has_any else gettext("There’s no start (DTSTART).")
         )
     raw = _raw(value)
     is_all_day = "T" not in raw

@@ -155,7 +155,7 @@ def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], 
         if zone_name is None:
             offsets = _offsets(component)
             if not offsets:
-                warnings.append(gettext("The time zone ‘%(zone)s’ doesn’t give an offset.", zone=tzid[:60]))
+                warnings.append(gettext("The time zone “%(zone)s” doesn’t give an offset.", zone=tzid[:60]))
                 guessed.add(tzid)
                 continue
             zone_name = offsets[0]
@@ -163,7 +163,8 @@ def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], 
                 guessed.add(tzid)
                 warnings.append(
                     gettext(
-                        "The time zone ‘%(zone)s’ is unknown and has summer time. We read its times with the offset %(offset)s.",
+                        "The time zone “%(zone)s” is unknown and has summer time. We read its times with the offset "
+                        "%(offset)s.",
                         zone=tzid[:60],
                         offset=zone_name,
                     )

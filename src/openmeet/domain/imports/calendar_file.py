@@ -75,7 +75,8 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
         warnings.insert(
             0,
             gettext(
-                "The file has %(count)s events. Only the first %(most)s are imported. Split the file to import the rest.",
+                "The file has %(count)s events. Only the first %(most)s are imported. Split the file to import the "
+                "rest.",
                 count=number(len(main_events)),
                 most=number(MOST_EVENTS),
             ),
@@ -155,7 +156,8 @@ def _warnings_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str
     unknown = {event.unknown_zone: event.pattern.zone_name or zone for event in group if event.unknown_zone}
     for name, taken in unknown.items():
         yield gettext(
-            "Its time zone ‘%(zone)s’ is unknown, so its times are read as %(taken)s time. Choose another if that’s wrong.",
+            "We don’t know its time zone “%(zone)s”, so we read its times as %(taken)s time. Choose another if "
+            "that’s wrong.",
             zone=name,
             taken=taken.replace("_", " "),
         )
@@ -213,7 +215,8 @@ def _changes(
             current = remaining
             findings.append(
                 gettext(
-                    "From %(day)s on, it takes place at a different time. We moved only that date. Change the rule after the import.",
+                    "From %(day)s on, it takes place at a different time. We moved only that date. Change the rule after "
+                    "the import.",
                     day=day(name),
                 )
             )

@@ -54,8 +54,8 @@ def parse_list(data: bytes, chosen_columns: Mapping[str, str] | None = None) -> 
     if Column.EMAIL not in columns:
         warnings.append(
             gettext(
-                "No column with e-mail addresses was found, so people are listed by name and get no e-mail."
-                " If there is one, choose it below."
+                "We found no column with e-mail addresses, so people are listed by name and won’t get an e-mail. If "
+                "there is one, choose it below."
             )
         )
     rows = tuple(_rows(table, header, columns, warnings))
@@ -135,7 +135,7 @@ def _rows(
         if not any(cell.strip() for cell in cells):
             continue
         if line > MOST_PEOPLE + 1:
-            warnings.append(gettext("Only the first %(most)s lines were read.", most=number(MOST_PEOPLE)))
+            warnings.append(gettext("We read only the first %(most)s lines.", most=number(MOST_PEOPLE)))
             return
         yield _row(line, cells, places, seen)
 

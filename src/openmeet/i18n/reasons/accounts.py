@@ -38,11 +38,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
         " account’s own password."
     ),
     "user.silent_sign_in_is_no_proof": mark(
-        "Your account server may have let you in without asking for your password. Sign in again, then delete your account"
+        "Your account server may have let you in without asking for your password. Sign in again, then "
+        "delete your account"
         " within 10 minutes."
     ),
     "user.app_password_adds_nothing": mark(
-        "You signed in with an app password. To add another way to sign in, first sign in with a code by e-mail, at your"
+        "You signed in with an app password. To add another way to sign in, first sign in with a code by "
+        "e-mail, at your"
         " account server, or with your account’s own password."
     ),
     "user.nothing_lost": mark("%(problem)s Nothing is lost. Try again in a few minutes."),
@@ -54,7 +56,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "sign_in.malformed_email": mark("This doesn’t look like an e-mail address. It should be like ana@example.org."),
     "sign_in.codes_used_up": mark("Too many wrong codes for this address today. Try again tomorrow."),
     "sign_in.codes_used_up_open_link": mark(
-        "Too many wrong codes for this address today. Open the link in our e-mail instead, in the browser where you asked for it."
+        "Too many wrong codes for this address today. Open the link in our e-mail instead, in the browser "
+        "where you asked for it."
     ),
     "sign_in.wrong_code": plural(
         "That code is wrong or no longer works. You have %(left)s try left.",
@@ -74,9 +77,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.web.email_links
     "email_link.cut_off": mark("The link is incomplete. Open it from the e-mail again."),
     "email_link.too_old": mark(
-        "The link is too old or incomplete. Open the one in the newest e-mail, or sign in and find the event under My events."
+        "The link is too old or incomplete. Open the one in the newest e-mail, or sign in and find the event "
+        "under My events."
     ),
-    "email_link.no_chat": mark("There is no chat here that you can read."),
+    "email_link.no_chat": mark("There’s no chat here that you can read."),
     "email_link.no_such_event": mark("That event no longer exists."),
     # reasons of openmeet.domain.identities
     "identity.not_your_account": mark("This isn’t one of your accounts."),
@@ -87,23 +91,23 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "identity.account_of_another_person": mark("This account belongs to somebody else here."),
     "identity.cannot_delete_account": mark(
-        "This site can’t delete the account at its server. The server’s operator has to do it."
+        "We can’t delete the account at its server. Ask the server’s operator to do it."
     ),
     "identity.may_still_be_made": mark(
         "The account server may still be creating this account. We’ll check again in 20 minutes."
     ),
-    "identity.server_was_away": mark("The server of this account didn’t answer for days."),
+    "identity.server_was_away": mark("This account’s server hasn’t answered for days."),
     "identity.changed_since_opened": mark("These settings have been changed since you opened them."),
     # reasons of openmeet.domain.account_merge
     "account_merge.prove_again": mark("There’s nothing to merge here. Confirm the other account again."),
     "account_merge.expired": mark("There’s nothing left to merge here. Confirm the other account again."),
-    "account_merge.account_gone": mark("That account isn’t there any more."),
+    "account_merge.account_gone": mark("That account no longer exists."),
     "account_merge.proof_of_other_accounts": mark(
         "The account you confirmed has changed. Confirm the other account again."
     ),
     "account_merge.nothing_to_join": mark("There’s nothing left to merge here."),
     "account_merge.two_repositories": mark(
-        "We manage an account in other apps for both of them. Take one over first, then merge them."
+        "We manage an account for each of the two. Take one over first, then merge them."
     ),
     # reasons of openmeet.domain.profiles
     "profile.cannot_follow_oneself": mark("You can’t follow yourself."),

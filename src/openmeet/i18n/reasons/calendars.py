@@ -7,12 +7,13 @@ from openmeet.i18n.catalogue import Message, mark
 
 MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.calendars
-    "calendar.url_incomplete": mark("Give the whole address of the calendar, like https://example.org/calendar.ics."),
+    "calendar.url_incomplete": mark("Enter the calendar’s whole address, like https://example.org/calendar.ics."),
     "calendar.too_many_calendars": mark("You can have up to %(most)s calendars here. Remove one first."),
     "calendar.no_such_calendar": mark("That calendar isn’t one of yours."),
     "calendar.name_needed": mark("Give the calendar a name."),
     "calendar.password_in_url": mark(
-        "This address has a name or password in it. We don’t keep passwords of other sites. Use a link without one, or upload the file."
+        "This address has a name or password in it. We don’t keep passwords of other sites. Use a link "
+        "without one, or upload the file."
     ),
     "calendar.times_out_of_range": mark("Ask about 1 to %(most)s times at once."),
     "calendar.url_or_file_needed": mark("Send either url or ics."),
@@ -52,7 +53,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "A list of people belongs to one event or one group. A list of events belongs to neither."
     ),
     "import.no_people": mark("This import has no people in it."),
-    "import.file_needed": mark("Choose a file, or give an address."),
+    "import.file_needed": mark("Choose a file, or enter an address."),
     "import.file_empty": mark("This file is empty. Choose another one."),
     "import.no_such_list": mark("This list doesn’t exist."),
     "import.upload_expected": mark("Send a form with a file."),
@@ -63,7 +64,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.domain.legacy_import
     "legacy_import.year_out_of_range": mark("%(label)s isn’t between %(first_year)s and %(last_year)s: %(value)s."),
     "legacy_import.unknown_row": mark('Line %(number)s of the dump isn’t {"table": …, "row": {…}}.'),
-    "legacy_import.no_such_file": mark("There is no file %(text)s, and it isn’t a postgresql:// address."),
+    "legacy_import.no_such_file": mark("There’s no file %(text)s, and it isn’t a postgresql:// address."),
     "legacy_import.malformed_time": mark("%(label)s isn’t a time: %(value)s."),
     "legacy_import.not_json": mark("Line %(number)s of the dump isn’t JSON: %(wrong)s."),
     "legacy_import.database_unreachable": mark("The older database can’t be reached: %(failure)s."),
@@ -101,7 +102,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "The rule has no date within %(years)s years. The day doesn’t exist, or comes too rarely."
     ),
     "recurrence.ends_before_start": mark("The last day, %(last)s, is before the first date, %(first)s."),
-    "recurrence.unknown_zone": mark("There is no time zone “%(zone)s”. Write it like Europe/Berlin."),
+    "recurrence.unknown_zone": mark("There’s no time zone “%(zone)s”. Enter it like Europe/Berlin."),
     "recurrence.hours_of_all_day": mark("All-day dates don’t have hours. Leave out BYHOUR and the like."),
     "recurrence.too_many_extra_dates": mark("Up to %(most)s dates can be left out, and up to %(most)s added."),
     "recurrence.malformed_date": mark(

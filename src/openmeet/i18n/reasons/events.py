@@ -13,7 +13,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.key_reused": mark("You already created a different event with this key. Use a new key for another event."),
     "event.being_created": mark("This event is already being created. Try again."),
     "event.cannot_cancel_draft": mark("Nobody else can see a draft. Delete it instead."),
-    "event.dates_conflict": mark("The event would end before it starts. Choose the other time, too, or edit both."),
+    "event.dates_conflict": mark(
+        "The event would end before it starts. Choose both times from one version, or edit them."
+    ),
     "event.changed_since_opened": mark("This event has been changed since you opened it."),
     "event.no_record_elsewhere": mark("No other app has a copy of this event."),
     "event.public_here": mark("The event is public here. First choose who can see it."),
@@ -36,16 +38,16 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.form_used": mark("You already created an event with this form."),
     "event.start_in_past": mark("Its start is in the past."),
     "event.not_published": mark("We couldn’t publish it on time. %(reason)s"),
-    "event.not_a_draft": mark("This event is published already."),
+    "event.not_a_draft": mark("This event is already published."),
     "event.title_needed": mark("Give the event a title."),
     "event.title_too_long": mark("A title can have up to %(most)s characters. This one has %(length)s."),
-    "event.malformed_link": mark("A link starts with https:// or http:// and names a host."),
+    "event.malformed_link": mark("A link starts with https:// or http://, like https://example.org."),
     "event.too_many_choices": mark("At most %(most)s."),
     "event.unknown_language": mark("We don’t know the language “%(text)s”. Write it like English, Deutsch or fr."),
     "event.too_many_languages": mark("At most %(most)s languages."),
     "event.malformed_point": mark(
-        "We couldn’t find a point on the map in this. Write it like 52.52, 13.405 (latitude first), or paste "
-        "a map link that has numbers like that in it."
+        "We couldn’t find a point on the map in this. Enter it like 52.52, 13.405 (latitude first), or paste "
+        "a map link with such numbers."
     ),
     "event.not_offered": mark("You don’t have an open offer for this event."),
     "event.date_of_series": mark("It’s a date of a series. Hand the whole series over."),
@@ -74,13 +76,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.kept_elsewhere": mark("This event is stored on another server. Change it in the app it came from."),
     "event.removed": mark("This event has been removed."),
     "event.skipped_time": mark(
-        "There is no %(time)s on that day, because the clocks go forward. Write %(instead)s if you mean the "
+        "There’s no %(time)s on that day, because the clocks go forward. Choose %(instead)s if you mean the "
         "time right after."
     ),
     "event.ends_before_start": mark("The end is before the start. Choose a later end."),
     "event.lasts_too_long": mark("The event would last more than a year. Check the end."),
     "event.last_day_before_first": mark("The last day is before the first. Choose a later one."),
-    "event.too_many_tags": mark("At most %(most)s tags. These are %(number)s."),
+    "event.too_many_tags": mark("At most %(most)s tags. You entered %(number)s."),
     "event.tag_too_long": mark("A tag can have up to %(most)s characters. “%(tag)s…” is longer."),
     "event.shuffle_out_of_range": mark("Choose a cover from 0 to %(most)s."),
     "event.capacity_out_of_range": mark(
@@ -89,7 +91,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.minutes_out_of_range": mark("Enter a whole number of minutes before the start, at most %(most)s."),
     "event.no_date_yet": mark("This event has no date yet. Once it has one, it can be added to a calendar."),
     "event.invitation_link_over": mark("The invitation was withdrawn, or it’s too old. Ask the host for a new one."),
-    "event.start_in_past_send_again": mark("This start is in the past. Send allowPast: true if that is right."),
+    "event.start_in_past_send_again": mark("This start is in the past. If that’s right, send allowPast: true."),
     "event.start_in_past_save_again": mark("This start is in the past. If that’s right, choose “%(button)s” again."),
     "event.draft_changed_while_open": mark(
         "This draft was changed after you opened it. What you typed is still here. Save again to use your version."
@@ -119,7 +121,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "host_message.moment_over": mark("This time is in the past. Send it now, or choose a later one."),
     "host_message.not_published": mark("Nobody else can see this event yet, so there’s nobody to write to."),
     "host_message.too_many_messages": mark("You can send up to %(most)s messages a day for one event."),
-    "host_message.nobody_to_reach": mark("Nobody would get this message."),
+    "host_message.nobody_to_reach": mark("Nobody would get this message. Choose other people."),
     "host_message.no_such_message": mark("This message isn’t part of this event."),
     "host_message.already_sent": mark("It’s already been sent."),
     "host_message.audience_needed": mark("Choose who gets it."),
@@ -167,7 +169,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.no_such_answer": mark("This answer doesn’t exist."),
     "attendance.date_of_series": mark("A date of a series can’t be a draft. Cancel it, or delete it."),
     "attendance.already_answered": mark(
-        "Somebody has answered already. Cancel the event instead, so that they get an e-mail."
+        "Somebody has already answered. Cancel the event instead, so that they get an e-mail."
     ),
     "attendance.event_cancelled": mark("This event is cancelled."),
     "attendance.answer_rejected": mark("You’ve declined this answer. Bring it back first."),
@@ -221,12 +223,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.check_in_not_yet": mark("Check-in opens a day before the start: %(opens)s."),
     "attendance.check_in_over": mark("Check-in closed a week after the end: %(closed)s."),
     "attendance.not_answered": mark("You haven’t answered an event like that."),
-    "attendance.name_or_email_needed": mark("Give a name or an e-mail address."),
+    "attendance.name_or_email_needed": mark("Enter a name or an e-mail address."),
     "attendance.person_needed": mark("Choose who to remove."),
     "attendance.party_needed": mark("Enter how many people are coming, as a number."),
-    "attendance.limit_below_places": mark("%(text)s Send it again with %(label)s=true if that is right."),
+    "attendance.limit_below_places": mark("%(text)s If that’s right, send it again with %(label)s=true."),
     "attendance.answer_on_page": mark("The host has questions. Answer them on the page of this date."),
-    "attendance.limit_below_places_asked": mark("%(text)s Save again if that is right."),
+    "attendance.limit_below_places_asked": mark("%(text)s If that’s right, save again."),
     "attendance.places_out_of_range": mark("Enter a whole number from 1 to %(most)s, or leave it empty for no limit."),
     "attendance.hours_out_of_range": mark(
         "Enter hours before the start, from 0 to %(most)s, or leave it empty for no deadline."
@@ -266,7 +268,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.kept_elsewhere": mark("This series is stored on another server. Change it in the app it came from."),
     "series.last_date_before_first": mark("The last date comes before the first."),
     "series.range_too_long": mark("There are more than %(most)s dates in between. Do it in several steps."),
-    "series.date_taken": mark("The series has a date at that time already."),
+    "series.date_taken": mark("The series already has a date at that time."),
     "series.date_over": mark("That time is in the past."),
     "series.date_too_far_ahead": mark("A date can be at most %(years)s years ahead."),
     "series.moved_too_far_ahead": mark("A date can be moved at most %(years)s years ahead."),
@@ -278,7 +280,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.other_group": mark("The series and the event belong to different groups."),
     "series.event_of_other_host": mark("Only the host can do this."),
     "series.event_is_draft": mark("This event is a draft. Publish it first."),
-    "series.event_in_series": mark("This event is a date of a series already."),
+    "series.event_in_series": mark("This event is already a date of a series."),
     "series.event_without_date": mark("This event has no date yet. Give it one first."),
     "series.detected_events_gone": mark("None of these events exist any more."),
     "series.other_host_now": mark("Somebody else hosts this series now. Ask them to hand it back before you undo it."),
@@ -301,9 +303,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "series.date_removed": mark("This date was removed."),
     "series.first_date_too_far_ahead": mark("None of its dates can be saved yet. Choose an earlier start."),
-    "series.skipped_time": mark("That time doesn’t exist on that day. Write %(instead)s."),
+    "series.skipped_time": mark("That time doesn’t exist on that day. Choose %(instead)s."),
     "series.action_needed": mark("Choose what happens to the dates."),
-    "series.range_incomplete": mark("A range has a first and a last date."),
+    "series.range_incomplete": mark("Choose the first and the last date of the range."),
     "series.too_many_dates_chosen": mark("With the selected dates, that’s more than %(most)s. Do it in several steps."),
     "series.dates_needed": mark("Choose dates first."),
     "series.changed_while_open": mark(
@@ -317,10 +319,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.fate_of_dates_needed": mark("Choose what happens to the upcoming dates."),
     "series.keep_events_needed": mark("Send true to keep upcoming dates as separate events, or false."),
     "series.date_changed_since_opened": mark("This date has been changed since you opened it."),
-    "series.dates_or_range": mark("Give single dates or a range, not both."),
+    "series.dates_or_range": mark("Choose single dates or a range, not both."),
     "series.range_empty": mark("The series has no dates in this range."),
     "series.dates_out_of_range": mark("Give 1 to %(most)s dates."),
-    "series.start_in_past_send_again": mark("This start is in the past. Send allowPast: true if that is right."),
+    "series.start_in_past_send_again": mark("This start is in the past. If that’s right, send allowPast: true."),
     "series.person_needed": mark("Choose somebody."),
     "series.unit_needed": mark("Choose days, weeks, months or years."),
     "series.last_day_needed": mark("Choose the day it ends."),

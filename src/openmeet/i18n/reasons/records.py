@@ -63,12 +63,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "repository.other_server_answered": mark("The response came from a different server than the one we asked."),
     "repository.not_allowed_by_you": mark("You didn’t allow it, so nothing changed."),
     "repository.server_refused": mark("Your account server didn’t let us in."),
-    "repository.no_server_address": mark("You can’t sign in at this address. Check its spelling."),
+    "repository.no_server_address": mark("You can’t sign in at this address. Check the spelling."),
     "repository.no_sign_in_server": mark("There’s no account server at this address that apps can sign in with."),
     "repository.no_account_server": mark("This account doesn’t say which account server it’s on."),
-    "repository.account_server_not_public": mark("We can’t reach the account server of this account."),
+    "repository.account_server_not_public": mark("We can’t reach this account’s server."),
     "repository.account_closed": mark("This account has been closed."),
-    "repository.no_such_account": mark("There is no account %(did)s."),
+    "repository.no_such_account": mark("There’s no account %(did)s."),
     "repository.no_such_handle": mark(
         "We found nobody called %(handle)s. Check the spelling. A server’s address starts with https://."
     ),
@@ -145,7 +145,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "ingestion.no_rev": mark("The repository has an old format, without a revision."),
     "ingestion.not_served_completely": mark("The server sent an outdated repository."),
     "ingestion.clock_ahead": mark(
-        "The clock of the repository’s server is more than five minutes ahead. We won’t read anything until our clock catches up."
+        "The clock of the repository’s server is more than five minutes ahead. We won’t read anything until "
+        "our clock catches up."
     ),
     "ingestion.unreadable_records": mark("The records of %(did)s can’t be read: %(what)s isn’t valid."),
     "ingestion.no_such_flag": mark("This flag doesn’t exist. Choose from: %(flags)s."),
@@ -249,7 +250,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication_status.changed_only_here": mark("Changed only here"),
     "publication_status.only_here": mark("Only here"),
     "publication_status.waiting_for_pds": mark("Syncing"),
-    "publication_status.waiting_for_accounts": mark("Waiting until your accounts have been read"),
+    "publication_status.waiting_for_accounts": mark("Waiting until we’ve read your accounts"),
     "publication_status.waiting_for_event": mark("Waiting for the event to sync"),
     "publication_status.published": mark("Synced"),
     "publication_status.merged": mark("Changed in another app, merged"),
@@ -283,7 +284,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "atproto.vouching_needs_scope": mark("This credential can’t vouch for signatures: it lacks the scope %(scope)s."),
     "atproto.changed_elsewhere": mark("It was changed in another app. Look at it again before you change it."),
     "atproto.sent_before": mark(
-        "You’ve already created a different event with this form. Change that one in your list, or save again to create another."
+        "You’ve already created a different event with this form. Change that one in your list, or save "
+        "again to create another."
     ),
     # reasons of openmeet.web.xrpc
     "xrpc.token_not_taken": mark("Call this without a token, or through your server (atproto-proxy)."),

@@ -29,7 +29,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "failure.not_found": mark("It doesn’t exist."),
     "failure.conflict": mark("It was changed at the same time."),
     "failure.refused": mark("It was refused."),
-    "failure.too_large": mark("It is too large."),
+    "failure.too_large": mark("It’s too large."),
     "failure.too_many": mark("The server isn’t taking any more requests right now."),
     "failure.remote_failed": mark("The other server failed."),
     "failure.remote_slow": mark("The other server didn’t answer in time."),
@@ -45,12 +45,13 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "failure.unforeseen": mark("An unexpected error: %(error)s."),
     # reasons of openmeet.web.site
     "site.authentication_required": mark("Sign in first."),
-    "site.nothing_here": mark("There is nothing at this address."),
+    "site.nothing_here": mark("There’s nothing at this address."),
     "site.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "site.no_such_date_or_time": mark("This date or time doesn’t exist."),
     "site.no_such_community": mark("This community doesn’t exist here."),
     "site.invalid_token": mark(
-        "This token is unknown or has expired. Sign in again to get a new one. If it should be an API token, check that you copied all of it."
+        "This token is unknown or has expired. Sign in again to get a new one. If it should be an API token, "
+        "check that you copied all of it."
     ),
     "site.reads_no_files": mark("This site isn’t reading files right now."),
     "site.accounts_joined": mark("Your accounts were merged just now, so nothing was saved. Try again."),
@@ -110,12 +111,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.decided_meanwhile": mark("Somebody else decided this just now. Take another look."),
     "moderation.nothing_reported": mark("There are no more reports about it."),
     "moderation.no_such_action": mark("This operation doesn’t exist."),
-    "moderation.already_undone": mark("This was undone already."),
+    "moderation.already_undone": mark("This has already been undone."),
     "moderation.decided_since": mark("Somebody else has already decided this. Take another look before you decide."),
     "moderation.changed_since": mark("It was changed again since. Change it by hand."),
-    "moderation.reason_needed": mark("Choose what is wrong with it."),
+    "moderation.reason_needed": mark("Choose what’s wrong with it."),
     "moderation.nothing_to_change": mark("There’s nothing to do. It’s already set like that."),
-    "moderation.text_needed": mark("Say in a few words what is wrong."),
+    "moderation.text_needed": mark("Say in a few words what’s wrong."),
     "moderation.explanation_needed": mark("Say why. The owner will see it."),
     "moderation.malformed_pds": mark("Enter the address of a PDS, like https://pds.example."),
     "moderation.not_mutable": mark("People and groups can be muted."),
@@ -135,7 +136,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
 
 # Sentences from lower packages that pages show.
 _OF_OTHERS: Final = (
-    mark("There is nothing at this address."),
+    mark("There’s nothing at this address."),
     mark("This address doesn’t support that method."),
     mark("The request is unreadable."),
     mark("The address is too long."),

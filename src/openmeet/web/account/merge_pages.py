@@ -53,7 +53,7 @@ async def ask_code(request: Request) -> Response:
         await site_session.refuse_app_password(request)
         email = check_email(form.get("email", ""))
         if me is not None and me.email == email:
-            own = {"email": gettext("This is the address that you sign in with. Write the other one.")}
+            own = {"email": gettext("This is the address that you sign in with. Enter the other one.")}
             return _start_page(request, FormState(form, own), status=400)
         await spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:

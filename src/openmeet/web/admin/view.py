@@ -151,7 +151,7 @@ def needs_of(
 def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
     if geocoder is None or geocoder.state != "fails":
         return []
-    title = gettext("%(name)s doesn’t answer", name=geocoder.host)
+    title = gettext("%(name)s isn’t answering", name=geocoder.host)
     detail = gettext("Without it, people can find towns but not streets or venues. %(reason)s", reason=geocoder.failure)
     return [OperatorNeed("globe", title, "#parts", detail)]
 
@@ -159,11 +159,11 @@ def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
 def _lasting_problems(status: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed]:
     """Problems that last until an operator acts."""
     needs = [
-        OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=capital(name)), path="#away")
+        OperatorNeed("alert", gettext("%(name)s isn’t answering", name=capital(name)), path="#away")
         for name in unreachable
     ]
     if status.queue is None:
-        needs.append(OperatorNeed("box", gettext("The broker doesn’t answer"), "#queue", gettext("Nothing is lost.")))
+        needs.append(OperatorNeed("box", gettext("The broker isn’t answering"), "#queue", gettext("Nothing is lost.")))
     elif status.queue.dead:
         count = status.queue.dead
         title = ngettext("%(number)s message failed", "%(number)s messages failed", count)
@@ -285,8 +285,8 @@ def _geocoder_part(geocoder: Geocoder | None) -> list[Part]:
         return []
     words = {
         "answers": gettext("%(name)s answers.", name=geocoder.host),
-        "fails": gettext("%(name)s doesn’t answer.", name=geocoder.host),
-        "unknown": gettext("%(name)s wasn’t asked yet.", name=geocoder.host),
+        "fails": gettext("%(name)s isn’t answering.", name=geocoder.host),
+        "unknown": gettext("%(name)s hasn’t been asked yet.", name=geocoder.host),
     }
     return [Part(gettext("Streets and venues"), words[geocoder.state], "amber" if geocoder.state == "fails" else "")]
 
@@ -303,7 +303,7 @@ def _sources_part(status: SyncStatus) -> Part:
 def _queue_part(status: SyncStatus) -> Part:
     title = gettext("Queue")
     if status.queue is None:
-        return Part(title, gettext("It doesn’t answer."), "amber", "#queue")
+        return Part(title, gettext("It isn’t answering."), "amber", "#queue")
     dead = status.queue.dead
     return _part(
         title,

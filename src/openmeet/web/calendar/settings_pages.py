@@ -56,7 +56,7 @@ _HEALTH_LABELS = {
     FeedHealth.FILE: lazy("From a file, so it isn’t updated"),
     FeedHealth.FRESH: lazy("Updated every few hours"),
     FeedHealth.FAILING: lazy("We couldn’t read it, but we’ll try again"),
-    FeedHealth.GIVEN_UP: lazy("We couldn’t read it several times, so we’ve stopped trying"),
+    FeedHealth.GIVEN_UP: lazy("We failed to read it several times, so we’ve stopped trying"),
 }
 _ADVICE = {
     FeedFailure.GONE: lazy(

@@ -81,7 +81,7 @@ async def _report_page(request: Request, form_state: FormState, status: int = 20
             (
                 "site",
                 lazy("The moderators of this site"),
-                lazy("If it is about a host, or you don\u2019t want the hosts to decide."),
+                lazy("If it’s about a host, or you don\u2019t want the hosts to decide."),
             ),
         ],
         "typed": FormState({"to": "hosts"} | dict(form_state.values), form_state.problems),

@@ -29,28 +29,36 @@ QUESTIONS: Final = (
                 "everyone, people with the link, or people you invite."
             ),
             lazy(
-                "**In other apps:** only public things, and only after you agree to sync. Until then nothing you do here leaves this site. "
+                "**In other apps:** only public things, and only after you agree to sync. Until then nothing you do "
+                "here leaves this site. "
                 "[See your choice](/settings/publishing)."
             ),
             lazy(
-                "**Your events:** if you sync, every public event is copied to your account, where other apps find it. Private and unlisted events are never copied."
+                "**Your events:** if you sync, every public event is copied to your account, where other apps find "
+                "it. Private and unlisted events are never copied."
             ),
             lazy(
-                "**Your answers:** an answer is copied if you sync, the event is public, and you have a place or said maybe. "
-                "Next to the buttons, you see whether it will be shared and under which name. You can turn it off for a single event."
+                "**Your answers:** an answer is copied if you sync, the event is public, and you have a place or "
+                "said maybe. "
+                "Next to the buttons, you see whether it will be shared and under which name. You can turn it off "
+                "for a single event."
             ),
             lazy(
-                "**While you wait** for the host’s answer or for a place, other apps don’t see your answer. In your settings, you can choose to show “maybe” instead."
+                "**While you wait** for the host’s answer or for a place, other apps don’t see your answer. In your "
+                "settings, you can choose to show “maybe” instead."
             ),
             lazy(
-                "**When you change your mind,** the copy changes, too. You choose whether other apps see that you can’t go, or nothing at all."
+                "**When you change your mind,** the copy changes, too. You choose whether other apps see that you "
+                "can’t go, or nothing at all."
             ),
             lazy(
-                "**Remove a copy:** open the event and choose “Stop sharing my answer”, or stop syncing altogether in your settings. "
+                "**Remove a copy:** open the event and choose “Stop sharing my answer”, or stop syncing altogether "
+                "in your settings. "
                 "We remove what we copied. Other apps may have kept their own copies, and nobody can remove those."
             ),
             lazy(
-                "**Never shared:** your e-mail address, your answers to a host’s questions, your chats, who you blocked, and your calendar."
+                "**Never shared:** your e-mail address, your answers to a host’s questions, your chats, who you "
+                "blocked, and your calendar."
             ),
         ),
     ),
@@ -60,14 +68,17 @@ QUESTIONS: Final = (
         lazy("How do I answer an invitation?"),
         (
             lazy(
-                "Open the event and press the button at the bottom. It says what happens: “I’m going”, “Ask to join” or “Join waitlist”."
+                "Open the event and press the button at the bottom. It says what happens: “I’m going”, “Ask to join” "
+                "or “Join waitlist”."
             ),
             lazy("You can change your answer later on the same page."),
             lazy(
-                "If the host approves guests, you hear from us as soon as they decide. Until then you don’t have a place."
+                "If the host approves guests, you hear from us as soon as they decide. Until then you don’t have a "
+                "place."
             ),
             lazy(
-                "You don’t need an account: choose “Answer by e-mail, without an account” and confirm it in the e-mail that we send you."
+                "You don’t need an account: choose “Answer by e-mail, without an account” and confirm it in the "
+                "e-mail that we send you."
             ),
         ),
     ),
@@ -99,7 +110,8 @@ QUESTIONS: Final = (
                 "You choose who can come: everyone, people you approve, or a limited number of people with a waitlist."
             ),
             lazy(
-                "When you change the time or the place, we tell everyone who is going. When you cancel, you can bring the event back."
+                "When you change the time or the place, we tell everyone who is going. When you cancel, you can "
+                "bring the event back."
             ),
         ),
     ),
@@ -126,7 +138,8 @@ QUESTIONS: Final = (
                 "Open the event, choose “Add to calendar” and pick yours. That is a copy: later changes don’t reach it."
             ),
             lazy(
-                "To follow changes, [subscribe to your own calendar](/settings/calendars). It has all events you’re going to and stays up to date."
+                "To follow changes, [subscribe to your own calendar](/settings/calendars). It has all events you’re "
+                "going to and stays up to date."
             ),
             lazy("The address of that calendar is secret. If it leaked, make a new one on the same page."),
         ),
@@ -137,7 +150,8 @@ QUESTIONS: Final = (
         lazy("How do I get fewer e-mails?"),
         (
             lazy(
-                "[Choose your notifications](/settings/notifications): for each kind of news, you choose whether it comes by e-mail, here, or not at all."
+                "[Choose your notifications](/settings/notifications): for each kind of news, you choose whether it "
+                "comes by e-mail, here, or not at all."
             ),
             lazy("Every e-mail with news ends with a link that stops e-mails of that kind. You don’t have to sign in."),
             lazy(
@@ -168,7 +182,8 @@ QUESTIONS: Final = (
         lazy("What can I do about unwanted people or events?"),
         (
             lazy(
-                "On every event, group and person you find “Report, block or mute …”. Nobody is told who reported or blocked them."
+                "On every event, group and person you find “Report, block or mute …”. Nobody is told who reported or "
+                "blocked them."
             ),
             lazy("People you blocked can’t answer your events, join your groups or write to you."),
             lazy("Reports go to the people who run this site. [See what you blocked](/settings/safety)."),
@@ -180,10 +195,12 @@ QUESTIONS: Final = (
         lazy("How do I take my data with me, or leave?"),
         (
             lazy(
-                "[Download everything you have here](/settings/data) as one file: events, answers, groups and chats. It also tells you where your pictures are."
+                "[Download everything you have here](/settings/data) as one file: events, answers, groups and chats. "
+                "It also tells you where your pictures are."
             ),
             lazy(
-                "[Delete your account](/settings/delete): you’ll see what happens first, and nothing is deleted until you confirm it."
+                "[Delete your account](/settings/delete): you’ll see what happens first, and nothing is deleted "
+                "until you confirm it."
             ),
             lazy(
                 "If this site opened an account for your public events, you can take that account over before you go."
@@ -197,29 +214,33 @@ BY_SLUG: Final = {one.slug: one for one in QUESTIONS}
 
 ABOUT: Final = (
     lazy(
-        "People use this site to invite each other: to a walk, a concert, a neighbourhood meeting. Creating and answering events is free."
+        "People use this site to invite each other: to a walk, a concert, a neighbourhood meeting. Creating "
+        "and answering events is free."
     ),
     lazy(
-        "The site is part of the open social web. If you agree, your public events also show up in other apps, under a name that you keep "
+        "The site is part of the open social web. If you agree, your public events also show up in other "
+        "apps, under a name that you keep "
         "when you leave. [What is shared where](/help/sharing)."
     ),
     lazy(
-        "There are no advertisements and no trackers. The only cookies are the ones that keep you signed in and remember what you did last."
+        "There are no advertisements and no trackers. The only cookies are the ones that keep you signed in "
+        "and remember what you did last."
     ),
-    lazy(
-        "The software is free: anyone can run a site like this one. Programs can use the [interface for developers](/api)."
-    ),
+    lazy("The software is free: anyone can run a site like this one. Programs can use the [API](/api)."),
 )
 
 TERMS: Final = (
     lazy(
-        "**Be a good guest.** Treat people with respect, on the site and at the event. Nobody may be threatened, harassed or deceived here."
+        "**Be a good guest.** Treat people with respect, on the site and at the event. Don’t threaten, "
+        "harass or deceive anyone."
     ),
     lazy(
-        "**Be a good host.** Say truthfully what happens, where and when, and what it costs. Tell your guests when something changes."
+        "**Be a good host.** Say truthfully what happens, where and when, and what it costs. Tell your "
+        "guests when something changes."
     ),
     lazy(
-        "**Your texts and pictures stay yours.** You allow us to show them to the people you chose. Only share what you have the right to share."
+        "**Your texts and pictures stay yours.** You allow us to show them to the people you chose. Only "
+        "share what you have the right to share."
     ),
     lazy(
         "**What we can do.** We can hide or remove what breaks these terms or the law, and close "
@@ -230,40 +251,53 @@ TERMS: Final = (
         "the site, but it may be down at times."
     ),
     lazy(
-        "**Leaving.** You can [download your data](/settings/data) and [delete your account](/settings/delete) whenever you like."
+        "**Leaving.** You can [download your data](/settings/data) and [delete your "
+        "account](/settings/delete) whenever you like."
     ),
 )
 
 PRIVACY: Final = (
     lazy(
-        "**What we keep:** your e-mail address and name, the events, answers, groups and messages that you write, and your settings."
+        "**What we keep:** your e-mail address and name, the events, answers, groups and messages that you "
+        "write, and your settings."
     ),
     lazy(
-        "**What we keep briefly:** the internet address of a visit, against abuse, and when each browser or app signed in. You see your sign-ins in [your settings](/settings/sessions)."
+        "**What we keep briefly:** the internet address of a visit, against abuse, and when each browser or "
+        "app signed in. You see your sign-ins in [your settings](/settings/sessions)."
     ),
     lazy(
-        "**Who sees what:** hosts see the names and answers of their guests. Others see what the host’s settings say. Other guests never see your e-mail address."
+        "**Who sees what:** hosts see the names and answers of their guests. Others see what the host’s "
+        "settings say. Other guests never see your e-mail address."
     ),
     lazy(
-        "**What leaves the site:** the e-mails you asked for. Public things go to other apps only after you agree. [What is shared where](/help/sharing)."
+        "**What leaves the site:** the e-mails you asked for. Public things go to other apps only after you "
+        "agree. [What is shared where](/help/sharing)."
     ),
     lazy(
-        "**What we don’t do:** no advertisements, no trackers, no sale of data, no files loaded from other companies’ servers."
+        "**What we don’t do:** no advertisements, no trackers, no sale of data, no files loaded from other "
+        "companies’ servers."
     ),
     lazy(
-        "**Your rights:** [see and download everything](/settings/data), correct it, and [delete your account](/settings/delete). You can also object, and complain to a data protection authority."
+        "**Your rights:** [see and download everything](/settings/data), correct it, and [delete your "
+        "account](/settings/delete). You can also object, and complain to a data protection authority."
     ),
     lazy(
-        "**How long:** until you delete it. If you delete your account, it’s hidden at once, and you see when everything is gone. Backups and what the law requires are kept for a limited time."
+        "**How long:** until you delete it. If you delete your account, it’s hidden at once, and you see "
+        "when everything is gone. Backups and what the law requires are kept for a limited time."
     ),
 )
 
 ACCESSIBILITY: Final = (
-    lazy("Everyone should be able to answer an invitation. We follow the Web Content Accessibility Guidelines 2.2, level AA."),
-    lazy("**What you can rely on:** all pages work with a keyboard and a screen reader, with large text, in light and dark, without scripts and on a small phone."),
-    lazy("**How we know:** every page is checked by a program before each release, in both colour schemes and at two sizes."),
-    lazy("**What isn’t perfect:** pictures that people upload, and events from other apps, may have no description. If you can’t use the map, use the list next to it: it has the same events."),
-    lazy("**Tell us** what doesn’t work for you, and on which page. We answer, and we look for another way until it works."),
+    lazy("Everyone should be able to answer an invitation. We follow the Web Content Accessibility Guidelines "
+"2.2, level AA."),
+    lazy("**What you can rely on:** all pages work with a keyboard and a screen reader, with large text, in "
+"light and dark, without scripts and on a small phone."),
+    lazy("**How we know:** every page is checked by a program before each release, in both colour schemes and "
+"at two sizes."),
+    lazy("**What isn’t perfect:** pictures that people upload, and events from other apps, may have no "
+"description. If you can’t use the map, use the list next to it: it has the same events."),
+    lazy("**Tell us** what doesn’t work for you, and on which page. We answer, and we look for another way "
+"until it works."),
 )  # fmt: skip
 
 

@@ -53,8 +53,8 @@ TICKED_ROWS = 500
 
 _MATCH_LABELS = {
     ImportMatch.NEW: "",
-    ImportMatch.KNOWN: lazy("You imported this before"),
-    ImportMatch.OWN: lazy("This is yours already"),
+    ImportMatch.KNOWN: lazy("You’ve imported this before"),
+    ImportMatch.OWN: lazy("You already have this"),
 }
 _COLUMNS = {
     Column.EMAIL: lazy("E-mail address"),

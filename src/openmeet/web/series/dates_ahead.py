@@ -139,12 +139,13 @@ def _of_skipped_hours(meaning: RuleSummary) -> Iterator[str]:
     }
     if len(meaning.skipped_hours) > 1:
         yield gettext(
-            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s. Later years are the same.",
+            "On %(day)s there’s no %(skipped)s, because the clocks go forward: it begins at %(begins)s. Later "
+            "years are the same.",
             **when,
         )
     else:
         yield gettext(
-            "On %(day)s there is no %(skipped)s, because the clocks go forward: it begins at %(begins)s.", **when
+            "On %(day)s there’s no %(skipped)s, because the clocks go forward: it begins at %(begins)s.", **when
         )
 
 
