@@ -1,10 +1,10 @@
-"""Lease the publications that are due, retractions first. What the publisher then stores: ``publication_leases``."""
+"""Lease the publications that are due, retractions first. What the publisher then stores: ``leased_publications``."""
 
 from collections.abc import Sequence
 
 from groundwork.clock import SECOND
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.outbox.publication_leases import COLUMNS, Publication, publication_of
+from openmeet.outbox.publication_queries import COLUMNS, Publication, publication_of
 from openmeet.outbox.publications import PublicationKind
 
 _READY = """(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Transaction
 from groundwork.errors import encode_explanation
 from openmeet.outbox import in_flight
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import (
     GRAPH,
     PublicationKind,

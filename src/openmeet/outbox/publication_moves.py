@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from openmeet.outbox.publication_leases import uri_of
+from openmeet.outbox.publication_queries import uri_of
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import (
     GRAPH,

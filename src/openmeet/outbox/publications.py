@@ -1,7 +1,7 @@
 """Publications: one row per record that is, or may have to be, in a person's repository. Each has one of a fixed set of
 states.
 
-Domain code calls ``enqueue`` in the transaction of the edit; pages read ``publication_status``. ``publication_leases``
+Domain code calls ``enqueue`` in the transaction of the edit; pages read ``publication_status``. ``leased_publications``
 stores what was sent, when and under which key; ``publication_echoes`` stores what the network reports. A row is out of
 date if its revision is greater than the one that was sent. Times only determine when to try next.
 """

@@ -28,7 +28,7 @@ from openmeet.emails.invitations import co_host_composer
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing.decision import DoNothing
 from openmeet.network.publishing.eligibility import decide
-from openmeet.outbox import publication_leases, publications
+from openmeet.outbox import publication_queries, publications
 from openmeet.outbox.emails import DueEmail
 from openmeet.web.events.co_hosts_pages import asked_of
 from tests.openmeet.site_under_test import (
@@ -244,11 +244,11 @@ async def test_a_co_hosts_edit_needs_the_authors_consent_to_be_published(db):
         ana, ben, event = await hosting_together(tx)
         await grant_consent(tx, ana.user_id, handle="ana.test")
         changed = await actions.revise(tx, ben, event.slug, details(title="By Ben"))
-        leased = await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id)
+        leased = await publication_queries.find(tx, publications.PublicationKind.EVENT, event.id)
         decided = await decide(tx, leased, Switchboard())
         agreed = await actions.agree_to_record(tx, ana, event.slug)
         after = await decide(
-            tx, await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id), Switchboard()
+            tx, await publication_queries.find(tx, publications.PublicationKind.EVENT, event.id), Switchboard()
         )
     assert (changed.title, changed.needs_author_approval) == ("By Ben", True)
     assert isinstance(decided, DoNothing)

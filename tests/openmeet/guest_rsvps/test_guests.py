@@ -30,7 +30,7 @@ from openmeet.emails.unsubscribe import EVERYTHING, stop
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
 from openmeet.network.publishing.decision import Withhold
-from openmeet.outbox import publication_leases
+from openmeet.outbox import publication_queries
 from openmeet.outbox.emails import DueEmail, due_email_of
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by
@@ -254,7 +254,7 @@ async def test_guests_are_told_of_a_cancellation_and_never_published(site, event
     assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games, Sat 4 Jul")
     assert "/settings/" not in news.text + news.html, "a person without an account has no settings"
     async with site.db.reader() as reader:
-        queued = await publication_leases.find(reader, PublicationKind.RSVP, one.attendance_id)
+        queued = await publication_queries.find(reader, PublicationKind.RSVP, one.attendance_id)
         assert isinstance(await eligibility.decide(reader, queued, Switchboard()), Withhold)
 
 

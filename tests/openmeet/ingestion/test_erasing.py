@@ -39,7 +39,7 @@ from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import RecordMessage, decode, encode
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
-from openmeet.outbox import due_publications, in_flight, publication_leases, publications
+from openmeet.outbox import due_publications, in_flight, leased_publications, publication_queries, publications
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -242,10 +242,10 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         body = cbor.encode({"name": "Nutmeg"})
         held = await due_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id=tea.id, seconds=60)
         assert held is not None
-        await publication_leases.store_before_sending(
+        await leased_publications.store_before_sending(
             tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body
         )
-        await publication_leases.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
+        await leased_publications.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
         await record_changes.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await record_actions.store_record_uri(
             tx, mine.id, uri=f"at://{did(1)}/x/own", event_uri=TEA, refers_to_event=seen_rsvps.refers_to_event
@@ -255,7 +255,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
         after = await by_id(reader, tea.id)
-        publication = await publication_leases.find(reader, PublicationKind.EVENT, tea.id)
+        publication = await publication_queries.find(reader, PublicationKind.EVENT, tea.id)
         consent = await identity_queries.consent(reader, user_id)
     assert after is not None
     assert (after.title, after.record_uri, after.is_gone) == ("Tea", None, False)
@@ -425,14 +425,14 @@ async def test_local_answers_to_an_erased_event_stay_without_records(db: Databas
         await publications.enqueue(tx, kind=PublicationKind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
         held = await due_publications.lease_one(tx, kind=PublicationKind.RSVP, subject_id=mine.id, seconds=60)
         assert held is not None
-        await publication_leases.store_before_sending(
+        await leased_publications.store_before_sending(
             tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0"
         )
-        await publication_leases.set_published(tx, held, RecordVersion(own, "r", "c", b"\xa0"), revision=held.revision)
+        await leased_publications.set_published(tx, held, RecordVersion(own, "r", "c", b"\xa0"), revision=held.revision)
     await erase(db)
     assert await _answers_to_tea(db) == [("", "attending", None)]
     async with db.reader() as reader:
-        owned = await publication_leases.find(reader, PublicationKind.RSVP, mine.id)
+        owned = await publication_queries.find(reader, PublicationKind.RSVP, mine.id)
         assert owned is not None
         assert (owned.state, owned.uri) == (PublicationState.DUE, own)
         decision = await decide(reader, owned, Switchboard())

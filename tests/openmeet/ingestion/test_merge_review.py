@@ -19,7 +19,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.merge_decisions import KeptDecision
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
-from openmeet.outbox import publication_leases, publication_status
+from openmeet.outbox import publication_queries, publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.ingestion.network import did, event
 from tests.openmeet.ingestion.view import take
@@ -88,7 +88,7 @@ async def test_taking_theirs_is_an_edit_that_is_published(db: Database):
     assert conflict.choice is MergeSide.THEIRS
     assert conflict.reviewed_at is not None
     async with db.reader() as reader:
-        publication = await publication_leases.find(reader, PublicationKind.EVENT, tea.id)
+        publication = await publication_queries.find(reader, PublicationKind.EVENT, tea.id)
     assert publication is not None
     assert (publication.state, publication.revision) == (PublicationState.DUE, after.revision)
 

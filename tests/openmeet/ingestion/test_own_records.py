@@ -36,8 +36,7 @@ from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, 
 from openmeet.network.records.group import VALUE_OF, GroupToWrite, write_group
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import write_series
-from openmeet.outbox import publication_echoes, publication_status, publications
-from openmeet.outbox import publication_leases as leases
+from openmeet.outbox import publication_echoes, publication_queries, publication_status, publications
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -212,7 +211,7 @@ async def test_a_groups_former_record_has_no_effect(db: Database):
     await take(db, said(GROUP_URI, 1, record | {"name": "Stolen"}))
     assert (await group_now(db, group)).details.name == group.details.name
     async with db.reader() as reader:
-        found = await leases.find_by_uri(reader, GROUP_URI)
+        found = await publication_queries.find_by_uri(reader, GROUP_URI)
     assert found is not None
     assert found.kind is PublicationKind.SUPERSEDED_GROUP
 

@@ -10,8 +10,15 @@ from groundwork.clock import HOUR, MINUTE
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import due_publications, publication_echoes, publication_leases, publication_status, publications
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox import (
+    due_publications,
+    leased_publications,
+    publication_echoes,
+    publication_queries,
+    publication_status,
+    publications,
+)
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
@@ -36,18 +43,18 @@ CHANGES: dict[str, Change] = {
 
 
 def _confirm(tx: Transaction, held: Publication) -> Awaitable[object]:
-    return publication_leases.set_published(tx, held, RecordVersion(URI, LATER, "new", b"\xa0"), revision=1)
+    return leased_publications.set_published(tx, held, RecordVersion(URI, LATER, "new", b"\xa0"), revision=1)
 
 
 def _move(state: PublicationState, reason: PublicationReason | None = None) -> Outcome:
-    return lambda tx, held: publication_leases.set_state(tx, held, state, reason=reason, due_at=tx.now + HOUR)
+    return lambda tx, held: leased_publications.set_state(tx, held, state, reason=reason, due_at=tx.now + HOUR)
 
 
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
     "echoed": lambda tx, _: publication_echoes.complete_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
     "adopted": lambda tx, _: publication_echoes.adopt(tx, RecordVersion(URI, LATER, "theirs", b"\xa0")),
-    "left": publication_leases.complete_without_write,
+    "left": leased_publications.complete_without_write,
     "withheld": _move(PublicationState.WITHHELD),
     "waiting": _move(PublicationState.WAITING),
     "refused": _move(PublicationState.REFUSED),
@@ -69,7 +76,7 @@ async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
         rev=REV,
         body=b"\xa0",
     )
-    found = await publication_leases.find(tx, KIND, "e")
+    found = await publication_queries.find(tx, KIND, "e")
     assert found is not None
     assert found.lease == held.lease
     return user_id, found
@@ -108,7 +115,7 @@ async def test_nothing_is_checked_twice(database: Database, outcome: str):
     again = await _leased_again(database)
     assert again is not None
     async with database.transaction() as tx:
-        await publication_leases.complete_without_write(tx, again)
+        await leased_publications.complete_without_write(tx, again)
     assert await _leased_again(database) is None
 
 
@@ -117,7 +124,7 @@ async def test_a_failed_try_is_not_repeated_early(database: Database):
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.recheck_all_of(tx, user_id)
-        assert await publication_leases.set_state(
+        assert await leased_publications.set_state(
             tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, is_failure=True
         )
         publication = (await publication_status.statuses(tx, KIND, ["e"]))["e"]

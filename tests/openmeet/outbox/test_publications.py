@@ -12,15 +12,16 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import (
     due_publications,
     in_flight,
+    leased_publications,
     publication_echoes,
-    publication_leases,
     publication_moves,
+    publication_queries,
     publication_status,
     publication_withdrawals,
     publications,
 )
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import DUE_ON_NEW_REVISION, GRAPH, PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 from tests.databases import MakeDatabase
@@ -58,7 +59,7 @@ async def state_of(db: Database) -> PublicationState:
 
 
 async def held(tx: Transaction) -> Publication:
-    found = await publication_leases.find(tx, PublicationKind.EVENT, "e")
+    found = await publication_queries.find(tx, PublicationKind.EVENT, "e")
     assert found is not None
     return found
 
@@ -90,7 +91,7 @@ async def test_handlers_do_not_move_rows_that_they_have_not_leased(
         await place(tx, state)
         late = await held(tx)
         if GRAPH.allows(PublicationState.SENDING, following):
-            assert not await publication_leases.set_state(tx, late, following)
+            assert not await leased_publications.set_state(tx, late, following)
     assert await state_of(db) is state
 
 
@@ -103,10 +104,10 @@ async def test_handlers_move_leased_rows_only_along_the_graph(
         await place(tx, leased)
         row = await held(tx)
         if GRAPH.allows(leased, following):
-            assert await publication_leases.set_state(tx, row, following)
+            assert await leased_publications.set_state(tx, row, following)
         else:
             with pytest.raises(ImpossibleMove):
-                await publication_leases.set_state(tx, row, following)
+                await leased_publications.set_state(tx, row, following)
             following = leased
     assert await state_of(db) is following
 
@@ -211,7 +212,7 @@ async def test_a_newer_revision_during_sending_is_due_after_the_response(db: Dat
         user_id = await place(tx, PublicationState.SENDING)
         row = await held(tx)
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
-        await publication_leases.set_published(
+        await leased_publications.set_published(
             tx, row, RecordVersion(URI, "3bbbbbbbbbbbb", "new", b"\xa0"), revision=row.revision
         )
     assert await state_of(db) is PublicationState.DUE
@@ -227,8 +228,8 @@ async def test_an_expired_lease_is_taken_over_and_the_late_response_ignored(db: 
     async with db.transaction() as tx:
         second = (await due_publications.lease_due(tx, limit=10, seconds=60))[0]
         assert second.lease == first.lease + 1
-        assert not await publication_leases.set_state(tx, first, PublicationState.REFUSED)
-        assert await publication_leases.set_state(tx, second, PublicationState.PUBLISHED)
+        assert not await leased_publications.set_state(tx, first, PublicationState.REFUSED)
+        assert await leased_publications.set_state(tx, second, PublicationState.PUBLISHED)
     assert await state_of(db) is PublicationState.PUBLISHED
 
 
@@ -254,14 +255,14 @@ async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
         await place(tx, PublicationState.SENDING)
         row = await held(tx)
         counted = [
-            await publication_leases.store_before_sending(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"")
+            await leased_publications.store_before_sending(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"")
             for _ in range(6)
         ]
     assert counted == [1, 2, 3, 4, 5, 6]
     clock.turn(HOUR + 1)
     async with db.transaction() as tx:
         assert (
-            await publication_leases.store_before_sending(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"")
+            await leased_publications.store_before_sending(tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"")
             == 1
         )
 
@@ -319,15 +320,15 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         other = await users.create_person(tx, display_name="Ben")
         row = (await due_publications.lease_due(tx, limit=5, seconds=60))[0]
         assert (
-            await publication_leases.store_before_sending(
+            await leased_publications.store_before_sending(
                 tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"\x00\xff"
             )
             == 1
         )
-        assert await publication_leases.set_published(
+        assert await leased_publications.set_published(
             tx, row, RecordVersion(URI, "3bbbbbbbbbbbb", "c", b"\x00\xff"), revision=1
         )
-        found = await publication_leases.find_by_uri(tx, URI)
+        found = await publication_queries.find_by_uri(tx, URI)
         assert found is not None
         assert (found.base_body, found.state) == (b"\x00\xff", PublicationState.PUBLISHED)
         await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
@@ -343,9 +344,9 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         await publication_moves.reassign(tx, from_user=user_id, to_user=other)
         await publications.enqueue_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=other, revision=5)
         row = (await due_publications.lease_due(tx, limit=5, seconds=60))[0]
-        assert await publication_leases.start_retracting(tx, row)
-        assert await publication_leases.set_retracted(tx, row, is_gone=True)
-        await publication_leases.complete_without_write(tx, row)
-        await publication_leases.attach_current(tx, row, did=DID, uri=URI)
+        assert await leased_publications.start_retracting(tx, row)
+        assert await leased_publications.set_retracted(tx, row, is_gone=True)
+        await leased_publications.complete_without_write(tx, row)
+        await leased_publications.attach_current(tx, row, did=DID, uri=URI)
         assert await publication_status.counts(tx)
         assert await due_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None

@@ -11,7 +11,7 @@ from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.decision import PublishRsvp
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.repositories.agents import agent_for
-from openmeet.outbox import due_publications, publication_leases
+from openmeet.outbox import due_publications, leased_publications
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, details
 
@@ -120,10 +120,10 @@ async def test_an_event_can_be_public_again_before_the_answer_is_deleted(deploym
             one for one in await due_publications.lease_due(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
         ]
         for one in held:
-            await publication_leases.start_retracting(tx, one)
+            await leased_publications.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
     for one in held:
-        await store_outcome.forget_record(deployment.publisher, publication_leases.in_retracting_state(one))
+        await store_outcome.forget_record(deployment.publisher, leased_publications.in_retracting_state(one))
     deployment.clock.turn(10 * MINUTE)
     await deliver_all(deployment)
     async with deployment.db.reader() as reader:
@@ -142,7 +142,7 @@ async def test_retracting_ends_when_nothing_is_pending(deployment: Deployment):
             one for one in await due_publications.lease_due(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
         ]
         for one in held:
-            await publication_leases.start_retracting(tx, one)
+            await leased_publications.start_retracting(tx, one)
     await revise(deployment, ben, event, visibility="public")
     record = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     _, _, did, collection, rkey = record.split("/")

@@ -11,7 +11,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
 from openmeet.network.publishing.decision import PublishRsvp, Withhold
-from openmeet.outbox import publication_leases
+from openmeet.outbox import publication_queries
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.site_under_test import event_by, person
 
@@ -38,10 +38,10 @@ async def test_a_private_answer_is_withheld_and_a_public_one_published(make_sqli
         )
         await identities.grant_consent(tx, ben.user_id, handle="ben.example")
         mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails(is_private=is_private))
-        leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+        leased = await publication_queries.find(tx, PublicationKind.RSVP, mine.id)
         assert type(await eligibility.decide(tx, leased, Switchboard())) is decision
         # Changing the privacy of the answer causes another check of the publication.
         again = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails(is_private=not is_private))
-        leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+        leased = await publication_queries.find(tx, PublicationKind.RSVP, mine.id)
         assert leased.revision == again.revision
         assert type(await eligibility.decide(tx, leased, Switchboard())) is not decision

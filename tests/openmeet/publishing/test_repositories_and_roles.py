@@ -23,7 +23,7 @@ from openmeet.network.publishing.decision import Decision
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_co_host_edits import add_co_host

@@ -39,7 +39,7 @@ from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.flag_changes import switch
 from openmeet.network.publishing.decision import PublishEvent, PublishSeries
 from openmeet.network.publishing.eligibility import decide
-from openmeet.outbox import publication_leases, publications
+from openmeet.outbox import publication_queries, publications
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import dates, kinds_received, locked, move, names, re_rule, retitle, split, weekly
 from tests.openmeet.site_under_test import edited, person, sign_up, site_on
@@ -72,10 +72,10 @@ async def going_out(reader: Reader, *all_series: Series) -> set[str]:
     found = set()
     for series in all_series:
         for event in await dates(reader, series):
-            job = await publication_leases.find(reader, publications.PublicationKind.EVENT, event.id)
+            job = await publication_queries.find(reader, publications.PublicationKind.EVENT, event.id)
             if job and isinstance(await decide(reader, job, Switchboard()), PublishEvent):
                 found |= set(names([event]))
-        job = await publication_leases.find(reader, publications.PublicationKind.SERIES, series.id)
+        job = await publication_queries.find(reader, publications.PublicationKind.SERIES, series.id)
         if job and isinstance(await decide(reader, job, Switchboard()), PublishSeries):
             found.add(OWN_RECORD)
     return found
@@ -251,7 +251,7 @@ async def test_dates_kept_when_others_delete_the_series_wait(practice_db: Databa
         left = await dates(tx, series)
         await actions.delete(tx, await locked(tx, ben, series), keeps_events=True)
         for date in left:
-            job = await publication_leases.find(tx, publications.PublicationKind.EVENT, date.id)
+            job = await publication_queries.find(tx, publications.PublicationKind.EVENT, date.id)
             assert job is not None
             assert not isinstance(await decide(tx, job, Switchboard()), PublishEvent)
 

@@ -25,7 +25,12 @@ from openmeet.domain.notifications.kinds import HandOver
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publication_leases, publication_moves, publications, superseded_records
+from openmeet.outbox import (
+    publication_moves,
+    publication_queries,
+    publications,
+    superseded_records,
+)
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, SubjectRevision
 from openmeet.outbox.superseded_records import SupersededRecord
 
@@ -203,7 +208,7 @@ async def leave_record(
     ``record_uri`` is the record that the subject refers to, which may have no publication. ``is_authors``: its author
     wrote it in another app.
     """
-    sent = await publication_leases.uri_of(tx, kind, subject_id)
+    sent = await publication_queries.uri_of(tx, kind, subject_id)
     uri = sent or record_uri
     if uri is None or (sent is None and await superseded_records.find(tx, uri) is not None):
         return False

@@ -18,7 +18,7 @@ from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publication_leases, publication_moves, publications
+from openmeet.outbox import publication_moves, publication_queries, publications
 from openmeet.outbox.publications import PublicationKind
 
 
@@ -95,7 +95,7 @@ async def move_records(tx: Transaction, before: Group, after: Group) -> None:
 
 
 async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
-    uri = await publication_leases.uri_of(tx, PublicationKind.GROUP, group.id)
+    uri = await publication_queries.uri_of(tx, PublicationKind.GROUP, group.id)
     if uri is None:
         return
     cid = await record_queries.record_cid(tx, group.id)

@@ -33,7 +33,7 @@ from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import superseded_records
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publication_status import subjects_with_publication
 from openmeet.outbox.publications import PublicationKind
 

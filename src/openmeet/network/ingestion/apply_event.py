@@ -39,9 +39,15 @@ from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.preserve import sentence_in, without_sentence
 from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.series import series_part
-from openmeet.outbox import publication_echoes, publication_leases, publication_moves, publications, superseded_records
+from openmeet.outbox import (
+    publication_echoes,
+    publication_moves,
+    publication_queries,
+    publications,
+    superseded_records,
+)
 from openmeet.outbox.publication_echoes import UnsentEdits
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from openmeet.outbox.superseded_records import SupersededRecord
@@ -176,7 +182,7 @@ async def remove(
 async def _keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVersion) -> None:
     """Do the same for a record of another app: edits made here and never sent are kept with the publication."""
     event = await event_records.by_record_uri(tx, last.uri)
-    publication = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
+    publication = None if event is None else await publication_queries.find(tx, PublicationKind.EVENT, event.id)
     if publication is None or publication.uri is not None:
         return
     agreed = replace(publication, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
@@ -250,14 +256,14 @@ async def attach_unsent_publication(
     of this version, as do later ones.
     """
     event = await event_records.by_record_uri(tx, uri)
-    publication = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
+    publication = None if event is None else await publication_queries.find(tx, PublicationKind.EVENT, event.id)
     if event is None or publication is None or publication.uri is not None:
         return None
     if before is None and publication.edits is None:
         return await _owned_again(tx, now, event, publication)
     base = now if before is None else before
     await publication_echoes.attach(tx, base, kind=PublicationKind.EVENT, subject_id=event.id)
-    attached = await publication_leases.find(tx, PublicationKind.EVENT, event.id)
+    attached = await publication_queries.find(tx, PublicationKind.EVENT, event.id)
     if attached is not None and publication.state is PublicationState.RETRACTED:
         attached = replace(attached, state=publication.state)  # earlier edits made here are in no record
     if attached is None or before is not None or attached.merged is not None:
@@ -284,7 +290,7 @@ async def _owned_again(
         subject_id=publication.subject_id,
         awaits_host_decision=event.record_deleted_at is not None,
     )
-    attached = await publication_leases.find(tx, publication.kind, publication.subject_id) if is_found else None
+    attached = await publication_queries.find(tx, publication.kind, publication.subject_id) if is_found else None
     return None if attached is None else replace(attached, base_body=None)
 
 

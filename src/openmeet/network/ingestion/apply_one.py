@@ -40,8 +40,8 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import subject_of
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.outbox import in_flight, publication_echoes, publication_leases
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox import in_flight, publication_echoes, publication_queries
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
@@ -54,12 +54,12 @@ async def apply_one(
     if batch.is_late(message):
         return await _retract_again(tx, parsed)
     is_ours = message.uri in batch.published_uris
-    publication = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
+    publication = await publication_queries.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False
     if publication is not None:
         await lock_row_of(tx, publication.kind, publication.subject_id)
         # Concurrent edits have been committed by now.
-        publication = await publication_leases.find_by_uri(tx, message.uri)
+        publication = await publication_queries.find_by_uri(tx, message.uri)
     if publication is not None and message.cid is not None and message.body is not None:
         is_echo = await publication_echoes.complete_by_echo(
             tx,
@@ -120,7 +120,7 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
     """Store the location of a record on its event, RSVP, series or group. The echo can arrive before the PDS's
     response.
     """
-    publication = await publication_leases.find_by_uri(tx, message.uri)
+    publication = await publication_queries.find_by_uri(tx, message.uri)
     if publication is None or message.cid is None:
         return publication
     if publication.kind is PublicationKind.EVENT:

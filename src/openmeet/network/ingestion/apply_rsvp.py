@@ -37,8 +37,8 @@ from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import ParsedRsvp, read_rsvp, written_at
 from openmeet.network.records.seen import SeenRecord
-from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox import publication_echoes, publication_queries, publications
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
@@ -64,7 +64,7 @@ async def derive(
         # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
         attendance = await attendance_queries.find(tx, event_id, user_id)
         publication = (
-            None if attendance is None else await publication_leases.find(tx, PublicationKind.RSVP, attendance.id)
+            None if attendance is None else await publication_queries.find(tx, PublicationKind.RSVP, attendance.id)
         )
         if (
             publication is not None
@@ -156,7 +156,7 @@ async def withdraw(
     after_rev: str = "",
 ) -> None:
     """Withdraw the RSVP of a deleted record. The person's next older RSVP, if any, becomes effective."""
-    publication = await publication_leases.find_by_uri(tx, uri)
+    publication = await publication_queries.find_by_uri(tx, uri)
     if publication is not None and publication.has_unanswered_delete:
         recorded_attendance = await attendance_queries.by_record_uri(tx, uri)
         if recorded_attendance is not None:
@@ -200,7 +200,7 @@ async def _is_latest_again(
     """
     own_attendance = await attendance_queries.find(tx, event_id, user_id)
     publication = (
-        None if own_attendance is None else await publication_leases.find(tx, PublicationKind.RSVP, own_attendance.id)
+        None if own_attendance is None else await publication_queries.find(tx, PublicationKind.RSVP, own_attendance.id)
     )
     if own_attendance is None or publication is None or publication.is_pending:
         return False
@@ -230,7 +230,7 @@ async def _was_answered_after_deletion(tx: Transaction, *, did: Did, uri: str, r
         return False
     deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
     is_newer = own_attendance.answered_at > moment_of_rev(deleted_by, tx.now)
-    publication = await publication_leases.find(tx, PublicationKind.RSVP, own_attendance.id)
+    publication = await publication_queries.find(tx, PublicationKind.RSVP, own_attendance.id)
     if (
         publication is not None
         and after_rev not in {"", rev}

@@ -16,7 +16,7 @@ from openmeet.network.records.collections import CONCERNING, EVENTS, OF_GROUPS, 
 from openmeet.network.records.links import lock_current
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.outbox import in_flight, publication_leases, superseded_records
+from openmeet.outbox import in_flight, publication_queries, superseded_records
 
 # A rev further in the future is refused from every source, because it would block later versions.
 MAX_AHEAD = 5 * MINUTE
@@ -125,7 +125,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     superseded_uris = await superseded_records.superseded_among(tx, uris - answer_uris)
     batch = Batch(
         seen_records,
-        await publication_leases.published_among(tx, sorted(uris)),
+        await publication_queries.published_among(tx, sorted(uris)),
         await seen_rsvps.awaited_among(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
         await repository_state.erased_up_to(

@@ -26,8 +26,8 @@ from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import written_at
 from openmeet.network.records.seen import SeenRecord
-from openmeet.outbox import publication_echoes, publication_leases
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox import publication_echoes, publication_queries
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
@@ -84,7 +84,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
     person, _ = await apply_rsvp.answers_of(tx, did, seen_record.subject_uri)
     own_attendance = await attendance_queries.find(tx, event_id, person.user_id)
     publication = (
-        None if own_attendance is None else await publication_leases.find(tx, PublicationKind.RSVP, own_attendance.id)
+        None if own_attendance is None else await publication_queries.find(tx, PublicationKind.RSVP, own_attendance.id)
     )
     if own_attendance is None or publication is None or publication.revision != decision.ours_revision:
         return  # another RSVP has been given here since

@@ -43,8 +43,8 @@ from openmeet.network.records.group_statements import GroupStatement, StatementK
 from openmeet.network.records.places import cid_of_blob
 from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
-from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox import publication_echoes, publication_queries, publications
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
@@ -298,7 +298,7 @@ async def admit(tx: Transaction, group: Group, did: str) -> None:
         for one in await record_queries.about(tx, StatementKind.ACCEPTANCE.value, [uri], dids)
         if one.refers_to in stated and stated[one.refers_to].about == one.about
     ]
-    ours = await publication_leases.published_among(tx, [one.uri for one in accepted])
+    ours = await publication_queries.published_among(tx, [one.uri for one in accepted])
     member_statement = next((one for one in accepted if one.uri not in ours), None)
     if member_statement is not None:
         await _let_in(tx, locked, member_statement)
@@ -311,7 +311,7 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     publication = (
         None
         if current_membership is None
-        else await publication_leases.find(tx, PublicationKind.ACCEPTANCE, current_membership.id)
+        else await publication_queries.find(tx, PublicationKind.ACCEPTANCE, current_membership.id)
     )
     if before in {GroupRole.BANNED, GroupRole.OWNER} or (publication is not None and publication.uri is not None):
         return

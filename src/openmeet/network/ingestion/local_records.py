@@ -19,7 +19,7 @@ from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.series import read_series
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 
 KINDS: Final = frozenset({PublicationKind.GROUP, PublicationKind.SERIES, PublicationKind.ACCEPTANCE})

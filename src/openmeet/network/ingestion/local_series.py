@@ -54,7 +54,7 @@ from openmeet.network.records.series import (
     write_series,
 )
 from openmeet.outbox import publication_echoes, publication_withdrawals
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from openmeet.recurrence.errors import RuleRefused

@@ -26,7 +26,7 @@ from openmeet.network.ingestion.three_way_merge import (
 from openmeet.network.records.reading_notes import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import RecordVersion
 
 # Maximum number of characters shown of an unreadable version: enough to type its content again.

@@ -51,7 +51,7 @@ from openmeet.network.records.group import ParsedGroup, read_group
 from openmeet.network.records.group_statements import GroupStatement, StatementKind, read_link
 from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.seen import RecordState
-from openmeet.outbox import publication_leases, publications
+from openmeet.outbox import publication_queries, publications
 from openmeet.outbox.publications import PublicationKind
 
 # Maximum number of statements searched when a group arrives after them. Further ones are applied with their author's
@@ -244,7 +244,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
     user_id = person[0].user_id if person else None
     membership = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
     # A statement written here counts only while its member wants it. While it is being retracted, it does not count.
-    own_uris = await publication_leases.published_among(tx, [one.uri for one in stated])
+    own_uris = await publication_queries.published_among(tx, [one.uri for one in stated])
     stated = [one for one in stated if one.uri not in own_uris or (membership is not None and membership.sync_enabled)]
     answered = {one.uri: one for one in stated}
     accepted = [

@@ -44,8 +44,8 @@ from openmeet.network.records.group_statements import OF_STATEMENTS, read_statem
 from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.seen import RecordState
 from openmeet.network.records.series import read_series
-from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox import publication_echoes, publication_queries, publications
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
@@ -92,7 +92,7 @@ async def _differing(
     db: Database, context: IngestionContext, did: Did, uri: str, *, is_dry_run: bool
 ) -> tuple[str, ...]:
     async with db.reader() as reader:
-        publication = await publication_leases.find_by_uri(reader, uri)
+        publication = await publication_queries.find_by_uri(reader, uri)
         if publication is None and await _is_edited_here(reader, uri):
             return ()
     if publication is not None and (publication.state is not PublicationState.PUBLISHED or publication.is_pending):
@@ -114,7 +114,7 @@ async def _is_edited_here(reader: Reader, uri: str) -> bool:
     be sent.
     """
     event = await event_records.by_record_uri(reader, uri)
-    return event is not None and await publication_leases.find(reader, PublicationKind.EVENT, event.id) is not None
+    return event is not None and await publication_queries.find(reader, PublicationKind.EVENT, event.id) is not None
 
 
 async def _differing_answer(db: Database, publication: Publication, uri: str) -> tuple[str, ...]:
@@ -286,8 +286,8 @@ async def mark_not_published(tx: Transaction, uri: str, rev: str) -> None:
 
 async def _owned(tx: Transaction, uri: str) -> Publication | None:
     """Return the publication of this record. Its row is locked first."""
-    publication = await publication_leases.find_by_uri(tx, uri)
+    publication = await publication_queries.find_by_uri(tx, uri)
     if publication is None:
         return None
     await lock_row_of(tx, publication.kind, publication.subject_id)
-    return await publication_leases.find_by_uri(tx, uri)
+    return await publication_queries.find_by_uri(tx, uri)

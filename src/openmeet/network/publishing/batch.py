@@ -29,9 +29,9 @@ from openmeet.network.publishing.repository_calls import WriteReceipt, apply_cre
 from openmeet.network.publishing.unanswered_writes import clearing_if_refused
 from openmeet.network.records.event_writer import WrittenRecord, encode_record
 from openmeet.network.repositories.agents import agent_for
-from openmeet.outbox import in_flight, publication_leases
+from openmeet.outbox import in_flight, leased_publications, publication_queries
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationState
 
 # The protocol's limit per commit.
@@ -154,7 +154,7 @@ async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) 
     too_often: list[tuple[_Create, int]] = []
     async with publisher.db.transaction() as tx:
         for one in batch:
-            writes = await publication_leases.store_before_sending(
+            writes = await leased_publications.store_before_sending(
                 tx, one.publication, one.sent, did=one.draft.identity.did, body=one.written.body
             )
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
@@ -172,7 +172,7 @@ async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[Publ
     reloaded: list[Publication] = []
     async with publisher.db.reader() as reader:
         for one in fixed:
-            now = await publication_leases.find(reader, one.publication.kind, one.publication.subject_id)
+            now = await publication_queries.find(reader, one.publication.kind, one.publication.subject_id)
             if (
                 now is not None
                 and now.lease == one.publication.lease

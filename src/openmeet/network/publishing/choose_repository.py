@@ -18,8 +18,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.decision import AwaitPermission, RetractDuplicate, Wait, Withhold
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import RSVP
-from openmeet.outbox import publication_leases
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox import publication_queries
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
@@ -121,6 +121,6 @@ async def repository_to_clear(reader: Reader, publication: Publication) -> Ident
     ):
         return identity
     if publication.kind in _WRITTEN_BY_GROUPS:
-        record_holders = await publication_leases.holders_in(reader, PublicationKind.SUPERSEDED_GROUP, identity.did)
+        record_holders = await publication_queries.holders_in(reader, PublicationKind.SUPERSEDED_GROUP, identity.did)
         return identity if identity.user_id in record_holders else None
     return None

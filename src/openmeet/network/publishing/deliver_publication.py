@@ -50,9 +50,9 @@ from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_proven_message, get_record
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
-from openmeet.outbox import due_publications, publication_leases
+from openmeet.outbox import due_publications, leased_publications, publication_queries
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
 from openmeet.outbox.reasons import PublicationReason
 
@@ -82,7 +82,7 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
         task = asyncio.create_task(_deliver_each(publisher, due))
         await asyncio.wait({task}, timeout=deadline_seconds)
     async with publisher.db.reader() as reader:
-        after = await publication_leases.find(reader, kind, subject_id)
+        after = await publication_queries.find(reader, kind, subject_id)
     return after is not None and after.state is PublicationState.PUBLISHED
 
 
@@ -127,9 +127,9 @@ async def _apply_decision(publisher: Publisher, publication: Publication) -> Non
     if is_retracting and publication.state is not PublicationState.RETRACTING:
         # The publication was blocked while its delete was still unanswered.
         async with publisher.db.transaction() as tx:
-            if not await publication_leases.start_retracting(tx, publication):
+            if not await leased_publications.start_retracting(tx, publication):
                 return
-        publication = publication_leases.in_retracting_state(publication)
+        publication = leased_publications.in_retracting_state(publication)
     match decision:
         case Withhold(why) | RetractDuplicate(why):
             await _withhold_or_retract(publisher, publication, why)
@@ -139,7 +139,7 @@ async def _apply_decision(publisher: Publisher, publication: Publication) -> Non
             await store_outcome.end_lease(publisher, publication, PublicationState.WITHHELD, reason=why)
         case DoNothing():
             async with publisher.db.transaction() as tx:
-                await publication_leases.complete_without_write(tx, publication)
+                await leased_publications.complete_without_write(tx, publication)
         case AwaitPermission(why):
             await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
@@ -215,8 +215,8 @@ async def _stop_retracting(publisher: Publisher, publication: Publication) -> No
 async def _decide_again(publisher: Publisher, publication: Publication) -> None:
     """Give up the retraction and make the publication due, so that it is decided again."""
     async with publisher.db.transaction() as tx:
-        await publication_leases.forget_delete(tx, publication)
-        await publication_leases.set_state(tx, publication, PublicationState.DUE, reason=None)
+        await leased_publications.forget_delete(tx, publication)
+        await leased_publications.set_state(tx, publication, PublicationState.DUE, reason=None)
 
 
 async def _withhold_or_retract(publisher: Publisher, publication: Publication, reason: PublicationReason) -> None:
@@ -228,9 +228,9 @@ async def _withhold_or_retract(publisher: Publisher, publication: Publication, r
             await store_outcome.end_lease(publisher, publication, PublicationState.WITHHELD, reason=reason)
         return
     async with publisher.db.transaction() as tx:
-        if not await publication_leases.start_retracting(tx, publication):
+        if not await leased_publications.start_retracting(tx, publication):
             return
-    await _retract(publisher, publication_leases.in_retracting_state(publication))
+    await _retract(publisher, leased_publications.in_retracting_state(publication))
 
 
 async def _retract(publisher: Publisher, retracting: Publication) -> None:
@@ -263,13 +263,13 @@ async def _retract(publisher: Publisher, retracting: Publication) -> None:
 async def _delete(publisher: Publisher, client: XrpcClient, retracting: Publication, uri: AtUri) -> str | None:
     """Call ``delete_record``. The delete is stored before it is sent, because it may take effect even without a reply."""
     async with publisher.db.transaction() as tx:
-        await publication_leases.store_before_deleting(tx, retracting)
+        await leased_publications.store_before_deleting(tx, retracting)
     try:
         return await delete_record(client, uri, expected=retracting.base_cid)
     except Failure as failure:
         if not retry.is_worth_retrying(failure):
             async with publisher.db.transaction() as tx:
-                await publication_leases.store_delete_refused(tx, retracting)
+                await leased_publications.store_delete_refused(tx, retracting)
         raise
 
 
@@ -311,7 +311,7 @@ async def _store_failure(publisher: Publisher, publication: Publication, failure
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
         await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=reason_of(failure))
         async with publisher.db.transaction() as tx:
-            fixed = await publication_leases.find(
+            fixed = await publication_queries.find(
                 tx, publication.kind, publication.subject_id
             )  # a first write has stored its key since the row was leased
             if fixed is not None and fixed.did is not None:

@@ -15,7 +15,7 @@ from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 LEASE_SECONDS = 60.0

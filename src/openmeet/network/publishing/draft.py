@@ -50,8 +50,8 @@ from openmeet.network.records.reading_notes import Notes
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import series_page, series_part, write_series
 from openmeet.network.records.succession import put_predecessors
-from openmeet.outbox import in_flight, publication_leases, superseded_records
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox import in_flight, leased_publications, superseded_records
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
@@ -193,7 +193,7 @@ async def _target_of(
     if isinstance(decision, PublishRsvp) and publication.uri is None and current is not None:
         # This is now the record to update, regardless of the result of the merge.
         async with publisher.db.transaction() as tx:
-            await publication_leases.attach_current(tx, publication, did=decision.identity.did, uri=str(uri))
+            await leased_publications.attach_current(tx, publication, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
         seen_record = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if seen_record is None else seen_record.cid):

@@ -54,7 +54,7 @@ from openmeet.network.records.event_writer import is_minimal
 from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.network.records.succession import write_superseded
 from openmeet.outbox import superseded_records
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 

@@ -46,7 +46,7 @@ from openmeet.network.records.group_statements import (
     write_membership,
 )
 from openmeet.network.records.rsvp import record_key_for
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.reasons import PublicationReason
 
 

@@ -19,7 +19,7 @@ from openmeet.network.publishing.deliver_publication import deliver_one
 from openmeet.network.publishing.dependencies import LEASE_SECONDS, Publisher, count_results
 from openmeet.network.repositories import circuits
 from openmeet.outbox import due_publications
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 # How long to wait for started rounds before further ones are started for other servers.

@@ -29,9 +29,16 @@ from openmeet.network.records.links import current_subject, lock_row_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
 from openmeet.network.records.seen import RecordState
-from openmeet.outbox import in_flight, publication_leases, publication_moves, publications, superseded_records
+from openmeet.outbox import (
+    in_flight,
+    leased_publications,
+    publication_moves,
+    publication_queries,
+    publications,
+    superseded_records,
+)
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState, RecordVersion
 
 
@@ -90,7 +97,7 @@ async def mark_published(
     Returns False if the lease has passed to another worker.
     """
     await lock_row_of(tx, publication.kind, publication.subject_id)
-    if not await publication_leases.set_published(tx, publication, version, revision=revision, reason=omitted):
+    if not await leased_publications.set_published(tx, publication, version, revision=revision, reason=omitted):
         return False
     if publication.kind is PublicationKind.EVENT:
         await links.note_event(tx, EventId(publication.subject_id), uri=version.uri, cid=version.cid, did=version.did)
@@ -129,7 +136,7 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
         if deletion is not None:
             await note_gone(tx, deletion)
         await lock_row_of(tx, publication.kind, publication.subject_id)
-        if not await publication_leases.set_retracted(tx, publication, is_gone=deletion is not None):
+        if not await leased_publications.set_retracted(tx, publication, is_gone=deletion is not None):
             return
         if publication.kind is PublicationKind.EVENT:
             await record_changes.forget_record(tx, EventId(publication.subject_id), publication.uri)
@@ -146,7 +153,7 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
             if publication.uri is not None:
                 # The deletion is stored before the stream reports it, so that it is not mistaken for a withdrawal.
                 await record_queries.forget(tx, publication.uri)
-        after = await publication_leases.find(tx, publication.kind, publication.subject_id)
+        after = await publication_queries.find(tx, publication.kind, publication.subject_id)
         if after is not None and isinstance(
             await decide(tx, after, publisher.flags), Publish | AwaitFeatureFlag | Wait
         ):
@@ -161,7 +168,7 @@ async def keep_in_repository(publisher: Publisher, publication: Publication, uri
     """Keep a record in its repository that was going to move: its publication belongs to its subject again."""
     async with publisher.db.transaction() as tx:
         await lock_row_of(tx, publication.kind, publication.subject_id)
-        now = await publication_leases.find(tx, publication.kind, publication.subject_id)
+        now = await publication_queries.find(tx, publication.kind, publication.subject_id)
         if now is None or now.lease != publication.lease or now.uri is not None:
             return
         await superseded_records.delete(tx, uri)
@@ -177,7 +184,7 @@ async def keep_in_repository(publisher: Publisher, publication: Publication, uri
             revision=publication.revision,
         )
         # If the former record was deleted, this row still belongs to the subject and is decided again.
-        await publication_leases.set_state(tx, publication, PublicationState.DUE)
+        await leased_publications.set_state(tx, publication, PublicationState.DUE)
 
 
 async def end_lease(
@@ -192,7 +199,7 @@ async def end_lease(
 ) -> None:
     """End the lease of a publication and set its state. Has no effect if another worker has taken over the lease."""
     async with publisher.db.transaction() as tx:
-        await publication_leases.set_state(
+        await leased_publications.set_state(
             tx, publication, state, reason=reason, due_at=due_at, is_failure=is_failure, is_merge_round=is_merge_round
         )
 

@@ -1,5 +1,5 @@
 """Clear in-flight writes that were refused or never sent, and delete creates that took effect after their key was
-abandoned. ``outbox.in_flight`` explains these writes; ``publication_leases.store_before_sending`` stores them.
+abandoned. ``outbox.in_flight`` explains these writes; ``leased_publications.store_before_sending`` stores them.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -29,7 +29,7 @@ from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_proven_message
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.agents import agent_for
-from openmeet.outbox import in_flight, publication_leases
+from openmeet.outbox import in_flight, publication_queries
 from openmeet.outbox.in_flight import InFlightWrite, InFlightWrites
 from openmeet.outbox.reasons import PublicationReason
 
@@ -87,7 +87,7 @@ async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
     """
     async with publisher.db.reader() as reader:
         unanswered = await in_flight.of_uri(reader, str(uri))
-        owned = await publication_leases.find_by_uri(reader, str(uri))
+        owned = await publication_queries.find_by_uri(reader, str(uri))
         # Read in the same transaction as the in-flight write, which is removed when its person disconnects the account.
         # Nothing is deleted from a later owner's repository.
         identity = await identity_queries.find(reader, parse_did(uri.authority))

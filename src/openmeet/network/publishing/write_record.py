@@ -34,9 +34,9 @@ from openmeet.network.publishing.repository_calls import (
 from openmeet.network.publishing.unanswered_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import encode_record
-from openmeet.outbox import publication_leases
+from openmeet.outbox import leased_publications
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
@@ -104,7 +104,7 @@ async def _send(publisher: Publisher, client: XrpcClient, publication: Publicati
         await upload(client, draft.picture.blob)
     sent = InFlightWrite(uri, cid, None if draft.current is None else draft.current.cid)
     async with publisher.db.transaction() as tx:
-        writes = await publication_leases.store_before_sending(
+        writes = await leased_publications.store_before_sending(
             tx, publication, sent, did=draft.identity.did, body=written.body
         )
     if writes is None:
@@ -166,7 +166,7 @@ async def _adopt_current(publisher: Publisher, publication: Publication, draft: 
         seen_record = await seen.find(tx, str(draft.uri))
         if seen_record is None:
             return  # should not happen, because ``draft_write`` found it; the lease ends and the row is checked again
-        await publication_leases.attach_current(tx, publication, did=draft.identity.did, uri=str(draft.uri))
+        await leased_publications.attach_current(tx, publication, did=draft.identity.did, uri=str(draft.uri))
         version = RecordVersion(str(draft.uri), seen_record.rev, current.cid, current.body)
         await store_outcome.mark_published(
             tx, publication, version, revision=publication.revision, omitted=draft.picture.reason

@@ -18,7 +18,7 @@ from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.domain.validation import GeneralReason
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.catalogue import lazy
-from openmeet.outbox import publication_leases, publication_status, publications
+from openmeet.outbox import publication_queries, publication_status, publications
 from openmeet.outbox.publications import PublicationKind
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.atproto.reasons import AtprotoReason
@@ -175,7 +175,7 @@ async def _record_settings_page(
 
 async def _is_written_here(reader: Reader, event: Event) -> bool:
     """Whether this site has ever written the event's record."""
-    publication = await publication_leases.find(reader, PublicationKind.EVENT, event.id)
+    publication = await publication_queries.find(reader, PublicationKind.EVENT, event.id)
     return publication is not None and publication.has_own_version
 
 

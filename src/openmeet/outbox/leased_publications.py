@@ -1,5 +1,4 @@
-"""A publication as the publisher sees it, reads of single publications, and the statements on a leased one: store what
-will be sent, store the response. ``due_publications`` leases them.
+"""Statements on a leased publication: store what will be sent, then the response. ``due_publications`` leases it.
 
 Every statement that writes checks the lease number, so that a handler whose lease ended changes nothing. It also checks
 that ``GRAPH`` allows the move from the row's state. Record key, CID and bytes are stored *before* anything is sent. If
@@ -7,84 +6,15 @@ something that the decision depends on changes while it is carried out, ``needs_
 due again when it is completed.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from groundwork.clock import HOUR, Instant
-from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.errors import Explanation, Reason, decode_explanation, encode_explanation
+from groundwork.database.transaction import Transaction
+from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.outbox import in_flight
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, RecordVersion
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """One publication as its handler sees it.
-
-    ``chosen_*``: fixed for the write in flight (or the last one). ``base_*``: the last version that we and the PDS
-    agreed on. Earlier writes that may still arrive are stored by their CID. ``edits`` and ``merged``: see
-    ``ingestion.three_way_merge``. ``merge_rounds``: how often a change by another app was merged since the last edit.
-    ``deleting_cid``: the version that we tried to delete without getting a response.
-    """
-
-    kind: PublicationKind
-    subject_id: str
-    user_id: str
-    state: PublicationState
-    revision: int
-    sent_revision: int
-    did: str | None
-    uri: str | None
-    chosen_cid: str | None
-    chosen_body: bytes | None
-    chosen_revision: int | None
-    base_cid: str | None
-    base_body: bytes | None
-    base_rev: str | None
-    edits: bytes | None
-    merged: bytes | None
-    merge_rounds: int
-    attempts: int
-    lease: int
-    edited_at: Instant
-    reason: Explanation | None
-    is_withdrawn: bool
-    deleting_cid: str | None
-
-    @property
-    def has_unanswered_delete(self) -> bool:
-        """Whether a delete of ours may have taken effect or may still do so. If the record disappears, we may have
-        deleted it ourselves.
-        """
-        is_unanswered = self.deleting_cid is not None and self.deleting_cid == self.base_cid
-        return is_unanswered or self.state is PublicationState.RETRACTING
-
-    @property
-    def is_pending(self) -> bool:
-        """Whether there is an edit made here that the PDS has not confirmed."""
-        return self.revision > self.sent_revision
-
-    @property
-    def has_own_version(self) -> bool:
-        """Whether we ever prepared a version of our own for its key. If not, another app wrote the record."""
-        return self.chosen_revision is not None
-
-    @property
-    def may_exist_remotely(self) -> bool:
-        """Whether the PDS may hold a record. It may if a key was chosen, because a request may have been sent."""
-        return self.uri is not None
-
-
-COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
-    chosen_revision, base_cid, base_body, base_rev, edits, merged, merge_rounds, attempts, lease, edited_at, reason,
-    is_withdrawn, deleting_cid"""
-
-_FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
-
-_FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
-
-_PUBLISHED_AMONG = "select uri from publications where uri in :uris"
+from openmeet.outbox.publication_queries import Publication
+from openmeet.outbox.publications import GRAPH, PublicationState, RecordVersion
 
 # A request without a response may take effect much later, so its CID is kept until there is a base again.
 _STORE_BEFORE_SENDING = """
@@ -150,41 +80,6 @@ _STORE_BEFORE_DELETING = f"update publications set deleting_cid = base_cid where
 _FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
 
 _START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
-
-
-async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> Publication | None:
-    """The publication of a subject."""
-    row = await reader.fetch_one(_FIND, kind=kind, subject_id=subject_id)
-    return None if row is None else publication_of(row)
-
-
-async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
-    """The publication with this record; None if we do not write the record."""
-    row = await reader.fetch_one(_FIND_BY_URI, uri=uri)
-    return None if row is None else publication_of(row)
-
-
-async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str | None:
-    """URI of a subject's record; None if none was chosen. The record may not have been written yet."""
-    row = await reader.fetch_one(
-        "select uri from publications where kind = :kind and subject_id = :subject_id", kind=kind, subject_id=subject_id
-    )
-    return None if row is None else row["uri"]
-
-
-async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozenset[str]:
-    """Users whose records of this kind are, or once were, in a repository."""
-    rows = await reader.fetch(
-        "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did
-    )
-    return frozenset(row["user_id"] for row in rows)
-
-
-async def published_among(reader: Reader, uris: Sequence[str]) -> set[str]:
-    """Which of these records are written by us."""
-    if not uris:
-        return set()
-    return {row["uri"] for row in await reader.fetch(_PUBLISHED_AMONG, uris=list(uris))}
 
 
 async def store_before_sending(
@@ -359,39 +254,6 @@ def in_retracting_state(publication: Publication) -> Publication:
     return replace(publication, state=PublicationState.RETRACTING)
 
 
-def publication_of(row: Row) -> Publication:
-    """Decode a row with the columns ``COLUMNS``."""
-    return Publication(
-        PublicationKind(row["kind"]),
-        row["subject_id"],
-        row["user_id"],
-        PublicationState(row["state"]),
-        row["revision"],
-        row["sent_revision"],
-        row["did"],
-        row["uri"],
-        row["chosen_cid"],
-        _bytes(row["chosen_body"]),
-        row["chosen_revision"],
-        row["base_cid"],
-        _bytes(row["base_body"]),
-        row["base_rev"],
-        _bytes(row["edits"]),
-        _bytes(row["merged"]),
-        row["merge_rounds"],
-        row["attempts"],
-        row["lease"],
-        Instant(row["edited_at"]),
-        decode_explanation(row["reason"]),
-        bool(row["is_withdrawn"]),
-        row["deleting_cid"],
-    )
-
-
 def _leased_row(publication: Publication) -> dict[str, object]:
     """Parameters of the statements that change a row only under its lease."""
     return {"kind": publication.kind, "subject_id": publication.subject_id, "lease": publication.lease}
-
-
-def _bytes(value: bytes | memoryview | None) -> bytes | None:
-    return None if value is None else bytes(value)
