@@ -10,14 +10,15 @@ from groundwork.errors import Explanation, Failure, Forbidden, NotFound, TooMany
 from groundwork.outbox import jobs
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.chat import (
+    date_headings,
     guest_messages,
     matrix_guests,
     matrix_people,
     message_queries,
     messages,
-    posting,
     reactions,
     room_queries,
+    writing_rules,
 )
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, NewMessage, Room, RoomId
@@ -97,12 +98,14 @@ async def _accept(
         if isinstance(incoming, content.IncomingReaction):
             await _reaction(tx, bridge, room, sender, incoming)
         elif incoming.replaces is not None:
-            await _spend(bridge, sender, room, posting.CHANGES, posting.CHANGES_IN_ONE_ROOM)
+            await _spend(bridge, sender, room, writing_rules.CHANGES, writing_rules.CHANGES_IN_ONE_ROOM)
             if not await _edit(tx, room, sender, incoming):
                 await _undo(tx, matrix_room, incoming.event_id, ChatReason.WAITS_FOR_MODERATOR())
         else:
-            hourly = posting.messages_per_hour(bridge.messages_per_hour)
-            await _spend(bridge, sender, room, (posting.MESSAGES_PER_MINUTE, hourly), posting.MESSAGES_IN_ONE_ROOM)
+            hourly = writing_rules.messages_per_hour(bridge.messages_per_hour)
+            await _spend(
+                bridge, sender, room, (writing_rules.MESSAGES_PER_MINUTE, hourly), writing_rules.MESSAGES_IN_ONE_ROOM
+            )
             is_shown = await _message(tx, bridge, room, sender, incoming)
             if not is_shown:
                 # A message that waits for a moderator here must not be readable on Matrix before it is approved.
@@ -149,7 +152,7 @@ async def _message(
     """Store a message; returns False if it waits for a moderator."""
     replied_to = await store.message_of(tx, room.id, incoming.reply_to) if incoming.reply_to else None
     before = None if replied_to is None else await message_queries.by_id(tx, replied_to)
-    about = before.about if before is not None else await posting.default_heading(tx, room)
+    about = before.about if before is not None else await date_headings.default_heading(tx, room)
     mentions = await _mentioned(tx, bridge, incoming.mentions)
     if sender.caller is None:
         message = await guest_messages.send(
@@ -224,7 +227,7 @@ async def _reaction(
     if target is None:
         # The target is not stored here: it was sent before mirroring began, or was refused.
         return
-    await _spend(bridge, sender, room, posting.CHANGES, posting.CHANGES_IN_ONE_ROOM)
+    await _spend(bridge, sender, room, writing_rules.CHANGES, writing_rules.CHANGES_IN_ONE_ROOM)
     if sender.caller is None:
         await guest_messages.react(tx, sender.address, target, incoming.emoji, incoming.event_id)
     else:

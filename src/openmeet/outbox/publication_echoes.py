@@ -11,12 +11,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import encode_explanation
 from openmeet.outbox import in_flight
 from openmeet.outbox.publication_queries import Publication
-from openmeet.outbox.publications import (
-    GRAPH,
-    PublicationKind,
-    PublicationState,
-    RecordVersion,
-)
+from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
 # The record of a row that is due or waits for a login may have to be retracted. An echo does not change that (invariant

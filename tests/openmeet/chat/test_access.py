@@ -11,7 +11,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import access, access_of_each
 from openmeet.domain.chat.model import Access, RoomKind, RoomSubject, SubjectKind
-from openmeet.domain.chat.rooms import RoomFilter, my_rooms
+from openmeet.domain.chat.room_list import RoomFilter, my_rooms
 from tests.hypothesis_profiles import examples
 from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.groups.people import group_by

@@ -7,7 +7,7 @@ import pytest
 from groundwork.database.transaction import Database, Engine, Reader, Row
 from openmeet.domain.chat import reactions, readers
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
-from openmeet.domain.chat.rooms import RoomFilter, my_rooms, sort_key
+from openmeet.domain.chat.room_list import RoomFilter, my_rooms, sort_key
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person

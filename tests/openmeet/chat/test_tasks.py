@@ -5,11 +5,12 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import deletion, readers, room_queries, rooms
+from openmeet.domain.chat import deletion, readers, room_list, room_queries, rooms
 from openmeet.domain.chat.deletion import forget_expired_messages
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.readers import UnreadCounts
-from openmeet.domain.chat.rooms import RoomFilter, RoomSettings, archive_ended
+from openmeet.domain.chat.room_list import RoomFilter
+from openmeet.domain.chat.rooms import RoomSettings, archive_ended
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person
 
@@ -58,9 +59,9 @@ async def test_only_what_people_wrote_counts_as_unread(db):
     async with db.transaction() as tx:
         await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
         assert await readers.unread_counts(tx, ben.user_id) == UnreadCounts(0, 0, 0)
-        (listed,) = await rooms.my_rooms(tx, ben.user_id, RoomFilter(), limit=10)
+        (listed,) = await room_list.my_rooms(tx, ben.user_id, RoomFilter(), limit=10)
         assert listed.unread == 0
-        assert await rooms.my_rooms(tx, ben.user_id, RoomFilter(unread_only=True), limit=10) == []
+        assert await room_list.my_rooms(tx, ben.user_id, RoomFilter(unread_only=True), limit=10) == []
         await say(tx, ana, room, "Hello")
         assert await readers.unread_counts(tx, ben.user_id) == UnreadCounts(1, 0, 1)
 

@@ -13,13 +13,14 @@ from groundwork.sealing import KEY_BYTES, Sealer
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import messages, readers, rooms, sanctions
+from openmeet.domain.chat import messages, readers, room_list, rooms, sanctions
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, NotificationLevel, RoomKind
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.queries import shown as shown_messages
-from openmeet.domain.chat.rooms import RoomFilter, RoomSettings
+from openmeet.domain.chat.room_list import RoomFilter
+from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications import notify as notifications
@@ -424,7 +425,7 @@ async def test_a_mention_waits_until_the_person_signs_in(post, chat):
     async with post.db.transaction() as tx:
         await tx.execute("update users set kind = 'person' where id = :cleo", cleo=cleo.user_id)
     async with post.db.reader() as reader:
-        (mine,) = await rooms.my_rooms(reader, cleo.user_id, RoomFilter(), limit=5)
+        (mine,) = await room_list.my_rooms(reader, cleo.user_id, RoomFilter(), limit=5)
     assert (mine.room.id, mine.mentioned, mine.last_message_id) == (room.id, 1, one.id)
 
 

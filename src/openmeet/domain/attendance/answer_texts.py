@@ -4,13 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from openmeet.domain.attendance.answer_bar import (
-    AnswerAction,
-    AnswerBar,
-    AnswerBarInput,
-    AnswerState,
-    GoingLeadsTo,
-)
+from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, GoingLeadsTo
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.moved_dates import ALL_DATES, MovedDates
 from openmeet.domain.attendance.registration import RegistrationSettings

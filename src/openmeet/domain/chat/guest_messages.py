@@ -16,19 +16,11 @@ from openmeet.domain.chat import (
     message_queries,
     messages,
     pictures,
-    posting,
     reactions,
     room_queries,
+    writing_rules,
 )
-from openmeet.domain.chat.model import (
-    ChatMessage,
-    ChatMessageId,
-    LogKind,
-    MessageAuthor,
-    MessageKind,
-    Room,
-    RoomId,
-)
+from openmeet.domain.chat.model import ChatMessage, ChatMessageId, LogKind, MessageAuthor, MessageKind, Room, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import checked_text, search_index_terms
 from openmeet.domain.users.model import UserId
@@ -52,8 +44,8 @@ async def send(
     room = await _writable(tx, room_id, sender)
     body = checked_text(text)
     author = MessageAuthor(matrix_sender=sender)
-    await posting.check_slow_mode(tx, room, author)
-    is_held = await posting.waits_for_moderator(tx, room, author, body)
+    await writing_rules.check_slow_mode(tx, room, author)
+    is_held = await writing_rules.waits_for_moderator(tx, room, author, body)
     entry = log.entry_after(room)
     message = ChatMessage(
         id=ChatMessageId(new_id(tx.now)),
@@ -79,10 +71,10 @@ async def edit(tx: Transaction, sender: str, message_id: ChatMessageId, text: st
     """
     message = await _own(tx, sender, message_id)
     room = await _writable(tx, message.room_id, sender)
-    edited = posting.checked_edit(message, text, tx.now)
+    edited = writing_rules.checked_edit(message, text, tx.now)
     if not edited.changes:
         return message
-    waits = await posting.waits_for_moderator(tx, room, MessageAuthor(matrix_sender=sender), edited.text)
+    waits = await writing_rules.waits_for_moderator(tx, room, MessageAuthor(matrix_sender=sender), edited.text)
     changed = edited.message(tx.now, waits=waits)
     await message_queries.keep_earlier_text(tx, message)
     await messages.write_message(tx, changed)

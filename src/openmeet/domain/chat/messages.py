@@ -14,9 +14,10 @@ from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, Refuse
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
-from openmeet.domain.chat import log, mentions, message_queries, people, pictures, posting, queries, room_queries
+from openmeet.domain.chat import log, mentions, message_queries, people, pictures, queries, room_queries, writing_rules
 from openmeet.domain.chat.access import access_in, require_at_least
 from openmeet.domain.chat.audit_log import ModerationAct, note_act
+from openmeet.domain.chat.date_headings import checked_heading
 from openmeet.domain.chat.model import (
     MAX_MENTIONS,
     SEALED_FOR,
@@ -34,7 +35,6 @@ from openmeet.domain.chat.model import (
     with_pictures,
 )
 from openmeet.domain.chat.notify import notify_author
-from openmeet.domain.chat.posting import checked_heading, takes_signals
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import (
     checked_client_id,
@@ -43,6 +43,7 @@ from openmeet.domain.chat.texts import (
     mentioned_names,
     search_index_terms,
 )
+from openmeet.domain.chat.writing_rules import takes_signals
 from openmeet.domain.notifications import kinds
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
@@ -76,10 +77,12 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     await _check_reply(tx, room, new.reply_to, caller.user_id, level)
     author = MessageAuthor(caller.user_id)
     if level is not Access.MODERATE:
-        await posting.check_slow_mode(tx, room, author)
+        await writing_rules.check_slow_mode(tx, room, author)
     choices = new.details.get("choices")
     written = [body, *(choices if isinstance(choices, list) else ()), *(picture.alt for picture in new.pictures)]
-    is_held = level is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, "\n".join(written))
+    is_held = level is not Access.MODERATE and await writing_rules.waits_for_moderator(
+        tx, room, author, "\n".join(written)
+    )
     calls = () if is_signal else await mentions.allowed_group_mentions(tx, room, caller.user_id, level, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)
@@ -199,11 +202,11 @@ async def edit(
         raise Refused(ChatReason.NOT_EDITABLE, name="NotEditable")
     if if_revision is not None and if_revision != message.revision:
         raise Conflict(ChatReason.REVISION_CHANGED, name="RevisionChanged")
-    edited = posting.checked_edit(message, text, tx.now)
+    edited = writing_rules.checked_edit(message, text, tx.now)
     if not edited.changes:
         return message
     author = MessageAuthor(caller.user_id)
-    waits = level is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, edited.text)
+    waits = level is not Access.MODERATE and await writing_rules.waits_for_moderator(tx, room, author, edited.text)
     changed = edited.message(tx.now, waits=waits)
     await message_queries.keep_earlier_text(tx, message)
     await write_message(tx, changed)

@@ -18,8 +18,8 @@ from openmeet.domain.chat.access import (
 from openmeet.domain.chat.model import Access, Room, RoomId
 from openmeet.domain.chat.queries import PAGE
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.room_queries import UNOPENED_ROOM
-from openmeet.domain.chat.rooms import RoomTarget, access_before_opening, unopened_room_values
+from openmeet.domain.chat.room_queries import CHAT_ROOMS_AS_IF_OPENED
+from openmeet.domain.chat.rooms import RoomTarget, access_before_opening, values_as_if_opened
 from openmeet.domain.chat.texts import cleaned, name_key
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId, unnamed
@@ -163,7 +163,7 @@ async def _fetch(reader: Reader, room: Room | RoomTarget, sql: str, **values: ob
     """Fetch the rows of a query about the room ``:room``, which need not exist yet."""
     if isinstance(room, Room):
         return await reader.fetch(sql, room=room.id, **values)
-    return await reader.fetch(f"with {UNOPENED_ROOM} {sql}", room="", **unopened_room_values(room), **values)
+    return await reader.fetch(f"with {CHAT_ROOMS_AS_IF_OPENED} {sql}", room="", **values_as_if_opened(room), **values)
 
 
 async def _count_unnamed(reader: Reader, room: Room | RoomTarget, viewer: UserId, own_access: Access) -> int | None:

@@ -7,8 +7,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Why
 from openmeet.domain.chat import room_queries
+from openmeet.domain.chat.date_headings import checked_heading
 from openmeet.domain.chat.model import ChatMessageId, RoomId
-from openmeet.domain.chat.posting import checked_heading
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import checked_line
 from openmeet.domain.users.erasure_requests import is_leaving

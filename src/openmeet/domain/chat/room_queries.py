@@ -57,9 +57,10 @@ OWNER_COLUMN: Final[Mapping[SubjectKind, str]] = {
     SubjectKind.GROUP: "group_id",
 }
 
-# Common table expression that takes the place of the table: its only row is a room that nobody has opened yet, without
-# messages and with the default settings.
-UNOPENED_ROOM: Final = """chat_rooms as (
+# Common table expression that hides the table ``chat_rooms`` on purpose, so that the same queries work for a room that
+# nobody has opened yet. Its only row is this room, without messages and with the default settings. Its parameters:
+# ``rooms.values_as_if_opened``.
+CHAT_ROOMS_AS_IF_OPENED: Final = """chat_rooms as (
     select cast('' as text) as id, cast(:kind as text) as kind, cast(:event as text) as event_id,
            cast(:series as text) as series_id, cast(:group as text) as group_id,
            cast(:with as text) as with_user_id, '{}' as audience, cast(null as bigint) as closed_at)"""

@@ -1,4 +1,4 @@
-"""Open, list, change and archive rooms.
+"""Open, change and archive rooms.
 
 Rooms are created on first use; opening one twice creates it once. When a series is split, its conversation stays with
 the first part, so that there is only one.
@@ -18,10 +18,8 @@ from openmeet.domain.chat.access import (
     access,
     access_sql,
     access_to_each,
-    access_to_own,
     people_in_room_sql,
     reading_floor,
-    reading_floor_sql,
     require_access,
     series_chain_sql,
 )
@@ -46,7 +44,7 @@ from openmeet.domain.chat.model import (
     SubjectKind,
 )
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.room_queries import COLUMNS, UNOPENED_ROOM, by_id, find, head_of, room_of, series_of_event
+from openmeet.domain.chat.room_queries import CHAT_ROOMS_AS_IF_OPENED, by_id, find, head_of, series_of_event
 from openmeet.domain.chat.texts import checked_line, checked_reason
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.series.model import SeriesId
@@ -141,8 +139,8 @@ async def rooms_of_dates(
     return {row["original_date"]: EventSlug(row["slug"]) for row in rows if levels.get(RoomId(row["id"]), Access.NONE)}
 
 
-def unopened_room_values(target: RoomTarget) -> dict[str, str | None]:
-    """The parameters of ``room_queries.UNOPENED_ROOM``."""
+def values_as_if_opened(target: RoomTarget) -> dict[str, str | None]:
+    """The parameters of ``room_queries.CHAT_ROOMS_AS_IF_OPENED``."""
     owner = {one.value: None for one in SubjectKind} | {target.subject.kind.value: target.subject.id}
     return {"kind": target.kind.value, "with": target.with_user_id, **owner}
 
@@ -150,10 +148,10 @@ def unopened_room_values(target: RoomTarget) -> dict[str, str | None]:
 async def access_before_opening(reader: Reader, target: RoomTarget, person: UserId | None) -> Access:
     """What the person could do in a room that nobody has opened yet. Its page shows an empty room."""
     row = await reader.fetch_one(
-        f"with {UNOPENED_ROOM} select {access_sql('r', 'cast(:person as text)', target.subject.kind)} as level from chat_rooms r",
+        f"with {CHAT_ROOMS_AS_IF_OPENED} select {access_sql('r', 'cast(:person as text)', target.subject.kind)} as level from chat_rooms r",
         person=person,
         now=reader.now,
-        **unopened_room_values(target),
+        **values_as_if_opened(target),
     )
     return Access(int(row["level"])) if row else Access.NONE
 
@@ -384,107 +382,6 @@ async def archive_ended(db: Database) -> int:
             if room is not None and room.closed_by == "clock":
                 await _write_closed(tx, room, None, None)
     return len(ended) + len(to_reopen)
-
-
-@dataclass(frozen=True, slots=True)
-class MyRoom:
-    """A room of a person. ``unread`` and ``mentioned`` stop counting at 100. ``last_message_id`` is the latest message
-    they may read. ``is_muted`` is True if they get no notifications of it now.
-    """
-
-    room: Room
-    access: Access
-    unread: int
-    mentioned: int
-    last_message_id: str | None
-    is_muted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RoomFilter:
-    """Conditions for a list of rooms. ``words`` are searched in the title of the subject and the name of the channel."""
-
-    kinds: Collection[RoomKind] = ()
-    subject: RoomSubject | None = None
-    unread_only: bool = False
-    archived: bool = False
-    words: str = ""
-
-
-_COUNT_MOST: Final = 100
-# Unread messages of ``:person``: written by other people, after their mark, in the part of the history they may read.
-_FRESH = f"""
-    m.room_id = r.id and m.number > coalesce(c.read_number, 0) and coalesce(m.user_id, '') <> :person
-    and {message_queries.is_there()}
-    and m.number > {reading_floor_sql()} and {message_queries.is_written()}
-    and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
-    and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
-"""
-_TITLE = """coalesce(case when r.kind = 'channel' then r.name || ' ' end, '')
-    || coalesce((select e.title from events e where e.id = r.event_id), (select s.name from event_series s where s.id = r.series_id),
-                (select g.name from groups g where g.id = r.group_id), '')"""
-
-
-async def my_rooms(
-    reader: Reader, person: UserId, room_filter: RoomFilter, *, limit: int, after: tuple[int, int, str] | None = None
-) -> list[MyRoom]:
-    """The rooms of a person: first those with unread messages, then by the latest message; at most one more than the
-    limit. ``after`` is the ``sort_key`` of the last room of the previous page.
-    """
-    conditions = ["r.closed_at is not null" if room_filter.archived else "r.closed_at is null"]
-    values: dict[str, object] = {}
-    if room_filter.kinds:
-        conditions.append("r.kind in :kinds")
-        values["kinds"] = sorted(one.value for one in room_filter.kinds)
-    if room_filter.subject is not None:
-        conditions.append(f"r.{room_queries.OWNER_COLUMN[room_filter.subject.kind]} = :subject")
-        values["subject"] = room_filter.subject.id
-    if room_filter.words:
-        conditions.append(f"lower({_TITLE}) like :words escape '\\'")
-        plain = room_filter.words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        values["words"] = f"%{plain}%"
-    levels = await access_to_own(reader, person, " and ".join(conditions), **values)
-    if not levels:
-        return []
-    values = {"rooms": sorted(levels)}
-    outer = ["1 = 1"]
-    if room_filter.unread_only:
-        outer.append("k.is_new = 1")
-    if after is not None:
-        outer.append("(k.is_new, k.said, k.id) < (:after_new, :after_said, :after_id)")
-        values |= {"after_new": after[0], "after_said": after[1], "after_id": after[2]}
-    # Count unread messages only for the rooms of this page, because a person can have hundreds.
-    rows = await reader.fetch(
-        f"""
-        with k as materialized (select r.id, coalesce(r.last_said_at, r.created_at) as said,
-                 case when exists (select 1 from chat_messages m where {_FRESH}) then 1 else 0 end as is_new
-            from chat_rooms r left join chat_readers c on c.room_id = r.id and c.user_id = :person
-           where r.id in :rooms),
-        f as materialized (select * from k where {" and ".join(outer)} order by is_new desc, said desc, id desc limit :limit)
-        select {COLUMNS},
-               (select count(*) from (select 1 as one from chat_messages m where {_FRESH} limit {_COUNT_MOST}) u) as unread,
-               (select count(*) from (select 1 as one from chat_messages m
-                  join chat_mentions q on q.message_id = m.id and q.user_id = :person where {_FRESH} limit {_COUNT_MOST}) q) as mentioned,
-               (select m.id from chat_messages m where m.room_id = r.id and {message_queries.is_there()}
-                   and m.number > {reading_floor_sql()} order by m.number desc limit 1) as last_message,
-               case when c.level = 'none' or coalesce(c.muted_until, 0) > :now then 1 else 0 end as is_muted
-          from f join chat_rooms r on r.id = f.id left join chat_readers c on c.room_id = r.id and c.user_id = :person
-         order by f.is_new desc, f.said desc, f.id desc
-        """,
-        person=person,
-        now=reader.now,
-        limit=limit + 1,
-        **values,
-    )
-    return [
-        MyRoom(room, levels[room.id], row["unread"], row["mentioned"], row["last_message"], bool(row["is_muted"]))
-        for room, row in ((room_of(row), row) for row in rows)
-    ]
-
-
-def sort_key(my_room: MyRoom) -> tuple[int, int, str]:
-    """Sort key of a room in ``my_rooms``: unread ones first, then by the latest message."""
-    return int(my_room.unread > 0), my_room.room.last_said_at or my_room.room.created_at, my_room.room.id
 
 
 async def readable_room(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:

@@ -25,12 +25,7 @@ from openmeet.domain.notifications.kinds import HandOver
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import (
-    publication_moves,
-    publication_queries,
-    publications,
-    superseded_records,
-)
+from openmeet.outbox import publication_moves, publication_queries, publications, superseded_records
 from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, SubjectRevision
 from openmeet.outbox.superseded_records import SupersededRecord
 

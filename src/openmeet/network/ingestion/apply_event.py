@@ -39,13 +39,7 @@ from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.preserve import sentence_in, without_sentence
 from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.series import series_part
-from openmeet.outbox import (
-    publication_echoes,
-    publication_moves,
-    publication_queries,
-    publications,
-    superseded_records,
-)
+from openmeet.outbox import publication_echoes, publication_moves, publication_queries, publications, superseded_records
 from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion

@@ -40,12 +40,7 @@ from openmeet.network.publishing.decision import (
     Wait,
     Withhold,
 )
-from openmeet.network.publishing.dependencies import (
-    INGESTED_AFTER,
-    LEASE_SECONDS,
-    RECHECK_AFTER,
-    Publisher,
-)
+from openmeet.network.publishing.dependencies import INGESTED_AFTER, LEASE_SECONDS, RECHECK_AFTER, Publisher
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_proven_message, get_record
 from openmeet.network.records import seen

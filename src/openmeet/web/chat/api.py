@@ -10,13 +10,14 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import (
+    date_headings,
     messages,
     people,
     polls,
-    posting,
     queries,
     reactions,
     readers,
+    room_list,
     room_queries,
     rooms,
     search,
@@ -37,7 +38,8 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.rooms import RoomFilter, RoomSettings, RoomTarget
+from openmeet.domain.chat.room_list import RoomFilter
+from openmeet.domain.chat.rooms import RoomSettings, RoomTarget
 from openmeet.domain.chat.search import ChatSearch
 from openmeet.domain.paging import MAX_LIMIT, packed, unpacked
 from openmeet.domain.series import date_queries
@@ -120,11 +122,11 @@ async def list_rooms(request: Request) -> Response:
             archived=query_params.get("archived") == "true",
             words=query_params.get("q", "")[:100],
         )
-        my_rooms = await rooms.my_rooms(reader, caller.user_id, room_filter, limit=limit, after=after)
+        my_rooms = await room_list.my_rooms(reader, caller.user_id, room_filter, limit=limit, after=after)
         listed = await my_rooms_shown(reader, my_rooms[:limit], caller.user_id)
     further = None
     if len(my_rooms) > limit:
-        is_new, last_said_at, last = rooms.sort_key(my_rooms[limit - 1])
+        is_new, last_said_at, last = room_list.sort_key(my_rooms[limit - 1])
         further = packed(f"{is_new}.{last_said_at}.{last}")
     return json_response(RoomList(listed, further))
 
@@ -297,7 +299,7 @@ async def send_message(request: Request) -> Response:
         if body.about is not msgspec.UNSET:
             new = replace(new, about=body.about)
         elif (existing_room := await room_queries.by_id(tx, room)) is not None:
-            new = replace(new, about=await posting.default_heading(tx, existing_room))
+            new = replace(new, about=await date_headings.default_heading(tx, existing_room))
         if body.poll is not None:
             ends_at = parse_optional_instant(body.poll.ends_at, "endsAt")
             details = await polls.checked_poll(

@@ -16,7 +16,7 @@ from openmeet.domain.chat.sanctions import MAX_REPORT_WORDS
 from openmeet.domain.moderation.model import REASON_LABELS, ReportReason, check_report
 from openmeet.domain.paging import Page
 from openmeet.i18n.catalogue import gettext, lazy
-from openmeet.web.chat import view
+from openmeet.web.chat import moderation_view, view
 from openmeet.web.chat.pictures import PATH as PICTURES
 from openmeet.web.chat.pictures import picture_views
 from openmeet.web.chat.requests import removal_sealer, spend_on_report
@@ -155,7 +155,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
         stored = await message_queries.by_ids(reader, ids)
         shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None)}
         removals = await objections.removals_of(reader, objected)
-        lines = await view.act_lines(reader, await audit_log.acts_of(reader, room.id, Page(_ACTS)))
+        lines = await moderation_view.act_lines(reader, await audit_log.acts_of(reader, room.id, Page(_ACTS)))
         hosts = await view.hosts_among(reader, room, list(shown.values()))
         sealer = removal_sealer(request)
         cards = []

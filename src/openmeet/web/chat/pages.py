@@ -14,19 +14,12 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, TooMany
 from groundwork.http.forms import read_form
 from openmeet.domain.calendars.queries import zone_of_person
-from openmeet.domain.chat import message_queries, messages, people, queries, readers, room_queries, rooms
+from openmeet.domain.chat import message_queries, messages, people, queries, readers, room_list, room_queries, rooms
 from openmeet.domain.chat.addresses import addresses_of
-from openmeet.domain.chat.model import (
-    Access,
-    ChatMessageId,
-    MessageKind,
-    NewMessage,
-    RoomKind,
-    Signal,
-)
+from openmeet.domain.chat.model import Access, ChatMessageId, MessageKind, NewMessage, RoomKind, Signal
 from openmeet.domain.chat.queries import MessageFilter, MessagePage
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.rooms import MyRoom, RoomFilter
+from openmeet.domain.chat.room_list import MyRoom, RoomFilter
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.users.model import UserId
@@ -128,7 +121,7 @@ async def _found_in_chats(reader: Reader, request: Request, viewer: UserId) -> d
     """Chats that match by name, and matching messages in all chats."""
     query_params = request.query_params
     zone = await zone_of_person(reader, viewer, services(request).settings.time_zone)
-    my_rooms = await rooms.my_rooms(reader, viewer, RoomFilter(), limit=_CHATS_OFFERED)
+    my_rooms = await room_list.my_rooms(reader, viewer, RoomFilter(), limit=_CHATS_OFFERED)
     addresses = await addresses_of(reader, [one.room for one in my_rooms], viewer)
     offered = sorted(
         ((str(room), address.name) for room, address in addresses.items()), key=lambda one: one[1].casefold()
@@ -391,7 +384,7 @@ async def _room_list(
     match = unpacked(ROOM_PLACE, query_params["after"]) if query_params.get("after") else None
     after = (int(match[1]), int(match[2]), match[3]) if match else None
     room_filter = RoomFilter(kinds=kinds, archived=archived, words=words)
-    my_rooms = await rooms.my_rooms(reader, viewer, room_filter, limit=most, after=after)
+    my_rooms = await room_list.my_rooms(reader, viewer, room_filter, limit=most, after=after)
     shown = my_rooms[:most]
     addresses = await addresses_of(reader, [one.room for one in shown], viewer)
     latest = await message_queries.by_ids(
@@ -422,7 +415,7 @@ async def _room_list(
 
 def _more_rooms(last: MyRoom, kind: str, *, archived: bool, words: str) -> str:
     """The URL of the list of chats after this one."""
-    is_new, last_said_at, room = rooms.sort_key(last)
+    is_new, last_said_at, room = room_list.sort_key(last)
     query = {
         "kind": kind,
         "archived": "yes" if archived else "",

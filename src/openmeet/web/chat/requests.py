@@ -11,7 +11,7 @@ from groundwork.errors import InvalidInput, NotFound, TooMany
 from groundwork.rate_limit.contract import Limit, spend
 from groundwork.sealing import Sealer
 from openmeet.domain.attendance.visibility import visible_event
-from openmeet.domain.chat import messages, posting, queries
+from openmeet.domain.chat import messages, queries, writing_rules
 from openmeet.domain.chat.model import ChatMessageId, RoomId, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.search import ChatSearchCursor
@@ -117,13 +117,13 @@ async def spend_on_message(request: Request, person: UserId, room: RoomId | None
 
     Raises TooMany.
     """
-    an_hour = posting.messages_per_hour(services(request).settings.chat_messages_per_hour)
-    charges = [(limit, str(person)) for limit in (posting.MESSAGES_PER_MINUTE, an_hour)]
+    an_hour = writing_rules.messages_per_hour(services(request).settings.chat_messages_per_hour)
+    charges = [(limit, str(person)) for limit in (writing_rules.MESSAGES_PER_MINUTE, an_hour)]
     if room is not None:
-        charges.append((posting.MESSAGES_IN_ONE_ROOM, f"{room}/{person}"))
+        charges.append((writing_rules.MESSAGES_IN_ONE_ROOM, f"{room}/{person}"))
     await _spend_all(request, charges, ChatReason.TOO_FAST)
     if room is not None:
-        await _spend_all(request, [(posting.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+        await _spend_all(request, [(writing_rules.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
 
 
 async def spend_on_change(request: Request, person: UserId, message: ChatMessageId) -> None:
@@ -132,10 +132,10 @@ async def spend_on_change(request: Request, person: UserId, message: ChatMessage
 
     Raises TooMany, and NotFound if the person may not read the message.
     """
-    await _spend_all(request, [(limit, str(person)) for limit in posting.CHANGES], ChatReason.TOO_MANY_CHANGES)
+    await _spend_all(request, [(limit, str(person)) for limit in writing_rules.CHANGES], ChatReason.TOO_MANY_CHANGES)
     room = await _room_of(request, person, message)
-    await _spend_all(request, [(posting.CHANGES_IN_ONE_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
-    await _spend_all(request, [(posting.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+    await _spend_all(request, [(writing_rules.CHANGES_IN_ONE_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
+    await _spend_all(request, [(writing_rules.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
 
 
 async def spend_on_report(request: Request, person: UserId, message: ChatMessageId) -> None:

@@ -22,7 +22,7 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.chat.people import RoomMember
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.queries import ShownMessage, shown
-from openmeet.domain.chat.rooms import MyRoom
+from openmeet.domain.chat.room_list import MyRoom
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.chat.pictures import ChatPictureShown, pictures_shown

@@ -12,14 +12,13 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.chat.access import access_of_each
 from openmeet.domain.chat.addresses import RoomAddress
-from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
 from openmeet.domain.chat.model import WRITTEN, Access, MessageKind, Room, RoomKind, Signal
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.queries import ReplyLine, ShownMessage
-from openmeet.domain.chat.rooms import GENERAL, MyRoom
+from openmeet.domain.chat.room_list import MyRoom
+from openmeet.domain.chat.rooms import GENERAL
 from openmeet.domain.chat.texts import with_names
-from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -27,7 +26,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.markdown import html_of, one_line
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.chat.pictures import PATH as PICTURES
-from openmeet.web.chat.pictures import MessagePictureView, PictureField, picture_views
+from openmeet.web.chat.pictures import MessagePictureView, picture_views
 from openmeet.web.chat.room_faces import room_picture
 from openmeet.web.site.faces import Avatar, avatar_with
 
@@ -141,42 +140,6 @@ class RoomRow:
     is_here: bool = False
     picture: str = ""
     who: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MirrorQuestion:
-    """The question that is asked with a person's first message in a mirrored room. ``server`` would receive their
-    messages, under ``name``.
-    """
-
-    server: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class WriteForm:
-    """The form below a conversation. ``enter_sends`` says whether Enter sends. ``room`` is the key under which the
-    browser stores the draft. ``poll`` is the URL of the poll form. ``names`` is the URL that lists people who can be
-    mentioned. ``calls`` are words that mention many people at once.
-    """
-
-    action: str
-    room: str
-    submission: str
-    label: str
-    max_length: int
-    text: str = ""
-    about: str = ""
-    reply_to: Mapping[str, str] | None = None
-    problem: str = ""
-    signals: Sequence[tuple[str, str]] = ()
-    hint: str = ""
-    pictures: Sequence[PictureField] = ()
-    poll: str = ""
-    asks: MirrorQuestion | None = None
-    names: str = ""
-    calls: Sequence[str] = ()
-    enter_sends: bool = False
 
 
 async def hosts_among(reader: Reader, room: Room, shown: Sequence[ShownMessage]) -> set[UserId]:
@@ -399,53 +362,6 @@ def short_time(at: Instant, now: Instant, zone: str) -> str:
     if moment.date() == local_of(now, zone).date():
         return formatting.clock(moment)
     return day_heading(moment.date(), now, zone)
-
-
-@dataclass(frozen=True, slots=True)
-class ActLine:
-    """What a moderator did, in words."""
-
-    words: str
-    reason: str
-    at: Instant
-
-
-_ACT_LABELS: Final[Mapping[ModerationAct, LazyText]] = {
-    ModerationAct.REMOVED: lazy("%(who)s removed a message by %(name)s."),
-    ModerationAct.RESTORED: lazy("%(who)s brought back a message by %(name)s."),
-    ModerationAct.HELD: lazy("%(who)s hid a message by %(name)s."),
-    ModerationAct.RELEASED: lazy("%(who)s approved a message by %(name)s."),
-    ModerationAct.MUTED: lazy("%(who)s muted %(name)s."),
-    ModerationAct.UNMUTED: lazy("%(who)s let %(name)s write again."),
-    ModerationAct.BANNED: lazy("%(who)s banned %(name)s."),
-    ModerationAct.UNBANNED: lazy("%(who)s let %(name)s back in."),
-    ModerationAct.CLOSED: lazy("%(who)s closed the chat."),
-    ModerationAct.REOPENED: lazy("%(who)s opened the chat again."),
-    ModerationAct.SETTINGS: lazy("%(who)s changed the settings."),
-    ModerationAct.DISMISSED: lazy("%(who)s dismissed reports about a message by %(name)s."),
-    ModerationAct.OBJECTED: lazy("%(who)s objected to a removal."),
-    ModerationAct.UPHELD: lazy("%(who)s decided that a message by %(name)s stays removed."),
-    ModerationAct.GUEST_INVITED: lazy("%(who)s invited a guest from Matrix."),
-    ModerationAct.GUEST_REMOVED: lazy("%(who)s removed a guest from Matrix."),
-    ModerationAct.GUEST_BANNED: lazy("%(who)s banned a guest from Matrix."),
-}
-
-
-async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
-    """Moderation actions in a room as lines, in order."""
-    people = [one for act in acts for one in (act.by_user_id, act.user_id) if one is not None]
-    names = await shown_names(reader, people)
-    return [
-        ActLine(
-            _ACT_LABELS[act.act].filled(
-                who=names[act.by_user_id] if act.by_user_id else gettext("This site"),
-                name=names[act.user_id] if act.user_id else gettext("somebody"),
-            ),
-            act.reason,
-            act.at,
-        )
-        for act in acts
-    ]
 
 
 def line_of(shown: ShownMessage | None) -> str:

@@ -4,7 +4,7 @@ series.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.chat import matrix_people, messages, polls, posting, queries, readers, room_queries, rooms
+from openmeet.domain.chat import date_headings, matrix_people, messages, polls, queries, readers, room_queries, rooms
 from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.model import MAX_TEXT, Access, ChatMessageId, MessageKind, NewMessage, Room, RoomId, RoomKind
@@ -36,6 +36,43 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorQuestion:
+    """The question that is asked with a person's first message in a mirrored room. ``server`` would receive their
+    messages, under ``name``.
+    """
+
+    server: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteForm:
+    """The form below a conversation. ``enter_sends`` says whether Enter sends. ``room`` is the key under which the
+    browser stores the draft. ``poll`` is the URL of the poll form. ``names`` is the URL that lists people who can be
+    mentioned. ``calls`` are words that mention many people at once.
+    """
+
+    action: str
+    room: str
+    submission: str
+    label: str
+    max_length: int
+    text: str = ""
+    about: str = ""
+    reply_to: Mapping[str, str] | None = None
+    problem: str = ""
+    signals: Sequence[tuple[str, str]] = ()
+    hint: str = ""
+    pictures: Sequence[PictureField] = ()
+    poll: str = ""
+    asks: MirrorQuestion | None = None
+    names: str = ""
+    calls: Sequence[str] = ()
+    enter_sends: bool = False
+
 
 _POLL_LABELS: Final = {
     "text": lazy("Question"),
@@ -66,13 +103,13 @@ async def write_form(
     written: WrittenMessage | None,
     *,
     date_asked: str | None,
-) -> view.WriteForm | None:
+) -> WriteForm | None:
     room = room_page.room
     if viewer is None or room_page.access < Access.WRITE or (room is not None and room.is_closed):
         return None
     about = written.about if written else date_asked or room_page.heading
     if about is None and room is not None:
-        about = await posting.default_heading(reader, room)
+        about = await date_headings.default_heading(reader, room)
     reply_to = await _reply_context(
         reader, written.reply_to if written else request.query_params.get("reply", ""), viewer
     )
@@ -81,7 +118,7 @@ async def write_form(
         label = gettext("Message the hosts")
     if room_page.target.kind is RoomKind.DIRECT and room_page.query:
         label = gettext("Write a reply")
-    return view.WriteForm(
+    return WriteForm(
         action=room_page.page(),
         room=f"{room_page.path}?{room_page.query}",
         submission=written.submission if written else secrets.token_urlsafe(16),
@@ -119,11 +156,11 @@ def _offered_calls(room_page: RoomPage) -> tuple[str, ...]:
     return (gettext("@hosts"),)
 
 
-async def _mirror_question(reader: Reader, request: Request, room: Room | None) -> view.MirrorQuestion | None:
+async def _mirror_question(reader: Reader, request: Request, room: Room | None) -> MirrorQuestion | None:
     server, caller = services(request).settings.matrix_server_name, caller_of(request)
     if not server or room is None or not await matrix_people.is_to_be_asked(reader, room, caller.user_id):
         return None
-    return view.MirrorQuestion(server, caller.display_name)
+    return MirrorQuestion(server, caller.display_name)
 
 
 async def _reply_context(reader: Reader, message: str, viewer: UserId) -> dict[str, str] | None:

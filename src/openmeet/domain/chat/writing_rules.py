@@ -1,8 +1,7 @@
 """Rules for everyone who writes in a chat, people and Matrix guests alike, in the browser, the API and Matrix: rate
-limits, slow mode, held messages, the time limit for edits, and dates of a series as headings.
+limits, slow mode, held messages, the time limit for edits, and when signals are accepted.
 
-A message stores the original date of its heading and does not refer to an event. Callers hold the lock on the room,
-except those that only count requests.
+Callers hold the lock on the room, except those that only count requests.
 """
 
 from dataclasses import dataclass, replace
@@ -10,27 +9,14 @@ from typing import Final
 
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
+from groundwork.errors import Refused, TooMany
 from groundwork.rate_limit.contract import Limit
 from openmeet.domain.chat import message_queries
 from openmeet.domain.chat.access import access_to_each
-from openmeet.domain.chat.model import (
-    EDITABLE_FOR,
-    HEADING_AFTER_END,
-    SIGNALS_BEFORE,
-    Access,
-    ChatMessage,
-    MessageAuthor,
-    Room,
-    RoomKind,
-)
+from openmeet.domain.chat.model import EDITABLE_FOR, SIGNALS_BEFORE, Access, ChatMessage, MessageAuthor, Room
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import chain_of
 from openmeet.domain.chat.texts import checked_text, has_link
-from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.dates import checked_name, original_of
-from openmeet.domain.series.model import SeriesId
-from openmeet.recurrence import expansion
 
 MESSAGES_PER_MINUTE: Final = Limit("chat_minute", 20, 60)
 MESSAGES_IN_ONE_ROOM: Final = Limit("chat_burst", 5, 10)
@@ -43,8 +29,6 @@ CHANGES_IN_ONE_ROOM: Final = Limit("chat_change_burst", 20, 10)
 # ones with a link.
 _NEW_BEFORE: Final = 10
 _FIRST_LINKS: Final = 3
-
-_LATEST = "9999-12-31T23:59:59"
 
 
 def messages_per_hour(messages: int) -> Limit:
@@ -113,34 +97,6 @@ def checked_edit(message: ChatMessage, text: str, now: Instant) -> TextEdit:
     return TextEdit(message, checked_text(text, is_needed=not message.pictures))
 
 
-async def checked_heading(reader: Reader, room: Room, text: str | None) -> str | None:
-    """Validate the name of the date that a message is about. Raises InvalidForm (``about``) if it is not one."""
-    if text is None:
-        return None
-    if room.kind is not RoomKind.SERIES or room.series_id is None:
-        raise InvalidForm({"about": ChatReason.NO_DATES_HERE()})
-    try:
-        name = checked_name(text)
-    except NotFound:
-        name = ""
-    if not name or name > _LATEST or not await _is_date(reader, room.series_id, name):
-        raise InvalidForm({"about": ChatReason.NO_SUCH_DATE()})
-    return name
-
-
-async def _is_date(reader: Reader, head: SeriesId, name: str) -> bool:
-    parts = await chain_of(reader, head)
-    if not parts:
-        return False
-    stored = await reader.fetch_one(
-        "select 1 as found from events where series_id in :ids and original_date = :name", ids=parts, name=name
-    )
-    if stored is not None:
-        return True
-    series = await series_queries.by_ids(reader, parts)
-    return any(expansion.is_date_of(one.timing.pattern, original_of(name)) for one in series.values())
-
-
 async def takes_signals(reader: Reader, room: Room) -> bool:
     """Whether people can send signals (``Signal``) now: from two hours before an event of the room until its end."""
     parts = await chain_of(reader, room.series_id) if room.series_id is not None else []
@@ -153,21 +109,3 @@ async def takes_signals(reader: Reader, room: Room) -> bool:
         now=reader.now,
     )
     return row is not None
-
-
-async def default_heading(reader: Reader, room: Room) -> str | None:
-    """The heading for messages whose authors choose none: the current date until six hours after its end, then the next
-    one. None if there is none.
-    """
-    if room.kind is not RoomKind.SERIES or room.series_id is None:
-        return None
-    parts = await chain_of(reader, room.series_id)
-    if not parts:
-        return None
-    row = await reader.fetch_one(
-        "select original_date from events where series_id in :ids and deleted_at is null and status <> 'cancelled'"
-        " and over_at > :since order by starts_at, id limit 1",
-        ids=parts,
-        since=Instant(reader.now - HEADING_AFTER_END),
-    )
-    return str(row["original_date"]) if row else None
