@@ -6,6 +6,9 @@ module requires that the body arrives at a minimum rate while the application wa
 sent, only a limited amount of the body is read (RFC 9112 section 9.6: a server that closes continues reading for a
 while, because otherwise the client might lose the response). A client that does not read its response is disconnected,
 because the rest stays in memory.
+
+A request must name exactly one host (RFC 9112 section 3.2). With two of them, a proxy and this server could choose
+different ones.
 """
 
 import asyncio
@@ -86,6 +89,10 @@ class BoundedHeads(JoiningProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            # The parser turns an exception of a callback into its own error, which is answered with 400.
+            raise ValueError(f"{hosts} Host headers")
         self._without_progress = 0
         self._is_body, self._body_bytes = True, 0
         self._leftover_bytes, self._leftover_since = 0, None

@@ -61,6 +61,23 @@ async def test_too_long_head_is_refused() -> None:
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize(
+    ("hosts", "version", "status"),
+    [((), "1.1", 400), (("a", "b"), "1.1", 400), (("a",), "1.1", 200), ((), "1.0", 200), (("a", "b"), "1.0", 400)],
+)
+async def test_request_names_exactly_one_host(hosts: tuple[str, ...], version: str, status: int) -> None:
+    """A cache or proxy in front could otherwise store the page of one site under the name of another. Clients of HTTP/1.0
+    need not name one.
+    """
+    lines = [f"GET / HTTP/{version}", "connection: close", *(f"host: {host}" for host in hosts), "", ""]
+    async with serving(_echo_length) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write("\r\n".join(lines).encode())
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
 async def test_large_bodies_and_many_requests_on_one_connection_are_fine() -> None:
     async with serving(_echo_length) as server, httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
         for _ in range(3):
