@@ -24,7 +24,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.badges import OF_A_SERIES
-from openmeet.web.events.listing import card_of, facts_of
+from openmeet.web.events.listing import CardList, card_of, facts_of
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
@@ -49,7 +49,7 @@ async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(si
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dora", "Emil")]
         for one in people:
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
-        facts = await facts_of(tx, PUBLIC, None, [event])
+        facts = await facts_of(tx, [event], CardList(PUBLIC, None))
         card = card_of(event, facts)
     assert ([one.initial for one in card.faces], card.going) == (["B", "C", "D"], "5 going, 4 places left")
     assert (card.host, card.thumbnail[:18]) == ("Ana", "data:image/svg+xml")
@@ -68,7 +68,7 @@ async def test_a_card_says_that_an_event_is_full_only_once(site: Site) -> None:
         said = []
         for one in (ben, cleo):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
-            card = card_of(event, await facts_of(tx, PUBLIC, None, [event]))
+            card = card_of(event, await facts_of(tx, [event], CardList(PUBLIC, None)))
             said.append((card.going, str(card.badge.words) if card.badge else ""))
     assert said == [("1 going", "Full"), ("1 going, 1 on the waitlist", "")]
 
@@ -88,7 +88,7 @@ async def test_faces_are_shown_to_those_who_may_see_the_list(
         )
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         seen = [
-            len((await facts_of(tx, PUBLIC, viewer, [event])).faces.get(event.id, ()))
+            len((await facts_of(tx, [event], CardList(PUBLIC, viewer))).faces.get(event.id, ()))
             for viewer in (None, cleo.user_id, ben.user_id, ana.user_id)
         ]
     assert seen == [strangers, strangers, guests, 1]
@@ -106,7 +106,7 @@ async def test_a_list_takes_as_many_statements_for_thirty_events_as_for_two(site
         asked = []
         for some in (known[:2], known):
             counting = StatementCounter(tx)
-            await facts_of(counting, PUBLIC, ben.user_id, some, with_sync=True)
+            await facts_of(counting, some, CardList(PUBLIC, ben.user_id, shows_sync=True))
             asked.append(counting.statements)
     assert asked[0] == asked[1]
 
@@ -159,7 +159,7 @@ async def _badge(
     sync: Mapping[EventId, str] | None = None,
 ) -> str:
     """The badge of the card that this viewer sees. ``badges`` and ``sync`` replace the ones that were found."""
-    facts = await facts_of(reader, PUBLIC, viewer.user_id, [event], with_sync=True)
+    facts = await facts_of(reader, [event], CardList(PUBLIC, viewer.user_id, shows_sync=True))
     facts = replace(facts, badges=facts.badges if badges is None else badges, sync=sync or facts.sync)
     found = card_of(event, facts).badge
     return "" if found is None else str(found.words)
@@ -171,7 +171,7 @@ async def test_only_the_first_of_several_dates_is_shown_as_repeating(site: Site)
         timing = Timing(pattern(datetime(2026, 3, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;COUNT=3")), None)  # noqa: DTZ001  # wall time is naive
         made = await series.create(tx, ana, Content("Choir"), timing)
         dates = [one.event for one in await date_queries.stored(tx, made.id)]
-        facts = await facts_of(tx, PUBLIC, None, dates)
+        facts = await facts_of(tx, dates, CardList(PUBLIC, None))
     assert [card_of(one, facts).badge is OF_A_SERIES for one in dates] == [True, False, False]
 
 

@@ -12,7 +12,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.web.calendar.view import Period, clock_on, covered_days, overlaps_on, start_in_own_zone, title_of
-from openmeet.web.events.listing import EventCard, card_of, facts_of
+from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
 
 # Maximum number of sentences about overlaps per day.
 MOST_OVERLAPS = 2
@@ -58,7 +58,7 @@ async def day_cards(
     """
     listed_keys = {entry.key for entries in listed.values() for entry in entries}
     own_events = [event for key, event in events.items() if key in listed_keys]
-    facts = await facts_of(reader, public_url, viewer, own_events) if own_events else None
+    facts = await facts_of(reader, own_events, CardList(public_url, viewer)) if own_events else None
     days = []
     for day, entries in listed.items():
         relative = formatting.relative_day(day, period.today)

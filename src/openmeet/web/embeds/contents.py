@@ -30,7 +30,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.events.feeds import public_search
-from openmeet.web.events.listing import EventCard, card_of, facts_of
+from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
 from openmeet.web.groups.viewed_group import path_of, view_group_as_stranger
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.series import view as series_view
@@ -133,7 +133,7 @@ async def _list_content(
 
 
 async def _events(request: Request, reader: Reader, events: Sequence[Event]) -> list[EmbedEvent]:
-    facts = await facts_of(reader, services(request).settings.public_url, None, events)
+    facts = await facts_of(reader, events, CardList(services(request).settings.public_url, None))
     # On somebody else's site, badges for the source or group of an event matter less.
     facts = replace(facts, badges={})
     return [

@@ -24,7 +24,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.web.events import discover, search_hints
-from openmeet.web.events.listing import ListedDay, day_cards, day_in_row, further_dates, with_days
+from openmeet.web.events.listing import CardList, ListedDay, day_cards, day_in_row, further_dates, with_days
 from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
 from openmeet.web.site.caller import caller_or_none
@@ -193,7 +193,9 @@ async def _read_page(
     for part in (0, 1):
         events_of_part = [event for event in events if search.position_in(search_query, event).part == part]
         parts.append(
-            await day_cards(reader, public_url, submitted.viewer, events_of_part, further=further, distances=labels)
+            await day_cards(
+                reader, events_of_part, CardList(public_url, submitted.viewer, further=further, distances=labels)
+            )
         )
     if len(coming_events) > PAGE_SIZE:
         cursor = my_event_lists.pack(search.position_in(search_query, events[-1]))

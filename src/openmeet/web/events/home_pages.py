@@ -29,6 +29,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.events.listing import (
+    CardList,
     EventCard,
     ListedFacts,
     card_of,
@@ -117,7 +118,7 @@ async def show_home(request: Request) -> Response:
         names = await _names_about(reader, for_you)
         public_url = services(request).settings.public_url
         further = await further_dates(reader, listed)
-        facts = await facts_of(reader, public_url, viewer, list(every.values()), further=further)
+        facts = await facts_of(reader, list(every.values()), CardList(public_url, viewer, further=further))
         waiting_rows = await rows_of(reader, public_url, viewer, mine.waiting, facts)
     own_zone = (me.time_zone if me else None) or "UTC"
     ahead = [event for event in mine.upcoming if not event.is_cancelled and event.starts_at is not None]

@@ -3,7 +3,7 @@ cover, host, attendees, up to two badges.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
@@ -62,15 +62,33 @@ class FurtherDates:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedFacts:
-    """The data that a list needs in addition to the events. The number of queries does not depend on the number of
-    events.
+class CardList:
+    """The list in which cards are shown: who looks at it, and what its cards say.
 
-    With ``is_hosting``, the list itself says that the viewer hosts its events. ``sync`` has the publication status of
-    the viewer's own events. ``names`` has the names of hosts and of attendees, ``portraits`` the pictures of attendees
-    that the viewer may see.
+    ``shows_sync`` adds the publication status of the viewer's own events. ``further`` is for lists that show each series
+    once. ``within`` is the group that the list is about. ``distances`` are measured from the place that was searched for.
+    With ``is_hosting``, the viewer hosts all of the events, so the cards do not say so.
     """
 
+    public_url: str
+    viewer: UserId | None
+    shows_sync: bool = False
+    further: Mapping[EventId, FurtherDates] = MappingProxyType({})
+    within: GroupId | None = None
+    distances: Mapping[EventId, str] = MappingProxyType({})
+    is_hosting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFacts:
+    """The data that the cards of a list need in addition to the events. The number of queries does not depend on the
+    number of events.
+
+    ``sync`` has the publication status of the viewer's own events. ``names`` has the names of hosts and of attendees,
+    ``portraits`` the pictures of attendees that the viewer may see.
+    """
+
+    card_list: CardList
     bar_inputs: Mapping[EventId, AnswerBarInput]
     bars: Mapping[EventId, AnswerBar]
     counts: Mapping[EventId, RsvpCounts]
@@ -78,10 +96,7 @@ class ListedFacts:
     names: Mapping[UserId, str]
     portraits: Portraits
     badges: Mapping[EventId, Sequence[Badge]]
-    sync: Mapping[EventId, str] = field(default_factory=dict)
-    further: Mapping[EventId, FurtherDates] = field(default_factory=dict)
-    distances: Mapping[EventId, str] = field(default_factory=dict)
-    is_hosting: bool = False
+    sync: Mapping[EventId, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,40 +136,14 @@ class ListedDay:
     items: list[EventCard] = field(default_factory=list)
 
 
-async def day_cards(
-    reader: Reader,
-    public_url: str,
-    viewer: UserId | None,
-    events: Sequence[Event],
-    *,
-    with_sync: bool = False,
-    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
-    within: GroupId | None = None,
-    distances: Mapping[EventId, str] = MappingProxyType({}),
-    is_hosting: bool = False,
-) -> list[ListedDay]:
-    """Cards of these events, in order, grouped by day. ``with_sync`` adds the publication status of the viewer's own
-    events.
-
-    ``further`` is for lists that show each series once. ``within`` is the group that the list is about. ``distances``
-    are measured from the place that was searched for. With ``is_hosting``, the viewer hosts all of the events, so the
-    cards do not say so.
-    """
-    facts = await facts_of(reader, public_url, viewer, events, with_sync=with_sync, further=further, within=within)
-    return grouped_by_day(events, replace(facts, distances=distances, is_hosting=is_hosting), reader.now)
+async def day_cards(reader: Reader, events: Sequence[Event], card_list: CardList) -> list[ListedDay]:
+    """Cards of these events, in order, grouped by day."""
+    return grouped_by_day(events, await facts_of(reader, events, card_list), reader.now)
 
 
-async def facts_of(
-    reader: Reader,
-    public_url: str,
-    viewer: UserId | None,
-    events: Sequence[Event],
-    *,
-    with_sync: bool = False,
-    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
-    within: GroupId | None = None,
-) -> ListedFacts:
-    """The data that the cards of these events show, limited to what this viewer may know."""
+async def facts_of(reader: Reader, events: Sequence[Event], card_list: CardList) -> ListedFacts:
+    """The data that the cards of these events show, limited to what the viewer of the list may know."""
+    viewer = card_list.viewer
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     own_rsvps = await attendance_queries.of_user(reader, viewer, ids) if viewer else {}
@@ -163,15 +152,15 @@ async def facts_of(
     faces = await faces_of(reader, list(bar_inputs.values()))
     attendees = [one for several in faces.values() for one in several]
     return ListedFacts(
+        card_list,
         bar_inputs,
         {event_id: answer_bar_of(bar_input) for event_id, bar_input in bar_inputs.items()},
         counts,
         faces,
         await shown_names(reader, [*(event.author_id for event in events), *attendees]),
         await portraits_of(reader, viewer, attendees),
-        await badges.in_a_list(reader, events, public_url, within=within),
-        await _sync_of(reader, events, viewer) if with_sync and viewer else {},
-        further,
+        await badges.in_a_list(reader, events, card_list.public_url, within=card_list.within),
+        await _sync_of(reader, events, viewer) if card_list.shows_sync and viewer else {},
     )
 
 
@@ -236,8 +225,8 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         faces=[avatar_of(one, facts.names[one], facts.portraits) for one in facts.faces.get(event.id, ())],
         going=going_label(event, facts),
         badge=_badge(event, facts),
-        further=facts.further.get(event.id),
-        distance=facts.distances.get(event.id, ""),
+        further=facts.card_list.further.get(event.id),
+        distance=facts.card_list.distances.get(event.id, ""),
     )
 
 
@@ -259,7 +248,7 @@ def going_label(event: Event, facts: ListedFacts) -> str:
 
 def _badge(event: Event, facts: ListedFacts) -> Badge | None:
     # "and 7 more dates" already says that the event belongs to a series.
-    said_below = OF_A_SERIES if event.id in facts.further else None
+    said_below = OF_A_SERIES if event.id in facts.card_list.further else None
     about = [one for one in facts.badges.get(event.id, ()) if one is not said_below]
     return badge_in_list(
         facts.bar_inputs[event.id],
@@ -267,7 +256,7 @@ def _badge(event: Event, facts: ListedFacts) -> Badge | None:
         status=str(STATUS_LABELS[event.status]),
         sync=facts.sync.get(event.id, ""),
         origin=about[0] if about else None,
-        is_own_list=facts.is_hosting,
+        is_own_list=facts.card_list.is_hosting,
         shows_waitlist=facts.counts.get(event.id, NO_COUNTS).waiting > 0,
     )
 

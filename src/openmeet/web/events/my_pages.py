@@ -28,7 +28,7 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.attendance import view
 from openmeet.web.attendance.view import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
-from openmeet.web.events.listing import EventCard, card_of, day_cards, day_in_row, facts_of, with_days
+from openmeet.web.events.listing import CardList, EventCard, card_of, day_cards, day_in_row, facts_of, with_days
 from openmeet.web.events.waiting import DISMISS_PATH, HostTask, host_tasks
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -130,11 +130,13 @@ async def show_mine(request: Request) -> Response:
         events = await my_event_lists.my_events(reader, caller.user_id, selected, after, PAGE_SIZE + 1)
         groups = await day_cards(
             reader,
-            services(request).settings.public_url,
-            caller.user_id,
             events[:PAGE_SIZE],
-            with_sync=True,
-            is_hosting=selected is MyEvents.HOSTING,
+            CardList(
+                services(request).settings.public_url,
+                caller.user_id,
+                shows_sync=True,
+                is_hosting=selected is MyEvents.HOSTING,
+            ),
         )
         dashboard = (
             await _dashboard(request, reader, caller.user_id, events[:PAGE_SIZE])
@@ -196,7 +198,7 @@ async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: S
 
 
 async def _next_hosted(request: Request, reader: Reader, viewer: UserId, event: Event) -> NextHosted:
-    facts = await facts_of(reader, services(request).settings.public_url, viewer, [event])
+    facts = await facts_of(reader, [event], CardList(services(request).settings.public_url, viewer))
     counts = (await counts_shown(reader, [event.id]))[event.id]
     return NextHosted(
         card_of(event, facts),

@@ -59,7 +59,7 @@ from openmeet.web.events.answer_view import PageFacts, sharing_of
 from openmeet.web.events.chat_preview import chat_preview
 from openmeet.web.events.host_rows import host_rows
 from openmeet.web.events.link_preview import card_picture_of
-from openmeet.web.events.listing import EventCard, facts_of
+from openmeet.web.events.listing import CardList, EventCard, facts_of
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, series_context_of
 from openmeet.web.events.view import EventPeople, EventViewer, RequestedReply, conflicts_of, paths_of_hosts
@@ -390,7 +390,7 @@ async def _related_events(reader: Reader, request: Request, event: Event, viewer
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.is_hidden or event.is_gone:
         return []
     events = await suggestions.related(reader, event, viewer, MOST_RELATED)
-    facts = await facts_of(reader, services(request).settings.public_url, viewer, events) if events else None
+    facts = await facts_of(reader, events, CardList(services(request).settings.public_url, viewer)) if events else None
     return (
         []
         if facts is None

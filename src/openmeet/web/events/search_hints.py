@@ -21,7 +21,7 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import folded
-from openmeet.web.events.listing import EventCard, card_of, day_in_row, facts_of
+from openmeet.web.events.listing import CardList, EventCard, card_of, day_in_row, facts_of
 from openmeet.web.search import places
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.services import front_page_policy, services
@@ -245,5 +245,5 @@ async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery)
 async def _as_others(
     request: Request, reader: Reader, viewer: UserId | None, events: Sequence[Event]
 ) -> list[OtherEvent]:
-    facts = await facts_of(reader, services(request).settings.public_url, viewer, events)
+    facts = await facts_of(reader, events, CardList(services(request).settings.public_url, viewer))
     return [OtherEvent(card_of(one, facts), day_in_row(one, reader.now)) for one in events]

@@ -30,7 +30,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.network.ingestion.merge_review import UnreviewedMerge, unreviewed
 from openmeet.web.events import co_hosts_pages
-from openmeet.web.events.listing import EventCard, ListedFacts, card_of, facts_of
+from openmeet.web.events.listing import CardList, EventCard, ListedFacts, card_of, facts_of
 from openmeet.web.events.merged_fields import FIELD_LABELS
 
 # Only a few are shown; the linked lists are complete.
@@ -120,7 +120,9 @@ async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[
     events = await my_event_lists.waiting_for(reader, viewer, READ_WAITING)
     if not events:
         return []
-    return await rows_of(reader, public_url, viewer, events, await facts_of(reader, public_url, viewer, events))
+    return await rows_of(
+        reader, public_url, viewer, events, await facts_of(reader, events, CardList(public_url, viewer))
+    )
 
 
 async def rows_of(
@@ -130,7 +132,7 @@ async def rows_of(
     waiting = _answerable(first, facts)
     if len(waiting) < MOST_WAITING and len(first) == READ_WAITING:
         events = await my_event_lists.waiting_for(reader, viewer, _READ_AT_MOST)
-        facts = await facts_of(reader, public_url, viewer, events)
+        facts = await facts_of(reader, events, CardList(public_url, viewer))
         waiting = _answerable(events, facts)
     moved = {
         event.id: event.place_in_series.series_id

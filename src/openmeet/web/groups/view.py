@@ -45,7 +45,7 @@ from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
-from openmeet.web.events.listing import ListedDay, day_cards, further_dates, with_days
+from openmeet.web.events.listing import CardList, ListedDay, day_cards, further_dates, with_days
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.groups.viewed_group import ViewedGroup, context_of
 from openmeet.web.media.pages import PictureView, record_picture
@@ -329,12 +329,14 @@ async def days_of(
     further = await further_dates(reader, events) if once_per_series else {}
     return await day_cards(
         reader,
-        public_url,
-        seen.viewer,
         events,
-        further=further,
-        within=seen.group.id,
-        is_hosting=all(one.author_id == seen.viewer for one in events),
+        CardList(
+            public_url,
+            seen.viewer,
+            further=further,
+            within=seen.group.id,
+            is_hosting=all(one.author_id == seen.viewer for one in events),
+        ),
     )
 
 

@@ -22,7 +22,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
-from openmeet.web.events.listing import facts_of, further_dates, grouped_by_day, with_days
+from openmeet.web.events.listing import CardList, facts_of, further_dates, grouped_by_day, with_days
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series.feeds import WholeSeries, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -63,7 +63,7 @@ async def show(request: Request) -> Response:
         follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
         name = (await shown_names(reader, [person.id]))[person.id]
         facts = await facts_of(
-            reader, services(request).settings.public_url, viewer, [*upcoming, *past], further=further
+            reader, [*upcoming, *past], CardList(services(request).settings.public_url, viewer, further=further)
         )
         portraits = await portraits_of(reader, viewer, [person.id])
         now = reader.now

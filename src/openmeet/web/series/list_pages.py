@@ -17,7 +17,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.events.api import SourceName, paging
-from openmeet.web.events.listing import day_cards, further_dates
+from openmeet.web.events.listing import CardList, day_cards, further_dates
 from openmeet.web.series import present
 from openmeet.web.series.schemas import SeriesList
 from openmeet.web.site.caller import caller_or_none
@@ -59,10 +59,12 @@ async def show_list(request: Request) -> Response:
             )
         days = await day_cards(
             reader,
-            services(request).settings.public_url,
-            caller.user_id if caller else None,
             events[:PAGE_SIZE],
-            further=await further_dates(reader, events[:PAGE_SIZE]),
+            CardList(
+                services(request).settings.public_url,
+                caller.user_id if caller else None,
+                further=await further_dates(reader, events[:PAGE_SIZE]),
+            ),
         )
     more = ""
     if len(events) > PAGE_SIZE:
