@@ -22,11 +22,12 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.decision import Publish
-from openmeet.network.publishing.dependencies import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.draft import Draft, first_draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
 from openmeet.network.publishing.unanswered_writes import clearing_if_refused
+from openmeet.network.publishing.write_record import MAX_WRITES_PER_HOUR, WRITE_COST
 from openmeet.network.records.event_writer import WrittenRecord, encode_record
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight, leased_publications, publication_queries

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
-from groundwork.clock import Instant
+from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, NotSignedIn, Unavailable, reason_of
 from groundwork.outbox import retry
@@ -40,9 +40,10 @@ from openmeet.network.publishing.decision import (
     Wait,
     Withhold,
 )
-from openmeet.network.publishing.dependencies import INGESTED_AFTER, LEASE_SECONDS, RECHECK_AFTER, Publisher
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.repository_calls import delete_record, deletion_of, fetch_proven_message, get_record
+from openmeet.network.publishing.write_record import INGESTED_AFTER
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
 from openmeet.outbox import due_publications, leased_publications, publication_queries
@@ -50,6 +51,10 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
 from openmeet.outbox.reasons import PublicationReason
+
+LEASE_SECONDS = 60.0
+# A waiting RSVP becomes due when its event is published. This delay covers a missed notification.
+RECHECK_AFTER = 10 * MINUTE
 
 # Errors of servers that do not (or no longer) serve an account. They are not about the record.
 _ACCOUNT_IS_AWAY = frozenset(

@@ -8,6 +8,7 @@ rows are tried one at a time until a call has tested the server.
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from at_network.circuits import CircuitState
 from groundwork.clock import SECOND, Instant
@@ -15,8 +16,9 @@ from groundwork.outbox.dispatcher import idle
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
-from openmeet.network.publishing.deliver_publication import deliver_one
-from openmeet.network.publishing.dependencies import LEASE_SECONDS, Publisher, count_results
+from openmeet.network.publishing.deliver_publication import LEASE_SECONDS, deliver_one
+from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
 from openmeet.outbox import due_publications
 from openmeet.outbox.publication_queries import Publication
@@ -146,3 +148,34 @@ async def _release(publisher: Publisher, server: str, publications: Sequence[Pub
     for one in publications:
         state = PublicationState.RETRACTING if one.state is PublicationState.RETRACTING else PublicationState.RETRYING
         await store_outcome.end_lease(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))
+
+
+# A record that waits, is withheld or is already due for its next revision counts as none of these.
+RESULTS = {
+    PublicationState.PUBLISHED: Result.SUCCESS,
+    PublicationState.RETRACTED: Result.SUCCESS,
+    PublicationState.RETRYING: Result.RETRIED,
+    PublicationState.REFUSED: Result.FAILED,
+    PublicationState.CONFLICTED: Result.FAILED,
+    PublicationState.BLOCKED: Result.FAILED,
+}
+
+_AFTER_DELIVERY: Final = (
+    "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
+)
+
+
+async def count_results(publisher: Publisher, publications: Sequence[Publication]) -> None:
+    """Count the outcome of each leased publication in the metrics, once."""
+    for kind in PublicationKind:
+        ids = [one.subject_id for one in publications if one.kind is kind]
+        if not ids:
+            continue
+        before = {one.subject_id: (one.uri, one.base_cid) for one in publications if one.kind is kind}
+        async with publisher.db.reader() as reader:
+            rows = await reader.fetch(_AFTER_DELIVERY, kind=kind.value, ids=ids)
+        for row in rows:
+            result = RESULTS.get(PublicationState(row["state"]))
+            is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
+            if result is not None and not (result is Result.SUCCESS and is_as_before):
+                publisher.count_result(kind.value, result)

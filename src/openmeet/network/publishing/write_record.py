@@ -8,19 +8,13 @@ from at_network.pacing import pause_seconds
 from at_network.xrpc_client import XrpcClient
 from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
-from groundwork.clock import Instant
+from groundwork.clock import SECOND, Instant
 from groundwork.errors import Conflict, Explanation, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
-from openmeet.network.publishing.dependencies import (
-    INGESTED_AFTER,
-    MAX_MERGE_ROUNDS,
-    MAX_WRITES_PER_HOUR,
-    WRITE_COST,
-    Publisher,
-)
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.draft import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
 from openmeet.network.publishing.repository_calls import (
     CurrentRecord,
@@ -39,6 +33,14 @@ from openmeet.outbox.in_flight import InFlightWrite
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
+
+MAX_MERGE_ROUNDS = 3
+MAX_WRITES_PER_HOUR = 5
+# A job becomes due again when ingestion has applied the version that was found. This delay covers a message that
+# ingestion already knew.
+INGESTED_AFTER = 30 * SECOND
+# A create costs three points of a repository's hourly budget, an update two.
+WRITE_COST = 3
 
 
 async def complete_earlier_send(publisher: Publisher, publication: Publication) -> bool:
