@@ -13,7 +13,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.event_changes import ATTENDEES, EventNotice
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import fan_out, kinds
-from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import notify_each
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind

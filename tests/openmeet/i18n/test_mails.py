@@ -28,17 +28,15 @@ from openmeet.domain.notifications.kinds import (
     InvitationReceived,
     Moderated,
     NewAnswer,
-    NotificationKind,
-    Payload,
     Rejection,
     RoleDecided,
     SearchMatch,
     Succession,
 )
-from openmeet.domain.notifications.model import RecurrenceSummary, When
+from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, When
 from openmeet.emails.composers import composers
 from openmeet.emails.notifications import texts
-from openmeet.emails.notifications.conditions import ChatPresent, Present
+from openmeet.emails.notifications.present import ChatPresent, Present
 from openmeet.emails.render import TEMPLATES, EmailContext
 from openmeet.i18n.catalogue import SOURCE, speaking
 from openmeet.outbox.emails import OutgoingEmail, email_handler

@@ -29,7 +29,7 @@ from openmeet.domain.moderation import blocks
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.moderation_effects import actions as moderation
 from openmeet.domain.notifications import fan_out, kinds
-from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import notify_each
 from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.safety import actions as safety

@@ -17,8 +17,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.identities.queries import MOST, handles_in
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.kinds import NotificationKind
-from openmeet.domain.notifications.model import Channel, NotificationTopic
+from openmeet.domain.notifications.model import Channel, NotificationKind, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import api_session, details, event_by, person, site_on

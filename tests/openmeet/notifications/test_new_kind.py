@@ -10,13 +10,15 @@ ROOT = Path(__file__).parents[3]
 SECTION = re.compile(r"^## A notification kind\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^ *```\w+\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
-# Runs in the copied repository: a notification is created, read on the page and e-mailed.
+# Runs in the copied repository: a notification is created, read on the page and e-mailed to the person who still waits.
 TRIAL = """
 import asyncio, sys
 from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance.actions import answer
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.model import NEWS_MAIL
 from openmeet.domain.notifications.notify import notify
@@ -31,16 +33,18 @@ async def main():
     await migrate(sys.argv[1], "", "openmeet")
     db = await open_database(sys.argv[1], schema="", clock=HandClock(1_772_366_400_000_000))
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        event = await event_by(tx, ana)
-        people = [ben.user_id]
+        ana, ben, cleo = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Cleo")
+        event = await event_by(tx, ana, capacity="1")
+        for one in (await person(tx, "Dora"), ben, cleo):
+            await answer(tx, one, event.slug, RsvpReply.GOING)
+        people = [ben.user_id, cleo.user_id]
         CALL
         ((_, item),) = await notification_lines(tx, await newest(tx, ben.user_id, 9), ben.user_id)
-        mail = await tx.fetch_one("select mail_id from notifications")
-    letter = await notification_composer(EmailContext(SigningKey(b"k" * 32), "Town", "https://town.example"))(
-        db, DueEmail(NEWS_MAIL, ben.user_id, mail["mail_id"], 1)
-    )
-    print(f"{item.before}{item.title}{item.after}", letter.subject, "There are 40 places now." in letter.text, sep="|")
+        mails = {row["user_id"]: row["mail_id"] for row in await tx.fetch("select user_id, mail_id from notifications")}
+        await answer(tx, cleo, event.slug, RsvpReply.DECLINED)
+    compose = notification_composer(EmailContext(SigningKey(b"k" * 32), "Town", "https://town.example"))
+    letter, none = [await compose(db, DueEmail(NEWS_MAIL, one, mails[one], 1)) for one in people]
+    print(f"{item.before}{item.title}{item.after}", letter.subject, "There are 40 places now." in letter.text, none, sep="|")
     await db.close()
 
 asyncio.run(main())
@@ -59,7 +63,7 @@ def test_a_new_kind_needs_three_files(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "src" / "openmeet", copy, ignore=shutil.ignore_patterns("__pycache__"))
     kinds = copy / "domain" / "notifications" / "kinds.py"
     source = kinds.read_text(encoding="utf-8")
-    payload, _, definition = row.partition("\n\n\n")
+    payload, definition = row.split("\n\n\n", 1)
     source = source.replace("\n\nclass Approval(", f"\n\n{payload}\n\n\nclass Approval(", 1)
     kinds.write_text(source.replace("\nKINDS: Final", f"\n{definition}\nKINDS: Final", 1), encoding="utf-8")
     (copy / "emails" / "notifications" / "templates" / "more_places.jinja").write_text(words, encoding="utf-8")
@@ -73,5 +77,5 @@ def test_a_new_kind_needs_three_files(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == (
-        "There are 40 places now at Board games.|More places: Board games, Sat 4 Jul|True"
+        "There are 40 places now at Board games.|More places: Board games, Sat 4 Jul|True|None"
     )

@@ -12,7 +12,7 @@ from openmeet.domain.attendance.queries import find
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import queries as notifications
-from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import actions, apply_edits, date_queries
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following

@@ -19,8 +19,8 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.notifications import kinds, preferences, rules
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
-from openmeet.domain.notifications.model import Channel
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import Channel, NotificationKind
 from openmeet.domain.notifications.preferences import AudienceSize
 from openmeet.domain.series import date_queries, follower_queries, impact
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence

@@ -16,7 +16,8 @@ from openmeet.domain.account_merge.tables import reassign_series
 from openmeet.domain.attendance import waitlist
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.notifications import fan_out, kinds
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import Notice, notify_each
 from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, undo
 from openmeet.domain.series.model import Series

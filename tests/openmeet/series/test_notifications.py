@@ -10,9 +10,9 @@ from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
 from openmeet.domain.users.model import Caller
-from openmeet.emails.notifications.conditions import Present
 from openmeet.emails.notifications.content import notification_lines
 from openmeet.emails.notifications.facts import points
+from openmeet.emails.notifications.present import Present
 from openmeet.recurrence.describe import describe
 from tests.openmeet.series.practice import (
     begin,

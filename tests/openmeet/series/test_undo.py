@@ -15,7 +15,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import (
     actions,
     cancel_dates,

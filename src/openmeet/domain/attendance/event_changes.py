@@ -28,7 +28,8 @@ from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
-from openmeet.domain.notifications.kinds import KINDS, DatesChanged, NotificationKind, Payload
+from openmeet.domain.notifications.kinds import KINDS, DatesChanged
+from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.notifications.notify import Notice, reachable_among
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications

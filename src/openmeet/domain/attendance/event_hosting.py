@@ -19,7 +19,8 @@ from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.users.model import Caller
 
 

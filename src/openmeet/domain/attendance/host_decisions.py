@@ -32,8 +32,8 @@ from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_several, several
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.kinds import Approval, NotificationKind, P, Rejection
-from openmeet.domain.notifications.model import When
+from openmeet.domain.notifications.kinds import Approval, Rejection
+from openmeet.domain.notifications.model import NotificationKind, P, When
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
 from openmeet.domain.validation import GeneralReason

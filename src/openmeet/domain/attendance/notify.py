@@ -19,8 +19,8 @@ from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.content import END, changed_fields
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged, NewAnswer, Payload
-from openmeet.domain.notifications.model import When
+from openmeet.domain.notifications.kinds import DatesChanged, NewAnswer
+from openmeet.domain.notifications.model import Payload, When
 from openmeet.domain.notifications.notify import Notice, notify, notify_each, notify_write
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import enqueue_email_write

@@ -12,7 +12,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.visibility import is_hidden
 from openmeet.domain.notifications import fan_out, kinds
-from openmeet.domain.notifications.kinds import Payload
+from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import UserId
 

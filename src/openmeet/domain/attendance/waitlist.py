@@ -13,7 +13,7 @@ from openmeet.domain.attendance.transitions import TABLE, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.kinds import NotificationKind, Payload
+from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind

@@ -34,8 +34,8 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.notifications import kinds, queries
-from openmeet.domain.notifications.kinds import ChatNews, NotificationKind
-from openmeet.domain.notifications.model import NotificationTopic
+from openmeet.domain.notifications.kinds import ChatNews
+from openmeet.domain.notifications.model import NotificationKind, NotificationTopic
 from openmeet.domain.notifications.notify import Notice, notify_each
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries

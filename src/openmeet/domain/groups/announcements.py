@@ -30,7 +30,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
-from openmeet.domain.notifications.kinds import Payload
+from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import Notice, reachable_among
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId

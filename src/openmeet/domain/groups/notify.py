@@ -10,7 +10,8 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import RUNNING, Group, GroupRole, Membership
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import Payload, RoleDecided, Succession
+from openmeet.domain.notifications.kinds import RoleDecided, Succession
+from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import UserId
 

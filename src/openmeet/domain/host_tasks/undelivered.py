@@ -24,8 +24,8 @@ from openmeet.domain.groups.rules import GroupPermission, may
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import KINDS, SubjectType
-from openmeet.domain.notifications.model import NEWS_MAIL
+from openmeet.domain.notifications.kinds import KINDS
+from openmeet.domain.notifications.model import NEWS_MAIL, SubjectType
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import emails
 from openmeet.outbox.emails import DueEmail

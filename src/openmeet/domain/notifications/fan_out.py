@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue
 from groundwork.uuid7 import new_id
-from openmeet.domain.notifications.kinds import NotificationKind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import Notice, notify_each
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind

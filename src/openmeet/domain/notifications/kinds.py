@@ -1,56 +1,36 @@
-"""The kinds of notifications, one entry each: name, topic, subject, payload and urgency.
+"""The kinds of notifications, one entry each: name, topic, subject, payload, urgency, and until when it is true.
 
-The text is in ``emails/notifications/templates/<name>.jinja``; a test requires exactly one template per entry.
-``emails/notifications/conditions.py`` decides how long a notification remains valid. E-mails list the kinds in the
-order of this module, the most important first.
+The text is in ``emails/notifications/templates/<name>.jinja``; a test requires exactly one template per entry. E-mails
+list the kinds in the order of this module, the most important first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 import msgspec
 
-from groundwork.clock import HOUR, MINUTE
-from openmeet.domain.notifications.model import NotificationTopic, RecurrenceSummary, When
-from openmeet.domain.users.model import UserId
-
-
-class SubjectType(StrEnum):
-    """The kind of subject that the stored subject id identifies. For kinds that belong to a group, the payload also has
-    the group's id.
-    """
-
-    EVENT = "event"
-    GROUP = "group"
-    MEMBERSHIP = "membership"
-    ANNOUNCEMENT = "announcement"
-    ROOM = "room"
-
-
-class Urgency(StrEnum):
-    """How soon a notification is e-mailed. "At once" ignores quiet hours; "bundled" waits half an hour for more."""
-
-    EXPIRES = "expires"  # at once, and never in a digest, because it expires within hours
-    AT_ONCE = "at_once"  # at once, because otherwise somebody could travel or stay at home in vain
-    NEAR = "near"  # at once if the event starts within a day, otherwise bundled
-    PROMPT = "prompt"  # like NEAR, but without bundling: only quiet hours delay it
-    BUNDLED = "bundled"
-    TALK = "talk"  # after ten minutes, if it has not been read by then
-    BEFORE_START = "before_start"  # bundled; in a digest only if the digest is sent well before the start
-
-
-class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The data that a text needs in addition to its subject, as of the notification's creation.
-
-    ``person_id``: the user who acted. ``group_id``: the group in which it happened. Recipients may block or mute
-    either.
-    """
-
-    person_id: UserId | None = None
-    group_id: str | None = None
+from groundwork.clock import HOUR, MINUTE, Instant
+from openmeet.domain.notifications.conditions import (
+    SubjectState,
+    if_going,
+    if_not_gone,
+    if_not_only_cancelled,
+    if_unread,
+    is_coming,
+    who_approves,
+    who_reads_announcements,
+)
+from openmeet.domain.notifications.model import (
+    NotificationKind,
+    NotificationTopic,
+    Payload,
+    RecurrenceSummary,
+    SubjectType,
+    Urgency,
+    When,
+    each,
+)
 
 
 class DatesChanged(Payload, frozen=True):
@@ -84,6 +64,14 @@ class DatesChanged(Payload, frozen=True):
     def is_move(self) -> bool:
         """Whether time or place changed."""
         return self.starts is not None or self.is_at is not None or self.is_near
+
+    def is_retimed(self, starts_at: Instant | None) -> bool:
+        """Whether the start is now different from the one before the change."""
+        return self.started is not None and starts_at is not None and self.started.at != starts_at
+
+    def is_elsewhere(self, place: tuple[str, str]) -> bool:
+        """Whether the place (``Venue.line_and_country``) is now different from the one before the change."""
+        return self.was_at is not None and (self.was_at, self.was_in) != place
 
 
 class NewAnswer(Payload, frozen=True):
@@ -185,54 +173,6 @@ class ChatSanctioned(Payload, frozen=True):
     of_site: bool = False
 
 
-P = TypeVar("P", bound=Payload)
-
-
-def worth_mail(_: Payload) -> bool:
-    return True
-
-
-def newest(payloads: Sequence[P]) -> Sequence[P]:
-    """Merge by keeping the newest: a later notification of a kind about a subject replaces earlier ones."""
-    return payloads[-1:]
-
-
-def each(payloads: Sequence[P]) -> Sequence[P]:
-    """Merge by keeping all: a later notification replaces none of the earlier ones."""
-    return payloads
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class NotificationKind(Generic[P]):
-    """A kind of notification. ``name`` is stored and is the template's name; ``topic`` is what users turn on and off.
-
-    ``is_mailed``: whether the notification is worth an e-mail at all. ``merged``: reduces several notifications about
-    one subject in an e-mail to those it mentions. ``has_author``: it comes from somebody whom the recipient may block
-    or mute; kinds about one's own RSVPs and roles reach everybody. ``in_calendar``: it changes the recipient's
-    calendar. ``page``: the part of the group's pages that it links to. ``mail_gap``: the minimum time between two
-    e-mails about one subject, in microseconds.
-    """
-
-    name: str
-    topic: NotificationTopic
-    subject: SubjectType
-    payload: type[P]
-    urgency: Urgency = Urgency.NEAR
-    is_mailed: Callable[[P], bool] = worth_mail
-    merged: Callable[[Sequence[P]], Sequence[P]] = newest
-    has_author: bool = False
-    in_calendar: bool = False
-    page: str = ""
-    mail_gap: int = 0
-
-    def __repr__(self) -> str:
-        return f"<{self.name}>"
-
-    @property
-    def is_of_group(self) -> bool:
-        return self.subject not in {SubjectType.EVENT, SubjectType.ROOM}
-
-
 def _newest_dates(payloads: Sequence[DatesChanged]) -> Sequence[DatesChanged]:
     """Merge by keeping the newest, with the latest new recurrence."""
     repeats = next((one.repeats for one in reversed(payloads) if one.repeats), None)
@@ -257,6 +197,99 @@ def _most_dates(payloads: Sequence[InvitationReceived]) -> Sequence[InvitationRe
     return [msgspec.structs.replace(payloads[-1], more=max(one.more for one in payloads))]
 
 
+def _is_useful(payload: DatesChanged, state: SubjectState) -> bool:
+    """Whether the news still matters: it does not if this date is over, unless other dates changed with it."""
+    return bool(payload.others) or not state.is_over
+
+
+def _if_gone(payload: DatesChanged, state: SubjectState) -> bool:
+    return state.is_gone and _is_useful(payload, state)
+
+
+def _if_cancelled(payload: DatesChanged, state: SubjectState) -> bool:
+    return state.is_cancelled and not state.is_gone and _is_useful(payload, state)
+
+
+def _if_back(payload: DatesChanged, state: SubjectState) -> bool:
+    return state.takes_place and _is_useful(payload, state)
+
+
+def _if_moved(payload: DatesChanged, state: SubjectState) -> bool:
+    """False if the event was moved and then moved back."""
+    has_moved = payload.is_retimed(state.starts_at) or payload.is_elsewhere(state.place) or payload.is_near
+    return is_coming(payload, state) and has_moved
+
+
+def _if_last_status(kind: str) -> Callable[[DatesChanged, SubjectState], bool]:
+    """Make a condition that is false if the series was paused and resumed again in the same e-mail."""
+
+    def is_last(payload: DatesChanged, state: SubjectState) -> bool:
+        both = [one for one in state.together if one in {"series_paused", "series_resumed"}]
+        return both[0] == both[-1] == kind and if_not_only_cancelled(payload, state)
+
+    return is_last
+
+
+def _if_record_is_deleted(_: Payload, state: SubjectState) -> bool:
+    return state.takes_place and state.is_record_deleted
+
+
+def _if_offered(payload: Payload, state: SubjectState) -> bool:
+    return is_coming(payload, state) and state.has_offer
+
+
+def _if_waiting_again(payload: Payload, state: SubjectState) -> bool:
+    """Whether to mention a withdrawn offer: not if the same e-mail contains the offer, because the person never
+    received it.
+    """
+    return is_coming(payload, state) and state.is_waiting and "seat_offered" not in state.together
+
+
+def _if_approved(payload: Approval, state: SubjectState) -> bool:
+    is_news = state.is_going and "moved_up" not in state.together
+    return is_coming(payload, state) and (is_news or state.is_waiting)
+
+
+def _if_rejected(payload: Rejection, state: SubjectState) -> bool:
+    return is_coming(payload, state) and state.is_rejected
+
+
+def _if_invited(payload: InvitationReceived, state: SubjectState) -> bool:
+    return is_coming(payload, state) and state.is_invited
+
+
+def _if_answered(payload: NewAnswer, state: SubjectState) -> bool:
+    """Whether the RSVP still has to be reported. The event may be over, but it must take place."""
+    return payload.person_id is not None and state.takes_place
+
+
+def _if_decided(payload: Moderated, state: SubjectState) -> bool:
+    """Whether this moderator's decision still applies."""
+    return (state.takes_place or not state.is_event) and state.is_hidden is payload.is_hidden
+
+
+def _if_undecided(_: Payload, state: SubjectState) -> bool:
+    return state.has_open_request
+
+
+def _if_role(payload: RoleDecided, state: SubjectState) -> bool:
+    """Whether the person still has the role that the notification names."""
+    return state.role == payload.role
+
+
+def _if_step_counts(payload: Succession, state: SubjectState) -> bool:
+    match payload.step:
+        case "offered":
+            return state.is_heir
+        case "asked":
+            # The owner gets a separate e-mail about this, which no preference turns off.
+            return False
+        case "yours" | "passed_on":
+            return state.is_owner
+        case _:
+            return True
+
+
 _EVENT, _GROUP = SubjectType.EVENT, SubjectType.GROUP
 _MEMBERSHIP, _ANNOUNCEMENT = SubjectType.MEMBERSHIP, SubjectType.ANNOUNCEMENT
 _Topic, _Urgency = NotificationTopic, Urgency
@@ -269,6 +302,7 @@ EVENT_DELETED: Final = NotificationKind(
     _Urgency.AT_ONCE,
     merged=_newest_dates,
     in_calendar=True,
+    still_true=_if_gone,
 )
 EVENT_CANCELLED: Final = NotificationKind(
     "event_cancelled",
@@ -277,10 +311,17 @@ EVENT_CANCELLED: Final = NotificationKind(
     DatesChanged,
     _Urgency.AT_ONCE,
     in_calendar=True,
+    still_true=_if_cancelled,
 )
-MODERATED: Final = NotificationKind("moderated", _Topic.CHANGES, _EVENT, Moderated, _Urgency.BUNDLED)
-SERIES_PAUSED: Final = NotificationKind("series_paused", _Topic.CHANGES, _EVENT, DatesChanged)
-SERIES_RESUMED: Final = NotificationKind("series_resumed", _Topic.CHANGES, _EVENT, DatesChanged)
+MODERATED: Final = NotificationKind(
+    "moderated", _Topic.CHANGES, _EVENT, Moderated, _Urgency.BUNDLED, still_true=_if_decided
+)
+SERIES_PAUSED: Final = NotificationKind(
+    "series_paused", _Topic.CHANGES, _EVENT, DatesChanged, still_true=_if_last_status("series_paused")
+)
+SERIES_RESUMED: Final = NotificationKind(
+    "series_resumed", _Topic.CHANGES, _EVENT, DatesChanged, still_true=_if_last_status("series_resumed")
+)
 SERIES_OFFERED: Final = NotificationKind(
     "series_offered",
     _Topic.ANSWERS,
@@ -288,19 +329,16 @@ SERIES_OFFERED: Final = NotificationKind(
     HandOver,
     _Urgency.BUNDLED,
     has_author=True,
+    still_true=if_not_only_cancelled,
 )
 CO_HOST_ANSWERED: Final = NotificationKind(
-    "co_host_answered",
-    _Topic.ANSWERS,
-    _EVENT,
-    CoHostAnswered,
-    _Urgency.BUNDLED,
-    merged=each,
-    has_author=True,
+    "co_host_answered", _Topic.ANSWERS, _EVENT, CoHostAnswered, _Urgency.BUNDLED, merged=each, has_author=True
 )
-RECORD_DELETED: Final = NotificationKind("record_deleted", _Topic.CHANGES, _EVENT, Payload, _Urgency.BUNDLED)
+RECORD_DELETED: Final = NotificationKind(
+    "record_deleted", _Topic.CHANGES, _EVENT, Payload, _Urgency.BUNDLED, still_true=_if_record_is_deleted
+)
 EVENT_REINSTATED: Final = NotificationKind(
-    "event_reinstated", _Topic.CHANGES, _EVENT, DatesChanged, _Urgency.AT_ONCE, in_calendar=True
+    "event_reinstated", _Topic.CHANGES, _EVENT, DatesChanged, _Urgency.AT_ONCE, in_calendar=True, still_true=_if_back
 )
 EVENT_CHANGED: Final = NotificationKind(
     "event_changed",
@@ -311,16 +349,21 @@ EVENT_CHANGED: Final = NotificationKind(
     is_mailed=_is_move,
     merged=_net_change,
     in_calendar=True,
+    still_true=_if_moved,
 )
-MOVED_UP: Final = NotificationKind("moved_up", _Topic.WAITLIST, _EVENT, Payload, in_calendar=True)
+MOVED_UP: Final = NotificationKind("moved_up", _Topic.WAITLIST, _EVENT, Payload, in_calendar=True, still_true=if_going)
 SEAT_WITHDRAWN: Final = NotificationKind(
-    "seat_withdrawn", _Topic.WAITLIST, _EVENT, Payload, _Urgency.AT_ONCE, in_calendar=True
+    "seat_withdrawn", _Topic.WAITLIST, _EVENT, Payload, _Urgency.AT_ONCE, in_calendar=True, still_true=_if_waiting_again
 )
 SEAT_OFFERED: Final = NotificationKind(
-    "seat_offered", _Topic.WAITLIST, _EVENT, Payload, _Urgency.EXPIRES, in_calendar=True
+    "seat_offered", _Topic.WAITLIST, _EVENT, Payload, _Urgency.EXPIRES, in_calendar=True, still_true=_if_offered
 )
-ANSWER_APPROVED: Final = NotificationKind("answer_approved", _Topic.WAITLIST, _EVENT, Approval, in_calendar=True)
-ANSWER_DECLINED: Final = NotificationKind("answer_declined", _Topic.WAITLIST, _EVENT, Rejection)
+ANSWER_APPROVED: Final = NotificationKind(
+    "answer_approved", _Topic.WAITLIST, _EVENT, Approval, in_calendar=True, still_true=_if_approved
+)
+ANSWER_DECLINED: Final = NotificationKind(
+    "answer_declined", _Topic.WAITLIST, _EVENT, Rejection, still_true=_if_rejected
+)
 INVITED: Final = NotificationKind(
     "invited",
     _Topic.WAITLIST,
@@ -329,9 +372,10 @@ INVITED: Final = NotificationKind(
     merged=_most_dates,
     has_author=True,
     in_calendar=True,
+    still_true=_if_invited,
 )
 REMINDER: Final = NotificationKind(
-    "reminder", _Topic.REMINDERS, _EVENT, Payload, _Urgency.BEFORE_START, in_calendar=True
+    "reminder", _Topic.REMINDERS, _EVENT, Payload, _Urgency.BEFORE_START, in_calendar=True, still_true=if_going
 )
 MENTION: Final = NotificationKind("mention", _Topic.MENTIONS, _EVENT, Payload, has_author=True)
 GROUP_EVENT: Final = NotificationKind(
@@ -351,8 +395,11 @@ HOST_MESSAGE: Final = NotificationKind(
     _Urgency.PROMPT,
     merged=each,
     has_author=True,
+    still_true=if_not_gone,
 )
-NEW_ANSWER: Final = NotificationKind("new_answer", _Topic.ANSWERS, _EVENT, NewAnswer, _Urgency.BUNDLED, has_author=True)
+NEW_ANSWER: Final = NotificationKind(
+    "new_answer", _Topic.ANSWERS, _EVENT, NewAnswer, _Urgency.BUNDLED, has_author=True, still_true=_if_answered
+)
 JOIN_REQUEST: Final = NotificationKind(
     "join_request",
     _Topic.REQUESTS,
@@ -360,37 +407,50 @@ JOIN_REQUEST: Final = NotificationKind(
     Payload,
     has_author=True,
     page="/requests",
+    still_true=_if_undecided,
+    may_read=who_approves,
 )
-JOIN_DECIDED: Final = NotificationKind("join_decided", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided)
-ROLE_CHANGED: Final = NotificationKind("role_changed", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided)
-OWNERSHIP: Final = NotificationKind("ownership", _Topic.MEMBERSHIP, _GROUP, Succession, page="/ownership")
-GROUP_MODERATED: Final = NotificationKind("group_moderated", _Topic.MEMBERSHIP, _GROUP, Moderated)
-ANNOUNCEMENT: Final = NotificationKind("announcement", _Topic.ANNOUNCEMENTS, _ANNOUNCEMENT, Payload, has_author=True)
-GROUP_MENTION: Final = NotificationKind("group_mention", _Topic.MENTIONS, _ANNOUNCEMENT, Payload, has_author=True)
+JOIN_DECIDED: Final = NotificationKind("join_decided", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided, still_true=_if_role)
+ROLE_CHANGED: Final = NotificationKind("role_changed", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided, still_true=_if_role)
+OWNERSHIP: Final = NotificationKind(
+    "ownership", _Topic.MEMBERSHIP, _GROUP, Succession, page="/ownership", still_true=_if_step_counts
+)
+GROUP_MODERATED: Final = NotificationKind(
+    "group_moderated", _Topic.MEMBERSHIP, _GROUP, Moderated, still_true=_if_decided
+)
+ANNOUNCEMENT: Final = NotificationKind(
+    "announcement", _Topic.ANNOUNCEMENTS, _ANNOUNCEMENT, Payload, has_author=True, may_read=who_reads_announcements
+)
+GROUP_MENTION: Final = NotificationKind(
+    "group_mention", _Topic.MENTIONS, _ANNOUNCEMENT, Payload, has_author=True, may_read=who_reads_announcements
+)
 
 _Chat = partial(
     NotificationKind,
     subject=SubjectType.ROOM,
     payload=ChatNews,
     urgency=Urgency.TALK,
+    still_true=if_unread,
     has_author=True,
 )
 CHAT_MENTION: Final = _Chat("chat_mention", _Topic.CHAT, merged=each, mail_gap=30 * MINUTE)
 CHAT_REPLY: Final = _Chat("chat_reply", _Topic.CHAT, merged=each, mail_gap=30 * MINUTE)
 CHAT_DIRECT: Final = _Chat("chat_direct", _Topic.DIRECT, merged=each, mail_gap=30 * MINUTE)
 CHAT_REMOVED: Final = NotificationKind(
-    "chat_removed", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each
+    "chat_removed", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each, still_true=if_unread
 )
 CHAT_RESTORED: Final = NotificationKind(
-    "chat_restored", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each
+    "chat_restored", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each, still_true=if_unread
 )
 CHAT_UPHELD: Final = NotificationKind(
-    "chat_upheld", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each
+    "chat_upheld", _Topic.CHAT, SubjectType.ROOM, ChatNews, _Urgency.TALK, merged=each, still_true=if_unread
 )
 CHAT_SANCTIONED: Final = NotificationKind(
-    "chat_sanctioned", _Topic.CHAT, SubjectType.ROOM, ChatSanctioned, _Urgency.TALK, merged=each
+    "chat_sanctioned", _Topic.CHAT, SubjectType.ROOM, ChatSanctioned, _Urgency.TALK, merged=each, still_true=if_unread
 )
-CHAT_LIFTED: Final = NotificationKind("chat_lifted", _Topic.CHAT, SubjectType.ROOM, ChatSanctioned, _Urgency.TALK)
+CHAT_LIFTED: Final = NotificationKind(
+    "chat_lifted", _Topic.CHAT, SubjectType.ROOM, ChatSanctioned, _Urgency.TALK, still_true=if_unread
+)
 CHAT_MESSAGES: Final = _Chat("chat_messages", _Topic.CHAT, mail_gap=4 * HOUR)
 CHAT_UNREAD: Final = _Chat("chat_unread", _Topic.ROOMS, mail_gap=4 * HOUR)
 

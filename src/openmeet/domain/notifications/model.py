@@ -1,13 +1,16 @@
-"""Topics and channels of notifications, and how users choose between them."""
+"""What a kind of notification is; topics and channels, and how users choose between them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
-from typing import Final, NewType
+from typing import Final, Generic, NewType, TypeVar
+
+import msgspec
 
 from groundwork.clock import Instant
 from groundwork.errors import Reason
+from openmeet.domain.notifications.conditions import SubjectState, always, is_coming
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import parse_rule
@@ -126,3 +129,90 @@ class RecurrenceSummary:
     @property
     def pattern(self) -> Pattern:
         return Pattern(self.starts, None, parse_rule(self.rule), is_all_day=self.is_all_day)
+
+
+class SubjectType(StrEnum):
+    """The kind of subject that the stored subject id identifies. For kinds that belong to a group, the payload also has
+    the group's id.
+    """
+
+    EVENT = "event"
+    GROUP = "group"
+    MEMBERSHIP = "membership"
+    ANNOUNCEMENT = "announcement"
+    ROOM = "room"
+
+
+class Urgency(StrEnum):
+    """How soon a notification is e-mailed. "At once" ignores quiet hours; "bundled" waits half an hour for more."""
+
+    EXPIRES = "expires"  # at once, and never in a digest, because it expires within hours
+    AT_ONCE = "at_once"  # at once, because otherwise somebody could travel or stay at home in vain
+    NEAR = "near"  # at once if the event starts within a day, otherwise bundled
+    PROMPT = "prompt"  # like NEAR, but without bundling: only quiet hours delay it
+    BUNDLED = "bundled"
+    TALK = "talk"  # after ten minutes, if it has not been read by then
+    BEFORE_START = "before_start"  # bundled; in a digest only if the digest is sent well before the start
+
+
+class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The data that a text needs in addition to its subject, as of the notification's creation.
+
+    ``person_id``: the user who acted. ``group_id``: the group in which it happened. Recipients may block or mute
+    either.
+    """
+
+    person_id: UserId | None = None
+    group_id: str | None = None
+
+
+P = TypeVar("P", bound=Payload)
+
+
+def worth_mail(_: Payload) -> bool:
+    return True
+
+
+def newest(payloads: Sequence[P]) -> Sequence[P]:
+    """Merge by keeping the newest: a later notification of a kind about a subject replaces earlier ones."""
+    return payloads[-1:]
+
+
+def each(payloads: Sequence[P]) -> Sequence[P]:
+    """Merge by keeping all: a later notification replaces none of the earlier ones."""
+    return payloads
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NotificationKind(Generic[P]):
+    """A kind of notification. ``name`` is stored and is the template's name; ``topic`` is what users turn on and off.
+
+    ``is_mailed``: whether the notification is worth an e-mail at all. ``merged``: reduces several notifications about
+    one subject in an e-mail to those it mentions. ``still_true``: whether it still applies and is e-mailed, checked when
+    the e-mail is sent. ``may_read``: whether a recipient who may see the subject may also read this about it, checked
+    whenever it is shown. ``has_author``: it comes from somebody whom the recipient may block
+    or mute; kinds about one's own RSVPs and roles reach everybody. ``in_calendar``: it changes the recipient's
+    calendar. ``page``: the part of the group's pages that it links to. ``mail_gap``: the minimum time between two
+    e-mails about one subject, in microseconds.
+    """
+
+    name: str
+    topic: NotificationTopic
+    subject: SubjectType
+    payload: type[P]
+    urgency: Urgency = Urgency.NEAR
+    is_mailed: Callable[[P], bool] = worth_mail
+    merged: Callable[[Sequence[P]], Sequence[P]] = newest
+    still_true: Callable[[P, SubjectState], bool] = is_coming
+    may_read: Callable[[P, SubjectState], bool] = always
+    has_author: bool = False
+    in_calendar: bool = False
+    page: str = ""
+    mail_gap: int = 0
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+    @property
+    def is_of_group(self) -> bool:
+        return self.subject not in {SubjectType.EVENT, SubjectType.ROOM}

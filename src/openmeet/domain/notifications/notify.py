@@ -10,8 +10,15 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.moderation.blocks import unwilling_among
 from openmeet.domain.notifications import emails, kinds, preferences, queries, rules
 from openmeet.domain.notifications.emails import DueNotification
-from openmeet.domain.notifications.kinds import NotificationKind, P, SubjectType
-from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationRecipient, NotificationTopic
+from openmeet.domain.notifications.model import (
+    Channel,
+    DeliveryHours,
+    NotificationKind,
+    NotificationRecipient,
+    NotificationTopic,
+    P,
+    SubjectType,
+)
 from openmeet.domain.users.model import UserId
 
 

@@ -7,8 +7,15 @@ from typing import Any, assert_never
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import InvalidForm, Why
-from openmeet.domain.notifications.kinds import NotificationKind, P, Urgency
-from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationReason, NotificationRecipient
+from openmeet.domain.notifications.model import (
+    Channel,
+    DeliveryHours,
+    NotificationKind,
+    NotificationReason,
+    NotificationRecipient,
+    P,
+    Urgency,
+)
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # How long notifications to one user about one subject are bundled.

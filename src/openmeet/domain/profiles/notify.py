@@ -13,7 +13,7 @@ from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.unsolicited_lists import announced_sources, is_announced_to_strangers
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
-from openmeet.domain.notifications.kinds import Payload
+from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.profiles import queries
 from openmeet.domain.users.model import UserId

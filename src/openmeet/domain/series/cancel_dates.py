@@ -11,7 +11,8 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import cancel_each, delete_each, reinstate_each
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import date_queries, materialize, notify, save_series, undo
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_YEARS, Series, SeriesStatus

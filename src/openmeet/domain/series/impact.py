@@ -14,7 +14,8 @@ from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.edits import with_details
 from openmeet.domain.notifications import kinds, preferences
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.preferences import AudienceSize
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import EditScope, Series, StoredOccurrence

@@ -26,8 +26,8 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_several
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import FanOutAudience, FanOutId, RecipientPage
-from openmeet.domain.notifications.kinds import KINDS, DatesChanged, NotificationKind
-from openmeet.domain.notifications.model import RecurrenceSummary, When
+from openmeet.domain.notifications.kinds import KINDS, DatesChanged
+from openmeet.domain.notifications.model import NotificationKind, RecurrenceSummary, When
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.series import date_queries, follower_queries, queries
 from openmeet.domain.series.model import Series, SeriesId

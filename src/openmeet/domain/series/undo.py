@@ -28,7 +28,8 @@ from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.series_dates import agree_to_dates, delete_each, restore_dates, revise_dates
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import FanOutId
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save_series
 from openmeet.domain.series.dates import apply_series_details, details_of, original_of
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus

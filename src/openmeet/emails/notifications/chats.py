@@ -29,7 +29,7 @@ from openmeet.domain.notifications.kinds import (
 from openmeet.domain.notifications.model import NotificationId, When
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.users.model import UserId, unnamed
-from openmeet.emails.notifications.conditions import ChatPresent
+from openmeet.emails.notifications.present import ChatPresent
 from openmeet.i18n.markdown import one_line, summary_of
 
 # Notifications about one of the reader's own messages.

@@ -23,8 +23,8 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.icalendar.write import geo_of
 from openmeet.domain.notifications import email_links, emails, kinds, preferences
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
-from openmeet.domain.notifications.kinds import DatesChanged, Rejection, SearchMatch, SubjectType
-from openmeet.domain.notifications.model import Channel, NotificationTopic
+from openmeet.domain.notifications.kinds import DatesChanged, Rejection, SearchMatch
+from openmeet.domain.notifications.model import Channel, NotificationTopic, SubjectType, each
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.saved_searches import queries as alerts
 from openmeet.domain.users import guests
@@ -34,8 +34,8 @@ from openmeet.emails import calendar_file, series_confirmation
 from openmeet.emails.calendar_file import cancellation_of, file_of, file_of_dates
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import DECISIONS, SANCTIONS
-from openmeet.emails.notifications.conditions import ChatPresent, still_true
 from openmeet.emails.notifications.facts import Facts, facts_of, points
+from openmeet.emails.notifications.present import ChatPresent
 from openmeet.emails.notifications.texts import Point
 from openmeet.emails.render import TEMPLATES, EmailContext, cover_url, subject_line
 from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, unsubscribe_label
@@ -249,7 +249,7 @@ def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Fact
     stories: dict[GroupId, Story] = {}
     for one in news:
         present = facts.of_group(one) if one.kind.is_of_group else None
-        if present is None or present.group is None or not still_true(one.kind, one.payload, present):
+        if present is None or present.group is None or not one.kind.still_true(one.payload, present):
             continue
         group = present.group
         name, url = one_line(group.details.name), f"{head.public_url}/groups/{quote(group.slug)}{one.kind.page}"
@@ -268,7 +268,7 @@ async def _stories_of_chats(
     stories: dict[str, Story] = {}
     for one in news:
         present = facts.of_chat(one) if one.kind.subject is SubjectType.ROOM else None
-        if present is None or present.chat is None or not still_true(one.kind, one.payload, present):
+        if present is None or present.chat is None or not one.kind.still_true(one.payload, present):
             continue
         chat = present.chat
         story = stories.get(one.subject_id)
@@ -292,7 +292,7 @@ async def _stories_of_chats(
                 is_chat=True,
             )
             stories[one.subject_id] = story
-        is_there = one.kind.merged is not kinds.each and any(point.kind is one.kind for point in story.points)
+        is_there = one.kind.merged is not each and any(point.kind is one.kind for point in story.points)
         if not is_there and len(story.points) < _MOST_MESSAGES:
             story.points.append(texts.point(one.kind, one.payload, present, facts.names, title=story.title))
     return list(stories.values())

@@ -14,14 +14,14 @@ from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, GroupId, GroupRole, MemberId, Membership
 from openmeet.domain.groups.queries import by_ids, roles_in
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications.kinds import KINDS, SubjectType
-from openmeet.domain.notifications.model import NotificationId
+from openmeet.domain.notifications.kinds import KINDS
+from openmeet.domain.notifications.model import NotificationId, SubjectType
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import chats_of
-from openmeet.emails.notifications.conditions import ChatPresent, Present, may_read, still_true
+from openmeet.emails.notifications.present import ChatPresent, Present
 from openmeet.emails.notifications.texts import Point
 from openmeet.i18n.markdown import one_line
 
@@ -66,7 +66,7 @@ class Facts:
             membership=self.memberships.get(MemberId(notification.subject_id)),
             announcement=self.announced.get(AnnouncementId(notification.subject_id)),
         )
-        return present if may_read(notification.kind, notification.payload, present) else None
+        return present if notification.kind.may_read(notification.payload, present) else None
 
 
 async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> Facts:
@@ -107,6 +107,6 @@ def points(news: Sequence[Notification], present: Present, names: Mapping[UserId
         news_points += [
             texts.point(kind, payload, present, names, payloads=payloads)
             for payload in kind.merged(payloads)
-            if still_true(kind, payload, present)
+            if kind.still_true(payload, present)
         ]
     return news_points

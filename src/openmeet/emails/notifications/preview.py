@@ -13,8 +13,8 @@ from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import HostMessageReceived
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
-from openmeet.emails.notifications.conditions import Present
 from openmeet.emails.notifications.email import Story, subject_of
+from openmeet.emails.notifications.present import Present
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
 

@@ -20,11 +20,10 @@ from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import in_one_line
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
-from openmeet.domain.notifications.model import RecurrenceSummary, When
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, When
 from openmeet.domain.users.model import UserId, unnamed
-from openmeet.emails.notifications import conditions
-from openmeet.emails.notifications.conditions import Present
+from openmeet.emails.notifications.present import Present
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import summary_of
@@ -107,14 +106,14 @@ def point(
 def _changes(payload: DatesChanged, event: Event, now: Instant) -> tuple[Change, ...]:
     """The time and place, if they differ from what they were. A change that was reversed is left out."""
     changes = []
-    if conditions.is_retimed(payload, event) and payload.started is not None and event.starts_at is not None:
+    if payload.is_retimed(event.starts_at) and payload.started is not None and event.starts_at is not None:
         started, starts = payload.started, When(event.starts_at, event.time_zone, event.is_all_day)
         # The new time names its zone. The old time names its zone only if that is a different one.
         was = _date_time(started, now)
         if started.time_zone != starts.time_zone:
             was = f"{was}, {_zone_label(started)}"
         changes.append(Change(gettext("When"), was, when_label(event, now)))
-    if conditions.is_elsewhere(payload, event):
+    if payload.is_elsewhere(event.place.line_and_country):
         place = ", ".join(event.place.lines)
         nowhere = gettext("No place")
         was = in_one_line(payload.was_at or "", payload.was_in)
@@ -267,11 +266,7 @@ def _environment() -> jinja2.Environment:
         "fields": _field_names,
         "summary": summary_of,
     }
-    environment.globals |= {
-        "unnamed": unnamed,
-        "is_retimed": conditions.is_retimed,
-        "is_elsewhere": conditions.is_elsewhere,
-    }
+    environment.globals["unnamed"] = unnamed
     environment.globals["words"] = environment.get_template("_words.jinja").module
     return environment
 

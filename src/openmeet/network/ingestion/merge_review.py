@@ -17,7 +17,8 @@ from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import Group, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import actions, agenda, apply_edits, queries, visibility
 from openmeet.domain.series.model import Series, SeriesSlug

@@ -14,7 +14,8 @@ from openmeet.domain.attendance.notify import hosts_of
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
+from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.notifications.notify import notify
 
 

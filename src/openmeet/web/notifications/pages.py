@@ -21,13 +21,15 @@ from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.notifications import email_links, notify, preferences, rules
-from openmeet.domain.notifications.kinds import KINDS, NotificationKind, SubjectType
+from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import (
     BY_MAIL_ALONE,
     Channel,
     DeliveryHours,
+    NotificationKind,
     NotificationReason,
     NotificationTopic,
+    SubjectType,
 )
 from openmeet.domain.notifications.queries import Notification, count_unread_by_kind
 from openmeet.domain.users.model import UserId
