@@ -43,7 +43,26 @@ async def test_the_page_has_the_url_and_calendar_links(site):
     assert google["text"] == ["Tea & cake"]
     assert google["dates"] == ["20260704T160000Z/20260704T180000Z"]
     assert google["location"][0].startswith("Library")
-    assert _link(page, "outlook.live.com")["startdt"] == ["2026-07-04T16:00:00+00:00"]
+    assert _link(page, "outlook.live.com")["startdt"] == ["2026-07-04T16:00:00Z"]
+
+
+async def test_whole_days_stay_whole_days_in_the_calendar_links(site):
+    """Both calendars expect the day after the last one as the end. Without a time, the days are the same in every zone."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        fair = await event_by(tx, ana, starts="2026-07-04", ends="2026-07-05", all_day="yes", time_zone="Asia/Tokyo")
+        day = await event_by(tx, ana, starts="2026-07-04", ends="", all_day="yes", time_zone="Asia/Tokyo")
+    async with site.browser() as browser:
+        pages = [(await browser.get(f"/events/{event.slug}/share")).text for event in (fair, day)]
+    assert [_link(page, "calendar.google.com")["dates"] for page in pages] == [
+        ["20260704/20260706"],
+        ["20260704/20260705"],
+    ]
+    outlook = [_link(page, "outlook.live.com") for page in pages]
+    assert [(link["startdt"], link["enddt"], link["allday"]) for link in outlook] == [
+        (["2026-07-04"], ["2026-07-06"], ["true"]),
+        (["2026-07-04"], ["2026-07-05"], ["true"]),
+    ]
 
 
 async def test_an_address_for_attendees_is_in_no_link(site):

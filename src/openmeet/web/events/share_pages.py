@@ -5,6 +5,7 @@ reader may know, and nothing is sent until the reader follows them.
 """
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -16,7 +17,7 @@ from groundwork.clock import HOUR, Instant, to_datetime
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.visibility import event_to_show
-from openmeet.domain.events import time_and_place
+from openmeet.domain.events import all_day, time_and_place
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
@@ -36,6 +37,8 @@ from openmeet.web.site.tenant_routing import database_of
 _LENGTH: Final = 2 * HOUR
 # Longer texts make URLs that browsers and mail programs cut off.
 _MOST_TEXT: Final = 500
+# Google writes dates and times without separators.
+_BASIC: Final = str.maketrans("", "", "-:")
 _UNSURE = frozenset({AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
 
 
@@ -84,17 +87,18 @@ def _calendar_links(event: Event, private: PrivateDetails, address: str) -> Cale
     """The calendar links, or None if the event has no date yet."""
     if event.starts_at is None or event.is_draft:
         return None
-    ends_at = event.ends_at or Instant(event.starts_at + _LENGTH)
+    starts, ends = _span(event, event.starts_at)
     text = f"{event.content.description[:_MOST_TEXT]}\n\n{address}".strip()
     place = ", ".join(private.place.lines)
-    times = [to_datetime(at).strftime("%Y%m%dT%H%M%SZ") for at in (event.starts_at, ends_at)]
-    google = {"action": "TEMPLATE", "text": event.title, "dates": "/".join(times), "details": text, "location": place}
+    dates = f"{starts}/{ends}".translate(_BASIC)
+    google = {"action": "TEMPLATE", "text": event.title, "dates": dates, "details": text, "location": place}
     outlook = {
         "path": "/calendar/action/compose",
         "rru": "addevent",
         "subject": event.title,
-        "startdt": to_datetime(event.starts_at).isoformat(),
-        "enddt": to_datetime(ends_at).isoformat(),
+        "startdt": starts,
+        "enddt": ends,
+        **({"allday": "true"} if event.is_all_day else {}),
         "body": text,
         "location": place,
     }
@@ -102,6 +106,19 @@ def _calendar_links(event: Event, private: PrivateDetails, address: str) -> Cale
         "https://calendar.google.com/calendar/render?" + urlencode(google),
         "https://outlook.live.com/calendar/0/deeplink/compose?" + urlencode(outlook, quote_via=quote),
     )
+
+
+def _span(event: Event, starts_at: Instant) -> tuple[str, str]:
+    """Start and end in ISO 8601: instants in UTC, or the first day and the day after the last one."""
+    if not event.is_all_day:
+        return _in_utc(starts_at), _in_utc(event.ends_at or Instant(starts_at + _LENGTH))
+    first = all_day.first_day(starts_at, event.time_zone)
+    last = first if event.ends_at is None else all_day.last_day(event.ends_at, event.time_zone)
+    return first.isoformat(), (last + timedelta(days=1)).isoformat()
+
+
+def _in_utc(at: Instant) -> str:
+    return to_datetime(at).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def serve_calendar(request: Request) -> Response:
