@@ -14,6 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Route
 
 from groundwork.blobstore.contract import put
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions
 from openmeet.domain.events.content import Content
@@ -91,6 +92,8 @@ async def built(openmeet: Deployment) -> Town:
         ]
         for event in events[:12]:
             await attendance.answer(tx, ana, event.slug, RsvpReply.GOING)
+        # Unread news for Ana.
+        await event_hosting.cancel(tx, ben, events[3].slug, "")
         group = await group_by(tx, ana)
         timing = Timing(
             pattern(parse_local("2026-07-07T19:00", "starts"), "Europe/Berlin", parse_rule("FREQ=WEEKLY")), None
@@ -108,6 +111,7 @@ async def built(openmeet: Deployment) -> Town:
             "new event": "/events/new",
             "my events": "/my/events",
             "calendar": "/my/calendar",
+            "news": "/notifications",
         },
     )
 
@@ -184,6 +188,8 @@ async def after(event: asyncio.Event, route: Route) -> None:
 async def test_the_first_load_is_light(browser: Browser, openmeet: Deployment, viewport: dict[str, int]) -> None:
     """Everything that the browser requests is counted, including pictures below the visible part."""
     town = await built(openmeet)
+    # This page reports at once that its news was read, to its own address.
+    del town.pages["news"]
     seen = {}
     async for name, path, opened in visits(town, openmeet, browser, viewport):
         sizes = seen[name] = await fetched(opened, path)
@@ -223,7 +229,7 @@ async def test_page_load_causes_no_layout_shift(
     town = await built(openmeet)
     seen = {name: await moved(opened, path) async for name, path, opened in visits(town, openmeet, browser, viewport)}
     assert {name: shifts for name, shifts in seen.items() if shifts} == {}
-    assert len(seen) == 12
+    assert len(seen) == 13
 
 
 async def test_late_layout_shift_is_counted(browser: Browser, openmeet: Deployment) -> None:

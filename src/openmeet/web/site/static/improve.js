@@ -5,7 +5,8 @@ for (const details of document.querySelectorAll("details[data-open-if-wide]")) {
   details.open = matchMedia("(min-width: 48rem)").matches;
 }
 
-// Once the list of notifications is visible, mark it as read. The unread marks in the list stay until the list is opened again.
+// Once the list of notifications is visible, mark it as read. The unread marks in the list stay until the list is opened again. The
+// button of this form is shown only without scripts, so nothing moves when the form has been sent.
 for (const form of document.querySelectorAll("form[data-read-when-seen]")) {
   const send = async () => {
     if (document.visibilityState !== "visible") return;
@@ -13,7 +14,6 @@ for (const form of document.querySelectorAll("form[data-read-when-seen]")) {
     const body = new URLSearchParams(new FormData(form));
     const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" }).catch(() => undefined);
     if (answer?.type !== "opaqueredirect") return;
-    form.hidden = true;
     const bell = document.querySelector('a[href="/notifications"][data-read]');
     bell?.querySelector(".count")?.remove();
     bell?.setAttribute("aria-label", bell.dataset.read);
