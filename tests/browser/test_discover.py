@@ -91,6 +91,15 @@ async def test_a_row_highlights_its_pin(browser: Browser, openmeet: Deployment, 
         await expect(boat).not_to_have_css("fill", plain)
 
 
+async def test_enlarged_text_fits_a_phone_in_german(browser: Browser, openmeet: Deployment) -> None:
+    """German words are longer, and the choice between list and map has two of them beside each other."""
+    async with context(browser, openmeet, locale="de-DE") as somebody:
+        page = await somebody.new_page()
+        await page.goto("/?near=Berlin&within=50&view=map")
+        await page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert not await sideways(page)
+
+
 async def test_a_mouse_drags_the_map(browser: Browser, openmeet: Deployment) -> None:
     """Pins move with the map, and the new view is in the URL. A pen scrolls the page instead."""
     async with context(browser, openmeet, viewport=DESK) as somebody:
