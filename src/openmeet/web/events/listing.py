@@ -4,7 +4,6 @@ cover, host, attendees, up to two badges.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
@@ -73,9 +72,9 @@ class CardList:
     public_url: str
     viewer: UserId | None
     shows_sync: bool = False
-    further: Mapping[EventId, FurtherDates] = MappingProxyType({})
+    further: Mapping[EventId, FurtherDates] = field(default_factory=dict)
     within: GroupId | None = None
-    distances: Mapping[EventId, str] = MappingProxyType({})
+    distances: Mapping[EventId, str] = field(default_factory=dict)
     is_hosting: bool = False
 
 
