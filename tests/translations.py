@@ -7,6 +7,7 @@ from typing import Final
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
+from checks.messages import Server, files, messages_of
 
 from groundwork.i18n.catalogue import Catalogue
 from tests.banned_words import BANNED
@@ -80,6 +81,18 @@ def good_german(server: Catalogue) -> None:
     assert [text for text in said if _BANNED_IN_GERMAN.search(_TAG.sub("", text))] == []
     # German texts use German quotation marks, except around JSON.
     assert [text for text in said if "”" in text or ('"' in _TAG.sub("", text) and "{" not in text)] == []
+
+
+def counted(server: Server) -> None:
+    """No message with a number is used both with and without its plural: without it, German would read “8 Zusage”."""
+    plural, single = set(), set()
+    for path in files(server.sources):
+        for message, context, _ in messages_of(path, path.read_bytes()):
+            if isinstance(message, str):
+                single.add((message, context))
+            elif _PARAMETER.search(message[0]):
+                plural.add((message[0], context))
+    assert sorted(message for message, _ in plural & single) == []
 
 
 def good_english(server: Catalogue) -> None:

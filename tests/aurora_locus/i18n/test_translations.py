@@ -1,5 +1,7 @@
 """The catalogue has no banned words, and a complete German translation with the same parameters and tags."""
 
+from checks.messages import Server
+
 from aurora_locus.i18n.catalogue import CATALOGUE, speaking
 from aurora_locus.i18n.sentences import explain, localizable
 from aurora_locus.site import amounts, times
@@ -13,6 +15,10 @@ def test_translations_keep_parameters_tags_and_forms() -> None:
 
 def test_every_message_has_a_german_translation() -> None:
     translations.complete(CATALOGUE)
+
+
+def test_numbers_always_have_their_plural() -> None:
+    translations.counted(Server("aurora_locus", "Aurora Locus"))
 
 
 def test_german_has_no_banned_word() -> None:

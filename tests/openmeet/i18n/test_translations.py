@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 from babel.messages.catalog import Message
+from checks.messages import Server
 
 from groundwork.clock import Instant
 from openmeet.i18n import formatting, languages
@@ -33,6 +34,10 @@ def test_a_wrong_translation_is_found() -> None:
 
 def test_every_message_has_a_german_translation() -> None:
     translations.complete(CATALOGUE)
+
+
+def test_numbers_always_have_their_plural() -> None:
+    translations.counted(Server("openmeet", "OpenMeet"))
 
 
 def test_german_has_no_banned_word() -> None:

@@ -265,13 +265,13 @@ def _answers_label(line: AgendaOccurrence) -> str:
     if places is not None:
         parts.append(gettext("%(number)s of %(places)s going", number=counts.going, places=places))
     elif counts.going:
-        parts.append(gettext("%(number)s going", number=counts.going))
+        parts.append(ngettext("%(number)s going", "%(number)s going", counts.going))
     if counts.waiting:
         parts.append(gettext("%(number)s waiting", number=counts.waiting))
     if counts.pending:
-        parts.append(gettext("%(number)s to decide", number=counts.pending))
+        parts.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.pending))
     if counts.interested:
-        parts.append(gettext("%(number)s maybe", number=counts.interested))
+        parts.append(ngettext("%(number)s maybe", "%(number)s maybe", counts.interested))
     return ", ".join(parts) or gettext("No answers yet")
 
 

@@ -212,7 +212,8 @@ def _seats(line: AgendaOccurrence) -> str:
     if event is None or event.is_cancelled:
         return ""
     if event.content.capacity is None:
-        return gettext("%(number)s going", number=line.counts.going) if line.counts.going else ""
+        going = line.counts.going
+        return ngettext("%(number)s going", "%(number)s going", going) if going else ""
     going, places_left = line.counts.going, event.content.capacity - line.counts.seats
     if places_left <= 0:
         waiting = line.counts.waiting
