@@ -1,11 +1,18 @@
 """The demo town is written completely, and only into an empty database."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
+import pytest
 from tests.databases import SqliteFiles
 
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Transaction
+from openmeet.domain.attendance import actions as attendance_actions
+from openmeet.domain.events import actions as event_actions
+from openmeet.domain.groups import actions as group_actions
 from programs.demo.fill import address_of, fill
 from programs.demo.town import CLUBS, GATHERINGS, PEOPLE
 
@@ -61,3 +68,21 @@ async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClo
     assert cancelled["number"] == 1
     assert not await fill(db, number_of_events=12)
     assert await _counts(db) == counts
+
+
+async def test_each_action_has_its_own_transaction(
+    make_sqlite: SqliteFiles, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction is rolled back after two seconds, which on a busy machine is enough for a few actions only."""
+    transactions: list[Transaction] = []
+
+    async def record(act: Callable[..., Awaitable[Any]], tx: Transaction, *arguments: Any) -> Any:
+        transactions.append(tx)
+        return await act(tx, *arguments)
+
+    monkeypatch.setattr(event_actions, "create", partial(record, event_actions.create))
+    monkeypatch.setattr(group_actions, "join", partial(record, group_actions.join))
+    monkeypatch.setattr(attendance_actions, "answer", partial(record, attendance_actions.answer))
+    await fill(await make_sqlite("openmeet", clock=clock), number_of_events=8)
+    assert len(transactions) > len(PEOPLE)
+    assert len({id(tx) for tx in transactions}) == len(transactions)

@@ -43,8 +43,7 @@ from programs.demo.town import ABOUT, CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE,
 
 EVENTS: Final = 220
 WEEKS: Final = 6
-# Events per transaction: few enough that pages stay responsive, and that a busy machine finishes the transaction in
-# time.
+# So many events are created before anything happens to them.
 _CHUNK: Final = 4
 _TRIES: Final = 40
 # Nothing is planned for today that starts sooner than this.
@@ -107,8 +106,7 @@ async def fill(
     for number, club in enumerate(CLUBS):
         owner = people[number * 3]
         shown = await _store_picture(db, pictures, owner, club.name, club.scene)
-        async with db.transaction() as tx:
-            await _club(tx, dice, people, club, owner, today, shown)
+        await _club(db, dice, people, club, owner, today, shown)
     plans = _plans(dice, people, number_of_events, today)
     busy: BusyTimes = defaultdict(list)
     for begin in range(0, number_of_events, _CHUNK):
@@ -136,31 +134,36 @@ async def _write(
 ) -> None:
     """Write some events and what happens to them: answers, chat, changes of time, cancellations. Nobody answers two
     events at the same time; ``busy`` is updated.
+
+    Each action has its own transaction, so that a busy machine finishes it in time and pages stay responsive.
     """
     shown = [await _store_picture(db, pictures, plan.host, f"event {plan.number}", plan.scene) for plan in plans]
-    async with db.transaction() as tx:
-        events_made = []
-        for plan, picture in zip(plans, shown, strict=True):
-            details = _details(dice, plan.gathering, plan.happening, plan.day)
-            details = replace(details, content=replace(details.content, picture=picture))
+    events_made = []
+    for plan, picture in zip(plans, shown, strict=True):
+        details = _details(dice, plan.gathering, plan.happening, plan.day)
+        details = replace(details, content=replace(details.content, picture=picture))
+        async with db.transaction() as tx:
             events_made.append(await event_actions.create(tx, plan.host, details))
     for plan, event in zip(plans, events_made, strict=True):
         number, host = plan.number, plan.host
-        async with db.transaction() as tx:
-            _note_busy(busy, host, event)
-            others = [one for one in people if one != host and _is_free(busy, one, event)]
-            if number % 6 == 0:
-                asks = RegistrationSettings(needs_approval=True)
+        _note_busy(busy, host, event)
+        others = [one for one in people if one != host and _is_free(busy, one, event)]
+        if number % 6 == 0:
+            asks = RegistrationSettings(needs_approval=True)
+            async with db.transaction() as tx:
                 await host_decisions.change_registration_settings(tx, host, event.slug, asks)
-            is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW
-            attendees = await _fill_answers(tx, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
-            for one in attendees:
-                _note_busy(busy, one, event)
-            if number % 8 == 1:
+        is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW
+        attendees = await _fill_answers(db, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
+        for one in attendees:
+            _note_busy(busy, one, event)
+        if number % 8 == 1:
+            async with db.transaction() as tx:
                 await invitations.invite(tx, host, event.slug, address_of(dice.choice(PEOPLE)))
-            if number % 31 == 5:
+        if number % 31 == 5:
+            async with db.transaction() as tx:
                 await event_hosting.cancel(tx, host, event.slug, dice.choice(REASONS[plan.happening.language]))
-            if number % 17 == 7:
+        if number % 17 == 7:
+            async with db.transaction() as tx:
                 await event_hosting.revise(tx, host, event.slug, _moved(dice, event))
         if attendees and number % 3 == 2:
             async with db.transaction() as tx:
@@ -293,7 +296,7 @@ def _details(dice: random.Random, gathering: Gathering, happening: Happening, da
 
 
 async def _fill_answers(
-    tx: Transaction, dice: random.Random, others: Sequence[Caller], event: Event, sought_by: int
+    db: Database, dice: random.Random, others: Sequence[Caller], event: Event, sought_by: int
 ) -> list[Caller]:
     """Let people answer, and return those who have a place.
 
@@ -304,7 +307,8 @@ async def _fill_answers(
     for person in dice.sample(others, min(number, len(others))):
         (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED), (76, 17, 7))
         own_reply = RsvpReply.GOING if sought_by else reply
-        saved = await attendance_actions.answer(tx, person, event.slug, own_reply)
+        async with db.transaction() as tx:
+            saved = await attendance_actions.answer(tx, person, event.slug, own_reply)
         if saved.status is AttendanceStatus.ATTENDING:
             attendees.append(person)
     return attendees
@@ -326,7 +330,7 @@ async def _chat(
 
 
 async def _club(
-    tx: Transaction,
+    db: Database,
     dice: random.Random,
     people: Sequence[Caller],
     club: Club,
@@ -335,17 +339,20 @@ async def _club(
     picture: Picture | None,
 ) -> None:
     details = GroupDetails(club.name, ZONE, club.text, locality=TOWN, country=COUNTRY)
-    group = await group_actions.create(tx, owner, details)
-    if picture is not None:
-        await group_actions.set_picture(tx, owner, group.slug, picture)
+    async with db.transaction() as tx:
+        group = await group_actions.create(tx, owner, details)
+        if picture is not None:
+            await group_actions.set_picture(tx, owner, group.slug, picture)
     members = dice.sample([one for one in people if one != owner], dice.randrange(8, 24))
     for person in members:
-        await group_actions.join(tx, person, group.slug)
+        async with db.transaction() as tx:
+            await group_actions.join(tx, person, group.slug)
     gathering, happening = next(
         (gathering, one) for gathering in GATHERINGS for one in gathering.happenings() if one.title == club.title
     )
     subject = RoomSubject(SubjectKind.GROUP, group.id)
-    await _chat(tx, dice, [owner, *members], RoomKind.CHANNEL, subject, happening.language)
+    async with db.transaction() as tx:
+        await _chat(tx, dice, [owner, *members], RoomKind.CHANNEL, subject, happening.language)
     details_of_date = _details(dice, gathering, happening, today + timedelta(days=1))
     # Starts on the first date that the rule itself selects.
     rule = parse_rule(club.rule)
@@ -353,14 +360,17 @@ async def _club(
     begins = expansion.first_by_rule(pattern(tomorrow, ZONE, rule)) or tomorrow
     timing = Timing(pattern(begins, ZONE, rule), timedelta(minutes=gathering.length))
     content = replace(details_of_date.content, picture=picture)
-    made = await series_actions.create(tx, owner, content, timing, group=of_event(group))
-    await _answer_dates(tx, random.Random(club.name), members, made)  # noqa: S311 - chooses what a demonstration shows
+    async with db.transaction() as tx:
+        made = await series_actions.create(tx, owner, content, timing, group=of_event(group))
+    await _answer_dates(db, random.Random(club.name), members, made)  # noqa: S311 - chooses what a demonstration shows
 
 
-async def _answer_dates(tx: Transaction, dice: random.Random, members: Sequence[Caller], made: Series) -> None:
+async def _answer_dates(db: Database, dice: random.Random, members: Sequence[Caller], made: Series) -> None:
     """Let members of a club answer its next dates, more of them the nearer ones. Small ones get a waitlist."""
-    dates = await date_queries.upcoming_of(tx, [made.id])
+    async with db.reader() as reader:
+        dates = await date_queries.upcoming_of(reader, [made.id])
     for most, date in zip(_DATE_ANSWERS, dates, strict=False):
         for person in dice.sample(members, min(most, len(members))):
             (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED), (5, 1))
-            await attendance_actions.answer(tx, person, date.slug, reply)
+            async with db.transaction() as tx:
+                await attendance_actions.answer(tx, person, date.slug, reply)
