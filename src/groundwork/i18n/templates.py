@@ -45,7 +45,7 @@ def _with_shown(translated: Callable[..., str], shown: Callable[[object], object
         if "num" not in by_name and isinstance(messages[-1], int):
             # Jinja also makes the number that chose the plural form a parameter.
             by_name["num"] = shown_number(messages[-1])
-        return translated(context, *messages, **by_name)
+        return _unbroken(context, translated(context, *messages, **by_name))
 
     return translate
 
@@ -59,7 +59,12 @@ def _without_parameters_first(look_up: Callable[..., str], translated: Callable[
     def translate(context: jinja2.runtime.Context, message: str, /, **params: object) -> str:
         if params:
             return translated(context, message, **params)
-        words = look_up(message).replace("%%", "%")
+        words = _unbroken(context, look_up(message).replace("%%", "%"))
         return Markup(words) if context.eval_ctx.autoescape else words  # noqa: S704  # messages can contain tags
 
     return translate
+
+
+def _unbroken(context: jinja2.runtime.Context, words: str) -> str:
+    """Keep the German word E-Mail on one line of a page. Browsers break lines after U+002D, but not after U+2011."""
+    return words.replace("E-Mail", "E\u2011Mail") if context.eval_ctx.autoescape else words

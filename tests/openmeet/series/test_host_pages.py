@@ -201,6 +201,17 @@ async def test_an_extra_date_is_added(site, ana) -> None:
     assert "2026-03-05T19:00:00" in await dates(site, await series_at(site, path))
 
 
+async def test_the_host_of_a_new_series_is_shown_how_to_tell_people(site, ana, ben) -> None:
+    path = await made(ana)
+    shown = (await ana.get(path)).text
+    assert "Now tell people" in shown
+    assert 'id="share" value="http' in shown
+    assert f"{path}/embed" in shown
+    assert "Now tell people" not in (await ben.get(path)).text
+    await ben.post(f"{path}/follow", data={"follow": "yes"})
+    assert "Now tell people" not in (await ana.get(path)).text
+
+
 async def test_undo_is_offered_to_the_host_for_ten_minutes(site, ana, ben, clock) -> None:
     path = await made(ana)
     await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"})

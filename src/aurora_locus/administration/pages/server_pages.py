@@ -10,6 +10,7 @@ from starlette.routing import Route
 from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
 from aurora_locus.blobs.sweep import sweep
+from aurora_locus.i18n.catalogue import gettext
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
@@ -123,7 +124,7 @@ def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:
 def _setting_text(value: object) -> str:
     match value:
         case Secret():
-            return "(set, not shown)" if value else "(not set)"
+            return gettext("(set, not shown)") if value else gettext("(not set)")
         case bool():
             return "true" if value else "false"
         case tuple():

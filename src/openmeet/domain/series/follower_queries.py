@@ -64,6 +64,21 @@ async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool
     return row is not None and int(row["answers"]) == 1
 
 
+async def has_audience(reader: Reader, series_id: SeriesId, owner_id: UserId) -> bool:
+    """Whether anybody except the owner follows the series or has answered one of its dates."""
+    row = await reader.fetch_one(
+        """
+        select 1 where exists (select 1 from event_series_followers f
+               where f.series_id = :series_id and f.user_id <> :owner_id)
+            or exists (select 1 from attendances a join events e on e.id = a.event_id
+               where e.series_id = :series_id and a.user_id <> :owner_id)
+        """,
+        series_id=series_id,
+        owner_id=owner_id,
+    )
+    return row is not None
+
+
 async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
     """Stop following. Returns whether the person followed the series."""
     gone = await tx.execute(

@@ -198,7 +198,7 @@ async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> S
     """The holder of this token. None if it is unknown, expired, or belongs to the other transport."""
     row = await reader.fetch_one(
         f"""
-        select u.id, u.display_name, u.language, u.seen_at, u.portrait_key, s.expires_at,
+        select u.id, u.display_name, u.language, u.time_zone, u.seen_at, u.portrait_key, s.expires_at,
                case when {is_at_servers("u.id")} then 1 else 0 end as at_servers
           from sessions s join users u on u.id = s.user_id
          where s.token_hash = :token_hash and s.kind = :kind and s.expires_at > :now
@@ -209,7 +209,7 @@ async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> S
     )
     if row is None:
         return None
-    caller = Caller(UserId(row["id"]), row["display_name"], row["language"])
+    caller = Caller(UserId(row["id"]), row["display_name"], row["language"], row["time_zone"])
     seen_at = None if row["seen_at"] is None else Instant(row["seen_at"])
     return SessionHolder(
         caller, Instant(row["expires_at"]), seen_at, is_at_servers=bool(row["at_servers"]), portrait=row["portrait_key"]

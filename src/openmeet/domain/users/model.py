@@ -62,11 +62,12 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The signed-in user of a request, and the language they chose."""
+    """The signed-in user of a request, and the language and time zone they chose."""
 
     user_id: UserId
     display_name: str
     language: str | None = None
+    time_zone: str | None = None
 
 
 def unnamed() -> str:

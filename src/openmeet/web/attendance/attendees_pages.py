@@ -32,7 +32,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import limits_of
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.time_and_place import place_label, tagged, zone_label
+from openmeet.domain.events.time_and_place import place_label, tagged
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -45,6 +45,7 @@ from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.page_streams import fingerprint_of
 from openmeet.web.site.rate_limits import spend_on_invitations
+from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -188,7 +189,7 @@ async def show_guest_list(request: Request) -> Response:
     context = {
         "event": event,
         "when": tagged(event),
-        "zone_label": zone_label(event),
+        "zone": zone_of(event),
         "place": place_label(event),
         "letters": [(letter, list(of_letter)) for letter, of_letter in groupby(people, _letter)]
         if len(people) > MOST_WITHOUT_LETTERS

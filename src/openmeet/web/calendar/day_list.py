@@ -13,6 +13,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.web.calendar.view import Period, clock_on, covered_days, overlaps_on, start_in_own_zone, title_of
 from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
+from openmeet.web.site.reader_zone import ShownZone
 
 # Maximum number of sentences about overlaps per day.
 MOST_OVERLAPS = 2
@@ -74,7 +75,7 @@ async def day_cards(
                     replace(
                         card,
                         time_tag=formatting.time_tag(entry.starts_at, clock),
-                        zone_label=start_in_own_zone(entry, period.zone),
+                        zone=ShownZone(own) if (own := start_in_own_zone(entry, period.zone)) else None,
                         place=entry.place or card.place,
                     )
                 )

@@ -47,6 +47,7 @@ from openmeet.web.calendar.view import (
 from openmeet.web.calendar.week_view import week_layout, week_view
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reader_zone import shown_zone
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
@@ -98,7 +99,9 @@ async def show_calendar(request: Request) -> Response:
         "after": path_of(view, period.after),
         "to_today": path_of(view, today),
         "is_empty": not entries,
-        "zone_label": formatting.zone_label(local_of(period.instants[0], zone), zone),
+        "calendar_zone": shown_zone(
+            zone, formatting.zone_label(local_of(period.instants[0], zone), zone), period.instants
+        ),
         "week_days": [
             (formatting.long_day(day).split(" ")[0], formatting.weekday_in_short(day)) for day in period.days[:7]
         ],

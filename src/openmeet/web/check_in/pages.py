@@ -16,7 +16,7 @@ from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.time_and_place import join_from_label, short_start_label, tagged, zone_label
+from openmeet.domain.events.time_and_place import join_from_label, short_start_label, tagged
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
@@ -26,6 +26,7 @@ from openmeet.web.media.drawings import qr_code, thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -107,7 +108,7 @@ def ticket_page(request: Request, event: Event, own_rsvp: Attendance, name: str,
         "tone": cover_for(event.content).tone,
         "is_online": event.content.mode is Mode.ONLINE or own_rsvp.mode is AnswerMode.ONLINE,
         "when": tagged(event, services(request).clock.now()),
-        "zone_label": zone_label(event),
+        "zone": zone_of(event),
         "private": private,
         "join_from_label": join_from_label(event, private),
         "name": name,

@@ -41,6 +41,7 @@ from openmeet.web.events.badges import OF_A_SERIES
 from openmeet.web.events.publication_view import event_status
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
+from openmeet.web.site.reader_zone import ShownZone, zone_of
 
 # Empty for the usual status.
 STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
@@ -110,7 +111,7 @@ class EventCard:
     slug: str
     title: str
     time_tag: Markup | str
-    zone_label: str
+    zone: ShownZone | None
     place: str
     host: str
     thumbnail: str
@@ -214,7 +215,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         title=title_of(event),
         time_tag=time_and_place.tag_of_start(event, time_and_place.clock_label(event)),
         # People who attend in person need the local time of the place.
-        zone_label="" if event.content.mode is Mode.IN_PERSON else time_and_place.zone_label(event),
+        zone=None if event.content.mode is Mode.IN_PERSON else zone_of(event),
         place=place_label(event),
         host=facts.names[event.author_id],
         thumbnail=thumbnail(event.content),

@@ -40,6 +40,7 @@ from openmeet.web.attendance.forms import AnswerFields
 from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.media.pages import PictureView
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of
+from openmeet.web.site.reader_zone import zone_of
 
 # If there are many attendees, show the first ones and the number of the others.
 SHOWN_PEOPLE = 30
@@ -267,16 +268,14 @@ def directions_to(place: Venue) -> str:
 def date_words_of(event: Event, now: Instant) -> dict[str, object]:
     """The date and time of the event, in words for its page."""
     if event.starts_at is None:
-        return dict.fromkeys(
-            ("when", "when_day", "when_clock", "zone_label", "starts_iso", "tile_month", "tile_day"), ""
-        )
+        return dict.fromkeys(("when", "when_day", "when_clock", "zone", "starts_iso", "tile_month", "tile_day"), "")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     when_day, when_clock = time_and_place.tagged_in_two(event, now)
     return {
         "when": time_and_place.tagged(event, now),
         "when_day": when_day,
         "when_clock": when_clock,
-        "zone_label": time_and_place.zone_label(event),
+        "zone": zone_of(event),
         # An all-day date is not converted between zones.
         "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),
         "tile_month": formatting.month(starts),

@@ -27,6 +27,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.attendance.resume_click import FLASH
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -99,7 +100,7 @@ async def _invitation_page(request: Request) -> Response:
         "event": event,
         "group": group,
         "when": time_and_place.tagged(event) if event else "",
-        "zone_label": time_and_place.zone_label(event) if event else "",
+        "zone": zone_of(event) if event else None,
         "message": person.message,
         "stage": person.stage.value,
         "is_known": caller is not None,

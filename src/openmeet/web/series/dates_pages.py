@@ -29,6 +29,7 @@ from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reader_zone import zone_of_dates
 from openmeet.web.site.tenant_routing import database_of
 
 # Maximum number of dates listed individually. A range can include later ones.
@@ -237,7 +238,7 @@ async def _dates_page(request: Request, reader: Reader, form_state: FormState, *
         "address": _series_path(series),
         "offered": [_offered(series, line, reader.now) for line in lines],
         "typed": form_state,
-        "zone_label": series.zone_name.replace("_", " "),
+        "dates_zone": zone_of_dates(series.zone_name, series.zone_name.replace("_", " "), reader.now),
     }
     return page(request, "series/manage.html", context, status=status)
 

@@ -22,6 +22,7 @@ from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.series.api import slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reader_zone import zone_of_dates
 from openmeet.web.site.tenant_routing import database_of
 
 # Maximum number of dates listed individually on the cancellation page.
@@ -190,6 +191,7 @@ async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 
         upcoming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
         effect = await impact.impact_of_action(reader, series, planned, kinds.EVENT_CANCELLED)
+        now = reader.now
     offered = [
         (f"{_DATE}{line.original_date}", _start_label(line), line.counts.going)
         for line in upcoming
@@ -200,6 +202,7 @@ async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 
         "address": _series_path(series),
         "offered": offered,
         "notified": effect.notified,
+        "dates_zone": zone_of_dates(series.zone_name, series.zone_name.replace("_", " "), now),
         "typed": form_state,
     }
     return page(request, "series/cancel.html", context, status=status)

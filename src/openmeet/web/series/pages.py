@@ -130,6 +130,7 @@ async def _dates_context(
         series,
         upcoming[:SHOWN],
         zone=zone if viewer is None else await zone_of_person(reader, viewer, zone),
+        now=reader.now,
         is_host=viewer == series.owner_id,
         limited_ids=await registration.limited_among(reader, [line.event for line in upcoming if line.event]),
         limits_new=limits_new,
@@ -145,6 +146,12 @@ async def _dates_context(
         "soonest_path": address_of(series, soonest) if soonest else "",
         "is_going": own_status is AttendanceStatus.ATTENDING,
         "going": RsvpReply.GOING.value,
+        # The host sees suggested next steps until somebody else follows the series or answers a date.
+        "is_fresh": viewer == series.owner_id
+        and soonest is not None
+        and series.status is SeriesStatus.ACTIVE
+        and not (series.is_hidden or series.is_read_only)
+        and not await follower_queries.has_audience(reader, series.id, series.owner_id),
         "following": None if viewer is None else await follower_queries.following(reader, series.id, viewer),
         "standing_rsvp": standing_rsvp,
         **await _moved_context(reader, series, viewer),

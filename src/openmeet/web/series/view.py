@@ -28,6 +28,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.events.series_context import address_of
+from openmeet.web.site.reader_zone import zone_of_dates
 
 # Dates so near that a month and a day are clear without the year.
 _CLEAR_WITHOUT_YEAR: Final = timedelta(days=300)
@@ -82,6 +83,7 @@ def series_context(
     upcoming: Sequence[AgendaOccurrence],
     *,
     zone: str,
+    now: Instant,
     is_host: bool,
     limited_ids: Collection[EventId],
     limits_new: bool,
@@ -101,7 +103,7 @@ def series_context(
         "series": series,
         "address": f"/series/{quote(series.slug)}",
         "sentence": describe(series.timing.pattern),
-        "zone_label": formatting.zone_of_series(series.zone_name),
+        "dates_zone": zone_of_dates(series.zone_name, formatting.zone_of_series(series.zone_name), now),
         "place": venue,
         "place_lines": place_lines(content.mode, venue, hides_place=venue != exact, zone=zone),
         "hides_place": venue != exact,

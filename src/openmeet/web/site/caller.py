@@ -7,16 +7,18 @@ from starlette.requests import HTTPConnection
 from groundwork.errors import NotSignedIn
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import switch_to
+from openmeet.web.site.reader_zone import set_reader_zone
 from openmeet.web.site.reasons import SiteReason
 
 
 def set_caller(connection: HTTPConnection, caller: Caller | None) -> None:
-    """Set the caller and switch to their language. Called once per request, by ``site.session`` or
+    """Set the caller, and switch to their language and time zone. Called once per request, by ``site.session`` or
     ``api.authentication``.
     """
     connection.scope["openmeet.caller"] = caller
     if caller is not None and caller.language is not None:
         switch_to(caller.language)
+    set_reader_zone(None if caller is None else caller.time_zone)
 
 
 def caller_or_none(connection: HTTPConnection) -> Caller | None:

@@ -60,14 +60,16 @@ for (const fold of document.querySelectorAll(".fold")) {
   if (state) fold.addEventListener("change", () => { state.textContent = document.body.dataset.changed; });
 }
 
-// Next to a time in another time zone, show the reader's local time.
-for (const place of document.querySelectorAll("[data-your-time]")) {
-  const moment = new Date(place.dataset.yourTime);
+// The zone next to a time stands only where the reader's clock shows another time. On the event's page, their own time follows.
+const clockIn = (moment, zone) => {
   const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
-  const format = (zone) => new Intl.DateTimeFormat(language, { timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit" }).format(moment);
+  return new Intl.DateTimeFormat(language, { timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
+};
+for (const place of document.querySelectorAll("[data-zone]")) {
+  const { zone, at, yourTime, words } = place.dataset;
   try {
-    const yours = format(undefined);
-    if (yours !== format(place.dataset.zone)) place.textContent = place.dataset.words.replace("{}", yours);
+    if (at) place.hidden = at.split(" ").every((moment) => clockIn(moment, zone) === clockIn(moment));
+    else if (yourTime && clockIn(yourTime) !== clockIn(yourTime, zone)) place.textContent = words.replace("{}", clockIn(yourTime));
   } catch {
     // This browser does not know the time zone. The page shows the time in that zone anyway.
   }
