@@ -97,6 +97,7 @@ async def _profile(browser: Any, headers: dict[str, str]) -> str:
     return str(answer.text)
 
 
+@pytest.mark.usefixtures("add_language")
 async def test_a_language_without_a_catalogue_is_not_offered(mailing: Mailing) -> None:
     async with mailing.site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
@@ -202,7 +203,9 @@ async def test_the_default_is_the_language_of_the_site(
     assert set((await mailing.subjects()).values()) == {"Annulé : Board games, sam. 4 juil."}
 
 
-def test_only_languages_with_a_catalogue_are_offered() -> None:
+def test_only_languages_with_a_catalogue_are_offered(add_language: AddLanguage) -> None:
+    assert catalogue.choices("en") == [("en", "English")]
+    add_language("de", _FRENCH)
     assert catalogue.choices("en") == [("en", "English"), ("de", "Deutsch")]
     assert catalogue.choices("en-XA") == [("en", "English"), ("de", "Deutsch"), ("en-XA", "Pseudo")]
 
