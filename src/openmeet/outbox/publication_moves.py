@@ -36,14 +36,14 @@ _GIVE_TO_KEPT = """
 
 
 # Only if nothing was ever sent or this very record was retracted here, and only if no handler holds the row or has sent
-# something since.
+# something since. If another app deleted the record of a group or series, it is no longer wanted there.
 _REATTACH = f"""
     update publications
-       set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
-           edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
+       set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
+           sent_revision = :sent_revision, edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
        and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending'
-           and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
+       and (was_lost = 0 or kind = 'event') and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
 # Somebody else deleted the record, and it is back. It is decided again like every other record, so edits made since are
@@ -66,12 +66,13 @@ async def reattach(
     subject_id: str,
     sent_revision: int,
     was_retracted_here: bool,
+    is_base: bool = True,
 ) -> bool:
-    """Attach a record again, as the new base, that was known before a database restore, or that was retracted and is
-    back.
+    """Attach a record again that was known before a database restore, or that was retracted and is back.
 
     ``sent_revision``: the subject's revision that the record represents. ``was_retracted_here``: we retracted this very
-    record. Returns False if a write is in flight or was sent.
+    record. ``is_base``: whether it is the version to merge from; otherwise there is none. Returns False if a write is in
+    flight or was sent.
     """
     changed = await tx.execute(
         _REATTACH,
@@ -79,9 +80,9 @@ async def reattach(
         subject_id=subject_id,
         did=version.did,
         uri=version.uri,
-        cid=version.cid,
-        body=version.body,
-        rev=version.rev,
+        base_cid=version.cid if is_base else None,
+        base_body=version.body if is_base else None,
+        base_rev=version.rev if is_base else None,
         sent_revision=sent_revision,
         was_retracted_here=int(was_retracted_here),
         now=tx.now,

@@ -160,6 +160,14 @@ async def by_id(reader: Reader, group_id: GroupId) -> Group | None:
     return group_of(row) if row else None
 
 
+async def ids_between(reader: Reader, lowest: str, highest: str) -> list[GroupId]:
+    """Ids of groups in a range of ids, both ends included."""
+    rows = await reader.fetch(
+        "select id from groups where id between :lowest and :highest order by id", lowest=lowest, highest=highest
+    )
+    return [GroupId(row["id"]) for row in rows]
+
+
 async def by_submission(reader: Reader, creator: UserId, submission_key: str) -> tuple[Group, bytes | None] | None:
     """The group created by this form submission, and the digest of its content."""
     row = await reader.fetch_one(

@@ -1,6 +1,6 @@
 """SQL for the records of groups and memberships: their URIs, and what repositories say about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.database.addresses import ENGINES, authority_of
@@ -131,6 +131,20 @@ async def group_of_superseded(reader: Reader, uri: str) -> GroupId | None:
     """The group that this superseded record belonged to."""
     row = await reader.fetch_one("select group_id from superseded_group_records where uri = :uri", uri=uri)
     return GroupId(row["group_id"]) if row else None
+
+
+async def superseded_among(reader: Reader, uris: Collection[str]) -> set[str]:
+    """Which of these are superseded records of groups."""
+    if not uris:
+        return set()
+    rows = await reader.fetch("select uri from superseded_group_records where uri in :uris", uris=sorted(uris))
+    return {row["uri"] for row in rows}
+
+
+async def is_retracted(reader: Reader, uri: str) -> bool:
+    """Whether this is a superseded record that no longer exists in its repository."""
+    row = await reader.fetch_one("select is_there from superseded_group_records where uri = :uri", uri=uri)
+    return row is not None and not row["is_there"]
 
 
 async def record_cid(reader: Reader, group_id: GroupId) -> str | None:

@@ -127,6 +127,14 @@ async def by_ids(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesI
     return {one.id: one for one in map(series_of, rows)}
 
 
+async def ids_between(reader: Reader, lowest: str, highest: str) -> list[SeriesId]:
+    """Ids of series in a range of ids, both ends included."""
+    rows = await reader.fetch(
+        "select id from event_series where id between :lowest and :highest order by id", lowest=lowest, highest=highest
+    )
+    return [SeriesId(row["id"]) for row in rows]
+
+
 async def own_unsplit(reader: Reader, owner_id: UserId, slugs: Sequence[str]) -> list[Series]:
     """A person's series with these slugs, except those from which another series was split off."""
     if not slugs:

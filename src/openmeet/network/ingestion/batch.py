@@ -7,6 +7,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.tid import to_microseconds
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction
+from openmeet.domain.groups import record_queries
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
 from openmeet.network.ingestion.apply_event import IngestionContext
@@ -123,6 +124,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     current_uris = await lock_current(tx, subject_uris, along={*await links.uris_of(tx, uris - answer_uris), *others})
     seen_records |= await seen.find_many(tx, sorted(uris - answer_uris))
     superseded_uris = await superseded_records.superseded_among(tx, uris - answer_uris)
+    superseded_uris |= await record_queries.superseded_among(tx, uris - answer_uris)
     batch = Batch(
         seen_records,
         await publication_queries.published_among(tx, sorted(uris)),

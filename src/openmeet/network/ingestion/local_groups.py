@@ -100,8 +100,10 @@ async def apply_record(
     share = share_of(group)
     if share is Share.NOTHING:
         return  # the record is being retracted, so its content does not matter
-    base_record = record_of(publication.base_body or publication.chosen_body or version.body)
+    agreed = merge_local.agreed_record(publication, version, tx.now)
+    base_record = record_of(version.body) if agreed is None else agreed
     base, ours = await _base_and_ours(tx, context, group, publication, base_record, share, theirs)
+    base = ours if agreed is None else base
     silent = {name for key, name in _SILENT.items() if key not in record_of(version.body)}
     theirs = replace(theirs, **{name: getattr(base, name) for name in silent})
     fixed: dict[str, Any] = {"backup_admins": ours.backup_admins}

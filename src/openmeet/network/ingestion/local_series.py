@@ -311,16 +311,17 @@ async def apply_record(
     if series is None:
         raise LookupError(f"publication of a series that is not here: {publication.subject_id}")
     await links.note_series(tx, series.id, version.uri)
-    if _is_being_retracted(series):
+    if is_being_retracted(series):
         return  # the record is being retracted, so its content does not matter
     home = await identity_queries.find(tx, version.did)
     is_theirs = home is not None and home.user_id == series.owner_id
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
         await merge_local.keep_ours(tx, publication, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
         return
-    base_record = record_of(publication.base_body or publication.chosen_body or version.body)
+    agreed = merge_local.agreed_record(publication, version, tx.now)
+    base_record = record_of(version.body) if agreed is None else agreed
     ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
-    base = _read(base_record) or fields_of(parsed_series)
+    base = ours if agreed is None else _read(base_record) or fields_of(parsed_series)
     theirs = fields_of(parsed_series)
     if not isinstance(record_of(version.body).get("template"), Mapping):
         theirs = replace(theirs, mode=base.mode, venue=base.venue)
@@ -340,12 +341,18 @@ async def apply_record(
     await merge_local.store_merge(tx, MERGE_RULE, publication, version, joined)
 
 
+def is_being_retracted(series: Series) -> bool:
+    """Whether the series may have no record of its own now."""
+    is_full = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
+    return series.deleted_at is not None or series.is_read_only or series.policy is PublishPolicy.NONE or not is_full
+
+
 async def differing(
     reader: Reader, context: IngestionContext, publication: Publication, body: bytes
 ) -> tuple[str, ...]:
     """Return the fields of the series whose values in the record differ from what we would write."""
     series = await queries.by_id(reader, SeriesId(publication.subject_id))
-    if series is None or _is_being_retracted(series):
+    if series is None or is_being_retracted(series):
         return ()
     record = record_of(body)
     theirs = fields_of(read_series(SERIES, record))
@@ -383,11 +390,6 @@ async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Pu
     if await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
         await publication_withdrawals.withdraw(tx, kind=PublicationKind.SERIES, subject_id=publication.subject_id)
         await links.note_series(tx, SeriesId(publication.subject_id), None)
-
-
-def _is_being_retracted(series: Series) -> bool:
-    is_full = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
-    return series.deleted_at is not None or series.is_read_only or series.policy is PublishPolicy.NONE or not is_full
 
 
 def _read(record: dict[str, Value]) -> SeriesRecordFields | None:

@@ -43,6 +43,18 @@ class MergedEdits(Generic[T]):
     merged: MergeResult[T]
 
 
+def agreed_record(publication: Publication, version: RecordVersion, now: Instant) -> dict[str, Value] | None:
+    """Return the record that edits made here are compared with; None if everything in ``version`` counts as an edit.
+
+    A record that is attached again after a restore from a backup has no agreed version. Such a record is newer than
+    what is here, unless that was edited later.
+    """
+    body = publication.base_body or publication.chosen_body
+    if body is None and publication.edited_at <= moment_of_rev(version.rev, now):
+        return None
+    return record_of(body or version.body)
+
+
 def edits_since(way: MergeRule[T], publication: Publication, base: T) -> T:
     """Return what our side's edits are compared with: the result of the last merge, or else the agreed version."""
     return base if publication.merged is None else way.decode(publication.merged)

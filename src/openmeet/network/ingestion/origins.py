@@ -6,31 +6,47 @@ event is here, would be published, and was never sent. Then the record belongs t
 written. The counter in the mark decides which is newer: the record is newer than a row from the backup, unless the row
 was edited since.
 
+Records of groups and series have no mark. They have the key of the first record (``records.first_keys``), and they
+link to a page of this site. They have no counter either: the record is newer than a row from the backup, unless the row
+was edited after the commit of the record.
+
 The same applies to a retracted record that an older copy of the repository has restored under its own key. It belongs
-to the same event, and its publication is decided again. If the event has become private since, or its author has
-withdrawn consent, the record is retracted again (invariants 3, 11); if it may be public, it is updated in place.
+to the same event, group or series, and its publication is decided again. If that has become private since, or its
+author has withdrawn consent, the record is retracted again (invariants 3, 11); if it may be public, it is updated in
+place.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
 from prometheus_client import Counter
 
-from groundwork.database.transaction import Transaction
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups import record_queries
+from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.series import queries as series_queries
+from openmeet.domain.series.model import SeriesId
+from openmeet.domain.users.model import UserId
+from openmeet.network.ingestion import local_series
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import links, seen
-from openmeet.network.records.collections import EVENT
+from openmeet.network.records.collections import EVENT, GROUP, SERIES
 from openmeet.network.records.event_reader import OriginMark
+from openmeet.network.records.first_keys import first_key, ids_with_first_key
+from openmeet.network.records.group import is_group_of
 from openmeet.network.records.message import RecordMessage
+from openmeet.network.records.series import is_series_of
 from openmeet.outbox import publication_moves, publications, superseded_records
-from openmeet.outbox.publications import PublicationKind, RecordVersion
+from openmeet.outbox.publications import PublicationKind, RecordVersion, SubjectRevision
+
+SubjectId = TypeVar("SubjectId", bound=str)
 
 # No event is edited this often, so a greater counter is forged.
 _MOST_EDITS: Final = 1_000_000
@@ -40,14 +56,12 @@ async def attach_own_records(tx: Transaction, instance: str, parsed_messages: Se
     """Find our own records among unknown ones and attach them to their rows. Returns their URIs."""
     own_uris: set[str] = set()
     for parsed in parsed_messages:
-        message, origin = parsed.message, None if parsed.event is None else parsed.event.origin
-        if origin is None or origin.instance != instance or message.collection != EVENT or not message.is_verified:
-            continue
-        if not 0 < origin.version <= _MOST_EDITS or message.uri in own_uris:
+        message = parsed.message
+        if not _may_be_own(instance, parsed) or message.uri in own_uris:
             continue
         if await seen.is_history(tx, message.did, message.rev):
             continue  # an old message about a record that is known to be deleted (invariant 10)
-        if await _attach_own_record(tx, message, EventId(origin.event_id), origin.version):
+        if await _attach(tx, parsed):
             own_uris.add(message.uri)
     return own_uris
 
@@ -64,11 +78,31 @@ async def raise_revision_to_counter(
         await event_queries.raise_revision(tx, event_id, origin.version)
 
 
-async def _attach_own_record(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
+def _may_be_own(instance: str, parsed: ParsedMessage) -> bool:
+    """Whether the record claims to be written by us. Anybody can write that."""
+    if not parsed.message.is_verified:
+        return False
+    collection = parsed.message.collection
+    if collection == EVENT:
+        origin = None if parsed.event is None else parsed.event.origin
+        return origin is not None and origin.instance == instance and 0 < origin.version <= _MOST_EDITS
+    if collection == SERIES:
+        return parsed.series is not None and is_series_of(instance, parsed.record)
+    return collection == GROUP and parsed.group is not None and is_group_of(instance, parsed.record)
+
+
+async def _attach(tx: Transaction, parsed: ParsedMessage) -> bool:
+    if parsed.event is not None and parsed.event.origin is not None:
+        origin = parsed.event.origin
+        return await _attach_to_event(tx, parsed.message, EventId(origin.event_id), origin.version)
+    return await (_attach_to_group if parsed.group is not None else _attach_to_series)(tx, parsed.message)
+
+
+async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
     event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.record_uri is not None or event.is_gone or event.is_draft:
         return False
-    if message.did not in await _repositories_of(tx, event):
+    if message.did not in await _repositories_of_event(tx, event):
         return False
     if await event_records.by_record_uri(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate event was derived from it
@@ -97,11 +131,84 @@ async def _attach_own_record(tx: Transaction, message: RecordMessage, event_id: 
     return True
 
 
-async def _repositories_of(tx: Transaction, event: Event) -> set[str]:
+async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
+    former = await record_queries.group_of_superseded(tx, message.uri)
+    group_id = former or await _with_first_key(tx, message, group_queries.ids_between)
+    group = None if group_id is None else await group_queries.lock(tx, group_id)
+    if group is None or group.network.record_uri is not None or group.deleted_at is not None or group.is_read_only:
+        return False
+    holder_id = record_holder_of(group)
+    if message.did not in await _repositories_of(tx, [holder_id]):
+        return False
+    if await record_queries.by_record(tx, message.uri) is not None:
+        return False  # the record came back earlier, and a separate group was derived from it
+    is_back = await record_queries.is_retracted(tx, message.uri)
+    if share_of(group) is Share.NOTHING and not is_back:
+        return False
+    subject = SubjectRevision(group.id, holder_id, group.revision, group.updated_at)
+    if not await _reattach_uncounted(tx, message, PublicationKind.GROUP, subject, is_back=is_back):
+        return False
+    await links.note(tx, PublicationKind.GROUP, group.id, uri=message.uri, cid=message.cid)
+    return True
+
+
+async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
+    former = await superseded_records.find(tx, message.uri)
+    if former is not None and former.kind is not PublicationKind.SERIES:
+        return False
+    found = await _with_first_key(tx, message, series_queries.ids_between)
+    series_id = found if former is None else SeriesId(former.subject_id)
+    series = None if series_id is None else await series_queries.lock(tx, series_id)
+    if series is None or series.record_uri is not None or series.deleted_at is not None or series.is_read_only:
+        return False
+    if message.did not in await _repositories_of(tx, [series.owner_id]):
+        return False
+    if await series_queries.by_record_uri(tx, message.uri) is not None:
+        return False  # the record came back earlier, and a separate series was derived from it
+    is_back = former is not None and not former.is_there
+    if local_series.is_being_retracted(series) and not is_back:
+        return False
+    subject = SubjectRevision(series.id, series.owner_id, series.revision, series.updated_at)
+    if not await _reattach_uncounted(tx, message, PublicationKind.SERIES, subject, is_back=is_back):
+        return False
+    await links.note_series(tx, series.id, message.uri)
+    return True
+
+
+async def _with_first_key(
+    tx: Transaction, message: RecordMessage, ids_between: Callable[[Reader, str, str], Awaitable[Sequence[SubjectId]]]
+) -> SubjectId | None:
+    """Return the id of the group or series whose first record has this key."""
+    limits = ids_with_first_key(message.rkey)
+    ids = [] if limits is None else await ids_between(tx, *limits)
+    return next((one for one in ids if first_key(one) == message.rkey), None)
+
+
+async def _reattach_uncounted(
+    tx: Transaction, message: RecordMessage, kind: PublicationKind, subject: SubjectRevision, *, is_back: bool
+) -> bool:
+    """Attach a record without a counter. What is here is newer than a copy that is back."""
+    await publications.enqueue_many(tx, kind=kind, subjects=[subject])
+    return await publication_moves.reattach(
+        tx,
+        RecordVersion(message.uri, message.rev, message.cid or "", message.body or b""),
+        kind=kind,
+        subject_id=subject.subject_id,
+        sent_revision=subject.revision,
+        was_retracted_here=is_back,
+        is_base=is_back,
+    )
+
+
+async def _repositories_of_event(tx: Transaction, event: Event) -> set[str]:
     """Return the DIDs whose repositories may contain the event's record."""
     group = None if event.group is None else await group_queries.by_id(tx, event.group.id)
     account = None if group is None else group.network.account_id
-    people = [event.author_id] if account is None else [event.author_id, account]
+    return await _repositories_of(tx, [event.author_id] if account is None else [event.author_id, account])
+
+
+async def _repositories_of(tx: Transaction, people: list[UserId]) -> set[str]:
+    """Return the DIDs of these people to whose repositories we may write."""
     return {
         one.did
         for identities_of_person in (await identity_queries.of_users(tx, people)).values()

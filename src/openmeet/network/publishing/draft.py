@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from urllib.parse import quote
-from uuid import UUID
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.data import cbor
@@ -14,18 +13,18 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
-from at_protocol.syntax.tid import MAX_MICROSECONDS, from_microseconds
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.model import RsvpSource
-from openmeet.domain.events.event_records import by_record_uri
+from openmeet.domain.events import event_records
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture
+from openmeet.domain.series import queries as series_queries
 from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, limit_for
 from openmeet.network.publishing.choose_repository import knows_all_rsvps
 from openmeet.network.publishing.decision import (
@@ -42,13 +41,14 @@ from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES, read_origin
 from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, publishable, write_event
-from openmeet.network.records.group import GroupToWrite, group_part, write_group
+from openmeet.network.records.first_keys import first_key
+from openmeet.network.records.group import GroupToWrite, group_part, is_group_of, write_group
 from openmeet.network.records.links import predecessors_of
 from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.places import known_picture
 from openmeet.network.records.reading_notes import Notes
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
-from openmeet.network.records.series import series_page, series_part, write_series
+from openmeet.network.records.series import is_series_of, series_page, series_part, write_series
 from openmeet.network.records.succession import put_predecessors
 from openmeet.outbox import in_flight, leased_publications, superseded_records
 from openmeet.outbox.publication_queries import Publication
@@ -201,8 +201,8 @@ async def _target_of(
     if current is not None and publication.uri is None and _has_no_record(decision):
         async with publisher.db.reader() as reader:
             is_late = (str(uri), current.cid) in await in_flight.among(reader, [str(uri)])
-            is_free = await by_record_uri(reader, str(uri)) is None
-        if is_late or not is_free or not _is_of_event(publisher, decision, current.record):
+            is_free = await _is_free(reader, decision, str(uri))
+        if is_late or not is_free or not _is_of_subject(publisher, decision, current.record):
             return KeyOccupied(uri, is_ours=is_late)
     return _WriteTarget(uri, current)
 
@@ -324,14 +324,33 @@ def _has_no_record(decision: Publish) -> bool:
             return False
 
 
-def _is_of_event(publisher: Publisher, decision: Publish, record: dict[str, Value]) -> bool:
-    """Whether the record has our mark of this event. Another app has restored it, perhaps while somebody else owned the
-    event, and it belongs to the event again.
+async def _is_free(reader: Reader, decision: Publish, uri: str) -> bool:
+    """Whether no event, series or group has this record, for example one that was derived from it."""
+    match decision:
+        case PublishEvent():
+            return await event_records.by_record_uri(reader, uri) is None
+        case PublishSeries():
+            return await series_queries.by_record_uri(reader, uri) is None
+        case PublishGroup():
+            return await record_queries.by_record(reader, uri) is None
+        case _:
+            return True
+
+
+def _is_of_subject(publisher: Publisher, decision: Publish, record: dict[str, Value]) -> bool:
+    """Whether we wrote the record for this event, series or group, as its mark or its link to this site shows. Another
+    app has restored it, perhaps while somebody else was the owner, and it belongs to the same subject again.
     """
-    if not isinstance(decision, PublishEvent):
-        return False
-    origin = read_origin(record, Notes())
-    return origin is not None and (origin.instance, origin.event_id) == (publisher.instance, decision.event.id)
+    match decision:
+        case PublishEvent(event):
+            origin = read_origin(record, Notes())
+            return origin is not None and (origin.instance, origin.event_id) == (publisher.instance, event.id)
+        case PublishSeries():
+            return is_series_of(publisher.instance, record)
+        case PublishGroup():
+            return is_group_of(publisher.instance, record)
+        case _:
+            return False
 
 
 def _decoded(body: bytes | None) -> dict[str, Value] | None:
@@ -353,13 +372,9 @@ async def _uri_for(publisher: Publisher, publication: Publication, decision: Pub
         collection, last = await _last_uri(reader, decision, did)
     if last is not None:
         return parse_at_uri(last), False
-    first = AtUri(did, collection, _first_key(_subject_id(decision)))
-    if isinstance(decision, PublishEvent):
-        return first, True
+    first = AtUri(did, collection, first_key(_subject_id(decision)))
     async with publisher.db.reader() as reader:
-        # A record of a series or group has no mark of origin. One that is already read is shown as somebody else's.
-        is_read = await seen.find(reader, str(first)) is not None
-    return (_new_uri(publisher, did, collection) if is_read else first), True
+        return first, await seen.find(reader, str(first)) is None
 
 
 def _subject_id(decision: PublishEvent | PublishSeries | PublishGroup) -> str:
@@ -413,20 +428,6 @@ async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision:
 
 def _new_uri(publisher: Publisher, did: Did, collection: Nsid) -> AtUri:
     return AtUri(did, collection, RecordKey(publisher.tids.next(publisher.network.clock.now())))
-
-
-def _first_key(subject_id: str) -> RecordKey:
-    """Return the key of the first record of an event, series or group: a TID of the moment when it was created.
-
-    It follows from the id. So after a restore from a backup in which it has no record yet, it is written to the same
-    key again, and the record that is already there is found (decision 0066).
-    """
-    bits = UUID(subject_id).int
-    # UUIDv7 (``groundwork.uuid7``): 48 bits of milliseconds, a version, 4096 steps of a millisecond, random bits.
-    milliseconds, (microseconds, rest) = bits >> 80, divmod((bits >> 64 & 0xFFF) * 1000, 4096)
-    # Steps within one microsecond are a thousand apart, so two of one process never share a key.
-    clock_id = rest // 1000 << 7 | bits & 0x7F
-    return RecordKey(from_microseconds((milliseconds * 1000 + microseconds) & MAX_MICROSECONDS, clock_id))
 
 
 async def _subject_cid(publisher: Publisher, event: Event) -> str:

@@ -175,6 +175,12 @@ def read_group(collection: str, record: object) -> ParsedGroup:
     )
 
 
+def is_group_of(instance: str, record: Mapping[str, object]) -> bool:
+    """Whether the record says that it is of a group on this installation. Anybody can write that."""
+    page = record.get("website")
+    return isinstance(page, str) and page.startswith(f"{instance}/groups/")
+
+
 def uri_of_group(value: object) -> str:
     """Return the URI of a group's record under a DID in canonical form; empty for anything else."""
     try:

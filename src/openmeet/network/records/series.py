@@ -332,6 +332,14 @@ def series_page(instance: str, series: Series) -> str:
     return f"{instance}/series/{quote(series.slug)}"
 
 
+def is_series_of(instance: str, record: Mapping[str, object]) -> bool:
+    """Whether the record says that it is of a series on this installation. Anybody can write that."""
+    template = record.get("template")
+    links = template.get("uris") if isinstance(template, Mapping) else None
+    pages = [link.get("uri") for link in links if isinstance(link, Mapping)] if isinstance(links, list) else []
+    return any(isinstance(page, str) and page.startswith(f"{instance}/series/") for page in pages)
+
+
 def put_series(record: dict[str, Value], part: SeriesPart | None) -> None:
     """Write into an event's record which date of which series it is; None removes that. Keys that others added stay."""
     key = next((key for key in SERIES_LINK_KEYS if isinstance(record.get(key), dict)), SERIES_LINK_KEY)
