@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from groundwork.database.transaction import Reader, Row
 from groundwork.errors import NotFound
@@ -32,6 +33,13 @@ _COUNTED = 100
 # Maximum number of people checked who have one of the names in a message.
 _MOST_NAMESAKES = 200
 _ROOMS_OF_AUTHOR = 200
+# SQL table of the people who might be in the room ``:room``, with their folded names. It is read before names are
+# compared: PostgreSQL expects few people with a name, and would look for each of them among everyone in the room.
+_PEOPLE: Final = f"""(
+    with people as materialized (
+      select u.id, u.display_name, lower(u.display_name) as folded
+        from {people_in_room_sql()} p join users u on u.id = p.user_id)
+    select id, display_name, folded from people)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +108,20 @@ async def _in_order(
     conditions = ["1 = 1"]
     values: dict[str, object] = {}
     if words:
-        conditions.append("lower(u.display_name) like :words escape '\\'")
+        conditions.append("u.folded like :words escape '\\'")
         plain = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         values["words"] = f"%{plain}%"
     if role is Access.MODERATE:
         conditions.append(f"exists (select 1 from {related_people_sql('= u.id')} h where h.because = 'hosting')")
     if after is not None:
-        conditions.append("(lower(u.display_name), u.id) > (:after_name, :after_id)")
+        conditions.append("(u.folded, u.id) > (:after_name, :after_id)")
         values |= {"after_name": after[0], "after_id": after[1]}
     most = limit * _CANDIDATES_PER_RESULT
     listed = await _fetch(
         reader,
         room,
         f"""
-        select u.id, lower(u.display_name) as folded from chat_rooms r, {people_in_room_sql()} p
-            join users u on u.id = p.user_id
-         where r.id = :room and {" and ".join(conditions)} order by folded, u.id limit :most
+        select u.id, u.folded from {_PEOPLE} u where {" and ".join(conditions)} order by u.folded, u.id limit :most
         """,
         most=most,
         **values,
@@ -348,11 +354,9 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
     # Load only people who might match. SQL folds fewer characters than Python, which makes the final decision.
     rows = await reader.fetch(
         f"""
-        select distinct u.id, u.display_name, i.handle from chat_rooms r, {people_in_room_sql()} p
-            join users u on u.id = p.user_id
+        select distinct u.id, u.display_name, i.handle from {_PEOPLE} u
           left join identities i on i.user_id = u.id and i.handle in :names
-         where r.id = :room and (i.handle is not null
-               or replace(replace(replace(lower(u.display_name), ' ', ''), 'ß', 'ss'), 'ς', 'σ') in :names)
+         where i.handle is not null or replace(replace(replace(u.folded, ' ', ''), 'ß', 'ss'), 'ς', 'σ') in :names
          order by u.id limit :most
         """,
         room=room.id,
