@@ -187,7 +187,7 @@ async def test_the_e_mail_about_a_deleted_event_has_no_link(post, evening):
     async with post.db.transaction() as tx:
         await event_hosting.delete(tx, ana, event.slug)
     mail, _ = await post.deliver()
-    assert mail["Subject"] == "Removed: Board games, Sat 4 Jul"
+    assert mail["Subject"] == "Deleted: Board games, Sat 4 Jul"
     assert not any("/events/" in link or "/answer/" in link for link in links_of(mail))
     assert calendar(mail)[1]["METHOD"] == "CANCEL"
 

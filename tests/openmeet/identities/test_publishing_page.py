@@ -78,6 +78,7 @@ async def test_the_page_counts_published_and_retracted_records(site: Site, deplo
         typed = {"title": "Tea", "starts": "2099-07-04T18:00", "time_zone": "UTC", "online_url_audience": "attendees"}
         for visibility in ("public", "private"):
             await browser.post("/events/new", data=typed | {"mode": "online", "visibility": visibility})
+        assert "we sync <strong>1 event</strong> now" in (await browser.get("/settings/publishing")).text
         for slug in await slugs(deployment):
             await browser.post(f"/events/{slug}/answer", data={"reply": "going"})
         assert "1 event and 1 answer</strong>" in (await browser.get("/settings/publishing")).text

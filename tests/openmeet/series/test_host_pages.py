@@ -254,7 +254,7 @@ async def test_going_to_all_mentions_limits_and_ends_with_one_click(site, ana, b
     waiting = await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     shown = (await ben.get(waiting.headers["location"])).text
     assert "You’re going to none of the next 9 dates." in " ".join(shown.split())
-    assert "You’re on the waitlist of 9 dates." in shown
+    assert "You’re on the waitlist for 9 dates." in shown
     await ben.post(f"{path}/answer", data={"reply": "withdraw"})
     assert "Going to all" in (await ben.get(path)).text
 

@@ -53,7 +53,7 @@ async def test_what_is_deleted_with_a_series_is_shown_on_its_page_and_in_the_api
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         page = (await browser.get(f"/series/{made['slug']}/delete")).text
-    assert "1 answer will be deleted, too. 1 person is notified." in page
+    assert "1 answer will be deleted, too. We’ll notify 1 person." in page
 
 
 async def test_the_effect_of_deleting_a_group_is_counted(client, ana, ben) -> None:

@@ -117,7 +117,7 @@ async def test_days_that_do_not_exist_are_listed_before_saving(ana: httpx.AsyncC
         "doesn’t exist in April 2026, June 2026, September 2026" in (await ana.post("/events/new", data=monthly)).text
     )
     daily = FORM | {"starts": "2026-03-28T02:30", "ends": "", "repeats": "FREQ=DAILY", "preview": "yes"}
-    assert "there is no 02:30, because the clocks go forward" in (await ana.post("/events/new", data=daily)).text
+    assert "there’s no 02:30, because the clocks go forward" in (await ana.post("/events/new", data=daily)).text
 
 
 async def test_a_custom_rule_with_an_end(ana: httpx.AsyncClient, site: Site) -> None:
@@ -288,7 +288,7 @@ async def test_waitlists_and_pending_requests_are_counted_separately(ana, ben, s
     said = await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     assert "dates_answered.0.9" in said.headers["set-cookie"]
     assert said_about_answers((await ben.get(path)).text) == (
-        "You’re going to none of the next 9 dates. You’re on the waitlist of 9 dates. We’ll add new dates for you."
+        "You’re going to none of the next 9 dates. You’re on the waitlist for 9 dates. We’ll add new dates for you."
     )
 
 

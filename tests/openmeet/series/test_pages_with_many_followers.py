@@ -110,6 +110,6 @@ async def test_a_page_counts_only_followers_with_notifications(practice_db: Data
             in cancelling
         )
         assert (
-            "1 answer will be deleted, too. 3 people are notified."
+            "1 answer will be deleted, too. We’ll notify 3 people."
             in (await browser.get(f"/series/{series.slug}/delete")).text
         )

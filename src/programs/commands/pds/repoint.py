@@ -17,7 +17,7 @@ SigningKey = Annotated[str, typer.Option(help="The account's signing key (a did:
 RotationKey = Annotated[
     list[str], typer.Option(help="A rotation key (a did:key) of the new server; may be given more than once.")
 ]
-HandleThere = Annotated[str, typer.Option(help="Handle on the new server. Default: the present one.")]
+HandleThere = Annotated[str, typer.Option(help="Handle on the new server. Default: the current one.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the signed operation as JSON and send nothing.")]
 
 
