@@ -49,9 +49,13 @@ def needs_year(of: date, today: date) -> bool:
     return of.year != today.year and not today <= of <= today + _NEAR
 
 
-def short_day(moment: datetime | date) -> str:
-    """A short date without the year: ``Sat 4 Jul``; in German ``Sa., 4. Juli``."""
-    return _in_words(moment, pgettext("pattern of a date", "EEE d MMM"))
+def short_day(moment: datetime | date, today: date | None = None) -> str:
+    """A short date: ``Sat 4 Jul``; in German ``Sa., 4. Juli``. If ``today`` is given, the year is added to dates that
+    need it.
+    """
+    of = moment.date() if isinstance(moment, datetime) else moment
+    words = _in_words(of, pgettext("pattern of a date", "EEE d MMM"))
+    return f"{words} {of.year}" if today is not None and needs_year(of, today) else words
 
 
 def relative_day(of: date, today: date) -> str:

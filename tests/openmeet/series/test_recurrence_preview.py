@@ -27,7 +27,7 @@ async def test_all_day_dates_are_previewed_as_days(ana: httpx.AsyncClient) -> No
         assert re.findall(r'type="(\S+)" value="(2026\S+)"', shown) == [("date", "2026-03-03"), ("date", "2026-03-04")]
         preview = shown.split("rule-preview")[1].split("</div>")[0]
         assert "Every Tuesday" in preview
-        assert "Tue 10 Mar 2026" in preview
+        assert "Tue 10 Mar<" in preview
         assert "00:00" not in preview
         assert "18:00" not in preview
     again = (await ana.post("/events/new", data=days | {"all_day": ""})).text
@@ -42,7 +42,7 @@ async def test_the_dates_follow_the_typed_values(ana: httpx.AsyncClient) -> None
     shown = await ana.get("/recurrence/preview", params=fields)
     assert shown.status_code == 200
     assert "<strong>Every Tuesday at 18:00, with no end</strong>" in shown.text
-    assert "Tue 31 Mar 2026, 18:00" in shown.text
+    assert "Tue 31 Mar, 18:00" in shown.text
     assert "<html" not in shown.text
     for wrong in (
         {"starts": "soon"},
@@ -54,6 +54,12 @@ async def test_the_dates_follow_the_typed_values(ana: httpx.AsyncClient) -> None
         assert shown.status_code == 200
         assert "<strong>" not in shown.text
         assert 'id="repeats"' in shown.text
+
+
+async def test_dates_have_a_year_only_if_it_is_unclear(ana: httpx.AsyncClient) -> None:
+    fields = {name: FORM[name] for name in ("starts", "ends", "time_zone")} | {"repeats": "FREQ=YEARLY"}
+    shown = (await ana.get("/recurrence/preview", params=fields)).text
+    assert re.findall(r"<span>([^<]*, 18:00)", shown)[:2] == ["Tue 3 Mar, 18:00", "Wed 3 Mar 2027, 18:00"]
 
 
 def test_the_form_shows_the_last_day_in_the_zone_of_the_series() -> None:
@@ -68,7 +74,7 @@ async def test_the_preview_shows_sentence_and_dates_and_keeps_typed_values(ana: 
     shown = await ana.post("/events/new", data=FORM | {"description": "Bring a stand", "preview": "yes"})
     assert shown.status_code == 200
     assert "<strong>Every Tuesday at 18:00, with no end</strong>" in shown.text
-    assert "Tue 31 Mar 2026, 18:00" in shown.text
+    assert "Tue 31 Mar, 18:00" in shown.text
     assert "Monthly on the first Tuesday" in shown.text or "first Tuesday" in shown.text
     assert "Bring a stand</textarea>" in shown.text
     assert inputs_of(shown.text)["title"] == "Practice"
@@ -80,7 +86,7 @@ def rows_of(html: str) -> list[tuple[str, bool, str]]:
     rows = re.findall(r'<li( class="is-skipped")?>(.*?)</li>', part, re.DOTALL)
     return [
         (
-            re.findall(r"\w{3} \d+ \w{3} \d{4}", row)[0],
+            re.findall(r"\w{3} \d+ \w{3}", row)[0],
             bool(skipped),
             (re.findall(r'name="(\w+)" value', row) or [""])[0],
         )
@@ -109,10 +115,10 @@ async def test_a_date_is_skipped_and_restored_before_the_series_exists(ana: http
     sent = FORM | {"description": "Bring a stand", "ends_how": "after", "ends_after": "4"}
     first = (await ana.post("/events/new", data=sent | {"preview": "yes"})).text
     assert rows_of(first) == [
-        ("Tue 3 Mar 2026", False, ""),
-        ("Tue 10 Mar 2026", False, "skip"),
-        ("Tue 17 Mar 2026", False, "skip"),
-        ("Tue 24 Mar 2026", False, "skip"),
+        ("Tue 3 Mar", False, ""),
+        ("Tue 10 Mar", False, "skip"),
+        ("Tue 17 Mar", False, "skip"),
+        ("Tue 24 Mar", False, "skip"),
     ]
     second = (await ana.post("/events/new", data=sent | {"skip": "2026-03-10"})).text
     assert "Bring a stand</textarea>" in second
@@ -120,8 +126,8 @@ async def test_a_date_is_skipped_and_restored_before_the_series_exists(ana: http
     third = (await ana.post("/events/new", data=sent | kept | {"skip": "2026-03-24"})).text
     kept = {"skipped": inputs_of(third)["skipped"]}
     assert [row for row in rows_of(third) if row[1]] == [
-        ("Tue 10 Mar 2026", True, "put_back"),
-        ("Tue 24 Mar 2026", True, "put_back"),
+        ("Tue 10 Mar", True, "put_back"),
+        ("Tue 24 Mar", True, "put_back"),
     ]
     fourth = (await ana.post("/events/new", data=sent | kept | {"put_back": "2026-03-24"})).text
     # Skipped dates are days, so changing the hour keeps them skipped.
@@ -144,7 +150,7 @@ async def test_a_draft_is_published_only_on_request(ana: httpx.AsyncClient) -> N
     for pressed in ({"preview": "yes"}, {"skip": "2026-03-10"}):
         shown = await ana.post(path, data=FORM | revision | pressed)
         assert shown.status_code == 200
-        assert "Tue 10 Mar 2026" in shown.text
+        assert "Tue 10 Mar" in shown.text
     await ana.post(path, data=FORM | revision | {"skipped": "2026-03-10", "save": "draft"})
     assert inputs_of((await ana.get(path)).text)["skipped"] == "2026-03-10"
 
@@ -166,7 +172,7 @@ async def test_dates_of_a_series_are_not_skipped_in_its_form(ana: httpx.AsyncCli
     made = await ana.post("/events/new", data=FORM)
     shown = (await ana.get(made.headers["location"] + "/edit")).text
     assert 'name="skip"' not in shown
-    assert "Tue 10 Mar 2026" in shown
+    assert "Tue 10 Mar" in shown
 
 
 async def test_public_holidays_are_those_of_the_places_country_or_the_zones(ana: httpx.AsyncClient) -> None:

@@ -223,8 +223,7 @@ def _short_start(when: When, now: Instant) -> str:
 def _short_day(when: When, now: Instant) -> str:
     """``Sat 4 Jul``, with the year if the date would be ambiguous without it."""
     of, today = (wall_time.local_of(at, when.time_zone).date() for at in (when.at, now))
-    words = formatting.short_day(of)
-    return words if formatting.day(of, today) == formatting.long_day(of) else f"{words} {of.year}"
+    return formatting.short_day(of, today)
 
 
 def _zone_label(when: When) -> str:

@@ -189,10 +189,8 @@ def _day_heading(event: Event, now: Instant) -> tuple[str, str, str]:
     if event.starts_at is None:
         return "later", gettext("Date to be announced"), gettext("Date to be announced")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    words = formatting.day(starts, wall_time.local_of(now, event.time_zone).date())
-    short = formatting.short_day(starts)
-    # If the long date has a year, the short one has it too.
-    return starts.date().isoformat(), words, short if words == formatting.long_day(starts) else f"{short} {starts.year}"
+    today = wall_time.local_of(now, event.time_zone).date()
+    return starts.date().isoformat(), formatting.day(starts, today), formatting.short_day(starts, today)
 
 
 def _relative_day(event: Event, now: Instant) -> str:

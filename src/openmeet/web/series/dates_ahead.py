@@ -6,7 +6,7 @@ It is computed in a worker process, because only worker processes load the calen
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from groundwork.clock import Instant
@@ -69,7 +69,7 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
     holidays = public_holidays.holiday_names(country, days, today, current().tag) if country else {}
     shown = [
         DateAhead(
-            _words(starts, is_all_day=pattern.is_all_day),
+            _words(starts, today, is_all_day=pattern.is_all_day),
             original.date().isoformat(),
             place,
             may_skip and original != pattern.start,
@@ -123,8 +123,8 @@ def _rule_sentence(pattern: Pattern, meaning: RuleSummary) -> str:
     )
 
 
-def _words(starts: datetime, *, is_all_day: bool) -> str:
-    day = f"{formatting.short_day(starts)} {starts.year}"
+def _words(starts: datetime, today: date, *, is_all_day: bool) -> str:
+    day = formatting.short_day(starts, today)
     return day if is_all_day else formatting.day_and_time(day, starts)
 
 
