@@ -133,8 +133,8 @@ async def test_each_date_shows_who_comes_and_what_differs(ana, ben) -> None:
         )
     }
     assert said[FIRST].startswith("Tue 3 Mar, 18:00 1 of 1 going, 1 waiting Full")
-    assert said[SECOND].startswith("Cancelled: Tue 10 Mar, 18:00 0 of 1 going Cancelled")
-    assert said[THIRD] == "Tue 17 Mar, 18:00 0 of 1 going Open Tue 17 Mar, 18:00"
+    assert said[SECOND].startswith("Cancelled: Tue 10 Mar, 18:00 Nobody yet, 1 place Cancelled")
+    assert said[THIRD] == "Tue 17 Mar, 18:00 Nobody yet, 1 place Open Tue 17 Mar, 18:00"
 
 
 async def test_a_range_is_processed_completely_or_refused_at_its_field(site, ana) -> None:

@@ -134,12 +134,17 @@ async def test_events_of_ones_groups_are_shown_until_they_are_answered(site: Sit
 
 
 async def test_newcomers_see_what_is_coming_up(site: Site) -> None:
+    """Only events that take place."""
     async with site.db.transaction() as tx:
-        await event_by(tx, await person(tx, "Ana"), title="Walk")
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Walk")
+        swim = await event_by(tx, ana, title="Swim")
+        await event_hosting.cancel(tx, ana, swim.slug, "")
         newcomer = await person(tx, "Nina")
     page = await home_of(site, newcomer)
     assert "Nothing planned yet." in page
     assert "Walk" in page
+    assert "Swim" not in page
 
 
 async def test_requests_that_can_no_longer_be_answered_are_not_listed(site: Site, clock: HandClock) -> None:

@@ -17,6 +17,7 @@ from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.time_and_place import place_label
+from openmeet.domain.events.unsolicited_lists import FrontPagePolicy
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import names_of as group_names_of
@@ -109,9 +110,7 @@ async def show_home(request: Request) -> Response:
         suggested = (
             []
             if mine.upcoming or mine.waiting or of_groups or for_you
-            else await search.coming_on_front_page(
-                reader, viewer, front_page_policy(request), None, MOST_SUGGESTED, once_per_series=True
-            )
+            else await _for_a_start(reader, viewer, front_page_policy(request))
         )
         listed = [*of_groups, *(one.event for one in for_you)] or suggested
         every = {event.id: event for event in (*mine.upcoming, *mine.hosted, *mine.waiting, *listed)}
@@ -128,7 +127,7 @@ async def show_home(request: Request) -> Response:
         "waiting": waiting_rows,
         "tasks": tasks,
         "groups": with_days(grouped_by_day(of_groups, facts, now)),
-        "suggested": with_days(grouped_by_day(suggested, facts, now)),
+        "suggested": [SuggestedEvent(card_of(one, facts), day_in_row(one, now), "") for one in suggested],
         "for_you": [_suggested_event(one, facts, names, now) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),
@@ -159,6 +158,12 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
     events = await search.coming(reader, search_query, None, _READ_OF_GROUPS)
     answered = await my_event_lists.answered_among(reader, viewer, [event.id for event in events])
     return [one for one in events if one.id not in answered and one.author_id != viewer][:MOST_OF_GROUPS]
+
+
+async def _for_a_start(reader: Reader, viewer: UserId, policy: FrontPagePolicy) -> list[Event]:
+    """The next events of the site, for people who have nothing else on this page yet. None of them is cancelled."""
+    events = await search.coming_on_front_page(reader, viewer, policy, None, 2 * MOST_SUGGESTED, once_per_series=True)
+    return [one for one in events if not one.is_cancelled][:MOST_SUGGESTED]
 
 
 async def _for_you(reader: Reader, viewer: UserId, already_shown: Sequence[Event]) -> list[Suggestion]:

@@ -260,20 +260,23 @@ def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice
 
 
 def _answers_label(line: AgendaOccurrence) -> str:
-    """``8 of 8 going, 2 waiting``. A date without RSVPs shows its capacity."""
+    """``8 of 8 going, 2 waiting``, or ``Nobody yet, 8 places``."""
     counts, places = line.counts, line.details.content.capacity
-    parts = []
-    if places is not None:
-        parts.append(gettext("%(number)s of %(places)s going", number=counts.going, places=places))
+    if counts.going and places is not None:
+        parts = [gettext("%(number)s of %(places)s going", number=counts.going, places=places)]
     elif counts.going:
-        parts.append(ngettext("%(number)s going", "%(number)s going", counts.going))
+        parts = [ngettext("%(number)s going", "%(number)s going", counts.going)]
+    else:
+        parts = [gettext("Nobody yet")]
+        if places is not None:
+            parts.append(ngettext("%(number)s place", "%(number)s places", places))
     if counts.waiting:
         parts.append(gettext("%(number)s waiting", number=counts.waiting))
     if counts.pending:
         parts.append(ngettext("%(number)s to decide", "%(number)s to decide", counts.pending))
     if counts.interested:
         parts.append(ngettext("%(number)s maybe", "%(number)s maybe", counts.interested))
-    return ", ".join(parts) or gettext("No answers yet")
+    return ", ".join(parts)
 
 
 def _difference_chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
