@@ -25,7 +25,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.publishing.test_groups import found, let_in, now, records, revise, switch_flag
+from tests.openmeet.publishing.test_groups import found, let_in, now, records, switch_flag
 from tests.openmeet.publishing.test_series_records import make
 
 Subject = Group | Series
@@ -109,10 +109,12 @@ async def write(deployment: Deployment, who: Caller, uri: str, value: dict[str, 
 
 
 async def show(deployment: Deployment, owner: Caller, subject: Subject, *, is_public: bool) -> None:
-    """Take a group or series off the network, or publish it again."""
+    """Take a group or series off the network, or publish it again. Nothing is sent yet."""
     if isinstance(subject, Group):
         level = PromotionLevel.PUBLIC if is_public else PromotionLevel.PRIVATE
-        await revise(deployment, owner, subject, promotion_level=level)
+        before = await now(deployment, subject)
+        async with deployment.db.transaction() as tx:
+            await group_hosting.revise(tx, owner, before.slug, replace(before.details, promotion_level=level))
         return
     async with deployment.db.transaction() as tx:
         policy = PublishPolicy.NEXT if is_public else PublishPolicy.NONE
