@@ -33,8 +33,11 @@ class ServerMetadata:
     prompts: tuple[str, ...] = ()
 
 
-def describe_server(issuer: str, resource: str) -> dict[str, object]:
-    """Return the document at ``SERVER_PATH`` for a server whose endpoints are below ``/oauth/`` of its issuer."""
+def describe_server(issuer: str, resource: str, *, languages: Sequence[str] = ("en",)) -> dict[str, object]:
+    """Return the document at ``SERVER_PATH`` for a server whose endpoints are below ``/oauth/`` of its issuer.
+
+    ``languages``: the language tags of its pages.
+    """
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth/authorize",
@@ -44,7 +47,7 @@ def describe_server(issuer: str, resource: str) -> dict[str, object]:
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "jwks_uri": f"{issuer}/oauth/jwks",
         "scopes_supported": [ATPROTO, Transition.EMAIL.value, Transition.GENERIC.value, Transition.CHAT.value],
-        "ui_locales_supported": ["en-US"],
+        "ui_locales_supported": list(languages),
         "subject_types_supported": ["public"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "fragment"],

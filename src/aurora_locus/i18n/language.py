@@ -1,10 +1,11 @@
-"""Language of a request: the one chosen in this browser, otherwise the best match for the browser's Accept-Language.
+"""Language of a request: the one chosen in this browser, otherwise the best match for the browser's Accept-Language. On
+the pages of an OAuth request, the languages that the app requests go before those of the browser.
 
 Responses to programs are in English, because the protocol's clients show or log them as they are. E-mails that programs
 request are in the language of the request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -33,6 +34,22 @@ def by_request(scope: Scope) -> Iterator[None]:
             yield
     finally:
         # The value is restored without a token, because a cancelled request may be unwound in another context.
+        _READER.set(before)
+
+
+@contextmanager
+def requested_by_app(connection: HTTPConnection, tags: Sequence[str]) -> Iterator[None]:
+    """Context manager in which pages and e-mails are in the first of these languages that is available. A language that
+    the person chose in this browser goes before.
+    """
+    before = _READER.get()
+    is_chosen = CATALOGUE.is_known(connection.cookies.get(COOKIE, ""))
+    tag = before if is_chosen else CATALOGUE.negotiated(",".join(tags), before)
+    _READER.set(tag)
+    try:
+        with CATALOGUE.speaking(tag):
+            yield
+    finally:
         _READER.set(before)
 
 

@@ -17,6 +17,7 @@ from at_protocol.oauth.dpop import BadDpopProof, DpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
 from aurora_locus.accounts.limits import address_charge, count_request
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
 from aurora_locus.oauth.client_authentication import Authenticated, KeyNotPublished
 from aurora_locus.oauth.proofs import NonceRequired
@@ -43,7 +44,7 @@ Act = Callable[[AuthorizationServer, Authenticated, str, Mapping[str, str]], Awa
 def routes(server: AuthorizationServer) -> list[Route]:
     """All endpoints for apps."""
     return [
-        _document(SERVER_PATH, describe_server(server.issuer, server.issuer)),
+        _document(SERVER_PATH, describe_server(server.issuer, server.issuer, languages=CATALOGUE.available())),
         _document(RESOURCE_PATH, describe_resource(server.issuer, server.issuer)),
         _document(JWKS, server.access_tokens.jwks()),
         _endpoint(server, PAR, PUSHES, pushed_requests.push, status=201),

@@ -97,6 +97,30 @@ async def test_sign_in_and_consent_return_a_code_to_the_app(deployment: Deployme
     assert set(tokens.json()["scope"].split()) == set(SCOPE.split())
 
 
+@pytest.mark.parametrize(
+    ("requested", "accepted", "chosen", "shown"),
+    [
+        ("de-AT en", "en", "", "de"),
+        ("xx de", "en", "", "de"),
+        ("xx", "de", "", "de"),
+        (None, "de", "", "de"),
+        ("de", "en", "en", "en"),
+    ],
+)
+async def test_pages_are_in_the_language_that_the_app_requests(
+    ada: Visitor, app: App, requested: str | None, accepted: str, chosen: str, shown: str
+) -> None:
+    """``ui_locales`` is preferred to the language of the browser, but not to the one that the person chose."""
+    ada.sends["accept-language"] = accepted
+    if chosen:
+        ada.carry({"aurora_language": chosen})
+    page = await open_page(ada, app, ui_locales=requested)
+    assert f'<html lang="{shown}"' in page.text
+    assert page.headers["content-language"] == shown
+    refused = await send(ada, page, "sign-in", identifier="ada.test", password="wrong")
+    assert f'<html lang="{shown}"' in refused.text
+
+
 async def test_deselected_scopes_are_not_granted(ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     told = await approve(ada, page, app, "blob:image/*", "account:email")

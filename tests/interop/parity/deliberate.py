@@ -257,6 +257,10 @@ DELIBERATE = (
         ),
     ),
     _row(
+        "pages are in these languages, with or without a region",
+        ("paths", "GET /.well-known/oauth-authorization-server", "ui_locales_supported*"),
+    ),
+    _row(
         "services may check access tokens, with the key that signs them or by asking; the reference signs with a secret of its own",
         ("paths", "GET /.well-known/oauth-authorization-server", "introspection_endpoint: *, reference: absent"),
         ("paths", "GET /oauth/jwks", "keys: list of 1, reference: list of 0|keys[[]0].*: *, reference: absent"),

@@ -15,6 +15,7 @@ from aurora_locus.accounts import queries
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.language import requested_by_app
 from aurora_locus.i18n.sentences import too_often
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.model import RequestUnusable
@@ -55,10 +56,11 @@ async def show_request(request: Request) -> Response:
         flow = await _open(request, client_id, request_uri)
     except InvalidInput as unusable:
         return views.unusable(request, unusable)
-    try:
-        return await _show_next_step(request, flow)
-    except RequestUnusable as unusable:
-        return views.unusable(request, unusable)
+    with requested_by_app(request, flow.oauth_request.ui_locales):
+        try:
+            return await _show_next_step(request, flow)
+        except RequestUnusable as unusable:
+            return views.unusable(request, unusable)
 
 
 async def answer_request(request: Request) -> Response:
@@ -66,25 +68,33 @@ async def answer_request(request: Request) -> Response:
     form = posted(request)
     try:
         flow = await _open(request, form.get("client_id", ""), form.get("request_uri", ""))
-        if "ticket" in form:
-            return await _take_factor(request, flow, form)
-        if form.get("passkey"):
-            return await _sign_in(request, flow, form)
-        match form.get("step"):
-            case "sign-in":
-                return await _sign_in(request, flow, form)
-            case "sign-up":
-                return await _sign_up(request, flow, form)
-            case "confirm-email" | "new-email" as step:
-                return await _confirm(request, flow, form, again=step == "new-email")
-            case "approve":
-                return await _approve(request, flow, form)
-            case "deny":
-                return await _deny(request, flow)
-            case _:
-                return redirect_to(flow.url())
     except RequestUnusable as unusable:
         return views.unusable(request, unusable)
+    with requested_by_app(request, flow.oauth_request.ui_locales):
+        try:
+            return await _take_step(request, flow, form)
+        except RequestUnusable as unusable:
+            return views.unusable(request, unusable)
+
+
+async def _take_step(request: Request, flow: Flow, form: dict[str, str]) -> Response:
+    if "ticket" in form:
+        return await _take_factor(request, flow, form)
+    if form.get("passkey"):
+        return await _sign_in(request, flow, form)
+    match form.get("step"):
+        case "sign-in":
+            return await _sign_in(request, flow, form)
+        case "sign-up":
+            return await _sign_up(request, flow, form)
+        case "confirm-email" | "new-email" as step:
+            return await _confirm(request, flow, form, again=step == "new-email")
+        case "approve":
+            return await _approve(request, flow, form)
+        case "deny":
+            return await _deny(request, flow)
+        case _:
+            return redirect_to(flow.url())
 
 
 async def _open(request: Request, client_id: str, request_uri: str) -> Flow:
