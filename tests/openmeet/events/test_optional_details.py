@@ -14,7 +14,7 @@ from openmeet.domain.events import actions, queries, rules, time_and_place, voca
 from openmeet.domain.events.edits import details_in, length_of
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of_event
-from openmeet.domain.events.values import Audience
+from openmeet.domain.events.values import Audience, Mode, Venue
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
 from openmeet.i18n import formatting
 from openmeet.web.events.form_summaries import LABELS
@@ -184,3 +184,13 @@ def test_an_all_day_event_today_is_not_over(clock):
 def test_the_address_is_public_and_the_access_note_is_for_attendees_by_default():
     said = details()
     assert (said.content.place_audience, said.content.door_audience) == (Audience.EVERYONE, Audience.ATTENDEES)
+
+
+def test_a_country_alone_is_no_place() -> None:
+    """Forms prefill the country, so it is often all there is."""
+    assert time_and_place.lines_without_own_country(Venue(country="Germany"), "America/Lima") == ()
+    assert time_and_place.place_lines(Mode.IN_PERSON, Venue(country="Germany"), hides_place=False) == [
+        "Place to be announced"
+    ]
+    hidden = time_and_place.place_lines(Mode.IN_PERSON, Venue(country="Germany"), hides_place=True)
+    assert hidden == ["A place shown to people who are going", "Germany"]

@@ -177,18 +177,21 @@ def place_lines(mode: Mode, place: Venue, *, hides_place: bool, zone: str = "") 
     if mode is Mode.ONLINE:
         return [gettext("Online")]
     lines = list(lines_without_own_country(place, zone))
-    if not lines or place.is_country_alone:
+    if not lines:
         label = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
-        # Without a place, the country alone is of no use.
-        lines = lines if hides_place or place.latitude else []
+        lines = list(place.lines) if hides_place else []
         lines.insert(0, gettext("A place shown to people who are going") if hides_place else str(label))
     return [*lines, gettext("and online")] if mode is Mode.HYBRID else lines
 
 
 def lines_without_own_country(place: Venue, zone: str) -> tuple[str, ...]:
-    """The lines of the place for a reader in this time zone: the country is left out if it is theirs."""
+    """The lines of the place for a reader in this time zone: the country is left out if it is theirs. Without a place,
+    the country alone is of no use.
+    """
+    if place.is_country_alone:
+        return ()
     is_at_home = bool(zone and place.country) and known_code(place.country) == formatting.country_of_zone(zone)
-    return replace(place, country="").lines if is_at_home and not place.is_country_alone else place.lines
+    return replace(place, country="").lines if is_at_home else place.lines
 
 
 def line_without_own_country(place: str, zone: str) -> str:
