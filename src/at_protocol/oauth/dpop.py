@@ -108,7 +108,7 @@ def verify_proof(text: str, *, method: str, address: str, access_token: str | No
     if type(issued_at) is not int:
         raise BadDpopProof("it does not say when it was created")
     if abs(now_seconds - issued_at) > MAX_AGE_SECONDS:
-        raise BadDpopProof("it was not created just now; is the client's clock right?")
+        raise BadDpopProof("it was not created just now, or the client's clock is wrong")
     # JOSE libraries make high-S signatures as often as low-S ones.
     if not token.is_signed_by(key, allow_high_s=True):
         raise BadDpopProof("its signature was not made with the key that it names")
