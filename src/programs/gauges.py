@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from prometheus_client import Gauge
 
 from groundwork.clock import SECOND
-from groundwork.database.gauges import show_wal
-from groundwork.database.transaction import DatabaseUnavailable
+from groundwork.database.sqlite import SqliteDatabase
+from groundwork.database.transaction import Database, DatabaseUnavailable
 from groundwork.errors import Failure
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
@@ -210,3 +210,16 @@ async def _met(platform: Platform, shadows: Gauge, migrated: Gauge) -> None:
         migrated.labels(platform.tenant.name).set(await legacy_queries.count_series(reader))
     shadows.labels(platform.tenant.name, "unclaimed").set(unclaimed)
     shadows.labels(platform.tenant.name, "claimed").set(claimed)
+
+
+def show_wal(metrics: Metrics, databases: Mapping[str, Database]) -> None:
+    """Add the gauge ``database_wal_bytes``, labelled with the given names. PostgreSQL manages its own log and has no
+    gauge.
+
+    On SQLite the value stays near ``WAL_BOUND_BYTES``. If it is larger, a reader in another process prevents the log
+    from shrinking.
+    """
+    gauge = metrics.gauge("database_wal_bytes", "Size of SQLite's write-ahead log", ["database"])
+    for name, database in databases.items():
+        if isinstance(database, SqliteDatabase):
+            gauge.labels(name).set_function(database.wal_bytes)

@@ -12,11 +12,11 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.i18n.catalogue import ngettext
 from aurora_locus.i18n.sentences import too_often
-from aurora_locus.site.amounts import number
 from aurora_locus.site.frame import page
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, kind_of
 from groundwork.http.forms import FormState
+from groundwork.i18n.formatting import number
 from groundwork.rate_limit.contract import Limit
 
 # The field for the e-mailed token, in every form that asks for one.

@@ -1,16 +1,19 @@
-"""Scheduled backups, and the backup before a migration of the database."""
+"""Scheduled backups and how long they are kept, and the backup before a migration of the database."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from prometheus_client import Counter
 
-from aurora_locus.maintenance import backup, configured, history, retention
-from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA
+from aurora_locus.maintenance import backup, configured, history
+from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, read_manifest
+from aurora_locus.maintenance.vault import BLOBS, Vault
+from aurora_locus.maintenance.verification import blob_digests
 from aurora_locus.settings import PdsSettings
 from groundwork.blobstore.contract import BlobStore
-from groundwork.clock import SECOND, Clock, Instant
+from groundwork.clock import SECOND, Clock, Instant, from_datetime
 from groundwork.database.migrate import current_revision, head, versions_folder
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.sqlite_dump import copy_file
@@ -100,7 +103,7 @@ async def make_if_due(
     async with db.reader() as reader:
         measured.report_last(await history.last_backup(reader))
     older_than = Instant(clock.now() - round(settings.backup_retention * SECOND))
-    await retention.prune(vault, older_than)
+    await prune(vault, older_than)
     await history.delete_before(db, older_than)
     return True
 
@@ -146,3 +149,30 @@ def _copy(settings: PdsSettings, revision: str) -> None:
     copy_file(sqlite_path(settings.database, SCHEMA), folder / f"{revision}.db")
     for old in sorted(folder.glob("*.db"))[:-_COPIES_KEPT]:
         old.unlink()
+
+
+async def prune(vault: Vault, older_than: Instant) -> tuple[int, int]:
+    """Remove backups made before this instant, remains of interrupted ones, and unreferenced blobs. Return the number
+    of backups and of blobs.
+
+    No backup may be running, because its blobs are not listed yet.
+    """
+    complete = await vault.ids()
+    names_to_keep = [name for name in complete if _made_at(name) >= older_than or name == complete[-1]]
+    backup_names = {stored.key.split("/")[1] async for stored in vault.store.list("backups")}
+    for name in sorted(backup_names - set(names_to_keep)):
+        await vault.remove(name)
+    used_digests: set[bytes] = set()
+    for name in names_to_keep:
+        used_digests |= await blob_digests(vault, await read_manifest(vault, name))
+    blobs = 0
+    if names_to_keep:
+        async for stored in vault.store.list(BLOBS):
+            if bytes.fromhex(stored.key.rpartition("/")[2]) not in used_digests:
+                blobs += await vault.store.delete(stored.key)
+    return len(backup_names - set(names_to_keep)), blobs
+
+
+def _made_at(name: str) -> Instant:
+    stamp = datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return from_datetime(stamp)

@@ -1,6 +1,6 @@
 """Complete an app view's response: check whether it is behind, add the missing records, and report the lag."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -17,11 +17,10 @@ from aurora_locus.accounts import queries as accounts
 from aurora_locus.federation.proxying import Proxying
 from aurora_locus.federation.services import KnownService
 from aurora_locus.federation.upstream import OF_THE_BODY, Request, UpstreamResponse, read_whole
+from aurora_locus.read_after_write import feeds, profiles, threads
 from aurora_locus.read_after_write import recent as recently
-from aurora_locus.read_after_write import threads
 from aurora_locus.read_after_write.author import Pictures, ViewingAccount
 from aurora_locus.read_after_write.recent import RecentWrites
-from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import SECOND
 from groundwork.errors import Failure
@@ -145,3 +144,15 @@ def with_decodable_encoding(request: Request) -> Request:
 
 async def _as_stream(body: bytes) -> AsyncGenerator[bytes, None]:
     yield body
+
+
+Complete = Callable[[ViewingAccount, Mapping[str, str], dict[str, Any], RecentWrites], Awaitable[dict[str, Any]]]
+
+VIEWS: Final[Mapping[Nsid, Complete]] = {
+    Nsid("app.bsky.actor.getProfile"): profiles.profile,
+    Nsid("app.bsky.actor.getProfiles"): profiles.profiles,
+    Nsid("app.bsky.feed.getActorLikes"): feeds.actor_likes,
+    Nsid("app.bsky.feed.getAuthorFeed"): feeds.author_feed,
+    threads.NSID: threads.thread,
+    Nsid("app.bsky.feed.getTimeline"): feeds.timeline,
+}

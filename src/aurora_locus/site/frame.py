@@ -7,23 +7,32 @@ Escaping is always on, and an undefined name is an error, not an empty string.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import jinja2
 from markupsafe import Markup
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE, current
+from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE, current, plazy
 from aurora_locus.i18n.sentences import capital, explain, gettext_noop
-from aurora_locus.site import amounts, times
+from aurora_locus.site import formatting
 from aurora_locus.site.branding import Branding
-from aurora_locus.site.words import STATUSES
 from groundwork import ui
 from groundwork.errors import Explanation
 from groundwork.http.security_headers import content_policy, page_headers
 from groundwork.http.static_files import StaticFiles
 from groundwork.i18n.templates import speak
 from groundwork.ui.tones import tone_of
+
+# Names of account states, which several pages show.
+STATUSES: Final = {
+    "active": plazy("status of an account", "active"),
+    "deactivated": plazy("status of an account", "paused"),
+    "suspended": plazy("status of an account", "suspended"),
+    "takendown": plazy("status of an account", "taken down"),
+    "deleted": plazy("status of an account", "deleted"),
+}
 
 _HERE = Path(__file__).parent
 _PACKAGES = _HERE.parent
@@ -110,8 +119,7 @@ def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Env
     environment.globals |= {
         "brand": branding,
         "static": files.url,
-        "times": times,
-        "amounts": amounts,
+        "formatting": formatting,
         "tone_of": tone_of,
     }
     environment.globals |= {"explain": explain, "home": url, "status_words": STATUSES, "language": current}

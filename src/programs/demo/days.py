@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from programs.demo import venues as at
+from programs.demo import gathering
 from programs.demo.gathering import Gathering
 
 DAYS: Final = (
     Gathering(
         "crafts",
-        (at.WORKSHOP, at.HALL),
+        (gathering.WORKSHOP, gathering.HALL),
         "14:00",
         240,
         ("workshop",),
@@ -32,7 +32,7 @@ DAYS: Final = (
     ),
     Gathering(
         "crafts",
-        (at.STUDIO, at.WORKSHOP),
+        (gathering.STUDIO, gathering.WORKSHOP),
         "15:00",
         180,
         ("easel", "workshop"),
@@ -49,7 +49,7 @@ DAYS: Final = (
     ),
     Gathering(
         "sports",
-        (at.AIRFIELD,),
+        (gathering.AIRFIELD,),
         "07:15",
         60,
         ("runners",),
@@ -65,7 +65,7 @@ DAYS: Final = (
     ),
     Gathering(
         "outdoors",
-        (at.STATION,),
+        (gathering.STATION,),
         "10:00",
         330,
         ("lake", "hills"),
@@ -93,7 +93,7 @@ DAYS: Final = (
     ),
     Gathering(
         "outdoors",
-        (at.BOATHOUSE,),
+        (gathering.BOATHOUSE,),
         "13:00",
         180,
         ("boats",),
@@ -113,7 +113,7 @@ DAYS: Final = (
     ),
     Gathering(
         "arts",
-        (at.STUDIO,),
+        (gathering.STUDIO,),
         "16:00",
         150,
         ("easel",),
@@ -132,7 +132,7 @@ DAYS: Final = (
     ),
     Gathering(
         "community",
-        (at.SQUARE,),
+        (gathering.SQUARE,),
         "15:00",
         360,
         ("street",),
@@ -153,7 +153,7 @@ DAYS: Final = (
     ),
     Gathering(
         "health",
-        (at.GYM, at.STUDIO),
+        (gathering.GYM, gathering.STUDIO),
         "07:30",
         60,
         ("studio",),
@@ -170,7 +170,7 @@ DAYS: Final = (
     ),
     Gathering(
         "outdoors",
-        (at.GARDEN,),
+        (gathering.GARDEN,),
         "11:00",
         150,
         ("garden",),
@@ -188,7 +188,7 @@ DAYS: Final = (
     ),
     Gathering(
         "family",
-        (at.MUSEUM, at.LIBRARY),
+        (gathering.MUSEUM, gathering.LIBRARY),
         "10:00",
         90,
         ("shelves", "cups"),
@@ -211,7 +211,7 @@ DAYS: Final = (
     ),
     Gathering(
         "sports",
-        (at.GYM,),
+        (gathering.GYM,),
         "17:30",
         90,
         ("runners", "studio"),
@@ -227,7 +227,7 @@ DAYS: Final = (
     ),
     Gathering(
         "learning",
-        (at.LIBRARY, at.HALL),
+        (gathering.LIBRARY, gathering.HALL),
         "17:00",
         120,
         ("cups", "shelves"),
@@ -245,7 +245,7 @@ DAYS: Final = (
     ),
     Gathering(
         "business",
-        (at.CAFE, at.WORKSHOP),
+        (gathering.CAFE, gathering.WORKSHOP),
         "08:30",
         75,
         ("cups", "desk"),
@@ -259,7 +259,7 @@ DAYS: Final = (
     ),
     Gathering(
         "faith",
-        (at.HALL,),
+        (gathering.HALL,),
         "18:00",
         90,
         ("stage", "cups"),

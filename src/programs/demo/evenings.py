@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from programs.demo import venues as at
+from programs.demo import gathering
 from programs.demo.gathering import Gathering
 
 EVENINGS: Final = (
     Gathering(
         "food",
-        (at.KITCHEN, at.CAFE),
+        (gathering.KITCHEN, gathering.CAFE),
         "19:30",
         180,
         ("table",),
@@ -44,7 +44,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "film",
-        (at.CINEMA,),
+        (gathering.CINEMA,),
         "20:00",
         150,
         ("cinema",),
@@ -78,7 +78,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "music",
-        (at.HALL,),
+        (gathering.HALL,),
         "19:30",
         120,
         ("stage",),
@@ -101,7 +101,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "music",
-        (at.BOATHOUSE, at.CELLAR),
+        (gathering.BOATHOUSE, gathering.CELLAR),
         "20:30",
         150,
         ("stage",),
@@ -125,7 +125,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "games",
-        (at.CAFE, at.LIBRARY),
+        (gathering.CAFE, gathering.LIBRARY),
         "19:00",
         210,
         ("board",),
@@ -158,7 +158,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "languages",
-        (at.CAFE, at.KITCHEN),
+        (gathering.CAFE, gathering.KITCHEN),
         "18:00",
         120,
         ("cups",),
@@ -181,7 +181,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "books",
-        (at.LIBRARY, at.CAFE),
+        (gathering.LIBRARY, gathering.CAFE),
         "18:30",
         120,
         ("shelves",),
@@ -205,7 +205,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "technology",
-        (at.WORKSHOP,),
+        (gathering.WORKSHOP,),
         "18:00",
         180,
         ("desk",),
@@ -238,7 +238,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "dance",
-        (at.GYM, at.BOATHOUSE),
+        (gathering.GYM, gathering.BOATHOUSE),
         "20:00",
         150,
         ("stage",),
@@ -255,7 +255,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "politics",
-        (at.HALL, at.LIBRARY),
+        (gathering.HALL, gathering.LIBRARY),
         "18:30",
         120,
         ("street",),
@@ -279,7 +279,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "science",
-        (at.AIRFIELD, at.BOATHOUSE),
+        (gathering.AIRFIELD, gathering.BOATHOUSE),
         "21:00",
         90,
         ("stars",),
@@ -312,7 +312,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "arts",
-        (at.CELLAR, at.CINEMA),
+        (gathering.CELLAR, gathering.CINEMA),
         "20:00",
         120,
         ("stage",),
@@ -333,7 +333,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "crafts",
-        (at.CAFE, at.LIBRARY),
+        (gathering.CAFE, gathering.LIBRARY),
         "18:30",
         150,
         ("cups",),
@@ -353,7 +353,7 @@ EVENINGS: Final = (
     ),
     Gathering(
         "learning",
-        (at.LIBRARY, at.HALL),
+        (gathering.LIBRARY, gathering.HALL),
         "19:00",
         105,
         ("shelves", "desk", "cups"),

@@ -1,7 +1,9 @@
-"""A kind of event in the demo town, which takes place under several titles."""
+"""A kind of event in the demo town, which takes place under several titles; and the venues, whose names are invented
+(the streets are real).
+"""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class TownVenue(NamedTuple):
@@ -39,3 +41,20 @@ class Gathering(NamedTuple):
     def happenings(self) -> Iterator[Happening]:
         for language, texts in (("en", self.english), ("de", self.german)):
             yield from (Happening(title, text, language) for title, text in texts)
+
+
+KITCHEN: Final = TownVenue("Kiezküche", "Weddingstraße 12", "52.5485, 13.3612")
+CINEMA: Final = TownVenue("Kino Lichtblick", "Kottbusser Damm 22", "52.4917, 13.4229")
+LIBRARY: Final = TownVenue("Bibliothek am Ufer", "Paul-Lincke-Ufer 30", "52.4943, 13.4260")
+STUDIO: Final = TownVenue("Atelier Süd", "Sonnenallee 98", "52.4811, 13.4358")
+AIRFIELD: Final = TownVenue("Südwiesen, Nordtor", "Tempelhofer Damm", "52.4751, 13.4018")
+GYM: Final = TownVenue("Turnhalle Oderberg", "Oderberger Straße 57", "52.5402, 13.4066")
+CAFE: Final = TownVenue("Café Morgenlicht", "Kastanienallee 85", "52.5388, 13.4092")
+WORKSHOP: Final = TownVenue("Werkhof 47", "Skalitzer Straße 47", "52.4994, 13.4290")
+HALL: Final = TownVenue("Gemeindesaal St. Anna", "Boxhagener Straße 40", "52.5117, 13.4590")
+BOATHOUSE: Final = TownVenue("Bootshaus Spree", "Köpenicker Straße 187", "52.5032, 13.4411")
+CELLAR: Final = TownVenue("Keller 9", "Karl-Marx-Straße 9", "52.4843, 13.4258")
+GARDEN: Final = TownVenue("Garten am Gleisdreieck", "Möckernstraße 26", "52.4969, 13.3795")
+STATION: Final = TownVenue("S-Bahnhof Friedrichshagen", "Schöneicher Straße 1", "52.4575, 13.6239")
+SQUARE: Final = TownVenue("Brunnen Weddingstraße", "Weddingstraße", "52.5489, 13.3620")
+MUSEUM: Final = TownVenue("Museum am Kanal", "Tempelhofer Ufer 4", "52.4980, 13.3835")

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from programs.demo import venues as at
+from programs.demo import gathering
 from programs.demo.gathering import Gathering
 
 NEIGHBOURHOOD: Final = (
     Gathering(
         "music",
-        (at.HALL, at.CELLAR),
+        (gathering.HALL, gathering.CELLAR),
         "19:00",
         120,
         ("stage",),
@@ -28,7 +28,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "sports",
-        (at.SQUARE, at.AIRFIELD),
+        (gathering.SQUARE, gathering.AIRFIELD),
         "10:00",
         240,
         ("hills", "runners"),
@@ -52,7 +52,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "sports",
-        (at.AIRFIELD, at.GARDEN),
+        (gathering.AIRFIELD, gathering.GARDEN),
         "18:30",
         75,
         ("runners",),
@@ -65,7 +65,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "community",
-        (at.HALL, at.CAFE),
+        (gathering.HALL, gathering.CAFE),
         "15:00",
         120,
         ("cups",),
@@ -85,7 +85,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "community",
-        (at.SQUARE, at.HALL),
+        (gathering.SQUARE, gathering.HALL),
         "11:00",
         300,
         ("street",),
@@ -103,7 +103,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "food",
-        (at.KITCHEN,),
+        (gathering.KITCHEN,),
         "18:30",
         180,
         ("table",),
@@ -126,7 +126,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "games",
-        (at.CAFE, at.LIBRARY),
+        (gathering.CAFE, gathering.LIBRARY),
         "19:00",
         180,
         ("board",),
@@ -144,7 +144,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "outdoors",
-        (at.STATION,),
+        (gathering.STATION,),
         "09:30",
         360,
         ("hills", "lake"),
@@ -160,7 +160,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "family",
-        (at.GARDEN,),
+        (gathering.GARDEN,),
         "15:30",
         90,
         ("garden",),
@@ -175,7 +175,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "crafts",
-        (at.WORKSHOP, at.STUDIO),
+        (gathering.WORKSHOP, gathering.STUDIO),
         "17:00",
         180,
         ("workshop", "easel"),
@@ -190,7 +190,7 @@ NEIGHBOURHOOD: Final = (
     ),
     Gathering(
         "learning",
-        (at.LIBRARY, at.MUSEUM),
+        (gathering.LIBRARY, gathering.MUSEUM),
         "18:00",
         90,
         ("shelves",),

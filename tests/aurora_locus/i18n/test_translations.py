@@ -4,7 +4,7 @@ from checks.messages import Server
 
 from aurora_locus.i18n.catalogue import CATALOGUE, speaking
 from aurora_locus.i18n.sentences import explain, localizable
-from aurora_locus.site import amounts, times
+from aurora_locus.site import formatting
 from groundwork.clock import Instant
 from tests import translations
 
@@ -31,10 +31,14 @@ def test_no_sentence_has_a_banned_word() -> None:
 
 def test_dates_and_amounts_are_german() -> None:
     with speaking("de"):
-        assert "1.\xa0Januar 1970, 00:00 Uhr UTC" in times.day_and_time(Instant(0))
-        assert "vor 3 Minuten" in times.ago(Instant(0), Instant(180_000_000))
-        assert (amounts.size(1_234_567), amounts.size(1), amounts.number(1234)) == ("1,2 MB", "1 Byte", "1.234")
-    assert (amounts.size(1_234_567), amounts.size(999), amounts.size(1_000)) == ("1.2 MB", "999 bytes", "1 kB")
+        assert "1.\xa0Januar 1970, 00:00 Uhr UTC" in formatting.day_and_time(Instant(0))
+        assert "vor 3 Minuten" in formatting.ago(Instant(0), Instant(180_000_000))
+        assert (formatting.size(1_234_567), formatting.size(1), formatting.number(1234)) == (
+            "1,2 MB",
+            "1 Byte",
+            "1.234",
+        )
+    assert (formatting.size(1_234_567), formatting.size(999), formatting.size(1_000)) == ("1.2 MB", "999 bytes", "1 kB")
 
 
 def test_a_refusal_is_german_on_pages_and_english_for_programs() -> None:

@@ -13,7 +13,7 @@ from aurora_locus.account_migration import moves
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.maintenance import backup, configured, history, resealing, retention, schedule
+from aurora_locus.maintenance import backup, configured, history, resealing, schedule
 from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, SEALING_KEYS, read_manifest
 from aurora_locus.maintenance.resealing import reseal
 from aurora_locus.repository.repositories import Repositories
@@ -87,7 +87,7 @@ async def test_the_newest_backup_always_stays(
     vault = vault_in(tmp_path / "vault")
     made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
     await vault.write("backups/20200101T000000Z-aaaaaa/database", _once(b"half"))
-    assert await retention.prune(vault, Instant(clock.now() + 99 * DAY)) == (1, 0)
+    assert await schedule.prune(vault, Instant(clock.now() + 99 * DAY)) == (1, 0)
     assert await vault.ids() == [made.id]
     assert len(await backup.known_blobs(vault)) == 1
 

@@ -15,7 +15,7 @@ from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.settings import PREFIX, PdsSettings
-from aurora_locus.site import times
+from aurora_locus.site import formatting
 from aurora_locus.site.frame import redirect_to
 from groundwork.clock import SECOND
 from groundwork.errors import Forbidden, InvalidInput, TooMany
@@ -97,7 +97,7 @@ async def _storage(request: Request, form_state: FormState, *, status: int = 200
         "blobs": await console.blobs.read(),
         "quota": console.settings.blob_quota,
         "limit": console.settings.blob_upload_limit,
-        "grace": times.span(console.settings.blob_grace),
+        "grace": formatting.span(console.settings.blob_grace),
         "typed": form_state,
     }
     return admin_page(request, "storage.html", context, status=status)

@@ -1,7 +1,7 @@
 """Database metrics for operators."""
 
-from groundwork.database.gauges import show_wal
 from groundwork.telemetry.metrics import Metrics
+from programs.gauges import show_wal
 
 
 async def test_the_log_of_each_database_is_a_metric(make_sqlite):
