@@ -56,7 +56,7 @@ from aurora_locus.oauth.setup import open_authorization
 from aurora_locus.outgoing_clients import OutgoingClients, open_clients
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from aurora_locus.sequencer.wakeup import run_wakeup
 from aurora_locus.settings import PdsSettings
 from aurora_locus.site.faults import page_renderer

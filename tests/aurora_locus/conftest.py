@@ -11,7 +11,7 @@ import pytest
 from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository.repositories import Repositories, open_repositories
-from aurora_locus.sequencer.live import open_live
+from aurora_locus.sequencer.live_events import open_live
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.clock import Clock, HandClock
 from groundwork.database.transaction import Database, Engine

@@ -22,7 +22,7 @@ from aurora_locus.identity.plc_updates import Directory
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository.repositories import Repositories, open_repositories
-from aurora_locus.sequencer.live import open_live
+from aurora_locus.sequencer.live_events import open_live
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.transaction import Database

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.clock import HOUR, MINUTE, SECOND, Clock, Instant
 from groundwork.errors import Failure, TooMany
 from groundwork.http.client import HttpClient

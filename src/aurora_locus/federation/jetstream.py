@@ -27,7 +27,7 @@ from aurora_locus.federation.jetstream_options import (
 from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.sequencer import queries
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from aurora_locus.sequencer.retry import read_with_retry
 from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, StreamError, follow
 from groundwork.clock import SECOND, Instant

@@ -6,7 +6,7 @@ from prometheus_client import Gauge
 
 from aurora_locus.federation.crawl_requests import TICK_SECONDS, CrawlRequests
 from aurora_locus.federation.status import lags, worst
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
 from groundwork.telemetry.logs import log

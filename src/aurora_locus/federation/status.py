@@ -8,7 +8,7 @@ from typing import Any
 from aurora_locus.federation.crawl_requests import CrawlRequests, Relay
 from aurora_locus.federation.relay_accounts import accounts_on_relays
 from aurora_locus.sequencer import queries
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.clock import SECOND, Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure

@@ -22,7 +22,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.sequencer import log as events
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, NotFound, Refused, Unavailable

@@ -28,7 +28,7 @@ from aurora_locus.repository.commit import recommit
 from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer import log
-from aurora_locus.sequencer.live import open_live
+from aurora_locus.sequencer.live_events import open_live
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock, Instant
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder

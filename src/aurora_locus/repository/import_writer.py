@@ -16,7 +16,7 @@ from aurora_locus.repository.import_check import Exchange
 from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.writer import Keeps, StaleHead
 from aurora_locus.sequencer import log
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.database.transaction import Writer
 from groundwork.errors import Unavailable
 

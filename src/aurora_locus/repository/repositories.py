@@ -18,7 +18,7 @@ from aurora_locus.repository.model import Head
 from aurora_locus.repository.nodes import NodeCache
 from aurora_locus.repository.statuses import not_hosted
 from aurora_locus.repository.turns import RepositoryTurns
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.clock import Clock, Instant
 from groundwork.database.transaction import Database, Writer
 
@@ -63,7 +63,7 @@ class Repositories:
         self._after_exports: dict[Did, list[Callable[[], Awaitable[None]]]] = {}
         self._listeners: list[Callable[[Did], None]] = [keys.forget]
         # Called when another process has written this repository or changed its account.
-        live.when_foreign(self.forget_head)
+        live.call_on_foreign_event(self.forget_head)
 
     async def close(self) -> None:
         """End the background work: wait for removals of files, and stop reading the log. Call this before closing the

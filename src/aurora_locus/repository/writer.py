@@ -19,7 +19,7 @@ from at_protocol.syntax.tid import Tid
 from aurora_locus.blobs.references import add_references, collect, drop_references
 from aurora_locus.repository.model import Head
 from aurora_locus.sequencer import log
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.database.transaction import PlainReader, Writer
 from groundwork.errors import Conflict
 

@@ -18,7 +18,7 @@ from at_protocol.sync.frames import Unsequenced
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.database.transaction import Writer
 
 Kind = Literal["commit", "sync", "identity", "account"]

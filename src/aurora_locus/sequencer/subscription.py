@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from at_protocol.sync import events
 from aurora_locus.sequencer import queries, retention
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from aurora_locus.sequencer.retry import read_with_retry
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database

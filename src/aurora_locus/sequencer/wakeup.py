@@ -8,7 +8,7 @@ connection. On SQLite there is only polling, because a second process is just an
 import asyncio
 from collections.abc import Callable
 
-from aurora_locus.sequencer.live import LiveEvents
+from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.database.notifications import listen
 from groundwork.database.open_ import POSTGRES
 

@@ -20,8 +20,8 @@ from aurora_locus.xrpc.com_atproto_repo import (
     upload_blob,
 )
 from aurora_locus.xrpc.com_atproto_repo import get_record as get_repo_record
+from aurora_locus.xrpc.com_atproto_repo.type_resolution import with_type_resolution
 from aurora_locus.xrpc.com_atproto_repo.writer_limits import for_writers
-from aurora_locus.xrpc.com_atproto_repo.writer_types import with_types
 from aurora_locus.xrpc.com_atproto_server.table import methods as about_accounts
 from aurora_locus.xrpc.com_atproto_sync import (
     get_blob,
@@ -78,7 +78,7 @@ SYNC = (
 
 def table(registry: Registry, labels: Labels) -> MethodTable:
     """Return every XRPC method of a running server, with its limits."""
-    repo = [for_writers(registry, with_types(method)) for method in REPO]
+    repo = [for_writers(registry, with_type_resolution(method)) for method in REPO]
     sync = [for_crawlers(registry, method) for method in SYNC]
     return MethodTable(
         [

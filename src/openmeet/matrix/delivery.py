@@ -88,7 +88,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
         if len(entries) < _AT_ONCE:
             break
     if inside.ghosts - before:
-        # The author lost access after writing the message, so their ghost user leaves again.
+        # A ghost user that joined only to post a message whose author has lost access since leaves again.
         await members.update_members(bridge, room, matrix_room, await bridge.keeper.state(matrix_room))
     async with bridge.db.transaction() as tx:
         await store.skip_to_last_sent(tx, room_id)
@@ -118,7 +118,7 @@ class _EntryDelivery:
         try:
             match entry.kind:
                 case LogKind.POSTED | LogKind.RESTORED:
-                    return await self._say(message)
+                    return await self._post(message)
                 case LogKind.EDITED:
                     return await self._edit(message)
                 case LogKind.REMOVED:
@@ -132,7 +132,7 @@ class _EntryDelivery:
                 raise
         return None
 
-    async def _say(self, message: ChatMessage) -> str | None:
+    async def _post(self, message: ChatMessage) -> str | None:
         """Send the message as the ghost user of its author. A message from a Matrix account without a ghost user was
         redacted there when it was held or removed, so the keeper reposts it with the address of that account.
         """
@@ -147,16 +147,16 @@ class _EntryDelivery:
             text = await self._text(reader, message)
             heading = await self._heading(reader, message)
             shows = bool(message.pictures) and await pictures.are_uploaded(reader, self._bridge, message.room_id)
-        ghost = self._bridge.keeper
+        sender = self._bridge.keeper
         if speaker is not None:
-            ghost = await self._enter(speaker)
+            sender = await self._enter(speaker)
         else:
-            await self._remove_first()
+            await self._remove_who_lost_access()
             text = f"{address}: {text}"
         if shows and not text:
             event = await pictures.send(
                 self._bridge,
-                ghost,
+                sender,
                 self._matrix_room,
                 message,
                 self._transaction(message),
@@ -170,9 +170,9 @@ class _EntryDelivery:
         if message.pictures and not shows:
             text = "\n".join(filter(None, [text, self._described(message)]))
         made = content.message(message.id, message.revision, text, reply_to=reply_to, heading=heading)
-        event = await ghost.send(self._matrix_room, "m.room.message", self._transaction(message), made)
+        event = await sender.send(self._matrix_room, "m.room.message", self._transaction(message), made)
         if shows:
-            await pictures.send(self._bridge, ghost, self._matrix_room, message, self._transaction(message))
+            await pictures.send(self._bridge, sender, self._matrix_room, message, self._transaction(message))
         return event
 
     def _described(self, message: ChatMessage) -> str:
@@ -190,7 +190,7 @@ class _EntryDelivery:
             # An event of another account cannot be edited. The message is sent as a new event, or, without consent, not
             # at all.
             await redact(self._bridge, self._matrix_room, message)
-            event = None if speaker is None else await self._say(message)
+            event = None if speaker is None else await self._post(message)
             if event is not None:
                 async with self._bridge.db.transaction() as tx:
                     await store.note_sent(tx, message.room_id, message.number, event, by_delivery=True)
@@ -261,10 +261,10 @@ class _EntryDelivery:
             await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
             await ghost.join(self._matrix_room)
             self._inside.ghosts.add(speaker.localpart)
-        await self._remove_first()
+        await self._remove_who_lost_access()
         return ghost
 
-    async def _remove_first(self) -> None:
+    async def _remove_who_lost_access(self) -> None:
         """Remove everybody who has lost access, before anything is sent."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
             state = await self._bridge.keeper.state(self._matrix_room)

@@ -18,7 +18,7 @@ from aurora_locus.maintenance.restore import SKIPPED_NUMBERS
 from aurora_locus.repository import hosting, reader
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories, open_repositories
-from aurora_locus.sequencer.live import open_live
+from aurora_locus.sequencer.live_events import open_live
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine, Writer

@@ -16,8 +16,10 @@ from aurora_locus.xrpc.target import own_repository
 
 
 async def create_record(call: XrpcCall) -> dict[str, Any]:
-    """Write a new record. Return uri, cid, commit and validation status. Raises Conflict (``InvalidSwap``) if the
-    repository has changed.
+    """Write a new record. Return uri, cid, commit and validation status. ``type_resolution`` and ``writer_limits`` run
+    before it.
+
+    Raises Conflict (``InvalidSwap``) if the repository has changed.
     """
     body = call.body
     did = await own_repository(call, body["repo"])

@@ -83,8 +83,8 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     is_held = level is not Access.MODERATE and await writing_rules.waits_for_moderator(
         tx, room, author, "\n".join(written)
     )
-    calls = () if is_signal else await mentions.allowed_group_mentions(tx, room, caller.user_id, level, body)
-    details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
+    group_mentions = () if is_signal else await mentions.allowed_group_mentions(tx, room, caller.user_id, level, body)
+    details = {**new.details, "calls": [one.value for one in group_mentions]} if group_mentions else new.details
     entry = log.entry_after(room)
     message = ChatMessage(
         id=ChatMessageId(new_id(tx.now)),

@@ -34,7 +34,7 @@ from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_for
 from openmeet.web.chat.requests import ROOM_PLACE, spend_on_message, spend_on_opening
 from openmeet.web.chat.room_faces import faces_of
 from openmeet.web.chat.room_pages import Find, RoomPage
-from openmeet.web.chat.write_form import WrittenMessage, answer_question, write_form
+from openmeet.web.chat.write_form import WrittenMessage, answer_mirror_question, write_form
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import go, page
@@ -175,7 +175,7 @@ async def send(find: Find, request: Request) -> Response:
                 pictures=stored_pictures.ready,
             )
             if not signal:
-                await answer_question(tx, caller, room, fields.get("mirror", ""))
+                await answer_mirror_question(tx, caller, room, fields.get("mirror", ""))
             message, _ = await messages.send(tx, caller, room, new)
             await readers.move_mark(tx, room, caller.user_id, message.number, about=room_page.heading)
     except (InvalidForm, Conflict, Forbidden, TooMany) as refused:

@@ -179,7 +179,7 @@ async def _has_written(reader: Reader, room: Room, viewer: UserId, level: Access
     return bool((await queries.page_of_messages(reader, room, viewer, own_messages, limit=1, level=level)).messages)
 
 
-async def answer_question(tx: Transaction, caller: Caller, room_id: RoomId, answer: str) -> None:
+async def answer_mirror_question(tx: Transaction, caller: Caller, room_id: RoomId, answer: str) -> None:
     """Store the choice made with a first message in a mirrored room. Does nothing if the person has already chosen, for
     example on an outdated page.
     """

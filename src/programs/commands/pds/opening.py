@@ -15,7 +15,7 @@ from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.server_keys import sealing_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.sequencer.live import open_live
+from aurora_locus.sequencer.live_events import open_live
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import SystemClock
 from groundwork.database.transaction import Database

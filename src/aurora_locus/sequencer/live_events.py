@@ -81,7 +81,7 @@ class LiveEvents:
             # The current read may have started too early to see the new events.
             self._reads_again = True
 
-    def when_foreign(self, call: Callable[[Did], None]) -> None:
+    def call_on_foreign_event(self, call: Callable[[Did], None]) -> None:
         """Register a callback that is called for each event of another process, with the event's account."""
         self._foreign.append(call)
 

@@ -7,12 +7,12 @@ from at_protocol.syntax.nsid import Nsid
 from aurora_locus.xrpc.com_atproto_repo import apply_writes, create_record, put_record
 from aurora_locus.xrpc.method import Method, Outcome, XrpcCall
 
-_ONE = frozenset({create_record.METHOD.nsid, put_record.METHOD.nsid})
+_WRITE_ONE_RECORD = frozenset({create_record.METHOD.nsid, put_record.METHOD.nsid})
 
 
-def with_types(method: Method) -> Method:
+def with_type_resolution(method: Method) -> Method:
     """Wrap a method so that it first tries, for a short time, to resolve the Lexicons of unknown record types."""
-    if method.nsid not in _ONE and method.nsid != apply_writes.NSID:
+    if method.nsid not in _WRITE_ONE_RECORD and method.nsid != apply_writes.NSID:
         return method
 
     async def run(call: XrpcCall) -> Outcome:
@@ -25,6 +25,6 @@ def with_types(method: Method) -> Method:
 
 
 def _collections(method: Method, call: XrpcCall) -> Iterable[Nsid]:
-    if method.nsid in _ONE:
+    if method.nsid in _WRITE_ONE_RECORD:
         return (Nsid(call.body["collection"]),)
     return {Nsid(write["collection"]) for write in call.body["writes"] if not write["$type"].endswith("#delete")}
