@@ -241,7 +241,7 @@ class Chat:
             yield msgspec.structs.replace(event, name=name)
 
 
-class ChatModerating:
+class ChatModerationClient:
     """Moderation of rooms by their hosts."""
 
     def __init__(self, transport: Transport) -> None:

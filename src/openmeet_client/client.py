@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET
 
-from openmeet_client.chat import Chat, ChatModerating
+from openmeet_client.chat import Chat, ChatModerationClient
 from openmeet_client.matrix import Matrix
 from openmeet_client.model import (
     Answer,
@@ -47,7 +47,7 @@ class OpenMeet:
         self.series = AllSeries(self._transport)
         self.groups = Groups(self._transport)
         self.chat = Chat(self._transport)
-        self.chat_moderation = ChatModerating(self._transport)
+        self.chat_moderation = ChatModerationClient(self._transport)
         self.matrix = Matrix(self._transport)
 
     async def __aenter__(self) -> Self:

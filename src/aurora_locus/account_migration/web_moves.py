@@ -92,7 +92,7 @@ async def names_destination(registry: Registry, move: AccountMove) -> bool:
 
 
 async def name_destination(registry: Registry, move: AccountMove) -> None:
-    """Make the document name the other server, and announce the change."""
+    """Write the other server into the DID document of a did:web that we host, and announce the change."""
     new_server = _decode_destination(move)
 
     def work(w: Writer) -> None:

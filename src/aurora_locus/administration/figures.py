@@ -206,7 +206,7 @@ def disk_of(folder: Path) -> tuple[int, int]:
     return room.total - room.free, room.total
 
 
-async def search(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[AccountRow]:
+async def search_accounts(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[AccountRow]:
     """Return accounts whose handle or address contains this text, or whose DID equals it, optionally only those with
     one status.
     """

@@ -54,7 +54,7 @@ async def replace(
     created_at: Instant,
     expires_at: Instant,
 ) -> bool:
-    """Store the code of a request, replacing an unused one. Return False if a code of this request was already used."""
+    """Store the authorization code of a request, replacing an unused one. Return False if one was already used."""
     await tx.execute(_FORGET_UNSPENT, request_id=request_id)
     row_count = await tx.execute(
         _INSERT,

@@ -102,6 +102,6 @@ def local_path(text: str, otherwise: str = "/") -> str:
 
 
 def form_with_problems(values: Mapping[str, str], wrong: InvalidInput) -> FormState:
-    """Show a form again, with the typed values and their problems."""
+    """The state of a form that is shown again: what was typed, and what is wrong with each field."""
     problems: Mapping[str, Why] = wrong.problems if isinstance(wrong, InvalidForm) else {wrong.field: wrong.why}
     return FormState(values, problems)

@@ -20,7 +20,7 @@ from openmeet.network.firehose import cursors
 from openmeet.network.firehose.sources import authority
 from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.backfill import chosen_collections, subject_of
-from openmeet.network.ingestion.discover import DiscoveredHost
+from openmeet.network.ingestion.discover import SearchedHost
 from openmeet.network.ingestion.discrepancies import RecordDiscrepancy
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.ingestion.reconcile import ReconcileOptions, ReconcileResult, written_to
@@ -200,7 +200,7 @@ def discover(
             raise InvalidInput("host", wrong.why) from wrong
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=None)
-            discovered_host = DiscoveredHost(
+            discovered_host = SearchedHost(
                 platform.network,
                 host,
                 spending(platform.counters, platform.clock),

@@ -40,7 +40,7 @@ class StreamSample:
 
 
 async def check_firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
-    """Connect with cursor 0 and read."""
+    """Read the event stream from cursor 0, and check the first frames and their order."""
     seen = StreamSample()
     try:
         async with aclosing(messages(host, cursor=0)) as stream:

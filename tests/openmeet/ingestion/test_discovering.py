@@ -8,7 +8,7 @@ from aiohttp import web
 
 from groundwork.errors import TooMany
 from openmeet.network.ingestion import discover
-from openmeet.network.ingestion.discover import DiscoveredHost
+from openmeet.network.ingestion.discover import SearchedHost
 from openmeet.network.ingestion.host_budgets import unlimited
 from openmeet.network.records.collections import EVENT, RSVP
 from tests.openmeet.deployment import Deployment
@@ -29,7 +29,7 @@ async def test_accounts_are_discovered_by_collection(deployment: Deployment, mon
     await deployment.account("dora")
     monkeypatch.setattr(discover, "HOST_PAGE", 1)
     looked_at: list[None] = []
-    host = DiscoveredHost(deployment.network, deployment.pds_url, unlimited, at_once, lambda: looked_at.append(None))
+    host = SearchedHost(deployment.network, deployment.pds_url, unlimited, at_once, lambda: looked_at.append(None))
     assert [one async for one in host.authors([EVENT])] == [author]
     assert [one async for one in host.authors([RSVP])] == []
     assert looked_at == []
@@ -80,7 +80,7 @@ async def test_accounts_are_discovered_one_by_one_otherwise(deployment: Deployme
     """
     plain = Plain(status, accounts=12)
     async with serving(plain) as url:
-        found = [one async for one in DiscoveredHost(deployment.network, url, unlimited, at_once).authors([EVENT])]
+        found = [one async for one in SearchedHost(deployment.network, url, unlimited, at_once).authors([EVENT])]
     assert found == [did(n) for n in range(12) if n % 7 != 6 and n % 5 != 4 and n % 2]
     assert plain.asked == 11
 
@@ -100,6 +100,6 @@ async def test_discovery_respects_the_hosts_budget(deployment: Deployment):
         left[0] = 3
 
     async with serving(Plain(501, accounts=8)) as url:
-        found = [one async for one in DiscoveredHost(deployment.network, url, spend, wait).authors([EVENT])]
+        found = [one async for one in SearchedHost(deployment.network, url, spend, wait).authors([EVENT])]
     assert found == [did(n) for n in range(8) if n % 7 != 6 and n % 5 != 4 and n % 2]
     assert waited == [20.0] * 3

@@ -56,7 +56,7 @@ async def show_accounts(request: Request) -> Response:
     query = request.query_params
     text, status, after = query.get("q", "").strip(), query.get("status", ""), query.get("after", "")
     async with registry_of(request).db.reader() as reader:
-        rows = await figures.search(reader, text, status, after=after, limit=PAGE)
+        rows = await figures.search_accounts(reader, text, status, after=after, limit=PAGE)
     next_after = rows[-1].did if len(rows) == PAGE else ""
     context = {"found": rows, "q": text, "status": status, "statuses": [*HostingStatus][:-1], "more": next_after}
     return admin_page(request, "accounts.html", context)

@@ -94,7 +94,7 @@ async def memberships_of(reader: Reader, user_id: UserId) -> list[Membership]:
     return [member_of(row) for row in rows]
 
 
-async def senior_member(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
+async def other_members_by_seniority(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
     """Return the other members by rank, and within a rank by how long they have been members.
 
     Leaves out ``besides``, people without an account, and people who are deleting theirs.

@@ -292,7 +292,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class GroupLogEntry:
-    """A log entry. ``note`` describes the subject if it is not a person; it never holds an e-mail address."""
+    """An entry of a group's log. ``note`` describes a subject that is not a person, never by an e-mail address."""
 
     id: str
     user_id: UserId

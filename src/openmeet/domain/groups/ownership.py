@@ -135,7 +135,10 @@ async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
         raise Refused(GroupReason.ASKED_ALREADY, name="AskedAlready")
     backup = group.succession_plan.backup_admin_id
     if backup != caller.user_id:
-        others = [one.role for one in await membership_queries.senior_member(tx, group.id, besides=group.owner_id)]
+        others = [
+            one.role
+            for one in await membership_queries.other_members_by_seniority(tx, group.id, besides=group.owner_id)
+        ]
         if others and rules.ranks_above(others[0], role):
             raise Refused(GroupReason.NOT_NEXT_IN_LINE, value=others[0].value, name="NotNextInLine")
     if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.succession_plan.absence):
@@ -229,7 +232,7 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
         if group is None or membership is None or group.deleted_at is not None:
             continue
         if membership.role is GroupRole.OWNER:
-            heirs = await membership_queries.senior_member(tx, group.id, besides=user_id)
+            heirs = await membership_queries.other_members_by_seniority(tx, group.id, besides=user_id)
             successors = [one for one in heirs if one.user_id == group.succession_plan.backup_admin_id] or heirs
             if not successors:
                 await delete_locked(tx, group, by=user_id)

@@ -424,5 +424,7 @@ def is_far(last: int, seq: int, now: Instant) -> bool:
 
 
 def is_jump(last: int, seq: int, now: Instant, *, refused: int | None) -> bool:
-    """Whether a number must not be accepted yet. ``refused``: the number that ended the previous connection."""
+    """Whether a sequence number is too far beyond the last one to be accepted at once. It is accepted if the previous
+    connection was ended because of a number near it (``refused``).
+    """
     return is_far(last, seq, now) and (refused is None or abs(seq - refused) > MAX_JUMP)

@@ -31,7 +31,7 @@ _ALL = "com.atproto.sync.listRepos"
 _LACKS_METHOD = (Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed)
 
 
-class DiscoveredHost:
+class SearchedHost:
     """A host to search, given by its origin. ``pause`` waits for a number of seconds; ``looked_at`` is called for each
     described repository.
     """

@@ -57,7 +57,7 @@ class FlagChangeOutput(msgspec.Struct, rename="camel"):
 
 
 class FlagChangeList(msgspec.Struct, rename="camel"):
-    """Newest first; ``cursor`` is null on the last page."""
+    """Changes of feature flags, newest first. ``cursor`` is null on the last page."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"changes": [FlagChangeOutput.EXAMPLE], "cursor": None}
 

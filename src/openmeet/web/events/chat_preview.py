@@ -23,7 +23,7 @@ _MOST_CHARACTERS: Final = 140
 
 @dataclass(frozen=True, slots=True)
 class ChatLine:
-    """A message. ``when`` is like ``3 hours ago``. ``path`` leads to the message in the chat."""
+    """A chat message on the page of an event. ``when`` is like ``3 hours ago``. ``path`` leads to it in the chat."""
 
     name: str
     face: Avatar

@@ -325,7 +325,7 @@ class EventDetail(EventOutput, kw_only=True, rename="camel"):
 
 
 def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
-    """The event's own fields, given what the viewer may know. ``links`` provides the rest."""
+    """The event's own fields, given what the viewer may know. ``Surroundings`` (in ``api``) has the others."""
     return dict(
         slug=event.slug,
         url=f"{public_url}/events/{quote(event.slug)}",

@@ -118,7 +118,7 @@ async def _ownership_page(request: Request, form_state: FormState, *, status: in
 async def _ownership_context(reader: Reader, seen: ViewedGroup) -> dict[str, object]:
     group, viewer = seen.group, seen.viewer
     succession = group.succession
-    others = await membership_queries.senior_member(reader, group.id, besides=group.owner_id)
+    others = await membership_queries.other_members_by_seniority(reader, group.id, besides=group.owner_id)
     named_ids = [group.owner_id, *(one.user_id for one in others)]
     named_ids += [succession.successor_id] if succession else []
     named_ids += [group.offer.heir_id] if group.offer else []

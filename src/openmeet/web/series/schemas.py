@@ -56,7 +56,7 @@ class SeriesInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown
 
 
 class SeriesFromEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The recurrence. Everything else is taken from the event."""
+    """How an event that becomes a series recurs. Everything else is taken from the event."""
 
     recurrence: RuleInput
     rdates: list[str] = []
