@@ -4,8 +4,8 @@ are applied.
 The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
 batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
 An event may fail because of an RSVP that awaits it. It is then applied without these RSVPs, which are
-counted individually (``pending_rsvps``). A failure that no record causes (an unreachable database, a lost race) fails
-the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because the order of
+counted individually (``rsvps_awaiting_event``). A failure that no record causes (an unreachable database, a lost race)
+fails the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because the order of
 messages does not affect the result (``apply``).
 """
 
