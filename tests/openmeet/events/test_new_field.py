@@ -26,7 +26,7 @@ from groundwork.clock import HandClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from openmeet.domain.attendance.notify import change_payload
-from openmeet.domain.events import queries
+from openmeet.domain.events import event_records, queries
 from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.personal_data.tables import TABLES
 from openmeet.network.records.event_reader import read_event
@@ -64,7 +64,7 @@ async def main():
         assert sorted(columns) == sorted(listed), "every column is described"
         assert ("doors_open" in columns) is (sys.argv[2] == "column")
         await tx.execute("update events set origin = 'network', record_did = 'did:plc:ana'")
-        await queries.erase_from(tx, "did:plc:ana")
+        await event_records.erase_from(tx, "did:plc:ana")
         assert (await queries.by_id(tx, event.id)).content.doors_open == "", "erased"
     (changed,) = change_payload(event, later).parts
     print(made["doorsOpen"], series["doorsOpen"], differs, read.doors_open, changed_field_label(changed), sep="|")
