@@ -27,10 +27,11 @@ def subscribe_labels(server_labels: Labels) -> Subscription:
 
     async def serve(_host: XrpcHost, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
-        await send({"type": "websocket.accept"})
-        parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        # Read before the handshake ends: a subscriber without a cursor gets every label from then on.
         async with server_labels.db.reader() as reader:
             head = await labels.head(reader)
+        await send({"type": "websocket.accept"})
+        parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         cursor = parameters.get("cursor", str(head))
         if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
             await _refuse(send, "InvalidRequest", "The cursor is not the number of a label.")
