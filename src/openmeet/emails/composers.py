@@ -108,14 +108,21 @@ async def _of_co_host(reader: Reader, due: DueEmail) -> str | None:
         return None
     if co_host.user_id is not None:
         return await language_of(reader, co_host.user_id)
-    return await language_at(reader, co_host.email) if co_host.email else None
+    return await _of_address(reader, co_host.email, co_host.invited_by) if co_host.email else None
 
 
 async def _of_group_invitation(reader: Reader, due: DueEmail) -> str | None:
     invitation = await invitation_queries.invitation(reader, InvitationId(due.subject_id))
-    return None if invitation is None or invitation.email is None else await language_at(reader, invitation.email)
+    if invitation is None or invitation.email is None:
+        return None
+    return await _of_address(reader, invitation.email, invitation.invited_by)
 
 
 async def _of_imported_person(reader: Reader, due: DueEmail) -> str | None:
     person = await imports.person(reader, PersonId(due.subject_id))
-    return None if person is None else await language_at(reader, person.email)
+    return None if person is None else await _of_address(reader, person.email, person.invited_by)
+
+
+async def _of_address(reader: Reader, email: str, invited_by: UserId) -> str | None:
+    """The language of the person with this address. If they are new here, that of the person who invites them."""
+    return await language_at(reader, email) or await language_of(reader, invited_by)

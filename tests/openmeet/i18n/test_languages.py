@@ -11,7 +11,10 @@ from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.co_hosts import CO_HOST_MAIL
+from openmeet.domain.groups.model import INVITATION_MAIL
 from openmeet.domain.guest_rsvps import actions as guests
+from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
 from openmeet.i18n import catalogue
@@ -19,6 +22,7 @@ from openmeet.outbox.emails import OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.i18n.conftest import AddLanguage
+from tests.openmeet.privacy.email_occasions import OCCASIONS
 from tests.openmeet.site_under_test import (
     CODE_KEY,
     ORIGIN,
@@ -177,6 +181,19 @@ async def test_guests_get_e_mail_in_the_language_of_their_answer(mailing: Mailin
     found = await mailing.subjects()
     assert found["liz@example.org"] == "Vous venez : Board games, sam. 4 juil."
     assert found["max@example.org"] == "You’re going: Board games, Sat 4 Jul"
+
+
+@pytest.mark.parametrize("kind", [CO_HOST_MAIL, INVITATION_MAIL, ARRIVAL_MAIL])
+async def test_invitations_of_new_people_are_in_the_language_of_who_invites_them(mailing: Mailing, kind: str) -> None:
+    async def deliver_nothing() -> None:
+        """These occasions do not wait for a delivery."""
+
+    await OCCASIONS[kind](mailing.site, deliver_nothing)
+    async with mailing.site.db.transaction() as tx:
+        await tx.execute("update users set language = 'de'")
+    await mailing.subjects()
+    (invitation,) = mailing.sent
+    assert '<html lang="de" dir="ltr">' in invitation.html
 
 
 async def test_a_code_e_mail_has_the_language_of_its_page(mailing: Mailing, add_language: AddLanguage) -> None:
