@@ -38,7 +38,7 @@ async def test_a_new_event_has_its_picture(ana):
 
 async def test_every_date_of_a_new_series_has_its_picture(ana):
     made = await ana.post("/events/new", data=FORM | WORDS, files=FILE)
-    first = re.search(r'href="(/events/practice[^"]+)"', (await ana.get(made.headers["location"])).text)
+    first = re.search(r'href="(/events/practice[^"/]+)"', (await ana.get(made.headers["location"])).text)
     assert first
     assert 'alt="A red square"' in (await ana.get(first[1])).text
 

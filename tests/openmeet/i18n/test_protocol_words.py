@@ -19,7 +19,7 @@ _OF_OPENMEET: Final = re.compile(
     r"|web/sign_in/|sign_in\.email_or_handle_needed"
 )
 # Pages for operators, and times as operators read them. Account owners see these under “Technical details”.
-_OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/times")
+_OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/formatting")
 
 
 def test_pages_for_everybody_use_no_protocol_terms() -> None:

@@ -287,7 +287,7 @@ async def test_labelled_subjects_are_listed_once_each_page_by_page(make_database
             cursor = page["cursor"]
             assert len(read) <= 4
         assert read == whole["subjects"]
-        for wrong in ({"cursor": "made-up"}, {"limit": "101"}):
+        for wrong in ({"cursor": "made-up"}, {"cursor": "²:x"}, {"limit": "101"}):
             assert (await client.get(path, params=wrong, headers=mo)).status_code in {400, 422}
         await sign_up(browser, "mo@example.org", "Mo")
         shown = (await browser.get("/moderation/waiting")).text

@@ -31,7 +31,6 @@ class ModerationReason(Reason):
     CHANGED_SINCE_OPENED = "moderation.changed_since_opened"
     MODERATORS_ONLY = "moderation.moderators_only"
     NO_SUCH_SUBJECT = "moderation.no_such_subject"
-    INVALID_CURSOR = "moderation.invalid_cursor"
     MALFORMED_SUBJECT = "moderation.malformed_subject"
     NUMBER_OUT_OF_RANGE = "moderation.number_out_of_range"
 

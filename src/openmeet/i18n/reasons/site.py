@@ -9,7 +9,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons that several packages use
     "general.choose_from": mark("Choose from: %(choices)s."),
     "general.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
-    "general.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
+    "general.invalid_cursor": mark("The list can’t go on from here. Open it again from the start."),
     "general.choose_one": mark("Choose one of: %(choices)s."),
     "general.true_or_false_needed": mark("Send true or false."),
     "general.number_out_of_range": mark("Enter a whole number from 1 to %(most)s."),
@@ -125,7 +125,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "moderation.moderators_only": mark("This is for the moderators of this site."),
     "moderation.no_such_subject": mark("This item doesn’t exist."),
-    "moderation.invalid_cursor": mark("This cursor isn’t from this site."),
     "moderation.malformed_subject": mark(
         "Enter a DID, like did:plc:…, or the address of a PDS, like https://pds.example."
     ),

@@ -8,6 +8,7 @@ from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.moderation import model, policy
 from openmeet.domain.moderation.model import ModeratedKind, ModerationReason, Subject
 from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 
@@ -33,6 +34,6 @@ def position_of(cursor: str) -> tuple[Instant, str] | None:
     if not cursor:
         return None
     at, _, subject = cursor.partition(":")
-    if not at.isdigit() or len(at) > 18 or not subject:
-        raise InvalidInput("cursor", ModerationReason.INVALID_CURSOR)
+    if not (at.isascii() and at.isdigit() and len(at) <= 18 and subject):
+        raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR)
     return Instant(int(at)), subject
