@@ -1,5 +1,5 @@
 """Language of a request: the one chosen in this browser, otherwise the best match for the browser's Accept-Language. On
-the pages of an OAuth request, the languages that the app requests go before those of the browser.
+the pages of an OAuth request, the languages that the app requests take precedence over those of the browser.
 
 Responses to programs are in English, because the protocol's clients show or log them as they are. E-mails that programs
 request are in the language of the request.
@@ -40,7 +40,7 @@ def by_request(scope: Scope) -> Iterator[None]:
 @contextmanager
 def requested_by_app(connection: HTTPConnection, tags: Sequence[str]) -> Iterator[None]:
     """Context manager in which pages and e-mails are in the first of these languages that is available. A language that
-    the person chose in this browser goes before.
+    the person chose in this browser takes precedence.
     """
     before = _READER.get()
     is_chosen = CATALOGUE.is_known(connection.cookies.get(COOKIE, ""))

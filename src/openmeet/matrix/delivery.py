@@ -88,7 +88,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
         if len(entries) < _AT_ONCE:
             break
     if inside.ghosts - before:
-        # A ghost user that joined only to post a message whose author has lost access since leaves again.
+        # A ghost user may have joined only to post a message of somebody who has lost access since. It leaves again.
         await members.update_members(bridge, room, matrix_room, await bridge.keeper.state(matrix_room))
     async with bridge.db.transaction() as tx:
         await store.skip_to_last_sent(tx, room_id)
@@ -151,7 +151,7 @@ class _EntryDelivery:
         if speaker is not None:
             sender = await self._enter(speaker)
         else:
-            await self._remove_who_lost_access()
+            await self._remove_people_without_access()
             text = f"{address}: {text}"
         if shows and not text:
             event = await pictures.send(
@@ -261,10 +261,10 @@ class _EntryDelivery:
             await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
             await ghost.join(self._matrix_room)
             self._inside.ghosts.add(speaker.localpart)
-        await self._remove_who_lost_access()
+        await self._remove_people_without_access()
         return ghost
 
-    async def _remove_who_lost_access(self) -> None:
+    async def _remove_people_without_access(self) -> None:
         """Remove everybody who has lost access, before anything is sent."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
             state = await self._bridge.keeper.state(self._matrix_room)

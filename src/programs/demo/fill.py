@@ -43,7 +43,7 @@ from programs.demo.town import ABOUT, CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE,
 
 EVENTS: Final = 220
 WEEKS: Final = 6
-# So many events are created before anything happens to them.
+# How many events are created before people answer them.
 _CHUNK: Final = 4
 _TRIES: Final = 40
 # Nothing is planned for today that starts sooner than this.

@@ -1,5 +1,5 @@
-"""A kind of event in the demo town, which takes place under several titles; and the venues, whose names are invented
-(the streets are real).
+"""The kinds of events in the demo town, each with several titles, and its venues. Their names are invented; the streets
+are real.
 """
 
 from collections.abc import Iterator

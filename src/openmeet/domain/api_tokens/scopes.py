@@ -47,7 +47,7 @@ SCOPE_DESCRIPTIONS: Final = {
     TokenScope.GROUPS: lazy("Create, run and hand over groups, write to their members, join and leave groups"),
     TokenScope.PROFILE: lazy(
         "Change your profile, notifications, saved searches and calendar subscriptions, and report, block "
-        "and mute for you"
+        "and mute on your behalf"
     ),
     TokenScope.PUBLISHING: lazy(
         "Decide for you whether to sync your public events and answers, which anyone can then read and copy"

@@ -111,7 +111,7 @@ def _free_tone(others: Sequence[Subscribed]) -> int:
 async def edit(
     tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool, tone: int | None = None
 ) -> Subscribed:
-    """Change a subscribed calendar's name, whether it takes the person's time, or its colour (0 to 8)."""
+    """Change a subscribed calendar's name or colour (0 to 8), or whether its events count as busy."""
     if tone is not None:
         await queries.set_tone(tx, user_id, calendar_id, tone)
     if not await queries.edit(tx, user_id, calendar_id, name=checked_name(name), is_busy=is_busy):

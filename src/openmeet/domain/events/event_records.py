@@ -1,5 +1,5 @@
-"""SQL about the records of events: find an event by the URI of a current or superseded record, and store what became of
-its record. Nothing here enqueues or decides (``record_changes``).
+"""SQL for the records of events: find events by the URI of a current or superseded record, and store changes of an
+event's record. ``record_changes`` decides about these changes and enqueues jobs.
 """
 
 from collections.abc import Collection
@@ -11,14 +11,31 @@ from openmeet.domain.events.queries import BLANK, COLUMNS, SET_BLANK, event_of
 from openmeet.outbox import superseded_records
 from openmeet.outbox.publications import PublicationKind
 
+# The row stays because RSVPs refer to it. The slug is replaced too, because it contained words of the title.
+ERASE = f"""
+    update events
+       set slug = id, {SET_BLANK},
+           starts_at = null, ends_at = null, over_at = null, starts_local = '', starts_text = '', ends_text = '',
+           time_zone = 'UTC', status_reason = '', picture_key = null, search_text = '', search_words = '',
+           place_x = null, place_y = null, place_z = null, derived_from = '', removed_at = coalesce(removed_at, :now),
+           revision = revision + 1, updated_at = :now
+     where record_did = :did and origin = 'network'
+"""
+
+
+async def by_record_uri(reader: Reader, uri: str) -> Event | None:
+    """The event whose current record has this URI."""
+    row = await reader.fetch_one(f"select {COLUMNS} from events where record_uri = :uri", uri=uri)
+    return event_of(row) if row else None
+
 
 async def find(reader: Reader, uri: str) -> Event | None:
     """The event whose current or superseded record has this URI."""
     event = await by_record_uri(reader, uri)
-    former = None if event is not None else await superseded_records.find(reader, uri)
-    if former is None or former.kind is not PublicationKind.EVENT:
+    superseded = None if event is not None else await superseded_records.find(reader, uri)
+    if superseded is None or superseded.kind is not PublicationKind.EVENT:
         return event
-    return await queries.by_id(reader, EventId(former.subject_id))
+    return await queries.by_id(reader, EventId(superseded.subject_id))
 
 
 async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
@@ -57,9 +74,9 @@ async def ids_with(reader: Reader, uris: Collection[str]) -> dict[str, EventId]:
     """Ids of the events that have or used to have these records, by URI."""
     if not uris:
         return {}
-    former = await superseded_records.subjects_of(reader, PublicationKind.EVENT, uris)
+    superseded = await superseded_records.subjects_of(reader, PublicationKind.EVENT, uris)
     rows = await reader.fetch("select id, record_uri from events where record_uri in :uris", uris=sorted(uris))
-    return {uri: EventId(event_id) for uri, event_id in former.items()} | {
+    return {uri: EventId(event_id) for uri, event_id in superseded.items()} | {
         row["record_uri"]: EventId(row["id"]) for row in rows
     }
 
@@ -67,23 +84,6 @@ async def ids_with(reader: Reader, uris: Collection[str]) -> dict[str, EventId]:
 async def id_with(reader: Reader, uri: str | None) -> EventId | None:
     """``ids_with`` for one URI."""
     return None if uri is None else (await ids_with(reader, [uri])).get(uri)
-
-
-# The row stays because RSVPs refer to it. The slug is replaced too, because it contained words of the title.
-ERASE = f"""
-    update events
-       set slug = id, {SET_BLANK},
-           starts_at = null, ends_at = null, over_at = null, starts_local = '', starts_text = '', ends_text = '',
-           time_zone = 'UTC', status_reason = '', picture_key = null, search_text = '', search_words = '',
-           place_x = null, place_y = null, place_z = null, derived_from = '', removed_at = coalesce(removed_at, :now),
-           revision = revision + 1, updated_at = :now
-     where record_did = :did and origin = 'network'
-"""
-
-
-async def by_record_uri(reader: Reader, uri: str) -> Event | None:
-    row = await reader.fetch_one(f"select {COLUMNS} from events where record_uri = :uri", uri=uri)
-    return event_of(row) if row else None
 
 
 async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
@@ -107,6 +107,7 @@ async def set_record_deleted(tx: Transaction, event_id: EventId) -> bool:
 
 
 async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did: str) -> None:
+    """Store the address and the version of the event's record."""
     await tx.execute(
         "update events set record_uri = :uri, record_cid = :cid, record_did = :did where id = :id",
         uri=uri,
@@ -122,6 +123,7 @@ async def count_retraction(tx: Transaction, event_id: EventId) -> None:
 
 
 async def forget_record(tx: Transaction, event_id: EventId) -> None:
+    """Store that the event has no record any more."""
     await tx.execute(
         "update events set record_uri = null, record_cid = null, record_did = null where id = :id", id=event_id
     )

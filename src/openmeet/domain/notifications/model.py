@@ -188,12 +188,11 @@ class NotificationKind(Generic[P]):
     """A kind of notification. ``name`` is stored and is the template's name; ``topic`` is what users turn on and off.
 
     ``is_mailed``: whether the notification is worth an e-mail at all. ``merged``: reduces several notifications about
-    one subject in an e-mail to those it mentions. ``still_true``: whether it still applies and is e-mailed, checked when
-    the e-mail is sent. ``may_read``: whether a recipient who may see the subject may also read this about it, checked
-    whenever it is shown. ``has_author``: it comes from somebody whom the recipient may block
-    or mute; kinds about one's own RSVPs and roles reach everybody. ``in_calendar``: it changes the recipient's
-    calendar. ``page``: the part of the group's pages that it links to. ``mail_gap``: the minimum time between two
-    e-mails about one subject, in microseconds.
+    one subject in an e-mail to those it mentions. ``still_true``: whether it still applies, checked when the e-mail is
+    sent. ``may_read``: whether somebody who may see the subject may also read this notification, checked whenever it is
+    shown. ``has_author``: it comes from somebody whom the recipient may block or mute; kinds about one's own RSVPs and
+    roles reach everybody. ``in_calendar``: it changes the recipient's calendar. ``page``: the part of the group's pages
+    that it links to. ``mail_gap``: the minimum time between two e-mails about one subject, in microseconds.
     """
 
     name: str

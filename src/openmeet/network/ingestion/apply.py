@@ -32,7 +32,7 @@ async def apply(
 ) -> list[IngestResult]:
     """Apply messages and return one result each. Raises the database's errors, and then nothing is applied.
 
-    ``counts_awaiting``: also count the awaiting RSVPs of events in the batch; a caller that turns this off must have them
+    ``counts_awaiting``: also count the RSVPs that await events of the batch; a caller that turns this off must have them
     counted later. Raises TransactionConflict if accounts of people concerned were merged in the meantime: retry.
     """
     parsed_messages = [read(message, tx.now) for message in messages]

@@ -3,10 +3,10 @@ are applied.
 
 The same holds for a record that was fetched individually or submitted, and for an event from the stream. A failing
 batch is split into halves, each in a separate transaction, until a single record fails. Nothing of that record is kept.
-An event may fail because of an RSVP that awaits it. It is then applied without these RSVPs, which are
-counted individually (``rsvps_awaiting_event``). A failure that no record causes (an unreachable database, a lost race)
-fails the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because the order of
-messages does not affect the result (``apply``).
+An event may fail because of an RSVP that awaits it. The event is then applied without the RSVPs that await it, and they
+are counted individually (``rsvps_awaiting_event``). A failure that no record causes (an unreachable database, a lost
+race) fails the read, which is retried as a whole; everything applied before that is kept. Splitting is safe because the
+order of messages does not affect the result (``apply``).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -87,7 +87,7 @@ async def apply_submitted(
 async def apply_without_pending(
     db: Database, context: IngestionContext, message: RecordMessage, failure: Exception
 ) -> list[IngestResult]:
-    """Apply a failed event without its awaiting RSVPs, one of which may be the cause. The RSVPs are counted
+    """Apply a failed event without the RSVPs that await it, one of which may be the cause. The RSVPs are counted
     individually.
 
     Raises ``failure`` if this does not apply to the message, or the new error if the event fails even without them.
@@ -116,7 +116,7 @@ async def _apply_batch(
 async def _apply_alone(
     db: Database, context: IngestionContext, message: RecordMessage, along: Along, failure: Exception
 ) -> Sequence[IngestResult | RecordFailure]:
-    """Return the result of one record that failed on its own or together with its awaiting RSVPs."""
+    """Return the result of one record that failed on its own or together with RSVPs that await it."""
     if message.collection in EVENTS and message.body is not None:
         try:
             return await db.batch(partial(_apply_without_waiting, context, message, along))

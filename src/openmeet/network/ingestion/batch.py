@@ -13,7 +13,15 @@ from openmeet.network.ingestion import origins, ownership_transfer, remote_group
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, repository_state, seen, seen_rsvps
-from openmeet.network.records.collections import CONCERNING, EVENTS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS
+from openmeet.network.records.collections import (
+    CONCERNING,
+    EVENTS,
+    GROUP,
+    OF_GROUPS,
+    OF_MEMBERS,
+    RSVPS,
+    SERIES_COLLECTIONS,
+)
 from openmeet.network.records.links import lock_current
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
@@ -31,9 +39,8 @@ class Batch:
     ``waited_for``: events that RSVPs await. ``abandoned_creates``: (URI, CID) of our abandoned creates that may
     arrive late. ``superseded_uris``: URIs of superseded records of events, series or groups on this site;
     ``current_uris``: old URI → URI of the current record. ``freed_dates``: dates of other people's series that lost
-    their events in the batch;
-    ``changed_series``: changed records of such series. Both are processed at the end of the batch. ``erased``: the rev
-    up to which a DID or URI was erased.
+    their events in the batch; ``changed_series``: changed records of such series. Both are processed at the end of the
+    batch. ``erased``: the rev up to which a DID or URI was erased.
     """
 
     seen_records: dict[str, SeenRecord]
@@ -124,7 +131,8 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     current_uris = await lock_current(tx, subject_uris, along={*await links.uris_of(tx, uris - answer_uris), *others})
     seen_records |= await seen.find_many(tx, sorted(uris - answer_uris))
     superseded_uris = await superseded_records.superseded_among(tx, uris - answer_uris)
-    superseded_uris |= await record_queries.superseded_among(tx, uris - answer_uris)
+    group_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection == GROUP}
+    superseded_uris |= await record_queries.superseded_among(tx, group_uris)
     batch = Batch(
         seen_records,
         await publication_queries.published_among(tx, sorted(uris)),

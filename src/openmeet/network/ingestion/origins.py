@@ -95,7 +95,9 @@ async def _attach(tx: Transaction, parsed: ParsedMessage) -> bool:
     if parsed.event is not None and parsed.event.origin is not None:
         origin = parsed.event.origin
         return await _attach_to_event(tx, parsed.message, EventId(origin.event_id), origin.version)
-    return await (_attach_to_group if parsed.group is not None else _attach_to_series)(tx, parsed.message)
+    if parsed.group is not None:
+        return await _attach_to_group(tx, parsed.message)
+    return await _attach_to_series(tx, parsed.message)
 
 
 async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
@@ -132,8 +134,8 @@ async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: Ev
 
 
 async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
-    former = await record_queries.group_of_superseded(tx, message.uri)
-    group_id = former or await _with_first_key(tx, message, group_queries.ids_between)
+    superseded = await record_queries.group_of_superseded(tx, message.uri)
+    group_id = superseded or await _with_first_key(tx, message, group_queries.ids_between)
     group = None if group_id is None else await group_queries.lock(tx, group_id)
     if group is None or group.network.record_uri is not None or group.deleted_at is not None or group.is_read_only:
         return False
@@ -153,11 +155,11 @@ async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
 
 
 async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
-    former = await superseded_records.find(tx, message.uri)
-    if former is not None and former.kind is not PublicationKind.SERIES:
+    superseded = await superseded_records.find(tx, message.uri)
+    if superseded is not None and superseded.kind is not PublicationKind.SERIES:
         return False
     found = await _with_first_key(tx, message, series_queries.ids_between)
-    series_id = found if former is None else SeriesId(former.subject_id)
+    series_id = found if superseded is None else SeriesId(superseded.subject_id)
     series = None if series_id is None else await series_queries.lock(tx, series_id)
     if series is None or series.record_uri is not None or series.deleted_at is not None or series.is_read_only:
         return False
@@ -165,7 +167,7 @@ async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
         return False
     if await series_queries.by_record_uri(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate series was derived from it
-    is_back = former is not None and not former.is_there
+    is_back = superseded is not None and not superseded.is_there
     if local_series.is_being_retracted(series) and not is_back:
         return False
     subject = SubjectRevision(series.id, series.owner_id, series.revision, series.updated_at)
@@ -187,7 +189,9 @@ async def _with_first_key(
 async def _reattach_uncounted(
     tx: Transaction, message: RecordMessage, kind: PublicationKind, subject: SubjectRevision, *, is_back: bool
 ) -> bool:
-    """Attach a record without a counter. What is here is newer than a copy that is back."""
+    """Attach a record of a group or series, which has no counter. ``is_back``: we had retracted the record, so the row
+    here is newer.
+    """
     await publications.enqueue_many(tx, kind=kind, subjects=[subject])
     return await publication_moves.reattach(
         tx,

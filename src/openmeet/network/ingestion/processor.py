@@ -1,9 +1,9 @@
 """Event processor: applies messages from the queue to a tenant's database, one batch per transaction, acknowledged
 after the commit.
 
-A failing batch is split, so that one message does not affect the others. An event that fails because of an RSVP
-that awaits it is applied without the RSVP (``apply_read``). A message that keeps failing becomes a dead letter with the
-reason, for an operator; so does an unreadable one.
+A failing batch is split, so that one message does not affect the others. If an event fails because of an RSVP that
+awaits it, the event is applied without the RSVP (``apply_read``). A message that keeps failing becomes a dead letter
+with the reason, for an operator; so does an unreadable one.
 """
 
 import asyncio

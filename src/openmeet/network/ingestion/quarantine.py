@@ -29,8 +29,8 @@ _MOST_REASON: Final = 500
 
 
 class FailedStep(StrEnum):
-    """The step that failed: applying the record, repairing its row (``reconcile``), or counting an RSVP awaiting its event
-    (``fetch``).
+    """The step that failed: applying the record, repairing its row (``reconcile``), or counting an RSVP whose event has
+    arrived (``fetch``).
     """
 
     APPLY = "taking"

@@ -1,5 +1,5 @@
-"""RSVPs awaiting their event. The event is fetched once. The RSVP counts when the event is here, or when its author gains
-access to the event.
+"""RSVPs that await their event: the event has not been seen, or is not visible to the author of the RSVP. An unseen event
+is fetched once. The RSVP counts once its author can see the event here.
 
 Such RSVPs are rows of ``records`` in state AWAITS_EVENT; nothing else is stored. They are limited per author and
 deleted after thirty days (``records.seen_rsvps``). RSVPs that fail when they are counted are quarantined.
@@ -47,7 +47,7 @@ async def enqueue_fetches(tx: Transaction, waited_for: set[str], subjects: Seque
 
 
 async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
-    """Count the awaiting RSVPs of events whose records have just become known, and complete failed jobs that fetch these
+    """Count the RSVPs that await events whose records have just become known, and complete failed jobs that fetch these
     events.
     """
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
@@ -64,7 +64,7 @@ async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
 
 
 async def make_effective(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
-    """Count the awaiting RSVPs of these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
+    """Count the RSVPs that await these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
     waiting = await seen_rsvps.rsvps_awaiting(tx, sorted(event_ids))
     waiting = [rsvp_record for rsvp_record in waiting if only in {None, rsvp_record.did}]
     await seen_rsvps.make_effective(tx, [rsvp_record.uri for rsvp_record in waiting])
@@ -83,8 +83,8 @@ async def resolve(tx: Transaction, *, handle_uri: AtUri, did_uri: AtUri, event_i
 
 
 def recheck_handler(db: Database) -> JobHandler:
-    """Return the handler of ``JobKind.WAITING_ANSWERS``, which rechecks the awaiting RSVPs of the person who is its
-    subject.
+    """Return the handler of ``JobKind.WAITING_ANSWERS``, which rechecks the RSVPs of a person (its subject) that await an
+    event.
     """
 
     async def handle(job: Job) -> None:
@@ -94,7 +94,9 @@ def recheck_handler(db: Database) -> JobHandler:
 
 
 async def recheck(db: Database, user_id: UserId) -> None:
-    """Recheck a person's awaiting RSVPs, with one transaction per event, because others may wait for the lock on it."""
+    """Recheck a person's RSVPs that await an event. Each event has its own transaction, because others may wait for the
+    lock on it.
+    """
     async with db.reader() as reader:
         rows = await reader.fetch(_AWAITED_AND_HERE, user_id=user_id)
     for row in rows:
@@ -104,8 +106,8 @@ async def recheck(db: Database, user_id: UserId) -> None:
 
 
 async def make_effective_if_here(db: Database, uri: str) -> bool:
-    """Count the awaiting RSVPs of an event if the event is already here; no network call is needed then. Returns whether
-    it is here.
+    """Count the RSVPs that await an event if it is already here; no network call is needed then. Returns whether it is
+    here.
 
     If they fail together because of one of them, they are counted individually, and those that fail are quarantined.
     Raises the last error if so many fail that individual RSVPs cannot be the cause.

@@ -32,6 +32,20 @@ _MAX_ROUNDS = 50
 _MOST_AFTER_FAILURE = 2
 _RETRY_AFTER = 5 * SECOND
 
+# A record that waits, is withheld or is already due for its next revision counts as none of these.
+_RESULTS: Final = {
+    PublicationState.PUBLISHED: Result.SUCCESS,
+    PublicationState.RETRACTED: Result.SUCCESS,
+    PublicationState.RETRYING: Result.RETRIED,
+    PublicationState.REFUSED: Result.FAILED,
+    PublicationState.CONFLICTED: Result.FAILED,
+    PublicationState.BLOCKED: Result.FAILED,
+}
+
+_AFTER_DELIVERY: Final = (
+    "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
+)
+
 
 async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
     """Deliver what is due now; return how many publications were leased. First writes to the same repository are
@@ -150,21 +164,6 @@ async def _release(publisher: Publisher, server: str, publications: Sequence[Pub
         await store_outcome.end_lease(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))
 
 
-# A record that waits, is withheld or is already due for its next revision counts as none of these.
-RESULTS = {
-    PublicationState.PUBLISHED: Result.SUCCESS,
-    PublicationState.RETRACTED: Result.SUCCESS,
-    PublicationState.RETRYING: Result.RETRIED,
-    PublicationState.REFUSED: Result.FAILED,
-    PublicationState.CONFLICTED: Result.FAILED,
-    PublicationState.BLOCKED: Result.FAILED,
-}
-
-_AFTER_DELIVERY: Final = (
-    "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
-)
-
-
 async def count_results(publisher: Publisher, publications: Sequence[Publication]) -> None:
     """Count the outcome of each leased publication in the metrics, once."""
     for kind in PublicationKind:
@@ -175,7 +174,7 @@ async def count_results(publisher: Publisher, publications: Sequence[Publication
         async with publisher.db.reader() as reader:
             rows = await reader.fetch(_AFTER_DELIVERY, kind=kind.value, ids=ids)
         for row in rows:
-            result = RESULTS.get(PublicationState(row["state"]))
+            result = _RESULTS.get(PublicationState(row["state"]))
             is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
             if result is not None and not (result is Result.SUCCESS and is_as_before):
                 publisher.count_result(kind.value, result)

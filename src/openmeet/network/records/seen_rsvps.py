@@ -115,7 +115,7 @@ async def rsvps_awaiting(reader: Reader, subject_uris: Sequence[str]) -> list[Se
 
 
 async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
-    """Return the event records among these that effective RSVPs refer to, including former records."""
+    """Return the event records among these that effective RSVPs refer to, including superseded ones."""
     return sorted(row["uri"] for row in await fetch_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
 
 
@@ -164,7 +164,7 @@ async def resolve_subject(tx: Transaction, *, handle_uri: str, did_uri: str) -> 
 
 
 async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> None:
-    """Move RSVPs from these former records of an event to its current one."""
+    """Move RSVPs from these superseded records of an event to its current one."""
     if former:
         await tx.execute(MOVE_ANSWERS, former=list(former), current=current, collections=sorted(RSVPS))
 

@@ -1,4 +1,4 @@
-"""Time zones next to times, hidden from readers whose own clock shows the same.
+"""Time zones next to times. They are hidden from readers whose clock shows the same time.
 
 The server knows the zone of the reader's profile. ``improve.js`` knows the zone of their browser, which is where they
 are now, and decides again.

@@ -60,7 +60,7 @@ for (const fold of document.querySelectorAll(".fold")) {
   if (state) fold.addEventListener("change", () => { state.textContent = document.body.dataset.changed; });
 }
 
-// The zone next to a time stands only where the reader's clock shows another time. On the event's page, their own time follows.
+// Show the zone next to a time only if the reader's clock differs. On an event's page, their own time follows.
 const clockIn = (moment, zone) => {
   const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
   return new Intl.DateTimeFormat(language, { timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
