@@ -29,13 +29,10 @@ async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
     await page.wait_for_url("**/welcome/start")
     await page.goto("/home")
     await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
-    # ``wait_for_function`` would fail, because our pages forbid evaluating text as code.
-    await page.evaluate(
-        """() => new Promise((done) => {
-          if (navigator.serviceWorker.controller) done();
-          else navigator.serviceWorker.addEventListener("controllerchange", () => done(), { once: true });
-        })"""
-    )
+    # The worker takes over open pages when it starts, but not a page that is just being loaded.
+    if not await page.evaluate("!!navigator.serviceWorker.controller"):
+        await page.reload()
+    assert await page.evaluate("!!navigator.serviceWorker.controller")
     async with openmeet.db.reader() as reader:
         user = await by_email(reader, f"{name.lower()}@example.org")
     assert user is not None
