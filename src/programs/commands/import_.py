@@ -20,7 +20,7 @@ app = role()
 # One person's document is read into memory as a whole.
 MAX_DOCUMENT = 500_000_000
 
-# Messages about items that were imported incompletely, and the reasons why items were skipped. docs/arriving.md
+# Messages about items that were imported incompletely, and the reasons why items were skipped. docs/importing.md
 # explains both.
 _LET_GO: Final = {
     "pictures": "imported without their picture: the file lists the URL of each picture under `pictures`",

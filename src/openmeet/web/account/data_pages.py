@@ -237,7 +237,7 @@ OPERATIONS = (
         "GET",
         "/api/takeout",
         "exportMyData",
-        "All data of the caller as one document, described in docs/arriving.md",
+        "All data of the caller as one document, described in docs/importing.md",
         export,
         {200: dict[str, msgspec.Raw]},
     ),

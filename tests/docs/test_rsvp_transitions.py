@@ -1,4 +1,4 @@
-"""docs/answers.md has the same table of transitions as the code."""
+"""docs/rsvps.md has the same table of transitions as the code."""
 
 from openmeet.domain.attendance.transitions import COLUMNS, TABLE
 from tests.docs.tables import bare, section
@@ -6,4 +6,4 @@ from tests.docs.tables import bare, section
 
 def test_every_cell_of_the_table_matches_the_code() -> None:
     in_code = {act.value: [row[column].value for column in COLUMNS] for act, row in TABLE.items()}
-    assert {bare(name): cells for name, *cells in section("answers.md", "Transitions")} == in_code
+    assert {bare(name): cells for name, *cells in section("rsvps.md", "Transitions")} == in_code
