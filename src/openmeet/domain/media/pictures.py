@@ -40,7 +40,12 @@ class MediaReason(Reason):
 PictureKey = NewType("PictureKey", str)
 
 # The size of a photo from a present-day phone. Anything larger is refused before it is read.
-MAX_UPLOAD_BYTES: Final = 12_000_000
+MAX_UPLOAD_MEGABYTES: Final = 12
+MAX_UPLOAD_BYTES: Final = MAX_UPLOAD_MEGABYTES * 1_000_000
+# The accepted formats. The library must not try others. Forms name them in a sentence, too: ``picture`` of
+# ``site/parts.html``.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+ACCEPTED_TYPES: Final = ",".join(f"image/{name.lower()}" for name in _FORMATS)
 # 50 megapixels take 150 MB decoded. Anything larger is a decompression bomb or meant for print.
 MAX_PIXELS: Final = 50_000_000
 # The smallest common blob limit of records, so that every picture can be used in a record.
@@ -116,9 +121,6 @@ def portrait_key(key: str, side: int) -> str:
 PORTRAIT_TYPE: Final = "image/webp"
 # A list shows dozens of the smallest size, which takes about 1 kB each.
 _PORTRAIT_QUALITY: Final = 76
-
-# The accepted formats. The library must not try others.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 # Tried in descending order until the result is small enough.
 _QUALITIES = (82, 72, 60, 45, 30)
@@ -325,7 +327,7 @@ async def store_portrait(db: Database, store: BlobStore, workers: ChargedPool, u
 async def require_acceptable(db: Database, user_id: str, body: bytes) -> None:
     """Raise TooLarge, or TooMany if the person has uploaded ``MAX_A_DAY`` pictures."""
     if len(body) > MAX_UPLOAD_BYTES:
-        raise TooLarge(MediaReason.TOO_LARGE, most=MAX_UPLOAD_BYTES // 1000000)
+        raise TooLarge(MediaReason.TOO_LARGE, most=MAX_UPLOAD_MEGABYTES)
     async with db.reader() as reader:
         if await sent_since(reader, user_id, Instant(reader.now - DAY)) >= MAX_A_DAY:
             raise TooMany(MediaReason.TOO_MANY_PICTURES, most=MAX_A_DAY, after_seconds=24 * 3600)

@@ -27,7 +27,7 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_pa
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.media import pictures
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, require_acceptable
+from openmeet.domain.media.pictures import require_acceptable
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import Profile, User, UserId
@@ -214,7 +214,6 @@ async def picture_context(request: Request, reader: Reader) -> dict[str, object]
     return {
         "portrait": portrait,
         "profile_of": "" if account is None else f"@{account.handle}" if account.handle else account.did,
-        "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
     }
 
 

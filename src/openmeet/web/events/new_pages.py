@@ -27,7 +27,7 @@ from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, Ca
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
+from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.series.model import Timing
 from openmeet.domain.sign_in.model import hash_token
@@ -401,7 +401,6 @@ def form_page(
         and not series_path
         and caller_or_none(request) is not None
         and services(request).pictures is not None,
-        "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
         "cover": _cover_path(event, form_state),
         "draws_cover": (event is None or event.content.picture is None) and not form_state.value("picture_key"),
         "motifs": json.dumps(MOTIFS),

@@ -91,7 +91,6 @@ def form_of(
         "back": back,
         "typed": form_state,
         "labels": _LABELS,
-        "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
     }
 
 

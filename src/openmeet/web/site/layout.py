@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from groundwork import ui
+from openmeet.domain.media.pictures import ACCEPTED_TYPES, MAX_UPLOAD_MEGABYTES
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import current
 from openmeet.i18n.markdown import html_of, summary_of
@@ -79,6 +80,8 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
         "public_url": public_url,
         "times": formatting,
         "static": static_url,
+        "picture_types": ACCEPTED_TYPES,
+        "picture_megabytes": MAX_UPLOAD_MEGABYTES,
     }
     jinja_environment.globals |= {"saves_data": saves_data}
     jinja_environment.globals |= {
