@@ -2,8 +2,8 @@
 it.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.requests import Request
@@ -35,7 +35,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.pictures import PATH as PICTURES
-from openmeet.web.chat.pictures import picture_views
+from openmeet.web.chat.pictures import MessagePictureView, picture_views
 from openmeet.web.chat.requests import removal_sealer, spend_on_change
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
@@ -46,6 +46,33 @@ _LABELS = {"text": lazy("Message"), "reason": lazy("Why")}
 _EMOJIS: Final = ("👍", "❤️", "😄", "🎉", "🙏", "👀")
 _MOST_DIGITS: Final = 4
 Act = Callable[[Transaction, Request, dict[str, str]], Awaitable[ChatMessage]]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageActions:
+    """What the page of a message offers to its viewer. Everything is off unless it is set.
+
+    ``answer``, ``object`` and ``report`` are paths. ``may_be_empty``: the text of an edit can be empty, because the
+    message has pictures. ``earlier``: texts before edits. ``text`` and ``pictures``: the content of a removed message
+    that can be restored.
+    """
+
+    answer: str = ""
+    object: str = ""
+    report: str = ""
+    emojis: Sequence[str] = ()
+    may_edit: bool = False
+    may_be_empty: bool = False
+    may_close_poll: bool = False
+    may_take_back: bool = False
+    may_pin: bool = False
+    may_moderate: bool = False
+    may_ban: bool = False
+    is_banned: bool = False
+    may_restore: bool = False
+    earlier: Sequence[str] = ()
+    text: str = ""
+    pictures: Sequence[MessagePictureView] = ()
 
 
 def routes() -> list[Route]:
@@ -212,72 +239,62 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
         hosts = await view.hosts_among(reader, room, [shown])
         may_write = level >= Access.WRITE and not room.is_closed
         row = view.message_view(shown, room, hosts, zone=address.time_zone, now=reader.now, may_write=may_write)
-        context = {
-            **_author_context(message, row, is_own=shown.is_mine, may_write=may_write, now=reader.now),
-            **await _moderator_context(request, reader, message, shown, level),
-        }
-    may_respond = may_write and not message.is_removed
-    context |= {
-        "row": row,
-        "message": message,
-        "address": address,
-        "typed": form_state if form_state.values else FormState({"text": message.body}, form_state.problems),
-        "labels": _LABELS,
-        "max_text": MAX_TEXT,
-        "max_reason": MAX_REASON,
-        "there": _path_in_room(address, f"around={message.number}#m{message.number}"),
-        "answer": _path_in_room(address, f"reply={message.id}#write") if may_respond else "",
-        "emojis": _EMOJIS if may_respond else (),
-        "report": f"/chat/messages/{message.id}/report"
-        if viewer and not shown.is_mine and not message.is_removed
-        else "",
-    }
-    return page(request, "chat/message.html", context, status=status)
+        may_respond = may_write and not message.is_removed
+        actions = MessageActions(
+            answer=_path_in_room(address, f"reply={message.id}#write") if may_respond else "",
+            emojis=_EMOJIS if may_respond else (),
+            report=f"/chat/messages/{message.id}/report"
+            if viewer and not shown.is_mine and not message.is_removed
+            else "",
+        )
+        if shown.is_mine:
+            actions = _with_author_actions(actions, message, row, may_write=may_write, now=reader.now)
+        if level is Access.MODERATE:
+            actions = await _with_moderator_actions(actions, request, reader, message, shown)
+    typed = form_state if form_state.values else FormState({"text": message.body}, form_state.problems)
+    there = _path_in_room(address, f"around={message.number}#m{message.number}")
+    return _render(request, message, row, actions, address, there=there, typed=typed, status=status)
 
 
-def _author_context(
-    message: ChatMessage, row: view.MessageView, *, is_own: bool, may_write: bool, now: Instant
-) -> dict[str, object]:
-    """What the author of the message can do with it. Everything is off for other people."""
-    may_change = is_own and may_write
-    return {
-        "may_be_empty": bool(message.pictures),
-        "may_edit": may_change
-        and now < message.said_at + EDITABLE_FOR
-        and not message.is_removed
-        and message.kind is MessageKind.TEXT,
-        "may_close_poll": may_change and row.poll is not None and not row.poll.is_over,
-        "may_take_back": is_own and not message.is_removed,
-        "object": f"/chat/messages/{message.id}/object"
-        if is_own and message.is_removed and not message.is_taken_back
-        else "",
-    }
+def _with_author_actions(
+    actions: MessageActions, message: ChatMessage, row: view.MessageView, *, may_write: bool, now: Instant
+) -> MessageActions:
+    """Add what the author of the message can do with it."""
+    is_text = message.kind is MessageKind.TEXT and not message.is_removed
+    return replace(
+        actions,
+        may_edit=may_write and is_text and now < message.said_at + EDITABLE_FOR,
+        may_be_empty=bool(message.pictures),
+        may_close_poll=may_write and row.poll is not None and not row.poll.is_over,
+        may_take_back=not message.is_removed,
+        object=f"/chat/messages/{message.id}/object" if message.is_removed and not message.is_taken_back else "",
+    )
 
 
-async def _moderator_context(
-    request: Request, reader: Reader, message: ChatMessage, shown: ShownMessage, level: Access
-) -> dict[str, object]:
-    """What a moderator of the room can see and do. Everything is off for other people."""
-    is_moderator = level is Access.MODERATE
-    may_moderate = is_moderator and not shown.is_mine
-    author = message.user_id if may_moderate else None
+async def _with_moderator_actions(
+    actions: MessageActions, request: Request, reader: Reader, message: ChatMessage, shown: ShownMessage
+) -> MessageActions:
+    """Add what a moderator of the room can see and do."""
+    author = None if shown.is_mine else message.user_id
     is_banned = author is not None and await _is_banned(reader, message.room_id, author)
     author_moderates = (
         author is not None and not is_banned and await access(reader, message.room_id, author) is Access.MODERATE
     )
-    may_restore = is_moderator and message.is_removed and not message.is_taken_back and not message.removed_by_site
-    # Sealed content only exists if the message was removed.
-    text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
-    return {
-        "may_pin": is_moderator and not message.is_removed,
-        "may_moderate": may_moderate,
-        "may_ban": author is not None and not is_banned and not author_moderates,
-        "is_banned": is_banned,
-        "earlier": await message_queries.earlier_texts(reader, message.id) if is_moderator else [],
-        "may_restore": may_restore,
-        "text": text if may_restore else "",
-        "shown": {"pictures": picture_views(pictures if may_restore else (), shown.name, PICTURES)},
-    }
+    may_restore = message.is_removed and not message.is_taken_back and not message.removed_by_site
+    text, pictures = (
+        await messages.sealed_content(reader, message.id, removal_sealer(request)) if may_restore else ("", ())
+    )
+    return replace(
+        actions,
+        may_pin=not message.is_removed,
+        may_moderate=not shown.is_mine,
+        may_ban=author is not None and not is_banned and not author_moderates,
+        is_banned=is_banned,
+        earlier=await message_queries.earlier_texts(reader, message.id),
+        may_restore=may_restore,
+        text=text,
+        pictures=picture_views(pictures, shown.name, PICTURES),
+    )
 
 
 def _path_in_room(address: RoomAddress, query_and_anchor: str) -> str:
@@ -294,36 +311,35 @@ async def _former_member_page(request: Request, reader: Reader, viewer: UserId |
     (shown,) = await queries.shown(reader, [message], viewer)
     # Show nothing that other people wrote or did in the room.
     own_message = replace(shown, reply=None, reactions=(), is_pinned=False)
+    row = view.message_view(own_message, room, set(), zone="UTC", now=reader.now, may_write=False)
+    address = RoomAddress(gettext("Chats"), gettext("Chats"), "/chat", gettext("You have left this chat."), "UTC")
+    return _render(request, message, row, MessageActions(may_take_back=True), address, there="/chat")
+
+
+def _render(
+    request: Request,
+    message: ChatMessage,
+    row: view.MessageView,
+    actions: MessageActions,
+    address: RoomAddress,
+    *,
+    there: str,
+    typed: FormState | None = None,
+    status: int = 200,
+) -> Response:
+    """Render the page. ``there`` is the path to go back to."""
     context = {
-        "row": view.message_view(own_message, room, set(), zone="UTC", now=reader.now, may_write=False),
         "message": message,
-        "address": RoomAddress(gettext("Chats"), gettext("Chats"), "/chat", gettext("You have left this chat."), "UTC"),
-        "typed": FormState({}),
+        "row": row,
+        "actions": actions,
+        "address": address,
+        "there": there,
+        "typed": typed or FormState({}),
         "labels": _LABELS,
-        "there": "/chat",
-        "may_take_back": True,
-        **dict.fromkeys(
-            (
-                "answer",
-                "object",
-                "emojis",
-                "may_edit",
-                "may_be_empty",
-                "may_close_poll",
-                "may_pin",
-                "may_moderate",
-                "may_ban",
-                "earlier",
-                "is_banned",
-                "may_restore",
-                "report",
-                "max_text",
-                "max_reason",
-            ),
-            "",
-        ),
+        "max_text": MAX_TEXT,
+        "max_reason": MAX_REASON,
     }
-    return page(request, "chat/message.html", context)
+    return page(request, "chat/message.html", context, status=status)
 
 
 async def _is_banned(reader: Reader, room: RoomId, person: UserId) -> bool:
