@@ -25,7 +25,7 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.setup import open_registry
 from aurora_locus.administration import federation_status
 from aurora_locus.administration.console import AdminConsole
-from aurora_locus.administration.figures import BlobFigures
+from aurora_locus.administration.queries import CachedBlobTotals
 from aurora_locus.background_tasks import run_jobs, start_task
 from aurora_locus.blobs.place import open_store
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
@@ -156,7 +156,14 @@ async def open_server(
         app.state.streams = host.streams
         app.state.look_up_both_ways = clients.handles.look_up_both_ways
         app.state.console = AdminConsole(
-            settings, registry, labels, crawl_requests, read_federation, BlobFigures(registry), version, clock.now()
+            settings,
+            registry,
+            labels,
+            crawl_requests,
+            read_federation,
+            CachedBlobTotals(registry),
+            version,
+            clock.now(),
         )
         app.state.migration = migration
 

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.administration.figures import BlobFigures
+from aurora_locus.administration.queries import CachedBlobTotals
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.moderation.labels import Labels
 from aurora_locus.settings import PdsSettings
@@ -25,7 +25,7 @@ class AdminConsole:
     labels: Labels
     crawl_requests: CrawlRequests
     federation_status: Callable[[], Awaitable[dict[str, Any]]]
-    blobs: BlobFigures
+    blobs: CachedBlobTotals
     version: str
     started_at: Instant
 

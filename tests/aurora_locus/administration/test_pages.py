@@ -8,9 +8,9 @@ import pytest
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective_limit
 from aurora_locus.accounts.second_factors import queries as factors
-from aurora_locus.administration.figures import dashboard
 from aurora_locus.administration.pages.account_actions import ACTS
 from aurora_locus.administration.pages.server_pages import settings_shown
+from aurora_locus.administration.queries import dashboard
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, AuditContext, OperatorAction, OperatorRole
 from aurora_locus.settings import PdsSettings

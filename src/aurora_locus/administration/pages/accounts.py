@@ -7,7 +7,6 @@ from starlette.routing import Route
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details, queries
 from aurora_locus.accounts.account_details import AccountDetails
-from aurora_locus.administration import figures
 from aurora_locus.administration.pages.account_actions import ACTS, GROUPS, AccountAction, is_offered
 from aurora_locus.administration.pages.edge import (
     admin_page,
@@ -18,6 +17,7 @@ from aurora_locus.administration.pages.edge import (
     operator_post,
     registry_of,
 )
+from aurora_locus.administration.queries import account_counts, search_accounts
 from aurora_locus.i18n.catalogue import LazyText
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log, reports, takedowns
@@ -56,7 +56,7 @@ async def show_accounts(request: Request) -> Response:
     query = request.query_params
     text, status, after = query.get("q", "").strip(), query.get("status", ""), query.get("after", "")
     async with registry_of(request).db.reader() as reader:
-        rows = await figures.search_accounts(reader, text, status, after=after, limit=PAGE)
+        rows = await search_accounts(reader, text, status, after=after, limit=PAGE)
     next_after = rows[-1].did if len(rows) == PAGE else ""
     context = {"found": rows, "q": text, "status": status, "statuses": [*HostingStatus][:-1], "more": next_after}
     return admin_page(request, "accounts.html", context)
@@ -71,7 +71,7 @@ async def show_account(request: Request) -> Response:
         context = {
             "account": account,
             "decided": decisions,
-            "held": await figures.account_counts(reader, did),
+            "held": await account_counts(reader, did),
             "entries": await audit_log.page(reader, subject=did, limit=20),
             "reports": await reports.page(reader, subject=did, limit=20),
             "acts": _actions_by_heading(request, account, decisions),

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.administration import figures
+from aurora_locus.administration import queries
 from aurora_locus.administration.console import AdminConsole, console_of
-from aurora_locus.administration.figures import Dashboard
 from aurora_locus.administration.pages.edge import admin_page, operator_get
+from aurora_locus.administration.queries import Dashboard
 from aurora_locus.federation.crawl_requests import Relay
 from aurora_locus.federation.status import lags, worst
 from groundwork.clock import DAY, MINUTE
@@ -52,9 +52,9 @@ async def show_dashboard(request: Request) -> Response:
     registry = console.registry
     behind = await lags(registry.db, registry.repositories.live, registry.clock)
     lag_events, lag_seconds = worst(behind)
-    dashboard = await figures.dashboard(registry, await console.blobs.read(), console.settings.data_directory)
+    dashboard = await queries.dashboard(registry, await console.blobs.read(), console.settings.data_directory)
     context = {
-        "figures": dashboard,
+        "dashboard": dashboard,
         "trouble": _server_trouble(console, dashboard, lag_seconds),
         "subscribers": len(behind),
         "lag_events": lag_events,

@@ -1,5 +1,5 @@
 """Queries for the operators' pages. Each is cheap enough to run for every page view, except a scan of all blobs, which
-runs at most once a minute (:class:`BlobFigures`).
+runs at most once a minute (:class:`CachedBlobTotals`).
 """
 
 import asyncio
@@ -38,8 +38,8 @@ _LARGEST = """
      order by 4 desc, b.did
      limit :limit
 """
-# How long the totals are cached.
-KEPT = MINUTE
+# How long the totals of all blobs are cached.
+TOTALS_CACHED_FOR = MINUTE
 LARGEST = 25
 # Share of the disk above which an operator should act.
 _FULL = 0.9
@@ -78,20 +78,20 @@ class BlobTotals:
     largest: list[dict[str, Any]]
 
 
-class BlobFigures:
+class CachedBlobTotals:
     """Cached totals of all blobs. One per server."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._kept: BlobTotals | None = None
+        self._cached: BlobTotals | None = None
         self._counting = asyncio.Lock()
 
     async def read(self, *, fresh: bool = False) -> BlobTotals:
         """Return totals that are at most a minute old. With ``fresh``, count again, after an action that changed them."""
         async with self._counting:
-            cached, now = self._kept, self._registry.clock.now()
-            if cached is None or fresh or not cached.counted_at <= now < cached.counted_at + KEPT:
-                cached = self._kept = await self._count(now)
+            cached, now = self._cached, self._registry.clock.now()
+            if cached is None or fresh or not cached.counted_at <= now < cached.counted_at + TOTALS_CACHED_FOR:
+                cached = self._cached = await self._count(now)
             return cached
 
     async def _count(self, now: Instant) -> BlobTotals:
@@ -121,9 +121,9 @@ class BlobFigures:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """Figures of the first page. ``hours`` has the number of events in each of the last 24 hours, oldest first.
-    ``emails_since`` is when the oldest unsent job was due. ``disk`` has the used and the total bytes of the disk where
-    this server keeps its files.
+    """What the operator's start page shows. ``hours`` has the number of events in each of the last 24 hours, oldest
+    first. ``emails_since`` is when the oldest unsent job was due. ``disk`` has the used and the total bytes of the
+    disk where this server keeps its files.
     """
 
     accounts: dict[str, int]
