@@ -20,7 +20,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.fan_out import fan_out_handler
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.series import actions as series_actions
@@ -131,7 +131,7 @@ async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
     found = await dates_of(tx, series)
     await attendance.answer(tx, ben, found[0].slug, RsvpReply.GOING)
     await series_actions.follow(tx, ben, series.slug)
-    await notify(tx, kinds.EVENT_CHANGED, found[0].id, [ben.user_id], kinds.DatesChanged())
+    await notify(tx, event_kinds.EVENT_CHANGED, found[0].id, [ben.user_id], event_kinds.DatesChanged())
     await tx.execute("update events set group_id = :id", id=group.id)
     someone = f"'u' || (i * {_SPREAD} % {PEOPLE} + 1)"
     some_event = f"'e' || (i * {_SPREAD} % {EVENTS} + 1)"

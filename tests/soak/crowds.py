@@ -17,7 +17,7 @@ from openmeet.domain.legacy_import.read import PostgresDump, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import import_legacy
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.openmeet.attendance.test_foreign_answers import strangers, write
@@ -84,7 +84,7 @@ async def _strangers_come(db: Database) -> None:
         counts = (await queries.counts(tx, [event.id]))[event.id]
         assert counts == RsvpCounts(going=1, seats=1, pending=STRANGERS, requests=STRANGERS), f"{counts}"
         told = [one.kind for one in await newest(tx, ana.user_id, 50)]
-        assert told.count(kinds.FOREIGN_ANSWERS) == 1, f"the host was notified of {told}"
+        assert told.count(event_kinds.FOREIGN_ANSWERS) == 1, f"the host was notified of {told}"
         last = await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
         assert last.status is AttendanceStatus.ATTENDING, f"a member is {last.status}"
 

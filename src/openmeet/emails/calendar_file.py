@@ -20,7 +20,7 @@ from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, vevent_of, write_calendar
-from openmeet.domain.notifications.kinds import Rejection
+from openmeet.domain.notifications.event_kinds import Rejection
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids

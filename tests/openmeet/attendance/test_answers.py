@@ -27,7 +27,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, group_of_event
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
@@ -68,7 +68,7 @@ async def test_an_rsvp_enqueues_its_record_and_notifies_the_host(db):
         publication = (await publication_status.statuses(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         news = await newest(tx, ana.user_id, 10)
     assert (saved.status, publication.revision) == (ATTENDING, 1)
-    assert [one.kind for one in news] == [kinds.NEW_ANSWER]
+    assert [one.kind for one in news] == [event_kinds.NEW_ANSWER]
 
 
 async def test_simultaneous_answers_notify_separately(db):
@@ -234,7 +234,7 @@ async def test_the_longest_waiting_person_gets_the_offer(db):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
         assert await waitlist.waiting(tx, event.id, 10) == [await queries.find(tx, event.id, dora.user_id)]
-        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [kinds.SEAT_OFFERED]
+        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [event_kinds.SEAT_OFFERED]
         assert (await actions.answer(tx, cleo, event.slug, GOING)).status is ATTENDING
         assert await status(tx, event, dora) is WAITLISTED
 
@@ -286,7 +286,7 @@ async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):
         withdrawn = await actions.answer(tx, ben, event.slug, DECLINED)
         news = [one.kind for one in await newest(tx, ben.user_id, 10)]
     assert withdrawn.status is AttendanceStatus.DECLINED
-    assert news == [kinds.EVENT_CANCELLED]
+    assert news == [event_kinds.EVENT_CANCELLED]
 
 
 async def test_an_edit_without_changes_notifies_nobody(db):

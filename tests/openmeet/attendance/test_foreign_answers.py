@@ -14,7 +14,7 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
 )
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import event_by, person
@@ -71,7 +71,7 @@ async def test_many_strangers_take_no_place_and_cause_one_notification(make_sqli
         clock.turn(DAY // 2)
     async with db.transaction() as tx:
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1, pending=MANY, requests=MANY)
-        assert (await kinds_received(tx, ana)).count(kinds.FOREIGN_ANSWERS) == 1
+        assert (await kinds_received(tx, ana)).count(event_kinds.FOREIGN_ANSWERS) == 1
         assert (await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING
 
 

@@ -27,7 +27,7 @@ from openmeet.domain.attendance.registration import (
     SubmittedQuestion,
     check,
 )
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
@@ -69,7 +69,7 @@ async def test_a_removed_person_is_told_and_stays_out(db, full_event):
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
         assert await host_decisions.remove(tx, ana, event.slug, [mine.id]) == host_decisions.DecisionCounts(removed=1)
-        assert kinds.ANSWER_DECLINED in await kinds_received(tx, ben)
+        assert event_kinds.ANSWER_DECLINED in await kinds_received(tx, ben)
         assert (await of(tx, event, cleo)).has_offer(tx.now)
         with pytest.raises(Refused):
             await actions.answer(tx, ben, event.slug, GOING)
@@ -143,7 +143,7 @@ async def test_an_invitation_reveals_nothing_about_the_address(db):
         ]
         known, unknown = (replace(one, attendance_id="", user_id="", name="") for one in shown)
         assert known == unknown
-        assert kinds.INVITED in await kinds_received(tx, ben)
+        assert event_kinds.INVITED in await kinds_received(tx, ben)
         # People whom the host invited need no approval.
         await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
         assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING

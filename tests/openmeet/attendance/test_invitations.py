@@ -7,7 +7,7 @@ from groundwork.errors import TooMany
 from openmeet.domain.attendance import actions, host_decisions, invitations, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from tests.databases import MakeDatabase
 from tests.openmeet.emails.conftest import Post, post
@@ -85,7 +85,7 @@ async def test_a_person_who_answered_gets_no_invitation_e_mail(post: Post) -> No
     async with post.db.transaction() as tx:
         for address in ("ben@example.org", "eve@example.org", "ben@example.org"):
             await invitations.invite(tx, ana, event.slug, address)
-        assert kinds.INVITED not in await kinds_received(tx, ben)
+        assert event_kinds.INVITED not in await kinds_received(tx, ben)
     post.site.clock.turn(HOUR)
     assert [mail["To"] for mail in await post.deliver()] == ["eve@example.org"]
 
@@ -113,7 +113,7 @@ async def test_a_series_invitation_names_the_unanswered_dates(site: Site) -> Non
         first, second, *rest = await dates(tx, series)
         await actions.answer(tx, ben, first.slug, RsvpReply.GOING)
         await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
-        (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is kinds.INVITED]
+        (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is event_kinds.INVITED]
         assert (told.subject_id, told.payload.more) == (second.id, len(rest))  # type: ignore[attr-defined]  # the payload of its kind
 
 

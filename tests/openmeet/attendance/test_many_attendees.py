@@ -12,7 +12,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.event_changes import ATTENDEES, EventNotice
 from openmeet.domain.events.model import Event
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import notify_each
 from openmeet.domain.users.model import Caller, UserId
@@ -24,7 +24,7 @@ from tests.openmeet.site_under_test import details, event_by, person
 from tests.openmeet.statement_counter import StatementCounter
 
 CROWD = 12
-CHANGED, CANCELLED = kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED
+CHANGED, CANCELLED = event_kinds.EVENT_CHANGED, event_kinds.EVENT_CANCELLED
 
 
 class Killed(BaseException):
@@ -156,7 +156,7 @@ async def test_notifications_of_an_erased_event_are_dropped(db: Database) -> Non
     """The fan-out row is deleted together with the event, so no job looks for it again."""
     async with db.transaction() as tx:
         ana, event, _ = await evening(tx)
-        notice = EventNotice(CHANGED.name, 2, kinds.DatesChanged(is_near=True), ana.user_id)
+        notice = EventNotice(CHANGED.name, 2, event_kinds.DatesChanged(is_near=True), ana.user_id)
         await fan_out.insert(tx, ATTENDEES, new_id(tx.now), notice, UserId(""))
         await fan_out.insert(tx, ATTENDEES, event.id, notice, UserId(""))
     await deliver_all(db)

@@ -8,7 +8,7 @@ from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.attendance import actions, event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.model import NotificationTopic
 from openmeet.domain.notifications.notify import set_channels
 from openmeet.domain.notifications.queries import newest
@@ -36,7 +36,7 @@ async def evening(db):
 
 async def reminders(db, who):
     async with db.reader() as reader:
-        return [one.kind for one in await newest(reader, who.user_id, 50)].count(kinds.REMINDER)
+        return [one.kind for one in await newest(reader, who.user_id, 50)].count(event_kinds.REMINDER)
 
 
 async def test_attendees_are_reminded_once(db, evening, clock):

@@ -15,7 +15,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
 from openmeet.emails.rsvp_confirmation import answer_sentence
@@ -67,7 +67,7 @@ async def test_an_unaccepted_offer_goes_to_the_next_person(db, clock):
         assert [await place_of(tx, event, who) for who in (cleo, dora)] == ["invited", "offered"]
         assert (await reply_as(tx, dora, event)).status is S.ATTENDING
         assert (await reply_as(tx, cleo, event)).status is S.WAITLISTED
-        assert kinds.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
+        assert event_kinds.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
 
 
 async def test_an_answer_notices_an_expired_offer(db, clock):
@@ -445,7 +445,7 @@ async def test_a_lowered_limit_withdraws_offers_but_no_seats(db):
         assert (await reply_as(tx, dora, event)).status is S.WAITLISTED
         found = [one.kind for one in await newest(tx, dora.user_id, 9)]
         assert sorted(one.name for one in found) == ["event_changed", "seat_offered", "seat_withdrawn"]
-        assert kinds.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
+        assert event_kinds.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
         await reply_as(tx, ben, event, DECLINED)
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]
 

@@ -11,7 +11,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import actions, administration, announcements, ownership
 from openmeet.domain.groups.model import GroupRole
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import newest
@@ -195,5 +195,5 @@ async def test_a_series_is_announced_by_its_first_date(post, club):
     post.site.clock.turn(6 * MINUTE)
     assert await announce_group_events(post.db) == 1
     async with post.db.reader() as reader:
-        told = [one.subject_id for one in await newest(reader, cleo.user_id, 10) if one.kind is kinds.GROUP_EVENT]
+        told = [one.subject_id for one in await newest(reader, cleo.user_id, 10) if one.kind is event_kinds.GROUP_EVENT]
     assert told == [dates[0]["id"]]

@@ -16,7 +16,7 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, NotificationTopic, When
 from openmeet.domain.notifications.queries import newest
@@ -411,8 +411,8 @@ async def test_new_dates_of_a_followed_series_are_one_e_mail(post, evening):
     ana, ben, _, _ = evening
     async with post.db.transaction() as tx:
         date = await event_by(tx, ana, title="Chess")
-        dates = kinds.DatesChanged(starts=When(date.starts_at, date.time_zone), more=2)
-        await notifications.notify(tx, kinds.NEW_DATE, date.id, [ben.user_id], dates)
+        dates = event_kinds.DatesChanged(starts=When(date.starts_at, date.time_zone), more=2)
+        await notifications.notify(tx, event_kinds.NEW_DATE, date.id, [ben.user_id], dates)
     post.site.clock.turn(30 * MINUTE)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", "New date: Chess, Sat 4 Jul")

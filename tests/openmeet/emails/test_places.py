@@ -6,7 +6,7 @@ from groundwork.clock import HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.i18n.catalogue import speaking
 from tests.openmeet.emails.conftest import text_of
@@ -23,7 +23,7 @@ async def test_the_earlier_place_is_in_the_language_of_the_recipient(post) -> No
         with speaking("de"):
             await event_hosting.revise(tx, ana, event.slug, details(country="AT", locality="Wien"))
         (news, *_) = await newest(tx, ben.user_id, 9)
-    assert isinstance(news.payload, kinds.DatesChanged)
+    assert isinstance(news.payload, event_kinds.DatesChanged)
     assert (news.payload.was_in, news.payload.is_in) == ("DE", "AT")
     post.site.clock.turn(HOUR)
     (mail,) = [one for one in await post.deliver() if one["Subject"].startswith("New place")]

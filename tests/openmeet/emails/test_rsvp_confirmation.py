@@ -13,7 +13,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, record_actions
 from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.queries import find
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import NotificationTopic
 from openmeet.domain.notifications.queries import newest
@@ -216,7 +216,7 @@ async def test_an_undone_removal_is_mailed_if_the_removal_was(post: Post, evenin
         assert seen == mails
     async with post.db.transaction() as tx:
         found = [one.kind for one in await newest(tx, ben.user_id, 9)]
-    assert found == [kinds.ANSWER_APPROVED, kinds.ANSWER_DECLINED]
+    assert found == [event_kinds.ANSWER_APPROVED, event_kinds.ANSWER_DECLINED]
 
 
 async def test_declining_by_record_cancels_the_entry(post: Post, evening) -> None:

@@ -17,7 +17,7 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.actions import grant_consent
 from openmeet.domain.identities.model import IdentityKind
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.search import my_event_lists
@@ -273,8 +273,8 @@ async def test_all_hosts_are_notified_of_answers_and_changes(db, clock):
             {(news.kind, news.payload.person_id) for news in await newest(tx, one.user_id, 20)}
             for one in (ana, ben, dan, gil)
         ]
-    bens, gils = ((kinds.NEW_ANSWER, who.user_id) for who in (ben, gil))
-    accepted, cancelled = (kinds.CO_HOST_ANSWERED, ben.user_id), (kinds.EVENT_CANCELLED, None)
+    bens, gils = ((event_kinds.NEW_ANSWER, who.user_id) for who in (ben, gil))
+    accepted, cancelled = (event_kinds.CO_HOST_ANSWERED, ben.user_id), (event_kinds.EVENT_CANCELLED, None)
     assert heard == [{accepted, cancelled, bens, gils}, {gils}, set(), {cancelled}]
 
 
@@ -305,8 +305,8 @@ async def test_the_inviter_is_notified_of_every_answer(db, clock):
     clock.turn(MINUTE)
     async with db.transaction() as tx:
         answers = [one.payload for one in await newest(tx, ana.user_id, 20)]
-        declined, accepted = kinds.CoHostAnswered(), kinds.CoHostAnswered(ben.user_id, is_accepted=True)
-        assert answers == [kinds.CoHostAnswered(dan.user_id), declined, accepted]
+        declined, accepted = event_kinds.CoHostAnswered(), event_kinds.CoHostAnswered(ben.user_id, is_accepted=True)
+        assert answers == [event_kinds.CoHostAnswered(dan.user_id), declined, accepted]
         await tx.execute("update events set author_id = :ben where id = :id", ben=ben.user_id, id=event.id)
         await co_hosts.decline(tx, eve, of_eve.id)
         assert len(await newest(tx, ana.user_id, 20)) == len(answers)

@@ -13,7 +13,7 @@ from openmeet.domain.events import actions, co_host_queries, event_records, owne
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.users.model import Caller
 from openmeet.network.records import links
@@ -60,7 +60,7 @@ async def test_accepting_an_offer_transfers_the_event(db: Database):
         await record_changes.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
         await ownership.offer(tx, ana, event.slug, row)
         (news,) = await notifications.newest(tx, ben.user_id, 9)
-        assert (news.kind, news.payload.step) == (kinds.SERIES_OFFERED, ownership.EVENT)  # type: ignore[attr-defined]  # the payload of its kind
+        assert (news.kind, news.payload.step) == (event_kinds.SERIES_OFFERED, ownership.EVENT)  # type: ignore[attr-defined]  # the payload of its kind
         after = await ownership.accept(tx, ben, event.slug)
         assert after == await by_id(tx, event.id)
         assert (after.author_id, after.revision, after.needs_author_approval) == (

@@ -16,7 +16,7 @@ from openmeet.domain.host_messages.queries import MAX_A_DAY, Addressees, Message
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import actions as acts
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import NEWS_MAIL, NotificationTopic
 from openmeet.domain.notifications.queries import newest
@@ -76,7 +76,7 @@ async def readers_of_messages(reader, people) -> set[str]:
     """People who see a host's message on their page."""
     found = set()
     for name, one in people.items():
-        if any(news.kind is kinds.HOST_MESSAGE for news in await newest(reader, one.user_id, 20)):
+        if any(news.kind is event_kinds.HOST_MESSAGE for news in await newest(reader, one.user_id, 20)):
             found.add(name)
     return found
 

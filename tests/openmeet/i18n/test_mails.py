@@ -19,8 +19,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.content import FIELDS
 from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, Announcement, AnnouncementId, GroupId
-from openmeet.domain.notifications.kinds import (
-    KINDS,
+from openmeet.domain.notifications.event_kinds import (
     Approval,
     DatesChanged,
     HandOver,
@@ -29,10 +28,10 @@ from openmeet.domain.notifications.kinds import (
     Moderated,
     NewAnswer,
     Rejection,
-    RoleDecided,
     SearchMatch,
-    Succession,
 )
+from openmeet.domain.notifications.group_kinds import RoleDecided, Succession
+from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, When
 from openmeet.emails.composers import composers
 from openmeet.emails.notifications import texts

@@ -28,7 +28,7 @@ from openmeet.domain.groups.model import Group
 from openmeet.domain.moderation import blocks
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.moderation_effects import actions as moderation
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import event_kinds, fan_out, group_kinds
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import notify_each
 from openmeet.domain.profiles import actions as profiles
@@ -123,7 +123,7 @@ async def _attendees(db: Database, clock: HandClock) -> Scene:
     async def leave(tx: Transaction, one: Caller) -> None:
         await attendance.answer(tx, one, event.slug, RsvpReply.DECLINED)
 
-    return Scene(db, clock, kinds.EVENT_CHANGED, host, people, happen, leave)
+    return Scene(db, clock, event_kinds.EVENT_CHANGED, host, people, happen, leave)
 
 
 async def _group(db: Database) -> tuple[Caller, Group, list[Caller]]:
@@ -144,7 +144,7 @@ async def _group_members(db: Database, clock: HandClock) -> Scene:
     async def leave(tx: Transaction, one: Caller) -> None:
         await groups.leave(tx, one, group.slug)
 
-    return Scene(db, clock, kinds.ANNOUNCEMENT, host, people, happen, leave, group)
+    return Scene(db, clock, group_kinds.ANNOUNCEMENT, host, people, happen, leave, group)
 
 
 async def _group_listeners(db: Database, clock: HandClock) -> Scene:
@@ -167,7 +167,7 @@ async def _group_listeners(db: Database, clock: HandClock) -> Scene:
         else:
             await groups.leave(tx, one, group.slug)
 
-    return Scene(db, clock, kinds.GROUP_EVENT, host, people, happen, leave, group)
+    return Scene(db, clock, event_kinds.GROUP_EVENT, host, people, happen, leave, group)
 
 
 async def _followers(db: Database, clock: HandClock) -> Scene:
@@ -187,7 +187,7 @@ async def _followers(db: Database, clock: HandClock) -> Scene:
     await deliver(db)
     async with db.transaction() as tx:
         await tx.execute("delete from notifications")
-    return Scene(db, clock, kinds.HOST_EVENT, host, people, happen, leave)
+    return Scene(db, clock, event_kinds.HOST_EVENT, host, people, happen, leave)
 
 
 async def _searchers(db: Database, clock: HandClock) -> Scene:
@@ -202,7 +202,7 @@ async def _searchers(db: Database, clock: HandClock) -> Scene:
     async def leave(tx: Transaction, one: Caller) -> None:
         await saved_searches.remove(tx, one, kept[people.index(one)].id)
 
-    return Scene(db, clock, kinds.SEARCH_FIND, host, people, happen, leave)
+    return Scene(db, clock, event_kinds.SEARCH_FIND, host, people, happen, leave)
 
 
 async def _publish(db: Database, clock: HandClock, host: Caller, title: str = "Jazz night") -> Event:
@@ -250,7 +250,7 @@ async def test_killed_handler_notifies_everyone_exactly_once(
     await deliver(db)
     assert await scene.told() == [[kind]] * MANY
     async with db.reader() as reader:
-        assert await kinds_received(reader, scene.host) in ([], [kinds.NEW_ANSWER] * MANY)
+        assert await kinds_received(reader, scene.host) in ([], [event_kinds.NEW_ANSWER] * MANY)
         assert await reader.fetch("select id from fan_outs") == []
 
 
@@ -311,7 +311,7 @@ async def test_a_changed_event_of_a_group_is_announced_before_the_change(db: Dat
         await event_hosting.revise(tx, scene.host, row["slug"], details(starts="2026-12-05T18:00", ends=""))
     assert await scene.told() == scene.first
     await deliver(db)
-    assert await scene.told() == [[kinds.GROUP_EVENT, kinds.EVENT_CHANGED]] * MANY
+    assert await scene.told() == [[event_kinds.GROUP_EVENT, event_kinds.EVENT_CHANGED]] * MANY
 
 
 async def test_searches_wait_for_followers_and_do_not_notify_them_again(db: Database, clock: HandClock) -> None:
@@ -325,9 +325,9 @@ async def test_searches_wait_for_followers_and_do_not_notify_them_again(db: Data
             await saved_searches.save(tx, one, {"q": "jazz"})
     await scene.happen()
     await deliver(db)
-    assert await scene.told() == [[kinds.HOST_EVENT]] * MANY
+    assert await scene.told() == [[event_kinds.HOST_EVENT]] * MANY
     async with db.reader() as reader:
-        assert await kinds_received(reader, other) == [kinds.SEARCH_FIND]
+        assert await kinds_received(reader, other) == [event_kinds.SEARCH_FIND]
 
 
 async def test_a_removed_announcement_reaches_nobody_else(db: Database, clock: HandClock) -> None:
@@ -394,4 +394,4 @@ async def test_two_searches_of_one_person_on_two_pages_notify_once(db: Database,
     await _publish(db, clock, host)
     await deliver(db)
     async with db.reader() as reader:
-        assert await kinds_received(reader, ana) == [kinds.SEARCH_FIND]
+        assert await kinds_received(reader, ana) == [event_kinds.SEARCH_FIND]

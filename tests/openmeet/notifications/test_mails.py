@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.database.transaction import CheckViolated
-from openmeet.domain.notifications import email_links, emails, kinds, notify, preferences
+from openmeet.domain.notifications import email_links, emails, event_kinds, notify, preferences
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationTopic, When
@@ -54,62 +54,62 @@ async def choose(db, who, topic, *channels: Channel):
 async def test_notifications_about_one_subject_share_one_mail(db, ana, clock):
     """Three notifications within half an hour share one job. It is due half an hour after the first of them."""
     for revision in (1, 2, 3):
-        await notify_all(db, [ana], kinds.NEW_ANSWER, revision=revision)
+        await notify_all(db, [ana], event_kinds.NEW_ANSWER, revision=revision)
         clock.turn(10 * MINUTE - 1)
     ((kind, who, mail_id, due_at),) = await queued(db)
     assert (kind, who, due_at) == ("news", ana.user_id, clock.now() + 3)
-    assert await close(db, mail_id) == [kinds.NEW_ANSWER] * 3
+    assert await close(db, mail_id) == [event_kinds.NEW_ANSWER] * 3
 
 
 async def test_notifications_about_another_subject_are_a_separate_mail(db, ana):
-    await notify_all(db, [ana], kinds.NEW_ANSWER, subject="tea")
-    await notify_all(db, [ana], kinds.NEW_ANSWER, subject="games")
+    await notify_all(db, [ana], event_kinds.NEW_ANSWER, subject="tea")
+    await notify_all(db, [ana], event_kinds.NEW_ANSWER, subject="games")
     assert len(await queued(db)) == 2
 
 
 async def test_a_repeated_notification_enqueues_nothing(db, ana):
     """Invariant 10: one e-mail per person, kind, subject and revision, however often the notification is repeated."""
     for _ in range(3):
-        await notify_all(db, [ana, ana], kinds.EVENT_CANCELLED)
+        await notify_all(db, [ana, ana], event_kinds.EVENT_CANCELLED)
         ((_, _, mail_id, _),) = await queued(db)
-        assert await close(db, mail_id) == [kinds.EVENT_CANCELLED]
+        assert await close(db, mail_id) == [event_kinds.EVENT_CANCELLED]
 
 
 async def test_a_closed_mail_keeps_its_text_and_later_notifications_get_another(db, ana):
-    await notify_all(db, [ana], kinds.NEW_ANSWER, revision=1)
+    await notify_all(db, [ana], event_kinds.NEW_ANSWER, revision=1)
     ((_, _, first, _),) = await queued(db)
-    assert await close(db, first) == [kinds.NEW_ANSWER]
-    await notify_all(db, [ana], kinds.REMINDER, revision=2)
-    assert await close(db, first) == [kinds.NEW_ANSWER]
+    assert await close(db, first) == [event_kinds.NEW_ANSWER]
+    await notify_all(db, [ana], event_kinds.REMINDER, revision=2)
+    assert await close(db, first) == [event_kinds.NEW_ANSWER]
     (second,) = {one[2] for one in await queued(db)} - {first}
-    assert await close(db, second) == [kinds.REMINDER]
+    assert await close(db, second) == [event_kinds.REMINDER]
 
 
 async def test_an_urgent_mail_is_sent_at_once_with_everything_that_waits(db, ana, clock):
-    await notify_all(db, [ana], kinds.REMINDER)
+    await notify_all(db, [ana], event_kinds.REMINDER)
     ((_, _, waiting, _),) = await queued(db)
     clock.turn(MINUTE)
-    await notify_all(db, [ana], kinds.EVENT_CANCELLED, revision=2)
+    await notify_all(db, [ana], event_kinds.EVENT_CANCELLED, revision=2)
     urgent, late = await queued(db)
     assert (urgent[3], late[2]) == (clock.now(), waiting)
-    assert await close(db, urgent[2]) == [kinds.REMINDER, kinds.EVENT_CANCELLED]
+    assert await close(db, urgent[2]) == [event_kinds.REMINDER, event_kinds.EVENT_CANCELLED]
     assert await close(db, waiting) == []
 
 
 async def test_a_waiting_notification_joins_an_unsent_urgent_mail(db, ana):
-    await notify_all(db, [ana], kinds.EVENT_CANCELLED, revision=1)
-    await notify_all(db, [ana], kinds.EVENT_REINSTATED, revision=2)
+    await notify_all(db, [ana], event_kinds.EVENT_CANCELLED, revision=1)
+    await notify_all(db, [ana], event_kinds.EVENT_REINSTATED, revision=2)
     ((_, _, mail_id, _),) = await queued(db)
-    assert await close(db, mail_id) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
+    assert await close(db, mail_id) == [event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED]
 
 
 async def test_quiet_hours_delay_mail_that_can_wait(db, ana, clock):
     async with db.transaction() as tx:
         await notify.set_hours(tx, ana.user_id, DeliveryHours("Europe/Berlin", (time(13), time(15))))
-    await notify_all(db, [ana], kinds.NEW_ANSWER)
+    await notify_all(db, [ana], event_kinds.NEW_ANSWER)
     ((_, _, _, due_at),) = await queued(db)
     assert due_at == clock.now() + 2 * HOUR
-    await notify_all(db, [ana], kinds.EVENT_CANCELLED, subject="games")
+    await notify_all(db, [ana], event_kinds.EVENT_CANCELLED, subject="games")
     assert [one[3] for one in await queued(db)] == [clock.now(), due_at]
 
 
@@ -118,15 +118,15 @@ async def test_the_digest_collects_one_day(db, ana, clock):
     delivery.
     """
     await choose(db, ana, NotificationTopic.ANSWERS, Channel.IN_APP, Channel.DIGEST)
-    await notify_all(db, [ana], kinds.NEW_ANSWER, subject="tea")
+    await notify_all(db, [ana], event_kinds.NEW_ANSWER, subject="tea")
     clock.turn(HOUR)
-    await notify_all(db, [ana], kinds.NEW_ANSWER, subject="games")
+    await notify_all(db, [ana], event_kinds.NEW_ANSWER, subject="games")
     assert await queued(db) == [("digest", ana.user_id, "2026-03-02", clock.now() + 19 * HOUR)]
     for _ in range(2):
         async with db.transaction() as tx:
             collected = await emails.close_digest(tx, ana.user_id, "2026-03-02", 1)
         assert [one.subject_id for one in collected] == ["tea", "games"]
-        await notify_all(db, [ana], kinds.NEW_ANSWER, subject="tea", revision=2)
+        await notify_all(db, [ana], event_kinds.NEW_ANSWER, subject="tea", revision=2)
     async with db.transaction() as tx:
         later = await emails.close_digest(tx, ana.user_id, "2026-03-03", 1)
     assert [one.subject_id for one in later] == ["tea"]
@@ -136,25 +136,25 @@ async def test_shadow_accounts_and_people_without_an_address_get_no_mail(db):
     async with db.transaction() as tx:
         shadow = await users.create_shadow(tx)
         unreachable = await users.create_person(tx, display_name="Ben")
-        await notify.notify(tx, kinds.EVENT_CANCELLED, "tea", [shadow, unreachable], kinds.DatesChanged())
+        await notify.notify(tx, event_kinds.EVENT_CANCELLED, "tea", [shadow, unreachable], event_kinds.DatesChanged())
         assert await newest(tx, shadow, 10) == []
-        assert [one.kind for one in await newest(tx, unreachable, 10)] == [kinds.EVENT_CANCELLED]
+        assert [one.kind for one in await newest(tx, unreachable, 10)] == [event_kinds.EVENT_CANCELLED]
     assert await queued(db) == []
 
 
 async def test_each_channel_has_its_own_switch(db, ana):
     await choose(db, ana, NotificationTopic.CHANGES, Channel.EMAIL)
-    await notify_all(db, [ana], kinds.EVENT_CANCELLED)
+    await notify_all(db, [ana], event_kinds.EVENT_CANCELLED)
     async with db.reader() as reader:
         assert (await newest(reader, ana.user_id, 10), await count_unread(reader, ana.user_id)) == ([], 0)
     assert len(await queued(db)) == 1
     await choose(db, ana, NotificationTopic.CHANGES, Channel.IN_APP)
-    await notify_all(db, [ana], kinds.EVENT_CANCELLED, revision=2)
+    await notify_all(db, [ana], event_kinds.EVENT_CANCELLED, revision=2)
     async with db.reader() as reader:
         assert len(await newest(reader, ana.user_id, 10)) == 1
     assert len(await queued(db)) == 1
     await choose(db, ana, NotificationTopic.CHANGES)
-    await notify_all(db, [ana], kinds.EVENT_CANCELLED, subject="games")
+    await notify_all(db, [ana], event_kinds.EVENT_CANCELLED, subject="games")
     assert len(await queued(db)) == 1
 
 
@@ -167,23 +167,23 @@ async def test_stopping_mail_keeps_the_page_and_the_other_topics(db, ana):
 
 
 async def test_a_small_change_is_notified_but_not_mailed(db, ana):
-    await notify_all(db, [ana], kinds.EVENT_CHANGED)
+    await notify_all(db, [ana], event_kinds.EVENT_CHANGED)
     assert await queued(db) == []
     await notify_all(
         db,
         [ana],
-        kinds.EVENT_CHANGED,
+        event_kinds.EVENT_CHANGED,
         revision=2,
-        payload=kinds.DatesChanged(was_at="Library", is_at="Café"),
+        payload=event_kinds.DatesChanged(was_at="Library", is_at="Café"),
     )
     assert len(await queued(db)) == 1
 
 
 async def test_concurrent_notifications_about_one_subject_leave_one_open_mail(db, ana):
     """Answers that arrive concurrently, without a common lock, still join one e-mail, which contains all of them."""
-    await asyncio.gather(*(notify_all(db, [ana], kinds.NEW_ANSWER, revision=number) for number in range(8)))
+    await asyncio.gather(*(notify_all(db, [ana], event_kinds.NEW_ANSWER, revision=number) for number in range(8)))
     found = [await close(db, mail_id) for _, _, mail_id, _ in await queued(db)]
-    assert max(found, key=len) == [kinds.NEW_ANSWER] * 8
+    assert max(found, key=len) == [event_kinds.NEW_ANSWER] * 8
 
 
 async def test_a_crowd_is_notified_in_batches(db, clock):
@@ -193,12 +193,14 @@ async def test_a_crowd_is_notified_in_batches(db, clock):
             crowd += [await person(tx, f"Guest {number}") for number in range(start, start + 67)]
     async with db.transaction() as tx:
         to = [one.user_id for one in crowd]
-        await notify.notify(tx, kinds.EVENT_CANCELLED, "tea", to, kinds.DatesChanged(), starts_at=clock.now())
+        await notify.notify(
+            tx, event_kinds.EVENT_CANCELLED, "tea", to, event_kinds.DatesChanged(), starts_at=clock.now()
+        )
     assert len({(who, mail_id) for _, who, mail_id, _ in await queued(db)}) == 1005
 
 
 async def test_sent_mails_are_deleted_but_their_notifications_are_kept(db, ana, clock):
-    await notify_all(db, [ana], kinds.EVENT_CANCELLED)
+    await notify_all(db, [ana], event_kinds.EVENT_CANCELLED)
     ((_, _, mail_id, _),) = await queued(db)
     await close(db, mail_id)
     clock.turn(DAY)
@@ -211,10 +213,10 @@ async def test_sent_mails_are_deleted_but_their_notifications_are_kept(db, ana, 
 async def test_all_new_dates_are_notified_once_together(db, ana, clock):
     async with db.transaction() as tx:
         for _ in range(2):
-            dates = kinds.DatesChanged(starts=When(clock.now(), "UTC"), more=3)
-            await notify.notify(tx, kinds.NEW_DATE, "tea", [ana.user_id], dates)
+            dates = event_kinds.DatesChanged(starts=When(clock.now(), "UTC"), more=3)
+            await notify.notify(tx, event_kinds.NEW_DATE, "tea", [ana.user_id], dates)
         (news,) = await newest(tx, ana.user_id, 10)
-    assert (news.kind, news.payload.more) == (kinds.NEW_DATE, 3)  # type: ignore[attr-defined]  # the payload of its kind
+    assert (news.kind, news.payload.more) == (event_kinds.NEW_DATE, 3)  # type: ignore[attr-defined]  # the payload of its kind
     assert len(await queued(db)) == 1
 
 
@@ -241,7 +243,7 @@ async def test_no_token_is_in_the_database(db, ana):
 
 
 async def test_a_notification_is_in_a_digest_or_in_its_own_mail_but_not_both(db, ana):
-    await notify_all(db, [ana], kinds.EVENT_CANCELLED)
+    await notify_all(db, [ana], event_kinds.EVENT_CANCELLED)
     with pytest.raises(CheckViolated):
         await db.write(lambda writer: writer.execute("update notifications set is_for_digest = 1"))
 
@@ -269,7 +271,9 @@ async def test_every_kind_uses_the_channels_that_a_person_chose(db):
     for name, kind in KINDS.items():
         async with db.transaction() as tx:
             # A changed time is e-mailed even if the rest of the change is not.
-            payload = kinds.DatesChanged(is_near=True) if kind.payload is kinds.DatesChanged else kind.payload()
+            payload = (
+                event_kinds.DatesChanged(is_near=True) if kind.payload is event_kinds.DatesChanged else kind.payload()
+            )
             await notify.notify(tx, kind, f"about {name}", [*by_id, shadow], payload)
             rows = await tx.fetch(
                 "select user_id, is_shown, is_for_digest, mail_id from notifications where kind = :kind order by user_id",
@@ -280,18 +284,18 @@ async def test_every_kind_uses_the_channels_that_a_person_chose(db):
         }
     expected = {"page": (1, 0, False), "mail": (0, 0, True), "digest": (0, 1, False), "page and mail": (1, 0, True)}
     # The offer of a place that is reserved for one day must not wait for the next day's digest.
-    at_once = {kinds.SEAT_OFFERED.name: {**expected, "digest": (0, 0, True)}}
+    at_once = {event_kinds.SEAT_OFFERED.name: {**expected, "digest": (0, 0, True)}}
     assert told == dict.fromkeys(KINDS, expected) | at_once
 
 
 @pytest.mark.parametrize(
     ("kind", "starts_in", "is_at_once"),
     [
-        (kinds.EVENT_CANCELLED, 5 * HOUR, True),
-        (kinds.EVENT_CANCELLED, 3 * DAY, False),
-        (kinds.HOST_MESSAGE, 5 * HOUR, True),
-        (kinds.NEW_ANSWER, 5 * HOUR, False),
-        (kinds.REMINDER, 3 * DAY, False),
+        (event_kinds.EVENT_CANCELLED, 5 * HOUR, True),
+        (event_kinds.EVENT_CANCELLED, 3 * DAY, False),
+        (event_kinds.HOST_MESSAGE, 5 * HOUR, True),
+        (event_kinds.NEW_ANSWER, 5 * HOUR, False),
+        (event_kinds.REMINDER, 3 * DAY, False),
     ],
 )
 async def test_a_digest_that_would_be_too_late_is_replaced_by_a_mail(db, ana, clock, kind, starts_in, is_at_once):

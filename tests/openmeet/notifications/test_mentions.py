@@ -15,7 +15,7 @@ from openmeet.domain.groups import announcements
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.identities.queries import MOST, handles_in
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds, group_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, NotificationKind, NotificationTopic
 from openmeet.domain.notifications.queries import newest
@@ -80,9 +80,9 @@ async def test_an_edit_notifies_attendees_once_and_no_strangers(db):
         words = "@ben.town.test brings the board, @cleo.town.test may know nothing of it."
         await event_hosting.revise(tx, ana, event.slug, details(description=words))
         await event_hosting.revise(tx, ana, event.slug, details(description=words + " And a cake."))
-        assert (await kinds_received(tx, ben)).count(kinds.MENTION) == 1
+        assert (await kinds_received(tx, ben)).count(event_kinds.MENTION) == 1
         assert await kinds_received(tx, cleo) == []
-        (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is kinds.MENTION]
+        (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is event_kinds.MENTION]
     assert one.payload.person_id == ana.user_id
 
 
@@ -100,12 +100,12 @@ async def test_a_new_group_event_and_an_announcement_mention_people_of_the_group
     clock.turn(10 * MINUTE)
     await announce_group_events(db)
     async with db.reader() as reader:
-        assert set(await kinds_received(reader, ben)) >= {kinds.MENTION, kinds.GROUP_MENTION}
+        assert set(await kinds_received(reader, ben)) >= {event_kinds.MENTION, group_kinds.GROUP_MENTION}
         for who in (cleo, dan):
             found = set(await kinds_received(reader, who))
-            assert found >= {kinds.GROUP_EVENT, kinds.ANNOUNCEMENT}
-            assert not found & {kinds.MENTION, kinds.GROUP_MENTION}
-        assert not {kinds.GROUP_EVENT, kinds.ANNOUNCEMENT} & set(await kinds_received(reader, ben))
+            assert found >= {event_kinds.GROUP_EVENT, group_kinds.ANNOUNCEMENT}
+            assert not found & {event_kinds.MENTION, group_kinds.GROUP_MENTION}
+        assert not {event_kinds.GROUP_EVENT, group_kinds.ANNOUNCEMENT} & set(await kinds_received(reader, ben))
         assert await kinds_received(reader, eve) == []
 
 

@@ -19,7 +19,7 @@ from groundwork.database.open_ import open_database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.actions import answer
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.model import NEWS_MAIL
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.notifications.queries import newest
@@ -61,11 +61,11 @@ def test_a_new_kind_needs_three_files(tmp_path: Path) -> None:
     row, words, call = (dedented(block) for block in BLOCK.findall(section[1]))
     copy = tmp_path / "src" / "openmeet"
     shutil.copytree(ROOT / "src" / "openmeet", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    kinds = copy / "domain" / "notifications" / "kinds.py"
+    kinds = copy / "domain" / "notifications" / "event_kinds.py"
     source = kinds.read_text(encoding="utf-8")
     payload, definition = row.split("\n\n\n", 1)
     source = source.replace("\n\nclass Approval(", f"\n\n{payload}\n\n\nclass Approval(", 1)
-    kinds.write_text(source.replace("\nKINDS: Final", f"\n{definition}\nKINDS: Final", 1), encoding="utf-8")
+    kinds.write_text(f"{source}{definition}", encoding="utf-8")
     (copy / "emails" / "notifications" / "templates" / "more_places.jinja").write_text(words, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", TRIAL.replace("CALL", call.strip()), f"sqlite://{tmp_path}/town.db"],

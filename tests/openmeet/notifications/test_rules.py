@@ -6,8 +6,9 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant, from_datetime
 from groundwork.errors import InvalidForm
-from openmeet.domain.notifications import kinds, rules
-from openmeet.domain.notifications.kinds import KINDS, DatesChanged
+from openmeet.domain.notifications import event_kinds, rules
+from openmeet.domain.notifications.event_kinds import DatesChanged
+from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationRecipient, NotificationTopic, When
 from openmeet.domain.users.model import UserId
 
@@ -24,16 +25,16 @@ def at(text: str) -> Instant:
 @pytest.mark.parametrize(
     ("kind", "starts_in", "urgent"),
     [
-        (kinds.EVENT_CANCELLED, 30 * DAY, True),
-        (kinds.EVENT_DELETED, 30 * DAY, True),
-        (kinds.EVENT_CHANGED, 30 * DAY, True),
-        (kinds.EVENT_REINSTATED, 30 * DAY, True),
-        (kinds.MOVED_UP, DAY, False),
-        (kinds.MOVED_UP, DAY - 1, True),
-        (kinds.MOVED_UP, -1, False),
-        (kinds.NEW_ANSWER, HOUR, False),
-        (kinds.REMINDER, HOUR, False),
-        (kinds.NEW_DATE, HOUR, False),
+        (event_kinds.EVENT_CANCELLED, 30 * DAY, True),
+        (event_kinds.EVENT_DELETED, 30 * DAY, True),
+        (event_kinds.EVENT_CHANGED, 30 * DAY, True),
+        (event_kinds.EVENT_REINSTATED, 30 * DAY, True),
+        (event_kinds.MOVED_UP, DAY, False),
+        (event_kinds.MOVED_UP, DAY - 1, True),
+        (event_kinds.MOVED_UP, -1, False),
+        (event_kinds.NEW_ANSWER, HOUR, False),
+        (event_kinds.REMINDER, HOUR, False),
+        (event_kinds.NEW_DATE, HOUR, False),
     ],
 )
 def test_a_change_is_urgent_if_somebody_could_travel_in_vain(kind, starts_in, urgent):
@@ -41,12 +42,12 @@ def test_a_change_is_urgent_if_somebody_could_travel_in_vain(kind, starts_in, ur
 
 
 def test_an_undated_event_is_not_urgent():
-    assert not rules.is_urgent(kinds.MOVED_UP, None, NOW)
+    assert not rules.is_urgent(event_kinds.MOVED_UP, None, NOW)
 
 
 @pytest.mark.parametrize(("payload", "mailed"), [(DatesChanged(), False), (MOVED, True), (ELSEWHERE, True)])
 def test_only_changes_of_time_and_place_are_mailed(payload, mailed):
-    assert kinds.EVENT_CHANGED.is_mailed(payload) is mailed
+    assert event_kinds.EVENT_CHANGED.is_mailed(payload) is mailed
 
 
 @pytest.mark.parametrize(
@@ -123,8 +124,8 @@ def test_a_reminder_skips_a_digest_that_comes_with_the_start(starts, too_late):
     """
     _, digest_at = rules.next_digest(DeliveryHours("Europe/Berlin", digest_hour=8), NOW)
     assert digest_at == at("2026-03-02T07:00")
-    assert rules.is_too_late_in(digest_at, kinds.REMINDER, at(starts), urgent=False) is too_late
-    assert not rules.is_too_late_in(digest_at, kinds.HOST_EVENT, at(starts), urgent=False)
+    assert rules.is_too_late_in(digest_at, event_kinds.REMINDER, at(starts), urgent=False) is too_late
+    assert not rules.is_too_late_in(digest_at, event_kinds.HOST_EVENT, at(starts), urgent=False)
 
 
 def test_urgent_mail_is_sent_at_night_and_other_mail_after_half_an_hour():
@@ -132,7 +133,7 @@ def test_urgent_mail_is_sent_at_night_and_other_mail_after_half_an_hour():
     assert rules.mail_due_at(NIGHT, night, urgent=True) == night
     assert rules.mail_due_at(NIGHT, night, urgent=False) == at("2026-03-02T06:00")
     assert rules.mail_due_at(NIGHT, NOW, urgent=False) == NOW + 30 * MINUTE
-    message = rules.waits_for(kinds.HOST_MESSAGE)
+    message = rules.waits_for(event_kinds.HOST_MESSAGE)
     assert rules.mail_due_at(NIGHT, NOW, urgent=False, waits=message) == NOW
     assert rules.mail_due_at(NIGHT, night, urgent=False, waits=message) == at("2026-03-02T06:00")
 

@@ -19,7 +19,7 @@ from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation import blocks
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.moderation_effects import actions as acting
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.profiles import actions as following
 from openmeet.domain.profiles.actions import ProfileReason
@@ -64,7 +64,7 @@ async def heard(db: Database, clock: HandClock, who: Caller) -> list[tuple[str, 
     async with db.reader() as reader:
         news = await notifications.newest(reader, who.user_id, 50)
         titles = {row["id"]: row["title"] for row in await reader.fetch("select id, title from events order by id")}
-    found = [(one.payload, titles[one.subject_id]) for one in reversed(news) if one.kind is kinds.SEARCH_FIND]
+    found = [(one.payload, titles[one.subject_id]) for one in reversed(news) if one.kind is event_kinds.SEARCH_FIND]
     return [(payload.search_name, title) for payload, title in found]  # type: ignore[attr-defined]  # the payload of its kind
 
 
@@ -198,7 +198,7 @@ async def test_followers_of_a_host_are_notified_once(
             news = await notifications.newest(reader, fan.user_id, 50)
             rows = await reader.fetch("select id, title from events order by id")
             named = {row["id"]: row["title"] for row in rows}
-            assert {one.kind for one in news} <= {kinds.HOST_EVENT}
+            assert {one.kind for one in news} <= {event_kinds.HOST_EVENT}
             titles.append(sorted(named[one.subject_id] for one in news))
     every = ["Jazz night", "Practice", "Together"]
     assert titles == [every, [], ["Practice", "Together"], every, every]

@@ -12,7 +12,7 @@ from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventRole, token_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.notifications.kinds import CoHostAnswered
+from openmeet.domain.notifications.event_kinds import CoHostAnswered
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import materialize, ownership, queries
 from openmeet.domain.series import visibility as series_seeing

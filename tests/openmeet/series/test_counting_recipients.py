@@ -18,8 +18,8 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.notifications import kinds, preferences, rules
-from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications import event_kinds, preferences, rules
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import Channel, NotificationKind
 from openmeet.domain.notifications.preferences import AudienceSize
 from openmeet.domain.series import date_queries, follower_queries, impact
@@ -45,7 +45,7 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
     moving = {
         one.event.id
         for one in plan.dates_changed
-        if kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
+        if event_kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
     }
     answered: dict[UserId, bool] = {}
     for event in changed:
@@ -65,9 +65,9 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
     notified: set[UserId] = set()
     mailed: set[UserId] = set()
     for kind, people, worth in (
-        (kinds.EVENT_CHANGED, hears, {one for one in hears if answered.get(one, bool(moving))}),
-        (kinds.EVENT_DELETED, deleted, deleted),
-        (kinds.NEW_DATE, made, made),
+        (event_kinds.EVENT_CHANGED, hears, {one for one in hears if answered.get(one, bool(moving))}),
+        (event_kinds.EVENT_DELETED, deleted, deleted),
+        (event_kinds.NEW_DATE, made, made),
     ):
         for one in await preferences.addressees(reader, sorted(people), kind.topic):
             if one.user_id in worth and rules.channel_of_mail(one) is not None:
@@ -111,7 +111,7 @@ class Crowd:
         for user_id in [*self.people, series.owner_id]:
             chosen = {
                 (topic, channel): self.choose.random() < 0.4
-                for topic in (kinds.EVENT_CHANGED.topic, kinds.NEW_DATE.topic)
+                for topic in (event_kinds.EVENT_CHANGED.topic, event_kinds.NEW_DATE.topic)
                 for channel in Channel
                 if self.choose.random() < 0.7
             }
@@ -228,7 +228,7 @@ async def test_an_action_reaches_as_many_as_are_found_one_by_one(
         seen = set()
         for held in (stored, stored[:1], stored[-1:], []):
             for by in (None, ana.user_id, crowd.people[4]):
-                for kind in (kinds.EVENT_CANCELLED, kinds.EVENT_DELETED):
+                for kind in (event_kinds.EVENT_CANCELLED, event_kinds.EVENT_DELETED):
                     one = replace(series, changed_by=by)
                     found = await impact.impact_of_action(tx, one, held, kind)
                     wanted = await effect_one_by_one(tx, one, held, kind)
@@ -250,5 +250,5 @@ async def test_counting_takes_one_statement_however_many_follow(practice_db: Dat
         counted = StatementCounter(tx)
         assert await impact.impact_of_plan(counted, series, plan, makes_dates=True) == AudienceSize(30, 30)
         held = await date_queries.coming(tx, series.id)
-        assert (await impact.impact_of_action(counted, series, held, kinds.EVENT_CANCELLED)).notified == 30
+        assert (await impact.impact_of_action(counted, series, held, event_kinds.EVENT_CANCELLED)).notified == 30
     assert (counted.statements, counted.rows) == (2, 2)

@@ -20,7 +20,7 @@ from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.identities.publication_consent import USUAL
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import (
     actions,
     apply_edits,
@@ -292,8 +292,8 @@ async def test_a_silent_edit_still_notifies_the_owner(practice_db: Database) -> 
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
         await retitle(tx, await locked(tx, ben, series), "By another", notifies=False)
-        assert (await kinds_received(tx, ana), await kinds_received(tx, cleo)) == ([kinds.EVENT_CHANGED], [])
-        assert kinds.EVENT_CHANGED not in await kinds_received(tx, ben)
+        assert (await kinds_received(tx, ana), await kinds_received(tx, cleo)) == ([event_kinds.EVENT_CHANGED], [])
+        assert event_kinds.EVENT_CHANGED not in await kinds_received(tx, ben)
 
 
 async def test_the_page_shows_what_waits_and_the_owner_has_the_button(practice_db: Database, clock: HandClock) -> None:

@@ -10,7 +10,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import administration
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import actions, cancel_dates, existing_events, follower_queries, ownership, standing_rsvps
 from openmeet.domain.series import visibility as seeing
 from openmeet.domain.series.model import Series
@@ -82,7 +82,7 @@ async def test_followers_are_notified_of_a_private_series_while_they_are_members
             user_id=cleo.user_id,
         )
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
-        assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([kinds.EVENT_CANCELLED], [])
+        assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == ([event_kinds.EVENT_CANCELLED], [])
 
 
 async def test_events_can_only_join_series_of_their_own_group(practice_db: Database) -> None:
@@ -112,7 +112,7 @@ async def test_a_series_can_be_offered_to_people_who_may_host_in_the_group(pract
         with pytest.raises(Refused):
             await ownership.offer(tx, ana, await locked(tx, ana, series), member.user_id)
         await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
-        assert await kinds_received(tx, moderator) == [kinds.SERIES_OFFERED]
+        assert await kinds_received(tx, moderator) == [event_kinds.SERIES_OFFERED]
         taken = await ownership.accept(tx, moderator, await locked(tx, ana, series))
         assert taken.owner_id == moderator.user_id
         assert {event.author_id for event in await dates(tx, series)} == {moderator.user_id}

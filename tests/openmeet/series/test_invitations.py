@@ -7,7 +7,7 @@ from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import host_decisions, invitations, queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import materialize, undo, visibility
 from openmeet.domain.users import guests
@@ -42,7 +42,7 @@ async def test_one_invitation_covers_all_dates_including_later_ones(db, clock):
         assert await statuses(tx, ben, first) == {S.INVITED}
         assert await visibility.may_see(tx, series, ben.user_id)
         (told,) = await newest(tx, ben.user_id, 10)
-        assert (told.kind, told.payload.more) == (kinds.INVITED, len(first) - 1)  # type: ignore[attr-defined]  # the payload of its kind
+        assert (told.kind, told.payload.more) == (event_kinds.INVITED, len(first) - 1)  # type: ignore[attr-defined]  # the payload of its kind
         await invitations.invite(tx, ana, first[0].slug, "ben@example.org", for_series=True)
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
@@ -51,7 +51,7 @@ async def test_one_invitation_covers_all_dates_including_later_ones(db, clock):
         assert await statuses(tx, ben, made) == {S.INVITED}
         far = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
-        assert await kinds_received(tx, ben) == [kinds.INVITED]
+        assert await kinds_received(tx, ben) == [event_kinds.INVITED]
 
 
 async def test_an_answer_to_one_date_stays(db):

@@ -15,8 +15,8 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.tables import reassign_series
 from openmeet.domain.attendance import waitlist
 from openmeet.domain.attendance.tasks import freed_seats_handler
-from openmeet.domain.notifications import fan_out, kinds
-from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications import event_kinds, fan_out
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import Notice, notify_each
 from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, undo
@@ -98,15 +98,15 @@ async def test_an_edit_notifies_the_first_people_and_enqueues_the_rest(practice_
         ana, series = await begin(tx)
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * 3 + [[]] * 9
+        assert await news_of(tx, people) == [[event_kinds.EVENT_CHANGED]] * 3 + [[]] * 9
     await deliver_all(practice_db)
     async with practice_db.transaction() as tx:
-        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * CROWD
+        assert await news_of(tx, people) == [[event_kinds.EVENT_CHANGED]] * CROWD
         assert await mails(tx) == [one.user_id for one in people]
         await tx.execute("update outbox_jobs set state = 'due' where kind = 'fan_out'")
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
+        assert await news_of(reader, people) == [[event_kinds.EVENT_CHANGED]] * CROWD
         assert len(await mails(reader)) == CROWD
 
 
@@ -160,12 +160,12 @@ async def test_killed_handler_notifies_everyone_exactly_once(
             await deliver_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [
-            [kinds.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
+            [event_kinds.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
         ]
     clock.turn(2 * MINUTE)  # so that its lease expires
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED]] * CROWD
+        assert await news_of(reader, people) == [[event_kinds.EVENT_CHANGED]] * CROWD
         assert len(await mails(reader)) == CROWD
 
 
@@ -186,8 +186,8 @@ async def test_an_edit_undone_in_time_notifies_nobody_else(practice_db: Database
         await undo.undo(tx, await locked(tx, ana, series))
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED] * 2] * 3 + [[]] * 9
-        assert await kinds_received(reader, eve) == [kinds.EVENT_CHANGED]
+        assert await news_of(reader, people) == [[event_kinds.EVENT_CHANGED] * 2] * 3 + [[]] * 9
+        assert await kinds_received(reader, eve) == [event_kinds.EVENT_CHANGED]
 
 
 async def test_an_undo_after_everybody_was_notified_notifies_everybody(practice_db: Database) -> None:
@@ -200,7 +200,7 @@ async def test_an_undo_after_everybody_was_notified_notifies_everybody(practice_
         await undo.undo(tx, await locked(tx, ana, series))
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]] * CROWD
+        assert await news_of(reader, people) == [[event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED]] * CROWD
 
 
 async def test_later_actions_are_not_notified_before_earlier_ones(practice_db: Database) -> None:
@@ -209,10 +209,10 @@ async def test_later_actions_are_not_notified_before_earlier_ones(practice_db: D
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
-        assert await news_of(tx, people) == [[kinds.EVENT_CHANGED]] * 3 + [[]] * 9
+        assert await news_of(tx, people) == [[event_kinds.EVENT_CHANGED]] * 3 + [[]] * 9
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED]] * CROWD
+        assert await news_of(reader, people) == [[event_kinds.EVENT_CHANGED, event_kinds.EVENT_CANCELLED]] * CROWD
 
 
 async def test_concurrent_notifications_of_one_person_wait_for_each_other(practice_db: Database) -> None:
@@ -221,13 +221,16 @@ async def test_concurrent_notifications_of_one_person_wait_for_each_other(practi
         bea, ben = await person(tx, "Bea"), await person(tx, "Ben")
         (first, *_) = await dates(tx, series)
         about = DateNews(first.id, first.revision, DatesChanged())
-        news = SeriesNews(kinds.EVENT_CHANGED.name, [about], [], [ana.user_id], to_followers=False)
+        news = SeriesNews(event_kinds.EVENT_CHANGED.name, [about], [], [ana.user_id], to_followers=False)
         await fan_out.insert(tx, CONCERNED_BY_SERIES, series.id, SeriesNotice([news], by=ben.user_id), UserId(""))
         await reassign_series(tx, ana.user_id, bea.user_id)
         await fan_out.reassign(tx, ana.user_id, bea.user_id)
     await deliver_all(practice_db)
     async with practice_db.reader() as reader:
-        assert (await kinds_received(reader, ana), await kinds_received(reader, bea)) == ([], [kinds.EVENT_CHANGED])
+        assert (await kinds_received(reader, ana), await kinds_received(reader, bea)) == (
+            [],
+            [event_kinds.EVENT_CHANGED],
+        )
 
 
 async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) -> None:

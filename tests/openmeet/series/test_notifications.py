@@ -6,7 +6,7 @@ from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
 from openmeet.domain.users.model import Caller
@@ -51,8 +51,8 @@ async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         assert await mails(tx) == ["Ben", "Cleo"]
         assert (await kinds_received(tx, ben), await kinds_received(tx, cleo)) == (
-            [kinds.EVENT_CHANGED],
-            [kinds.EVENT_CHANGED],
+            [event_kinds.EVENT_CHANGED],
+            [event_kinds.EVENT_CHANGED],
         )
         assert await kinds_received(tx, dan) == []
 
@@ -91,9 +91,9 @@ async def test_a_changed_rule_is_one_mail_for_a_follower_too(practice_db: Databa
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
-        assert await kinds_received(tx, cleo) == [kinds.EVENT_DELETED]
+        assert await kinds_received(tx, cleo) == [event_kinds.EVENT_DELETED]
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU,TH")
-        assert await kinds_received(tx, cleo) == [kinds.EVENT_DELETED, kinds.NEW_DATE]
+        assert await kinds_received(tx, cleo) == [event_kinds.EVENT_DELETED, event_kinds.NEW_DATE]
         assert await mails(tx) == ["Cleo", "Cleo"]
 
 
@@ -118,7 +118,7 @@ async def test_followers_are_notified_of_cancelled_and_reinstated_dates(practice
         some = names(await dates(tx, series))[:3]
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
         await cancel_dates.reinstate_dates(tx, await locked(tx, ana, series), some)
-        assert await kinds_received(tx, ben) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
+        assert await kinds_received(tx, ben) == [event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED]
 
 
 async def test_a_pause_is_notified_with_its_reason(practice_db: Database) -> None:
@@ -133,7 +133,7 @@ async def test_a_pause_is_notified_with_its_reason(practice_db: Database) -> Non
         assert row is not None
         assert "The hall is being mended." in row["particulars"]
         for who in (ben, cleo):
-            assert await kinds_received(tx, who) == [kinds.SERIES_PAUSED, kinds.SERIES_RESUMED]
+            assert await kinds_received(tx, who) == [event_kinds.SERIES_PAUSED, event_kinds.SERIES_RESUMED]
 
 
 async def test_dates_added_by_the_clock_are_notified_to_followers_once(practice_db: Database, clock: HandClock) -> None:
@@ -146,7 +146,7 @@ async def test_dates_added_by_the_clock_are_notified_to_followers_once(practice_
     await tasks.roll_windows(practice_db, clock.now())
     await tasks.roll_windows(practice_db, clock.now())
     async with practice_db.reader() as reader:
-        assert await kinds_received(reader, ben) == [kinds.NEW_DATE]
+        assert await kinds_received(reader, ben) == [event_kinds.NEW_DATE]
 
 
 async def test_a_follower_who_cannot_see_a_private_series_is_not_notified(practice_db: Database) -> None:

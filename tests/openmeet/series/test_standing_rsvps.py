@@ -12,7 +12,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.values import Mode
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import actions, cancel_dates, date_queries, follower_queries, standing_rsvps, tasks
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, names, split, status_of
@@ -43,7 +43,7 @@ async def test_standing_rsvps_apply_to_later_dates_without_telling_the_host_agai
         found = await dates(tx, series)
         assert len(found) == 11
         assert {await status_of(tx, event, ben) for event in found} == {GOING}
-        assert await kinds_received(tx, ana) == [kinds.NEW_ANSWER] * told
+        assert await kinds_received(tx, ana) == [event_kinds.NEW_ANSWER] * told
 
 
 @pytest.mark.parametrize("obstacle", ["cancelled", "answered"])
@@ -60,7 +60,7 @@ async def test_the_host_is_told_although_the_first_date_is_not_answered(practice
         told = len(await kinds_received(tx, ana))
         await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert await status_of(tx, second, ben) is GOING
-        assert (await kinds_received(tx, ana))[told:] == [kinds.NEW_ANSWER]
+        assert (await kinds_received(tx, ana))[told:] == [event_kinds.NEW_ANSWER]
 
 
 async def test_limits_are_exact_and_the_earliest_standing_rsvp_comes_first(practice_db: Database) -> None:

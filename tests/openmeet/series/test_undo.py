@@ -14,7 +14,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import (
     actions,
@@ -160,7 +160,7 @@ async def test_the_same_people_are_notified_unless_the_action_was_silent(practic
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
         await undo.undo(tx, await locked(tx, ana, series))
         for who in (ben, cleo):
-            assert await kinds_received(tx, who) == [kinds.EVENT_CANCELLED, kinds.EVENT_REINSTATED]
+            assert await kinds_received(tx, who) == [event_kinds.EVENT_CANCELLED, event_kinds.EVENT_REINSTATED]
         await move(tx, await locked(tx, ana, series), timedelta(hours=1), notifies=False)
         await undo.undo(tx, await locked(tx, ana, series))
         assert len(await kinds_received(tx, ben)) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import content
@@ -31,9 +31,9 @@ async def add_notifications(site, name):
         # One transaction each, because all of them would exceed the time limit of one.
         async with site.db.transaction() as tx:
             for revision in range(start, min(start + AT_ONCE, MANY)):
-                said = kinds.DatesChanged(is_at=f"room {revision}")
+                said = event_kinds.DatesChanged(is_at=f"room {revision}")
                 to = [UserId(row["id"])]
-                await notifications.notify(tx, kinds.EVENT_CHANGED, event.id, to, said, revision=revision + 2)
+                await notifications.notify(tx, event_kinds.EVENT_CHANGED, event.id, to, said, revision=revision + 2)
 
 
 async def test_all_notifications_can_be_read_with_the_api(site):

@@ -25,10 +25,11 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.groups.membership_queries import listeners
 from openmeet.domain.identities.queries import mentioned_in
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
-from openmeet.domain.notifications.kinds import KINDS, DatesChanged
+from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.notifications.notify import Notice, reachable_among
 from openmeet.domain.users.model import UserId
@@ -156,13 +157,13 @@ async def _listeners_of_group(
     some = people[:limit]
     seeing = await people_who_see(tx, event, [one for one in some if one != event.author_id])
     mentioned = [one for one in await mentioned_in(tx, event.content.description) if one in set(seeing)]
-    of_mention = await reachable_among(tx, mentioned, kinds.MENTION)
+    of_mention = await reachable_among(tx, mentioned, event_kinds.MENTION)
     others = [one for one in seeing if one not in of_mention]
     about, starts_at, sources = Payload(person_id=event.author_id), event.starts_at, (event.author_id, event.group.id)
     return RecipientPage(
         [
-            (kinds.MENTION, [Notice(of_mention, event.id, 1, about, starts_at, sources=sources)]),
-            (kinds.GROUP_EVENT, [Notice(others, event.id, 1, Payload(), starts_at, sources=sources)]),
+            (event_kinds.MENTION, [Notice(of_mention, event.id, 1, about, starts_at, sources=sources)]),
+            (event_kinds.GROUP_EVENT, [Notice(others, event.id, 1, Payload(), starts_at, sources=sources)]),
         ],
         None if len(people) <= limit else some[-1],
     )

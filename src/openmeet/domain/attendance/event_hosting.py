@@ -17,9 +17,9 @@ from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.identities.queries import mentioned_in
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.users.model import Caller
 
@@ -34,7 +34,7 @@ async def revise(
         await recheck_rsvp_records(tx, [event.id])
         await reconsider_hidden_rsvps(tx, [event])
         await reevaluation.recheck_former_members(tx, [event])
-    notified = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
+    notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED)
     if before is not None:
         await _notify_mentioned(tx, caller, before, event)
     return notified
@@ -52,7 +52,7 @@ async def cancel(
     if event.record_deleted_at is not None:
         event = await record_changes.keep_here(tx, event)
         await recheck_rsvp_records(tx, [event.id])
-    return await _notify_attendees(tx, caller, before, event, kinds.EVENT_CANCELLED)
+    return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CANCELLED)
 
 
 async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
@@ -70,7 +70,7 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     """Reinstate a cancelled event with ``events.actions.reinstate`` and notify its attendees."""
     before = await _lock(tx, slug)
     event = await event_actions.reinstate(tx, caller, slug, expected_revision=expected_revision)
-    return await _notify_attendees(tx, caller, before, event, kinds.EVENT_REINSTATED)
+    return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
@@ -78,7 +78,7 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     before = await _lock(tx, slug)
     event = await event_actions.delete(tx, caller, slug, expected_revision=expected_revision)
     await recheck_rsvp_records(tx, [event.id])
-    return await _notify_attendees(tx, caller, before, event, kinds.EVENT_DELETED)
+    return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_DELETED)
 
 
 async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
@@ -118,7 +118,7 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
     sources = [caller.user_id]
     revision, starts_at = event.revision, event.starts_at
     await notifications.notify(
-        tx, kinds.MENTION, event.id, to, about, revision=revision, starts_at=starts_at, sources=sources
+        tx, event_kinds.MENTION, event.id, to, about, revision=revision, starts_at=starts_at, sources=sources
     )
 
 

@@ -30,9 +30,9 @@ from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_several, several
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.kinds import Approval, Rejection
+from openmeet.domain.notifications.event_kinds import Approval, Rejection
 from openmeet.domain.notifications.model import NotificationKind, P, When
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
@@ -117,7 +117,7 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
         if one.user_id == event.author_id:
             raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
         removed.append(await apply_host_action(tx, event, one, AttendanceAction.REMOVE, caller))
-    await notify_people(tx, event, removed, kinds.ANSWER_DECLINED, _last_known_details(event))
+    await notify_people(tx, event, removed, event_kinds.ANSWER_DECLINED, _last_known_details(event))
     if removed and event.place_in_series is not None:
         await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in removed])
     if removed:
@@ -135,7 +135,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     if rsvp.status is not AttendanceStatus.REJECTED:
         return rsvp
     removal = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.REJECTED)
-    was_notified = not await notifications.withdraw(tx, rsvp.user_id, kinds.ANSWER_DECLINED, event.id)
+    was_notified = not await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_DECLINED, event.id)
     saved = await _restore_status(tx, event, caller, rsvp, (removal and removal.before) or AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:
@@ -381,7 +381,7 @@ async def notify_approved(tx: Transaction, event: Event, people: Sequence[Attend
     """Notify each of these people that a host approved their RSVP, and of its status now."""
     for status in dict.fromkeys(one.status for one in people):
         with_status = [one for one in people if one.status is status]
-        await notify_people(tx, event, with_status, kinds.ANSWER_APPROVED, Approval(answer=status.value))
+        await notify_people(tx, event, with_status, event_kinds.ANSWER_APPROVED, Approval(answer=status.value))
 
 
 def _last_known_details(event: Event) -> Rejection:

@@ -30,8 +30,8 @@ from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_dates, lock_series_of
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import InvitationReceived
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import InvitationReceived
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
@@ -80,7 +80,7 @@ async def invite(
     if newly_invited:
         first, rsvp = newly_invited[0]
         about = InvitationReceived(person_id=caller.user_id, more=len(newly_invited) - 1)
-        await host_decisions.notify_people(tx, first, [rsvp], kinds.INVITED, about, by=caller.user_id)
+        await host_decisions.notify_people(tx, first, [rsvp], event_kinds.INVITED, about, by=caller.user_id)
     return results[0][1]
 
 

@@ -18,8 +18,8 @@ from openmeet.domain.attendance.rules import RsvpDecision
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.content import END, changed_fields
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged, NewAnswer
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import DatesChanged, NewAnswer
 from openmeet.domain.notifications.model import Payload, When
 from openmeet.domain.notifications.notify import Notice, notify, notify_each, notify_write
 from openmeet.domain.users.model import Caller, UserId
@@ -202,7 +202,7 @@ async def notify_hosts_of_each(
             number += 1
         to = [one for one in hosts if one != who]
         notices[number] = Notice(to, event.id, number, NewAnswer(person_id=who, answer=status.value))
-    await notify_each(tx, kinds.NEW_ANSWER, list(notices.values()))
+    await notify_each(tx, event_kinds.NEW_ANSWER, list(notices.values()))
 
 
 async def host_notification_writes(
@@ -213,7 +213,7 @@ async def host_notification_writes(
     """
     answer, number = NewAnswer(person_id=person, answer=status.value), notification_revision(tx.now, person, status)
     to = [one for one in hosts if one != person]
-    return await notify_write(tx, kinds.NEW_ANSWER, event.id, to, answer, revision=number)
+    return await notify_write(tx, event_kinds.NEW_ANSWER, event.id, to, answer, revision=number)
 
 
 async def notify_of_foreign(tx: Transaction, event: Event) -> None:
@@ -226,14 +226,14 @@ async def notify_of_foreign(tx: Transaction, event: Event) -> None:
         "select user_id from notifications where user_id in :hosts and kind = :kind and subject_id = :event_id"
         " and (read_at is null or subject_revision >= :day) order by user_id",
         hosts=hosts,
-        kind=kinds.FOREIGN_ANSWERS.name,
+        kind=event_kinds.FOREIGN_ANSWERS.name,
         event_id=event.id,
         day=day,
     )
     already_notified = {row["user_id"] for row in rows}
     to = [one for one in hosts if one not in already_notified]
     if to:
-        await notify(tx, kinds.FOREIGN_ANSWERS, event.id, to, Payload(), revision=day)
+        await notify(tx, event_kinds.FOREIGN_ANSWERS, event.id, to, Payload(), revision=day)
 
 
 ANSWERED_MAIL: Final = "answered"

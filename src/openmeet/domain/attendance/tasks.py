@@ -11,7 +11,7 @@ from openmeet.domain.attendance.event_changes import GROUP_LISTENERS, GroupEvent
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.visibility import is_hidden
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import UserId
@@ -135,7 +135,7 @@ async def _remind_of(tx: Transaction, event_id: EventId) -> int:
     )
     people = [UserId(row["user_id"]) for row in rows]
     starts_at = event.starts_at
-    await notify(tx, kinds.REMINDER, event_id, people, Payload(), revision=starts_at, starts_at=starts_at)
+    await notify(tx, event_kinds.REMINDER, event_id, people, Payload(), revision=starts_at, starts_at=starts_at)
     return len(people)
 
 

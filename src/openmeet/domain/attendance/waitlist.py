@@ -11,7 +11,7 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.users.model import UserId
@@ -288,7 +288,7 @@ async def _seat(tx: Transaction, event: Event, parties: Sequence[Attendance]) ->
     await history.append_many(tx, parties, seated, through=ChangeChannel.CLOCK)
     subjects = [publications.SubjectRevision(one.id, one.user_id, one.revision + 1) for one in seated]
     await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, subjects=subjects)
-    await _notify(tx, event, seated, kinds.MOVED_UP)
+    await _notify(tx, event, seated, event_kinds.MOVED_UP)
 
 
 async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -> None:
@@ -299,7 +299,7 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
     offered = [replace(one, offered_until=until) for one in parties]
     await queries.save_many(tx, offered)
     await history.append_many(tx, parties, offered, through=ChangeChannel.CLOCK)
-    await _notify(tx, event, offered, kinds.SEAT_OFFERED)
+    await _notify(tx, event, offered, event_kinds.SEAT_OFFERED)
 
 
 async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> SeatsTaken:
@@ -320,7 +320,7 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
         after = [replace(one, offered_until=None) for one in before]
         await queries.save_many(tx, after)
         await history.append_many(tx, before, after, through=ChangeChannel.HOST)
-        await _notify(tx, event, after, kinds.SEAT_WITHDRAWN)
+        await _notify(tx, event, after, event_kinds.SEAT_WITHDRAWN)
     return held
 
 

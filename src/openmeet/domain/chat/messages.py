@@ -44,7 +44,7 @@ from openmeet.domain.chat.texts import (
     search_index_terms,
 )
 from openmeet.domain.chat.writing_rules import takes_signals
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import chat_kinds
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
 
@@ -321,7 +321,7 @@ async def restore(
     )
     await note_act(tx, room.id, ModerationAct.RESTORED, by=caller.user_id, message=message.id, about=message.user_id)
     number = await log.append(tx, room.id, LogKind.RESTORED, message.id)
-    await notify_author(tx, kinds.CHAT_RESTORED, back, number)
+    await notify_author(tx, chat_kinds.CHAT_RESTORED, back, number)
     return back
 
 

@@ -33,8 +33,8 @@ from openmeet.domain.chat.model import (
     RoomKind,
 )
 from openmeet.domain.chat.room_queries import by_id
-from openmeet.domain.notifications import kinds, queries
-from openmeet.domain.notifications.kinds import ChatNews
+from openmeet.domain.notifications import chat_kinds, queries
+from openmeet.domain.notifications.chat_kinds import ChatNews
 from openmeet.domain.notifications.model import NotificationKind, NotificationTopic
 from openmeet.domain.notifications.notify import Notice, notify_each
 from openmeet.domain.users.model import UserId
@@ -56,12 +56,22 @@ _PEOPLE: Final = 500
 # webhooks are told.
 _HOSTS: Final = 500
 
-_BUNDLES: Final = {kinds.CHAT_MESSAGES, kinds.CHAT_UNREAD}
+_BUNDLES: Final = {chat_kinds.CHAT_MESSAGES, chat_kinds.CHAT_UNREAD}
 # The log entries that people are notified of at each level. ``USUAL`` is for people who did not choose a level.
 _KINDS_OF_LEVEL: Final[Mapping[NotificationLevel, Collection[NotificationKind[ChatNews]]]] = {
-    NotificationLevel.USUAL: {kinds.CHAT_MENTION, kinds.CHAT_REPLY, kinds.CHAT_DIRECT, kinds.CHAT_UNREAD},
-    NotificationLevel.ALL: {kinds.CHAT_MENTION, kinds.CHAT_REPLY, kinds.CHAT_DIRECT, kinds.CHAT_MESSAGES},
-    NotificationLevel.MENTIONS: {kinds.CHAT_MENTION, kinds.CHAT_REPLY},
+    NotificationLevel.USUAL: {
+        chat_kinds.CHAT_MENTION,
+        chat_kinds.CHAT_REPLY,
+        chat_kinds.CHAT_DIRECT,
+        chat_kinds.CHAT_UNREAD,
+    },
+    NotificationLevel.ALL: {
+        chat_kinds.CHAT_MENTION,
+        chat_kinds.CHAT_REPLY,
+        chat_kinds.CHAT_DIRECT,
+        chat_kinds.CHAT_MESSAGES,
+    },
+    NotificationLevel.MENTIONS: {chat_kinds.CHAT_MENTION, chat_kinds.CHAT_REPLY},
     NotificationLevel.NONE: (),
 }
 
@@ -139,7 +149,7 @@ async def _notify_called(db: Database, entry: ChatLogEntry, message_id: ChatMess
             if room is None or message is None or not _is_news(message, tx.now):
                 return
             called, after = await page_of_people_called(tx, room, message, after)
-            await _notify(tx, room, message, dict.fromkeys(called, kinds.CHAT_MENTION))
+            await _notify(tx, room, message, dict.fromkeys(called, chat_kinds.CHAT_MENTION))
 
 
 async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMessageId) -> None:
@@ -162,7 +172,7 @@ async def _notify_removed(db: Database, entry: ChatLogEntry, message_id: ChatMes
             return
         if last is None or last["number"] != entry.number:
             return
-        await notify_author(tx, kinds.CHAT_REMOVED, message, entry.number)
+        await notify_author(tx, chat_kinds.CHAT_REMOVED, message, entry.number)
 
 
 async def notify_author(tx: Transaction, kind: NotificationKind[ChatNews], message: ChatMessage, number: int) -> None:
@@ -220,16 +230,16 @@ async def _addressed(reader: Reader, room: Room, message: ChatMessage, *, is_edi
     """The people whom the message itself addresses, with the strongest reason."""
     kinds_by_person: dict[UserId, NotificationKind[ChatNews]] = {}
     if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
-        kinds_by_person = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)
+        kinds_by_person = dict.fromkeys(await _people_of(reader, room), chat_kinds.CHAT_DIRECT)
     if not is_edit and message.reply_to is not None:
         replied_to = await message_queries.by_id(reader, message.reply_to)
         if replied_to is not None and replied_to.user_id is not None:
-            kinds_by_person[replied_to.user_id] = kinds.CHAT_REPLY
+            kinds_by_person[replied_to.user_id] = chat_kinds.CHAT_REPLY
     rows = await reader.fetch(
         "select user_id from chat_mentions where message_id = :message and is_called = 0 order by user_id",
         message=message.id,
     )
-    return kinds_by_person | {UserId(row["user_id"]): kinds.CHAT_MENTION for row in rows}
+    return kinds_by_person | {UserId(row["user_id"]): chat_kinds.CHAT_MENTION for row in rows}
 
 
 async def _people_of(reader: Reader, room: Room) -> list[UserId]:
@@ -265,7 +275,8 @@ async def _followers(
         limit=_PEOPLE,
     )
     kinds_by_person = {
-        UserId(row["user_id"]): kinds.CHAT_MESSAGES if row["level"] == "all" else kinds.CHAT_UNREAD for row in rows
+        UserId(row["user_id"]): chat_kinds.CHAT_MESSAGES if row["level"] == "all" else chat_kinds.CHAT_UNREAD
+        for row in rows
     }
     return kinds_by_person, UserId(rows[-1]["user_id"]) if len(rows) == _PEOPLE else None
 

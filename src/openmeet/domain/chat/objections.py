@@ -17,7 +17,7 @@ from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import MAX_REASON, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import chat_kinds
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 
@@ -137,7 +137,7 @@ async def uphold(
         about=message.user_id,
         reason=explanation,
     )
-    await notify.notify_author(tx, kinds.CHAT_UPHELD, message, await log.append(tx, room.id, LogKind.ROOM))
+    await notify.notify_author(tx, chat_kinds.CHAT_UPHELD, message, await log.append(tx, room.id, LogKind.ROOM))
 
 
 # SQL condition on ``a``. The side that removed the message decides: the hosts, or the community's moderators

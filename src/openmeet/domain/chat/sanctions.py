@@ -18,8 +18,8 @@ from openmeet.domain.chat.message_queries import is_by_leaving
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import ChatSanctioned
+from openmeet.domain.notifications import chat_kinds
+from openmeet.domain.notifications.chat_kinds import ChatSanctioned
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
@@ -146,7 +146,12 @@ async def sanction(
     await note_act(tx, room, act, by=caller.user_id, about=person, reason=checked_reason, until=until)
     number = await log.append(tx, room, LogKind.ROOM)
     await notify(
-        tx, kinds.CHAT_SANCTIONED, room, [person], ChatSanctioned(kind=kind.value, of_site=of_site), revision=number
+        tx,
+        chat_kinds.CHAT_SANCTIONED,
+        room,
+        [person],
+        ChatSanctioned(kind=kind.value, of_site=of_site),
+        revision=number,
     )
     return Sanction(room, person, kind, until, checked_reason, caller.user_id, tx.now, of_site)
 
@@ -201,7 +206,7 @@ async def lift(
         act = ModerationAct.UNMUTED if one.kind is SanctionKind.MUTE else ModerationAct.UNBANNED
         await note_act(tx, room, act, by=caller.user_id, about=person, reason=reason.strip()[:MAX_REASON])
     number = await log.append(tx, room, LogKind.ROOM)
-    await notify(tx, kinds.CHAT_LIFTED, room, [person], ChatSanctioned(of_site=of_site), revision=number)
+    await notify(tx, chat_kinds.CHAT_LIFTED, room, [person], ChatSanctioned(of_site=of_site), revision=number)
 
 
 async def report(

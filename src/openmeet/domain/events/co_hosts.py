@@ -23,7 +23,7 @@ from openmeet.domain.events.permissions import (
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import raise_if_blocked
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import erasure_requests
@@ -126,8 +126,8 @@ async def _notify_inviter(
     """Notify the person who sent the invitation, if they still host the event. Its row is locked."""
     if not may(await event_access.role_of(tx, event, co_host.invited_by), EventPermission.SEE):
         return
-    answer = kinds.CoHostAnswered(person_id=co_host.user_id, is_accepted=is_accepted, is_for_series=is_for_series)
-    await notify(tx, kinds.CO_HOST_ANSWERED, event.id, [co_host.invited_by], answer, revision=int(tx.now))
+    answer = event_kinds.CoHostAnswered(person_id=co_host.user_id, is_accepted=is_accepted, is_for_series=is_for_series)
+    await notify(tx, event_kinds.CO_HOST_ANSWERED, event.id, [co_host.invited_by], answer, revision=int(tx.now))
 
 
 async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:

@@ -20,8 +20,8 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import raise_if_blocked
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import HandOver
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import HandOver
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
@@ -69,7 +69,7 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
         raise NotFound(EventReason.NO_SUCH_CO_HOST)
     await co_host_queries.offer(tx, event.id, co_host.id)
     about = HandOver(person_id=caller.user_id, step=EVENT)
-    await notify(tx, kinds.SERIES_OFFERED, event.id, [co_host.user_id], about, revision=int(tx.now))
+    await notify(tx, event_kinds.SERIES_OFFERED, event.id, [co_host.user_id], about, revision=int(tx.now))
     return co_host
 
 
@@ -87,7 +87,7 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     (after,) = await change(tx, [event], caller.user_id)
     await co_host_queries.put(tx, accepted_co_host(tx, event, before, by=caller.user_id))
     about = HandOver(person_id=caller.user_id, step=EVENT_TAKEN)
-    await notify(tx, kinds.SERIES_OFFERED, event.id, [before], about, revision=int(tx.now))
+    await notify(tx, event_kinds.SERIES_OFFERED, event.id, [before], about, revision=int(tx.now))
     return after
 
 
@@ -100,7 +100,7 @@ async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     await co_host_queries.offer(tx, event.id, None)
     if caller.user_id != event.author_id:
         about = HandOver(person_id=caller.user_id, step=EVENT_DECLINED)
-        await notify(tx, kinds.SERIES_OFFERED, event.id, [event.author_id], about, revision=int(tx.now))
+        await notify(tx, event_kinds.SERIES_OFFERED, event.id, [event.author_id], about, revision=int(tx.now))
 
 
 async def remove_person(tx: Transaction, user_id: UserId) -> None:
@@ -123,7 +123,7 @@ async def pass_to_heir(tx: Transaction, event: Event) -> bool:
     if heir is None:
         return False
     await change(tx, [event], heir)
-    await notify(tx, kinds.SERIES_OFFERED, event.id, [heir], HandOver(step=EVENT_INHERITED), revision=int(tx.now))
+    await notify(tx, event_kinds.SERIES_OFFERED, event.id, [heir], HandOver(step=EVENT_INHERITED), revision=int(tx.now))
     return True
 
 

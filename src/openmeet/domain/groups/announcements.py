@@ -28,7 +28,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import mentioned_in
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import fan_out, group_kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import Notice, reachable_among
@@ -159,13 +159,13 @@ async def _members(tx: Transaction, group: Group, notice: AnnouncementNotice, af
     members = await membership_queries.members_in_order(tx, group.id, after=UserId(after), limit=limit + 1)
     wants = {user_id: is_listening for user_id, is_listening in members[:limit] if user_id != body.author_id}
     mentioned = [one for one in await mentioned_in(tx, body.text) if one in wants]
-    of_mention = await reachable_among(tx, mentioned, kinds.GROUP_MENTION)
+    of_mention = await reachable_among(tx, mentioned, group_kinds.GROUP_MENTION)
     others = [one for one, is_listening in wants.items() if is_listening and one not in of_mention]
     about = Payload(person_id=body.author_id, group_id=group.id)
     return RecipientPage(
         [
-            (kinds.ANNOUNCEMENT, [Notice(others, body.id, 1, about, bundle=group.id)]),
-            (kinds.GROUP_MENTION, [Notice(of_mention, body.id, 1, about, bundle=group.id)]),
+            (group_kinds.ANNOUNCEMENT, [Notice(others, body.id, 1, about, bundle=group.id)]),
+            (group_kinds.GROUP_MENTION, [Notice(of_mention, body.id, 1, about, bundle=group.id)]),
         ],
         None if len(members) <= limit else members[limit - 1][0],
     )

@@ -9,8 +9,8 @@ from typing import Literal
 from groundwork.database.transaction import Transaction
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import RUNNING, Group, GroupRole, Membership
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import RoleDecided, Succession
+from openmeet.domain.notifications import group_kinds
+from openmeet.domain.notifications.group_kinds import RoleDecided, Succession
 from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users.model import UserId
@@ -34,14 +34,14 @@ async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
     """Notify everyone who can decide on join requests that there is a new one."""
     deciding = await membership_queries.ids_in_roles(tx, group.id, RUNNING, only_notified=True)
     about = Payload(person_id=asking.user_id, group_id=group.id)
-    await notify(tx, kinds.JOIN_REQUEST, asking.id, deciding, about, revision=asking.revision, bundle=group.id)
+    await notify(tx, group_kinds.JOIN_REQUEST, asking.id, deciding, about, revision=asking.revision, bundle=group.id)
 
 
 async def of_decision(tx: Transaction, group: Group, membership: Membership) -> None:
     """Notify a requester of the decision."""
     about = RoleDecided(group_id=group.id, role=membership.role.value)
     to, revision = [membership.user_id], membership.revision
-    await notify(tx, kinds.JOIN_DECIDED, membership.id, to, about, revision=revision, bundle=group.id)
+    await notify(tx, group_kinds.JOIN_DECIDED, membership.id, to, about, revision=revision, bundle=group.id)
 
 
 async def of_role(tx: Transaction, group: Group, membership: Membership, before: GroupRole) -> None:
@@ -49,7 +49,7 @@ async def of_role(tx: Transaction, group: Group, membership: Membership, before:
     by, role = membership.decided_by, membership.role.value
     about = RoleDecided(person_id=by, group_id=group.id, role=role, before=before.value)
     to, revision = [membership.user_id], membership.revision
-    await notify(tx, kinds.ROLE_CHANGED, membership.id, to, about, revision=revision, bundle=group.id)
+    await notify(tx, group_kinds.ROLE_CHANGED, membership.id, to, about, revision=revision, bundle=group.id)
 
 
 async def of_ownership(
@@ -57,4 +57,4 @@ async def of_ownership(
 ) -> None:
     """Notify people of a step in a succession. ``group`` is the group after the step."""
     about = Succession(person_id=who, group_id=group.id, step=what)
-    await notify(tx, kinds.OWNERSHIP, group.id, to, about, revision=group.revision)
+    await notify(tx, group_kinds.OWNERSHIP, group.id, to, about, revision=group.revision)

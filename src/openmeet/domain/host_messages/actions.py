@@ -27,7 +27,7 @@ from openmeet.domain.host_messages.queries import (
     Recipients,
 )
 from openmeet.domain.moderation.visibility import is_person_suspended
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
@@ -76,7 +76,7 @@ async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressee
     # A person can be in two audiences, and reading notification preferences is the expensive part, so they are read
     # once for everybody.
     everybody = set().union(*attendees.values()) - {writer}
-    reachable = set(await notifications.reachable_among(reader, sorted(everybody), kinds.HOST_MESSAGE))
+    reachable = set(await notifications.reachable_among(reader, sorted(everybody), event_kinds.HOST_MESSAGE))
     return {one: len(people & reachable) for one, people in attendees.items()}
 
 
@@ -84,7 +84,7 @@ async def recipients(reader: Reader, event: Event, addressees: Iterable[Addresse
     """Return the recipients, each once, without the author."""
     attendees = await attendance_queries.people_with_status(reader, event.id, statuses_of(addressees))
     people = [user_id for user_id in attendees if user_id != writer]
-    reachable = await notifications.reachable_among(reader, people, kinds.HOST_MESSAGE)
+    reachable = await notifications.reachable_among(reader, people, event_kinds.HOST_MESSAGE)
     return Recipients(tuple(reachable), len(people) - len(reachable))
 
 
@@ -195,9 +195,9 @@ async def _send(tx: Transaction, event: Event, message: HostMessage) -> bool:
     to = (await recipients(tx, event, message.addressees, message.author_id)).reached
     if not await queries.close(tx, message.id, MessageState.SENT, len(to)):
         return False
-    payload = kinds.HostMessageReceived(person_id=message.author_id, text=message.text)
+    payload = event_kinds.HostMessageReceived(person_id=message.author_id, text=message.text)
     await notifications.notify(
-        tx, kinds.HOST_MESSAGE, event.id, to, payload, revision=message.number, starts_at=event.starts_at
+        tx, event_kinds.HOST_MESSAGE, event.id, to, payload, revision=message.number, starts_at=event.starts_at
     )
     log.info("message.sent", event_id=event.id, message=message.id, recipients=len(to))
     return True

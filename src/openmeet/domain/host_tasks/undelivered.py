@@ -23,7 +23,7 @@ from openmeet.domain.groups.model import INSIDE, INVITATION_MAIL, Group, GroupId
 from openmeet.domain.groups.rules import GroupPermission, may
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL
 from openmeet.domain.imports.people import ARRIVAL_MAIL
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds, group_kinds
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NEWS_MAIL, SubjectType
 from openmeet.domain.users.model import UserId
@@ -234,8 +234,8 @@ async def _emails_about(reader: Reader, due: Sequence[DueEmail]) -> list[_EmailA
     for row in rows:
         email, kind = by_mail[row["mail_id"]], KINDS[row["kind"]]
         if kind.subject is SubjectType.EVENT:
-            emails_about.append(_EmailAbout(email, row["subject_id"], is_invitation=kind is kinds.INVITED))
-        elif kind is kinds.ANNOUNCEMENT:
+            emails_about.append(_EmailAbout(email, row["subject_id"], is_invitation=kind is event_kinds.INVITED))
+        elif kind is group_kinds.ANNOUNCEMENT:
             payload = msgspec.json.decode(row["particulars"], type=kind.payload)
             if payload.group_id is not None:
                 emails_about.append(_EmailAbout(email, payload.group_id, is_group=True))

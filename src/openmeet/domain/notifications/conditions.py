@@ -1,6 +1,6 @@
 """Conditions that several kinds of notifications share: until when their e-mail is still sent, and who may read them.
 
-Each takes the payload and the current state. The row of a kind in ``kinds`` names its conditions.
+Each takes the payload and the current state. The row of a kind (see ``kinds``) names its conditions.
 """
 
 from typing import Protocol

@@ -10,7 +10,8 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id, new_ids
-from openmeet.domain.notifications.kinds import HOST_MESSAGE, KINDS
+from openmeet.domain.notifications.event_kinds import HOST_MESSAGE
+from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationId, NotificationKind, Payload
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.users.model import UserId

@@ -11,7 +11,7 @@ from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.unsolicited_lists import announced_sources, is_announced_to_strangers
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.model import Payload
 from openmeet.domain.notifications.notify import Notice
@@ -40,7 +40,7 @@ async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, aft
     page = people[:limit]
     to = await _unaware_of(tx, event, page)
     notices = [Notice(to, event.id, 1, Payload(), event.starts_at, sources=announced_sources(event))]
-    return RecipientPage([(kinds.HOST_EVENT, notices)], None if len(people) <= limit else page[-1])
+    return RecipientPage([(event_kinds.HOST_EVENT, notices)], None if len(people) <= limit else page[-1])
 
 
 async def _unaware_of(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:

@@ -19,9 +19,9 @@ from openmeet.domain.events.unsolicited_lists import (
     announced_sources,
     is_announced_to_strangers,
 )
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import event_kinds, fan_out
+from openmeet.domain.notifications.event_kinds import SearchMatch
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
-from openmeet.domain.notifications.kinds import SearchMatch
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.profiles import queries as people
 from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS, HostEventNotice
@@ -122,7 +122,7 @@ async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str
         )
         for user_id, one in by_person.items()
     ]
-    return RecipientPage([(kinds.SEARCH_FIND, notices)], None if len(searches) <= limit else page[-1].id)
+    return RecipientPage([(event_kinds.SEARCH_FIND, notices)], None if len(searches) <= limit else page[-1].id)
 
 
 SAVED_SEARCHES: Final = FanOutAudience("saved_searches", MatchNotice, _lock, _owners)

@@ -25,7 +25,7 @@ from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import delete_each, leave_series
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import (
     agenda,
     calendar_uids,
@@ -213,7 +213,7 @@ async def pause(tx: Transaction, series: Series, reason: str, *, notifies: bool 
     before = await undo.take_snapshot(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
     await series_dates.recheck_published(tx, saved.id)
-    news = await notify.of_status(tx, saved, kinds.SERIES_PAUSED, reason) if notifies else []
+    news = await notify.of_status(tx, saved, event_kinds.SERIES_PAUSED, reason) if notifies else []
     fan_out_id = await notify.notify_people(tx, saved, news)
     await undo.store_snapshot(tx, before, UndoableAction.PAUSE, is_silent=not notifies, fan_out_id=fan_out_id)
     return saved
@@ -233,7 +233,7 @@ async def resume(tx: Transaction, series: Series, *, notifies: bool = True) -> t
         case SeriesStatus.CANCELLED:
             back, news = await cancel_dates.reinstate_with_series(tx, saved, notifies=notifies)
         case SeriesStatus.PAUSED:
-            news = await notify.of_status(tx, saved, kinds.SERIES_RESUMED, "") if notifies else []
+            news = await notify.of_status(tx, saved, event_kinds.SERIES_RESUMED, "") if notifies else []
     made = await materialize.store_window(tx, saved)
     if series.status is SeriesStatus.CANCELLED and notifies:
         news = [*news, *notify.of_new_dates(saved, made)]
@@ -258,7 +258,7 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     deleted = await delete_each(tx, leaving)
     await recheck_rsvp_records(tx, [one.id for one in deleted])
     await notify.notify_people(
-        tx, series, notify.of_changes(series, list(zip(leaving, deleted, strict=True)), kinds.EVENT_DELETED)
+        tx, series, notify.of_changes(series, list(zip(leaving, deleted, strict=True)), event_kinds.EVENT_DELETED)
     )
     await save(tx, replace(series, deleted_at=tx.now))
 

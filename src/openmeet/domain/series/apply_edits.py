@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import delete_each, revise_dates
 from openmeet.domain.media.pictures import Picture
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, save_series, undo
 from openmeet.domain.series.actions import lock_to_change, new_series, reread
 from openmeet.domain.series.model import EditScope, Series, SeriesId, SeriesSlug
@@ -62,8 +62,8 @@ async def apply_plan(
     # Dates that the rule no longer has keep their own start.
     await date_queries.add_overrides(tx, [locked[stored_date.event.id] for stored_date in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
-    news = notify.of_changes(target, changed, kinds.EVENT_CHANGED, notifies=notifies)
-    news += notify.of_changes(target, gone, kinds.EVENT_DELETED, notifies=notifies)
+    news = notify.of_changes(target, changed, event_kinds.EVENT_CHANGED, notifies=notifies)
+    news += notify.of_changes(target, gone, event_kinds.EVENT_DELETED, notifies=notifies)
     if plan.scope is not EditScope.THIS:
         news += await notify.of_edit(tx, target)
     if notifies:

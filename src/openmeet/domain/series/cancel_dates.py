@@ -10,8 +10,8 @@ from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import cancel_each, delete_each, reinstate_each
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import date_queries, materialize, notify, save_series, undo
 from openmeet.domain.series.dates import original_of
@@ -69,7 +69,7 @@ async def cancel_for_reasons(
         }
         return [cancelled[one.id] for one in dates]
 
-    changed, news = await _change(tx, series, dates, call_off, kinds.EVENT_CANCELLED, notifies=notifies)
+    changed, news = await _change(tx, series, dates, call_off, event_kinds.EVENT_CANCELLED, notifies=notifies)
     if not changed:
         return 0
     await _notify_and_store_snapshot(tx, series, before, UndoableAction.CANCEL_DATES, news, notifies=notifies)
@@ -148,7 +148,9 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     await recheck_rsvp_records(tx, [event.id for event in deleted])
     # Detach them, so that the name is free if the host adds the date again.
     await date_queries.detach(tx, [event.id for event in deleted])
-    news = notify.of_changes(series, list(zip(to_delete, deleted, strict=True)), kinds.EVENT_DELETED, notifies=notifies)
+    news = notify.of_changes(
+        series, list(zip(to_delete, deleted, strict=True)), event_kinds.EVENT_DELETED, notifies=notifies
+    )
     new_pattern = pattern(
         old_pattern.start,
         old_pattern.zone_name,
@@ -244,7 +246,7 @@ async def _cancel(
     async def call_off(dates: list[Event]) -> list[Event]:
         return await cancel_each(tx, dates, reason, by=series.changed_by)
 
-    return await _change(tx, series, dates, call_off, kinds.EVENT_CANCELLED, notifies=notifies)
+    return await _change(tx, series, dates, call_off, event_kinds.EVENT_CANCELLED, notifies=notifies)
 
 
 async def _reinstate(
@@ -253,7 +255,7 @@ async def _reinstate(
     async def bring_back(dates: list[Event]) -> list[Event]:
         return await reinstate_each(tx, dates, by=series.changed_by)
 
-    return await _change(tx, series, dates, bring_back, kinds.EVENT_REINSTATED, notifies=notifies)
+    return await _change(tx, series, dates, bring_back, event_kinds.EVENT_REINSTATED, notifies=notifies)
 
 
 async def _change(

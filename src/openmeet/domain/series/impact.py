@@ -13,8 +13,8 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, change_payload
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.edits import with_details
-from openmeet.domain.notifications import kinds, preferences
-from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications import event_kinds, preferences
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.preferences import AudienceSize
 from openmeet.domain.series import follower_queries
@@ -57,9 +57,9 @@ _RECIPIENTS: Final = f"""
             union all select user_id, cast(:of_additions as text), 1 from additions)
 """
 _TOPICS: Final = {
-    "of_changes": kinds.EVENT_CHANGED.topic,
-    "of_removals": kinds.EVENT_DELETED.topic,
-    "of_additions": kinds.NEW_DATE.topic,
+    "of_changes": event_kinds.EVENT_CHANGED.topic,
+    "of_removals": event_kinds.EVENT_DELETED.topic,
+    "of_additions": event_kinds.NEW_DATE.topic,
 }
 
 
@@ -69,7 +69,7 @@ async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, make
     moved = [
         one.event.id
         for one in plan.dates_changed
-        if kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
+        if event_kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
     ]
     followers, of_followers = follower_queries.followers_to_notify_sql(series)
     goers, of_goers = follower_queries.goers_to_notify_sql(series)

@@ -24,9 +24,10 @@ from openmeet.domain.attendance.notify import (
 )
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_several
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import event_kinds, fan_out
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.fan_out import FanOutAudience, FanOutId, RecipientPage
-from openmeet.domain.notifications.kinds import KINDS, DatesChanged
+from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationKind, RecurrenceSummary, When
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.series import date_queries, follower_queries, queries
@@ -132,7 +133,7 @@ async def of_edit(tx: Transaction, series: Series) -> list[SeriesNews]:
     if subject is None:
         return []
     about = DateNews(subject, series.revision, DatesChanged())
-    return [SeriesNews(kinds.EVENT_CHANGED.name, [about], [], [series.owner_id], to_followers=False)]
+    return [SeriesNews(event_kinds.EVENT_CHANGED.name, [about], [], [series.owner_id], to_followers=False)]
 
 
 def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
@@ -146,7 +147,9 @@ def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
     payload = DatesChanged(starts=When(first.starts_at, first.time_zone), more=len(made) - 1)
     hosts = [] if series.changed_by in {None, series.owner_id} else [series.owner_id]
     return [
-        SeriesNews(kinds.NEW_DATE.name, [DateNews(first.id, 1, payload)], [], hosts, to_followers=True, to_goers=True)
+        SeriesNews(
+            event_kinds.NEW_DATE.name, [DateNews(first.id, 1, payload)], [], hosts, to_followers=True, to_goers=True
+        )
     ]
 
 

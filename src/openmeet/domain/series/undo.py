@@ -26,9 +26,9 @@ from openmeet.domain.events.model import Details, Event, EventId, EventStatus
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.series_dates import agree_to_dates, delete_each, restore_dates, revise_dates
-from openmeet.domain.notifications import fan_out, kinds
+from openmeet.domain.notifications import event_kinds, fan_out
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.fan_out import FanOutId
-from openmeet.domain.notifications.kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save_series
 from openmeet.domain.series.dates import apply_series_details, details_of, original_of
@@ -350,7 +350,7 @@ async def _notify_of_undo(
     last_pattern = (plan.made or series).timing.pattern
     news = notify.with_rule(_news(restored, dates, is_silent=is_silent), last_pattern, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not is_silent:
-        news += await notify.of_status(tx, restored, kinds.SERIES_RESUMED, "")
+        news += await notify.of_status(tx, restored, event_kinds.SERIES_RESUMED, "")
     await notify.notify_people(tx, restored, news, only=await _stop_fan_out(tx, plan.action))
 
 
@@ -423,10 +423,10 @@ def _news(series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bo
 
 def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
     if after.is_cancelled and not before.is_cancelled:
-        return kinds.EVENT_CANCELLED
+        return event_kinds.EVENT_CANCELLED
     if (before.is_cancelled and not after.is_cancelled) or (before.is_gone and not after.is_gone):
-        return kinds.EVENT_REINSTATED
-    return kinds.EVENT_CHANGED
+        return event_kinds.EVENT_REINSTATED
+    return event_kinds.EVENT_CHANGED
 
 
 def _with_series_details(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:

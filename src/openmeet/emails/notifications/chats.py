@@ -15,7 +15,7 @@ from openmeet.domain.chat.objections import Removal
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.sanctions import Sanction, sanctions_of
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications.kinds import (
+from openmeet.domain.notifications.chat_kinds import (
     CHAT_LIFTED,
     CHAT_MESSAGES,
     CHAT_REMOVED,

@@ -9,7 +9,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
-from openmeet.domain.notifications.kinds import NEW_ANSWER, NewAnswer, Rejection
+from openmeet.domain.notifications.event_kinds import NEW_ANSWER, NewAnswer, Rejection
 from openmeet.domain.notifications.model import SubjectType
 from openmeet.domain.notifications.queries import Notification, newest
 from openmeet.domain.search import my_event_lists

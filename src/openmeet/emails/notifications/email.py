@@ -21,9 +21,9 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.icalendar.write import geo_of
-from openmeet.domain.notifications import email_links, emails, kinds, preferences
+from openmeet.domain.notifications import chat_kinds, email_links, emails, event_kinds, preferences
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
-from openmeet.domain.notifications.kinds import DatesChanged, Rejection, SearchMatch
+from openmeet.domain.notifications.event_kinds import DatesChanged, Rejection, SearchMatch
 from openmeet.domain.notifications.model import Channel, NotificationTopic, SubjectType, each
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.saved_searches import queries as alerts
@@ -112,7 +112,7 @@ async def _notification_email(
         return None
     mailed_news = await _still_wanted(tx, user_id, news)
     if guest is not None and await email_suppressions.is_suppressed(tx, head.key, address):
-        mailed_news = [one for one in mailed_news if one.kind is not kinds.INVITED]
+        mailed_news = [one for one in mailed_news if one.kind is not event_kinds.INVITED]
     searches = await _searches_of(tx, user_id, mailed_news)
     mailed_news = [one for one in mailed_news if not _search_id(one) or _search_id(one) in searches]
     facts = await facts_of(tx, mailed_news, user.id)
@@ -123,7 +123,7 @@ async def _notification_email(
         return None
     first = stories[0]
     is_invited_guest = guest is not None and any(
-        point.kind is kinds.INVITED for story in stories for point in story.points
+        point.kind is event_kinds.INVITED for story in stories for point in story.points
     )
     if is_digest:
         subject = gettext("Your news from %(site)s", site=head.site_name)
@@ -194,7 +194,8 @@ async def _calendar_of_news(
 ) -> CalendarFile | None:
     # A person with a standing RSVP also gets the calendar entries of the new dates.
     goes_to_all = any(
-        one.kind is kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going for one in news
+        one.kind is event_kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going
+        for one in news
     )
     about = [first.event.id] if first.event else []
     own_rsvp = next(iter((await attendance_queries.of_user(tx, user_id, about)).values()), None)
@@ -211,7 +212,7 @@ def _thread(story: Story, notification: Notification) -> str:
 def subject_of(story: Story) -> str:
     """The subject line of an e-mail that starts with this story."""
     point = story.points[0]
-    if story.event is None or point.kind is kinds.REMINDER:  # a reminder's heading already begins with the day
+    if story.event is None or point.kind is event_kinds.REMINDER:  # a reminder's heading already begins with the day
         return subject_line(point.heading, story.title)
     return subject_line(point.heading, story.title, texts.short_day_label(story.event))
 
@@ -306,14 +307,14 @@ def _way_there(
     ``back``: the path of the reply page, which needs no sign-in. The page about a moderator's decision does need a
     sign-in.
     """
-    if notification.kind is kinds.CHAT_SANCTIONED and not has_account and not chat.may_read:
+    if notification.kind is chat_kinds.CHAT_SANCTIONED and not has_account and not chat.may_read:
         return "/help", gettext("Ask the people who run this site")
     if notification.kind in DECISIONS and not has_account:
         return None
     path = chat.path if has_account and notification.kind in DECISIONS | SANCTIONS else back
-    if notification.kind in {kinds.CHAT_REMOVED, kinds.CHAT_SANCTIONED}:
+    if notification.kind in {chat_kinds.CHAT_REMOVED, chat_kinds.CHAT_SANCTIONED}:
         return path, gettext("See why, or object")
-    if notification.kind is kinds.CHAT_UPHELD:
+    if notification.kind is chat_kinds.CHAT_UPHELD:
         return path, gettext("See the decision")
     return path, gettext("Reply") if chat.may_write else gettext("Read it")
 
@@ -359,7 +360,7 @@ async def _story(
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
         asks_for_answer=bool(answer_url and (offer or not has_answered)),
         replies=() if bar is None or has_answered else _replies(bar, answer_url, moved),
-        cover_url=cover_url(head, event) if news_points[0].kind is kinds.INVITED else "",
+        cover_url=cover_url(head, event) if news_points[0].kind is event_kinds.INVITED else "",
     )
 
 
@@ -380,7 +381,7 @@ def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[
     """
     if event.is_over(facts.now):
         return []
-    point = texts.point(kinds.ANSWER_DECLINED, rejection, facts.of_event(event), facts.names, is_shut_out=True)
+    point = texts.point(event_kinds.ANSWER_DECLINED, rejection, facts.of_event(event), facts.names, is_shut_out=True)
     title, when = one_line(event.title), texts.when_label(event, facts.now)
     return [Story(event, title, [point], when, (), None, "", "", "", "", "", is_shut_out=True)]
 

@@ -9,8 +9,8 @@ from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import HostMessageReceived
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import HostMessageReceived
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.email import Story, subject_of
@@ -42,7 +42,7 @@ async def message_mail(
     story = Story(
         event=event,
         title=one_line(event.title),
-        points=[texts.point(kinds.HOST_MESSAGE, payload, present, names)],
+        points=[texts.point(event_kinds.HOST_MESSAGE, payload, present, names)],
         when=texts.when_label(event, reader.now),
         place=tuple(one_line(line) for line in lines_without_own_country(seen.place, zone)),
         point=None,

@@ -19,8 +19,8 @@ from openmeet.domain.events import time_and_place
 from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import in_one_line
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, When
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.emails.notifications.present import Present
@@ -98,7 +98,7 @@ def point(
     context = _template_context(payload, payloads or [payload], present, names, title, is_shut_out=is_shut_out)
     heading, text, action = (_one_line(_render_block(kind, name, context)) for name in ("subject", "text", "action"))
     changes: tuple[Change, ...] = ()
-    if kind is kinds.EVENT_CHANGED and isinstance(payload, DatesChanged) and present.event is not None:
+    if kind is event_kinds.EVENT_CHANGED and isinstance(payload, DatesChanged) and present.event is not None:
         changes = _changes(payload, present.event, present.now)
     return Point(kind, heading, text, _render_block(kind, "quote", context), action, changes)
 

@@ -16,8 +16,8 @@ from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import Group, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import actions, agenda, apply_edits, queries, visibility
@@ -126,10 +126,10 @@ async def choose(
 
 def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
     if after.is_cancelled and not before.is_cancelled:
-        return kinds.EVENT_CANCELLED
+        return event_kinds.EVENT_CANCELLED
     if before.is_cancelled and not after.is_cancelled:
-        return kinds.EVENT_REINSTATED
-    return kinds.EVENT_CHANGED
+        return event_kinds.EVENT_REINSTATED
+    return event_kinds.EVENT_CHANGED
 
 
 # Includes the group's acceptances of members.

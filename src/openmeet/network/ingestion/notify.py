@@ -13,8 +13,8 @@ from openmeet.domain.attendance import event_changes
 from openmeet.domain.attendance.notify import hosts_of
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.notifications import kinds
-from openmeet.domain.notifications.kinds import DatesChanged
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind, Payload
 from openmeet.domain.notifications.notify import notify
 
@@ -42,7 +42,7 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
     after = await event_queries.by_id(tx, before.id)
     if after is not None and after.is_gone:
         await event_changes.announce_change(
-            tx, _named(after, rev), kinds.EVENT_DELETED, by=after.author_id, before=before
+            tx, _named(after, rev), event_kinds.EVENT_DELETED, by=after.author_id, before=before
         )
 
 
@@ -53,17 +53,17 @@ async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
         return
     hosts = await hosts_of(tx, after)
     revision, starts_at = _named(after, rev).revision, after.starts_at
-    await notify(tx, kinds.RECORD_DELETED, after.id, hosts, Payload(), revision=revision, starts_at=starts_at)
+    await notify(tx, event_kinds.RECORD_DELETED, after.id, hosts, Payload(), revision=revision, starts_at=starts_at)
 
 
 def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged] | None:
     if before.is_gone or after.is_gone:
         return None
     if after.is_cancelled != before.is_cancelled:
-        return kinds.EVENT_CANCELLED if after.is_cancelled else kinds.EVENT_REINSTATED
+        return event_kinds.EVENT_CANCELLED if after.is_cancelled else event_kinds.EVENT_REINSTATED
     if after.is_cancelled:
         return None
-    return kinds.EVENT_CHANGED if _when_and_where(before) != _when_and_where(after) else None
+    return event_kinds.EVENT_CHANGED if _when_and_where(before) != _when_and_where(after) else None
 
 
 def _when_and_where(event: Event) -> tuple[object, ...]:

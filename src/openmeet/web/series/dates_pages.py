@@ -17,7 +17,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, record_settings
 from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.agenda import AgendaOccurrence
@@ -138,9 +138,9 @@ _FLASH = {
 }
 
 _HEARD_AS = {
-    DateAction.CANCEL: kinds.EVENT_CANCELLED,
-    DateAction.REINSTATE: kinds.EVENT_REINSTATED,
-    DateAction.REMOVE: kinds.EVENT_DELETED,
+    DateAction.CANCEL: event_kinds.EVENT_CANCELLED,
+    DateAction.REINSTATE: event_kinds.EVENT_REINSTATED,
+    DateAction.REMOVE: event_kinds.EVENT_DELETED,
 }
 
 

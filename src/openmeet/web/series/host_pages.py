@@ -10,7 +10,7 @@ from groundwork.errors import InvalidForm
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import actions, agenda, apply_edits, cancel_dates, date_queries, impact, standing_rsvps
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name
@@ -190,7 +190,7 @@ async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 
     async with database_of(request).reader() as reader:
         upcoming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
-        effect = await impact.impact_of_action(reader, series, planned, kinds.EVENT_CANCELLED)
+        effect = await impact.impact_of_action(reader, series, planned, event_kinds.EVENT_CANCELLED)
         now = reader.now
     offered = [
         (f"{_DATE}{line.original_date}", _start_label(line), line.counts.going)
@@ -212,7 +212,7 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
     series = await _own_series(request)
     async with database_of(request).reader() as reader:
         effect = await impact.impact_of_action(
-            reader, series, await date_queries.coming(reader, series.id), kinds.EVENT_DELETED
+            reader, series, await date_queries.coming(reader, series.id), event_kinds.EVENT_DELETED
         )
     context = {
         "series": series,

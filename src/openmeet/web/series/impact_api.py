@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import date_queries, impact
 from openmeet.domain.series.impact import SeriesImpact
 from openmeet.domain.series.model import Series
@@ -52,7 +52,7 @@ async def plan_cancellation(request: Request) -> Response:
         upcoming = [one for one in occurrences if not one.event.is_cancelled]
         dates = None if names is None else len(names) - (len(occurrences) - len(upcoming))
         return _impact_response(
-            series, await impact.impact_of_action(tx, series, upcoming, kinds.EVENT_CANCELLED, dates=dates)
+            series, await impact.impact_of_action(tx, series, upcoming, event_kinds.EVENT_CANCELLED, dates=dates)
         )
 
 
@@ -62,7 +62,7 @@ async def plan_pause(request: Request) -> Response:
         return _impact_response(
             series,
             await impact.impact_of_action(
-                tx, series, await date_queries.coming(tx, series.id), kinds.SERIES_PAUSED, dates=0
+                tx, series, await date_queries.coming(tx, series.id), event_kinds.SERIES_PAUSED, dates=0
             ),
         )
 
@@ -74,7 +74,7 @@ async def plan_removal(request: Request) -> Response:
         series = await lock_own_series(request, tx)
         occurrences = await date_queries.named(tx, series.id, names)
         return _impact_response(
-            series, await impact.impact_of_action(tx, series, occurrences, kinds.EVENT_DELETED, dates=len(names))
+            series, await impact.impact_of_action(tx, series, occurrences, event_kinds.EVENT_DELETED, dates=len(names))
         )
 
 
@@ -89,7 +89,9 @@ async def plan_deletion(request: Request) -> Response:
             return _impact_response(series, SeriesImpact(0, 0, 0, 0, 0))
         return _impact_response(
             series,
-            await impact.impact_of_action(tx, series, await date_queries.coming(tx, series.id), kinds.EVENT_DELETED),
+            await impact.impact_of_action(
+                tx, series, await date_queries.coming(tx, series.id), event_kinds.EVENT_DELETED
+            ),
         )
 
 
