@@ -6,7 +6,7 @@ has a free slot → a token is signed with the account's own key, for this metho
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -102,7 +102,8 @@ class Proxying:
         except BaseException:
             self._ended(did)
             raise
-        return replace(reply, body=self._count_while_reading(did, reply.body))
+        reply.body.on_close(lambda: self._ended(did))
+        return reply
 
     async def ask_app_view(self, nsid: Nsid, parameters: Mapping[str, str]) -> UpstreamResponse | None:
         """Call the operator's app view for public data. Returns None if no app view is configured. Raises what ``ask``
@@ -125,14 +126,6 @@ class Proxying:
             now_seconds=self.clock.now() // SECOND,
             token_id=secrets.token_hex(16),
         )
-
-    async def _count_while_reading(self, did: Did, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        try:
-            async for piece in body:
-                yield piece
-        finally:
-            self._ended(did)
-            await body.aclose()
 
     def _ended(self, did: Did) -> None:
         self.under_way[did] -= 1

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 
 from at_protocol.xrpc.errors import encode_error, read_error
 from groundwork.errors import NAMES_ANSWERED_WITH_400, RemoteFailed, RemoteSlow
@@ -49,13 +49,42 @@ class Request:
     body: bytes | None = None
 
 
+class UpstreamBody:
+    """The chunks of a response. The call ends when the body is closed, whether or not it was read, or has been read to
+    its end.
+    """
+
+    def __init__(self, chunks: AsyncGenerator[bytes, None], call: AsyncExitStack) -> None:
+        self._chunks = chunks
+        self._call = call
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Register a callback that is called once, when the call ends."""
+        self._call.callback(callback)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await anext(self._chunks)
+        except BaseException:  # the end of the body, or a failure
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """End the call. A body can be closed more than once."""
+        await self._chunks.aclose()
+        await self._call.aclose()
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamResponse:
-    """A response for the caller. ``body`` is streamed, and closing it ends the call."""
+    """A response for the caller, who must read its body to the end or close it."""
 
     status: int
     headers: Mapping[str, str]
-    body: AsyncGenerator[bytes, None]
+    body: UpstreamBody
 
 
 def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None) -> dict[str, str]:
@@ -103,7 +132,13 @@ async def ask(
     except BaseException:
         await stack.aclose()
         raise
-    return UpstreamResponse(response.status, _returned_headers(response), _pieces(stack, response, is_client_gone))
+    body = UpstreamBody(_pieces(response, is_client_gone), stack)
+    return UpstreamResponse(response.status, _returned_headers(response), body)
+
+
+def whole_body(body: bytes) -> UpstreamBody:
+    """Return a body that is in memory already."""
+    return UpstreamBody(_one_chunk(body), AsyncExitStack())
 
 
 async def read_whole(reply: UpstreamResponse) -> bytes:
@@ -126,14 +161,11 @@ async def read_whole(reply: UpstreamResponse) -> bytes:
     return plain
 
 
-async def _pieces(
-    stack: AsyncExitStack, response: StreamedAnswer, is_client_gone: Callable[[], bool]
-) -> AsyncGenerator[bytes, None]:
-    async with stack:
-        async for piece in response.pieces():
-            if is_client_gone():
-                return
-            yield piece
+async def _pieces(response: StreamedAnswer, is_client_gone: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    async for piece in response.pieces():
+        if is_client_gone():
+            return
+        yield piece
 
 
 def _check(response: StreamedAnswer) -> None:
@@ -181,7 +213,7 @@ async def _refusal(response: StreamedAnswer, method: str) -> UpstreamResponse:
     return UpstreamResponse(
         response.status,
         {**headers, "content-type": "application/json", "content-length": str(len(encoded))},
-        _as_stream(encoded),
+        whole_body(encoded),
     )
 
 
@@ -194,5 +226,5 @@ def _unfolded(body: bytes, encoding: str) -> bytes:
     return body
 
 
-async def _as_stream(body: bytes) -> AsyncGenerator[bytes, None]:
+async def _one_chunk(body: bytes) -> AsyncGenerator[bytes, None]:
     yield body

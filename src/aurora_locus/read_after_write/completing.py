@@ -1,6 +1,7 @@
 """Complete an app view's response: check whether it is behind, add the missing records, and report the lag."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,7 +17,7 @@ from at_protocol.xrpc.errors import read_error
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.federation.proxying import Proxying
 from aurora_locus.federation.services import KnownService
-from aurora_locus.federation.upstream import OF_THE_BODY, Request, UpstreamResponse, read_whole
+from aurora_locus.federation.upstream import OF_THE_BODY, Request, UpstreamResponse, read_whole, whole_body
 from aurora_locus.read_after_write import feeds, profiles, threads
 from aurora_locus.read_after_write import recent as recently
 from aurora_locus.read_after_write.author import Pictures, ViewingAccount
@@ -78,7 +79,7 @@ class ReadAfterWrite:
         if completed is None:
             remaining_headers["content-type"] = reply.headers.get("content-type", "application/json")
             return UpstreamResponse(
-                reply.status, {**remaining_headers, "content-length": str(len(body))}, _as_stream(body)
+                reply.status, {**remaining_headers, "content-length": str(len(body))}, whole_body(body)
             )
         encoded = _ENCODER.encode(completed)
         if client_accepts_gzip and len(encoded) >= MIN_BYTES:
@@ -86,7 +87,7 @@ class ReadAfterWrite:
             remaining_headers["content-encoding"] = GZIP
         lag = max(0, self.repositories.clock.now() - recent.oldest) // _MILLISECOND
         headers = {"content-type": "application/json", "content-length": str(len(encoded)), LAG: str(lag)}
-        return UpstreamResponse(HTTPStatus.OK, {**remaining_headers, **headers}, _as_stream(encoded))
+        return UpstreamResponse(HTTPStatus.OK, {**remaining_headers, **headers}, whole_body(encoded))
 
     async def _rev_behind(self, did: Did, reply: UpstreamResponse) -> Tid | None:
         """Return the rev up to which the app view has indexed this repository; None if it is unknown or the current
@@ -105,7 +106,9 @@ class ReadAfterWrite:
             request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "gzip"})
             try:
                 response = await self.proxying.ask(service, nsid, did, request, is_client_gone=is_client_gone)
-                value = msgspec.json.decode(await read_whole(response)) if response.status == HTTPStatus.OK else None
+                async with aclosing(response.body):
+                    body = await read_whole(response) if response.status == HTTPStatus.OK else b"null"
+                value = msgspec.json.decode(body)
             except (Failure, msgspec.DecodeError):
                 return None  # an embedded record is then shown as absent
             return value if isinstance(value, dict) else None
@@ -140,10 +143,6 @@ def with_decodable_encoding(request: Request) -> Request:
     """Return the request to send upstream, with an encoding that this server can decode."""
     encoding = GZIP if accepts_gzip(request.headers["accept-encoding"].encode("latin-1")) else "identity"
     return replace(request, headers={**request.headers, "accept-encoding": encoding})
-
-
-async def _as_stream(body: bytes) -> AsyncGenerator[bytes, None]:
-    yield body
 
 
 Complete = Callable[[ViewingAccount, Mapping[str, str], dict[str, Any], RecentWrites], Awaitable[dict[str, Any]]]

@@ -247,10 +247,9 @@ async def _send_stream(send: Send, response: XrpcResponse, body: AsyncIterator[b
     # The first chunk is produced before the status is sent, so that a failure until then gets an error response. A
     # later failure breaks the connection.
     first = await anext(body, b"")
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": _headers(response, response.content_type)}
-    )
+    headers = _headers(response, response.content_type)
     try:
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if not is_head:
             await send({"type": "http.response.body", "body": first, "more_body": True})
             async for chunk in body:

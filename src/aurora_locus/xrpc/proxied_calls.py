@@ -7,7 +7,7 @@ for push notifications name their service in the body.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
@@ -128,42 +128,41 @@ class ProxiedCalls:
             reply = await self.proxying.ask(service, nsid, did, request, is_client_gone=disconnection.done)
             if completed_query is None:
                 return reply
-            return await self.completing.complete(
-                service,
-                nsid,
-                did,
-                completed_query,
-                reply,
-                client_accepts_gzip=request.headers["accept-encoding"] == GZIP,
-                is_client_gone=disconnection.done,
-            )
+            try:
+                return await self.completing.complete(
+                    service,
+                    nsid,
+                    did,
+                    completed_query,
+                    reply,
+                    client_accepts_gzip=request.headers["accept-encoding"] == GZIP,
+                    is_client_gone=disconnection.done,
+                )
+            except BaseException:
+                await reply.body.aclose()
+                raise
 
         call_task = asyncio.ensure_future(ask())
         try:
             await asyncio.wait({disconnection, call_task}, return_when=asyncio.FIRST_COMPLETED)
             reply = call_task.result() if call_task.done() else None
         except BaseException:
-            call_task.cancel()
             disconnection.cancel()
+            await _abandon(call_task)
             raise
         if reply is None:
-            call_task.cancel()
+            await _abandon(call_task)
             raise ClientDisconnect
-        return relay_response(reply, disconnection)
+        reply.body.on_close(disconnection.cancel)
+        return XrpcResponse(reply.body, headers=reply.headers, status=reply.status)
 
 
-def relay_response(reply: UpstreamResponse, disconnection: "asyncio.Future[None]") -> XrpcResponse:
-    """Return the upstream's reply as our response. At the end of the body, stop watching for a disconnect."""
-
-    async def body() -> AsyncGenerator[bytes, None]:
-        try:
-            async for piece in reply.body:
-                yield piece
-        finally:
-            disconnection.cancel()
-            await reply.body.aclose()
-
-    return XrpcResponse(body(), headers=reply.headers, status=reply.status)
+async def _abandon(call: "asyncio.Future[UpstreamResponse]") -> None:
+    """Cancel a call whose response nobody reads any more."""
+    call.cancel()
+    (outcome,) = await asyncio.gather(call, return_exceptions=True)
+    if isinstance(outcome, UpstreamResponse):
+        await outcome.body.aclose()
 
 
 async def _until_disconnected(receive: Receive) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from at_protocol.syntax import tid
 from at_protocol.syntax.datetime import format_datetime
+from aurora_locus.federation.proxying import MAX_AT_ONCE
 from groundwork.clock import DAY, MINUTE, SECOND
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment, Person
@@ -89,6 +90,18 @@ async def scene(make_deployment: MakeDeployment) -> AsyncIterator[Scene]:
         scene = Scene(deployment, await deployment.sign_up("ana"), view, "")
         await scene.catch_up()
         yield scene
+
+
+async def test_refused_look_ups_of_quoted_posts_use_up_nothing(scene: Scene) -> None:
+    """An app view may refuse to show a quoted post any number of times; the limit of concurrent calls counts only calls
+    that are running.
+    """
+    quoted = {"uri": f"at://{BEN}/{FEED}.post/gone", "cid": "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"}
+    await scene.post("look", embed={"$type": "app.bsky.embed.record", "record": quoted})
+    scene.answers(f"{FEED}.getTimeline", {"feed": []})
+    scene.answers(f"{FEED}.getPosts", {"error": "InvalidRequest"}, 400)
+    for _ in range(MAX_AT_ONCE + 1):
+        assert await scene.feed() == ["look"]
 
 
 async def test_first_post_is_in_the_authors_own_feed(scene: Scene) -> None:
