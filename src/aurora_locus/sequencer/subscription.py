@@ -152,6 +152,8 @@ async def _feed(db: Database, live: LiveEvents, subscription: StreamSubscription
                 subscription.position = floor
                 continue
         elif not batch:
+            # What the ring lacks up to its head was purged.
+            subscription.position = max(subscription.position, buffer.head)
             subscription.is_live = True
             await live.wait(subscription.position)
             continue

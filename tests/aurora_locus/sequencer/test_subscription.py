@@ -68,6 +68,37 @@ async def test_replay_from_the_database_when_the_ring_is_short(db: Database, clo
     await subscriber.end()
 
 
+async def test_subscriber_waits_if_everything_above_its_cursor_was_purged(
+    db: Database, repositories: Repositories, ada: HostedRepository, monkeypatch: pytest.MonkeyPatch
+):
+    """A subscriber above whose cursor every event was purged waits for the next one, and does not occupy the server
+    meanwhile.
+    """
+    live, before = repositories.live, await head(db)
+    await ada.create("a")
+    live.forget(frozenset(live.buffer.numbers()))
+    waits = 0
+    has_waited = asyncio.Event()
+    real_wait = live.wait
+
+    async def wait(position: int) -> None:
+        nonlocal waits
+        waits += 1
+        has_waited.set()
+        assert waits < 10, "it does not wait"
+        await real_wait(position)
+
+    monkeypatch.setattr(live, "wait", wait)
+    subscriber = Subscriber(repositories, before)
+    await has_waited.wait()
+    await asyncio.sleep(0)
+    assert waits == 1
+    await ada.create("b")
+    await subscriber.until(await head(db))
+    assert subscriber.numbers == [await head(db)]
+    await subscriber.end()
+
+
 async def test_twenty_reconnects_lose_and_repeat_nothing(
     db: Database, repositories: Repositories, ada: HostedRepository
 ):
