@@ -25,7 +25,9 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """Number of removed uploads, queued files and unknown files, and of files moved into or out of quarantine."""
+    """Number of deleted uploads, of removed files (queued ones, among them those of these uploads, and unknown ones),
+    and of files moved into or out of quarantine.
+    """
 
     uploads: int = 0
     files: int = 0
@@ -39,6 +41,13 @@ async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
     The statement that deletes a blob checks again that it is still temporary. So a record that is written concurrently
     either finds the blob or is refused; it is never stored without its blob.
     """
+    uploads = await _drop_stale(blobs, now, grace)
+    await remove_due(blobs)
+    await blobs.wait_for_removals()
+    return uploads
+
+
+async def _drop_stale(blobs: BlobService, now: Instant, grace: int) -> int:
     older_than = Instant(now - max(grace, SHORTEST_GRACE))
     removed_count = 0
     while stale := await queries.stale_uploads(blobs.db, older_than, _BATCH):
@@ -47,8 +56,6 @@ async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
                 removed_count += await blobs.db.write(lambda w, did=did, cid=cid: _drop(w, did, cid, older_than))  # type: ignore[misc]  # defaults bind now
         if len(stale) < _BATCH:
             break
-    await remove_due(blobs)
-    await blobs.wait_for_removals()
     return removed_count
 
 
@@ -73,8 +80,9 @@ async def remove_due(blobs: BlobService) -> int:
 
 async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> SweepResult:
     """Sweep everything, including files without a row and the quarantine, which requires a scan of the whole store."""
-    uploads = await sweep(blobs, now, grace)
+    uploads = await _drop_stale(blobs, now, grace)
     files = await remove_due(blobs)
+    await blobs.wait_for_removals()
     return SweepResult(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
 
 

@@ -24,6 +24,9 @@ from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
 from groundwork.telemetry.logs import log
 
+# An account can have a hundred thousand blobs. Removing this many files takes far less time than a claim lasts.
+_REMOVED_AT_ONCE = 200
+
 # Enough bytes for every known signature.
 _SNIFFED_BYTES = 512
 
@@ -62,14 +65,17 @@ class BlobService:
 
     async def _remove_files(self, did: Did, cids: list[Cid]) -> None:
         try:
-            async with self.locks.hold(did):
-                await self.remove_due(did, cids)
+            for start in range(0, len(cids), _REMOVED_AT_ONCE):
+                async with self.locks.hold(did):
+                    await self.remove_due(did, cids[start : start + _REMOVED_AT_ONCE])
         except Failure as failure:
             # The removal is still queued, so the sweep retries it.
             log.warning("blob.removal_failed", did=did, kind=type(failure).__name__)
 
     async def remove_due(self, did: Did, cids: Sequence[Cid]) -> int:
-        """Remove those of these files that are queued and unclaimed. Return how many."""
+        """Remove those of these files, at most a few hundred, that are queued and unclaimed. The caller holds the
+        account's lock. Return how many.
+        """
 
         def work(w: Writer) -> tuple[list[Cid], Instant]:
             return removals.claim(w, did, cids), w.now

@@ -41,6 +41,20 @@ async def test_file_is_removed_with_its_last_reference(ada: HostedRepository, db
     assert await removals_due(db) == 0
 
 
+async def test_full_sweep_counts_the_files_that_it_removes(
+    ada: HostedRepository, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+):
+    """The result of a full sweep contains the queued files, among them those of old uploads."""
+    deleted = await send(ada, PICTURE)
+    await refer(ada, "one", deleted)
+    monkeypatch.setattr(ada.repositories.blobs, "remove_files_soon", lambda *_: None)
+    await ada.delete("one")
+    await send(ada, b"never used")
+    clock.turn(7 * HOUR)
+    swept = await sweep_all(ada.repositories.blobs, clock.now())
+    assert (swept.uploads, swept.files, swept.orphans) == (1, 2, 0)
+
+
 async def test_interrupted_removal_is_completed_by_the_next_sweep(
     ada: HostedRepository, db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,4 +1,4 @@
-"""``openmeet pds sweep``: delete unreferenced blobs and unknown files; move files of taken-down accounts."""
+"""``openmeet pds sweep``: delete unreferenced blobs and unknown files; move files of taken-down blobs."""
 
 from aurora_locus.blobs.sweep import sweep_all
 from aurora_locus.repository.repositories import Repositories
@@ -12,8 +12,8 @@ app = role()
 
 @app.command()
 def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Delete blobs without a record and files without a database row if they are older than an hour. Move blobs of
-    taken-down accounts.
+    """Delete blobs without a record and files without a database row if they are older than an hour. Move the
+    files of taken-down blobs.
     """
 
     async def run(repositories: Repositories, settings: PdsSettings) -> None:
