@@ -19,6 +19,7 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, ServiceTokenRequest
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.identity.plc_requests import parse_submitted
+from aurora_locus.identity.plc_updates import newest_operation
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.repository import hosting
 from groundwork.database.transaction import Writer
@@ -97,7 +98,7 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
         await web_moves.spend_code(registry, did, token)
         await _signed(context, did, web_moves.encode_destination(destination))
         return
-    present = (await own_identity.newest(registry, did)).operation
+    present = (await newest_operation(registry.directory, did)).operation
     server_key = format_did_key(registry.rotation_key.public)
     new_server_keys = recommended.get("rotationKeys")
     if not isinstance(new_server_keys, list) or not new_server_keys:
@@ -152,7 +153,7 @@ async def give_up(context: MigrationContext, did: Did) -> None:
             )
     elif move.stage is MoveStage.FINISHING:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
-        if (await own_identity.newest(context.registry, did)).cid == plc_operation.cid_of(operation):
+        if (await newest_operation(context.registry.directory, did)).cid == plc_operation.cid_of(operation):
             raise Refused(
                 gettext_noop("Your name already points to the other server. The move can’t be stopped any more.")
             )

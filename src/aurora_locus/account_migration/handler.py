@@ -19,11 +19,12 @@ from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves, web_moves
 from aurora_locus.account_migration.actions import MigrationContext, client
 from aurora_locus.account_migration.moves import AccountMove, MoveStage
-from aurora_locus.accounts import activation, hosting_status, own_identity, preferences, queries, web_identities
+from aurora_locus.accounts import activation, hosting_status, preferences, queries, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
 from aurora_locus.i18n.sentences import explain, gettext_noop
 from aurora_locus.identity.plc_requests import parse_submitted
+from aurora_locus.identity.plc_updates import newest_operation
 from aurora_locus.repository import hosting
 from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
@@ -209,7 +210,7 @@ async def _finish(context: MigrationContext, move: AccountMove) -> None:
             await web_moves.name_destination(registry, move)
     else:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
-        if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):
+        if (await newest_operation(registry.directory, did)).cid != plc_operation.cid_of(operation):
             if not await _send_newest(context, move, new_server):
                 return
             document = plc_operation.to_json(operation)

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts import own_identity
+from aurora_locus.accounts import queries
 from aurora_locus.accounts.limits import count_request, effective_limit
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions.edge import registry_of
@@ -34,7 +34,7 @@ def kept_for(microseconds: int) -> str:
 
 async def own_account(request: Request, did: Did) -> Account:
     """Return the account with all its columns. Raises Forbidden if it no longer exists."""
-    return await own_identity.account_of(registry_of(request), did)
+    return await queries.require_account(registry_of(request).db, did)
 
 
 async def count(request: Request, did: Did, *limits: Limit) -> None:

@@ -8,9 +8,10 @@ from starlette.routing import Route
 
 from at_network.handle_resolver import HandleLookups
 from at_protocol.failures import Malformed
+from at_protocol.syntax.did import is_plc
 from at_protocol.syntax.handle import Handle, parse_handle
 from aurora_locus.account_pages.forms import count, kept_for, own_account, page_with_failure
-from aurora_locus.accounts import handle_change, own_identity
+from aurora_locus.accounts import handle_change
 from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
@@ -75,7 +76,7 @@ def _context(request: Request, account: Account) -> dict[str, object]:
         "account": account,
         "endings": registry.handle_domains,
         "kept_for": kept_for(registry.handle_quarantine),
-        "is_plc": own_identity.is_plc(account.did),
+        "is_plc": is_plc(account.did),
         "looked_up": None,
         "ways": None,
     }

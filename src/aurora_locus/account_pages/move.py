@@ -4,10 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from at_protocol.syntax.did import is_plc
 from aurora_locus.account_migration import actions, moves, web_moves
 from aurora_locus.account_migration.actions import MigrationContext, MoveRequest
 from aurora_locus.account_pages.forms import TOKEN, count, own_account, page_with_failure
-from aurora_locus.accounts import email_changes, holdings, own_identity, web_identities
+from aurora_locus.accounts import email_changes, holdings, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
 from aurora_locus.accounts.model import Account
@@ -100,7 +101,7 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
         "move": move,
         "held": counts,
         "can_come_back": await web_moves.has_moved_away(registry, account.did),
-        "can_move": own_identity.is_plc(account.did) or web_identities.is_ours(registry, account.did),
+        "can_move": is_plc(account.did) or web_identities.is_ours(registry, account.did),
         "sends_mail": registry.sends_mail,
         "now": registry.clock.now(),
     }

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from at_protocol.crypto.did_key import format_did_key, parse_did_key
 from at_protocol.failures import Malformed
 from at_protocol.identity.plc_operation import MAX_OWN_ROTATION_KEYS
+from at_protocol.syntax.did import is_plc
 from aurora_locus.account_pages.forms import TOKEN, count, own_account, page_with_failure
 from aurora_locus.accounts import email_changes, own_identity
 from aurora_locus.accounts.email_tokens import TokenPurpose
@@ -22,6 +23,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import explain, gettext_noop, localizable
+from aurora_locus.identity.plc_updates import newest_operation
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import Failure, InvalidInput, Refused, Why
@@ -69,7 +71,7 @@ async def change_keys(request: Request) -> Response:
 async def _set(request: Request, account: Account, form: dict[str, str]) -> None:
     registry = edge.registry_of(request)
     await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
-    present = (await own_identity.newest(registry, account.did)).operation.rotation_keys
+    present = (await newest_operation(registry.directory, account.did)).operation.rotation_keys
     servers = format_did_key(registry.rotation_key.public)
     removed_keys = {key for key in present if form.get(f"remove-{key}") and key != servers}
     typed_key = form.get("public_key", "").strip()
@@ -110,15 +112,15 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
     servers = format_did_key(registry.rotation_key.public)
     keys: list[RotationKey] | None = None
     problem = ""
-    if own_identity.is_plc(account.did):
+    if is_plc(account.did):
         try:
-            newest = await own_identity.newest(registry, account.did)
+            newest = await newest_operation(registry.directory, account.did)
             keys = [RotationKey(key, key == servers) for key in newest.operation.rotation_keys]
         except Failure as failure:
             problem = explain(failure.why)
     return {
         "account": account,
-        "is_plc": own_identity.is_plc(account.did),
+        "is_plc": is_plc(account.did),
         "keys": keys,
         "directory_problem": problem,
         "has_recovery_key": bool(keys) and keys is not None and not keys[0].is_servers,

@@ -31,7 +31,7 @@ def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: In
         return
     if delete_after is not None:
         delete_after = max(delete_after, Instant(w.now + KEPT_AT_LEAST))
-    queries.set_deactivated(w, did, w.now, delete_after)
+    queries.set_deactivated(w, did, delete_after)
     if queries.host_decision(w, did) is None:
         hosting.set_status(w, repositories, did, HostingStatus.DEACTIVATED)
 

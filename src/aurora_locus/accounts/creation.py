@@ -9,8 +9,6 @@ until its owner confirms the e-mail address (``email_confirmation``): hidden acc
 not count them.
 """
 
-import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import account_requests, email_confirmation, invites, queries, sessions, web_identities
 from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CheckedAccountRequest, CreatedAccount
+from aurora_locus.accounts.identity_change import to_its_end
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import of_handle
@@ -69,15 +68,7 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
     checked = _CheckedAccount(
         did, handle, checked_request, password_hash, invite, awaits, signing, operation, request.note
     )
-    making = asyncio.create_task(_make(registry, checked))
-    try:
-        tokens = await asyncio.shield(making)
-    except asyncio.CancelledError:
-        # The client hung up. Finish anyway, because stopping halfway could leave directory and database inconsistent.
-        with contextlib.suppress(Exception):
-            await making
-        raise
-    return CreatedAccount(did, handle, tokens, awaits)
+    return CreatedAccount(did, handle, await to_its_end(_make(registry, checked)), awaits)
 
 
 @dataclass(frozen=True, slots=True)

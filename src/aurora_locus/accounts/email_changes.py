@@ -9,17 +9,8 @@ from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors import queries as second_factors
 from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.database.transaction import UniqueViolated, Writer
-from groundwork.errors import Forbidden, InvalidInput, NotSignedIn, Refused
+from groundwork.errors import InvalidInput, NotSignedIn, Refused
 from groundwork.mail.address import parse_address
-
-
-async def find_account(registry: Registry, did: Did) -> Account:
-    """Return the caller's account. Raises Forbidden if it no longer exists."""
-    async with registry.db.reader() as reader:
-        account = await queries.find(reader, did)
-    if account is None:
-        raise Forbidden(gettext_noop("There’s no such account on this server."), name="AccountNotFound")
-    return account
 
 
 async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> None:
@@ -78,7 +69,7 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
     except ValueError as error:
         raise InvalidInput("email", str(error)) from None
 
-    account = await find_account(registry, did)
+    account = await queries.require_account(registry.db, did)
     if account.email_confirmed_at is None and not is_proven and await needs_token(registry, account):
         await _require_factor(registry, did, token)
 

@@ -120,7 +120,7 @@ async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
             if queries.set_moved(w, did, claim.pds):
                 w.after_commit(lambda: registry.repositories.forget_head(did))
             if queries.is_shown(w, did) and queries.host_decision(w, did) is None:
-                queries.set_deactivated(w, did, w.now, None)
+                queries.set_deactivated(w, did)
                 hosting.set_status(w, registry.repositories, did, HostingStatus.DEACTIVATED)
 
     await registry.db.write(work)
@@ -135,7 +135,7 @@ async def note_end(registry: Registry, did: Did) -> None:
     def work(w: Writer) -> None:
         queries.set_checked(w, did)
         if queries.waiting(w, did) is None and queries.is_shown(w, did):
-            queries.set_deactivated(w, did, w.now, None)
+            queries.set_deactivated(w, did)
             if queries.host_decision(w, did) is None:
                 hosting.set_status(w, registry.repositories, did, HostingStatus.DEACTIVATED)
 

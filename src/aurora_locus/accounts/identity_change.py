@@ -9,6 +9,7 @@ hangs up.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeVar
 
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
@@ -17,15 +18,19 @@ from aurora_locus.identity import plc_updates
 from groundwork.database.transaction import Writer
 from groundwork.errors import RemoteFailed, RemoteSlow
 
+T = TypeVar("T")
+
 # Called with the old and the new value, in the transaction that stores the change.
 Note = Callable[[Writer, str, str], None]
 
 
-async def to_its_end(change: Coroutine[None, None, None]) -> None:
-    """Run a change to its end, even if the client hangs up."""
+async def to_its_end(change: Coroutine[None, None, T]) -> T:
+    """Run a change to its end, even if the client hangs up, because stopping halfway could leave directory and database
+    inconsistent.
+    """
     changing = asyncio.create_task(change)
     try:
-        await asyncio.shield(changing)
+        return await asyncio.shield(changing)
     except asyncio.CancelledError:
         with contextlib.suppress(Exception):
             await changing

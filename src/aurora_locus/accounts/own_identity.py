@@ -1,45 +1,24 @@
 """Identity changes by the account's owner: read, sign, submit and announce operations."""
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import PlcOperation, Tombstone
-from at_protocol.syntax.did import Did
+from at_protocol.identity.plc_operation import PlcOperation
+from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import email_tokens, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict, require_token
+from aurora_locus.accounts.identity_change import to_its_end
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_requests import Hosting, require_hosting_kept, signed_change
+from aurora_locus.identity.plc_updates import newest_operation
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import PlainReader, Writer
-from groundwork.errors import Forbidden, Refused
-
-
-@dataclass(frozen=True, slots=True)
-class NewestOperation:
-    """The directory's current state in the current operation format, and its CID, which the next operation needs as
-    ``prev``.
-    """
-
-    operation: PlcOperation
-    cid: Cid
-
-
-async def account_of(registry: Registry, did: Did) -> Account:
-    """Return the caller's account. Raises Forbidden if it no longer exists."""
-    async with registry.db.reader() as reader:
-        account = await queries.find(reader, did)
-    if account is None:
-        raise Forbidden(gettext_noop("There’s no such account on this server."), name="AccountNotFound")
-    return account
+from groundwork.errors import Refused
 
 
 async def hosting_of(registry: Registry, account: Account) -> Hosting:
@@ -52,29 +31,12 @@ async def hosting_of(registry: Registry, account: Account) -> Hosting:
     return Hosting(registry.rotation_key.public, key.public, account.handle, registry.url, recovery)
 
 
-def is_plc(did: Did) -> bool:
-    """Whether the DID is a did:plc, which is changed by operations."""
-    return did.startswith("did:plc:")
-
-
 def require_plc(did: Did) -> None:
     """Raise Refused for identities without operations. Owners of a did:web edit their document themselves."""
     if not is_plc(did):
         raise Refused(
             gettext_noop("This only works for did:plc identities. Change yours where its document is hosted.")
         )
-
-
-async def newest(registry: Registry, did: Did) -> NewestOperation:
-    """Return the current state of the identity in the directory.
-
-    Raises Refused for a tombstoned identity; NotFound, RemoteFailed and RemoteSlow according to the directory's
-    response.
-    """
-    operation = await registry.directory.last(did)
-    if isinstance(operation, Tombstone):
-        raise Refused(gettext_noop("This identity has been deactivated in the directory."))
-    return NewestOperation(plc_operation.normalised(operation), plc_operation.cid_of(operation))
 
 
 async def signed(
@@ -95,7 +57,7 @@ async def signed(
     require_plc(did)
     # The Lexicon of signPlcOperation defines no error name for this.
     code = require_token(token, missing="InvalidRequest")
-    present = await newest(registry, did)
+    present = await newest_operation(registry.directory, did)
     operation = signed_change(present.operation, present.cid, changes, registry.rotation_key)
 
     def spend(w: Writer) -> TokenVerdict:
@@ -114,22 +76,15 @@ async def submit(registry: Registry, network: IdentityResolver, did: Did, operat
     would not work, and the directory's errors.
     """
     require_plc(did)
-    submitting = asyncio.create_task(_submit(registry, network, did, operation))
-    try:
-        await asyncio.shield(submitting)
-    except asyncio.CancelledError:
-        # If the client hangs up, an operation that the directory has accepted must still be announced.
-        with contextlib.suppress(Exception):
-            await submitting
-        raise
+    await to_its_end(_submit(registry, network, did, operation))
 
 
 async def _submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
     # The handle must not change between this check and the submission.
     async with registry.renames.hold(did):
-        account = await account_of(registry, did)
+        account = await queries.require_account(registry.db, did)
         require_hosting_kept(operation, await hosting_of(registry, account))
-        if (await newest(registry, did)).cid != plc_operation.cid_of(operation):
+        if (await newest_operation(registry.directory, did)).cid != plc_operation.cid_of(operation):
             await registry.directory.submit(did, operation)
         network.recheck_did(did)
         live = registry.repositories.live

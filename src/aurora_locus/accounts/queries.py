@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.model import Account
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.identity.handles import handle_taken
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import SECOND, Instant
-from groundwork.database.transaction import Reader, Row, Writer
+from groundwork.database.transaction import Database, Reader, Row, Writer
+from groundwork.errors import Forbidden
 
 _COLUMNS = """
     select a.did, a.handle, a.email, a.email_confirmed_at, a.password_hash, r.status, a.tokens_valid_after, a.created_at,
@@ -103,6 +105,15 @@ async def find(reader: Reader, did: Did) -> Account | None:
     return None if row is None else _to_account(row)
 
 
+async def require_account(db: Database, did: Did) -> Account:
+    """Return the account with this DID. Raises Forbidden (``AccountNotFound``) if there is none, or none any more."""
+    async with db.reader() as reader:
+        account = await find(reader, did)
+    if account is None:
+        raise Forbidden(gettext_noop("There’s no such account on this server."), name="AccountNotFound")
+    return account
+
+
 async def find_by_handle(reader: Reader, handle: str) -> Account | None:
     """Find the account with this handle (in lower case)."""
     row = await reader.fetch_one(_BY_HANDLE, key=handle)
@@ -189,12 +200,9 @@ def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
     return True
 
 
-def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Instant | None) -> None:
-    """Store the owner's decision to deactivate the account; None reactivates it."""
-    if at is None:
-        set_shown(w, did)
-        return
-    w.execute(_SET_DEACTIVATED, did=did, at=at, delete_after=delete_after)
+def set_deactivated(w: Writer, did: Did, delete_after: Instant | None = None) -> None:
+    """Record that the owner has deactivated the account. It may be deleted after ``delete_after``; None means never."""
+    w.execute(_SET_DEACTIVATED, did=did, at=w.now, delete_after=delete_after)
 
 
 @dataclass(frozen=True, slots=True)

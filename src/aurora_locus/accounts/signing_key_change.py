@@ -9,7 +9,7 @@ start.
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity.plc_operation import PlcOperation
-from at_protocol.syntax.did import Did
+from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import activation, queries
 from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
 from aurora_locus.accounts.model import Account
@@ -35,7 +35,7 @@ async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) 
     """Change the key. Raises NotFound, RemoteFailed, and Refused if the DID is not a did:plc, the account is not
     active or is moving to another server, or the identity names another server.
     """
-    if not did.startswith("did:plc:"):
+    if not is_plc(did):
         raise Refused(
             "Only the signing key of a did:plc can be changed here. This identity must be changed by its owner."
         )

@@ -73,6 +73,16 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class NewestOperation:
+    """The directory's current state in the current operation format, and its CID, which the next operation needs as
+    ``prev``.
+    """
+
+    operation: PlcOperation
+    cid: Cid
+
+
+@dataclass(frozen=True, slots=True)
 class PlcUpdateContext:
     """Dependencies of repairing the directory."""
 
@@ -224,10 +234,10 @@ async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, h
 
     Raises Refused for an ended identity.
     """
-    newest, prev = await _newest(directory, did)
-    if newest.also_known_as[:1] == (f"at://{handle}",):
+    newest = await newest_operation(directory, did)
+    if newest.operation.also_known_as[:1] == (f"at://{handle}",):
         return None
-    return _renamed(newest, prev, handle, rotation_key)
+    return _renamed(newest.operation, newest.cid, handle, rotation_key)
 
 
 async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: Did, key: str) -> PlcOperation | None:
@@ -235,25 +245,28 @@ async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: D
 
     Raises Refused for an ended identity, or one without our rotation key.
     """
-    newest, prev = await _newest(directory, did)
-    if newest.verification_methods.get(ATPROTO_KEY) == key:
+    newest = await newest_operation(directory, did)
+    present = newest.operation
+    if present.verification_methods.get(ATPROTO_KEY) == key:
         return None
-    if format_did_key(rotation_key.public) not in newest.rotation_keys:
+    if format_did_key(rotation_key.public) not in present.rotation_keys:
         raise Refused(
             gettext_noop("This server's rotation key isn't among the identity's keys, so it can't sign for it.")
         )
-    methods = {**newest.verification_methods, ATPROTO_KEY: key}
-    return plc_operation.sign(replace(newest, verification_methods=methods, prev=str(prev), sig=None), rotation_key)
+    methods = {**present.verification_methods, ATPROTO_KEY: key}
+    changed = replace(present, verification_methods=methods, prev=str(newest.cid), sig=None)
+    return plc_operation.sign(changed, rotation_key)
 
 
-async def _newest(directory: Directory, did: Did) -> tuple[PlcOperation, Cid]:
-    """Return the directory's current state in the current operation format, and its CID, which the next operation needs
-    as ``prev``.
+async def newest_operation(directory: Directory, did: Did) -> NewestOperation:
+    """Return the current state of the identity in the directory.
+
+    Raises Refused for an ended identity; NotFound, RemoteFailed and RemoteSlow according to the directory's response.
     """
     newest = await directory.last(did)
     if isinstance(newest, Tombstone):
         raise Refused(gettext_noop("This identity has been deactivated in the directory."))
-    return plc_operation.normalised(newest), plc_operation.cid_of(newest)
+    return NewestOperation(plc_operation.normalised(newest), plc_operation.cid_of(newest))
 
 
 def _renamed(present: PlcOperation, prev: Cid, handle: Handle, rotation_key: PrivateKey) -> PlcOperation:

@@ -128,7 +128,10 @@ def set_deactivated(w: Writer, did: Did, *, deactivated: bool) -> None:
             ),
             name="InvalidRequest",
         )
-    queries.set_deactivated(w, did, w.now if deactivated else None, None)
+    if deactivated:
+        queries.set_deactivated(w, did)
+    else:
+        queries.set_shown(w, did)
 
 
 def announce(w: Writer, repositories: Repositories, did: Did) -> None:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.accounts import email_changes
+from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, count_request, effective_limit
 from aurora_locus.browser_sessions import edge
@@ -61,14 +61,14 @@ async def send_code(request: Request) -> None:
     charges = [(effective_limit(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
     try:
         await count_request(registry, charges)
-        full_account = await email_changes.find_account(registry, account.did)
+        full_account = await queries.require_account(registry.db, account.did)
         await email_changes.ask(registry, full_account, TokenPurpose.CONFIRM_EMAIL)
     except (TooMany, Refused) as refused:
         raise InvalidForm({"code": too_often(refused)}) from None
 
 
 async def _page(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
-    account = await email_changes.find_account(edge.registry_of(request), edge.account_of(request).did)
+    account = await queries.require_account(edge.registry_of(request).db, edge.account_of(request).did)
     context = {
         "typed": form_state,
         "next_path": next_path,

@@ -11,7 +11,7 @@ from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import web_moves
 from aurora_locus.account_migration.moves import MoveStage
-from aurora_locus.accounts import deletion, hosting_status, own_identity
+from aurora_locus.accounts import deletion, hosting_status, queries
 from aurora_locus.moderation import takedowns
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.errors import Refused
@@ -107,7 +107,7 @@ async def test_code_stays_valid_if_the_account_cannot_be_activated(ada: Leaving)
     registry = ada.old.pds.registry
     await ada.browser.send("/account/move", {"act": "ask"})
     code = await ada.code()
-    account = await own_identity.account_of(registry, ADA)
+    account = await queries.require_account(registry.db, ADA)
     await ada.old.db.write(lambda w: takedowns.take_down_account(w, ADA, "for a moment"))
     with pytest.raises(Refused, match="taken down"):
         await web_moves.come_back(registry, account, code)

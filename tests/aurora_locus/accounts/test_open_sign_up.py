@@ -10,7 +10,7 @@ import pytest
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.syntax.handle import parse_handle
-from aurora_locus.accounts import creation, deletion, email_confirmation, own_identity
+from aurora_locus.accounts import creation, deletion, email_confirmation, own_identity, queries
 from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CreatedAccount
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_requests, plc_updates
@@ -167,7 +167,7 @@ async def test_operators_recovery_key_is_second_and_does_not_keep_an_identity(
     (operation,) = await deployment.directory.log(kept.did)
     keys = [format_did_key(key) for key in (mine, operators, registry.rotation_key.public)]
     assert operation["rotationKeys"] == keys
-    account = await own_identity.account_of(registry, kept.did)
+    account = await queries.require_account(registry.db, kept.did)
     hosting = await own_identity.hosting_of(registry, account)
     assert plc_requests.recommended(hosting, is_plc=True)["rotationKeys"] == keys
 

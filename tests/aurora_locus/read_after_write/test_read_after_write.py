@@ -96,7 +96,10 @@ async def test_refused_look_ups_of_quoted_posts_use_up_nothing(scene: Scene) -> 
     """An app view may refuse to show a quoted post any number of times; the limit of concurrent calls counts only calls
     that are running.
     """
-    quoted = {"uri": f"at://{BEN}/{FEED}.post/gone", "cid": "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"}
+    quoted = {
+        "uri": f"at://{BEN}/{FEED}.post/gone",
+        "cid": "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a",
+    }
     await scene.post("look", embed={"$type": "app.bsky.embed.record", "record": quoted})
     scene.answers(f"{FEED}.getTimeline", {"feed": []})
     scene.answers(f"{FEED}.getPosts", {"error": "InvalidRequest"}, 400)

@@ -2,7 +2,9 @@
 server.
 """
 
-from aurora_locus.accounts.own_identity import account_of, hosting_of
+from at_protocol.syntax.did import is_plc
+from aurora_locus.accounts import queries
+from aurora_locus.accounts.own_identity import hosting_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.plc_requests import recommended
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -12,5 +14,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Return the rotation keys, signing key, handle and PDS that the caller's identity needs to be hosted on this
     server.
     """
-    account = await account_of(registry, call.did)
-    return recommended(await hosting_of(registry, account), is_plc=account.did.startswith("did:plc:"))
+    account = await queries.require_account(registry.db, call.did)
+    return recommended(await hosting_of(registry, account), is_plc=is_plc(account.did))

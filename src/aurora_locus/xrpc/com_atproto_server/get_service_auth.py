@@ -1,12 +1,12 @@
 """Make a service token with which the caller's account can call another service."""
 
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.accounts import queries, service_tokens
+from aurora_locus.accounts import service_tokens
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import ServiceTokenRequest
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
-from groundwork.errors import Forbidden, NotSignedIn
+from groundwork.errors import NotSignedIn
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
@@ -16,10 +16,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     did, scope = call.did, scope_at_services(call.caller)
     if scope is None:
         raise NotSignedIn("Call this with a session of the account.", name="AuthMissing")
-    async with registry.db.reader() as reader:
-        account = await queries.find(reader, did)
-    if account is None:
-        raise Forbidden("There’s no such account on this server.", name="AccountNotFound")
     method = call.parameters.get("lxm")
     token_request = ServiceTokenRequest(
         call.parameters["aud"], None if method is None else Nsid(method), call.parameters.get("exp")

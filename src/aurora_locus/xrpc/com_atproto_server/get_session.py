@@ -5,13 +5,9 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from aurora_locus.xrpc.permissions import may_read_email
-from groundwork.errors import Forbidden
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Return the caller's account. Any session of an account on this server may call this."""
-    async with registry.db.reader() as reader:
-        account = await queries.find(reader, call.did)
-    if account is None:
-        raise Forbidden("There’s no such account on this server.", name="AccountNotFound")
+    account = await queries.require_account(registry.db, call.did)
     return await session_view(call.host, account, shows_email=may_read_email(call.caller))

@@ -1,6 +1,6 @@
 """E-mail the token that is required to delete the account."""
 
-from aurora_locus.accounts import email_changes
+from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -8,6 +8,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """E-mail the caller the token that deletes the account. Raises Refused if no e-mail can be sent."""
-    account = await email_changes.find_account(registry, call.did)
+    account = await queries.require_account(registry.db, call.did)
     await email_changes.ask(registry, account, TokenPurpose.DELETE_ACCOUNT)
     return None

@@ -2,7 +2,7 @@
 one requires a code of the second factor, if there is one, otherwise nothing.
 """
 
-from aurora_locus.accounts import email_changes
+from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -12,7 +12,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Return whether changing the address requires a token, and e-mail it to a confirmed address. Raises Refused if no
     e-mail can be sent.
     """
-    account = await email_changes.find_account(registry, call.did)
+    account = await queries.require_account(registry.db, call.did)
     if account.email_confirmed_at is None:
         return {"tokenRequired": await email_changes.needs_token(registry, account)}
     await email_changes.ask(registry, account, TokenPurpose.UPDATE_EMAIL)

@@ -1,6 +1,6 @@
 """Change the account's e-mail address."""
 
-from aurora_locus.accounts import email_changes
+from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import Refused
@@ -12,7 +12,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     Raises what :func:`email_changes.update` and :func:`email_changes.ask_mail_code` raise.
     """
     email, token, factor = call.body["email"], call.body.get("token"), call.body.get("emailAuthFactor")
-    account = await email_changes.find_account(registry, call.did)
+    account = await queries.require_account(registry.db, call.did)
     if factor is not None and email.strip().lower() == account.email:
         # Apps turn codes by e-mail on and off by "changing" the address to itself.
         await email_changes.ask_mail_code(registry, call.did, token, is_wanted=factor)
