@@ -2,6 +2,7 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_confirmation, email_tokens, queries
+from aurora_locus.accounts.account_requests import email_taken
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
@@ -79,18 +80,23 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
             code = email_tokens.require_token(token)
             verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.UPDATE_EMAIL, code)
         if verdict is TokenVerdict.GOOD:
-            queries.set_email(w, did, email)
-            email_tokens.drop_all(w, did)
-            checking.end_mail(w, did)
-            w.after_commit(lambda: registry.repositories.forget_head(did))
+            replace_email(w, registry, did, email)
         return verdict
 
     try:
         email_tokens.require_valid(await registry.db.write(work))
     except UniqueViolated:
-        raise Refused(
-            gettext_noop("There’s already an account with this e-mail address."), name="InvalidRequest"
-        ) from None
+        raise email_taken() from None
+
+
+def replace_email(w: Writer, registry: Registry, did: Did, email: str) -> None:
+    """Store the new address, which is not confirmed yet, and end everything that was sent to the old one. Raises
+    UniqueViolated.
+    """
+    queries.set_email(w, did, email)
+    email_tokens.drop_all(w, did)
+    checking.end_mail(w, did)
+    w.after_commit(lambda: registry.repositories.forget_head(did))
 
 
 async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_wanted: bool) -> None:

@@ -40,7 +40,7 @@ async def change(registry: Registry, did: Did, password: str) -> None:
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
-    await registry.db.write(lambda w: _replace(w, registry, did, password_hash))
+    await registry.db.write(lambda w: replace_password(w, registry, did, password_hash))
 
 
 async def reset(registry: Registry, token: str, password: str, source: SignInSource) -> None:
@@ -53,14 +53,14 @@ async def reset(registry: Registry, token: str, password: str, source: SignInSou
     def work(w: Writer) -> TokenVerdict:
         verdict, did = email_tokens.spend_by_token(w, registry.email_tokens, TokenPurpose.RESET_PASSWORD, token)
         if did is not None:
-            _replace(w, registry, did, password_hash)
+            replace_password(w, registry, did, password_hash)
             password_guesses.note(w, registry.guess_context, did, source)
         return verdict
 
     email_tokens.require_valid(await registry.db.write(work))
 
 
-def _replace(w: Writer, registry: Registry, did: Did, password_hash: str) -> None:
+def replace_password(w: Writer, registry: Registry, did: Did, password_hash: str) -> None:
     """Store the new hash, and end everything that was opened or requested with the old password."""
     queries.set_password(w, did, password_hash)
     sessions.end_all(w, did)

@@ -7,15 +7,14 @@ from aurora_locus.accounts import (
     email_tokens,
     handle_change,
     invites,
-    password_guesses,
+    password_reset,
     queries,
-    sessions,
     signing_key_change,
 )
+from aurora_locus.accounts.account_requests import email_taken
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.second_factors import checking
 from aurora_locus.blobs import quotas
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import audit_log
@@ -97,18 +96,12 @@ async def change_email(registry: Registry, audit: AuditContext, did: Did, new_em
     def work(w: Writer) -> None:
         _require(w, did)
         audit_log.append(w, audit, OperatorAction.CHANGE_EMAIL, did, after=_CHANGED)
-        queries.set_email(w, did, email)
-        email_tokens.drop_all(w, did)
-        # The new address is not confirmed yet.
-        checking.end_mail(w, did)
-        w.after_commit(lambda: registry.repositories.forget_head(did))
+        email_changes.replace_email(w, registry, did, email)
 
     try:
         await registry.db.write(work)
     except UniqueViolated:
-        raise Refused(
-            gettext_noop("There’s already an account with this e-mail address."), name="InvalidRequest"
-        ) from None
+        raise email_taken() from None
 
 
 async def change_handle(registry: Registry, audit: AuditContext, did: Did, new_handle: str) -> None:
@@ -130,7 +123,9 @@ async def change_handle(registry: Registry, audit: AuditContext, did: Did, new_h
 
 
 async def set_password(registry: Registry, audit: AuditContext, did: Did, password: str) -> None:
-    """Set a new password and end every session. Raises InvalidInput, NotFound, Forbidden."""
+    """Set a new password, and end everything that was opened or requested with the old one. Raises InvalidInput,
+    NotFound, Forbidden.
+    """
     audit.by.require(OperatorAction.SET_PASSWORD)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
@@ -138,10 +133,7 @@ async def set_password(registry: Registry, audit: AuditContext, did: Did, passwo
     def work(w: Writer) -> None:
         _require(w, did)
         audit_log.append(w, audit, OperatorAction.SET_PASSWORD, did, after=_CHANGED)
-        queries.set_password(w, did, password_hash)
-        password_guesses.forget(w, did)
-        sessions.end_all(w, did)
-        w.after_commit(lambda: registry.repositories.forget_head(did))
+        password_reset.replace_password(w, registry, did, password_hash)
 
     await registry.db.write(work)
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from at_protocol.crypto.did_key import format_did_key
-from aurora_locus.accounts import signing_key_change
+from aurora_locus.accounts import sign_in_links, signing_key_change
 from aurora_locus.maintenance.integrity import examine
 from aurora_locus.moderation import subject_actions
 from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperator
@@ -15,7 +15,7 @@ from groundwork.clock import DAY, HOUR
 from groundwork.errors import InvalidInput
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
-from tests.aurora_locus.mailbox import emails_to
+from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.moderation.decisions import STATUS, UPDATE, account, decide, record, write_note
 from tests.aurora_locus.moderation.operators import ADMIN, acts, key_of, moderation_service, service_token, who
 from tests.docs.tables import bare, section
@@ -171,6 +171,22 @@ async def test_address_handle_and_password_are_changed(deployment: Deployment) -
     short = await host.post(f"{ADMIN}.updateAccountPassword", {"did": ana.did, "password": "short"})
     assert named(short) == (400, "InvalidPassword")
     assert await acts(deployment) == ["account.change_email", "account.change_handle", "account.set_password"]
+
+
+async def test_password_of_the_host_voids_codes_and_links(deployment: Deployment) -> None:
+    """A password that an operator sets ends what was e-mailed before, as a password reset does: codes for a new password,
+    and sign-in links.
+    """
+    ana = await deployment.sign_up("ana")
+    await deployment.stranger.post(f"{SERVER}.requestPasswordReset", {"email": "ana@example.org"})
+    code = await newest_token(deployment, "ana@example.org")
+    await sign_in_links.ask(deployment.pds.registry, "ana.test")
+    assert await deployment.count("sign_in_links") == 1
+    word = {"did": ana.did, "password": "chosen by the host"}
+    assert named(await deployment.administration.post(f"{ADMIN}.updateAccountPassword", word)) == (200, "")
+    reset = {"token": code, "password": "chosen by somebody else"}
+    assert named(await deployment.stranger.post(f"{SERVER}.resetPassword", reset)) == (400, "InvalidToken")
+    assert await deployment.count("sign_in_links") == 0
 
 
 async def test_new_signing_key_takes_effect_everywhere_at_once(deployment: Deployment) -> None:
