@@ -8,7 +8,10 @@ from at_protocol.oauth.grant import recognized_scopes
 from at_protocol.oauth.permission_sets import expand
 from at_protocol.oauth.permissions import ATPROTO, Inclusion
 from at_protocol.syntax.nsid import Nsid
-from groundwork.errors import NotFound
+from groundwork.errors import InvalidInput, NotFound
+
+# Each set may have to be fetched from another server. An app needs a handful.
+MAX_SETS = 20
 
 Resolve = Callable[[Nsid], Awaitable[Document]]
 """Returns the document that an authority currently publishes. Raises NotFound, RemoteFailed or RemoteSlow."""
@@ -36,8 +39,12 @@ class PermissionDocuments:
         return definition
 
     async def find_all(self, scopes: Iterable[str]) -> dict[str, PermissionSetType]:
-        """Find the permission set of each ``include:`` scope, by NSID. Raises what :meth:`find` raises."""
+        """Find the permission set of each ``include:`` scope, by NSID. Raises what :meth:`find` raises, and InvalidInput
+        for more than ``MAX_SETS``.
+        """
         names = {each.nsid for _, each in recognized_scopes(scopes) if isinstance(each, Inclusion)}
+        if len(names) > MAX_SETS:
+            raise InvalidInput("scope", f"A request can name at most {MAX_SETS} of them, not {len(names)}.")
         return {name: await self.find(name) for name in sorted(names)}
 
 

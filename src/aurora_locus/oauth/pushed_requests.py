@@ -103,7 +103,7 @@ async def _sets(server: AuthorizationServer, scopes: tuple[str, ...]) -> dict[st
     try:
         return await server.permission_documents.find_all(scopes)
     except Failure as failure:
-        raise refusals.invalid_scope(f"A permission set cannot be fetched: {failure.why}") from None
+        raise refusals.invalid_scope(f"The permission sets cannot be used: {failure.why}") from None
 
 
 def _challenge(form: Mapping[str, str]) -> str:

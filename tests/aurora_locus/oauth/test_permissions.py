@@ -6,6 +6,7 @@ import pytest
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.did import Did
+from aurora_locus.oauth.permission_documents import MAX_SETS
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.permissions import NEEDS
 from aurora_locus.xrpc.table import table
@@ -213,6 +214,14 @@ async def test_permission_set_is_requested_by_name(deployment: Deployment) -> No
     unknown = "atproto include:com.example.sets.nothing"
     answer = await replace(app, client_id=localhost_id(unknown), scope=unknown).push()
     assert named(answer) == (400, "invalid_scope")
+
+
+async def test_request_names_a_limited_number_of_permission_sets(deployment: Deployment) -> None:
+    """A request cannot make this server look up any number of permission sets."""
+    scope = " ".join(["atproto", *(f"include:com.example.sets.number{number}" for number in range(MAX_SETS + 1))])
+    answer = await App(deployment, client_id=localhost_id(scope), scope=scope).push()
+    assert named(answer) == (400, "invalid_scope")
+    assert f"at most {MAX_SETS}" in answer.json()["error_description"]
 
 
 async def test_own_permission_sets_are_built_in(deployment: Deployment) -> None:
