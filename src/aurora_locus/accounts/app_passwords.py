@@ -94,7 +94,7 @@ async def create(
 
 
 async def list_all(reader: Reader, did: Did) -> list[AppPassword]:
-    """Return the account's app passwords, oldest first."""
+    """Return the account's app passwords, newest first."""
     return [_from_row(row) for row in await reader.fetch(_LIST, did=did)]
 
 

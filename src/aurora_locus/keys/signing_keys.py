@@ -59,7 +59,7 @@ class SigningKeys:
                 row = await reader.fetch_one(_FIND, did=did)
             if row is None:
                 raise NotFound(f"There is no signing key of {did} on this server.", name="RepoNotFound")
-            key = K256PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
+            key = self._unsealed(row["sealed"], row["did_key"])
             # If a key changed during the read, the result may be outdated.
             if changes == self._changes:
                 self._opened[did] = key
@@ -69,37 +69,29 @@ class SigningKeys:
         """Return the key that is reserved for a DID without an account on this server."""
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED, did=did)
-        return (
-            None
-            if row is None
-            else K256PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
-        )
+        return None if row is None else self._unsealed(row["sealed"], row["did_key"])
 
     async def reserved_as(self, did_key: str, did: Did) -> K256PrivateKey | None:
         """Return the key with this did:key if it is reserved for the DID or for anyone."""
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED_AS, did_key=did_key, did=did)
-        return (
-            None if row is None else K256PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(did_key)))
-        )
+        return None if row is None else self._unsealed(row["sealed"], did_key)
 
     def make_current(self, w: Writer, did: Did, key: K256PrivateKey) -> None:
         """Store a key, which may be a reserved one, as the account's current key, and retire the previous one."""
         did_key = format_did_key(key.public)
         w.execute(_RETIRE, did=did)
         if not w.execute(_TAKE, did=did, did_key=did_key):
-            self._insert(w, did, key, "current")
+            self._insert(w, _INSERT, did, key, "current")
         w.after_commit(lambda: self.forget(did))
 
     def reserve(self, w: Writer, did: Did | None, key: K256PrivateKey) -> str:
         """Store a key for a future account. Return the did:key that is reserved for this DID, which may be an earlier
         one.
         """
-        did_key = format_did_key(key.public)
-        sealed_key = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
-        w.execute(_RESERVE, did_key=did_key, did=did, sealed=sealed_key, state="reserved", created_at=w.now)
+        self._insert(w, _RESERVE, did, key, "reserved")
         row = None if did is None else w.fetch_one(_FIND_RESERVED, did=did)
-        return did_key if row is None else str(row["did_key"])
+        return format_did_key(key.public) if row is None else str(row["did_key"])
 
     def sweep_reserved(self, w: Writer) -> int:
         """Delete expired reservations and return how many."""
@@ -110,12 +102,15 @@ class SigningKeys:
         w.execute(_FORGET, did=did)
         w.after_commit(lambda: self.forget(did))
 
-    def _insert(self, w: Writer, did: Did | None, key: K256PrivateKey, state: str) -> None:
-        did_key = format_did_key(key.public)
-        sealed_key = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
-        w.execute(_INSERT, did_key=did_key, did=did, sealed=sealed_key, state=state, created_at=w.now)
-
     def forget(self, did: Did) -> None:
         """Drop a cached key that may have changed, here or in another process."""
         self._changes += 1
         self._opened.pop(did, None)
+
+    def _insert(self, w: Writer, statement: str, did: Did | None, key: K256PrivateKey, state: str) -> None:
+        did_key = format_did_key(key.public)
+        sealed_key = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
+        w.execute(statement, did_key=did_key, did=did, sealed=sealed_key, state=state, created_at=w.now)
+
+    def _unsealed(self, sealed_key: bytes, did_key: str) -> K256PrivateKey:
+        return K256PrivateKey.from_bytes(self._sealer.unseal(sealed_key, purpose_of(did_key)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.model import Value
-from at_protocol.failures import Malformed
+from at_protocol.failures import Malformed, Misuse
 from at_protocol.sync.labels import MAX_VALUE_BYTES, signed_bytes, unsigned_label
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
@@ -120,7 +120,9 @@ async def put(
         audit_log.append(w, audit, OperatorAction.LABEL, subject, after=after)
         # This comes last, because the row that assigns numbers stays locked until the commit.
         row = w.fetch_one(_NEXT)
-        seq = 0 if row is None else int(row["last"])
+        if row is None:
+            raise Misuse("the label sequencer has lost its row: the migrations have not run")
+        seq = int(row["last"])
         label = Label(seq, labels.src, subject, cid, value, negate, format_datetime(w.now), exp, b"")
         w.execute(
             _INSERT,

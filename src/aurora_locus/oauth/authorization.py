@@ -7,7 +7,6 @@ after that, every outcome is sent back to the app with ``state`` and ``iss``.
 
 import secrets
 from collections.abc import Sequence
-from hashlib import sha256
 from urllib.parse import urlencode
 
 from at_protocol.oauth.permissions import ATPROTO
@@ -109,7 +108,7 @@ async def approve(
     is_stored = await codes.replace(
         tx,
         request.id,
-        hash_of(code),
+        codes.hash_of(code),
         did,
         scope=" ".join(granted),
         # The end of an account's tokens is dated to the end of its second, and the code must not be earlier than that.
@@ -172,11 +171,6 @@ def revoke_sessions_of(server: AuthorizationServer, w: Writer, did: Did) -> int:
     grants.forget(w, did)
     w.after_commit(lambda: server.session_cache.forget_account(did))
     return ended_count
-
-
-def hash_of(secret: str) -> bytes:
-    """Hash a random secret of 256 bits for storage."""
-    return sha256(secret.encode()).digest()
 
 
 _SENTENCES = {

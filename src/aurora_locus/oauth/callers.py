@@ -7,7 +7,6 @@ Order: token → its expiry → proof → nonce → the key that the token names
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
@@ -30,17 +29,14 @@ def is_app(header: bytes | None) -> bool:
     return header is not None and header[: len(_SCHEME)].lower() == _SCHEME
 
 
-@dataclass(frozen=True, slots=True)
 class AppCallers:
     """Authenticates the requests of apps for one server."""
 
-    server: AuthorizationServer
-    _verified: LRUCache[str, AccessClaims] = field(default_factory=lambda: LRUCache(_KEPT_TOKENS), init=False)
-    _origin: str = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, server: AuthorizationServer) -> None:
+        self._server = server
+        self._verified: LRUCache[str, AccessClaims] = LRUCache(_KEPT_TOKENS)
         # Paths are appended to this origin, so it must not end with a slash.
-        object.__setattr__(self, "_origin", normal_address(self.server.issuer).rstrip("/"))
+        self._origin = normal_address(server.issuer).rstrip("/")
 
     async def read(
         self, authorization: bytes, headers: Iterable[tuple[bytes, bytes]], method: str, path: str
@@ -48,7 +44,7 @@ class AppCallers:
         """Return the session's account and scopes. Raises NotSignedIn (``invalid_token``, ``invalid_dpop_proof``,
         ``use_dpop_nonce``) with a matching challenge.
         """
-        server, clock = self.server, self.server.registry.clock
+        server, clock = self._server, self._server.registry.clock
         token = authorization[len(_SCHEME) :].decode("latin-1")
         access = self._verified.get(token)
         if access is None:

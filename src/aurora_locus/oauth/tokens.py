@@ -10,7 +10,6 @@ transaction.
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 from at_protocol.failures import Malformed
 from at_protocol.oauth import pkce
@@ -44,7 +43,7 @@ async def for_code(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     """Return the response to ``grant_type=authorization_code``. Raises ``invalid_grant`` for any problem with the code."""
-    code_hash = sha256(form.get("code", "").encode()).digest()
+    code_hash = codes.hash_of(form.get("code", ""))
     verifier, redirect_uri = form.get("code_verifier", ""), form.get("redirect_uri", "")
     session_id = secrets.token_urlsafe(16)
 

@@ -84,14 +84,14 @@ async def list_events(db: Database, *, after: int | None, did: str, limit: int) 
     """Return events in order: those after ``after``, or the last ones if it is None. Optionally only those of one
     account.
     """
-    clauses, values = ["1 = 1"], {}
+    clauses, parameters = ["1 = 1"], dict[str, object]()
     if after is not None:
         clauses.append("seq > :after")
-        values["after"] = after
+        parameters["after"] = after
     if did:
         clauses.append("did = :did")
+        parameters["did"] = did
     sql = _LISTED.format(clauses=" and ".join(clauses), direction="desc" if after is None else "asc")
-    parameters: dict[str, object] = {**values, **({"did": did} if did else {})}
     async with db.reader() as reader:
         rows = await reader.fetch(sql, limit=limit, **parameters)
     events = [

@@ -10,6 +10,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import INVALID, Handle, parse_handle
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.identity.handles import is_under
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.repository.model import HostingStatus
 from groundwork.errors import NotFound
@@ -21,7 +22,7 @@ async def did_of_handle(registry: Registry, network: IdentityResolver, handle: H
         account = await queries.find_by_handle(reader, handle)
     if account is not None and account.status is HostingStatus.ACTIVE:
         return account.did
-    if account is None and not handle.endswith(tuple(registry.handle_domains)):
+    if account is None and not is_under(handle, registry.handle_domains):
         return await (network.refresh_handle if fresh else network.resolve_handle)(handle)
     raise NotFound(f"The handle {handle} does not resolve.", name="HandleNotFound")
 

@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Return the name and time of creation of each app password, oldest first."""
+    """Return the name and time of creation of each app password, newest first."""
     async with registry.db.reader() as reader:
         app_passwords_of_account = await app_passwords.list_all(reader, call.did)
     return {
