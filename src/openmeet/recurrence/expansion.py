@@ -217,12 +217,16 @@ def last_of(pattern: Pattern) -> Occurrence | None:
 
 def clear() -> None:
     """Clear the caches, for measurements."""
-    _kept.clear()
-    _tokens.clear()
+    with _lock:
+        _kept.clear()
+        _tokens.clear()
     _counted.cache_clear()
     unused_exclusions.cache_clear()
     rule_dates.named_days.cache_clear()
 
+
+# Pages, the writer thread of SQLite and worker threads expand patterns at the same time, and ``cachetools`` has no lock.
+_lock = Lock()
 
 # (token of a pattern, year of the instant in UTC) -> its occurrences. The size is limited by the number of occurrences,
 # because a year can have one or thousands. An occurrence takes about 130 bytes, so the cache stays below 30 MB. An
@@ -239,19 +243,21 @@ _next_token = count()
 
 def _token(pattern: Pattern) -> int:
     """A number that identifies this pattern and is never reused, even after eviction."""
-    known = _tokens.get(pattern)
-    if known is None:
-        known = _tokens[pattern] = next(_next_token), _SHORTEST + len(pattern.left_out) + len(pattern.added)
-    return known[0]
+    with _lock:
+        known = _tokens.get(pattern)
+        if known is None:
+            known = _tokens[pattern] = next(_next_token), _SHORTEST + len(pattern.left_out) + len(pattern.added)
+        return known[0]
 
 
 def _years(pattern: Pattern, token: int, first: int, last: int) -> list[tuple[Occurrence, ...]]:
     known: list[tuple[Occurrence, ...]] = []
-    for year in range(first, last + 1):
-        occurrences = _kept.get((token, year))
-        if occurrences is None:
-            break
-        known.append(occurrences)
+    with _lock:
+        for year in range(first, last + 1):
+            occurrences = _kept.get((token, year))
+            if occurrences is None:
+                break
+            known.append(occurrences)
     missing = first + len(known)
     if missing > last:
         return known
@@ -261,12 +267,13 @@ def _years(pattern: Pattern, token: int, first: int, last: int) -> list[tuple[Oc
         datetime(last + 1, 1, 1) + _MARGIN,  # noqa: DTZ001
     )
     start = bisect_left(computed, _begin(missing), key=_at)
-    for year in range(missing, last + 1):
-        end = bisect_left(computed, _begin(year + 1), lo=start, key=_at)
-        occurrences = tuple(computed[start:end])
-        _kept[token, year] = occurrences
-        known.append(occurrences)
-        start = end
+    with _lock:
+        for year in range(missing, last + 1):
+            end = bisect_left(computed, _begin(year + 1), lo=start, key=_at)
+            occurrences = tuple(computed[start:end])
+            _kept[token, year] = occurrences
+            known.append(occurrences)
+            start = end
     return known
 
 
