@@ -340,8 +340,8 @@ async def test_a_strangers_answer_takes_no_limited_place_until_confirmed(db):
         saved = await from_network(tx, event, await users.create_shadow(tx), RsvpRecordStatus.GOING)
         assert saved.status is PENDING
         with pytest.raises(Forbidden):
-            await host_decisions.approve(tx, ben, event.slug)
-        assert (await host_decisions.approve(tx, ana, event.slug)).seated == 1
+            await host_decisions.approve_next(tx, ben, event.slug)
+        assert (await host_decisions.approve_next(tx, ana, event.slug)).seated == 1
         assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
 
 
@@ -352,8 +352,8 @@ async def test_confirming_seats_in_order_and_waitlists_the_rest(db):
         strangers = [await users.create_shadow(tx) for _ in range(4)]
         for stranger in strangers:
             await from_network(tx, event, stranger, RsvpRecordStatus.GOING, uri=f"{RECORD}-{stranger}")
-        assert (await host_decisions.approve(tx, ana, event.slug)).seated == 2
-        assert (await host_decisions.approve(tx, ana, event.slug)).seated == 0
+        assert (await host_decisions.approve_next(tx, ana, event.slug)).seated == 2
+        assert (await host_decisions.approve_next(tx, ana, event.slug)).seated == 0
         rows = [await queries.find(tx, event.id, stranger) for stranger in strangers]
     assert [(row.status, row.waitlist_number, row.revision) for row in rows] == [
         (ATTENDING, None, 2),

@@ -39,7 +39,7 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
             if what < 0.7:
                 await actions.answer(tx, who, event.slug, chance.choice(REPLIES), reply_details)
             elif what < 0.8:
-                await host_decisions.approve(tx, ana, event.slug)
+                await host_decisions.approve_next(tx, ana, event.slug)
             elif what < 0.9:
                 mine = await queries.find(tx, event.id, who.user_id)
                 if mine is not None and mine.status is AttendanceStatus.REJECTED:

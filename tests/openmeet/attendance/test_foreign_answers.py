@@ -129,7 +129,7 @@ async def test_the_host_confirms_one_or_all(db):
         await write(tx, event, ids)
         third = await queries.find(tx, event.id, ids[2])
         assert await host_decisions.approve(tx, ana, event.slug, [third.id]) == host_decisions.DecisionCounts(1, 0)
-        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(1, 2)
+        assert await host_decisions.approve_next(tx, ana, event.slug) == host_decisions.DecisionCounts(1, 2)
         found = [(await queries.find(tx, event.id, one)).status for one in ids]
     assert found == ["attending", "waitlisted", "attending", "waitlisted"]
 
@@ -140,7 +140,7 @@ async def test_an_unknown_status_is_not_confirmed_in_bulk(db):
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger], RsvpRecordStatus.UNKNOWN)
-        assert await host_decisions.approve(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
+        assert await host_decisions.approve_next(tx, ana, event.slug) == host_decisions.DecisionCounts(0, 0)
 
 
 async def test_a_stranger_who_signs_in_can_take_a_place(db):
@@ -162,7 +162,7 @@ async def test_an_approved_stranger_who_answers_again_takes_a_free_place(db):
         event = await event_by(tx, ana, capacity="2")
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger])
-        await host_decisions.approve(tx, ana, event.slug)
+        await host_decisions.approve_next(tx, ana, event.slug)
         await record_actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
         await write(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.ATTENDING
@@ -174,7 +174,7 @@ async def test_an_approved_stranger_who_answers_again_waits_if_no_place_is_free(
         event = await event_by(tx, ana, capacity="1")
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger])
-        await host_decisions.approve(tx, ana, event.slug)
+        await host_decisions.approve_next(tx, ana, event.slug)
         await record_actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         await write(tx, event, [stranger])

@@ -234,7 +234,7 @@ async def test_only_hosts_can_decide(db, full_event):
         mine = await of(tx, event, ben)
         other = await event_by(tx, ana, visibility="private")
     attempts = (
-        lambda tx: host_decisions.approve(tx, ben, event.slug),
+        lambda tx: host_decisions.approve_next(tx, ben, event.slug),
         lambda tx: host_decisions.remove(tx, ben, event.slug, [mine.id]),
         lambda tx: host_decisions.restore(tx, ben, event.slug, mine.id),
         lambda tx: host_decisions.add(tx, ben, event.slug, "Eve"),
@@ -248,7 +248,7 @@ async def test_only_hosts_can_decide(db, full_event):
                 await attempt(tx)
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await host_decisions.approve(tx, ben, other.slug)
+            await host_decisions.approve_next(tx, ben, other.slug)
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
             await host_decisions.remove(tx, ana, other.slug, [mine.id])
@@ -380,3 +380,31 @@ async def test_every_wrong_setting_is_named(db):
         "choices_2",
         "question_3",
     }
+
+
+async def test_approving_all_takes_several_transactions(db, monkeypatch):
+    """A crowd does not fit into one transaction. Everyone is approved once, in order of arrival."""
+    monkeypatch.setattr(host_decisions, "APPROVED_AT_ONCE", 2)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, capacity="4")
+        asks = RegistrationSettings(needs_approval=True)
+        await host_decisions.change_registration_settings(tx, ana, event.slug, asks)
+        people = [await person(tx, f"Guest {number}") for number in range(5)]
+        for one in people:
+            await actions.answer(tx, one, event.slug, GOING)
+        rejected = await actions.answer(tx, await person(tx, "Zoe"), event.slug, GOING)
+        await host_decisions.remove(tx, ana, event.slug, [rejected.id])
+    approve_next, transactions = host_decisions.approve_next, set()
+
+    async def noting(tx, caller, slug):
+        transactions.add(tx)
+        return await approve_next(tx, caller, slug)
+
+    monkeypatch.setattr(host_decisions, "approve_next", noting)
+    assert await host_decisions.approve_all(db, ana, event.slug) == host_decisions.DecisionCounts(4, 1)
+    assert len(transactions) == 3
+    async with db.reader() as reader:
+        statuses = [(await queries.find(reader, event.id, one.user_id)).status for one in people]
+        assert statuses == [*4 * [S.ATTENDING], S.WAITLISTED]
+        assert (await queries.by_id(reader, rejected.id)).status is S.REJECTED

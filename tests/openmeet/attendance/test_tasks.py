@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
-from openmeet.domain.attendance import actions, event_hosting
+from openmeet.domain.attendance import actions, event_hosting, tasks
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.model import NotificationTopic
-from openmeet.domain.notifications.notify import set_channels
+from openmeet.domain.notifications.notify import notify, set_channels
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -98,3 +98,26 @@ async def test_reminders_can_be_switched_off(db, evening, clock):
     clock.turn(event.starts_at - clock.now() - HOUR)
     await remind(db)
     assert await reminders(db, ben) == 0
+
+
+async def test_a_crowd_is_reminded_in_several_transactions(db, clock, monkeypatch):
+    """One transaction cannot notify everyone who comes to a large event. Each gets one reminder, unless they want none."""
+    monkeypatch.setattr(tasks, "REMINDED_AT_ONCE", 2)
+    async with db.transaction() as tx:
+        event = await event_by(tx, await person(tx, "Ana"))
+        people = [await person(tx, f"Guest {number}") for number in range(5)]
+        for one in people:
+            await actions.answer(tx, one, event.slug, RsvpReply.GOING)
+        for one in people[:2]:
+            await set_channels(tx, one.user_id, {NotificationTopic.REMINDERS: frozenset()})
+    clock.turn(event.starts_at - clock.now() - DAY)
+    sizes = []
+
+    async def counting(tx, kind, subject_id, to, payload, *, revision, starts_at):
+        sizes.append(len(to))
+        await notify(tx, kind, subject_id, to, payload, revision=revision, starts_at=starts_at)
+
+    monkeypatch.setattr(tasks, "notify", counting)
+    await remind(db)
+    assert sizes == [2, 2, 1]
+    assert [await reminders(db, one) for one in people] == [0, 0, 1, 1, 1]

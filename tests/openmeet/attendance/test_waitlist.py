@@ -359,7 +359,7 @@ async def act_as_host(tx, chance, host, event, typed):
         case "reinstate":
             await event_hosting.reinstate(tx, host, event.slug)
         case "approve":
-            await host_decisions.approve(tx, host, event.slug)
+            await host_decisions.approve_next(tx, host, event.slug)
 
 
 async def act_as_attendee(tx, chance, host, event, who):

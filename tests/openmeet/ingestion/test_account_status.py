@@ -138,7 +138,7 @@ async def test_hidden_answers_are_not_confirmed(db: Database):
     await say(db, 6, "suspended")
     async with db.transaction() as tx:
         host = Caller(tea.author_id, "Host")
-        assert (await host_decisions.approve(tx, host, tea.slug)).seated == 1
+        assert (await host_decisions.approve_next(tx, host, tea.slug)).seated == 1
 
 
 async def test_inactive_accounts_are_checked_once_a_day(db: Database, clock: HandClock):

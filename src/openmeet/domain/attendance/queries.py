@@ -197,18 +197,32 @@ async def in_order(
     reader: Reader,
     event_id: EventId,
     statuses: Sequence[AttendanceStatus],
-    ids: Sequence[AttendanceId] | None,
+    ids: Sequence[AttendanceId],
     *,
     limit: int,
 ) -> list[Attendance]:
-    """RSVPs of an event with these statuses that are not hidden, in order of arrival; only those in ``ids``, if given."""
+    """Those of these RSVPs to an event that have one of the statuses and are not hidden, in order of arrival."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {IS_HIDDEN}"
-        f" {'' if ids is None else 'and id in :ids'} order by answered_at, id limit :limit",
+        " and id in :ids order by answered_at, id limit :limit",
         event_id=event_id,
         wanted=[status.value for status in statuses],
         limit=limit,
-        **({} if ids is None else {"ids": [*ids] or [AttendanceId("")]}),
+        ids=[*ids] or [AttendanceId("")],
+    )
+    return [attendance_of(row) for row in rows]
+
+
+async def requests(reader: Reader, event_id: EventId, *, limit: int) -> list[Attendance]:
+    """The next RSVPs that wait for a host's decision and are not hidden, in order of arrival. Those with an unknown
+    status are left out.
+    """
+    rows = await reader.fetch(
+        f"select {COLUMNS} from attendances a where event_id = :event_id and status = 'pending'"
+        f" and coalesce(pending_for, '') <> :unknown and not {IS_HIDDEN} order by answered_at, id limit :limit",
+        event_id=event_id,
+        unknown=PendingFor.UNKNOWN.value,
+        limit=limit,
     )
     return [attendance_of(row) for row in rows]
 

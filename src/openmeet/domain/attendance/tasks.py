@@ -18,6 +18,8 @@ from openmeet.domain.users.model import UserId
 
 # How long before the start a reminder is enqueued.
 REMINDER_LEAD = DAY
+# Reminders in one transaction. An event can have more attendees than one transaction can notify.
+REMINDED_AT_ONCE = 500
 
 # The start is the revision, so a second reminder is sent only if the event is moved. People who answered on the last
 # day need none.
@@ -62,15 +64,19 @@ _MARK_SENT = """
 
 
 async def remind(db: Database) -> int:
-    """Enqueue all reminders that are due, each once. Return the number of people. One transaction per event."""
+    """Enqueue all reminders that are due, each once. Return the number of people."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             f"select distinct e.id, e.starts_at {_UNREMINDED} order by e.starts_at, e.id", **_window(reader)
         )
     reminded = 0
     for row in rows:
-        async with db.transaction() as tx:
-            reminded += await _remind_of(tx, EventId(row["id"]))
+        after: UserId | None = UserId("")
+        while after is not None:
+            async with db.transaction() as tx:
+                people = await _remind_next(tx, EventId(row["id"]), after)
+            reminded += len(people)
+            after = people[-1] if len(people) == REMINDED_AT_ONCE else None
     return reminded
 
 
@@ -126,17 +132,22 @@ def freed_seats_handler(db: Database) -> JobHandler:
     return handle
 
 
-async def _remind_of(tx: Transaction, event_id: EventId) -> int:
+async def _remind_next(tx: Transaction, event_id: EventId, after: UserId) -> list[UserId]:
+    """Remind the next people of an event, in order of their ids. Returns them, also those who want no reminders."""
     event = await lock_for_update(tx, event_id)
     if event is None or event.starts_at is None:
-        return 0
+        return []
     rows = await tx.fetch(
-        f"select a.user_id {_UNREMINDED} and e.id = :event_id order by a.user_id", event_id=event_id, **_window(tx)
+        f"select a.user_id {_UNREMINDED} and e.id = :event_id and a.user_id > :after order by a.user_id limit :limit",
+        event_id=event_id,
+        after=after,
+        limit=REMINDED_AT_ONCE,
+        **_window(tx),
     )
     people = [UserId(row["user_id"]) for row in rows]
     starts_at = event.starts_at
     await notify(tx, event_kinds.REMINDER, event_id, people, Payload(), revision=starts_at, starts_at=starts_at)
-    return len(people)
+    return people
 
 
 def _window(reader: Reader) -> dict[str, int]:

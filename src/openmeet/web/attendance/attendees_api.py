@@ -165,13 +165,14 @@ async def add(request: Request) -> Response:
 async def decide(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, DecisionInput)
     ids = None if body.attendance_ids is None else [AttendanceId(one) for one in body.attendance_ids]
-    async with database_of(request).transaction() as tx:
-        if body.decision == "approve":
-            decision_counts = await host_decisions.approve(tx, caller, _slug(request), ids)
-        elif ids is None:
-            raise InvalidInput("attendanceIds", AttendanceReason.PERSON_NEEDED)
-        else:
-            decision_counts = await host_decisions.remove(tx, caller, _slug(request), ids)
+    if ids is None and body.decision == "approve":
+        decision_counts = await host_decisions.approve_all(database_of(request), caller, _slug(request))
+    elif ids is None:
+        raise InvalidInput("attendanceIds", AttendanceReason.PERSON_NEEDED)
+    else:
+        decide_about = host_decisions.approve if body.decision == "approve" else host_decisions.remove
+        async with database_of(request).transaction() as tx:
+            decision_counts = await decide_about(tx, caller, _slug(request), ids)
     return json_response(DecisionCountsOutput(decision_counts.seated, decision_counts.waiting, decision_counts.removed))
 
 

@@ -99,18 +99,16 @@ async def decide(request: Request) -> Response:
             action, _, attendance_id = only.partition(":")
             ids = [AttendanceId(attendance_id)]
         back = str(form.get("next", ""))
-    async with database_of(request).transaction() as tx:
-        decision_counts = DecisionCounts()
-        if action == "approve_all":
-            decision_counts = await host_decisions.approve(tx, caller, slug)
-        elif action == "approve" and ids:
-            decision_counts = await host_decisions.approve(tx, caller, slug, ids)
-        elif action == "remove" and ids:
-            decision_counts = await host_decisions.remove(tx, caller, slug, ids)
-        elif action not in {"approve", "remove"}:
-            raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
-    if not ids and action != "approve_all":
+    if action not in {"approve", "remove", "approve_all"}:
+        raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
+    if action == "approve_all":
+        decision_counts = await host_decisions.approve_all(database_of(request), caller, slug)
+    elif not ids:
         return await _attendees_page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
+    else:
+        decide_about = host_decisions.approve if action == "approve" else host_decisions.remove
+        async with database_of(request).transaction() as tx:
+            decision_counts = await decide_about(tx, caller, slug, ids)
     if back in _RETURN_PATHS:
         return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
     removed = {"removed": ids[0]} if action == "remove" and len(ids) == 1 else {}
