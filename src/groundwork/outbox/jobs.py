@@ -5,7 +5,7 @@ older one. Each server that has an outbox creates the table in its own migration
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from groundwork.clock import Instant
-from groundwork.database.bulk import SqlWrite, execute_each
+from groundwork.database.bulk import IDS_PER_STATEMENT, SqlWrite, execute_each
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Explanation, FailureReason, decode_explanation
 from groundwork.outbox.wakeup import wake_dispatchers
@@ -179,6 +179,8 @@ FORGET = """
     delete from outbox_jobs
      where kind = :kind and subject = :subject and revision <= coalesce(cast(:revision as bigint), revision)
 """
+
+FORGET_MANY = "delete from outbox_jobs where kind = :kind and subject in :subjects"
 
 DROP = "delete from outbox_jobs where kind = :kind and subject = :subject and state in ('due', 'failed')"
 
@@ -451,6 +453,13 @@ async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, 
 async def forget(tx: Transaction, kind: str, subject: str, *, revision: int | None = None) -> bool:
     """Delete a job because its subject no longer exists. With ``revision``, keep it if a newer one is enqueued."""
     return await tx.execute(FORGET, kind=str(kind), subject=subject, revision=revision) == 1
+
+
+async def forget_many(tx: Transaction, kind: str, subjects: Collection[str]) -> None:
+    """``forget`` for many subjects."""
+    ordered = sorted(subjects)
+    for start in range(0, len(ordered), IDS_PER_STATEMENT):
+        await tx.execute(FORGET_MANY, kind=str(kind), subjects=ordered[start : start + IDS_PER_STATEMENT])
 
 
 async def forget_completed(tx: Transaction, before: Instant) -> int:

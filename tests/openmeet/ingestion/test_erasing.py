@@ -10,7 +10,7 @@ from at_protocol.data import cbor
 from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.repository import hosting
 from groundwork.clock import DAY, SECOND, HandClock
-from groundwork.database.transaction import Database, Engine
+from groundwork.database.transaction import Database, Engine, Transaction
 from groundwork.outbox import jobs
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
@@ -26,7 +26,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Switchboard
-from openmeet.network.ingestion import dead_letters, identity_refresh, merge_decisions
+from openmeet.network.ingestion import account_deletion, dead_letters, identity_refresh, merge_decisions
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase_here
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.apply_event import IngestionContext
@@ -120,6 +120,29 @@ async def leave_traces(db: Database) -> None:
 async def erase(db: Database, who: int = 1) -> None:
     async with db.transaction() as tx:
         await erase_here(tx, KEYS, did(who))
+
+
+async def test_many_rsvps_are_erased_in_several_transactions(db: Database, monkeypatch: pytest.MonkeyPatch):
+    """Thousands of RSVPs of one account do not fit into one transaction."""
+    monkeypatch.setattr(record_actions, "ERASED_AT_ONCE", 2)
+    names = [f"tea{number}" for number in range(5)]
+    await take(db, *(event(1, name, 1, "Tea") for name in names))
+    await take(db, *(rsvp(2, name, 2, f"at://{did(1)}/{EVENT}/{name}") for name in names))
+    erase_next, transactions = record_actions.erase_next, []
+
+    async def noting(tx: Transaction, who: str, after: tuple[str, str]) -> tuple[str, str] | None:
+        transactions.append(tx)
+        return await erase_next(tx, who, after)
+
+    async def nothing_outside(_: str) -> None:
+        return
+
+    monkeypatch.setattr(record_actions, "erase_next", noting)
+    await account_deletion.erase(db, ErasureContext(KEYS, nothing_outside), did(2))
+    # Three for the five RSVPs, and the last one, which finds none.
+    assert len(set(transactions)) == len(transactions) == 4
+    async with db.reader() as reader:
+        assert await reader.fetch("select id from attendances") == []
 
 
 async def test_erased_author_is_found_in_no_table(db: Database, engine: Engine):

@@ -118,7 +118,8 @@ def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
 async def test_its_rows_are_found_without_a_table_scan(db: Database, what: str) -> None:
     async with db.transaction() as tx:
         statement, index = _statements(tx.engine)[what]
-        found = await plan(tx, statement, did=PAIRS[0][0])
+        pages = {"after_event_id": "", "after_id": "", "limit": 100} if what == "answers" else {}
+        found = await plan(tx, statement, did=PAIRS[0][0], **pages)
     # A scan of rows that are already selected is not a table scan.
     through = [line for line in found.splitlines() if "Seq Scan" in line or line.startswith("SCAN")]
     assert through == [], found

@@ -1,13 +1,15 @@
 """Group administration with its effect on the group's events and their RSVPs."""
 
 from dataclasses import replace
+from typing import Final
 
+from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import queries, reevaluation
+from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_of_event import of_event
-from openmeet.domain.events.model import Event, RecordOrigin
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, enqueue_attributions, reach, reach_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as group_actions
@@ -68,25 +70,37 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
     await recheck_records(tx, after.id)
 
 
+# The subjects of a group's publications. They are not loaded, because a group can have very many RSVPs.
+_EVENTS_AND_RSVPS: Final = {
+    publications.PublicationKind.EVENT: "select id from events where group_id = :group_id and deleted_at is null",
+    publications.PublicationKind.RSVP: (
+        "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id"
+    ),
+}
+_UPCOMING: Final = """
+    select id from events
+     where group_id = :group_id and origin = 'here' and deleted_at is null and (over_at is null or over_at > :now)
+     order by id
+"""
+
+
 async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
     """Reevaluate which records of a group's events, RSVPs and memberships are published."""
-    event_ids = await event_queries.ids_in_group(tx, group_id)
-    await publications.recheck(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
-    answers = await queries.ids_of_group(tx, group_id)
-    await publications.recheck(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
+    for kind, subselect in _EVENTS_AND_RSVPS.items():
+        await publications.recheck_where(tx, kind=kind, subselect=subselect, group_id=group_id)
     await enqueue_members(tx, group_id)
     await enqueue_attributions(tx, group_id)
 
 
 async def _upcoming_events_created_here(tx: Transaction, group_id: GroupId) -> list[Event]:
-    locked = [await event_queries.lock_for_update(tx, one) for one in await event_queries.ids_in_group(tx, group_id)]
+    """The upcoming events whose whole page may be published, locked."""
+    rows = await tx.fetch(_UPCOMING, group_id=group_id, now=tx.now)
+    ids = [EventId(row["id"]) for row in rows]
+    await hold_each(tx, "events", "id", ids)
     return [
         one
-        for one in locked
-        if one is not None
-        and one.origin is RecordOrigin.HERE
-        and not (one.is_gone or one.is_draft or one.is_over(tx.now))
-        and reach_of(one) is PublishLevel.FULL
+        for one in await event_queries.several(tx, ids)
+        if not (one.is_gone or one.is_draft) and reach_of(one) is PublishLevel.FULL
     ]
 
 

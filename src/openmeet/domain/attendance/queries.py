@@ -20,7 +20,6 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.rules import SeatsTaken
 from openmeet.domain.events.model import EventId
-from openmeet.domain.groups.model import GroupId
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -32,7 +31,8 @@ COLUMNS = (
     " offered_until, pending_for, approved_at, known_starts_at, is_private, skips_record, guest_names, replies, reply_words"
 )
 
-# RSVPs recorded in one repository, and all RSVPs of a person known only by its DID. Each half has an index.
+# RSVPs recorded in one repository, and all RSVPs of a person known only by its DID, from one event and RSVP on. Each half
+# has an index.
 ERASABLE: Mapping[Engine, str] = {
     engine: f"""
     select {COLUMNS} from attendances
@@ -41,7 +41,8 @@ ERASABLE: Mapping[Engine, str] = {
                    union
                   select a.id from identities i join attendances a on a.user_id = i.user_id
                    where i.did = :did and i.kind = 'shadow')
-     order by event_id, id
+       and (event_id, id) > (:after_event_id, :after_id)
+     order by event_id, id limit :limit
 """
     for engine in ENGINES
 }
@@ -96,15 +97,6 @@ async def has_rsvps(reader: Reader, event_id: EventId, *, except_id: AttendanceI
         except_id=except_id or "",
     )
     return row is not None
-
-
-async def ids_of_group(reader: Reader, group_id: GroupId) -> list[str]:
-    """Ids of all RSVPs to events of this group."""
-    rows = await reader.fetch(
-        "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id order by a.id",
-        group_id=group_id,
-    )
-    return [row["id"] for row in rows]
 
 
 async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance | None:
@@ -297,9 +289,12 @@ async def of_user(reader: Reader, user_id: UserId, event_ids: Sequence[EventId])
     return {EventId(row["event_id"]): attendance_of(row) for row in rows}
 
 
-async def erasable(reader: Reader, did: str) -> list[Attendance]:
-    """RSVPs to erase with a DID: those recorded in its repository, and all RSVPs of a person known only by this DID."""
-    return [attendance_of(row) for row in await reader.fetch(ERASABLE[reader.engine], did=did)]
+async def erasable(reader: Reader, did: str, *, after: tuple[str, str], limit: int) -> list[Attendance]:
+    """The next RSVPs to erase with a DID, by event: those recorded in its repository, and all RSVPs of a person known
+    only by this DID. ``after``: event id and RSVP id of the last one before.
+    """
+    rows = await reader.fetch(ERASABLE[reader.engine], did=did, after_event_id=after[0], after_id=after[1], limit=limit)
+    return [attendance_of(row) for row in rows]
 
 
 def insert_statement(new: Attendance) -> SqlWrite:

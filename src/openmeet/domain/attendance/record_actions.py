@@ -6,6 +6,7 @@ Also store which record an RSVP has, restore a reply that a record replaced, and
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import IDS_PER_STATEMENT, fetch_each
@@ -44,6 +45,9 @@ from openmeet.outbox import publications
 # Returns whether an RSVP record (by URI) counts and refers to an event record (by URI). Passed in as an argument
 # because records belong to the network package.
 RefersToEvent = Callable[[Reader, str, str | None], Awaitable[bool]]
+
+# RSVPs erased at once. Each takes about ten statements.
+ERASED_AT_ONCE: Final = 100
 
 
 async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendance | None:
@@ -224,12 +228,14 @@ async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> Attendan
     return rsvp.id
 
 
-async def erase_from(tx: Transaction, did: str) -> None:
-    """Erase the RSVPs that are known only from a repository that was deleted with its account, and free their seats.
+async def erase_next(tx: Transaction, did: str, after: tuple[str, str]) -> tuple[str, str] | None:
+    """Erase the next RSVPs that are known only from a repository that was deleted with its account, and free their
+    seats. People with a local account keep the RSVPs they gave on this site.
 
-    People with a local account keep the RSVPs they gave on this site.
+    ``after``: the result of the call before, or two empty texts. Returns None once all are erased.
     """
-    for unlocked in await queries.erasable(tx, did):
+    rsvps = await queries.erasable(tx, did, after=after, limit=ERASED_AT_ONCE)
+    for unlocked in rsvps:
         event, rsvp = await _lock_event_of(tx, unlocked.id)
         user = await user_by_id(tx, rsvp.user_id) if rsvp else None
         if event is None or rsvp is None or user is None:
@@ -241,6 +247,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
             await queries.set_record(tx, rsvp.id, None)
             if rsvp.source is not RsvpSource.HERE:
                 await _record_deleted(tx, event, rsvp)
+    return (rsvps[-1].event_id, rsvps[-1].id) if len(rsvps) == ERASED_AT_ONCE else None
 
 
 async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> None:

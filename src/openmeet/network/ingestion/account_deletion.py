@@ -7,7 +7,7 @@ an event become pending, and count again if the event comes back under its URI; 
 retracted. A person who can no longer sign in leaves every group, and the groups that they owned pass to other people.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
@@ -46,7 +46,14 @@ class ErasureContext:
 
 
 async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
-    """Erase everything of a DID. Idempotent, even after a crash halfway through."""
+    """Erase everything of a DID. Idempotent, even after a crash halfway through.
+
+    The RSVPs are erased first, in transactions of their own, because thousands do not fit into one.
+    """
+    after: tuple[str, str] | None = ("", "")
+    while after is not None:
+        async with db.transaction() as tx:
+            after = await record_actions.erase_next(tx, did, after)
     async with db.transaction() as tx:
         await erase_here(tx, erasing.keys, did)
     await erasing.erase_outside(did)
@@ -65,7 +72,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await quarantine.erase_of(tx, did)
     await publication_echoes.erase(tx, did)
     await links.erase_from(tx, did)
-    await record_actions.erase_from(tx, did)
+    await _erase_rsvps(tx, did)
     erasable_events = await event_records.erasable(tx, did)
     await erase_answers_to(tx, list(erasable_events))
     await seen_rsvps.make_all_await(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)
@@ -85,12 +92,17 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
         await user_queries.blank(tx, identity.user_id)
 
 
-async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
+async def _erase_rsvps(tx: Transaction, did: Did) -> None:
+    after: tuple[str, str] | None = ("", "")
+    while after is not None:
+        after = await record_actions.erase_next(tx, did, after)
+
+
+async def _forget_jobs(tx: Transaction, did: Did, uris: Collection[str]) -> None:
     """Delete jobs about the repository, completed or not. The handler of the current job completes that job itself."""
     await jobs.forget(tx, JobKind.BACKFILL, did)
-    for uri in uris:
-        await jobs.forget(tx, JobKind.FETCH_SUBJECT, uri)
-        await jobs.forget(tx, JobKind.PROVE_RECORD, uri)
+    await jobs.forget_many(tx, JobKind.FETCH_SUBJECT, uris)
+    await jobs.forget_many(tx, JobKind.PROVE_RECORD, uris)
 
 
 async def _cannot_sign_in(tx: Transaction, user_id: UserId) -> bool:
