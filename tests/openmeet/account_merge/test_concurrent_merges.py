@@ -1,8 +1,5 @@
 """A merge and a network message run concurrently, and one of them is paused at each of its statements in turn. The
 result always equals that of running them one after the other.
-
-On PostgreSQL they use two connections that see and wait for each other. On SQLite the first one to begin holds the
-write lock.
 """
 
 import asyncio
@@ -33,68 +30,11 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, NAMES, deleted, did, rsvp
+from tests.openmeet.interleaving import MOMENT, Work, run, run_interleaved
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
-from tests.openmeet.statement_counter import StatementCounter
 from tests.simulation.oracle import EVENT
 
 PDS = "https://pds.example"
-# In seconds. Long enough for a transaction that waits for no lock, and short compared to the limit of two seconds for a
-# transaction.
-MOMENT = 0.15
-
-Work = Callable[[Transaction], Awaitable[object]]
-
-
-class Gate:
-    """Pause the caller that passes the gate for the ``at``-th time, once, until the gate is opened."""
-
-    def __init__(self, at: int) -> None:
-        self.reached, self.opened = asyncio.Event(), asyncio.Event()
-        self._at, self._passed = at, 0
-
-    async def passing(self) -> None:
-        self._passed += 1
-        if self._passed == self._at:
-            self.reached.set()
-            await self.opened.wait()
-
-
-class Gated(StatementCounter):
-    """A transaction that passes a gate before each statement."""
-
-    def __init__(self, tx: Transaction, gate: Gate) -> None:
-        super().__init__(tx)
-        self._gate = gate
-
-    async def asked(self) -> None:
-        await self._gate.passing()
-
-
-async def run(db: Database, work: Work, gate: Gate | None = None) -> None:
-    """Run ``work`` as ``batch`` does: retry after a conflict with a concurrent transaction."""
-    for _ in range(5):
-        with suppress(TransactionConflict):
-            async with db.transaction() as tx:
-                await work(tx if gate is None else Gated(tx, gate))
-            return
-    raise AssertionError("it lost again and again")
-
-
-async def run_interleaved(db: Database, first: Work, second: Work, at: int) -> bool:
-    """Stop ``first`` before its ``at``-th statement until ``second`` has finished or is waiting. Return False if
-    ``first`` has fewer statements.
-    """
-    gate = Gate(at)
-    running = asyncio.create_task(run(db, first, gate))
-    reached = asyncio.create_task(gate.reached.wait())
-    await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED)
-    reached.cancel()
-    other = asyncio.create_task(run(db, second))
-    if gate.reached.is_set():
-        await asyncio.wait({other}, timeout=MOMENT)
-    gate.opened.set()
-    await asyncio.gather(running, other)
-    return gate.reached.is_set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ decisions, and they are accepted only from the right repository.
 
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import administration, invitation_queries, publication_settings, queries
-from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, JoinPolicy, Membership
+from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, GroupSlug, JoinPolicy, Membership
 from openmeet.domain.groups.publication import Share
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import actions, apply_edits, date_queries, remote_records
@@ -43,6 +45,7 @@ from openmeet.recurrence.rule import format_rule, parse_rule
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, deleted, did, message, rev
 from tests.openmeet.ingestion.view import take
+from tests.openmeet.interleaving import run_interleaved
 from tests.openmeet.site_under_test import h1_of, inputs_of, person, signed_in, site_on
 from tests.simulation.oracle import Change
 
@@ -284,6 +287,32 @@ async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database
         (one,) = await merge_decisions.of_records(reader, [ACCEPTED], ALL_ROWS)
     assert (one.decision.base, one.decision.ours, one.decision.theirs) == ("member", "admin", "moderator")
     assert (await member(db, group, ben)).role.value == getattr(one.decision, one.decision.result.value)
+
+
+async def test_reversing_a_decision_keeps_concurrent_edits(db: Database):
+    """Another edit of the group that is saved at any moment meanwhile is not overwritten."""
+    ana, group, record = await group_out(db)
+    async with db.transaction() as tx:
+        await group_hosting.revise(tx, ana, group.slug, replace(group.details, name="Ours"))
+    await take(db, said(GROUP_URI, 1, record | {"name": "Theirs"}))
+    for at in count(1):
+        before = await group_now(db, group)
+        side = MergeSide.THEIRS if before.details.name == "Ours" else MergeSide.OURS
+        name, text = side.value.capitalize(), f"Edit {at}"
+
+        async def choosing(tx: Transaction, slug: GroupSlug = before.slug, side: MergeSide = side) -> None:
+            await merge_review.choose_for_group(tx, ana, slug, field="name", theirs_rev=str(rev(1)), choice=side)
+
+        async def editing(tx: Transaction, slug: GroupSlug = before.slug, text: str = text) -> None:
+            locked, _ = await group_actions.lock_for(tx, ana, slug, GroupPermission.EDIT_GROUP)
+            await group_hosting.revise(tx, ana, slug, replace(locked.details, description=text))
+
+        is_stopped = await run_interleaved(db, choosing, editing, at)
+        after = await group_now(db, group)
+        assert (after.details.name, after.details.description) == (name, text), at
+        if not is_stopped:
+            break
+    assert at > 3
 
 
 @pytest.mark.parametrize("author", [2, 3])

@@ -387,7 +387,8 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: b
 
     Raises NotFound, Refused (``NotWelcome``).
     """
-    group, membership = await visible(tx, slug, caller.user_id)
+    # Locked, because a ban ends the following of the group, also one that begins at the same time.
+    group, membership = await lock_visible(tx, caller, slug)
     await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_FOLLOW)
     if membership is not None and membership.role is GroupRole.BANNED:
         raise Refused(GroupReason.CANNOT_FOLLOW, name="NotWelcome")

@@ -86,8 +86,8 @@ class GroupRole(StrEnum):
 
 # Roles of members, most trusted first.
 INSIDE = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER)
-# Roles that an admin of the group still has to decide about.
-RUNNING = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR)
+# Roles that decide about requests to join.
+DECIDING = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR)
 
 
 class GroupLogAction(StrEnum):

@@ -114,9 +114,9 @@ async def apply_record(
             name: getattr(ours, name) for group_of in MERGE_RULE.groups for name in group_of if name not in _LEAST
         }
         base, theirs, fixed = replace(base, **fixed_values), replace(theirs, **fixed_values), {"level": ours.level}
-    joined = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), fixed)
-    await _apply(tx, group, ours, joined.merged.value)
-    await merge_local.store_merge(tx, MERGE_RULE, publication, version, joined)
+    result = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), fixed)
+    await _apply(tx, group, ours, result.merged.value)
+    await merge_local.store_merge(tx, MERGE_RULE, publication, version, result)
 
 
 async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Publication) -> None:
@@ -252,11 +252,11 @@ async def apply_acceptance(
     ours, theirs = AcceptedRole(membership.role), AcceptedRole(stated.role)
     _, is_here = await identity_actions.author_for_did(tx, parse_did(stated.about))
     is_fixed = GroupRole.OWNER in {membership.role, stated.role} or not is_here
-    way, fixed = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
-    joined = merge_local.merge_version(way, publication, version, tx.now, (base, ours, theirs), fixed)
-    if joined.merged.value != ours:
-        await _put(tx, group, membership, joined.merged.value.role, GroupLogAction.ROLE_CHANGED, before=membership.role)
-    await merge_local.store_merge(tx, way, publication, version, joined)
+    rule, fixed = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
+    result = merge_local.merge_version(rule, publication, version, tx.now, (base, ours, theirs), fixed)
+    if result.merged.value != ours:
+        await _put(tx, group, membership, result.merged.value.role, GroupLogAction.ROLE_CHANGED, before=membership.role)
+    await merge_local.store_merge(tx, rule, publication, version, result)
 
 
 async def differing_members(reader: Reader, publication: Publication, body: bytes) -> tuple[str, ...]:

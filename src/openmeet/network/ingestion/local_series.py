@@ -328,9 +328,9 @@ async def apply_record(
     if not is_same_place(ours.venue, series.content.venue):
         # A record cannot store the venue as precisely as it is known here.
         theirs = replace(theirs, venue=base.venue)
-    joined = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), {})
+    result = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), {})
     try:
-        plan = await plan_of(tx, series, MERGE_RULE.edits_between(ours, joined.merged.value))
+        plan = await plan_of(tx, series, MERGE_RULE.edits_between(ours, result.merged.value))
     except RuleRefused as refused:
         await merge_local.keep_ours(tx, publication, version, why=_rule_refused(refused))
         return
@@ -338,7 +338,7 @@ async def apply_record(
         # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.
         by = None if series.needs_author_approval else series.owner_id
         await apply_edits.apply_plan(tx, replace(series, changed_by=by), plan, is_read=True)
-    await merge_local.store_merge(tx, MERGE_RULE, publication, version, joined)
+    await merge_local.store_merge(tx, MERGE_RULE, publication, version, result)
 
 
 def is_being_retracted(series: Series) -> bool:

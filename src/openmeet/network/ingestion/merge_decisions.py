@@ -40,7 +40,7 @@ REVIEWED = """
 OPEN = "reviewed_at is null and ours_values is not null and theirs_values is not null"
 
 # A read brought their version with a later rev than that of the commit that wrote it. That commit is now known.
-BROUGHT = """
+SET_COMMIT = """
     update merge_decisions set after_rev = :rev
      where uri = :uri and field = :field and theirs_rev > :rev and after_rev < :rev
        and theirs_rev = (select max(c.theirs_rev) from merge_decisions c
@@ -48,14 +48,14 @@ BROUGHT = """
     returning uri, theirs_rev, ours, ours_revision, theirs, result
 """
 
-GAVE_WAY = """
+OVERRIDDEN_VALUE = """
     select ours from merge_decisions
      where uri = :uri and field = :field and ours_revision = :ours_revision and result = 'theirs' and theirs <> :theirs
      order by theirs_rev desc limit 1
 """
 
 # The change may have been made by a missed commit, or at the latest by this one.
-MISSED: Mapping[Engine, str] = {
+WITH_UNKNOWN_TIME: Mapping[Engine, str] = {
     engine: f"""
     select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from merge_decisions c
      where {authority_of(engine, "c.uri")} = :did and c.field = :field and c.result = 'theirs'
@@ -65,7 +65,7 @@ MISSED: Mapping[Engine, str] = {
     for engine in ENGINES
 }
 
-TURN = """
+REPLACE_RESULT = """
     update merge_decisions set result = :result, ours_revision = :ours_revision
      where uri = :uri and field = :field and theirs_rev = :theirs_rev
 """
@@ -139,7 +139,7 @@ async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[Ke
     if not uris:
         return []
     statement = f"{LIST_OF_SEVERAL}{page.clause('decided_at', _NAME)}"
-    return [_conflict(row) for row in await reader.fetch(statement, uris=list(uris), **page.values)]
+    return [_decision_of(row) for row in await reader.fetch(statement, uris=list(uris), **page.values)]
 
 
 async def find_one(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str) -> KeptDecision:
@@ -147,7 +147,7 @@ async def find_one(reader: Reader, uris: Sequence[str], field: str, theirs_rev: 
     rows = await reader.fetch(FIND, uris=list(uris), field=field, theirs_rev=theirs_rev) if uris else []
     if not rows:
         raise NotFound(IngestionReason.NO_SUCH_DECISION)
-    return _conflict(rows[0])
+    return _decision_of(rows[0])
 
 
 async def count_open(reader: Reader) -> int:
@@ -166,8 +166,8 @@ async def of_commit(tx: Transaction, *, uri: str, field: str, rev: str) -> Earli
     """Return the decision about a version whose commit ``rev`` has become known only now. Each decision is found only
     once.
     """
-    row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
-    return None if row is None else _brought(row)
+    row = await tx.fetch_one(SET_COMMIT, uri=uri, field=field, rev=rev)
+    return None if row is None else _earlier_decision_of(row)
 
 
 async def overridden_local_value(
@@ -176,14 +176,14 @@ async def overridden_local_value(
     """Return our value, as of this revision, that was replaced by a value of this record other than ``besides``; None
     if there is none.
     """
-    row = await reader.fetch_one(GAVE_WAY, uri=uri, field=field, ours_revision=ours_revision, theirs=besides)
+    row = await reader.fetch_one(OVERRIDDEN_VALUE, uri=uri, field=field, ours_revision=ours_revision, theirs=besides)
     return None if row is None else str(row["ours"])
 
 
 async def with_unknown_time(reader: Reader, did: str, *, field: str, rev: str) -> list[EarlierDecision]:
     """Return merge decisions about versions that may have been written at or before ``rev`` but became known later."""
-    rows = await reader.fetch(MISSED[reader.engine], did=did, field=field, rev=rev)
-    return [_brought(row) for row in rows]
+    rows = await reader.fetch(WITH_UNKNOWN_TIME[reader.engine], did=did, field=field, rev=rev)
+    return [_earlier_decision_of(row) for row in rows]
 
 
 async def replace_result(
@@ -191,7 +191,7 @@ async def replace_result(
 ) -> None:
     """Replace the result of a decision that was based on a wrong time. ``ours_revision``: our new revision."""
     await tx.execute(
-        TURN,
+        REPLACE_RESULT,
         uri=decision.uri,
         field=field,
         theirs_rev=decision.theirs_rev,
@@ -200,13 +200,13 @@ async def replace_result(
     )
 
 
-async def mark_reviewed(tx: Transaction, conflict: KeptDecision, choice: MergeSide) -> None:
+async def mark_reviewed(tx: Transaction, kept: KeptDecision, choice: MergeSide) -> None:
     """Note which side the host has chosen."""
     await tx.execute(
         REVIEWED,
-        uri=conflict.uri,
-        field=conflict.decision.field,
-        theirs_rev=conflict.theirs_rev,
+        uri=kept.uri,
+        field=kept.decision.field,
+        theirs_rev=kept.theirs_rev,
         choice=choice.value,
         now=tx.now,
     )
@@ -217,7 +217,7 @@ async def erase_of(tx: Transaction, did: str) -> None:
     await tx.execute(ERASE[tx.engine], did=did)
 
 
-def _brought(row: Row) -> EarlierDecision:
+def _earlier_decision_of(row: Row) -> EarlierDecision:
     return EarlierDecision(
         row["uri"], row["theirs_rev"], row["ours"], row["ours_revision"], row["theirs"], MergeSide(row["result"])
     )
@@ -227,7 +227,7 @@ def _bytes(value: bytes | memoryview | None) -> bytes | None:
     return None if value is None else bytes(value)
 
 
-def _conflict(row: Row) -> KeptDecision:
+def _decision_of(row: Row) -> KeptDecision:
     return KeptDecision(
         row["uri"],
         row["theirs_rev"],

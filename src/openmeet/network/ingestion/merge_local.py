@@ -55,13 +55,13 @@ def agreed_record(publication: Publication, version: RecordVersion, now: Instant
     return record_of(body or version.body)
 
 
-def edits_since(way: MergeRule[T], publication: Publication, base: T) -> T:
+def edits_since(rule: MergeRule[T], publication: Publication, base: T) -> T:
     """Return what our side's edits are compared with: the result of the last merge, or else the agreed version."""
-    return base if publication.merged is None else way.decode(publication.merged)
+    return base if publication.merged is None else rule.decode(publication.merged)
 
 
 def merge_version(
-    way: MergeRule[T],
+    rule: MergeRule[T],
     publication: Publication,
     version: RecordVersion,
     now: Instant,
@@ -73,8 +73,8 @@ def merge_version(
     ``fixed_values``: fields that count as edited here whenever theirs differ, even if nobody has edited them.
     """
     base, ours, theirs = values
-    edits = {} if publication.edits is None else way.decode_edits(publication.edits)
-    edits.update(way.edits_between(edits_since(way, publication, base), ours))
+    edits = {} if publication.edits is None else rule.decode_edits(publication.edits)
+    edits.update(rule.edits_between(edits_since(rule, publication, base), ours))
     edits.update((name, value) for name, value in fixed_values.items() if value != getattr(theirs, name))
     facts = MergeInput(
         origin=RecordOrigin.HERE,
@@ -83,11 +83,11 @@ def merge_version(
         ours_cid=publication.chosen_cid or "",
         theirs_cid=version.cid,
     )
-    return MergedEdits(edits, way.merge(base, edits, theirs, facts))
+    return MergedEdits(edits, rule.merge(base, edits, theirs, facts))
 
 
 async def store_merge(
-    tx: Transaction, way: MergeRule[T], publication: Publication, version: RecordVersion, joined: MergedEdits[T]
+    tx: Transaction, rule: MergeRule[T], publication: Publication, version: RecordVersion, result: MergedEdits[T]
 ) -> None:
     """Store each decision, and enqueue our remaining edits. If there are none, theirs becomes the new base."""
     await merge_decisions.store(
@@ -95,11 +95,11 @@ async def store_merge(
         uri=version.uri,
         theirs_rev=version.rev,
         ours_revision=publication.revision,
-        decisions=joined.merged.decisions,
+        decisions=result.merged.decisions,
     )
-    if publication.is_pending or joined.edits:
-        merged = way.encode(joined.merged.value)
-        await publication_echoes.remember_merge(tx, uri=version.uri, edits=encode_edits(joined.edits), merged=merged)
+    if publication.is_pending or result.edits:
+        merged = rule.encode(result.merged.value)
+        await publication_echoes.remember_merge(tx, uri=version.uri, edits=encode_edits(result.edits), merged=merged)
     else:
         await publication_echoes.adopt(tx, version)
 

@@ -11,7 +11,7 @@ from openmeet.domain.attendance.event_changes import announce_change
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_series_of
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import Group, GroupSlug
@@ -112,13 +112,16 @@ async def choose(
     Attendees are notified of changes that affect them. Raises NotFound (no such event, no such decision), Forbidden,
     and Refused if a value cannot be restored.
     """
+    # The series first, as everywhere that locks both.
+    await lock_series_of(tx, slug)
+    await lock_by_slug(tx, slug)
     before = await _editable(tx, caller, slug)
-    conflict = await merge_decisions.find_one(tx, _uris(before), field, theirs_rev)
-    values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
+    kept = await merge_decisions.find_one(tx, _uris(before), field, theirs_rev)
+    values = kept.decision.ours_values if choice is MergeSide.OURS else kept.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
         raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
     after = await event_actions.set_values(tx, caller, slug, MERGE_RULE.decode_edits(values))
-    await merge_decisions.mark_reviewed(tx, conflict, choice)
+    await merge_decisions.mark_reviewed(tx, kept, choice)
     if after.revision != before.revision:
         await announce_change(tx, after, _kind(before, after), by=caller.user_id, before=before)
     return after
@@ -164,11 +167,13 @@ async def choose_for_group(
     """Choose one side of a decision. This is an edit by the caller and is published like any other. Raises the same
     errors as ``choose``.
     """
+    # Locked before its details are read, or a concurrent edit would be overwritten with them.
+    await group_actions.lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     group, uris = await _group_to_change(tx, caller, slug)
-    conflict = await merge_decisions.find_one(tx, uris, field, theirs_rev)
-    values = local_groups.MERGE_RULE.decode_edits(_values(conflict, choice))
+    kept = await merge_decisions.find_one(tx, uris, field, theirs_rev)
+    values = local_groups.MERGE_RULE.decode_edits(_values(kept, choice))
     after = await group_hosting.revise(tx, caller, group.slug, local_groups.details_with(group.details, values))
-    await merge_decisions.mark_reviewed(tx, conflict, choice)
+    await merge_decisions.mark_reviewed(tx, kept, choice)
     return after
 
 
@@ -194,18 +199,18 @@ async def choose_for_series(
 ) -> Series:
     """Choose one side of a decision about a series: an edit of all its upcoming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
-    conflict = await merge_decisions.find_one(tx, uris, field, theirs_rev)
-    values = local_series.MERGE_RULE.decode_edits(_values(conflict, choice))
+    kept = await merge_decisions.find_one(tx, uris, field, theirs_rev)
+    values = local_series.MERGE_RULE.decode_edits(_values(kept, choice))
     series = await actions.lock_to_change(tx, caller, slug)
     plan = await local_series.plan_of(tx, series, values)
     if plan is not None:
         series = await apply_edits.apply_plan(tx, series, plan)
-    await merge_decisions.mark_reviewed(tx, conflict, choice)
+    await merge_decisions.mark_reviewed(tx, kept, choice)
     return series
 
 
-def _values(conflict: KeptDecision, choice: MergeSide) -> bytes:
-    values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
+def _values(kept: KeptDecision, choice: MergeSide) -> bytes:
+    values = kept.decision.ours_values if choice is MergeSide.OURS else kept.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
         raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
     return values
