@@ -174,7 +174,7 @@ async def remove(
 
 
 async def _keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVersion) -> None:
-    """Do the same for a record of another app: edits made here and never sent are kept with the publication."""
+    """Keep the edits of an event from another app's record that were made here and never sent, with its publication."""
     event = await event_records.by_record_uri(tx, last.uri)
     publication = None if event is None else await publication_queries.find(tx, PublicationKind.EVENT, event.id)
     if publication is None or publication.uri is not None:
@@ -341,8 +341,8 @@ async def _sides(
     )
     earlier = EarlierVersions(written=None if publication.chosen_body is None else _record(publication.chosen_body))
     # If another app has removed our mark, our last version shows which sentence we added.
-    network_event = sentence_in(base_record) or sentence_in(earlier.written)
-    theirs = replace(theirs, description=without_sentence(theirs.description, network_event))
+    sentence = sentence_in(base_record) or sentence_in(earlier.written)
+    theirs = replace(theirs, description=without_sentence(theirs.description, sentence))
     if not has_details(_record(version.body)):
         theirs = with_details_of(theirs, base)
     return base, ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier), theirs
@@ -359,7 +359,7 @@ async def _merge_with_edits(
     base, ours, theirs = await _sides(tx, context, version, theirs, publication, event)
     edits: dict[str, Any] = {}
     is_pending = publication.is_pending
-    if publication.is_pending:
+    if is_pending:
         edits = _edits_since(publication, base, ours)
     elif publication.base_body is not None and (
         _keeps_edits_local(event) or publication.state is PublicationState.RETRACTED or publication.edits is not None

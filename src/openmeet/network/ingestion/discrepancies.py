@@ -129,9 +129,14 @@ async def note(
     tx: Transaction, did: str, repaired: Sequence[RecordDiscrepancy], unrepaired: Sequence[RecordDiscrepancy]
 ) -> None:
     """Store the result of one comparison of a repository."""
-    for repairs, repaired_at in ((repaired, tx.now), (unrepaired, None)):
-        for one in repairs:
-            await tx.execute(PUT, uri=one.uri, kind=one.kind.value, did=did, now=tx.now, repaired_at=repaired_at)
+    for found, repaired_at in ((repaired, tx.now), (unrepaired, None)):
+        await tx.execute_many(
+            PUT,
+            [
+                {"uri": one.uri, "kind": one.kind.value, "did": did, "now": tx.now, "repaired_at": repaired_at}
+                for one in found
+            ],
+        )
     await tx.execute(MENDED, did=did, now=tx.now)
 
 

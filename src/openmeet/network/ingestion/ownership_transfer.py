@@ -100,8 +100,8 @@ async def _join(
     await event_records.set_record(tx, old_event.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, old_event.id, author_id)
     parsed_event = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
-    succession = without_own_links(parsed_event.event, context)
-    await record_changes.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
+    network_event = without_own_links(parsed_event.event, context)
+    await record_changes.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=network_event)
     await notify.of_change(tx, old_event, old_event.id, newest.rev)
     await seen_rsvps.move_answers(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, old_event.id)], new
