@@ -1,6 +1,10 @@
 """Job kinds of the platform's outbox. ``programs/outbox_dispatcher.py`` binds each of them to its handler."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
+
+from openmeet.i18n.catalogue import LazyText, lazy
 
 
 class JobKind(StrEnum):
@@ -35,3 +39,32 @@ class JobKind(StrEnum):
     # one call to the homeserver: redact with its room and event, or join or leave with a room
     MATRIX_CALL = "matrix_call"
     LATE_CREATE = "late_create"  # the at-uri of an abandoned record with a create in flight
+
+
+# The names of the kinds for operators, in the plural.
+JOB_LABELS: Final[Mapping[str, LazyText]] = {
+    JobKind.MAIL: lazy("E-mails"),
+    JobKind.CUSTODIAL_ACCOUNT: lazy("Accounts to create"),
+    JobKind.DELETE_CUSTODIAL_ACCOUNT: lazy("Accounts to delete"),
+    JobKind.REFRESH_IDENTITY: lazy("Identities to look up again"),
+    JobKind.FETCH_SUBJECT: lazy("Events to read for their answers"),
+    JobKind.WAITING_ANSWERS: lazy("Answers from people who can now see the event"),
+    JobKind.LEFT_GROUP: lazy("Answers to withdraw after people left a group"),
+    JobKind.PROVE_RECORD: lazy("Records to verify"),
+    JobKind.COMPARE_ANSWERS: lazy("Answers to compare with their records"),
+    JobKind.WEBHOOK: lazy("Webhook deliveries"),
+    JobKind.BACKFILL: lazy("Repositories to read"),
+    JobKind.DETECT_SERIES: lazy("People whose events may form a series"),
+    JobKind.DETECT_FOREIGN_SERIES: lazy("People on other servers whose events may form a series"),
+    JobKind.CLAIMED_DATES: lazy("Series records to match with their dates"),
+    JobKind.FREED_SEATS: lazy("Waitlists to move up"),
+    JobKind.STANDING_ANSWERS: lazy("New dates to add for people who go to all"),
+    JobKind.FAN_OUT: lazy("Changes to notify people of"),
+    JobKind.MOVE_RECORDS: lazy("People whose records move to another repository"),
+    JobKind.RECONCILE: lazy("Repositories to compare"),
+    JobKind.CHAT_NEWS: lazy("Chats with new messages"),
+    JobKind.MATRIX_ROOM: lazy("Chats to mirror to Matrix"),
+    JobKind.MATRIX_PERSON: lazy("People to update in Matrix"),
+    JobKind.MATRIX_CALL: lazy("Calls to the Matrix server"),
+    JobKind.LATE_CREATE: lazy("Records that couldn’t be written"),
+}

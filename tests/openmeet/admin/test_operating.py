@@ -32,9 +32,9 @@ from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
 from openmeet.network.status import SyncDependencies
-from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.kinds import JOB_LABELS, JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from openmeet.web.admin.view import JOB_LABELS, RECORD_LABELS, STATE_LABELS
+from openmeet.web.admin.view import RECORD_LABELS, STATE_LABELS
 from tests.openmeet.admin.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
 from tests.openmeet.places.geocoder_server import geocoder_server

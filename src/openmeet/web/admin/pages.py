@@ -12,11 +12,11 @@ from openmeet.domain.chat import mirroring
 from openmeet.network import problems
 from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
 from openmeet.network.status import sync_status
+from openmeet.outbox.kinds import JOB_LABELS
 from openmeet.web.admin.access import operator_of
 from openmeet.web.admin.view import (
     CIRCUIT_LABELS,
     DISAGREEMENT_LABELS,
-    JOB_LABELS,
     RECORD_LABELS,
     SEEN_LABELS,
     STATE_LABELS,

@@ -18,7 +18,7 @@ from openmeet.network.ingestion.discrepancies import Discrepancy, StoredDiscrepa
 from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.records.seen import RecordState
 from openmeet.network.status import SyncStatus
-from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.kinds import JOB_LABELS
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 # The same limit as on the public status page. Retries and short outages take only minutes.
@@ -78,32 +78,6 @@ RECORD_LABELS: Final[dict[str, LazyText]] = {
     PublicationKind.MEMBERSHIP: lazy("Member records: which groups they’re in"),
     PublicationKind.ACCEPTANCE: lazy("Group records: who is a member"),
     PublicationKind.GROUP_EVENT: lazy("Group records: which events are theirs"),
-}
-JOB_LABELS: Final[dict[str, LazyText]] = {
-    JobKind.MAIL: lazy("E-mails"),
-    JobKind.CUSTODIAL_ACCOUNT: lazy("Accounts to create"),
-    JobKind.DELETE_CUSTODIAL_ACCOUNT: lazy("Accounts to delete"),
-    JobKind.REFRESH_IDENTITY: lazy("Identities to look up again"),
-    JobKind.FETCH_SUBJECT: lazy("Events to read for their answers"),
-    JobKind.WAITING_ANSWERS: lazy("Answers from people who can now see the event"),
-    JobKind.LEFT_GROUP: lazy("Answers to withdraw after people left a group"),
-    JobKind.PROVE_RECORD: lazy("Records to verify"),
-    JobKind.COMPARE_ANSWERS: lazy("Answers to compare with their records"),
-    JobKind.WEBHOOK: lazy("Webhook deliveries"),
-    JobKind.BACKFILL: lazy("Repositories to read"),
-    JobKind.DETECT_SERIES: lazy("People whose events may form a series"),
-    JobKind.DETECT_FOREIGN_SERIES: lazy("People on other servers whose events may form a series"),
-    JobKind.CLAIMED_DATES: lazy("Series records to match with their dates"),
-    JobKind.FREED_SEATS: lazy("Waitlists to move up"),
-    JobKind.STANDING_ANSWERS: lazy("New dates to add for people who go to all"),
-    JobKind.FAN_OUT: lazy("Changes to notify people of"),
-    JobKind.MOVE_RECORDS: lazy("People whose records move to another repository"),
-    JobKind.RECONCILE: lazy("Repositories to compare"),
-    JobKind.CHAT_NEWS: lazy("Chats with new messages"),
-    JobKind.MATRIX_ROOM: lazy("Chats to mirror to Matrix"),
-    JobKind.MATRIX_PERSON: lazy("People to update in Matrix"),
-    JobKind.MATRIX_CALL: lazy("Calls to the Matrix server"),
-    JobKind.LATE_CREATE: lazy("Records that couldn’t be written"),
 }
 
 

@@ -13,6 +13,7 @@ from openmeet.domain.attendance import actions, history, queries, visibility, wa
 from openmeet.domain.attendance.model import (
     AnswerMode,
     Attendance,
+    AttendanceStatus,
     ChangeChannel,
     HistoryEntry,
     ReplyDetails,
@@ -30,7 +31,6 @@ from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, require_match
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.tenant_routing import database_of
@@ -86,7 +86,7 @@ class AnswerOutput(msgspec.Struct, rename="camel"):
     """
 
     id: str
-    status: AnswerStatusName
+    status: AttendanceStatus
     waiting_before: int | None
     record_uri: str | None
     answered_at: str
@@ -102,8 +102,8 @@ class AnswerOutput(msgspec.Struct, rename="camel"):
 class ChangeOutput(msgspec.Struct, rename="camel"):
     """One change of an RSVP. ``actorId`` is null if a record or the scheduler made the change."""
 
-    status: AnswerStatusName
-    status_before: AnswerStatusName | None
+    status: AttendanceStatus
+    status_before: AttendanceStatus | None
     party: int
     mode: ModeName | None
     is_offered: bool
@@ -198,8 +198,8 @@ def reply_of(name: ReplyName) -> RsvpReply:
 def change_output(entry: HistoryEntry) -> ChangeOutput:
     """One history entry as JSON."""
     return ChangeOutput(
-        entry.after.value,
-        entry.before.value if entry.before else None,
+        entry.after,
+        entry.before,
         entry.party,
         entry.mode.value if entry.mode else None,
         entry.is_offered,
@@ -236,7 +236,7 @@ def _answer_output(rsvp: Attendance, waiting: int | None, reader: Reader) -> Ans
     until = rsvp.offered_until
     return AnswerOutput(
         rsvp.id,
-        rsvp.status.value,
+        rsvp.status,
         waiting,
         rsvp.record_uri,
         iso(rsvp.answered_at),

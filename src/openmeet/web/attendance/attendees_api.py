@@ -30,7 +30,6 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.attendance import attendees_csv
 from openmeet.web.attendance.api import History, ModeName, history_output
-from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.tenant_routing import database_of
@@ -59,7 +58,7 @@ class HostAttendeeOutput(msgspec.Struct, rename="camel"):
     id: str
     person_id: str | None
     display_name: str
-    status: AnswerStatusName
+    status: AttendanceStatus
     party: int
     guest_names: list[str]
     mode: ModeName | None
@@ -230,7 +229,7 @@ def _attendee_output(
         attendee.attendance_id,
         None if words.is_named_by_address else attendee.user_id,
         words.name,
-        attendee.status.value,
+        attendee.status,
         attendee.party,
         list(words.guest_names),
         attendee.mode.value if attendee.mode else None,
@@ -261,7 +260,7 @@ OPERATIONS = (
         list_managed,
         {200: ManagedList},
         parameters=(
-            Parameter("status", "One status only", shape=AnswerStatusName),
+            Parameter("status", "One status only", shape=AttendanceStatus),
             Parameter("q", "Part of a name or handle"),
             Parameter("cursor", "The cursor of the previous page"),
             Parameter("limit", f"Answers per page, 1 to {MAX_LIMIT}", shape=int),

@@ -1,12 +1,8 @@
-"""JSON types of RSVPs that several operations share: the status, and a question to attendees."""
+"""JSON type that several operations about RSVPs share: a question to attendees."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import msgspec
-
-AnswerStatusName = Literal[
-    "attending", "interested", "declined", "pending", "waitlisted", "invited", "rejected", "attended"
-]
 
 
 class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):

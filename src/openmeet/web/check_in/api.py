@@ -10,7 +10,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import host_decisions, lists
-from openmeet.domain.attendance.model import Attendance, AttendanceId
+from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.check_in.tickets import CheckInReason
@@ -18,7 +18,6 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.check_in import pages
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -44,7 +43,7 @@ class CheckInOutput(msgspec.Struct, rename="camel"):
 
     attendance_id: str
     display_name: str
-    status: AnswerStatusName
+    status: AttendanceStatus
     party: int
     people_there: int
     people_expected: int
@@ -106,7 +105,7 @@ async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: b
     return CheckInOutput(
         saved.id,
         name,
-        saved.status.value,
+        saved.status,
         saved.party,
         counts.there,
         counts.expected,

@@ -21,7 +21,7 @@ from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.model import SEATED, SHOWN
+from openmeet.domain.attendance.model import SEATED, SHOWN, AttendanceStatus
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
@@ -55,7 +55,6 @@ from openmeet.web.api.external_identity import RecordSource, sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.attendance.registration_api import questions_output
-from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.events import new_links
 from openmeet.web.events.publication_view import event_status
 from openmeet.web.events.schemas import (
@@ -101,7 +100,7 @@ class AttendeeOutput(msgspec.Struct, rename="camel"):
     person_id: str
     display_name: str
     is_shadow: bool
-    status: AnswerStatusName
+    status: AttendanceStatus
     answered_at: str
     picture_url: str | None
 
@@ -242,7 +241,7 @@ async def list_attendees(request: Request) -> Response:
                     one.user_id,
                     names[one.user_id],
                     one.kind is UserKind.SHADOW and not one.is_guest,
-                    one.status.value,
+                    one.status,
                     iso(one.answered_at),
                     portrait_url(request, shown.get(one.user_id)),
                 )
@@ -304,8 +303,8 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 host_name=names[event.author_id],
                 co_hosts=[EventCoHost(user_id, names[user_id]) for user_id in co_hosts.get(event.id, ())],
                 counts=CountsOutput(count.going, count.interested, count.waitlisted, count.pending),
-                my_status=answer.status.value if answer else None,
-                answer_state=answer_bar_of(replace(bar_inputs[event.id], may_join=bool(private.web_link))).state.value,
+                my_status=answer.status if answer else None,
+                answer_state=answer_bar_of(replace(bar_inputs[event.id], may_join=bool(private.web_link))).state,
                 needs_approval=bar_inputs[event.id].registration_settings.needs_approval,
                 questions=questions_output(bar_inputs[event.id].registration_settings),
                 publication=_publication(event, status, reader.now, has_agreed=has_agreed),

@@ -6,6 +6,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from openmeet.domain.attendance.answer_bar import AnswerState
+from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.content import INPUTS, shown, visible
 from openmeet.domain.events.disclosure import PrivateDetails
@@ -16,37 +18,11 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import Venue
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import RecordSource
-from openmeet.web.attendance.schemas import AnswerStatusName, QuestionAsked
+from openmeet.web.attendance.schemas import QuestionAsked
 from openmeet.web.media.schemas import PictureOutput, picture_shown
 
 StatusName = Literal["planned", "scheduled", "rescheduled", "postponed", "cancelled"]
 VisibilityName = Literal["public", "unlisted", "private"]
-AnswerStateName = Literal[
-    "not_published",
-    "cancelled",
-    "over",
-    "needs_decisions",
-    "hosting",
-    "turned_down",
-    "not_welcome",
-    "checked_in",
-    "join_now",
-    "today",
-    "moved",
-    "going",
-    "place_held",
-    "waitlisted",
-    "requested",
-    "unconfirmed",
-    "members_only",
-    "closed",
-    "maybe",
-    "declined",
-    "invited",
-    "approval",
-    "full",
-    "open",
-]
 
 
 _SENT: Final = [one for one in INPUTS if one.kind.json is not None]
@@ -317,8 +293,8 @@ class EventDetail(EventOutput, kw_only=True, rename="camel"):
     host_name: str
     co_hosts: list[EventCoHost]
     counts: CountsOutput
-    my_status: AnswerStatusName | None
-    answer_state: AnswerStateName
+    my_status: AttendanceStatus | None
+    answer_state: AnswerState
     needs_approval: bool
     questions: list[QuestionAsked]
     publication: PublicationOutput | None

@@ -198,7 +198,7 @@ async def answer_all(request: Request) -> Response:
                 AnswerOutcome(
                     original_date=one.event.place_in_series.original_date if one.event.place_in_series else "",
                     slug=one.event.slug,
-                    status=one.status.value if one.status else None,
+                    status=one.status,
                     refused=one.refused or None,
                     why=explain(one.why) or None,
                 )

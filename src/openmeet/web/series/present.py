@@ -117,7 +117,7 @@ def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_ur
         differs_in=list(map(json_name, line.differs_in)),
         capacity=details.content.capacity,
         going=line.counts.going,
-        my_status=line.rsvp.status.value if line.rsvp else None,
+        my_status=line.rsvp.status if line.rsvp else None,
         revision=event.revision if event else None,
     )
 

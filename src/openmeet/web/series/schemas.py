@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.web.api.external_identity import RecordSource
-from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.events.schemas import (
     DateDefaults,
     EventFieldsEdit,
@@ -188,7 +188,7 @@ class DateOutput(msgspec.Struct, kw_only=True, rename="camel"):
     differs_in: list[str]
     capacity: int | None
     going: int
-    my_status: AnswerStatusName | None
+    my_status: AttendanceStatus | None
     revision: int | None
 
 
@@ -383,7 +383,7 @@ class AnswerOutcome(msgspec.Struct, rename="camel"):
 
     original_date: str
     slug: str
-    status: AnswerStatusName | None
+    status: AttendanceStatus | None
     refused: str | None
     why: str | None
 
