@@ -25,6 +25,14 @@ def section(name: str, heading: str) -> list[list[str]]:
     return _rows(dict(zip(parts[1::2], parts[2::2], strict=True))[heading])
 
 
+def rows_below(name: str, heading: str) -> list[tuple[str, list[str]]]:
+    """The rows of one second-level section, each with the third-level heading above its table."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    (part,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    areas = re.split(r"^### (.+)$", part, flags=re.MULTILINE)
+    return [(area, row) for area, table in zip(areas[1::2], areas[2::2], strict=True) for row in _rows(table)]
+
+
 def _rows(text: str) -> list[list[str]]:
     found: list[list[str]] = []
     in_table = False

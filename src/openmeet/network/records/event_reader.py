@@ -58,20 +58,29 @@ _TOO_LATE = parse_datetime(f"{LAST_YEAR + 1}-01-01T00:00:00Z")
 _FIRST_TIDS = parse_datetime("2022-01-01T00:00:00Z")
 _GRAPHEME = regex.compile(r"\X")
 
-# Keys that the code reads in other places, or that only the app of the author needs.
-_READ_KEYS = frozenset(
+# The keys of all dialects, the community's first.
+_TITLE_KEYS: Final = ("name", "title")
+_DESCRIPTION_KEYS: Final = ("description", "text")
+# All keys that are read here or by ``places``. ``inspect`` lists the others.
+_READ_KEYS: Final = frozenset(
     {
         "$type",
-        "name",
-        "description",
+        *_TITLE_KEYS,
+        *_DESCRIPTION_KEYS,
         "startsAt",
         "endsAt",
         "timezone",
         "mode",
         "status",
         "locations",
+        "location",
         "uris",
         "createdAt",
+        "preferences",
+        *ORIGIN_KEYS,
+        *DETAILS_KEYS,
+        *SERIES_LINK_KEYS,
+        *SUCCESSION_KEYS,
     }
 )
 
@@ -179,7 +188,7 @@ def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None
 
 
 def _name(record: Mapping[str, object], description: str, notes: Notes) -> str:
-    for key in ("name", "title"):
+    for key in _TITLE_KEYS:
         value = record.get(key)
         text = line_of(value, MAX_TITLE)
         if value is not None and not isinstance(value, str):
@@ -199,7 +208,7 @@ def _name(record: Mapping[str, object], description: str, notes: Notes) -> str:
 
 
 def _description(record: Mapping[str, object], notes: Notes) -> str:
-    for key in ("description", "text"):
+    for key in _DESCRIPTION_KEYS:
         text = text_of(record.get(key))
         if text is not None:
             notes.read("description", key, text)
@@ -374,18 +383,8 @@ def moment_of_key(rkey: str) -> Instant | None:
 
 
 def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
-    used = {
-        "title",
-        "text",
-        "location",
-        "preferences",
-        *ORIGIN_KEYS,
-        *DETAILS_KEYS,
-        *SERIES_LINK_KEYS,
-        *SUCCESSION_KEYS,
-    }
     for key, value in record.items():
-        if key in _READ_KEYS or key in used:
+        if key in _READ_KEYS:
             continue
         if key == "rsvpExpected" and isinstance(value, bool):
             notes.keep(key, "is the author’s preference for RSVPs; anybody may answer here")

@@ -1,0 +1,132 @@
+"""The tables “Where a change goes” of docs/layout.md are short, and every path and name in them exists."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.docs.tables import DOCS, rows_below
+
+ROOT = DOCS.parent
+SOURCES = ("src/openmeet", "src", "")
+# The longest cells, in characters without links: what fits into three or four lines of a column.
+MAX_CHANGE, MAX_FILES, MAX_CASES, MAX_TESTS = 90, 320, 360, 100
+
+SPAN = re.compile(r"`([^`]+)`")
+LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
+PATH = re.compile(r"[\w.-]+(?:/[\w.<>-]+)*/?")
+ENDINGS = frozenset({".py", ".html", ".jinja", ".css", ".js", ".json", ".po", ".txt", ".yml", ".example"})
+# Placeholders for a file that the change adds, or whose name it chooses.
+CHOSEN = frozenset(
+    {"api.py", "pages.py", "queries.py", "actions.py", "tasks.py", "reasons.py", "model.py", "values.py", "table.py"}
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row. ``area`` is its heading."""
+
+    area: str
+    change: str
+    always: str
+    only_if: str
+    tests: str
+
+
+def changes() -> list[Change]:
+    return [Change(area, *cells) for area, cells in rows_below("layout.md", "Where a change goes")]
+
+
+CHANGES = changes()
+BY_NAME = pytest.mark.parametrize("change", CHANGES, ids=lambda change: LINK.sub(r"\1", change.change))
+
+
+def is_path(span: str) -> bool:
+    return bool(PATH.fullmatch(span)) and (span.endswith("/") or Path(span).suffix in ENDINGS)
+
+
+def named_files(cells: str, area: str) -> Iterator[tuple[str, Path | None]]:
+    """Each path in the cells, and what it is in the tree; None if it does not exist. A path without a known folder is in
+    the folder of the path before it.
+    """
+    folder: Path | None = None
+    for span in SPAN.findall(cells):
+        if not is_path(span) or "<" in span:
+            continue
+        found = located(span, folder, area)
+        yield span, found
+        if found is not None:
+            folder = found if found.is_dir() else found.parent
+
+
+def located(path: str, folder: Path | None, area: str) -> Path | None:
+    sources = ("src/aurora_locus", "src", "") if area == "The PDS" else SOURCES
+    places = [ROOT / source for source in sources]
+    if "/" not in path and folder is not None:
+        places.insert(0, folder)
+    elif folder is not None:
+        places.append(folder)
+    return next((place / path for place in places if (place / path).exists()), None)
+
+
+@cache
+def text_of(path: Path) -> str:
+    files = [one for one in path.rglob("*") if one.suffix in ENDINGS] if path.is_dir() else [path]
+    return "\n".join(one.read_text(encoding="utf-8") for one in files)
+
+
+@BY_NAME
+def test_row_is_short(change: Change) -> None:
+    lengths = [len(LINK.sub(r"\1", cell)) for cell in (change.change, change.always, change.only_if, change.tests)]
+    assert all(
+        length <= most for length, most in zip(lengths, (MAX_CHANGE, MAX_FILES, MAX_CASES, MAX_TESTS), strict=True)
+    ), lengths
+    assert change.always, "a change is made somewhere"
+    assert change.tests, "a change has a test"
+
+
+@BY_NAME
+def test_files_of_row_exist(change: Change) -> None:
+    found = [*named_files(change.always, change.area), *named_files(change.only_if, change.area)]
+    assert [path for path, place in found if place is None and path not in CHOSEN] == []
+
+
+@BY_NAME
+def test_names_of_row_are_in_its_files(change: Change) -> None:
+    cells = f"{change.always} {change.only_if}"
+    places = [place for _, place in named_files(cells, change.area) if place is not None]
+    names = [span.rstrip("=()") for span in SPAN.findall(cells) if re.fullmatch(r"\w+(?:=|\(\))?", span)]
+    missing = [name for name in names if not any(re.search(rf"\b{name}\b", text_of(place)) for place in places)]
+    assert [name for name in missing if name not in CALLED] == []
+
+
+# Functions that a change calls, wherever the change is.
+CALLED = frozenset({"notify", "enqueue_email", "enqueue_deliveries", "Limit", "mark", "said"})
+
+
+@BY_NAME
+def test_tests_of_row_exist(change: Change) -> None:
+    own = "tests/aurora_locus" if change.area == "The PDS" else "tests/openmeet"
+    named = SPAN.findall(change.tests)
+    assert [path for path in named if not any((ROOT / place / path).exists() for place in (own, ""))] == []
+
+
+def test_areas_are_linked_above_the_tables() -> None:
+    page = (DOCS / "layout.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\[[^\]]+\]\(#([\w-]+)\)", page)
+    headings = [re.sub(r"[^\w -]", "", area).lower().replace(" ", "-") for area in {change.area for change in CHANGES}]
+    assert set(headings) <= set(linked)
+
+
+def test_steps_that_rows_link_to_exist() -> None:
+    """Every section of changing.md that a row names exists."""
+    page = (DOCS / "changing.md").read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
+        for title in re.findall(r"^## (.+)$", page, re.MULTILINE)
+    }
+    links = [target for change in CHANGES for _, target in LINK.findall(change.change)]
+    assert [one for one in links if one.startswith("changing.md#") and one.partition("#")[2] not in headings] == []
