@@ -33,6 +33,7 @@ def test_commands_exist(page: Path) -> None:
 # Files that a walk-through adds or that a command writes.
 NOT_HERE = frozenset(
     {
+        "aurora_locus/xrpc/com_atproto_sync/notify_of_update.py",
         "checks/durations.json",
         "emails/notifications/templates/more_places.jinja",
         "migrations/versions/0003_doors_open.py",
