@@ -49,8 +49,8 @@ _EVERY_DAY_WHERE: Final = _ByInterval(
     lazy("every other day, where that is %(limits)s"),
 )
 _EVERY_WEEK: Final = _ByInterval(
-    plural("every week on %(days)s", "every %(number)s weeks on %(days)s"),
-    lazy("every other week on %(days)s"),
+    plural("every week %(on_days)s", "every %(number)s weeks %(on_days)s"),
+    lazy("every other week %(on_days)s"),
 )
 _MONTHS_SPELT_OUT: Final = _ByInterval(
     plural("every month on each day that is %(days)s", "every %(number)s months on each day that is %(days)s"),
@@ -69,8 +69,8 @@ _DAYS_OF_YEARS: Final = _ByInterval(
     lazy("on %(days)s of every other year"),
 )
 _DAYS_OF_WEEKS: Final = _ByInterval(
-    plural("on %(days)s of %(weeks)s of every year", "on %(days)s of %(weeks)s of every %(number)s years"),
-    lazy("on %(days)s of %(weeks)s of every other year"),
+    plural("%(on_days)s of %(weeks)s of every year", "%(on_days)s of %(weeks)s of every %(number)s years"),
+    lazy("%(on_days)s of %(weeks)s of every other year"),
 )
 _YEARS_ON_DATE: Final = _ByInterval(
     plural("every year on %(day)s %(month)s", "every %(number)s years on %(day)s %(month)s"),
@@ -183,8 +183,16 @@ def _weekly(rule: Rule, start: datetime) -> str:
         return _EVERY_DAY.filled(1) if len(days) == 7 else _each_weekday(days)
     if len(days) == 1:
         return gettext("every %(nth)s %(weekday)s", nth=_ordinal(rule.interval), weekday=weekday(days[0].day))
-    named = _any_day() if len(days) == 7 else _weekday_list(days)
-    return _weeks_begin(rule, _EVERY_WEEK.filled(rule.interval, days=named))
+    return _weeks_begin(rule, _EVERY_WEEK.filled(rule.interval, on_days=_on_weekdays(days)))
+
+
+def _on_weekdays(days: Sequence[Weekday]) -> str:
+    """With the preposition, which in other languages depends on the days."""
+    if len(days) == 7:
+        return gettext("on every day")
+    if tuple(days) == _WORKING:
+        return gettext("from Monday to Friday")
+    return gettext("on %(days)s", days=_list([weekday(day.day) for day in days], "and"))
 
 
 def _any_day() -> str:
@@ -194,13 +202,7 @@ def _any_day() -> str:
 def _each_weekday(days: Sequence[Weekday]) -> str:
     if tuple(days) == _WORKING:
         return gettext("every weekday (Monday to Friday)")
-    return gettext("every %(days)s", days=_weekday_list(days))
-
-
-def _weekday_list(days: Sequence[Weekday]) -> str:
-    if tuple(days) == _WORKING:
-        return gettext("Monday to Friday")
-    return _list([weekday(day.day) for day in days], "and")
+    return gettext("every %(days)s", days=_list([weekday(day.day) for day in days], "and"))
 
 
 def _weekdays(rule: Rule, joined: str) -> str:
@@ -338,8 +340,8 @@ def _yearly(rule: Rule, start: datetime) -> str:
     interval = rule.interval
     if rule.by_week:
         # A week without a weekday means all days of that week (``rule_dates``).
-        days = _any_day() if rule.by_day in {(), _WHOLE_WEEK} else _weekday_list(rule.by_day)
-        return _DAYS_OF_WEEKS.filled(interval, days=days, weeks=_weeks(rule, "and"))
+        on_days = _on_weekdays(rule.by_day or _WHOLE_WEEK)
+        return _DAYS_OF_WEEKS.filled(interval, on_days=on_days, weeks=_weeks(rule, "and"))
     if rule.by_year_day:
         return _DAYS_OF_YEARS.filled(
             interval, days=_list([_year_day(day) for day in _in_order(rule.by_year_day)], "and")

@@ -49,7 +49,8 @@ def test_german_has_no_banned_word() -> None:
     [
         ("FREQ=WEEKLY", "Jeden Dienstag um 18:00 Uhr"),
         ("FREQ=WEEKLY;INTERVAL=2", "Jeden zweiten Dienstag um 18:00 Uhr"),
-        ("FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,TH", "Alle 3 Wochen Dienstag und Donnerstag um 18:00 Uhr"),
+        ("FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,TH", "Alle 3 Wochen am Dienstag und Donnerstag um 18:00 Uhr"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU,WE,TH,FR", "Jede zweite Woche von Montag bis Freitag um 18:00 Uhr"),
         ("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=10", "Jeden Werktag (Montag bis Freitag) um 18:00 Uhr, 10-mal"),
         ("FREQ=DAILY;UNTIL=20261224T170000Z", "Jeden Tag um 18:00 Uhr, bis 24.\xa0Dezember 2026"),
         ("FREQ=MONTHLY;BYDAY=2TU", "Jeden Monat am zweiten Dienstag um 18:00 Uhr"),
@@ -60,7 +61,7 @@ def test_german_has_no_banned_word() -> None:
         ("FREQ=YEARLY", "Jedes Jahr am 10.\xa0März um 18:00 Uhr"),
         ("FREQ=YEARLY;BYMONTH=3,9;BYDAY=1TU", "Jedes Jahr am ersten Dienstag im März und September um 18:00 Uhr"),
         ("FREQ=YEARLY;BYMONTHDAY=13", "Jedes Jahr am 13. jedes Monats um 18:00 Uhr"),
-        ("FREQ=YEARLY;BYWEEKNO=20,-1;BYDAY=MO", "Jedes Jahr in Woche 20 und in der letzten Woche, Montag um 18:00 Uhr"),
+        ("FREQ=YEARLY;BYWEEKNO=20,-1;BYDAY=MO", "Jedes Jahr am Montag in Woche 20 und in der letzten Woche um 18:00 Uhr"),
     ],
 )
 def test_rules_of_series_are_german_sentences(rule: str, sentence: str) -> None:
