@@ -238,7 +238,7 @@ async def _dates_page(request: Request, reader: Reader, form_state: FormState, *
         "address": _series_path(series),
         "offered": [_offered(series, line, reader.now) for line in lines],
         "typed": form_state,
-        "dates_zone": zone_of_dates(series.zone_name, series.zone_name.replace("_", " "), reader.now),
+        "dates_zone": zone_of_dates(series.zone_name, reader.now),
     }
     return page(request, "series/manage.html", context, status=status)
 

@@ -202,7 +202,7 @@ async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 
         "address": _series_path(series),
         "offered": offered,
         "notified": effect.notified,
-        "dates_zone": zone_of_dates(series.zone_name, series.zone_name.replace("_", " "), now),
+        "dates_zone": zone_of_dates(series.zone_name, now),
         "typed": form_state,
     }
     return page(request, "series/cancel.html", context, status=status)

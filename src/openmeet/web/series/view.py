@@ -103,7 +103,7 @@ def series_context(
         "series": series,
         "address": f"/series/{quote(series.slug)}",
         "sentence": describe(series.timing.pattern),
-        "dates_zone": zone_of_dates(series.zone_name, formatting.zone_of_series(series.zone_name), now),
+        "dates_zone": zone_of_dates(series.zone_name, now),
         "place": venue,
         "place_lines": place_lines(content.mode, venue, hides_place=venue != exact, zone=zone),
         "hides_place": venue != exact,

@@ -49,6 +49,6 @@ def zone_of(event: Event | Details) -> ShownZone | None:
     return shown_zone(event.time_zone, label, [event.starts_at]) if label and event.starts_at is not None else None
 
 
-def zone_of_dates(zone: str, label: str, now: Instant) -> ShownZone:
+def zone_of_dates(zone: str, now: Instant) -> ShownZone:
     """The zone to show for the dates of a series, which may be in summer and in winter."""
-    return shown_zone(zone, label, [now, Instant(now + 182 * DAY)])
+    return shown_zone(zone, formatting.zone_of_series(zone), [now, Instant(now + 182 * DAY)])
