@@ -128,9 +128,11 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         message = await say(tx, ana, room, f"{LONG}? https://example.org/{'w' * 80}")
         await say(tx, ana, room, "Tea for everybody", reply_to=message.id)
         of_chat = await kept_in_order(tx, ana, ben)
+        code = await sign_in.ask_for_code(tx, "fay@example.org")
         session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
     paths = {
         "home": "/",
+        "code": f"/sign-in/code?challenge={code.id}",
         "nothing found": "/?q=zzz",
         "event": f"/events/{open_event.slug}",
         "cancelled event": f"/events/{cancelled.slug}",

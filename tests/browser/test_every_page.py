@@ -39,8 +39,8 @@ async def test_pages_are_usable(browser, openmeet, part: int):
 
 async def test_public_pages_are_usable(browser, openmeet):
     _, paths = await add_examples(openmeet)
-    names = ("home", "event", "cancelled event", "series", "new", "answer as guest", "absent")
-    more = {"sign in": "/sign-in", "code": "/sign-in/code?challenge=x", "components": "/dev/components"}
+    names = ("home", "event", "cancelled event", "series", "new", "answer as guest", "absent", "code")
+    more = {"sign in": "/sign-in", "no code": "/sign-in/code?challenge=x", "components": "/dev/components"}
     assert await problems_of_pages(browser, openmeet, {name: paths[name] for name in names} | more, None) == []
 
 

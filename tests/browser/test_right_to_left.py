@@ -30,11 +30,12 @@ PAGES = (
     "sharing",
     "ticket",
     "absent",
+    "code",
 )
 # Pages for people who are not signed in.
 DOORS = {
     "sign in": "/sign-in",
-    "code": "/sign-in/code?challenge=x",
+    "no code": "/sign-in/code?challenge=x",
     "password": "/sign-in/handle",
     "front": "/",
     # This includes a map with pins, which pages only have if positions are known.

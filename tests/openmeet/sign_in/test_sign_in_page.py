@@ -3,9 +3,11 @@ everything that was typed.
 """
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from groundwork.clock import MINUTE
 from openmeet.domain.users import queries as users
 from tests.openmeet.site_under_test import event_by, person, sign_up, signed_in, site_on
 
@@ -31,7 +33,8 @@ async def test_the_cursor_is_in_the_first_field(make_sqlite, clock):
         asked = await browser.post("/sign-in", data={"identifier": "ana@example.org"})
         code_page = (await browser.get(asked.headers["location"])).text
         assert re.search(r'<input class="code" id="code"[^>]* autofocus', code_page)
-        wrong = await browser.post("/sign-in/code", data={"challenge": "unknown", "code": "AAAA AAAA"})
+        challenge = parse_qs(urlsplit(asked.headers["location"]).query)["challenge"][0]
+        wrong = await browser.post("/sign-in/code", data={"challenge": challenge, "code": "AAAA AAAA"})
         assert ("data-focus" in wrong.text, "autofocus" in wrong.text) == (True, False)
 
 
@@ -43,6 +46,25 @@ async def test_the_code_page_names_the_address_only_where_it_was_entered(make_sq
         assert "to ana@exmaple.org." in (await browser.get(path)).text
         elsewhere = (await other.get(path)).text
         assert ("ana@exmaple.org" in elsewhere, "the address you gave" in elsewhere) == (False, True)
+
+
+async def test_a_code_that_no_longer_works_leads_to_a_new_one(make_sqlite, clock):
+    """Unknown, used and expired codes look alike. The new code leads to the same page as the old one."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        asked = await browser.post("/sign-in", data={"identifier": "ana@example.org", "next": "/groups"})
+        path = asked.headers["location"]
+        challenge = parse_qs(urlsplit(path).query)["challenge"][0]
+        assert (await browser.get(path)).status_code == 200
+        clock.turn(31 * MINUTE)
+        for over in (
+            await browser.get(path),
+            await browser.get("/sign-in/code?challenge=unknown"),
+            await browser.post("/sign-in/code", data={"challenge": challenge, "code": "AAAA AAAA"}),
+        ):
+            assert (over.status_code, "We sent a code" in over.text) == (410, False)
+            assert "This code no longer works" in over.text
+        assert 'href="/sign-in?next=%2Fgroups">Get a new one' in (await browser.get(path)).text
 
 
 async def test_newcomers_enter_their_name_after_the_code(make_sqlite, clock):

@@ -272,13 +272,18 @@ async def _finished(request: Request, user_id: UserId, next_path: str) -> Redire
 
 
 async def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
+    """The form for the code; if the code is unknown, used or expired, a page that offers a new one."""
     async with database_of(request).reader() as reader:
         asked = await queries.challenge(reader, ChallengeId(challenge))
+        is_over = asked is None or asked.used_at is not None or asked.expires_at <= reader.now
     again = {"next": asked.next_path} if asked is not None and asked.next_path != "/" else {}
     if caller_or_none(request):
         again["again"] = "yes"
+    another_code = "/sign-in" + (f"?{urlencode(again)}" if again else "")
+    if is_over:
+        return page(request, "sign_in/code_over.html", {"another_code": another_code}, status=410)
     context = {
-        "another_code": "/sign-in" + (f"?{urlencode(again)}" if again else ""),
+        "another_code": another_code,
         "typed": form_state,
         "challenge": challenge,
         "with_mailbox": services(request).settings.dev_mailbox,
