@@ -74,6 +74,12 @@ async def test_a_name_is_one_line_without_control_characters(deployment: Deploym
     assert len(name) <= MAX_NAME
 
 
+@pytest.mark.parametrize(("said", "shown"), [("@ben.town.test", "@zoe.town.test"), ("zoe.town.test", "zoe.town.test")])
+async def test_a_name_that_is_the_handle_of_somebody_else_is_ignored(deployment: Deployment, said: str, shown: str):
+    did, _ = await stranger(deployment, "zoe", said)
+    assert await name_of(deployment, did) == shown
+
+
 async def test_a_failing_server_keeps_the_name(deployment: Deployment):
     """A failed fetch neither removes the name nor repeats the rest."""
     did, _ = await stranger(deployment, "zoe", "Zoe")

@@ -7,7 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE
+from openmeet.domain.identities import actions as identities
 from openmeet.domain.users import queries as users
 from tests.openmeet.site_under_test import event_by, person, sign_up, signed_in, site_on
 
@@ -76,6 +78,21 @@ async def test_newcomers_enter_their_name_after_the_code(make_sqlite, clock):
         found = await users.by_email(reader, "ana@example.org")
     assert found is not None
     assert found.display_name == "Ana"
+
+
+async def test_a_name_that_is_the_handle_of_somebody_else_is_refused(make_sqlite, clock):
+    """Those who have connected the account can use it. The profile and the API refuse it, too."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await identities.link(
+            tx, parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"), ana.user_id, handle="ana.example.org", pds_url=""
+        )
+    async with signed_in(site, ana.user_id) as browser:
+        for path in ("/welcome", "/settings/profile"):
+            refused = await browser.post(path, data={"display_name": "ben.example.org"})
+            assert (refused.status_code, "looks like the @name of an account" in refused.text) == (400, True)
+            assert (await browser.post(path, data={"display_name": "ana.example.org"})).status_code == 303
 
 
 @pytest.mark.parametrize(("came_from", "leads_to"), [("/", "/home"), ("/series", "/series")])

@@ -8,6 +8,7 @@ from groundwork.database.transaction import CheckViolated
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import Profile, UserId, UserKind
+from openmeet.domain.users.reasons import UserReason
 
 
 @pytest.fixture
@@ -72,3 +73,28 @@ def test_names_are_normalised(typed, kept):
 def test_an_invalid_name_is_refused(typed):
     with pytest.raises(InvalidForm):
         actions.check_name(typed)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "mara.example.social",
+        "@mara.example.social",
+        "Mara.Example.Social",
+        "Mara @mara.example.social",
+        "ｍara．example．social",
+    ],
+)
+def test_a_name_cannot_be_the_handle_of_somebody_else(typed):
+    """One's own handle is a valid name, whatever its case."""
+    with pytest.raises(InvalidForm) as refused:
+        actions.check_name(typed, ["ana.example.social"])
+    assert refused.value.problems == {"display_name": UserReason.NAME_IS_HANDLE()}
+    assert actions.check_name(typed, ["ana.example.social", "mara.example.social"])
+
+
+@pytest.mark.parametrize(
+    "typed", ["M. Schmidt", "Turnverein e.V.", "Node.js Berlin", "ana@example.org", "Ana 2.0", "St. Pauli", "A.B.1"]
+)
+def test_names_with_full_stops_are_valid(typed):
+    assert actions.check_name(typed) == typed

@@ -130,6 +130,11 @@ async def of_user(reader: Reader, user_id: UserId) -> list[Identity]:
     return [_identity(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
 
 
+async def own_handles(reader: Reader, user_id: UserId) -> list[str]:
+    """The handles of a user's accounts."""
+    return [one.handle for one in await of_user(reader, user_id) if one.handle]
+
+
 async def of_person_with(reader: Reader, did: str) -> list[Identity]:
     """All DIDs of the user who has this one; empty if nobody has it."""
     return (await of_people_with(reader, [did])).get(did, [])

@@ -1,5 +1,8 @@
 """Create users and edit profiles, with validation."""
 
+import unicodedata
+from collections.abc import Collection
+
 import regex
 
 from groundwork.database.transaction import Transaction
@@ -14,9 +17,22 @@ from openmeet.i18n.markdown import without_stacked_marks
 
 # Control and format characters can make one user's name look like another's or reorder the text around it.
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
+# A host name with a top-level domain of letters, which is the syntax of handles, at the start of a name or after an @.
+# A character before the @ means an e-mail address.
+_HANDLE = r"((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:xn--[a-z0-9-]+|[a-z]{2,}))"
+_IS_HANDLE = regex.compile(f"@?{_HANDLE}")
+_MENTIONS_HANDLE = regex.compile(rf"(?<![\w.+-])@{_HANDLE}")
 
 
-def check_name(text: str) -> str:
+def claims_handle_of_others(name: str, own_handles: Collection[str] = ()) -> bool:
+    """Whether a name reads as the handle of another account: all of it, or a part after an @ (decision 0152)."""
+    read_as = unicodedata.normalize("NFKC", name).casefold().strip()
+    whole = _IS_HANDLE.fullmatch(read_as)
+    claimed = {whole[1]} if whole else set(_MENTIONS_HANDLE.findall(read_as))
+    return not claimed <= {handle.lower() for handle in own_handles}
+
+
+def check_name(text: str, own_handles: Collection[str] = ()) -> str:
     """Validate a display name, normalize its whitespace and remove stacked marks. Raises InvalidForm
     (``display_name``).
     """
@@ -25,6 +41,8 @@ def check_name(text: str) -> str:
         raise InvalidForm({"display_name": UserReason.NAME_NEEDED})
     if len(name) > MAX_NAME:
         raise InvalidForm({"display_name": GeneralReason.NAME_TOO_LONG(most=MAX_NAME)})
+    if claims_handle_of_others(name, own_handles):
+        raise InvalidForm({"display_name": UserReason.NAME_IS_HANDLE})
     return name
 
 
@@ -37,12 +55,13 @@ def check_profile(
     shows_about: bool = False,
     shows_groups: bool = False,
     language: str = "",
+    own_handles: Collection[str] = (),
 ) -> Profile:
     """Validate a profile. Raises InvalidForm with all invalid fields."""
     problems: dict[str, Why] = {}
     name = ""
     try:
-        name = check_name(display_name)
+        name = check_name(display_name, own_handles)
     except InvalidForm as wrong:
         problems |= wrong.problems
     text = bio.replace("\r\n", "\n").strip()

@@ -10,6 +10,7 @@ class UserReason(Reason):
     UNKNOWN_LANGUAGE = "user.unknown_language"
     CHANGED_SINCE_OPENED = "user.changed_since_opened"
     NAME_NEEDED = "user.name_needed"
+    NAME_IS_HANDLE = "user.name_is_handle"
     EMAIL_IN_USE = "user.email_in_use"
     NAMES_NOBODY = "user.names_nobody"
     GUEST_EMAIL_IN_USE = "user.guest_email_in_use"

@@ -12,6 +12,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.changed_since_opened": mark("Your profile was changed since you read it. Read it again, then change it."),
     "user.name_needed": mark("Enter the name that others see."),
     "user.email_in_use": mark("Somebody is signing up with this address right now. Try again in a moment."),
+    "user.name_is_handle": mark(
+        "This looks like the @name of an account. If it’s yours, sign in with that account first. Otherwise choose"
+        " another name."
+    ),
     "user.names_nobody": mark(
         "We can’t tell who that is. Enter an e-mail address, or a full name like ana.example.org."
     ),

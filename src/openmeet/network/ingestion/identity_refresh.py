@@ -17,6 +17,7 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import ACTIVE
+from openmeet.domain.users.actions import claims_handle_of_others
 from openmeet.network.ingestion import intake
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
@@ -98,8 +99,10 @@ async def refresh(
         before = await identity_queries.find(tx, did)
         if now.unconfirmed is not None and (before is None or before.handle != handle):
             handle = ""
+        # A name that reads as the handle of somebody else is not shown. Their own handle is shown instead.
+        name = "" if now.name is not None and claims_handle_of_others(now.name, [handle]) else now.name
         await identity_queries.update_from_network(
-            tx, did, handle=handle, pds_url=pds, status=status, display_name=now.name
+            tx, did, handle=handle, pds_url=pds, status=status, display_name=name
         )
         if before is not None:
             await follow_account(tx, before, pds_url=pds, status=status)

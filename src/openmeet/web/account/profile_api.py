@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.media import pictures
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
@@ -75,6 +76,8 @@ async def show_me(request: Request) -> Response:
 async def save_me(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, ProfileInput)
+    async with database_of(request).reader() as reader:
+        own_handles = await identity_queries.own_handles(reader, caller.user_id)
     profile = actions.check_profile(
         display_name=body.display_name,
         bio=body.bio,
@@ -83,6 +86,7 @@ async def save_me(request: Request) -> Response:
         shows_about=body.shows_about,
         shows_groups=body.shows_groups,
         language=body.language or "",
+        own_handles=own_handles,
     )
     async with database_of(request).transaction() as tx:
         user = await actions.edit_profile(tx, caller.user_id, profile, expected_revision=expected_revision(request))

@@ -74,6 +74,8 @@ async def show_profile(request: Request) -> Response:
 async def save_profile(request: Request) -> Response:
     user = await _own_user(request)
     form = await read_form(request)
+    async with database_of(request).reader() as reader:
+        own_handles = await identity_queries.own_handles(reader, user.id)
     try:
         profile = actions.check_profile(
             display_name=form.get("display_name", ""),
@@ -83,6 +85,7 @@ async def save_profile(request: Request) -> Response:
             shows_about="shows_about" in form,
             shows_groups="shows_groups" in form,
             language=form.get("language", ""),
+            own_handles=own_handles,
         )
     except InvalidForm as wrong:
         return await _profile_page(request, user, form_with_problems(form, wrong), status=400)

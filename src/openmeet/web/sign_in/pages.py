@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.sign_in import actions, model, queries
 from openmeet.domain.sign_in.actions import CodeResult
 from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
@@ -213,8 +214,10 @@ async def choose_name(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     next_path = local_path(form.get("next", "/"))
+    async with database_of(request).reader() as reader:
+        own_handles = await identity_queries.own_handles(reader, caller.user_id)
     try:
-        name = check_name(form.get("display_name", ""))
+        name = check_name(form.get("display_name", ""), own_handles)
     except InvalidForm as wrong:
         context = {"typed": form_with_problems(form, wrong), "next_path": next_path}
         return page(request, "sign_in/welcome.html", context, status=400)
