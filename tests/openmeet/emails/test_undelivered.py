@@ -62,7 +62,7 @@ async def test_addresses_that_a_host_typed_are_named_until_the_invitation_is_wit
     shown = await hosting(post, ana)
     assert shown.count("1 e-mail didn’t arrive</strong>") == 3
     assert "Board games · jonas@exmaple.org" in shown
-    for path in ("attendees?tab=interested", "hosts"):
+    for path in ("attendees?tab=invited", "hosts"):
         assert f'href="/events/{event.slug}/{path}" aria-label="Fix: 1 e-mail didn’t arrive, Board games"' in shown
     assert f'href="/import/lists/guests/{event.slug}"' in shown
     await does(post, co_hosts.remove, ana, event.slug, co_host.id)

@@ -61,7 +61,10 @@ def test_german_has_no_banned_word() -> None:
         ("FREQ=YEARLY", "Jedes Jahr am 10.\xa0März um 18:00 Uhr"),
         ("FREQ=YEARLY;BYMONTH=3,9;BYDAY=1TU", "Jedes Jahr am ersten Dienstag im März und September um 18:00 Uhr"),
         ("FREQ=YEARLY;BYMONTHDAY=13", "Jedes Jahr am 13. jedes Monats um 18:00 Uhr"),
-        ("FREQ=YEARLY;BYWEEKNO=20,-1;BYDAY=MO", "Jedes Jahr am Montag in Woche 20 und in der letzten Woche um 18:00 Uhr"),
+        (
+            "FREQ=YEARLY;BYWEEKNO=20,-1;BYDAY=MO",
+            "Jedes Jahr am Montag in Woche 20 und in der letzten Woche um 18:00 Uhr",
+        ),
     ],
 )
 def test_rules_of_series_are_german_sentences(rule: str, sentence: str) -> None:

@@ -73,7 +73,7 @@ async def test_an_invited_address_reveals_nobody_before_they_answer(site: Site) 
         await sign_up(ben, "ben@example.org", "Benjamin")
         event = (await ana.post("/events/new", data=EVENT)).headers["location"]
         await ana.post(f"{event}/attendees/invite", data={"email": "ben@example.org"})
-        shown = await page_of_only_attendee(ana, event, "interested")
+        shown = await page_of_only_attendee(ana, event, "invited")
         assert "ben@example.org" in shown
         assert ways_to_keep_away(shown) == []
         (who,) = set(re.findall(r'name="who" value="([^"]+)"', shown))

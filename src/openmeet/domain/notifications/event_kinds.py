@@ -305,6 +305,7 @@ INVITED: Final = NotificationKind(
     _Topic.WAITLIST,
     _EVENT,
     InvitationReceived,
+    _Urgency.PROMPT,
     merged=_most_dates,
     has_author=True,
     in_calendar=True,

@@ -62,7 +62,8 @@ _TABS = {
     "asking": (lazy("Requests"), (_S.PENDING,)),
     "going": (lazy("Going"), (_S.ATTENDING, _S.ATTENDED)),
     "waiting": (lazy("Waitlist"), (_S.WAITLISTED,)),
-    "interested": (lazy("Maybe"), (_S.INTERESTED, _S.INVITED)),
+    "interested": (lazy("Maybe"), (_S.INTERESTED,)),
+    "invited": (lazy("Invited"), (_S.INVITED,)),
     "out": (lazy("Can’t go"), (_S.DECLINED, _S.REJECTED)),
 }
 
@@ -151,7 +152,7 @@ async def invite(request: Request) -> Response:
     except (Refused, TooMany) as refused:
         status = kind_of(refused).http_status
         return await _attendees_page(request, FormState(form, {"email": refused.why}), status=status)
-    return go(_attendees_path(slug, tab="interested"), flash="attendee_invited")
+    return go(_attendees_path(slug, tab="invited"), flash="attendee_invited")
 
 
 async def restore(request: Request) -> Response:
@@ -329,12 +330,14 @@ def _tabs(
     numbers: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool
 ) -> list[tuple[str, LazyText, int, bool]]:
     """Name, label, number and whether it is the current tab. Requests are the first tab if there are any. Events that do
-    not need approval have no such tab.
+    not need approval have no such tab, and events without unanswered invitations have no tab for these.
     """
+    tab_numbers = {name: sum(numbers[one] for one in statuses) for name, (_, statuses) in _TABS.items()}
+    is_shown = {"asking": needs_approval, "invited": False}
     return [
-        (name, label, sum(numbers[one] for one in statuses), name == tab and not is_search)
-        for name, (label, statuses) in _TABS.items()
-        if name != "asking" or numbers[_S.PENDING] or tab == name or needs_approval
+        (name, label, tab_numbers[name], name == tab and not is_search)
+        for name, (label, _) in _TABS.items()
+        if tab_numbers[name] or tab == name or is_shown.get(name, True)
     ]
 
 

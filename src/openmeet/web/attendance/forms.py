@@ -50,6 +50,11 @@ class AnswerFields:
     questions: tuple[RegistrationQuestion, ...]
 
     @property
+    def parties_of_others(self) -> list[tuple[str, str]]:
+        """``parties``, for a host who enters somebody else’s answer."""
+        return [(value, _people_label(int(value))) for value, _ in self.parties]
+
+    @property
     def ways(self) -> list[tuple[str, str]]:
         """The ways to take part, as options."""
         return [(value, words) for value, words, _ in self.modes]
@@ -137,7 +142,11 @@ def _largest_party_now(
 def _party_label(party: int, *, waits: bool) -> str:
     if waits:
         return ngettext("%(number)s person, on the waitlist", "%(number)s people, on the waitlist", party)
-    return gettext("Only me") if party == 1 else ngettext("%(number)s person", "%(number)s people", party)
+    return gettext("Only me") if party == 1 else _people_label(party)
+
+
+def _people_label(party: int) -> str:
+    return ngettext("%(number)s person", "%(number)s people", party)
 
 
 def values_of(own_rsvp: Attendance | None) -> dict[str, str]:

@@ -48,7 +48,7 @@ DISMISS_PATH: Final = "/my/undelivered"
 _FIX: Final = {
     AddressSource.CO_HOSTS: "/events/{slug}/hosts",
     AddressSource.GUEST_LIST: "/import/lists/guests/{slug}",
-    AddressSource.GUESTS: "/events/{slug}/attendees?tab=interested",
+    AddressSource.GUESTS: "/events/{slug}/attendees?tab=invited",
     AddressSource.MEMBER_LIST: "/import/lists/members/{slug}",
     AddressSource.MEMBERS: "/groups/{slug}/invitations",
 }

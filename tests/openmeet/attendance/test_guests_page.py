@@ -1,0 +1,59 @@
+"""The hosts’ list of guests."""
+
+from openmeet.domain.attendance import actions, host_decisions, invitations
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.visible_text import visible_text
+
+
+async def test_people_who_have_not_answered_are_listed_apart_from_those_who_may_come(make_sqlite, clock):
+    """The tab exists while somebody is invited, or when a host opens it."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await actions.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
+    path = f"/events/{event.slug}/attendees"
+    async with signed_in(site, ana.user_id) as browser:
+        assert "Invited" not in visible_text((await browser.get(path)).text)
+        invited = await browser.post(f"{path}/invite", data={"email": "eve@example.org"})
+        shown = (await browser.get(invited.headers["location"])).text
+        assert ("eve@example.org" in shown, ">Ben<" in shown) == (True, False)
+        maybe = visible_text((await browser.get(f"{path}?tab=interested")).text)
+        assert ("Maybe 1" in maybe, "Invited 1" in maybe, "eve@example.org" in maybe) == (True, True, False)
+
+
+async def test_an_invitation_is_e_mailed_at_once(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await invitations.invite(tx, ana, event.slug, "eve@example.org")
+        (email,) = await tx.fetch("select due_at from notification_emails")
+        assert email["due_at"] == tx.now
+
+
+async def test_the_page_says_that_nobody_is_going_yet(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        open_event, limited = await event_by(tx, ana), await event_by(tx, ana, capacity="2")
+    async with signed_in(site, ana.user_id) as browser:
+        shown = visible_text((await browser.get(f"/events/{open_event.slug}/attendees")).text)
+        assert ("Nobody yet" in shown, "0 going" in shown) == (True, False)
+        assert "Nobody yet, 2 places" in visible_text((await browser.get(f"/events/{limited.slug}/attendees")).text)
+        async with site.db.transaction() as tx:
+            await actions.answer(tx, ben, limited.slug, RsvpReply.GOING)
+        assert "1 of 2 going" in visible_text((await browser.get(f"/events/{limited.slug}/attendees")).text)
+
+
+async def test_a_host_who_adds_somebody_is_not_asked_about_themselves(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        await host_decisions.change_registration_settings(tx, ana, event.slug, RegistrationSettings(max_party=2))
+    async with signed_in(site, ana.user_id) as browser:
+        shown = visible_text((await browser.get(f"/events/{event.slug}/attendees")).text)
+    assert ("1 person" in shown, "Only me" in shown) == (True, False)
