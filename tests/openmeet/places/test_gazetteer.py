@@ -1,5 +1,6 @@
 """Looking up places by name, as people type them."""
 
+import asyncio
 import random
 import sqlite3
 
@@ -125,6 +126,21 @@ async def test_the_first_lookup_builds_the_list(tmp_path, monkeypatch: pytest.Mo
     assert one.find("Berlin").place is not None
     await one.close()
     assert [file.name for file in tmp_path.iterdir() if not file.name.startswith("places.db.")] == ["places.db"]
+
+
+async def test_a_lookup_waits_for_the_list_to_be_built(tmp_path) -> None:
+    places = Gazetteer(tmp_path / "places.db", waits_seconds=600)
+    await asyncio.gather(places.wait_until_ready(), places.wait_until_ready())
+    assert places.find("Berlin").place is not None
+    await places.close()
+
+
+async def test_waiting_ends_when_the_list_cannot_be_built(tmp_path) -> None:
+    places = Gazetteer(tmp_path / "file" / "places.db")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Unavailable):
+        await places.wait_until_ready()
+    await places.close()
 
 
 async def test_a_list_that_cannot_be_built_is_retried_later(tmp_path) -> None:

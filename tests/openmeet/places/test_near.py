@@ -109,7 +109,7 @@ async def test_places_are_completed_from_the_beginning_of_a_name(site: Site) -> 
 
 
 async def test_names_cannot_be_searched_until_the_list_is_built(site: Site, tmp_path) -> None:
-    places = Gazetteer(tmp_path / "places.db")
+    places = Gazetteer(tmp_path / "places.db", waits_seconds=0)
     change_services(site.app, places=places)
     async with site.browser() as browser:
         page = await browser.get("/", params={"near": "Berlin", "q": "tea"})

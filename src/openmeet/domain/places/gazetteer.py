@@ -94,10 +94,12 @@ class Gazetteer:
     """The places of an installation.
 
     The first query builds the file. Until then, ``require_ready`` raises Unavailable and look-ups find nothing.
+    ``waits_seconds``: how long ``wait_until_ready`` waits for the file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, waits_seconds: float = 20) -> None:
         self._path = path
+        self._waits_seconds = waits_seconds
         self._connection: sqlite3.Connection | None = None
         self._building: asyncio.Task[None] | None = None
         self._again_at = 0.0
@@ -117,6 +119,16 @@ class Gazetteer:
             self._again_at = now + _AGAIN_SECONDS
             self._building = asyncio.create_task(self._build_logged(), name="places")
         raise Unavailable(PlaceReason.NOT_READY, after_seconds=_BUILDING_SECONDS)
+
+    async def wait_until_ready(self) -> None:
+        """Wait for a build that is running or necessary. Raises Unavailable if it takes too long or fails."""
+        try:
+            self.require_ready()
+        except Unavailable:
+            if self._building is None:
+                raise
+            await asyncio.wait({self._building}, timeout=self._waits_seconds)
+            self.require_ready()
 
     async def _build_logged(self) -> None:
         try:

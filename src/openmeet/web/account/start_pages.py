@@ -47,7 +47,7 @@ async def start(request: Request) -> Response:
     slugs = [GroupSlug(name.removeprefix("groups.")) for name in form if name.startswith("groups.")][:_MOST_GROUPS]
     search_fields: dict[str, str] = dict.fromkeys(query.FIELDS, "")
     try:
-        search_fields = places.add_point(request, search_fields | {"near": form.get("near", "").strip()})
+        search_fields = await places.add_point(request, search_fields | {"near": form.get("near", "").strip()})
         async with database_of(request).transaction() as tx:
             await _save_searches(tx, caller, search_fields, topics[:MOST_TOPICS])
             for slug in slugs:

@@ -157,7 +157,7 @@ async def list_events(request: Request) -> Response:
     if uri:
         return await _list_by_uri(request, uri)
     caller = caller_or_none(request)
-    search_fields = places.add_point(request, {name: request.query_params.get(name, "") for name in query.FIELDS})
+    search_fields = await places.add_point(request, {name: request.query_params.get(name, "") for name in query.FIELDS})
     search_query = query.parse_query(search_fields, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:

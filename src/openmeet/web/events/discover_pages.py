@@ -128,7 +128,7 @@ async def _read_search(request: Request) -> SubmittedSearch | Response:
     choices = places.PlaceLinks()
     shown = FormState(search_fields)
     try:
-        search_fields = places.add_point(request, search_fields)
+        search_fields = await places.add_point(request, search_fields)
         shown = FormState(search_fields | {"near": query.near_name(search_fields)})
     except InvalidForm as wrong:
         try:

@@ -251,9 +251,11 @@ async def public_search(
     """The search in a query string, and the events that it finds in the public view. Without a query string, the events
     of the front page.
 
-    Raises InvalidForm, which names invalid fields, and Unavailable while the place list is being built.
+    Raises InvalidForm, which names invalid fields, and Unavailable if the place list cannot be built now.
     """
-    search_fields = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
+    search_fields = await places.add_point(
+        request, {name: request.query_params.get(name, "") for name in searches.FIELDS}
+    )
     search_query = replace(searches.parse_query(search_fields), once_per_series=once_per_series)
     if any(search_fields.values()):
         return search_fields, (

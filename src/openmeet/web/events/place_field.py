@@ -151,7 +151,8 @@ async def show_choices(request: Request) -> Response:
     """
     await spend_of(request)
     text = request.query_params.get("q", "").strip()
-    choices = _town_choices(places.places_of(request).suggest(text.rpartition(",")[2].strip())[:_FEW], text)
+    gazetteer = await places.wait_for_places(request)
+    choices = _town_choices(gazetteer.suggest(text.rpartition(",")[2].strip())[:_FEW], text)
     geocoder = services(request).geocoder
     problem: Why = ""
     asks = geocoder is not None and (bool(request.query_params.get("streets")) or geocoder.settings.while_typing)
@@ -175,8 +176,10 @@ async def _matching_places(request: Request, form: Mapping[str, str]) -> list[Pl
     if key.startswith(_ADDRESS):
         return [one for one in await _address_choices(request, text) if one.key == key]
     if key.isascii() and key.isdigit():
-        place = places.places_of(request).by_id(int(key[:12]))
+        place = (await places.wait_for_places(request)).by_id(int(key[:12]))
         return [] if place is None else _town_choices([place], text)
+
+    await places.wait_for_places(request)
 
     def find(name: str) -> PlaceMatch:
         return places.resolve_place(request, name)

@@ -27,15 +27,16 @@ _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
 _LARGE: Final = 100_000
 
 
-def add_point(request: Request, search_fields: dict[str, str]) -> dict[str, str]:
+async def add_point(request: Request, search_fields: dict[str, str]) -> dict[str, str]:
     """The same search, with the coordinates of the place that ``near`` names, in the form that ``query`` expects.
 
-    Raises InvalidForm if no place or several places have this name, and Unavailable while the place list is being
-    built.
+    Raises InvalidForm if no place or several places have this name, and Unavailable if the place list cannot be built
+    now.
     """
     near = search_fields.get("near", "").strip()
     if not near or query.is_point(near) or services(request).places is None:
         return search_fields
+    await wait_for_places(request)
     place_match = resolve_place(request, near)
     if place_match.place is None:
         reason = (
@@ -53,6 +54,17 @@ def places_of(request: Request) -> Gazetteer:
     if gazetteer is None:
         raise NotFound(PlaceReason.NO_SUCH_PLACE)
     gazetteer.require_ready()
+    return gazetteer
+
+
+async def wait_for_places(request: Request) -> Gazetteer:
+    """The site's place list, as soon as it is built. Raises NotFound if the site has none, and Unavailable if it cannot
+    be built now.
+    """
+    gazetteer = services(request).places
+    if gazetteer is None:
+        raise NotFound(PlaceReason.NO_SUCH_PLACE)
+    await gazetteer.wait_until_ready()
     return gazetteer
 
 

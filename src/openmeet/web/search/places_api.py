@@ -13,7 +13,7 @@ from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.places.model import CREDIT, MAX_NAME, Place, PlaceReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.search.places import country_name, labels, places_of
+from openmeet.web.search.places import country_name, labels, wait_for_places
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 
@@ -49,13 +49,14 @@ async def list_places(request: Request) -> Response:
     if len(text) > MAX_NAME:
         raise InvalidInput("q", GeneralReason.NAME_TOO_LONG, most=MAX_NAME)
     await spend_of(request)
-    places = places_of(request).suggest(text, country=request.query_params.get("country", "").upper()[:2])
+    gazetteer = await wait_for_places(request)
+    places = gazetteer.suggest(text, country=request.query_params.get("country", "").upper()[:2])
     return json_response(PlaceList(_place_outputs(places), CREDIT), headers=_cache_headers(request))
 
 
 async def show_place(request: Request) -> Response:
     await spend_of(request)
-    places = places_of(request)
+    places = await wait_for_places(request)
     number = request.path_params["number"]
     place = places.by_id(int(number)) if number.isascii() and number.isdigit() and len(number) <= 12 else None
     if place is None:

@@ -60,7 +60,7 @@ async def list_searches(request: Request) -> Response:
 async def keep_search(request: Request) -> Response:
     body = await read_json(request, SearchInput)
     parameters = dict(parse_qsl(body.query.removeprefix("?")))
-    wanted_search = places.add_point(request, {name: parameters.get(name, "") for name in searches.FIELDS})
+    wanted_search = await places.add_point(request, {name: parameters.get(name, "") for name in searches.FIELDS})
     async with database_of(request).transaction() as tx:
         saved = await actions.save(tx, caller_of(request), wanted_search)
     return json_response(_search_output(saved), 201)
