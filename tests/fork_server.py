@@ -15,6 +15,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import random
 import selectors
 import signal
@@ -243,12 +244,15 @@ def import_commands() -> None:
     """Import every role, noun and verb as the command does, and the modules that every command would load again."""
     import typer  # imported here because the tests that use this module import no program
 
+    import programs
     from aurora_locus.i18n import catalogue as messages_of_the_pds
     from openmeet.i18n import catalogue as messages_of_the_site
     from programs import cli
 
     tables = (cli.ROLES, cli.NOUNS, *cli.VERBS.values())
-    for module in sorted({module for table in tables for module, _ in table.values()}):
+    # A role imports its parts when it starts.
+    parts = {f"programs.{found.name}" for found in pkgutil.iter_modules(programs.__path__)}
+    for module in sorted(parts | {module for table in tables for module, _ in table.values()}):
         importlib.import_module(module)
     # Typer imports its argument parser with the first command; this and the messages take a tenth of a second.
     nothing = typer.Typer(add_completion=False)

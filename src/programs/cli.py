@@ -3,7 +3,8 @@
 Roles are plain names (``openmeet up``, ``openmeet event-processor``); operators' commands are noun then verb
 (``openmeet records inspect``). ``openmeet pds`` is both: without a verb it serves, with a verb (``openmeet pds account
 list``) it administers that server. Each module in the table has a Typer application named ``app``. Nothing else is
-imported here, so that ``--help`` is quick and a role loads only what it needs. Exit status: 0 success, 1 refused, 2
+imported here, so that ``--help`` is quick and a role loads only what it needs. ``programs/roles`` has the options of
+roles, which import the rest when they start. Exit status: 0 success, 1 refused, 2
 wrong usage.
 
 To add a command, write the module and add its line to the table. A test compares the table with the modules in
@@ -12,14 +13,12 @@ To add a command, write the module and add its line to the table. A test compare
 
 import contextlib
 import difflib
-import gc
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
-from types import ModuleType
 from typing import Final
 
 from programs.commands.pds.verbs import VERBS as PDS_VERBS
@@ -31,15 +30,18 @@ _FILE_ADVICE: Final = "Check the path, free space, and that this user may read a
 
 # name -> (module, description)
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
-    "up": ("programs.up", "The whole network on this machine, in one process"),
-    "cluster": ("programs.cluster", "The whole network as separate processes, with PostgreSQL, RabbitMQ and Redis"),
-    "web": ("programs.web", "Pages and API of the events platform"),
-    "pds": ("programs.pds", "Aurora Locus, the Personal Data Server; with a verb, administer it"),
-    "plc": ("programs.plc", "A did:plc directory for development"),
-    "firehose-consumer": ("programs.firehose_consumer", "Read event streams into the queue"),
-    "event-processor": ("programs.event_processor", "Apply messages from the queue to the database"),
-    "publisher": ("programs.outbox_dispatcher", "Deliver outbox jobs: records, e-mails, accounts"),
-    "scheduler": ("programs.scheduler", "Run scheduled tasks"),
+    "up": ("programs.roles.up", "The whole network on this machine, in one process"),
+    "cluster": (
+        "programs.roles.cluster",
+        "The whole network as separate processes, with PostgreSQL, RabbitMQ and Redis",
+    ),
+    "web": ("programs.roles.web", "Pages and API of the events platform"),
+    "pds": ("programs.roles.pds", "Aurora Locus, the Personal Data Server; with a verb, administer it"),
+    "plc": ("programs.roles.plc", "A did:plc directory for development"),
+    "firehose-consumer": ("programs.roles.firehose_consumer", "Read event streams into the queue"),
+    "event-processor": ("programs.roles.event_processor", "Apply messages from the queue to the database"),
+    "publisher": ("programs.roles.publisher", "Deliver outbox jobs: records, e-mails, accounts"),
+    "scheduler": ("programs.roles.scheduler", "Run scheduled tasks"),
 }
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
@@ -149,8 +151,11 @@ def _ending_when_asked() -> Iterator[None]:
 
 
 def _run_command(name: str, module: str, arguments: list[str]) -> int:
-    app = _load(module).app
-    from groundwork.errors import Failure, Unavailable  # imported here because --help does not need it
+    from programs.command_line import loading  # imported here because --help needs neither this nor the errors
+
+    with loading():
+        app = importlib.import_module(module).app
+        from groundwork.errors import Failure, Unavailable
 
     try:
         app(arguments, prog_name=name)
@@ -172,21 +177,6 @@ def _run_command(name: str, module: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as in shells
     return DONE
-
-
-def _load(module: str) -> ModuleType:
-    """Import a module with the garbage collector off. It would scan the imported modules again and again, though they
-    are never freed.
-
-    That took a fifth of the processor time that a role needs to start.
-    """
-    gc.disable()
-    try:
-        loaded = importlib.import_module(module)
-        gc.freeze()
-    finally:
-        gc.enable()
-    return loaded
 
 
 if __name__ == "__main__":

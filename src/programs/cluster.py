@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import aiohttp
 import asyncpg
@@ -32,12 +31,9 @@ from groundwork.telemetry.logs import log
 from programs import dev_accounts
 from programs.balancer import listen_balanced
 from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, ClusterOptions, environment_of
-from programs.command_line import role
 from programs.dev_accounts import DevAccounts
 from programs.platform_settings import read_installation_settings
 from programs.running import free_port, run_until_stopped, stopping
-
-app = role()
 
 COUNTS: Mapping[str, int] = {
     "plc": 1,
@@ -89,32 +85,8 @@ class ClusterReady(msgspec.Struct, frozen=True):
     members: dict[str, ClusterMember]
 
 
-@app.command()
-def main(
-    data: Annotated[Path, typer.Option(help="Folder for keys, logs and files.")] = Path("var-cluster"),
-    database: Annotated[
-        str,
-        typer.Option(
-            help="A PostgreSQL database that nothing else uses; the schemas are created in it.",
-            envvar="OPENMEET_CLUSTER_DATABASE",
-        ),
-    ] = "postgresql://postgres@127.0.0.1:5432/openmeet_cluster",
-    broker: Annotated[
-        str, typer.Option(help="Address of a RabbitMQ.", envvar="OPENMEET_CLUSTER_BROKER")
-    ] = "amqp://guest:guest@127.0.0.1:5672/",
-    cache: Annotated[
-        str, typer.Option(help="Address of a Redis, with the database number.", envvar="OPENMEET_CLUSTER_CACHE")
-    ] = "redis://127.0.0.1:6379/0",
-    name: Annotated[str, typer.Option(help="Name of the exchange and prefix of the queues on the broker.")] = "cluster",
-    pds_port: Annotated[int, typer.Option(help="Port of the PDS.")] = 3000,
-    web_port: Annotated[int, typer.Option(help="Port of OpenMeet.")] = 8080,
-    tenant: Annotated[
-        list[str] | None,
-        typer.Option(help="Name of a further community, at http://NAME.localhost:PORT; may be repeated."),
-    ] = None,
-) -> None:
-    """Start every part as a separate process and keep all of them running until Ctrl-C."""
-    options = ClusterOptions(data.absolute(), database, broker, cache, name, pds_port, web_port, tuple(tenant or ()))
+def run_cluster(options: ClusterOptions) -> None:
+    """Start every part and keep all of them running until the process is asked to stop."""
 
     async def run() -> None:
         async with stopping() as stop, running(options, stop) as ready:

@@ -6,8 +6,6 @@ from openmeet.network.ingestion import processor
 from openmeet.network.ingestion.metrics import counting
 from openmeet.network.ingestion.processor import Processor
 from programs.platform import Platform
-from programs.probes import PROCESSOR
-from programs.worker import for_each, worker_role
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
@@ -16,6 +14,3 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     await processor.run(
         Processor(platform.db, platform.queue, platform.ingestion_context, counts, platform.clock), stop
     )
-
-
-app = worker_role(for_each(work), "Apply messages from the queue until stopped.", PROCESSOR)

@@ -23,8 +23,6 @@ from openmeet.network.firehose.metrics import counting
 from openmeet.network.firehose.sources import Interests, run_expiry, upstreams
 from openmeet.network.firehose.verification import Verifier
 from programs.platform import Installation, Platform
-from programs.probes import CONSUMER
-from programs.worker import worker_role
 
 _AGAIN_SECONDS = 5.0
 
@@ -89,6 +87,3 @@ async def _run_community(
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
-
-
-app = worker_role(work, "Read event streams into the queue until stopped.", CONSUMER)

@@ -54,8 +54,6 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from programs.matrix_bridge import matrix_deliveries, open_bridge, read_until_stopped
 from programs.platform import Platform, custodial_pds_of
-from programs.probes import PUBLISHER
-from programs.worker import for_each, worker_role
 
 # The audiences of changes that many people have to be notified of.
 AUDIENCES: Final[tuple[FanOutAudience[Any, Any], ...]] = (
@@ -199,6 +197,3 @@ def sender(mailer: Mailer, public_url: str) -> Sender:
         )
 
     return send
-
-
-app = worker_role(for_each(work), "Deliver jobs and records until stopped.", PUBLISHER)

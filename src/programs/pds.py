@@ -4,6 +4,7 @@ TOML file.
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import typer
 
@@ -14,15 +15,11 @@ from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate_apart
 from groundwork.http.server import serve
 from groundwork.telemetry.logs import log
-from programs.command_line import SettingsFile, role
 from programs.running import VERSION, free_port, run_until_stopped, wait_for_stop
 from programs.settings_file import read_table
 
-app = role()
 
-
-@app.command()
-def main(settings_file: SettingsFile = None) -> None:
+def serve_repositories(settings_file: Path | None) -> None:
     """Serve repositories until stopped."""
     settings = read_checked(os.environ, read_table(settings_file, "pds"))
     if not settings.port:

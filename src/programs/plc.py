@@ -1,6 +1,7 @@
 """``openmeet plc``: a did:plc directory for development networks (``PLC_…``, ``[plc]``)."""
 
 import os
+from pathlib import Path
 
 import typer
 
@@ -9,15 +10,11 @@ from groundwork.http.server import serve
 from groundwork.settings import read_settings
 from plc_directory.app import open_directory
 from plc_directory.settings import PREFIX, PlcSettings
-from programs.command_line import SettingsFile, role
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 from programs.settings_file import read_table
 
-app = role()
 
-
-@app.command()
-def main(settings_file: SettingsFile = None) -> None:
+def serve_directory(settings_file: Path | None) -> None:
     """Serve the directory until stopped."""
     settings = read_settings(PlcSettings, prefix=PREFIX, environment=os.environ, table=read_table(settings_file, "plc"))
 

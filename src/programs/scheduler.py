@@ -45,9 +45,7 @@ from openmeet.outbox import email_suppressions, in_flight
 from openmeet.settings import Settings
 from programs.person_erasing import discard_old_pages, person_erasing
 from programs.platform import Platform
-from programs.probes import SCHEDULER
 from programs.resealing import reseal_stale
-from programs.worker import for_each, worker_role
 
 # Completed jobs are kept for a while, so that an e-mail that is enqueued again in that time is not sent twice.
 COMPLETED_JOBS_KEPT = 30 * DAY
@@ -211,6 +209,3 @@ async def _run_repeatedly(name: str, chore: Chore, platform: Platform, stop: asy
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(chore.every_seconds):
                 await stop.wait()
-
-
-app = worker_role(for_each(work), "Run scheduled tasks until stopped.", SCHEDULER)

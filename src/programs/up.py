@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 import typer
@@ -42,7 +41,6 @@ from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import dev_accounts, workers
-from programs.command_line import role
 from programs.demo import other_apps
 from programs.demo.fill import address_of, fill
 from programs.demo.pictures import TownPictures
@@ -53,10 +51,7 @@ from programs.running import VERSION, run_until_stopped, wait_for_stop
 from programs.sources import sort_by_kind
 from programs.web import open_sites
 
-app = role()
-
 HOST = "127.0.0.1"
-PLC_PORT, PDS_PORT, WEB_PORT = 2582, 3000, 8080
 MAX_PORT = 65_535
 
 
@@ -93,48 +88,23 @@ class NetworkReady(msgspec.Struct, frozen=True):
     pid: int
 
 
-@app.command()
-def main(
-    data: Annotated[Path, typer.Option(help="Folder for all data.")] = Path("var"),
-    plc_port: Annotated[int | None, typer.Option(help="Port of the PLC directory.", show_default=str(PLC_PORT))] = None,
-    pds_port: Annotated[int | None, typer.Option(help="Port of the PDS.", show_default=str(PDS_PORT))] = None,
-    web_port: Annotated[int | None, typer.Option(help="Port of OpenMeet.", show_default=str(WEB_PORT))] = None,
-    ephemeral: Annotated[
-        bool, typer.Option("--ephemeral", help="Keep no data, and choose free ports unless they are given.")
-    ] = False,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(help="Also follow this PDS, relay or Jetstream server (…/subscribe); may be given several times."),
-    ] = None,
-    second_plc: Annotated[
-        str, typer.Option(help="A PLC directory that knows the accounts of --source, like https://plc.directory.")
-    ] = "",
-    ready_file: Annotated[
-        Path | None, typer.Option(help="JSON file that is written when all servers are ready.")
-    ] = None,
-    demo: Annotated[
-        bool,
-        typer.Option("--demo", help="Fill the site with an invented town: people, groups and six weeks of events."),
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Log every request.")] = False,
+def run_network(
+    data: Path | None, ports: Ports, ready_file: Path | None, *, further: FurtherSources, with_demo: bool
 ) -> None:
-    """Start a network on this machine and keep it running until Ctrl-C."""
-    if not verbose:
-        os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
-
-    ports = ports_of(
-        free_ports() if ephemeral else Ports(PLC_PORT, PDS_PORT, WEB_PORT), plc=plc_port, pds=pds_port, web=web_port
-    )
+    """Start a network and keep it running until the process is asked to stop. ``data``: its folder; None to keep
+    nothing.
+    """
 
     async def run() -> None:
-        further = FurtherSources(tuple(source or ()), second_plc)
-        async with network(folder, ports, ready_file, further=further, with_demo=demo) as ready:
-            typer.echo(greeting(ready, is_kept=not ephemeral, has_town=demo))
+        async with network(folder, ports, ready_file, further=further, with_demo=with_demo) as ready:
+            typer.echo(greeting(ready, is_kept=data is not None, has_town=with_demo))
             await wait_for_stop()
             typer.echo("Stopping …")
 
-    with tempfile.TemporaryDirectory(prefix="openmeet-") if ephemeral else contextlib.nullcontext(data) as data_folder:
-        folder = Path(data_folder).absolute()
+    with (
+        tempfile.TemporaryDirectory(prefix="openmeet-") if data is None else contextlib.nullcontext(data) as folder_name
+    ):
+        folder = Path(folder_name).absolute()
         run_until_stopped(run)
 
 

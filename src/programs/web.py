@@ -5,6 +5,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import typer
 from yarl import URL
@@ -34,7 +35,6 @@ from openmeet.web.site.page_streams import PageStreams
 from openmeet.web.site.services import Services
 from openmeet.web.site.tenant_routing import Hosts
 from openmeet.web.xrpc.call import service_callers
-from programs.command_line import SettingsFile, role
 from programs.outbox_dispatcher import publisher
 from programs.platform import Installation, Platform, custodial_pds_of, open_installation
 from programs.platform_settings import log_misspelt_names, read_installation_settings
@@ -45,11 +45,8 @@ _REDIS_ADVICE = (
     "Check OPENMEET_CACHE_URL and whether Redis is running; until it answers, each process counts requests on its own."
 )
 
-app = role()
 
-
-@app.command()
-def main(settings_file: SettingsFile = None) -> None:
+def serve_sites(settings_file: Path | None) -> None:
     """Serve the site, or several, until stopped."""
     settings_by_tenant = read_installation_settings(settings_file)
 

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from groundwork.clock import SystemClock
 from groundwork.database.deferred import until_opened
 from groundwork.http.application import Application
@@ -15,7 +13,7 @@ from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
 from groundwork.telemetry.probes import probing
 from programs import gauges
-from programs.command_line import SettingsFile, role, say
+from programs.command_line import say
 from programs.platform import Installation, Platform, open_installation
 from programs.platform_settings import log_misspelt_names, read_installation_settings
 from programs.probes import Needed, probes_of, serving_of
@@ -40,20 +38,6 @@ def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]
                 group.create_task(for_one(platform, stop), name=f"for {platform.tenant.name}")
 
     return for_all
-
-
-def worker_role(work: Work, what: str, needed: Needed) -> typer.Typer:
-    """The CLI command that runs one worker as a separate process.
-
-    ``what``: its help text. ``needed``: the services that its health check depends on.
-    """
-    app = role()
-
-    @app.command(help=what)
-    def main(settings_file: SettingsFile = None) -> None:
-        run_worker(work, what, needed, settings_file)
-
-    return app
 
 
 def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None) -> None:

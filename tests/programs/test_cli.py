@@ -15,6 +15,7 @@ from tests.external_dependencies import ROOT
 import programs
 import programs.commands
 import programs.commands.pds
+import programs.roles
 from groundwork.errors import Refused, Unavailable
 from programs import cli
 
@@ -45,6 +46,14 @@ def test_help_imports_nothing_heavy():
     done = openmeet("--help", python=("-X", "importtime"))
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert not loaded & {"typer", "asyncio", "aiohttp", "starlette", "sqlalchemy", "groundwork", "at_protocol"}
+
+
+@pytest.mark.parametrize("name", cli.ROLES)
+def test_help_of_a_role_imports_no_server_and_no_database(name):
+    done = openmeet(name, "--help", python=("-X", "importtime"))
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert done.returncode == 0
+    assert not loaded & {"starlette", "uvicorn", "groundwork.database.transaction", "openmeet.app", "aurora_locus.app"}
 
 
 def test_the_version_is_printed():
@@ -108,6 +117,7 @@ def test_every_application_has_an_entry():
     """Every application has an entry in the table, so that it can be started."""
     modules = [
         *(f"programs.{found.name}" for found in pkgutil.iter_modules(programs.__path__)),
+        *(f"programs.roles.{found.name}" for found in pkgutil.iter_modules(programs.roles.__path__)),
         *(f"programs.commands.{found.name}" for found in pkgutil.iter_modules(programs.commands.__path__)),
         *(f"programs.commands.pds.{found.name}" for found in pkgutil.iter_modules(programs.commands.pds.__path__)),
     ]
