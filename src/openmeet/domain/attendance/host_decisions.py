@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from groundwork.database.row_lock import hold
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import history, invitation_queries, queries, registration, rules, save_rsvp, waitlist
@@ -29,7 +28,7 @@ from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, Atte
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission, may
-from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_several, several
+from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_series_and_dates_of, several
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.event_kinds import Approval, Rejection
@@ -266,10 +265,9 @@ async def change_registration_settings(
     Waitlisted RSVPs that now fit move up. ``expected_revision`` is a result of ``registration.revision_of``. Raises
     PreconditionFailed.
     """
-    seen = await find_for_host(tx, caller, slug)
-    if for_series and seen.place_in_series is not None:
-        # Lock the series before its dates, as everywhere else, so that a concurrent edit of all dates waits here.
-        await hold(tx, "event_series", "id", seen.place_in_series.series_id)
+    await find_for_host(tx, caller, slug)
+    if for_series:
+        await lock_series_and_dates_of(tx, slug)
     event = await lock_for_host(tx, caller, slug)
     if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
         raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
@@ -280,7 +278,6 @@ async def change_registration_settings(
     await registration.delete_own_settings(tx, event.id)
     saved = await registration.put(tx, event.place_in_series.series_id, new_settings)
     waited_for = await waitlist.dates_with_waitlist(tx, event.place_in_series.series_id)
-    await lock_several(tx, waited_for)
     await waitlist.fill_several(tx, await several(tx, waited_for))
     return saved
 

@@ -28,7 +28,7 @@ from openmeet.domain.attendance.registration import DEFAULT
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.queries import lock_dates, lock_series_of
+from openmeet.domain.events.queries import lock_dates, lock_series_and_dates_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import InvitationReceived
@@ -50,7 +50,7 @@ async def invite(
     NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
     """
     if for_series:
-        await lock_series_of(tx, slug)
+        await lock_series_and_dates_of(tx, slug)
     event = await host_decisions.lock_for_host(tx, caller, slug)
     if for_series and event.place_in_series is None:
         raise InvalidForm({"for_series": AttendanceReason.NOT_A_DATE})

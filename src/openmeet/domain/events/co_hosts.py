@@ -220,8 +220,10 @@ async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tup
     co_host = await co_host_queries.by_id(tx, invitation_id)
     unlocked = await queries.by_id(tx, EventId(co_host.event_id)) if co_host else None
     event = None
-    if unlocked is not None:
-        await queries.lock_series_of(tx, unlocked.slug)
+    if co_host is not None and unlocked is not None:
+        is_for_dates = co_host.is_for_series or co_host.is_asked_for_series
+        lock_first = queries.lock_series_and_dates_of if is_for_dates else queries.lock_series_of
+        await lock_first(tx, unlocked.slug)
         event = await queries.lock_for_update(tx, unlocked.id)
     co_host = await co_host_queries.by_id(tx, invitation_id)
     if co_host is None or event is None or event.is_gone:

@@ -213,6 +213,17 @@ async def lock_series_of(tx: Transaction, slug: EventSlug) -> None:
     )
 
 
+async def lock_series_and_dates_of(tx: Transaction, slug: EventSlug) -> None:
+    """Lock the series of a date, then all its dates in id order, as everywhere that locks several dates.
+
+    Call this before locking the date itself.
+    """
+    await lock_series_of(tx, slug)
+    row = await tx.fetch_one("select series_id from events where slug = :slug", slug=slug)
+    if row is not None and row["series_id"] is not None:
+        await hold_each(tx, "events", "series_id", [row["series_id"]])
+
+
 async def lock_by_slug(tx: Transaction, slug: EventSlug) -> Event | None:
     """``lock_for_update`` by slug."""
     row = await tx.fetch_one(f"update events set id = id where slug = :slug returning {COLUMNS}", slug=slug)

@@ -23,7 +23,7 @@ from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import by_id
+from openmeet.domain.events.queries import by_id, lock_dates
 from openmeet.domain.series import agenda, date_queries, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, StandingRsvp
 from openmeet.domain.users.model import Caller, UserId
@@ -72,7 +72,7 @@ async def answer_all(
         await follower_queries.end_standing_rsvp(tx, series.id, caller.user_id)
     outcomes: list[DateResult] = []
     is_host_notified = False
-    coming = await _coming(tx, series)
+    coming = await _lock_coming(tx, series)
     before = await of_user(tx, caller.user_id, [event.id for event in coming])
     limited = await registration.limited_among(tx, coming) if skips_limited else frozenset()
     for event in coming:
@@ -107,7 +107,9 @@ async def confirm_new_times(
     """
     series = await queries.lock_by_slug(tx, slug)
     moved = [] if series is None else await moved_dates.slugs_of_moved(tx, caller.user_id, series.id)
-    if not moved:
+    if series is not None and moved:
+        await lock_dates(tx, series.id)
+    else:
         await agenda.require_visible(tx, series, caller.user_id)
     confirmed = 0
     for date in moved:
@@ -129,7 +131,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     await follower_queries.end_standing_rsvp(tx, series.id, caller.user_id)
     if not withdraws:
         return 0
-    coming = await _coming(tx, series)
+    coming = await _lock_coming(tx, series)
     rsvps = await of_user(tx, caller.user_id, [event.id for event in coming])
     going = [event for event in coming if event.id in rsvps and rsvps[event.id].status in _GOING]
     for event in going:
@@ -160,7 +162,10 @@ async def _lock_to_stop(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Se
     return await queries.lock(tx, series.id) or series
 
 
-async def _coming(tx: Transaction, series: Series) -> list[Event]:
+async def _lock_coming(tx: Transaction, series: Series) -> list[Event]:
+    """Lock the dates of a locked series, and return the upcoming ones in order of time."""
+    # In id order, as everywhere that locks several dates. The answers lock them again, in order of time.
+    await lock_dates(tx, series.id)
     dates = [one.event for one in await date_queries.stored(tx, series.id)]
     return [event for event in dates if not event.is_gone and not event.is_over(tx.now)]
 
