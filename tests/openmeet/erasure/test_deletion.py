@@ -19,7 +19,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.actions import preview_deletion
-from openmeet.domain.events import co_hosts
+from openmeet.domain.events import co_hosts, ownership
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import EventSlug
@@ -246,7 +246,7 @@ async def test_an_interrupted_ending_resumes(
         raise ConnectionResetError("the machine stopped")
 
     with monkeypatch.context() as patched:
-        patched.setattr(series_ownership, "transfer_all_of", stops)
+        patched.setattr(series_ownership, "drop_offers_of", stops)
         assert await take_due(db, erasing_in(tmp_path)) == 0
     async with db.reader() as reader:
         assert not (await events.by_slug(reader, tea.slug)).is_cancelled
@@ -257,6 +257,33 @@ async def test_an_interrupted_ending_resumes(
         asked = await erasure_requests.find(reader, ana.user_id)
     assert row["status"] == "declined"
     assert asked.stage is ErasureStage.ENDING
+
+
+async def test_every_event_is_handed_over_in_its_own_transaction(
+    db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds do not fit into one. What was handed over before a crash stays handed over."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        teas = [await event_by(tx, ana) for _ in range(3)]
+        for tea in teas:
+            await co_hosts.accept(tx, ben, (await co_hosts.invite(tx, ana, tea.slug, "ben@example.org")).id)
+    await asks(db, ana)
+    clock.turn(12 * DAY)
+    whole, left = ownership.pass_to_heir, 2
+
+    async def dies_at_the_third(*event: object) -> bool:
+        nonlocal left
+        if not left:
+            raise ConnectionResetError("the machine stopped")
+        left -= 1
+        return await whole(*event)
+
+    monkeypatch.setattr(ownership, "pass_to_heir", dies_at_the_third)
+    assert await take_due(db, erasing_in(tmp_path)) == 0
+    async with db.reader() as reader:
+        owners = [(await events.by_id(reader, tea.id)).author_id for tea in teas]
+    assert owners.count(ben.user_id) == 2
 
 
 async def test_an_event_that_cannot_be_cancelled_does_not_stop_the_deletion(

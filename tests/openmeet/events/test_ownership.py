@@ -1,5 +1,6 @@
 """An event is offered to a co-host, who becomes its owner by accepting; by page and API, on both engines."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,7 @@ from openmeet.network.records import links
 from openmeet.outbox.publication_status import statuses
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
+from tests.openmeet.interleaving import Work, run_interleaved
 from tests.openmeet.site_under_test import details, person, sign_up, site_on
 
 OLD = f"at://did:plc:{'a' * 24}/community.lexicon.calendar.event/tea"
@@ -135,6 +137,39 @@ async def test_a_deleted_authors_event_goes_to_the_longest_co_host(db: Database)
         )
         await ownership.remove_person(tx, ben.user_id)
         assert (await by_id(tx, event.id)).author_id == cleo.user_id
+
+
+async def test_an_event_that_was_just_handed_over_is_not_handed_over_again(db: Database):
+    """Cleo accepts Ana's offer while Ana's account is deleted. Ben has been a co-host for longer."""
+    for at in range(1, 6):
+        async with db.transaction() as tx:
+            ana, ben, event, _ = await begin(tx)
+            cleo = await person(tx, "Cleo")
+            await ownership.offer(tx, ana, event.slug, await add_co_host(tx, event, ana, cleo))
+            await tx.execute(
+                "update event_co_hosts set decided_at = decided_at - 1 where user_id = :id", id=ben.user_id
+            )
+        accepted: list[Event] = []
+        assert await run_interleaved(db, leaving(ana), accepting(cleo, event, accepted), at)
+        async with db.reader() as reader:
+            owner = (await by_id(reader, event.id)).author_id
+        assert owner == (cleo.user_id if accepted else ben.user_id), at
+
+
+def leaving(who: Caller) -> Work:
+    async def leave(tx: Transaction) -> None:
+        await ownership.remove_person(tx, who.user_id)
+
+    return leave
+
+
+def accepting(who: Caller, event: Event, accepted: list[Event]) -> Work:
+    async def accept(tx: Transaction) -> None:
+        accepted.clear()
+        with suppress(NotFound):
+            accepted.append(await ownership.accept(tx, who, event.slug))
+
+    return accept
 
 
 async def test_an_event_is_offered_and_accepted_on_its_page(db: Database, clock: HandClock):

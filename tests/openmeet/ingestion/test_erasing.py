@@ -19,7 +19,8 @@ from openmeet.domain.attendance import host_decisions, record_actions
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import record_changes
+from openmeet.domain.events import co_hosts, ownership, record_changes
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
@@ -47,6 +48,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.deployment import INSTANCE, Deployment
 from tests.openmeet.ingestion.network import did, event, rev, rsvp
 from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
+from tests.openmeet.site_under_test import event_by, person
 from tests.simulation.oracle import EVENT, RSVP
 
 KEYS = (b"k" * 32, b"older" * 6)
@@ -143,6 +145,32 @@ async def test_many_rsvps_are_erased_in_several_transactions(db: Database, monke
     assert len(set(transactions)) == len(transactions) == 4
     async with db.reader() as reader:
         assert await reader.fetch("select id from attendances") == []
+
+
+async def test_every_event_of_a_deleted_account_is_handed_over_in_its_own_transaction(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """Hundreds do not fit into one. Nobody can sign in as their host any longer."""
+    async with db.transaction() as tx:
+        user_id = await identities.connect(tx, did(7), handle="cleo.example", pds_url="https://pds.example")
+        cleo, ben = Caller(user_id, "Cleo"), await person(tx, "Ben")
+        teas = [await event_by(tx, cleo) for _ in range(3)]
+        for tea in teas:
+            await co_hosts.accept(tx, ben, (await co_hosts.invite(tx, cleo, tea.slug, "ben@example.org")).id)
+    pass_to_heir, transactions = ownership.pass_to_heir, []
+
+    async def noting(tx: Transaction, event: Event) -> bool:
+        transactions.append(tx)
+        return await pass_to_heir(tx, event)
+
+    async def nothing_outside(_: str) -> None:
+        return
+
+    monkeypatch.setattr(ownership, "pass_to_heir", noting)
+    await account_deletion.erase(db, ErasureContext(KEYS, nothing_outside), did(7))
+    assert len(set(transactions)) == len(transactions) == 3
+    async with db.reader() as reader:
+        assert {(await by_id(reader, tea.id)).author_id for tea in teas} == {ben.user_id}
 
 
 async def test_erased_author_is_found_in_no_table(db: Database, engine: Engine):

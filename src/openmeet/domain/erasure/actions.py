@@ -17,9 +17,10 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import matrix_people
 from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MOST_LISTED, ErasurePreview, HostedEvent
-from openmeet.domain.events import ownership
+from openmeet.domain.events import co_host_queries, ownership
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId, EventSlug
+from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import ownership as groups_ownership
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
@@ -240,12 +241,10 @@ async def end(db: Database, erasure_request: ErasureRequest) -> None:
 
 async def _end_all(db: Database, erasure_request: ErasureRequest) -> None:
     user_id = erasure_request.user_id
+    await _leave_groups(db, user_id)
     async with _step(db, user_id) as tx:
-        await groups_ownership.remove_person(tx, user_id)
-    async with _step(db, user_id) as tx:
-        await series_ownership.transfer_all_of(tx, user_id)
-    async with _step(db, user_id) as tx:
-        await ownership.remove_person(tx, user_id)
+        await series_ownership.drop_offers_of(tx, user_id)
+        await co_host_queries.end_all_of(tx, user_id)
     await _end_series(db, user_id)
     async with db.reader() as reader:
         coming = await ownership.upcoming_single_events(reader, user_id)
@@ -275,13 +274,23 @@ async def _leave_time(tx: Transaction, erasure_request: ErasureRequest) -> None:
     await enqueue_emails(tx, DELETION_MAIL, [(erasure_request.user_id, str(erasure_request.requested_at), mailed_at)])
 
 
+async def _leave_groups(db: Database, user_id: UserId) -> None:
+    async with db.reader() as reader:
+        memberships = await membership_queries.memberships_of(reader, user_id)
+    for membership in memberships:
+        async with _step(db, user_id) as tx:
+            await groups_ownership.remove_from_group(tx, membership.group_id, user_id)
+
+
 async def _end_series(db: Database, user_id: UserId) -> None:
     async with db.reader() as reader:
         own = [SeriesId(row["id"]) for row in await reader.fetch(_OWN_SERIES, id=user_id)]
     for series_id in own:
         async with _step(db, user_id) as tx:
+            if await series_ownership.pass_to_heir(tx, series_id, user_id):
+                continue
             series = await series_queries.lock(tx, series_id)
-            if series is not None and series.deleted_at is None:
+            if series is not None and series.owner_id == user_id and series.deleted_at is None:
                 await series_actions.delete(tx, series, keeps_events=False)
 
 

@@ -252,8 +252,8 @@ async def set_values(tx: Transaction, caller: Caller, slug: EventSlug, values: M
     own = {_OWN_NAMES.get(name, name): value for name, value in values.items() if name != "venues"}
     if "venues" in values:
         own["venue"] = values["venues"][0] if values["venues"] else NOWHERE
-    without_picture = {name: own.pop(name) for name in NAMES if name in own}
-    after = replace(before, content=replace(before.content, **without_picture), **own)
+    content_values = {name: own.pop(name) for name in NAMES if name in own}
+    after = replace(before, content=replace(before.content, **content_values), **own)
     if after == before:
         return before
     if after.starts_at is not None and after.ends_at is not None and after.ends_at < after.starts_at:
@@ -264,12 +264,12 @@ async def set_values(tx: Transaction, caller: Caller, slug: EventSlug, values: M
     return await _save(tx, after, caller)
 
 
-async def take_record(tx: Transaction, before: Event, without_picture: NetworkEvent) -> Event:
+async def take_record(tx: Transaction, before: Event, record: NetworkEvent) -> Event:
     """Apply the former owner's record to a locked event after an ownership transfer. It counts as an edit and is
     published like any other.
     """
     after = replace(
-        with_record(before, before.record_cid or "", without_picture, before.updated_at),
+        with_record(before, before.record_cid or "", record, before.updated_at),
         record_cid=before.record_cid,
         removed_at=before.removed_at,
         record_deleted_at=before.record_deleted_at,

@@ -228,8 +228,8 @@ async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tup
     co_host = await co_host_queries.by_id(tx, invitation_id)
     if co_host is None or event is None or event.is_gone:
         raise NotFound(_GONE)
-    is_said = co_host.state is CoHostState.ACCEPTED and co_host.user_id == caller.user_id
-    if not (co_host.is_open(tx.now) or is_said):
+    has_accepted = co_host.state is CoHostState.ACCEPTED and co_host.user_id == caller.user_id
+    if not (co_host.is_open(tx.now) or has_accepted):
         raise NotFound(_GONE)
     if not await is_for(tx, co_host, caller.user_id):
         if co_host.user_id is not None:

@@ -110,9 +110,15 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
     """
     await co_host_queries.end_all_of(tx, user_id)
     for event_id in await upcoming_single_events(tx, user_id):
-        event = await queries.lock_for_update(tx, event_id)
-        if event is not None:
-            await pass_to_heir(tx, event)
+        await pass_to_heir_of(tx, event_id, user_id)
+
+
+async def pass_to_heir_of(tx: Transaction, event_id: EventId, owner: UserId) -> bool:
+    """``pass_to_heir`` for an event of this owner. Return False if there is no heir or the event is no longer theirs."""
+    event = await queries.lock_for_update(tx, event_id)
+    if event is None or event.author_id != owner or event.is_gone or event.is_over(tx.now):
+        return False
+    return await pass_to_heir(tx, event)
 
 
 async def pass_to_heir(tx: Transaction, event: Event) -> bool:

@@ -221,32 +221,37 @@ async def advance(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
 
 
 async def remove_person(tx: Transaction, user_id: UserId) -> None:
-    """Remove a person whose account is deleted from every group. Idempotent.
+    """``remove_from_group`` for every group of a person."""
+    for membership in await membership_queries.memberships_of(tx, user_id):
+        await remove_from_group(tx, membership.group_id, user_id)
 
-    Groups that they own pass at once to the backup admin, or to the highest-ranking, longest-standing member. A group
+
+async def remove_from_group(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
+    """Remove a person whose account is deleted from a group. Idempotent.
+
+    If they own it, it passes at once to the backup admin, or to the highest-ranking, longest-standing member. A group
     without other members is deleted.
     """
-    for listed in await membership_queries.memberships_of(tx, user_id):
-        group = await queries.lock(tx, listed.group_id)
-        membership = await queries.find_member(tx, listed.group_id, user_id)
-        if group is None or membership is None or group.deleted_at is not None:
-            continue
-        if membership.role is GroupRole.OWNER:
-            heirs = await membership_queries.other_members_by_seniority(tx, group.id, besides=user_id)
-            successors = [one for one in heirs if one.user_id == group.succession_plan.backup_admin_id] or heirs
-            if not successors:
-                await delete_locked(tx, group, by=user_id)
-                continue
-            group = await _change_owner(tx, group, successors[0].user_id, GroupLogAction.PASSED_ON, by=user_id)
-            await notify.of_ownership(tx, group, [successors[0].user_id], what="passed_on", who=None)
-            membership = await _inside(tx, group, user_id)
-        await _forget_in(tx, group, user_id)
-        if membership.role in INSIDE or membership.role is GroupRole.PENDING:
-            left = replace(membership, role=GroupRole.LEFT, answer="", revision=membership.revision + 1)
-            await queries.put_member(tx, left)
-            await invitation_queries.log(
-                tx, group.id, user_id, GroupLogAction.LEFT, by=user_id, before=membership.role, after=GroupRole.LEFT
-            )
+    group = await queries.lock(tx, group_id)
+    membership = await queries.find_member(tx, group_id, user_id)
+    if group is None or membership is None or group.deleted_at is not None:
+        return
+    if membership.role is GroupRole.OWNER:
+        heirs = await membership_queries.other_members_by_seniority(tx, group.id, besides=user_id)
+        successors = [one for one in heirs if one.user_id == group.succession_plan.backup_admin_id] or heirs
+        if not successors:
+            await delete_locked(tx, group, by=user_id)
+            return
+        group = await _change_owner(tx, group, successors[0].user_id, GroupLogAction.PASSED_ON, by=user_id)
+        await notify.of_ownership(tx, group, [successors[0].user_id], what="passed_on", who=None)
+        membership = await _inside(tx, group, user_id)
+    await _forget_in(tx, group, user_id)
+    if membership.role in INSIDE or membership.role is GroupRole.PENDING:
+        left = replace(membership, role=GroupRole.LEFT, answer="", revision=membership.revision + 1)
+        await queries.put_member(tx, left)
+        await invitation_queries.log(
+            tx, group.id, user_id, GroupLogAction.LEFT, by=user_id, before=membership.role, after=GroupRole.LEFT
+        )
 
 
 async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:

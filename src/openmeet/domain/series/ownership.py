@@ -180,9 +180,14 @@ async def transfer_all_of(tx: Transaction, user_id: UserId) -> None:
 
     Idempotent.
     """
-    await tx.execute("delete from event_series_offers where from_user_id = :id or to_user_id = :id", id=user_id)
-    for series_id in await _owned_by(tx, user_id):
+    await drop_offers_of(tx, user_id)
+    for series_id in await owned_by(tx, user_id):
         await pass_to_heir(tx, series_id, user_id)
+
+
+async def drop_offers_of(tx: Transaction, user_id: UserId) -> None:
+    """Withdraw all offers of series from and to a person."""
+    await tx.execute("delete from event_series_offers where from_user_id = :id or to_user_id = :id", id=user_id)
 
 
 async def pass_to_heir(tx: Transaction, series_id: SeriesId, owner: UserId) -> bool:
@@ -234,7 +239,8 @@ def _offer_of(row: Row) -> SeriesOffer:
     )
 
 
-async def _owned_by(reader: Reader, user_id: UserId) -> list[SeriesId]:
+async def owned_by(reader: Reader, user_id: UserId) -> list[SeriesId]:
+    """The series that a person hosts on this site, in id order."""
     rows = await reader.fetch(
         "select id from event_series where user_id = :user_id and deleted_at is null and is_read_only = 0 order by id",
         user_id=user_id,

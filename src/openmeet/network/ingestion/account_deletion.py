@@ -9,10 +9,11 @@ retracted. A person who can no longer sign in leaves every group, and the groups
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import from_microseconds
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import group_hosting, record_actions
@@ -20,7 +21,7 @@ from openmeet.domain.attendance.record_actions import erase_answers_to
 from openmeet.domain.events import event_records
 from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.groups import administration as groups
-from openmeet.domain.groups import ownership
+from openmeet.domain.groups import membership_queries, ownership
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation import newcomers
@@ -48,16 +49,41 @@ class ErasureContext:
 async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
     """Erase everything of a DID. Idempotent, even after a crash halfway through.
 
-    The RSVPs are erased first, in transactions of their own, because thousands do not fit into one.
+    The RSVPs are erased and what the person hosts is handed over first, in transactions of their own, because thousands
+    do not fit into one.
     """
     after: tuple[str, str] | None = ("", "")
     while after is not None:
         async with db.transaction() as tx:
             after = await record_actions.erase_next(tx, did, after)
+    await _hand_over_hosting(db, did)
     async with db.transaction() as tx:
         await erase_here(tx, erasing.keys, did)
     await erasing.erase_outside(did)
     log.info("account.erased")
+
+
+async def _hand_over_hosting(db: Database, did: Did) -> None:
+    """If nobody can sign in as this person without the DID, hand over their groups, series and events."""
+    async with db.reader() as reader:
+        identity = await identity_queries.find(reader, did)
+        if identity is None or not await _cannot_sign_in(reader, identity.user_id, without=did):
+            return
+        user_id = identity.user_id
+        memberships = await membership_queries.memberships_of(reader, user_id)
+        series_ids = await series_handing_over.owned_by(reader, user_id)
+        event_ids = await events_ownership.upcoming_single_events(reader, user_id)
+    steps: list[Callable[[Transaction], Awaitable[object]]] = [
+        *(partial(ownership.remove_from_group, group_id=one.group_id, user_id=user_id) for one in memberships),
+        *(partial(series_handing_over.pass_to_heir, series_id=one, owner=user_id) for one in series_ids),
+        *(partial(events_ownership.pass_to_heir_of, event_id=one, owner=user_id) for one in event_ids),
+    ]
+    for step in steps:
+        async with db.transaction() as tx:
+            # They may have added an e-mail address or another DID in the meantime.
+            if not await _cannot_sign_in(tx, user_id, without=did):
+                return
+            await step(tx)
 
 
 async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
@@ -84,7 +110,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await groups.forget_did(tx, did)
     await newcomers.forget(tx, did)
     await _forget_jobs(tx, did, revs)
-    if identity is not None and await _cannot_sign_in(tx, identity.user_id):
+    if identity is not None and await _cannot_sign_in(tx, identity.user_id, without=did):
         await ownership.remove_person(tx, identity.user_id)
         await group_hosting.close_account(tx, identity.user_id)
         await series_handing_over.transfer_all_of(tx, identity.user_id)
@@ -105,7 +131,8 @@ async def _forget_jobs(tx: Transaction, did: Did, uris: Collection[str]) -> None
     await jobs.forget_many(tx, JobKind.PROVE_RECORD, uris)
 
 
-async def _cannot_sign_in(tx: Transaction, user_id: UserId) -> bool:
-    """Whether nobody can sign in as this person any longer: they have no other DID and no e-mail address."""
-    person = await user_queries.by_id(tx, user_id)
-    return (person is None or person.email is None) and not await identity_queries.of_user(tx, user_id)
+async def _cannot_sign_in(reader: Reader, user_id: UserId, *, without: Did) -> bool:
+    """Whether nobody can sign in as this person without this DID: they have no other DID and no e-mail address."""
+    person = await user_queries.by_id(reader, user_id)
+    others = [one for one in await identity_queries.of_user(reader, user_id) if one.did != without]
+    return (person is None or person.email is None) and not others
