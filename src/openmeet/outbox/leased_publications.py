@@ -37,7 +37,7 @@ _SET_PUBLISHED = f"""
        set state = case when revision > :revision or is_withdrawn = 1 or needs_recheck = 1 then 'due'
            else 'published' end,
            sent_revision = :revision, base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
-           deleting_cid = null, earlier_cids = '', was_merged = case when merged is null then 0 else was_merged end,
+           deleting_cid = null, earlier_cids = '', was_lost = 0, was_merged = case when merged is null then 0 else was_merged end,
            due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = :reason, leased_until = null
      where {_HELD} and state = 'sending' and (base_rev is null or cast(:rev as text) >= base_rev)
 """
@@ -59,7 +59,7 @@ _SET_RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
            uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
-           base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = null, merged = null, was_merged = 0,
+           base_cid = null, base_body = null, base_rev = null, deleting_cid = null, edits = null, merged = null, was_merged = 0, was_lost = 0,
            due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = '', leased_until = null
      where {_HELD}
 """

@@ -25,7 +25,7 @@ _COMPLETE_BY_ECHO = f"""
        set state = case when revision > chosen_revision or is_withdrawn = 1 or {_TO_BE_DECIDED} then 'due'
            else 'published' end,
            sent_revision = chosen_revision, base_cid = chosen_cid, base_body = chosen_body, base_rev = :rev,
-           earlier_cids = '',
+           earlier_cids = '', was_lost = 0,
            was_merged = case when merged is null then 0 else was_merged end, edits = null, merged = null,
            due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, reason = '', leased_until = null
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)

@@ -36,23 +36,24 @@ _GIVE_TO_KEPT = """
 
 
 # Only if nothing was ever sent or this very record was retracted here, and only if no handler holds the row or has sent
-# something since. If another app deleted the record of a group or series, it is no longer wanted there.
+# something since.
 _REATTACH = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
            sent_revision = :sent_revision, edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
        and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending'
-       and (was_lost = 0 or kind = 'event') and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
+       and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
 # Somebody else deleted the record, and it is back. It is decided again like every other record, so edits made since are
-# published. The subject still says that its record was deleted.
+# published. The subject still says that its record was deleted; a series was withdrawn because of that.
 _REATTACH_DELETED = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
+           is_withdrawn = case when kind = 'series' then 0 else is_withdrawn end,
            state = 'due', due_at = :now, changed_at = :now, leased_until = null
-     where kind = :kind and subject_id = :subject_id and uri is null and edits is null
+     where kind = :kind and subject_id = :subject_id and uri is null and (edits is null or kind <> 'event')
        and (was_lost = 1 or cast(:awaits_host_decision as integer) = 1)
        and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """

@@ -19,7 +19,8 @@ class Publication:
     ``chosen_*``: fixed for the write in flight (or the last one). ``base_*``: the last version that we and the PDS
     agreed on. Earlier writes that may still arrive are stored by their CID. ``edits`` and ``merged``: see
     ``ingestion.three_way_merge``. ``merge_rounds``: how often a change by another app was merged since the last edit.
-    ``deleting_cid``: the version that we tried to delete without getting a response.
+    ``deleting_cid``: the version that we tried to delete without getting a response. ``was_lost``: another app deleted
+    the record, and it was not published since.
     """
 
     kind: PublicationKind
@@ -45,6 +46,7 @@ class Publication:
     reason: Explanation | None
     is_withdrawn: bool
     deleting_cid: str | None
+    was_lost: bool
 
     @property
     def has_unanswered_delete(self) -> bool:
@@ -72,7 +74,7 @@ class Publication:
 
 COLUMNS = """kind, subject_id, user_id, state, revision, sent_revision, did, uri, chosen_cid, chosen_body,
     chosen_revision, base_cid, base_body, base_rev, edits, merged, merge_rounds, attempts, lease, edited_at, reason,
-    is_withdrawn, deleting_cid"""
+    is_withdrawn, deleting_cid, was_lost"""
 
 _FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = :subject_id"
 
@@ -142,6 +144,7 @@ def publication_of(row: Row) -> Publication:
         decode_explanation(row["reason"]),
         bool(row["is_withdrawn"]),
         row["deleting_cid"],
+        bool(row["was_lost"]),
     )
 
 

@@ -129,12 +129,14 @@ DUE_ON_NEW_REVISION = (
 _DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
 
 _INSERT_INTO = "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
+# An edit of a group or series does not decide whether its record comes back after another app has deleted it.
 _IF_NEWER = f"""
     on conflict (kind, subject_id) do update
        set revision = excluded.revision, user_id = excluded.user_id,
            state = case when publications.state in ({_DUE_NOW}) then 'due' else publications.state end,
            due_at = excluded.due_at, edited_at = excluded.edited_at, changed_at = excluded.changed_at, attempts = 0,
-           merge_rounds = 0, writes = 0, was_lost = 0
+           merge_rounds = 0, writes = 0,
+           was_lost = case when publications.kind in ('group', 'series') then publications.was_lost else 0 end
      where excluded.revision > publications.revision
 """
 _ENQUEUE_SELECTED: Final = f"""
@@ -162,7 +164,7 @@ _ATTACH_RECORD = """
 # A retraction that has started is finished first. Then the row is decided again.
 _RETRY_NOW = """
     update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, merge_rounds = 0, writes = 0,
-           reason = '', is_withdrawn = 0
+           reason = '', is_withdrawn = 0, was_lost = case when kind in ('group', 'series') then 0 else was_lost end
      where kind = :kind and subject_id = :subject_id
        and (state in ('withheld', 'waiting', 'due', 'retrying', 'blocked', 'refused', 'conflicted')
             or (state in ('retracting', 'retracted') and is_withdrawn = 1) or (state = 'retracted' and was_lost = 1))
@@ -362,6 +364,15 @@ async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) 
     """
     tx.after_commit(wake_dispatchers)
     return await tx.execute(_RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
+
+
+async def forget_loss(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
+    """Note that the owner has decided what happens after another app deleted the record. Restoring it changes nothing."""
+    await tx.execute(
+        "update publications set was_lost = 0 where kind = :kind and subject_id = :subject_id and was_lost = 1",
+        kind=kind,
+        subject_id=subject_id,
+    )
 
 
 async def recheck_unpublished_of(tx: Transaction, user_id: str) -> int:

@@ -37,7 +37,9 @@ from openmeet.domain.slugs import LinkKind, new_slug, slug_words
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
 from openmeet.domain.webhooks.model import WebhookEvent
+from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 
 _ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # Lengths of the random suffix of a generated slug (``domain.slugs``): ten characters now; five or eight in older slugs.
@@ -149,6 +151,8 @@ async def edit(
         raise Forbidden(GroupReason.ONLY_OWNER_SETS_LEVEL)
     if details.sync_enabled is not before.details.sync_enabled and caller.user_id != before.owner_id:
         raise Forbidden(GroupReason.ONLY_OWNER_PUBLISHES)
+    if details.sync_enabled is not before.details.sync_enabled:
+        await publications.forget_loss(tx, kind=PublicationKind.GROUP, subject_id=before.id)
     return before, await change(tx, before, replace(before, details=details), by=caller.user_id)
 
 

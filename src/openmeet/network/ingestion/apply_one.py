@@ -294,7 +294,7 @@ async def _delete(
     if publication is None and (seen_record is None or seen_record.state is RecordState.TOMBSTONE):
         return IngestResult.KNOWN
     if publication is not None and publication.kind in local_records.KINDS:
-        await local_records.delete(tx, message, publication)
+        await local_records.delete(tx, context, message, publication)
     elif message.collection in SERIES_COLLECTIONS:
         await links.note_superseded_gone(tx, message.uri)
         if publication is None:

@@ -28,7 +28,7 @@ from openmeet.domain.groups.model import (
     PromotionLevel,
 )
 from openmeet.domain.groups.ownership import published_backups
-from openmeet.domain.groups.publication import Share, record_holder_of, share_of
+from openmeet.domain.groups.publication import BY_LEVEL, Share, record_holder_of, share_of
 from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
@@ -44,6 +44,7 @@ from openmeet.network.records.places import cid_of_blob
 from openmeet.network.records.reading_notes import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes, publication_queries, publications
+from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -119,19 +120,52 @@ async def apply_record(
     await merge_local.store_merge(tx, MERGE_RULE, publication, version, result)
 
 
-async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Publication) -> None:
+async def record_deleted(
+    tx: Transaction, context: IngestionContext, *, uri: str, rev: str, publication: Publication
+) -> None:
     """Stop publishing a group whose record another app deleted: its owner does not want it on the network. The group
     itself stays.
     """
-    reason = PublicationReason.RECORD_DELETED
-    if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
-        return
     group = await queries.lock(tx, GroupId(publication.subject_id))
+    unsent = None if group is None else await _unsent(tx, context, group, publication)
+    reason = PublicationReason.RECORD_DELETED
+    if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent):
+        return
     if group is not None and group.deleted_at is None and group.details.sync_enabled:
         without_sync = replace(group, details=replace(group.details, sync_enabled=False))
         after = await actions.change(tx, group, without_sync, by=record_holder_of(group), is_read=True)
         await group_hosting.follow_up(tx, group, after)
     await links.note(tx, PublicationKind.GROUP, publication.subject_id, uri=None, cid=None)
+
+
+async def publish_again(tx: Transaction, group: Group) -> None:
+    """Publish a locked group again, because another app restored the record that it had deleted. A group that was made
+    less public in the meantime stays as it is.
+    """
+    level = BY_LEVEL[group.details.visibility, group.details.promotion_level]
+    if level is Share.NOTHING or group.details.sync_enabled:
+        return
+    with_sync = replace(group, details=replace(group.details, sync_enabled=True))
+    after = await actions.change(tx, group, with_sync, by=record_holder_of(group), is_read=True)
+    await group_hosting.follow_up(tx, group, after)
+
+
+async def _unsent(
+    tx: Transaction, context: IngestionContext, group: Group, publication: Publication
+) -> UnsentEdits | None:
+    """Return the edits made here that the deleted record did not contain, and all values of the group, so that later
+    edits are found as well.
+    """
+    share = share_of(group)
+    if share is Share.NOTHING or publication.base_body is None:
+        return None
+    base_record = record_of(publication.base_body)
+    try:
+        agreed = read_group(GROUP, base_record)
+    except Unmappable:
+        return None
+    base, ours = await _base_and_ours(tx, context, group, publication, base_record, share, agreed)
+    return merge_local.unsent_edits(MERGE_RULE, publication, base, ours)
 
 
 async def differing(

@@ -85,27 +85,29 @@ async def apply_foreign_version(
         await merge_local.keep_ours(tx, publication, version, why=why)
 
 
-async def delete(tx: Transaction, message: RecordMessage, publication: Publication) -> None:
+async def delete(tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication) -> None:
     """Handle the deletion of a record, by us or by another app. A deletion by another app takes the record off the
     network.
     """
     if publication.kind is PublicationKind.ACCEPTANCE:
         await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if not publication.has_unanswered_delete:
-        await record_deleted(tx, uri=message.uri, rev=message.rev, publication=publication)
+        await record_deleted(tx, context, uri=message.uri, rev=message.rev, publication=publication)
     elif publication.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(publication.subject_id), None)
     else:
         await links.note(tx, publication.kind, publication.subject_id, uri=None, cid=None)
 
 
-async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Publication) -> None:
+async def record_deleted(
+    tx: Transaction, context: IngestionContext, *, uri: str, rev: str, publication: Publication
+) -> None:
     """Handle the deletion of a group's, series' or member's record by another app."""
     match publication.kind:
         case PublicationKind.GROUP:
-            await local_groups.record_deleted(tx, uri=uri, rev=rev, publication=publication)
+            await local_groups.record_deleted(tx, context, uri=uri, rev=rev, publication=publication)
         case PublicationKind.SERIES:
-            await local_series.record_deleted(tx, uri=uri, rev=rev, publication=publication)
+            await local_series.record_deleted(tx, context, uri=uri, rev=rev, publication=publication)
         case _:
             await local_groups.acceptance_deleted(tx, uri=uri, rev=rev, publication=publication)
 

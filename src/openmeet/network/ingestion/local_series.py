@@ -54,6 +54,7 @@ from openmeet.network.records.series import (
     write_series,
 )
 from openmeet.outbox import publication_echoes, publication_withdrawals
+from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -382,14 +383,30 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     return plan_all(series, content, timing, await date_queries.stored(tx, series.id), tx.now)
 
 
-async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Publication) -> None:
-    """Stop publishing a series whose record another app deleted, until its owner decides otherwise. The series and its
-    dates stay.
+async def record_deleted(
+    tx: Transaction, context: IngestionContext, *, uri: str, rev: str, publication: Publication
+) -> None:
+    """Stop publishing a series whose record another app deleted, until its owner decides otherwise or an app restores
+    the record. The series and its dates stay.
     """
+    series = await queries.lock(tx, SeriesId(publication.subject_id))
+    unsent = None if series is None else _unsent(context, series, publication)
     reason = PublicationReason.SERIES_RECORD_DELETED
-    if await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
+    if await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent):
         await publication_withdrawals.withdraw(tx, kind=PublicationKind.SERIES, subject_id=publication.subject_id)
         await links.note_series(tx, SeriesId(publication.subject_id), None)
+
+
+def _unsent(context: IngestionContext, series: Series, publication: Publication) -> UnsentEdits | None:
+    """Return the edits made here that the deleted record did not contain, and all values of the series, so that later
+    edits are found as well.
+    """
+    record = record_of(publication.base_body)
+    base = None if publication.base_body is None or is_being_retracted(series) else _read(record)
+    if base is None:
+        return None
+    ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), record)))
+    return merge_local.unsent_edits(MERGE_RULE, publication, base, ours)
 
 
 def _read(record: dict[str, Value]) -> SeriesRecordFields | None:

@@ -26,6 +26,7 @@ from openmeet.network.ingestion.three_way_merge import (
 from openmeet.network.records.reading_notes import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
+from openmeet.outbox.publication_echoes import UnsentEdits
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import RecordVersion
 
@@ -58,6 +59,17 @@ def agreed_record(publication: Publication, version: RecordVersion, now: Instant
 def edits_since(rule: MergeRule[T], publication: Publication, base: T) -> T:
     """Return what our side's edits are compared with: the result of the last merge, or else the agreed version."""
     return base if publication.merged is None else rule.decode(publication.merged)
+
+
+def unsent_edits(way: MergeRule[T], publication: Publication, base: T, ours: T) -> UnsentEdits:
+    """Return what is kept when another app has deleted the record: the edits made here that it did not contain, and
+    ``ours``, with which later edits are compared.
+    """
+    edits: dict[str, Any] = {}
+    if publication.is_pending:
+        edits = {} if publication.edits is None else way.decode_edits(publication.edits)
+        edits.update(way.edits_between(edits_since(way, publication, base), ours))
+    return UnsentEdits(encode_edits(edits), way.encode(ours))
 
 
 def merge_version(

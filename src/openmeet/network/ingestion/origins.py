@@ -34,7 +34,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import local_series
+from openmeet.network.ingestion import local_groups, local_series
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENT, GROUP, SERIES
@@ -43,7 +43,7 @@ from openmeet.network.records.first_keys import first_key, ids_with_first_key
 from openmeet.network.records.group import is_group_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import is_series_of
-from openmeet.outbox import publication_moves, publications, superseded_records
+from openmeet.outbox import publication_moves, publication_queries, publications, superseded_records
 from openmeet.outbox.publications import PublicationKind, RecordVersion, SubjectRevision
 
 SubjectId = TypeVar("SubjectId", bound=str)
@@ -145,6 +145,12 @@ async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
     if await record_queries.by_record(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate group was derived from it
     is_back = await record_queries.is_retracted(tx, message.uri)
+    if is_back and await _was_lost(tx, PublicationKind.GROUP, group.id):
+        if not await _reattach_lost(tx, message, PublicationKind.GROUP, group.id):
+            return False
+        await local_groups.publish_again(tx, group)
+        await links.note(tx, PublicationKind.GROUP, group.id, uri=message.uri, cid=message.cid)
+        return True
     if share_of(group) is Share.NOTHING and not is_back:
         return False
     subject = SubjectRevision(group.id, holder_id, group.revision, group.updated_at)
@@ -168,6 +174,11 @@ async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
     if await series_queries.by_record_uri(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate series was derived from it
     is_back = superseded is not None and not superseded.is_there
+    if is_back and await _was_lost(tx, PublicationKind.SERIES, series.id):
+        if not await _reattach_lost(tx, message, PublicationKind.SERIES, series.id):
+            return False
+        await links.note_series(tx, series.id, message.uri)
+        return True
     if local_series.is_being_retracted(series) and not is_back:
         return False
     subject = SubjectRevision(series.id, series.owner_id, series.revision, series.updated_at)
@@ -184,6 +195,19 @@ async def _with_first_key(
     limits = ids_with_first_key(message.rkey)
     ids = [] if limits is None else await ids_between(tx, *limits)
     return next((one for one in ids if first_key(one) == message.rkey), None)
+
+
+async def _was_lost(tx: Transaction, kind: PublicationKind, subject_id: str) -> bool:
+    publication = await publication_queries.find(tx, kind, subject_id)
+    return publication is not None and publication.was_lost
+
+
+async def _reattach_lost(tx: Transaction, message: RecordMessage, kind: PublicationKind, subject_id: str) -> bool:
+    """Attach a record that another app had deleted and has restored: its owner wants it on the network again."""
+    version = RecordVersion(message.uri, message.rev, message.cid or "", message.body or b"")
+    return await publication_moves.reattach_deleted(
+        tx, version, kind=kind, subject_id=subject_id, awaits_host_decision=False
+    )
 
 
 async def _reattach_uncounted(

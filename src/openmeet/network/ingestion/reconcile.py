@@ -357,6 +357,6 @@ async def _repair_record(
                     await detach_record(tx, context, did, discrepancy.uri, message.rev)
                 else:
                     # If the read has already done this, the publication is no longer published and nothing changes.
-                    await mark_not_published(tx, discrepancy.uri, message.rev)
+                    await mark_not_published(tx, context, discrepancy.uri, message.rev)
         case Discrepancy.RECORD_MISSING | Discrepancy.RECORD_DIFFERS | Discrepancy.RECORD_GONE:
             return  # the read has already repaired it

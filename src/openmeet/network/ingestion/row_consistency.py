@@ -269,7 +269,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
             await links.note_series(tx, series.id, None)
 
 
-async def mark_not_published(tx: Transaction, uri: str, rev: str) -> None:
+async def mark_not_published(tx: Transaction, context: IngestionContext, uri: str, rev: str) -> None:
     """Mark a publication as not published: it is marked published, but as of ``rev`` its record does not exist.
 
     Changes nothing if the read has already handled that.
@@ -278,7 +278,7 @@ async def mark_not_published(tx: Transaction, uri: str, rev: str) -> None:
     if publication is None or publication.state is not PublicationState.PUBLISHED or (publication.base_rev or "") > rev:
         return
     if publication.kind in local_records.KINDS:
-        await local_records.record_deleted(tx, uri=uri, rev=rev, publication=publication)
+        await local_records.record_deleted(tx, context, uri=uri, rev=rev, publication=publication)
     else:
         reason = PublicationReason.RECORD_MISSING
         await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason)
