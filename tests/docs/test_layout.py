@@ -8,7 +8,8 @@ from tests.docs.tables import DOCS
 
 ROOT = DOCS.parent
 SRC = ROOT / "src"
-NOT_A_ROOM = frozenset({"__init__.py", "__main__.py"})
+MAX_TREE_LINE = 165
+NOT_DRAWN = frozenset({"__init__.py", "__main__.py"})
 
 
 def in_document() -> dict[str, set[str]]:
@@ -47,7 +48,7 @@ def in_source() -> dict[str, set[str]]:
         package.name: {
             f"{one.name}/" if one.is_dir() else one.name
             for one in package.iterdir()
-            if (one.is_dir() and any(one.rglob("*.py"))) or (one.suffix == ".py" and one.name not in NOT_A_ROOM)
+            if (one.is_dir() and any(one.rglob("*.py"))) or (one.suffix == ".py" and one.name not in NOT_DRAWN)
         }
         for package in packages()
     }
@@ -64,6 +65,14 @@ def contract(name: str) -> set[str]:
     return set(re.findall(r"\w+", parser[f"importlinter:contract:{name}"]["layers"]))
 
 
+def test_every_line_of_the_tree_describes_its_package() -> None:
+    """Each line has a description that fits into one line of a wide window."""
+    page = (DOCS / "layout.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"```\nsrc/\n(.*?)```", page, re.DOTALL)
+    lines = tree.splitlines()
+    assert [line for line in lines if len(line.split()) < 2 or len(line) > MAX_TREE_LINE] == []
+
+
 def test_tree_is_as_drawn() -> None:
     """The two upper levels of the page and of src/ are the same."""
     assert in_document() == in_source()
@@ -77,7 +86,7 @@ def test_packages_of_the_platform_are_as_drawn() -> None:
         found = {
             f"{one.name}/" if one.is_dir() else one.name
             for one in (SRC / "openmeet" / folder).iterdir()
-            if (one.is_dir() and any(one.rglob("*.py"))) or (one.suffix == ".py" and one.name not in NOT_A_ROOM)
+            if (one.is_dir() and any(one.rglob("*.py"))) or (one.suffix == ".py" and one.name not in NOT_DRAWN)
         }
         if folder == "emails":
             found = {name for name in found if name.endswith("/")}
