@@ -1,9 +1,9 @@
 """Adoption of Matrix rooms from an older installation. An import keeps the room ids with their events and series; here
 they become the mirrors of our chats.
 
-The older bot raises our keeper to its own power level and then gives up its own. If it cannot, or if the room is
-encrypted, a public event or series gets a new room, and the bot posts a notice in the old one if it can still write
-there. Earlier messages are not copied: mirroring starts now, just as when a host turns it on.
+The older bot raises our bot to its own power level and then gives up its own. If it cannot, or if the room is
+encrypted, a public event or series gets a new room, and the older bot posts a notice in the old one if it can still
+write there. Earlier messages are not copied: mirroring starts now, just as when a host turns it on.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from openmeet.matrix.calls import JsonObject, MatrixUser, state_content
 from openmeet.matrix.names import is_room_id
 
 _OWN_POWER: Final = 100
-# The room no longer exists, or the bot is not in it.
+# The room no longer exists, or the older bot is not in it.
 _AWAY: Final = frozenset({403, 404})
 # From room version 12 on, the creator of a room permanently outranks all power levels.
 _VERSIONS: Final = frozenset(map(str, range(1, 12)))
@@ -87,7 +87,7 @@ async def adopt(
         rows = await reader.fetch(_CANDIDATES)
         candidates = [await _candidate(reader, row) for row in rows]
     if applies:
-        await bridge.keeper.prepare()
+        await bridge.bot.prepare()
     reports = []
     for number, one in enumerate(candidates, 1):
         report = await _one(bridge, old, one, applies=applies)
@@ -114,7 +114,7 @@ async def _one(bridge: Bridge, old: MatrixUser, candidate: _Candidate, *, applie
     since = None
     if applies and not why:
         try:
-            since = await _raise_keeper(bridge, old, matrix_room)
+            since = await _raise_bot(bridge, old, matrix_room)
         except RemoteFailed as failed:
             why = f"The older bot could not hand over the room ({failed.name or failed.status})."
     outcome = AdoptionOutcome.ADOPTED if is_public else AdoptionOutcome.PREPARED
@@ -167,8 +167,8 @@ async def _usable(bridge: Bridge, old: MatrixUser, matrix_room: str) -> tuple[st
         return matrix_room, "The room is encrypted."
     if str(state_content(state, "m.room.create").get("room_version", "1")) not in _VERSIONS:
         return matrix_room, "The older bot created the room, and keeps its power there (room version 12)."
-    # The keeper already has this power if an earlier run was interrupted.
-    if not (_has_power(state, old.user_id) or _has_power(state, bridge.keeper.user_id)):
+    # The bot already has this power if an earlier run was interrupted.
+    if not (_has_power(state, old.user_id) or _has_power(state, bridge.bot.user_id)):
         return matrix_room, "The older bot has no power there."
     return matrix_room, ""
 
@@ -179,23 +179,23 @@ def _has_power(state: list[JsonObject], user_id: str) -> bool:
     return isinstance(level, int) and level >= _OWN_POWER
 
 
-async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> Instant:
-    """Let the keeper join and give it the bot's power level, which the bot then gives up, so that nobody can take it
-    away later. Returns the homeserver's time of that change.
+async def _raise_bot(bridge: Bridge, old: MatrixUser, matrix_room: str) -> Instant:
+    """Let our bot join and give it the power level of the older bot, which then gives it up, so that nobody can take
+    it away later. Returns the homeserver's time of that change.
     """
-    keeper = bridge.keeper
+    bot = bridge.bot
     levels = await old.state_event(matrix_room, "m.room.power_levels")
     previous_users = levels.get("users")
     users = previous_users if isinstance(previous_users, dict) else {}
-    if users.get(keeper.user_id) != _OWN_POWER:
-        await old.invite(matrix_room, keeper.user_id)
-        await keeper.join(matrix_room)
+    if users.get(bot.user_id) != _OWN_POWER:
+        await old.invite(matrix_room, bot.user_id)
+        await bot.join(matrix_room)
         lower_users = {user: level for user, level in users.items() if user != old.user_id}
-        changed = {**levels, "users": {**lower_users, keeper.user_id: _OWN_POWER}}
+        changed = {**levels, "users": {**lower_users, bot.user_id: _OWN_POWER}}
         await old.set_state(matrix_room, "m.room.power_levels", changed)
     # Use the time of the power-level event. The newest message could carry a timestamp in the future, and everything
     # before that would then be skipped.
-    raised = next((one for one in await keeper.state(matrix_room) if one.get("type") == "m.room.power_levels"), {})
+    raised = next((one for one in await bot.state(matrix_room) if one.get("type") == "m.room.power_levels"), {})
     return content.sent_at(raised) or Instant(0)
 
 
@@ -236,5 +236,5 @@ async def _say_goodbye(bridge: Bridge, old: MatrixUser, matrix_room: str) -> Non
     try:
         await old.send(matrix_room, "m.room.message", f"om-{bridge.tenant}-moved", body)
     except Failure:
-        # The bot cannot write in the old room, which is why a new one was created.
+        # The older bot cannot write in the old room, which is why a new one was created.
         return

@@ -9,7 +9,7 @@ from groundwork.sealing import Sealer
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.matrix.calls import Homeserver, MatrixUser
-from openmeet.matrix.names import PREFIX, keeper
+from openmeet.matrix.names import PREFIX, bot_localpart
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class Bridge:
     site_url: str = ""
 
     @property
-    def keeper(self) -> MatrixUser:
-        return self.homeserver.user(keeper(self.tenant))
+    def bot(self) -> MatrixUser:
+        return self.homeserver.user(bot_localpart(self.tenant))
 
     def ghost(self, random_part: str) -> MatrixUser:
         """The ghost user of a person: the Matrix user that posts on their behalf."""
@@ -47,9 +47,9 @@ class Bridge:
         return f"{PREFIX}{self.tenant}_{random_part}"
 
     def random_part(self, user_id: str) -> str | None:
-        """Return the random part of one of our users' ids; None for other users and for the keeper."""
+        """Return the random part of one of our users' ids; None for other users and for the bot."""
         start, end = f"@{PREFIX}{self.tenant}_", f":{self.homeserver.server_name}"
-        if not user_id.startswith(start) or not user_id.endswith(end) or user_id == self.keeper.user_id:
+        if not user_id.startswith(start) or not user_id.endswith(end) or user_id == self.bot.user_id:
             return None
         return user_id[len(start) : -len(end)]
 

@@ -21,7 +21,7 @@ from openmeet.matrix.delivery import prepare_speaker, redact
 
 # Maximum number of pages, of a hundred events each, that are searched for the events of a ghost user.
 _MAX_PAGES: Final = 200
-# The keeper is no longer in the room, or the event is gone: nothing is left to do.
+# The bot is no longer in the room, or the event is gone: nothing is left to do.
 _GONE_STATUSES: Final = frozenset({403, 404})
 
 
@@ -34,15 +34,15 @@ def call_handler(bridge: Bridge) -> JobHandler:
         verb, _, arguments = job.subject.partition(" ")
         room, _, event_and_reason = arguments.partition(" ")
         event, _, reason = event_and_reason.partition(" ")
-        keeper = bridge.keeper
+        bot = bridge.bot
         try:
             match verb:
                 case "redact":
-                    await keeper.redact(
+                    await bot.redact(
                         room, event, f"om-{bridge.tenant}-redact-{event}", explain(decode_explanation(reason))
                     )
                 case "join":
-                    await keeper.join(room)
+                    await bot.join(room)
                 case "picture":
                     await pictures.fetch(bridge, room, event)
                 case "plain":
@@ -51,11 +51,11 @@ def call_handler(bridge: Bridge) -> JobHandler:
                     )
                 case "linked":
                     await _notice(bridge, room, f"linked-{job.revision}", gettext("Your account is linked now."))
-                    await keeper.leave(room)
+                    await bot.leave(room)
                 case "unlinked":
                     reason = gettext("This code isn’t valid. Ask for a new one on the site, and invite me again.")
                     await _notice(bridge, room, f"linked-{job.revision}", reason)
-                    await keeper.leave(room)
+                    await bot.leave(room)
         except RemoteFailed as failed:
             if failed.status not in _GONE_STATUSES:
                 raise
@@ -70,7 +70,7 @@ def call_handler(bridge: Bridge) -> JobHandler:
 async def _notice(bridge: Bridge, room: str, purpose: str, text: str) -> None:
     room_hash = hashlib.sha256(room.encode()).hexdigest()[:16]
     body = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
-    await bridge.keeper.send(room, "m.room.message", f"om-{bridge.tenant}-{purpose}-{room_hash}", body)
+    await bridge.bot.send(room, "m.room.message", f"om-{bridge.tenant}-{purpose}-{room_hash}", body)
 
 
 def person_handler(bridge: Bridge) -> JobHandler:
@@ -145,17 +145,17 @@ async def _forget(bridge: Bridge, ghost: MatrixUser, room: str) -> None:
     """Make the ghost user leave, and redact its messages, its reactions and the membership events that show its name.
     This also covers rooms that no longer exist here.
     """
-    keeper = bridge.keeper
+    bot = bridge.bot
     await ghost.leave(room)
     start = ""
     for _ in range(_MAX_PAGES):
-        page = await keeper.messages(room, start)
+        page = await bot.messages(room, start)
         for event in events_of(page.get("chunk")):
             incoming = content.incoming(event)
             is_spoken = isinstance(incoming, content.IncomingMessage | content.IncomingReaction)
             is_membership = isinstance(incoming, content.IncomingMembership) and incoming.user_id == ghost.user_id
             if incoming is not None and ((is_spoken and incoming.sender == ghost.user_id) or is_membership):
-                await keeper.redact(room, incoming.event_id, f"om-{bridge.tenant}-redact-{incoming.event_id}")
+                await bot.redact(room, incoming.event_id, f"om-{bridge.tenant}-redact-{incoming.event_id}")
         following = page.get("end")
         if not isinstance(following, str) or following == start or not page.get("chunk"):
             break

@@ -68,7 +68,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
         await _end(bridge, room)
         return
     matrix_room = room.matrix_room_id or await _create(bridge, room)
-    state = await bridge.keeper.state(matrix_room)
+    state = await bridge.bot.state(matrix_room)
     await _describe(bridge, room, matrix_room, state)
     inside = await members.update_members(bridge, room, matrix_room, state)
     before = set(inside.ghosts)
@@ -89,7 +89,7 @@ async def deliver_room(bridge: Bridge, room_id: RoomId, count: Callable[[str], N
             break
     if inside.ghosts - before:
         # A ghost user may have joined only to post a message of somebody who has lost access since. It leaves again.
-        await members.update_members(bridge, room, matrix_room, await bridge.keeper.state(matrix_room))
+        await members.update_members(bridge, room, matrix_room, await bridge.bot.state(matrix_room))
     async with bridge.db.transaction() as tx:
         await store.skip_to_last_sent(tx, room_id)
 
@@ -134,7 +134,7 @@ class _EntryDelivery:
 
     async def _post(self, message: ChatMessage) -> str | None:
         """Send the message as the ghost user of its author. A message from a Matrix account without a ghost user was
-        redacted there when it was held or removed, so the keeper reposts it with the address of that account.
+        redacted there when it was held or removed, so the bot reposts it with the address of that account.
         """
         async with self._bridge.db.reader() as reader:
             if message.external_id is not None and await store.event_of(reader, message.id) is not None:
@@ -147,7 +147,7 @@ class _EntryDelivery:
             text = await self._text(reader, message)
             heading = await self._heading(reader, message)
             shows = bool(message.pictures) and await pictures.are_uploaded(reader, self._bridge, message.room_id)
-        sender = self._bridge.keeper
+        sender = self._bridge.bot
         if speaker is not None:
             sender = await self._enter(speaker)
         else:
@@ -229,7 +229,7 @@ class _EntryDelivery:
             (speaker.localpart, emoji): speaker for speaker, emoji in reactions if speaker is not None
         }
         event_by_reaction: dict[tuple[str, str], str] = {}
-        for event in await bridge.keeper.reactions(room, target):
+        for event in await bridge.bot.reactions(room, target):
             incoming = content.incoming(event)
             if (
                 isinstance(incoming, content.IncomingReaction)
@@ -238,7 +238,7 @@ class _EntryDelivery:
                 event_by_reaction[part, incoming.emoji] = incoming.event_id
         for key, event_id in event_by_reaction.items():
             if key not in speakers_by_reaction:
-                await bridge.keeper.redact(room, event_id, f"om-{bridge.tenant}-redact-{event_id}")
+                await bridge.bot.redact(room, event_id, f"om-{bridge.tenant}-redact-{event_id}")
         for (part, emoji), speaker in speakers_by_reaction.items():
             if (part, emoji) not in event_by_reaction and not (speaker.is_banned or speaker.is_leaving):
                 ghost = await self._enter(speaker)
@@ -258,7 +258,7 @@ class _EntryDelivery:
         """
         ghost = await prepare_speaker(self._bridge, speaker)
         if speaker.localpart not in self._inside.ghosts:
-            await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
+            await self._bridge.bot.invite(self._matrix_room, ghost.user_id)
             await ghost.join(self._matrix_room)
             self._inside.ghosts.add(speaker.localpart)
         await self._remove_people_without_access()
@@ -267,7 +267,7 @@ class _EntryDelivery:
     async def _remove_people_without_access(self) -> None:
         """Remove everybody who has lost access, before anything is sent."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
-            state = await self._bridge.keeper.state(self._matrix_room)
+            state = await self._bridge.bot.state(self._matrix_room)
             present = await members.update_members(self._bridge, self._room, self._matrix_room, state)
             self._inside.accounts.clear()
             self._inside.accounts.update(present.accounts)
@@ -334,7 +334,7 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
         event_ids = await store.events_of(reader, message.id)
     await pictures.redact(bridge, matrix_room, message)
     for number, event in event_ids:
-        await bridge.keeper.redact(matrix_room, event, f"om-{bridge.tenant}-redact-{event}")
+        await bridge.bot.redact(matrix_room, event, f"om-{bridge.tenant}-redact-{event}")
         async with bridge.db.transaction() as tx:
             await store.note_sent(tx, message.room_id, number, None, by_delivery=True)
 
@@ -362,9 +362,9 @@ def _shown_name(bridge: Bridge, speaker: Speaker) -> str:
 
 async def _create(bridge: Bridge, room: MirroredRoom) -> str:
     """Create the Matrix room, or find the one that an earlier attempt created."""
-    keeper = bridge.keeper
-    await keeper.prepare()
-    matrix_room = await keeper.create_room(
+    bot = bridge.bot
+    await bot.prepare()
+    matrix_room = await bot.create_room(
         {
             "room_alias_name": room_alias(bridge.tenant, room.id),
             "name": room.title[:_MAX_NAME],
@@ -404,7 +404,7 @@ async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str, state:
     )
     for kind, key, value in state_events:
         if state_content(state, kind, key) != value:
-            await bridge.keeper.set_state(matrix_room, kind, value, key)
+            await bridge.bot.set_state(matrix_room, kind, value, key)
 
 
 def _history_of(room: MirroredRoom) -> str:
@@ -426,22 +426,22 @@ def _bridge_note(bridge: Bridge, room: MirroredRoom) -> content.Content:
     protocol = {"id": "openmeet", "displayname": bridge.site_name}
     if bridge.site_url:
         protocol["external_url"] = bridge.site_url
-    return {"bridgebot": bridge.keeper.user_id, "protocol": protocol, "channel": channel}
+    return {"bridgebot": bridge.bot.user_id, "protocol": protocol, "channel": channel}
 
 
 async def _end(bridge: Bridge, room: MirroredRoom) -> None:
-    """Remove everybody except the keeper, which can reopen the room."""
+    """Remove everybody except the bot, which can reopen the room."""
     if room.matrix_room_id is not None:
         with speaking(bridge.language):
             notice = gettext("The chat is no longer mirrored to Matrix.")
-        for event in await bridge.keeper.members(room.matrix_room_id):
+        for event in await bridge.bot.members(room.matrix_room_id):
             incoming = content.incoming(event)
             if (
                 isinstance(incoming, content.IncomingMembership)
                 and incoming.membership in {"join", "invite"}
-                and incoming.user_id != bridge.keeper.user_id
+                and incoming.user_id != bridge.bot.user_id
             ):
-                await bridge.keeper.kick(room.matrix_room_id, incoming.user_id, notice)
+                await bridge.bot.kick(room.matrix_room_id, incoming.user_id, notice)
     async with bridge.db.transaction() as tx:
         await store.set_matrix_room(tx, room.id, room.matrix_room_id, MirrorState.OFF)
 

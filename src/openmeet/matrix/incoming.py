@@ -93,7 +93,7 @@ async def _accept(
     sender: _Sender,
     incoming: content.IncomingMessage | content.IncomingReaction,
 ) -> None:
-    """Store a message or reaction. If it is not allowed here, the keeper redacts it."""
+    """Store a message or reaction. If it is not allowed here, the bot redacts it."""
     try:
         if isinstance(incoming, content.IncomingReaction):
             await _reaction(tx, bridge, room, sender, incoming)

@@ -25,7 +25,7 @@ from openmeet.matrix.store import MirroredRoom, Occupant
 
 MODERATOR: Final = 50
 _READER: Final = -1
-# Nobody has this level: the keeper created the room, and the creator outranks all power levels (Room Version 12).
+# Nobody has this level: the bot created the room, and the creator outranks all power levels (Room Version 12).
 _NOBODY: Final = 100
 _IN: Final = frozenset({"join", "invite", "knock"})
 # The reason that clients show to a removed person.
@@ -44,8 +44,8 @@ class _Membership:
 
 
 def power_levels(users: Mapping[str, int], *, is_closed: bool, highest: int = _NOBODY + 1) -> dict[str, Any]:
-    """Build ``m.room.power_levels``: only the keeper can invite, rename the room or enable encryption. ``highest``: the
-    keeper's own level in a room that it did not create; it cannot set any level above that.
+    """Build ``m.room.power_levels``: only the bot can invite, rename the room or enable encryption. ``highest``: the
+    bot's own level in a room that it did not create; it cannot set any level above that.
     """
     return {
         "users": dict(sorted(users.items())),
@@ -103,7 +103,7 @@ async def update_members(
     by_ghost = {one.localpart: one for one in occupants}
     inside = PresentMembers(set(), set())
     for user, member in present.items():
-        if user == bridge.keeper.user_id:
+        if user == bridge.bot.user_id:
             continue
         part = bridge.random_part(user)
         if part is not None:
@@ -160,12 +160,12 @@ async def _update_ghost(
     """Update one of our users in the room. Returns whether it is in the room and may stay."""
     if occupant is not None and occupant.has_consented and occupant.access is not Access.NONE:
         if member.membership == "ban":
-            await bridge.keeper.unban(matrix_room, user)
+            await bridge.bot.unban(matrix_room, user)
         return member.membership == "join"
     if occupant is not None and occupant.is_banned and member.membership == "ban":
-        await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
+        await _repeat_ban_as_bot(bridge, matrix_room, user, member)
     elif member.membership in _IN:
-        await bridge.keeper.kick(matrix_room, user)
+        await bridge.bot.kick(matrix_room, user)
     return False
 
 
@@ -211,7 +211,7 @@ async def _accept_bans(
     """Ban here all people that a linked moderator banned on Matrix, by their account or their ghost user; a guest is
     banned as a guest. Returns whether anybody was banned.
 
-    The keeper then repeats the ban on Matrix in its own name. This marks the ban as handled, so that lifting it here
+    The bot then repeats the ban on Matrix in its own name. This marks the ban as handled, so that lifting it here
     lifts it there too.
     """
     by_account = {one.mxid: one for one in occupants if one.mxid is not None}
@@ -241,29 +241,29 @@ async def _accept_bans(
     return is_changed
 
 
-async def _repeat_ban_as_keeper(bridge: Bridge, matrix_room: str, user: str, ban: _Membership) -> None:
-    if ban.changed_by != bridge.keeper.user_id:
-        await bridge.keeper.ban(matrix_room, user)
+async def _repeat_ban_as_bot(bridge: Bridge, matrix_room: str, user: str, ban: _Membership) -> None:
+    if ban.changed_by != bridge.bot.user_id:
+        await bridge.bot.ban(matrix_room, user)
 
 
 async def _update_account(bridge: Bridge, matrix_room: str, user: str, member: _Membership, occupant: Occupant) -> bool:
     """Update the Matrix membership of a user's linked account; returns whether it is in the room or invited afterwards."""
-    keeper = bridge.keeper
+    bot = bridge.bot
     if occupant.is_banned:
         if member.membership != "ban":
-            await keeper.ban(matrix_room, user)
+            await bot.ban(matrix_room, user)
         else:
-            await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
+            await _repeat_ban_as_bot(bridge, matrix_room, user, member)
         return False
     may_enter = occupant.access >= Access.WRITE and occupant.wants_invitations
     if member.membership == "ban":
-        await keeper.unban(matrix_room, user)
+        await bot.unban(matrix_room, user)
     elif member.membership in _IN:
         # Somebody who no longer wants invitations stays if they have already joined; a pending invitation is withdrawn.
         stays = occupant.access is not Access.NONE and (member.membership == "join" or occupant.wants_invitations)
         if not stays:
             lost = _said(bridge, _NO_LONGER) if occupant.access is Access.NONE else ""
-            await keeper.kick(matrix_room, user, lost)
+            await bot.kick(matrix_room, user, lost)
         return stays
     elif member.changed_by == user and not occupant.asks_again:
         # Somebody who left is invited again only if they ask.
@@ -277,15 +277,15 @@ async def _update_guest(
     bridge: Bridge, room: MirroredRoom, matrix_room: str, user: str, member: _Membership, guest: MatrixGuest | None
 ) -> bool:
     """Update the Matrix membership of a guest account; returns whether it is in the room or invited afterwards."""
-    keeper = bridge.keeper
+    bot = bridge.bot
     if guest is None or not room.allows_guests or guest.state is not GuestState.INVITED:
         if guest is not None and guest.state is GuestState.BANNED:
             if member.membership != "ban":
-                await keeper.ban(matrix_room, user, guest.reason)
+                await bot.ban(matrix_room, user, guest.reason)
             else:
-                await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
+                await _repeat_ban_as_bot(bridge, matrix_room, user, member)
         elif member.membership in _IN:
-            await keeper.kick(matrix_room, user, _removal_reason(bridge, guest))
+            await bot.kick(matrix_room, user, _removal_reason(bridge, guest))
         if guest is not None:
             await _note_presence(bridge, room, guest, GuestPresence.LEFT)
         return False
@@ -294,7 +294,7 @@ async def _update_guest(
         await _note_presence(bridge, room, guest, GuestPresence.JOINED if is_in else GuestPresence.INVITED)
         return True
     if member.membership == "ban":
-        await keeper.unban(matrix_room, user)
+        await bot.unban(matrix_room, user)
     elif member.changed_by == user and not guest.is_due:
         # A guest who left is invited again only if a host asks.
         await _note_presence(bridge, room, guest, GuestPresence.LEFT)
@@ -343,7 +343,7 @@ async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
     Raises RemoteFailed (our token is wrong), RemoteSlow, Unavailable (our own homeserver does not respond).
     """
     try:
-        await bridge.keeper.invite(matrix_room, account)
+        await bridge.bot.invite(matrix_room, account)
     except RemoteFailed as failed:
         if failed.status is None or failed.status in _OUR_FAULT:
             raise
@@ -367,17 +367,17 @@ async def _update_powers(
             users[one.mxid] = MODERATOR
         elif one.access is Access.READ and not room.is_closed:
             users[one.mxid] = _READER
-    keeper = bridge.keeper
+    bot = bridge.bot
     now = state_content(state, "m.room.power_levels")
     current_levels = now.get("users")
-    # Only adopted rooms list the keeper among the users.
-    own = current_levels.get(keeper.user_id) if isinstance(current_levels, dict) else None
+    # Only adopted rooms list the bot among the users.
+    own = current_levels.get(bot.user_id) if isinstance(current_levels, dict) else None
     if isinstance(own, int):
-        new_levels = power_levels({**users, keeper.user_id: own}, is_closed=room.is_closed, highest=own)
+        new_levels = power_levels({**users, bot.user_id: own}, is_closed=room.is_closed, highest=own)
     else:
         new_levels = power_levels(users, is_closed=room.is_closed)
     if any(now.get(key) != value for key, value in new_levels.items()):
-        await bridge.keeper.set_state(matrix_room, "m.room.power_levels", new_levels)
+        await bridge.bot.set_state(matrix_room, "m.room.power_levels", new_levels)
 
 
 def _members(state: Sequence[JsonObject]) -> dict[str, _Membership]:

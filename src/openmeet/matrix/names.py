@@ -24,8 +24,8 @@ _MEDIA_URI = re.compile(r"mxc://[A-Za-z0-9.\-\[\]:]{1,200}/[A-Za-z0-9_\-]{1,255}
 _ROOM_ID = re.compile(r"![\x21-\x7e]{1,254}")
 
 
-def keeper(tenant: str) -> str:
-    """The localpart of the user that creates, moderates and reads a community's rooms.
+def bot_localpart(tenant: str) -> str:
+    """The localpart of the bot, the user that creates, moderates and reads a community's rooms.
 
     It never changes, because the power of a room's creator cannot be transferred (Room Version 12).
     """

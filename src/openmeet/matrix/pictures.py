@@ -109,7 +109,7 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
             message=message.id,
         )
     for row in rows:
-        await bridge.keeper.redact(matrix_room, row["event_id"], f"om-{bridge.tenant}-redact-{row['event_id']}")
+        await bridge.bot.redact(matrix_room, row["event_id"], f"om-{bridge.tenant}-redact-{row['event_id']}")
     async with bridge.db.transaction() as tx:
         await tx.execute("delete from matrix_pictures where message_id = :message", message=message.id)
 
@@ -159,7 +159,7 @@ async def fetch(bridge: Bridge, matrix_room: str, event_id: str) -> None:
     async with bridge.db.reader() as reader:
         room = await store.room_of(reader, matrix_room)
         message = None if room is None else await _line_of(reader, room, event_id)
-    event = None if message is None else await bridge.keeper.event(matrix_room, event_id)
+    event = None if message is None else await bridge.bot.event(matrix_room, event_id)
     incoming = content.incoming(event)
     if message is None or not isinstance(incoming, content.IncomingMessage) or incoming.picture is None:
         return
@@ -190,7 +190,7 @@ async def _stored(bridge: Bridge, message: ChatMessage, uri: str) -> StoredPictu
         return None
     author = person(message.user_id) if message.user_id else QuotaHolder(f"matrix:{message.matrix_sender}")
     try:
-        body = await bridge.keeper.download(uri, bridge.picture_bytes)
+        body = await bridge.bot.download(uri, bridge.picture_bytes)
         return await chat_pictures.store_picture(
             bridge.db,
             bridge.pictures,

@@ -1,4 +1,4 @@
-"""Reader of the homeserver: runs the keeper's /sync, applies the events to our rooms, and stores the cursor in the same
+"""Reader of the homeserver: runs the bot's /sync, applies the events to our rooms, and stores the cursor in the same
 transaction.
 
 Only one process of a community reads at a time, elected by a lease on the cursor's row. Each event is applied once, by
@@ -57,7 +57,7 @@ class LeaseLost(Exception):
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """New events of one Matrix room, in order. If ``room`` is None, the room is not mirrored but a direct chat with the
-    keeper.
+    bot.
     """
 
     matrix_room: str
@@ -106,8 +106,8 @@ async def _read(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], 
             try:
                 event_count = await _until(stop, read_once(bridge, holder, wait_seconds=_WAIT_SECONDS))
                 if event_count is not None and not is_reader:
-                    # People see this name when the keeper invites them.
-                    await bridge.keeper.set_name(bridge.site_name)
+                    # People see this name when the bot invites them.
+                    await bridge.bot.set_name(bridge.site_name)
             except Exception as failure:  # noqa: BLE001 - the edge of the worker: it reads again from the stored cursor
                 is_known = isinstance(failure, Failure | LeaseLost)
                 log.warning("matrix.read_failed", reason=str(failure), exc_info=None if is_known else failure)
@@ -156,7 +156,7 @@ async def read_once(bridge: Bridge, holder: str, *, wait_seconds: float) -> int 
     if cursor is None:
         return None
     if not cursor.since:
-        await bridge.keeper.prepare()
+        await bridge.bot.prepare()
     sync_response = await _sync(bridge, holder, cursor, wait_seconds)
     if sync_response is None:
         return 0
@@ -172,7 +172,7 @@ async def read_once(bridge: Bridge, holder: str, *, wait_seconds: float) -> int 
 async def _sync(bridge: Bridge, holder: str, cursor: SyncCursor, wait_seconds: float) -> JsonObject | None:
     for timeline in _TIMELINES:
         try:
-            return await bridge.keeper.sync(cursor.since, wait_seconds=wait_seconds, timeline=timeline)
+            return await bridge.bot.sync(cursor.since, wait_seconds=wait_seconds, timeline=timeline)
         except AnswerTooLarge:
             if timeline == _TIMELINES[-1]:
                 raise
@@ -214,7 +214,7 @@ async def _missed(bridge: Bridge, room: RoomId, matrix_room: str, start: str, si
     """
     events: list[JsonObject] = []
     for _ in range(_MAX_PAGES):
-        page = await bridge.keeper.messages(matrix_room, start, end=since)
+        page = await bridge.bot.messages(matrix_room, start, end=since)
         for event in events_of(page.get("chunk")):
             async with bridge.db.reader() as reader:
                 if await store.is_known(reader, room, str(event.get("event_id"))) and not since:
@@ -229,7 +229,7 @@ async def _missed(bridge: Bridge, room: RoomId, matrix_room: str, start: str, si
 
 
 def _invites(rooms: object) -> list[str]:
-    """Return the rooms that the keeper was invited to: direct chats, for linking."""
+    """Return the rooms that the bot was invited to: direct chats, for linking."""
     invited = rooms.get("invite") if isinstance(rooms, dict) else None
     return [one for one in (invited if isinstance(invited, dict) else {}) if is_room_id(one)][:_MAX_INVITES]
 
@@ -270,7 +270,7 @@ async def _link_account(tx: Transaction, bridge: Bridge, matrix_room: str, event
     """Apply one event of a direct chat. The owner of a Matrix account copies a code from our page into it, which proves
     that the account is theirs.
 
-    The keeper replies to any message and then leaves, so each guess at a code requires a new invitation.
+    The bot replies to any message and then leaves, so each guess at a code requires a new invitation.
     """
     incoming = content.incoming(event)
     if not isinstance(incoming, content.IncomingMessage) or bridge.is_ours(incoming.sender):

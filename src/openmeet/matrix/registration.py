@@ -13,7 +13,7 @@ from groundwork.errors import Failure, Refused, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
 from groundwork.settings import Secret
 from openmeet.matrix.calls import Homeserver
-from openmeet.matrix.names import PREFIX, SENDER, keeper
+from openmeet.matrix.names import PREFIX, SENDER, bot_localpart
 
 _ID: Final = "openmeet"
 _MAX_TOKEN_BYTES: Final = 1024
@@ -82,7 +82,7 @@ def open_homeserver(http: HttpClient, clock: Clock, url: str, server_name: str, 
 async def find_problem(homeserver: Homeserver, tenant: str, url: str) -> str | None:
     """Return a sentence for the operator that says why the bridge does not work; None if it works.
 
-    Creates the community's keeper if it does not exist.
+    Creates the community's bot if it does not exist.
     """
     where = urlsplit(url).netloc
     try:
@@ -93,7 +93,7 @@ async def find_problem(homeserver: Homeserver, tenant: str, url: str) -> str | N
         return f"There is no homeserver at {where}: {failure.why}"
     if not isinstance(versions.get("versions"), list):
         return f"The server at {where} is not a Matrix homeserver."
-    user = homeserver.user(keeper(tenant))
+    user = homeserver.user(bot_localpart(tenant))
     try:
         await user.prepare()
         await user.sync("", wait_seconds=0, timeline=1)

@@ -1,4 +1,4 @@
-"""Reasons of the package: why a rule, a date or a time is refused."""
+"""Reasons why a recurrence rule, a date or a time is refused."""
 
 from groundwork.errors import Reason
 

@@ -53,16 +53,16 @@ class MirroredTown:
         await self.deliver()
 
     async def linked(self, who: Caller, account: MatrixAccount) -> None:
-        """Link the account as people do: by a code in a direct chat with the keeper."""
+        """Link the account as people do: by a code in a direct chat with the bot."""
         async with self.db.transaction() as tx:
             code, _ = await matrix_people.new_link_code(tx, who)
-        await self.bridge.keeper.prepare()
+        await self.bridge.bot.prepare()
         await self.read()
         chat = (
             await account.call(
                 "POST",
                 "createRoom",
-                {"is_direct": True, "invite": [self.bridge.keeper.user_id], "preset": "trusted_private_chat"},
+                {"is_direct": True, "invite": [self.bridge.bot.user_id], "preset": "trusted_private_chat"},
             )
         )["room_id"]
         await self.read()
@@ -127,20 +127,18 @@ class MirroredTown:
         """All events of the Matrix room, oldest first."""
         room, found, start = await self.matrix_room(), [], ""
         while True:
-            page = await self.bridge.keeper.messages(room, start)
+            page = await self.bridge.bot.messages(room, start)
             found += page["chunk"]
             if not page["chunk"] or "end" not in page:
                 return found[::-1]
             start = page["end"]
 
     async def seen(self) -> list[tuple[str, str]]:
-        """(name, text) of each message in the Matrix room as the keeper sees it, with edits applied and redacted
+        """(name, text) of each message in the Matrix room as the bot sees it, with edits applied and redacted
         messages left out.
         """
         room = await self.matrix_room()
-        names = {
-            one["state_key"]: one["content"].get("displayname", "") for one in await self.bridge.keeper.members(room)
-        }
+        names = {one["state_key"]: one["content"].get("displayname", "") for one in await self.bridge.bot.members(room)}
         texts: dict[str, tuple[str, str]] = {}
         for event in await self.events():
             inner = event["content"]

@@ -69,7 +69,7 @@ async def test_an_adopted_room_keeps_its_members(
     dry = await run(town, legacy_user, applies=False)
     assert (dry["Chess"].outcome, dry["Chess"].why) == (AdoptionOutcome.ADOPTED, "")
     assert await stored(town, event) == ("", None, 0)
-    assert await legacy_user.membership(room, town.bridge.keeper.user_id) == ""
+    assert await legacy_user.membership(room, town.bridge.bot.user_id) == ""
     assert (await run(town, legacy_user, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
     assert await stored(town, event) == ("on", room, 1)
     await town.read()
@@ -83,7 +83,7 @@ async def test_an_adopted_room_keeps_its_members(
         (found,) = await tx.fetch("select id from chat_rooms where event_id = :id", id=event.id)
     # Earlier messages stay in the Matrix room, and nobody is removed.
     assert [row["body"] for row in rows] == ["Who is here?"]
-    assert await town.bridge.keeper.membership(room, guest.user_id) == "join"
+    assert await town.bridge.bot.membership(room, guest.user_id) == "join"
     assert "From before" in str(await guest.events(room))
     await town.agree(town.ana)
     async with town.db.transaction() as tx:
@@ -129,7 +129,7 @@ async def test_a_message_from_the_future_hides_no_later_ones(
 async def test_adoption_continues_after_an_interruption(
     town: MirroredTown, legacy_user: MatrixUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The keeper already had the power level, but nothing was stored yet."""
+    """The bot already had the power level, but nothing was stored yet."""
     event, room = await old_event(town, legacy_user, "Chess", room_version="10")
 
     async def is_away(*_: object, **__: object) -> None:
@@ -138,7 +138,7 @@ async def test_adoption_continues_after_an_interruption(
     with monkeypatch.context() as broken:
         # The older bot has read these events already.
         looked = legacy_user.state
-        broken.setattr(type(town.bridge.keeper), "state", is_away)
+        broken.setattr(type(town.bridge.bot), "state", is_away)
         broken.setattr(legacy_user, "state", looked)
         with pytest.raises(ConnectionResetError):
             await run(town, legacy_user, applies=True)

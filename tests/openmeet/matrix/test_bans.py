@@ -75,7 +75,7 @@ async def ghost_of(town: MirroredTown, who: Caller) -> str:
 
 async def banned_by(town: MirroredTown, whom: str) -> str | None:
     """The user who banned them in the Matrix room, or None if they are not banned."""
-    members = await town.bridge.keeper.members(await town.matrix_room())
+    members = await town.bridge.bot.members(await town.matrix_room())
     (found,) = [one for one in members if one["state_key"] == whom]
     return found["sender"] if found["content"]["membership"] == "ban" else None
 
@@ -88,13 +88,13 @@ async def test_a_ban_here_applies_in_matrix_until_it_is_lifted(town: MirroredTow
     async with town.db.transaction() as tx:
         await sanctions.sanction(tx, town.ana, town.room.id, town.ben.user_id, SanctionKind.BAN, reason="spam")
     await town.deliver()
-    assert await town.bridge.keeper.membership(room, guest.user_id) == "ban"
-    assert await town.bridge.keeper.membership(room, ghost) in {"leave", "ban"}
+    assert await town.bridge.bot.membership(room, guest.user_id) == "ban"
+    assert await town.bridge.bot.membership(room, ghost) in {"leave", "ban"}
     await guest.call("PUT", f"rooms/{room}/send/m.room.message/late", {"msgtype": "m.text", "body": "Still me"}, 403)
     async with town.db.transaction() as tx:
         await sanctions.lift(tx, town.ana, town.room.id, town.ben.user_id)
     await town.deliver()
-    assert await town.bridge.keeper.membership(room, guest.user_id) == "invite"
+    assert await town.bridge.bot.membership(room, guest.user_id) == "invite"
     await town.say(town.ben, "Sorry")
     await town.deliver()
     assert ("Ben", "Sorry") in await town.seen()
@@ -110,14 +110,14 @@ async def test_a_moderators_ban_in_matrix_applies_here_until_it_is_lifted(
     assert (found.user_id, found.kind, found.by_user_id) == (town.ben.user_id, SanctionKind.BAN, town.ana.user_id)
     assert found.reason == "Spam, again and again"
     assert await reached(town, town.ben) is Access.NONE
-    assert await banned_by(town, guest.user_id) == town.bridge.keeper.user_id
+    assert await banned_by(town, guest.user_id) == town.bridge.bot.user_id
     async with town.db.transaction() as tx:
         await sanctions.lift(tx, town.ana, town.room.id, town.ben.user_id)
     # Reading the same responses and comparing the room again changes nothing.
     for _ in range(2):
         await compared(town)
         assert await in_force(town) == []
-    assert await town.bridge.keeper.membership(room, guest.user_id) == "invite"
+    assert await town.bridge.bot.membership(room, guest.user_id) == "invite"
 
 
 async def test_banning_a_ghost_bans_its_person(town: MirroredTown, host: MatrixAccount, guest: MatrixAccount) -> None:
@@ -130,7 +130,7 @@ async def test_banning_a_ghost_bans_its_person(town: MirroredTown, host: MatrixA
     await town.read()
     assert [one.reason for one in await in_force(town)] == ["Banned in Matrix"]
     assert await reached(town, town.ben) is Access.NONE
-    assert await town.bridge.keeper.membership(room, guest.user_id) == "ban"
+    assert await town.bridge.bot.membership(room, guest.user_id) == "ban"
     async with town.db.transaction() as tx:
         await sanctions.lift(tx, town.ana, town.room.id, town.ben.user_id)
     await town.deliver()
@@ -163,7 +163,7 @@ async def test_bans_by_people_without_that_right_have_no_effect(
     await town.read()
     await act(host, room, "unban", guest.user_id)
     await compared(town)
-    assert await banned_by(town, guest.user_id) == town.bridge.keeper.user_id
+    assert await banned_by(town, guest.user_id) == town.bridge.bot.user_id
     assert len(await in_force(town)) == 1
 
 
@@ -238,4 +238,4 @@ async def test_somebody_who_left_after_writing_does_not_stay_in_the_room(town: M
     await town.deliver()
     assert [text for _, text in await town.seen()] == ["I cannot come after all"]
     ghost = await ghost_of(town, town.ben)
-    assert await town.bridge.keeper.membership(await town.matrix_room(), ghost) == "leave"
+    assert await town.bridge.bot.membership(await town.matrix_room(), ghost) == "leave"

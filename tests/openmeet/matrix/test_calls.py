@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.errors import RemoteFailed
 from openmeet.matrix.calls import Homeserver, MatrixUser, events_of
-from openmeet.matrix.names import keeper, room_alias
+from openmeet.matrix.names import bot_localpart, room_alias
 from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import Synapse
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, needs("synapse")]
 
 @pytest.fixture
 async def owner(homeserver: Homeserver) -> MatrixUser:
-    user = homeserver.user(keeper("default"))
+    user = homeserver.user(bot_localpart("default"))
     await user.prepare()
     return user
 

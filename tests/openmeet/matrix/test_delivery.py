@@ -57,7 +57,7 @@ async def test_edits_and_deletions_are_delivered(town: MirroredTown) -> None:
     await town.deliver()
     assert await town.seen() == [("Ben", "At nine")]
     # The edit is redacted too, because redacting the original does not remove it.
-    assert "cake" not in str(await town.bridge.keeper.messages(await town.matrix_room(), ""))
+    assert "cake" not in str(await town.bridge.bot.messages(await town.matrix_room(), ""))
 
 
 async def test_people_who_lost_access_are_removed_before_anything_else_is_sent(town: MirroredTown) -> None:
@@ -68,7 +68,7 @@ async def test_people_who_lost_access_are_removed_before_anything_else_is_sent(t
     await town.answer(town.ben, RsvpReply.DECLINED)
     await town.say(town.ana, "Only for those who come")
     await town.deliver()
-    members = await town.bridge.keeper.members(await town.matrix_room())
+    members = await town.bridge.bot.members(await town.matrix_room())
     inside = [one["content"].get("displayname") for one in members if one["content"]["membership"] == "join"]
     assert "Ben" not in inside
     assert "Ana" in inside
@@ -87,7 +87,7 @@ async def test_people_who_leave_the_site_lose_their_name_and_return_with_it(town
     await readers.follow_changes(town.db)
     await town.deliver()
     assert [text for _, text in await town.seen()] == ["I come"]
-    members = await town.bridge.keeper.members(await town.matrix_room())
+    members = await town.bridge.bot.members(await town.matrix_room())
     assert all(one["content"].get("displayname") != "Ben" for one in members if one["content"]["membership"] == "join")
     async with town.db.reader() as reader:
         speaker = await store.speaker_outside_rooms(reader, town.ben.user_id)

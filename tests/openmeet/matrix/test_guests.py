@@ -148,7 +148,7 @@ async def test_slow_mode_moderation_and_limits_apply_to_guests(town: MirroredTow
     async with town.db.transaction() as tx:
         await messages.release(tx, town.ana, row["id"])
     await town.deliver()
-    # The keeper posts the redacted message again, once.
+    # The bot posts the redacted message again, once.
     repeated = f"{zoe.user_id}: Look at this first"
     await compared(town)
     assert [text for _, text in await town.seen()].count(repeated) == 1
@@ -212,20 +212,20 @@ async def test_the_first_links_of_a_guest_are_held(town: MirroredTown, zoe: Matr
 
 async def test_a_removed_or_banned_guest_stays_out_until_invited_again(town: MirroredTown, zoe: MatrixAccount) -> None:
     room = await as_guest(town, zoe)
-    keeper = town.bridge.keeper
+    bot = town.bridge.bot
     async with town.db.transaction() as tx:
         await matrix_guests.remove(tx, town.ana, town.room.id, zoe.user_id)
     await town.deliver()
-    assert await keeper.membership(room, zoe.user_id) == "leave"
+    assert await bot.membership(room, zoe.user_id) == "leave"
     await invite(town, zoe)
     await zoe.join(room)
     async with town.db.transaction() as tx:
         await matrix_guests.ban(tx, town.ana, town.room.id, zoe.user_id, "Rude")
     await town.deliver()
-    assert await keeper.membership(room, zoe.user_id) == "ban"
+    assert await bot.membership(room, zoe.user_id) == "ban"
     assert await state_of(town, zoe) == (GuestState.BANNED, GuestPresence.LEFT)
     await invite(town, zoe)
-    assert await keeper.membership(room, zoe.user_id) == "invite"
+    assert await bot.membership(room, zoe.user_id) == "invite"
     async with town.db.reader() as reader:
         acts = await reader.fetch("select act, reason from chat_acts where act like 'guest%' order by at, id")
     assert [row["act"] for row in acts] == [
@@ -243,9 +243,9 @@ async def test_a_guest_who_left_returns_only_when_a_host_invites_them(town: Mirr
     await zoe.call("POST", f"rooms/{room}/leave", {})
     await compared(town)
     assert await state_of(town, zoe) == (GuestState.INVITED, GuestPresence.LEFT)
-    assert await town.bridge.keeper.membership(room, zoe.user_id) == "leave"
+    assert await town.bridge.bot.membership(room, zoe.user_id) == "leave"
     await invite(town, zoe)
-    assert await town.bridge.keeper.membership(room, zoe.user_id) == "invite"
+    assert await town.bridge.bot.membership(room, zoe.user_id) == "invite"
 
 
 async def test_kicks_and_bans_by_a_linked_moderator_apply_here(
@@ -256,17 +256,17 @@ async def test_kicks_and_bans_by_a_linked_moderator_apply_here(
     await act(host, room, "kick", zoe.user_id, reason="Off topic")
     await compared(town)
     assert await state_of(town, zoe) == (GuestState.REMOVED, GuestPresence.LEFT)
-    assert await town.bridge.keeper.membership(room, zoe.user_id) == "leave"
+    assert await town.bridge.bot.membership(room, zoe.user_id) == "leave"
     await invite(town, zoe)
     await zoe.join(room)
     await act(host, room, "ban", zoe.user_id, reason="Again")
     await compared(town)
     assert (await state_of(town, zoe))[0] is GuestState.BANNED
-    assert await banned_by(town, zoe.user_id) == town.bridge.keeper.user_id
+    assert await banned_by(town, zoe.user_id) == town.bridge.bot.user_id
     # A ban that was lifted only in Matrix is restored.
     await act(host, room, "unban", zoe.user_id)
     await compared(town)
-    assert await banned_by(town, zoe.user_id) == town.bridge.keeper.user_id
+    assert await banned_by(town, zoe.user_id) == town.bridge.bot.user_id
 
 
 async def test_nobody_is_a_guest_while_guests_are_switched_off(town: MirroredTown, zoe: MatrixAccount) -> None:
@@ -276,13 +276,13 @@ async def test_nobody_is_a_guest_while_guests_are_switched_off(town: MirroredTow
     await zoe.say(room, "Still here?", "1")
     await town.read()
     assert await town.texts() == ["Said before it was mirrored"]
-    assert await town.bridge.keeper.membership(room, zoe.user_id) == "leave"
+    assert await town.bridge.bot.membership(room, zoe.user_id) == "leave"
     async with town.db.transaction() as tx:
         with pytest.raises(Refused):
             await matrix_guests.invite(tx, town.ana, town.room.id, zoe.user_id)
     await allow(town)
     await town.deliver()
-    assert await town.bridge.keeper.membership(room, zoe.user_id) == "invite"
+    assert await town.bridge.bot.membership(room, zoe.user_id) == "invite"
 
 
 async def test_only_public_events_have_guests(town: MirroredTown) -> None:
@@ -313,7 +313,7 @@ async def test_a_guest_who_links_their_account_becomes_the_person(town: Mirrored
     await town.linked(town.ben, zoe)
     await zoe.say(room, "As a guest", "1")
     await town.read()
-    assert await town.bridge.keeper.membership(room, zoe.user_id) == "join"
+    assert await town.bridge.bot.membership(room, zoe.user_id) == "join"
     await town.answer(town.ben, RsvpReply.GOING)
     await zoe.say(room, "As myself", "2")
     await town.read()

@@ -58,7 +58,7 @@ async def send(town: MirroredTown, who: Caller, text: str, *alts: str) -> ChatMe
 
 async def events(town: MirroredTown) -> list[dict[str, Any]]:
     """The events that have not been redacted, oldest first."""
-    found = await town.bridge.keeper.messages(await town.matrix_room(), "", limit=100)
+    found = await town.bridge.bot.messages(await town.matrix_room(), "", limit=100)
     return [one for one in reversed(found["chunk"]) if one["type"] == "m.room.message" and "body" in one["content"]]
 
 
@@ -73,7 +73,7 @@ async def test_pictures_are_sent_after_their_text_and_redacted_with_it(town_with
         ("m.image", "picture.jpg"),
         ("m.image", "The hut"),
     ]
-    body = await town_with_pictures.bridge.keeper.download(found[1]["url"], 1_000_000)
+    body = await town_with_pictures.bridge.bot.download(found[1]["url"], 1_000_000)
     assert Image.open(io.BytesIO(body)).size == (80, 60)
     # In a message without text the first picture is the main event: replies refer to it and the caption is added to it.
     await town_with_pictures.edit(town_with_pictures.ben, alone, "Our hut")
@@ -83,9 +83,7 @@ async def test_pictures_are_sent_after_their_text_and_redacted_with_it(town_with
         await town_with_pictures.take_back(town_with_pictures.ben, one)
     await town_with_pictures.deliver()
     assert await events(town_with_pictures) == []
-    assert "mxc://" not in str(
-        await town_with_pictures.bridge.keeper.messages(await town_with_pictures.matrix_room(), "")
-    )
+    assert "mxc://" not in str(await town_with_pictures.bridge.bot.messages(await town_with_pictures.matrix_room(), ""))
 
 
 async def test_a_room_that_is_not_public_gets_text_instead_of_pictures(town_with_pictures: MirroredTown) -> None:

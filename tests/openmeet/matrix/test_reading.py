@@ -94,13 +94,13 @@ async def test_a_person_who_withdraws_leaves_the_room_and_returns_with_an_rsvp(
     await account.say(room, "Am I still here?", "1")
     await town.read()
     assert await town.texts() == ["Said before it was mirrored"]
-    assert await town.bridge.keeper.membership(room, account.user_id) == "leave"
-    assert "Am I still here?" not in str(await town.bridge.keeper.messages(room, ""))
+    assert await town.bridge.bot.membership(room, account.user_id) == "leave"
+    assert "Am I still here?" not in str(await town.bridge.bot.messages(room, ""))
     await town.answer(town.ben, RsvpReply.GOING)
     async with town.db.transaction() as tx:
         await mirroring.wake_all(tx)
     await town.deliver()
-    assert await town.bridge.keeper.membership(room, account.user_id) == "invite"
+    assert await town.bridge.bot.membership(room, account.user_id) == "invite"
 
 
 async def test_a_moderators_deletion_in_matrix_applies_here(town: MirroredTown, account: MatrixAccount) -> None:
@@ -148,14 +148,14 @@ async def test_withdrawing_consent_removes_all_of_a_persons_messages(
 async def test_a_wrong_code_links_no_account(town: MirroredTown, account: MatrixAccount) -> None:
     await town.deliver()
     await town.read()
-    wish = {"is_direct": True, "invite": [town.bridge.keeper.user_id], "preset": "trusted_private_chat"}
+    wish = {"is_direct": True, "invite": [town.bridge.bot.user_id], "preset": "trusted_private_chat"}
     chat = (await account.call("POST", "createRoom", wish))["room_id"]
     await town.read()
     await account.say(chat, "2222222222", "1")
     await town.read()
     async with town.db.reader() as reader:
         assert await reader.fetch("select mxid from matrix_people where mxid is not null") == []
-    assert await town.bridge.keeper.membership(await town.matrix_room(), account.user_id) == ""
+    assert await town.bridge.bot.membership(await town.matrix_room(), account.user_id) == ""
 
 
 async def release(town: MirroredTown, event: str) -> None:
@@ -167,7 +167,7 @@ async def release(town: MirroredTown, event: str) -> None:
 
 
 async def test_a_held_message_is_posted_once_a_moderator_shows_it(town: MirroredTown, account: MatrixAccount) -> None:
-    """A message that a moderator shows is posted by the keeper, with the author's address. After the author's consent
+    """A message that a moderator shows is posted by the bot, with the author's address. After the author's consent
     it is posted in their name.
     """
     async with town.db.transaction() as tx:
@@ -247,5 +247,5 @@ async def test_the_keeper_has_the_name_of_the_site(town: MirroredTown, account: 
     named = replace(town.bridge, site_name="Town calendar")
     stop = asyncio.Event()
     await asyncio.wait_for(reader.run(named, stop, lambda _number: stop.set()), 60)
-    shown = await account.call("GET", f"profile/{town.bridge.keeper.user_id}/displayname")
+    shown = await account.call("GET", f"profile/{town.bridge.bot.user_id}/displayname")
     assert shown == {"displayname": "Town calendar"}

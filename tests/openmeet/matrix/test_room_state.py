@@ -30,7 +30,7 @@ async def account(synapse: Synapse, fresh: Callable[[str], str]) -> MatrixAccoun
 
 
 async def state_of(town: MirroredTown, kind: str) -> list[dict[str, Any]]:
-    found = await town.bridge.keeper.state(await town.matrix_room())
+    found = await town.bridge.bot.state(await town.matrix_room())
     return [one["content"] for one in found if one["type"] == kind]
 
 
@@ -60,10 +60,10 @@ async def test_a_room_states_its_origin_and_its_name(town: MirroredTown) -> None
     await town.deliver()
     for kind in ("m.bridge", "uk.half-shot.bridge"):
         (note,) = await state_of(town, kind)
-        assert note["bridgebot"] == town.bridge.keeper.user_id
+        assert note["bridgebot"] == town.bridge.bot.user_id
         assert note["channel"]["displayname"] == town.event.title
     room, key = await town.matrix_room(), f"openmeet://{town.bridge.tenant}/{town.room.id}"
-    await town.bridge.keeper.set_state(room, "m.bridge", {}, key)
+    await town.bridge.bot.set_state(room, "m.bridge", {}, key)
     async with town.db.transaction() as tx:
         before = await mirroring.newest_access_change(tx)
         await tx.execute("update events set title = 'Another name' where id = :id", id=town.event.id)
@@ -79,7 +79,7 @@ async def test_a_name_set_by_somebody_else_is_reset(town: MirroredTown) -> None:
     """
     await town.deliver()
     room = await town.matrix_room()
-    await town.bridge.keeper.set_state(room, "m.room.name", {"name": "By another process"})
+    await town.bridge.bot.set_state(room, "m.room.name", {"name": "By another process"})
     await compared(town)
     assert await state_of(town, "m.room.name") == [{"name": town.event.title}]
     await compared(town)
@@ -115,11 +115,11 @@ async def test_a_suspended_account_is_removed_at_once_and_restored_later(
         await readers.mark_read(tx, town.ben, town.room.id, 1)
         await moderation.decide(tx, town.ana.user_id, subject, SubjectVisibility.HIDDEN, "spam")
     await follow(town)
-    assert await town.bridge.keeper.membership(room, account.user_id) == "leave"
+    assert await town.bridge.bot.membership(room, account.user_id) == "leave"
     async with town.db.transaction() as tx:
         await moderation.decide(tx, town.ana.user_id, subject, SubjectVisibility.SHOWN, "a mistake")
     await follow(town)
-    assert await town.bridge.keeper.membership(room, account.user_id) == "invite"
+    assert await town.bridge.bot.membership(room, account.user_id) == "invite"
     async with town.db.reader() as reader:
         kept = await readers.reading_of(reader, town.room.id, town.ben.user_id)
     assert kept is not None
@@ -178,24 +178,24 @@ async def test_people_choose_which_rooms_invite_them(town: MirroredTown, account
     await town.read()
     await choose(town, InvitationMode.NONE)
     await town.linked(town.ben, account)
-    room, keeper = await town.matrix_room(), town.bridge.keeper
-    assert await keeper.membership(room, account.user_id) == ""
+    room, bot = await town.matrix_room(), town.bridge.bot
+    assert await bot.membership(room, account.user_id) == ""
     await choose(town, InvitationMode.CHOSEN)
-    assert await keeper.membership(room, account.user_id) == ""
+    assert await bot.membership(room, account.user_id) == ""
     await choose(town, invited=True)
-    assert await keeper.membership(room, account.user_id) == "invite"
+    assert await bot.membership(room, account.user_id) == "invite"
     await choose(town, invited=False)
-    assert await keeper.membership(room, account.user_id) == "leave"
+    assert await bot.membership(room, account.user_id) == "leave"
     await choose(town, InvitationMode.ALL, invited=True)
     await account.join(room)
     await choose(town, InvitationMode.NONE)
-    assert await keeper.membership(room, account.user_id) == "join"
+    assert await bot.membership(room, account.user_id) == "join"
     await choose(town, InvitationMode.ALL)
     await account.call("POST", f"rooms/{room}/leave", {})
     await compared(town)
-    assert await keeper.membership(room, account.user_id) == "leave"
+    assert await bot.membership(room, account.user_id) == "leave"
     async with town.db.reader() as reader:
         (shown,) = await matrix_people.rooms_to_choose(reader, town.ben.user_id, 10)
     assert not shown.is_invited
     await choose(town, invited=True)
-    assert await keeper.membership(room, account.user_id) == "invite"
+    assert await bot.membership(room, account.user_id) == "invite"

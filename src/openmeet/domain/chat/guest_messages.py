@@ -1,5 +1,5 @@
-"""Messages and reactions of guests from Matrix. The usual rules apply (``posting``). A guest can only change what they
-sent themselves.
+"""Messages and reactions of guests from Matrix. The usual rules apply (``writing_rules``). Guests can only
+change what they sent themselves.
 
 A guest can mention people by name if everyone may know that they are in the room, but cannot mention all hosts or
 everyone.

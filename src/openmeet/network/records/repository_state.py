@@ -1,4 +1,5 @@
-"""State of repositories: hashes of erased records, missed revs, queries about the known records, and locks on the floor.
+"""State of repositories: hashes of erased records, missed revs, queries about the known records, and locks on the rev
+below which a version is history (the floor).
 
 An erased record leaves a keyed hash of its URI with its rev, from which nothing can be recovered. It has one purpose: a
 late or repeated message must not bring back a record that its author deleted. A message about this URI or from this DID

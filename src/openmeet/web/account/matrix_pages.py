@@ -15,7 +15,7 @@ from openmeet.domain.chat.matrix_people import InvitationMode, MatrixConsent
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import lazy
-from openmeet.matrix.names import keeper
+from openmeet.matrix.names import bot_localpart
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -87,7 +87,7 @@ async def _matrix_page(request: Request, code: str = "") -> Response:
         rooms = await matrix_people.rooms_to_choose(reader, caller.user_id, _MOST_ROOMS)
     context = {
         "server": site.settings.matrix_server_name,
-        "keeper": f"@{keeper(site.tenant.name)}:{site.settings.matrix_server_name}",
+        "bot": f"@{bot_localpart(site.tenant.name)}:{site.settings.matrix_server_name}",
         "passes_on": person is not None and person.consent is MatrixConsent.NAME_AND_WORDS,
         "is_withdrawing": is_withdrawing,
         "account": person.mxid if person else None,

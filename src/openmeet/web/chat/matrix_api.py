@@ -17,7 +17,7 @@ from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
-from openmeet.matrix.names import keeper
+from openmeet.matrix.names import bot_localpart
 from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.chat.requests import room_id
@@ -197,7 +197,7 @@ async def make_link_code(request: Request) -> Response:
     settings = services(request).settings
     async with database_of(request).transaction() as tx:
         code, ends = await matrix_people.new_link_code(tx, caller_of(request))
-    to = f"@{keeper(services(request).tenant.name)}:{settings.matrix_server_name}"
+    to = f"@{bot_localpart(services(request).tenant.name)}:{settings.matrix_server_name}"
     return json_response(MatrixLinkCode(code, to, iso(ends)))
 
 
