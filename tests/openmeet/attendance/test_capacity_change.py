@@ -12,7 +12,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.plan import plan_all
-from openmeet.web.series.present import consequences
+from openmeet.web.series.json_views import consequences
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import begin, dates
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, person, signed_in, site_on

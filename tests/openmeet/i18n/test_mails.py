@@ -35,7 +35,7 @@ from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, When
 from openmeet.emails.composers import composers
 from openmeet.emails.notifications import texts
-from openmeet.emails.notifications.present import ChatPresent, Present
+from openmeet.emails.notifications.current_state import CurrentChatState, CurrentState
 from openmeet.emails.render import TEMPLATES, EmailContext
 from openmeet.i18n.catalogue import SOURCE, speaking
 from openmeet.outbox.emails import OutgoingEmail, email_handler
@@ -155,7 +155,7 @@ def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
 
 
 @pytest.fixture
-async def recipient(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
+async def recipient(make_sqlite: MakeDatabase, clock: HandClock) -> CurrentState:
     """A person with an offered place at a cancelled event, who is also in a group."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
@@ -164,18 +164,18 @@ async def recipient(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
         mine = await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
         group = await group_by(tx, host, name="Zqgroupzq")
     announced = Announcement(AnnouncementId("1"), GroupId(group.id), host.user_id, "Zqtextzq", clock.now(), None)
-    return Present(
+    return CurrentState(
         mine.user_id,
         clock.now(),
         event=replace(event, status_reason="Zqwhyzq"),
         own_rsvp=replace(mine, party=2, offered_until=Instant(clock.now() + HOUR)),
         group=group,
         announcement=announced,
-        chat=ChatPresent("Zqtitlezq", "/chat", "/chat", "Zqsaidzq", 2, ("Zqlinezq",)),
+        chat=CurrentChatState("Zqtitlezq", "/chat", "/chat", "Zqsaidzq", 2, ("Zqlinezq",)),
     )
 
 
-async def test_every_kind_of_notification_is_fully_translated(recipient: Present) -> None:
+async def test_every_kind_of_notification_is_fully_translated(recipient: CurrentState) -> None:
     """The notifications are checked on the page and in e-mails, with and without a date, a name and a reason."""
     found = {}
     with speaking(pseudo.TAG):
@@ -189,15 +189,15 @@ async def test_every_kind_of_notification_is_fully_translated(recipient: Present
     assert found == {name: set() for name in KINDS}
 
 
-def _written(kind: NotificationKind[Any], payload: Payload, recipient: Present) -> Iterator[str]:
+def _written(kind: NotificationKind[Any], payload: Payload, recipient: CurrentState) -> Iterator[str]:
     assert recipient.event is not None
     assert recipient.own_rsvp is not None
-    presents = (
+    states = (
         recipient,
         replace(recipient, event=replace(recipient.event, starts_at=None, status_reason="")),
         replace(recipient, own_rsvp=replace(recipient.own_rsvp, status=AttendanceStatus.WAITLISTED, party=1)),
     )
-    for one in presents:
+    for one in states:
         for shut_out in (False, True):
             yield "Zqtitlezq".join(texts.line(kind, payload, one, {}, is_shut_out=shut_out))
             point = texts.point(kind, payload, one, {}, title="Zqtitlezq", is_shut_out=shut_out)
@@ -205,7 +205,7 @@ def _written(kind: NotificationKind[Any], payload: Payload, recipient: Present) 
             yield from (words for one in point.changes for words in (one.label, one.was, one.now))
 
 
-async def test_sentences_are_separated_by_one_space(recipient: Present) -> None:
+async def test_sentences_are_separated_by_one_space(recipient: CurrentState) -> None:
     """Each sentence is on its own line of the template and is followed by a single space in the output."""
     with speaking(SOURCE):
         for kind in KINDS.values():

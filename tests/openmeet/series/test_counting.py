@@ -13,7 +13,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, apply_edits, date_queries
 from openmeet.domain.series.plan import moved, plan_all
 from openmeet.emails.notifications.content import notification_lines
-from openmeet.web.series import present
+from openmeet.web.series import json_views
 from tests.openmeet.series.api_client import SECOND, ask, make
 from tests.openmeet.series.api_client import dates as dates_by_api
 from tests.openmeet.series.practice import begin, dates, go, locked
@@ -32,7 +32,7 @@ async def edit(tx, ana, series, what):
             start = timing.pattern.start
             timing = moved(timing, start, start + timedelta(hours=1), timing.length)
     plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
-    counted = await present.consequences(tx, series, plan)
+    counted = await json_views.consequences(tx, series, plan)
     await apply_edits.apply_plan(tx, series, plan)
     return counted.people_told, counted.people_mailed
 
@@ -70,7 +70,7 @@ async def test_only_people_whose_date_moves_are_mailed(practice_db):
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         template = replace(series.content, description="Bring a stand.")
         plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
-        counted = await present.consequences(tx, series, plan)
+        counted = await json_views.consequences(tx, series, plan)
         await apply_edits.apply_plan(tx, series, plan)
         assert (counted.people_told, counted.people_mailed) == (2, 1)
         assert await mails(tx) == ["Cleo"]

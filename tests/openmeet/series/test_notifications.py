@@ -11,8 +11,8 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
 from openmeet.domain.users.model import Caller
 from openmeet.emails.notifications.content import notification_lines
+from openmeet.emails.notifications.current_state import CurrentState
 from openmeet.emails.notifications.facts import points
-from openmeet.emails.notifications.present import Present
 from openmeet.recurrence.describe import describe
 from tests.openmeet.series.practice import (
     begin,
@@ -182,7 +182,7 @@ async def test_a_new_rule_is_described_in_words(practice_db: Database, clock: Ha
         assert event is not None
         ((_, shown),) = await notification_lines(tx, [one], ben.user_id)
         assert shown.after.endswith(" From now on: every Thursday at 19:00.")
-        (point,) = points([one], Present(ben.user_id, tx.now, event=event), {})
+        (point,) = points([one], CurrentState(ben.user_id, tx.now, event=event), {})
         assert point.words == "From now on: every Thursday at 19:00."
     clock.turn(MINUTE)
     async with practice_db.transaction() as tx:

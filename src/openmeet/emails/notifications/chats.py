@@ -29,7 +29,7 @@ from openmeet.domain.notifications.chat_kinds import (
 from openmeet.domain.notifications.model import NotificationId, When
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.users.model import UserId, unnamed
-from openmeet.emails.notifications.present import ChatPresent
+from openmeet.emails.notifications.current_state import CurrentChatState
 from openmeet.i18n.markdown import one_line, summary_of
 
 # Notifications about one of the reader's own messages.
@@ -42,7 +42,9 @@ _LINES: Final = 10
 _COUNTED: Final = 1_000
 
 
-async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> dict[NotificationId, ChatPresent]:
+async def chats_of(
+    reader: Reader, news: Sequence[Notification], viewer: UserId
+) -> dict[NotificationId, CurrentChatState]:
     """For each of these chat notifications, the room and message as the viewer may see them now.
 
     Rooms that the viewer may not read and messages that are gone are left out.
@@ -68,8 +70,8 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
         marks=await _marks(reader, list(addresses), viewer),
         sanctions=await sanctions_of(reader, viewer, [RoomId(one.subject_id) for one in about_reader]),
     )
-    presents = {one.id: _present_of(one, facts) for one in news}
-    return {notification_id: present for notification_id, present in presents.items() if present is not None}
+    states = {one.id: _state_of(one, facts) for one in news}
+    return {notification_id: state for notification_id, state in states.items() if state is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class _ChatFacts:
     sanctions: Sequence[Sanction]
 
 
-def _present_of(notification: Notification, facts: _ChatFacts) -> ChatPresent | None:
+def _state_of(notification: Notification, facts: _ChatFacts) -> CurrentChatState | None:
     room_id = RoomId(notification.subject_id)
     room, address = facts.rooms.get(room_id), facts.addresses.get(room_id)
     if room is None or address is None:
@@ -95,8 +97,8 @@ def _present_of(notification: Notification, facts: _ChatFacts) -> ChatPresent | 
     level = facts.reached.get(room.id, Access.NONE)
     if isinstance(notification.payload, ChatSanctioned):
         of_room = [each for each in facts.sanctions if each.room_id == room.id]
-        present = _sanctioned(notification, notification.payload, of_room, address)
-        return present and replace(present, may_read=level >= Access.READ, may_write=level >= Access.WRITE)
+        state = _sanctioned(notification, notification.payload, of_room, address)
+        return state and replace(state, may_read=level >= Access.READ, may_write=level >= Access.WRITE)
     message = (
         facts.messages.get(ChatMessageId(notification.payload.message_id))
         if isinstance(notification.payload, ChatNews)
@@ -106,7 +108,7 @@ def _present_of(notification: Notification, facts: _ChatFacts) -> ChatPresent | 
         # Notifications about the reader's own message are also shown if they were banned.
         if message is None or message.user_id != facts.viewer:
             return None
-        return _decision_present(
+        return _decision_state(
             notification, message, facts.removals.get(message.id), address, is_readable=level > Access.NONE
         )
     if level is Access.NONE:
@@ -115,13 +117,13 @@ def _present_of(notification: Notification, facts: _ChatFacts) -> ChatPresent | 
         waiting = facts.unread.get(room.id, _Unread(0, ()))
         lines = () if address.is_private else waiting.lines
         may_write = level >= Access.WRITE and not room.is_closed
-        return ChatPresent(address.name, address.path, address.path, "", waiting.number, lines, may_write)
-    return None if message is None else _message_present(message, room, address, level, facts.marks.get(room.id))
+        return CurrentChatState(address.name, address.path, address.path, "", waiting.number, lines, may_write)
+    return None if message is None else _message_state(message, room, address, level, facts.marks.get(room.id))
 
 
-def _message_present(
+def _message_state(
     message: ChatMessage, room: Room, address: RoomAddress, level: Access, read_and_entered: tuple[int, int] | None
-) -> ChatPresent | None:
+) -> CurrentChatState | None:
     """One message. None if the reader may not see it. ``read_and_entered``: the number up to which they have read, and
     the number after which they joined.
     """
@@ -129,7 +131,7 @@ def _message_present(
     floor = entered if room.history is HistoryMode.SINCE_JOINING and level < Access.MODERATE else 0
     if message.room_id != room.id or message.is_removed or message.is_held or message.number <= floor:
         return None
-    return ChatPresent(
+    return CurrentChatState(
         address.name,
         address.path,
         f"/chat/messages/{message.id}",
@@ -140,36 +142,36 @@ def _message_present(
     )
 
 
-def _decision_present(
+def _decision_state(
     notification: Notification,
     message: ChatMessage,
     removal: Removal | None,
     address: RoomAddress,
     *,
     is_readable: bool,
-) -> ChatPresent | None:
+) -> CurrentChatState | None:
     """A moderator's decision about the reader’s message. None if a later decision has replaced it."""
     if notification.kind is CHAT_RESTORED:
         path = f"/chat/messages/{message.id}" if is_readable else "/chat"
-        return None if message.is_removed else ChatPresent(address.name, path, path, "", 1)
+        return None if message.is_removed else CurrentChatState(address.name, path, path, "", 1)
     if removal is None or not message.is_removed or removal.at > notification.created_at:
         return None
     page = f"/chat/messages/{message.id}/object"
     if notification.kind is CHAT_UPHELD:
-        return ChatPresent(address.name, page, page, removal.decision, 1) if removal.is_decided else None
-    return ChatPresent(address.name, page, page, removal.reason, 1)
+        return CurrentChatState(address.name, page, page, removal.decision, 1) if removal.is_decided else None
+    return CurrentChatState(address.name, page, page, removal.reason, 1)
 
 
 def _sanctioned(
     notification: Notification, payload: ChatSanctioned, sanctions: Sequence[Sanction], address: RoomAddress
-) -> ChatPresent | None:
+) -> CurrentChatState | None:
     """A mute or ban of the reader, or the end of one. None if it no longer applies or a later decision has replaced it."""
     if notification.kind is CHAT_LIFTED:
-        return None if sanctions else ChatPresent(address.name, address.path, address.path, "", 1)
+        return None if sanctions else CurrentChatState(address.name, address.path, address.path, "", 1)
     for each in sanctions:
         if each.kind == payload.kind and each.of_site is payload.of_site and each.at <= notification.created_at:
             until = None if each.until is None else When(each.until, address.time_zone)
-            return ChatPresent(address.name, address.path, address.path, each.reason, 1, until=until)
+            return CurrentChatState(address.name, address.path, address.path, each.reason, 1, until=until)
     return None
 
 

@@ -138,13 +138,13 @@ def _line_of(notification: Notification, facts: Facts) -> NotificationLine | Non
 
 
 def _of_chat(notification: Notification, facts: Facts) -> NotificationLine | None:
-    present = facts.of_chat(notification)
-    if present is None or present.chat is None:
+    state = facts.of_chat(notification)
+    if state is None or state.chat is None:
         return None
-    chat = present.chat
+    chat = state.chat
     return _item(
         notification,
-        texts.line(notification.kind, notification.payload, present, facts.names),
+        texts.line(notification.kind, notification.payload, state, facts.names),
         "",
         chat.title,
         chat.path,
@@ -167,11 +167,11 @@ def _event_line(notification: Notification, facts: Facts) -> NotificationLine | 
 
 
 def _group_line(notification: Notification, facts: Facts) -> NotificationLine | None:
-    present = facts.of_group(notification)
-    if present is None or present.group is None:
+    state = facts.of_group(notification)
+    if state is None or state.group is None:
         return None
-    group = present.group
-    sentence = texts.line(notification.kind, notification.payload, present, facts.names)
+    group = state.group
+    sentence = texts.line(notification.kind, notification.payload, state, facts.names)
     return _item(
         notification,
         sentence,

@@ -34,8 +34,8 @@ from openmeet.emails import calendar_file, series_confirmation
 from openmeet.emails.calendar_file import cancellation_of, file_of, file_of_dates
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import DECISIONS, SANCTIONS
+from openmeet.emails.notifications.current_state import CurrentChatState
 from openmeet.emails.notifications.facts import Facts, facts_of, points
-from openmeet.emails.notifications.present import ChatPresent
 from openmeet.emails.notifications.texts import Point
 from openmeet.emails.render import TEMPLATES, EmailContext, cover_url, subject_line
 from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, unsubscribe_label
@@ -249,13 +249,13 @@ def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Fact
     """One story per group, with the notifications that still apply."""
     stories: dict[GroupId, Story] = {}
     for one in news:
-        present = facts.of_group(one) if one.kind.is_of_group else None
-        if present is None or present.group is None or not one.kind.still_true(one.payload, present):
+        state = facts.of_group(one) if one.kind.is_of_group else None
+        if state is None or state.group is None or not one.kind.still_true(one.payload, state):
             continue
-        group = present.group
+        group = state.group
         name, url = one_line(group.details.name), f"{head.public_url}/groups/{quote(group.slug)}{one.kind.page}"
         story = stories.setdefault(group.id, Story(None, name, [], "", (), None, "", url, "", "", ""))
-        story.points.append(texts.point(one.kind, one.payload, present, facts.names, title=name))
+        story.points.append(texts.point(one.kind, one.payload, state, facts.names, title=name))
     return list(stories.values())
 
 
@@ -268,10 +268,10 @@ async def _stories_of_chats(
     """
     stories: dict[str, Story] = {}
     for one in news:
-        present = facts.of_chat(one) if one.kind.subject is SubjectType.ROOM else None
-        if present is None or present.chat is None or not one.kind.still_true(one.payload, present):
+        state = facts.of_chat(one) if one.kind.subject is SubjectType.ROOM else None
+        if state is None or state.chat is None or not one.kind.still_true(one.payload, state):
             continue
-        chat = present.chat
+        chat = state.chat
         story = stories.get(one.subject_id)
         if story is None:
             link = EmailLink(user.id, LinkPurpose.CHAT, one.subject_id)
@@ -295,12 +295,12 @@ async def _stories_of_chats(
             stories[one.subject_id] = story
         is_there = one.kind.merged is not each and any(point.kind is one.kind for point in story.points)
         if not is_there and len(story.points) < _MOST_MESSAGES:
-            story.points.append(texts.point(one.kind, one.payload, present, facts.names, title=story.title))
+            story.points.append(texts.point(one.kind, one.payload, state, facts.names, title=story.title))
     return list(stories.values())
 
 
 def _way_there(
-    notification: Notification, chat: ChatPresent, back: str, *, has_account: bool
+    notification: Notification, chat: CurrentChatState, back: str, *, has_account: bool
 ) -> tuple[str, str] | None:
     """The path and label of the link below a chat notification; None if there is no page that the recipient can open.
 

@@ -21,7 +21,7 @@ from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import chats_of
-from openmeet.emails.notifications.present import ChatPresent, Present
+from openmeet.emails.notifications.current_state import CurrentChatState, CurrentState
 from openmeet.emails.notifications.texts import Point
 from openmeet.i18n.markdown import one_line
 
@@ -42,23 +42,23 @@ class Facts:
     memberships: Mapping[MemberId, Membership]
     announced: Mapping[AnnouncementId, Announcement]
     names: Mapping[UserId, str]
-    chats: Mapping[NotificationId, ChatPresent]
+    chats: Mapping[NotificationId, CurrentChatState]
 
-    def of_event(self, event: Event) -> Present:
-        return Present(self.viewer, self.now, event=event, own_rsvp=self.answers.get(event.id))
+    def of_event(self, event: Event) -> CurrentState:
+        return CurrentState(self.viewer, self.now, event=event, own_rsvp=self.answers.get(event.id))
 
-    def of_chat(self, notification: Notification) -> Present | None:
+    def of_chat(self, notification: Notification) -> CurrentState | None:
         """The state for a chat notification. None if the viewer may not read the room, or if the message is gone."""
         chat = self.chats.get(notification.id)
-        return None if chat is None else Present(self.viewer, self.now, chat=chat)
+        return None if chat is None else CurrentState(self.viewer, self.now, chat=chat)
 
-    def of_group(self, notification: Notification) -> Present | None:
+    def of_group(self, notification: Notification) -> CurrentState | None:
         """The state for a group notification. None if the viewer may not see the group or this notification about it."""
         group = self.groups.get(GroupId(notification.payload.group_id or ""))
         role = self.roles.get(group.id) if group else None
         if group is None or not rules.may_see(group, role):
             return None
-        present = Present(
+        state = CurrentState(
             self.viewer,
             self.now,
             group=group,
@@ -66,7 +66,7 @@ class Facts:
             membership=self.memberships.get(MemberId(notification.subject_id)),
             announcement=self.announced.get(AnnouncementId(notification.subject_id)),
         )
-        return present if notification.kind.may_read(notification.payload, present) else None
+        return state if notification.kind.may_read(notification.payload, state) else None
 
 
 async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> Facts:
@@ -93,20 +93,20 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
     )
 
 
-def points(news: Sequence[Notification], present: Present, names: Mapping[UserId, str]) -> list[Point]:
+def points(news: Sequence[Notification], state: CurrentState, names: Mapping[UserId, str]) -> list[Point]:
     """The points that still apply from these notifications about one event (given oldest first), the most important
     first. A pure function.
     """
     of_kind: dict[str, list[Notification]] = {}
     for one in news:
         of_kind.setdefault(one.kind.name, []).append(one)
-    present = replace(present, together=tuple(one.kind.name for one in news))
+    state = replace(state, together=tuple(one.kind.name for one in news))
     news_points = []
     for kind in (kind for name, kind in KINDS.items() if name in of_kind):
         payloads = [one.payload for one in of_kind[kind.name]]
         news_points += [
-            texts.point(kind, payload, present, names, payloads=payloads)
+            texts.point(kind, payload, state, names, payloads=payloads)
             for payload in kind.merged(payloads)
-            if kind.still_true(payload, present)
+            if kind.still_true(payload, state)
         ]
     return news_points

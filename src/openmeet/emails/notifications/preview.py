@@ -13,8 +13,8 @@ from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HostMessageReceived
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
+from openmeet.emails.notifications.current_state import CurrentState
 from openmeet.emails.notifications.email import Story, subject_of
-from openmeet.emails.notifications.present import Present
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
 
@@ -34,7 +34,7 @@ async def message_mail(
     work.
     """
     names = {user_id: one_line(name) for user_id, name in (await shown_names(reader, [writer])).items()}
-    payload, present = HostMessageReceived(person_id=writer, text=text), Present(writer, reader.now, event=event)
+    payload, state = HostMessageReceived(person_id=writer, text=text), CurrentState(writer, reader.now, event=event)
     seen = await private_details_for(reader, event, None, is_going=is_going)
     zone = await zone_of_person(reader, writer, event.time_zone)
     takes_place = not (event.is_cancelled or event.is_over(reader.now))
@@ -42,7 +42,7 @@ async def message_mail(
     story = Story(
         event=event,
         title=one_line(event.title),
-        points=[texts.point(event_kinds.HOST_MESSAGE, payload, present, names)],
+        points=[texts.point(event_kinds.HOST_MESSAGE, payload, state, names)],
         when=texts.when_label(event, reader.now),
         place=tuple(one_line(line) for line in lines_without_own_country(seen.place, zone)),
         point=None,

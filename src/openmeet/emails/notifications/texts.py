@@ -23,7 +23,7 @@ from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, When
 from openmeet.domain.users.model import UserId, unnamed
-from openmeet.emails.notifications.present import Present
+from openmeet.emails.notifications.current_state import CurrentState
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import summary_of
@@ -70,7 +70,7 @@ class Point:
 def line(
     kind: NotificationKind[Any],
     payload: Payload,
-    present: Present,
+    state: CurrentState,
     names: Mapping[UserId, str],
     *,
     payloads: Sequence[Payload] = (),
@@ -79,7 +79,7 @@ def line(
     """The text before and after the title. ``payloads``: those of all notifications that share this line.
     ``is_shut_out``: the reader may no longer see the subject.
     """
-    context = _template_context(payload, payloads or [payload], present, names, _TITLE, is_shut_out=is_shut_out)
+    context = _template_context(payload, payloads or [payload], state, names, _TITLE, is_shut_out=is_shut_out)
     before, _, after = _one_line(_render_block(kind, "line", context)).partition(_TITLE)
     return before, after
 
@@ -87,7 +87,7 @@ def line(
 def point(
     kind: NotificationKind[Any],
     payload: Payload,
-    present: Present,
+    state: CurrentState,
     names: Mapping[UserId, str],
     *,
     payloads: Sequence[Payload] = (),
@@ -95,11 +95,11 @@ def point(
     is_shut_out: bool = False,
 ) -> Point:
     """The text of an e-mail about notifications of one kind. ``payloads``: the payloads of all of them, oldest first."""
-    context = _template_context(payload, payloads or [payload], present, names, title, is_shut_out=is_shut_out)
+    context = _template_context(payload, payloads or [payload], state, names, title, is_shut_out=is_shut_out)
     heading, text, action = (_one_line(_render_block(kind, name, context)) for name in ("subject", "text", "action"))
     changes: tuple[Change, ...] = ()
-    if kind is event_kinds.EVENT_CHANGED and isinstance(payload, DatesChanged) and present.event is not None:
-        changes = _changes(payload, present.event, present.now)
+    if kind is event_kinds.EVENT_CHANGED and isinstance(payload, DatesChanged) and state.event is not None:
+        changes = _changes(payload, state.event, state.now)
     return Point(kind, heading, text, _render_block(kind, "quote", context), action, changes)
 
 
@@ -153,13 +153,13 @@ def short_day_label(event: Event) -> str:
 def _template_context(
     payload: Payload,
     payloads: Sequence[Payload],
-    present: Present,
+    state: CurrentState,
     names: Mapping[UserId, str],
     title: str,
     *,
     is_shut_out: bool,
 ) -> dict[str, object]:
-    event, own_rsvp = present.event, present.own_rsvp
+    event, own_rsvp = state.event, state.own_rsvp
     name = names.get(payload.person_id, "") if payload.person_id else ""
     starts = offered_until = None
     if event is not None and event.starts_at is not None:
@@ -180,11 +180,11 @@ def _template_context(
         "place": "" if event is None else ", ".join(event.place.lines),
         "mine": own_rsvp,
         "offered_until": offered_until,
-        "group": present.group,
-        "announcement": present.announcement,
-        "chat": present.chat,
+        "group": state.group,
+        "announcement": state.announcement,
+        "chat": state.chat,
         "is_shut_out": is_shut_out,
-        "now": present.now,
+        "now": state.now,
     }
 
 

@@ -35,7 +35,7 @@ from openmeet.web.api.etags import etag_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.events import new_links
-from openmeet.web.series import parse, present
+from openmeet.web.series import json_views, parse
 from openmeet.web.series.create import check_timing
 from openmeet.web.series.schemas import (
     AnswerAll,
@@ -112,7 +112,7 @@ async def preview(request: Request) -> Response:
     # Anyone can call this, and a rule with many times per day takes a third of a second.
     explained = partial(summary_of, timing, services(request).clock.now(), PREVIEWED)
     meaning = await workers_of_anybody(request).run(explained)
-    return json_response(present.preview_of(timing, meaning))
+    return json_response(json_views.preview_of(timing, meaning))
 
 
 async def list_own(request: Request) -> Response:
@@ -122,7 +122,7 @@ async def list_own(request: Request) -> Response:
         own_series, cursor = page.cut(
             await queries.of_owner(reader, caller.user_id, page), lambda one: (one.created_at, one.id)
         )
-        shown = [await present.series_output(reader, one, caller.user_id, url) for one in own_series]
+        shown = [await json_views.series_output(reader, one, caller.user_id, url) for one in own_series]
     return json_response(SeriesList(shown, cursor))
 
 
@@ -131,7 +131,7 @@ async def read(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await new_links.raise_if_replaced(reader, LinkKind.SERIES, slug_of(request))
         series = await agenda.visible(reader, slug_of(request), viewer)
-        shown = await present.series_output(reader, series, viewer, services(request).settings.public_url)
+        shown = await json_views.series_output(reader, series, viewer, services(request).settings.public_url)
     return json_response(shown, headers=etag_of(series.revision))
 
 
@@ -146,7 +146,7 @@ async def list_dates(request: Request) -> Response:
         occurrences = await agenda.between(reader, series, viewer, start, end, limit=past_dates + limit + 1)
         shown_before = sum(line.details.starts_at == start for line in occurrences[:past_dates])
         page = occurrences[shown_before : shown_before + limit]
-        dates = [present.date_shown(series.slug, line, reader.now, url) for line in page]
+        dates = [json_views.date_shown(series.slug, line, reader.now, url) for line in page]
     if len(occurrences) <= shown_before + limit:
         return json_response(DateList(dates, None, None))
     following = occurrences[shown_before + limit].details.starts_at
@@ -162,7 +162,7 @@ async def open_date(request: Request) -> Response:
         if event.is_gone:
             raise NotFound(SeriesReason.DATE_REMOVED)
         line = await agenda.occurrence_of(tx, event, viewer)
-        shown = present.date_shown(slug_of(request), line, tx.now, services(request).settings.public_url)
+        shown = json_views.date_shown(slug_of(request), line, tx.now, services(request).settings.public_url)
     return json_response(shown)
 
 
@@ -210,7 +210,9 @@ async def answer_all(request: Request) -> Response:
 
 async def series_response(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
     """Respond with the series as its host sees it and its ETag."""
-    shown = await present.series_output(tx, series, caller_of(request).user_id, services(request).settings.public_url)
+    shown = await json_views.series_output(
+        tx, series, caller_of(request).user_id, services(request).settings.public_url
+    )
     headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
     return json_response(shown, status, headers)
 

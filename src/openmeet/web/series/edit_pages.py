@@ -31,7 +31,7 @@ from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import place_field
 from openmeet.web.events.form_summaries import LABELS
 from openmeet.web.events.new_pages import PAST, SCOPE_LABEL, form_page, new_page_instead, require_confirmed_past_start
-from openmeet.web.series import parse, present, recurrence_form, recurrence_preview
+from openmeet.web.series import json_views, parse, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
 from openmeet.web.site.caller import caller_of
@@ -206,7 +206,7 @@ async def _ask_scope(
         except (Refused, InvalidInput) as refused:
             reaches.append(ScopeOption(scope.value, labels[scope], "", refused.why))
             continue
-        counted = await present.consequences(tx, series, plan)
+        counted = await json_views.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
         notified, mailed = max(notified, counted.people_told), max(mailed, counted.people_mailed)
         reaches.append(ScopeOption(scope.value, labels[scope], _counts_sentence(counted), dates=counted.dates_changed))

@@ -35,7 +35,7 @@ from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_uploaded
-from openmeet.web.series import parse, present
+from openmeet.web.series import json_views, parse
 from openmeet.web.series.api import series_response, slug_of
 from openmeet.web.series.schemas import (
     Cancellation,
@@ -64,7 +64,7 @@ async def plan(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
         edit_plan = await _edit_plan(tx, series, body)
-        shown = await present.consequences(tx, series, edit_plan)
+        shown = await json_views.consequences(tx, series, edit_plan)
     return json_response(shown, headers=etag_of(series.revision))
 
 
@@ -74,9 +74,9 @@ async def edit(request: Request) -> Response:
         series = await to_change(request, tx)
         edit_plan = await _edit_plan(tx, series, body)
         # Counted before the change, because afterwards the old and new state are the same.
-        consequences = await present.consequences(tx, series, edit_plan)
+        consequences = await json_views.consequences(tx, series, edit_plan)
         after = await apply_edits.apply_plan(tx, series, edit_plan, notifies=not body.is_silent)
-        shown = await present.series_output(tx, after, after.owner_id, services(request).settings.public_url)
+        shown = await json_views.series_output(tx, after, after.owner_id, services(request).settings.public_url)
     return json_response(EditDone(shown, consequences), headers=etag_of(after.revision))
 
 
@@ -256,7 +256,7 @@ def single_dates(names: Sequence[str]) -> list[str]:
 
 async def _changed(request: Request, tx: Transaction, series: Series, count: int) -> Response:
     series = await actions.reread(tx, series.id)
-    shown = await present.series_output(tx, series, series.owner_id, services(request).settings.public_url)
+    shown = await json_views.series_output(tx, series, series.owner_id, services(request).settings.public_url)
     return json_response(SeriesAfterEdit(shown, count), headers=etag_of(series.revision))
 
 

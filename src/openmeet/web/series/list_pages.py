@@ -18,7 +18,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.events.api import SourceName, paging
 from openmeet.web.events.listing import CardList, day_cards, further_dates
-from openmeet.web.series import present
+from openmeet.web.series import json_views
 from openmeet.web.series.schemas import SeriesList
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
@@ -102,7 +102,7 @@ async def search(request: Request) -> Response:
         series = await queries.by_ids(reader, ids)
         url = services(request).settings.public_url
         shown = [
-            await present.series_output(reader, series[one], viewer, url)
+            await json_views.series_output(reader, series[one], viewer, url)
             for one in ids
             if one in series and series[one].deleted_at is None and not series[one].is_hidden
         ]

@@ -43,7 +43,7 @@ from openmeet.web.chat.schemas import message_shown
 from openmeet.web.events import api
 from openmeet.web.events.schemas import EventOutput, event_fields
 from openmeet.web.groups.schemas import group_shown
-from openmeet.web.series import present
+from openmeet.web.series import json_views
 
 
 def webhook_view(public_url: str) -> View:
@@ -148,7 +148,7 @@ async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_
     if not await series_seeing.may_see(reader, series, webhook.user_id):
         return None
     # The public view, without details that are for attendees only.
-    shown: dict[str, Any] = msgspec.to_builtins(await present.series_output(reader, series, None, public_url))
+    shown: dict[str, Any] = msgspec.to_builtins(await json_views.series_output(reader, series, None, public_url))
     return shown | {"isGone": False}
 
 

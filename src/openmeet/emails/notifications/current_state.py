@@ -14,7 +14,7 @@ from openmeet.domain.users.model import UserId
 
 
 @dataclass(frozen=True, slots=True)
-class ChatPresent:
+class CurrentChatState:
     """A chat room as its reader sees it now, and the message that a notification is about.
 
     ``path``: the path of the message, or of the room if the notification is about several messages. ``text``: the text
@@ -34,7 +34,7 @@ class ChatPresent:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class CurrentState:
     """The subject of a notification, and the reader's part in it. Conditions read the properties of
     ``notifications.conditions.SubjectState``; texts also read the values themselves.
     """
@@ -47,7 +47,7 @@ class Present:
     role: GroupRole | None = None
     membership: Membership | None = None
     announcement: Announcement | None = None
-    chat: ChatPresent | None = None
+    chat: CurrentChatState | None = None
     together: tuple[str, ...] = ()
 
     @property
