@@ -1,17 +1,21 @@
 """Ownership of a DID, and consent to publishing."""
 
+from contextlib import suppress
+
 import pytest
 
-from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput
+from at_protocol.syntax.did import Did
+from groundwork.database.transaction import Database, Transaction
+from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.identities import actions, queries
 from openmeet.domain.identities.model import IdentityKind, NewSession, PdsSessionKind
 from openmeet.domain.users import queries as users
-from openmeet.domain.users.model import UserKind
+from openmeet.domain.users.model import UserId, UserKind
 from openmeet.network.repositories.custodial import check_handle, mail_domain_of, suggest_handle
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did
+from tests.openmeet.interleaving import Work, run_interleaved
 from tests.openmeet.site_under_test import person
 
 HANDLE = "ana.town.test"
@@ -138,3 +142,23 @@ def test_a_handle_can_be_typed_short_or_in_full():
 )
 def test_undeliverable_addresses_are_recognised(url: str, domain: str):
     assert mail_domain_of(url) == domain
+
+
+async def test_the_last_way_in_cannot_be_unlinked(db: Database):
+    """Nor if the last two are unlinked at the same moment."""
+    for at in range(1, 5):
+        first, second = did(2 * at), did(2 * at + 1)
+        async with db.transaction() as tx:
+            user_id = await actions.connect(tx, first, handle="", pds_url="https://pds.example")
+            await actions.link(tx, second, user_id, handle="", pds_url="https://pds.example")
+        await run_interleaved(db, unlinking(user_id, first), unlinking(user_id, second), at)
+        async with db.reader() as reader:
+            assert len(await queries.of_user(reader, user_id)) == 1, at
+
+
+def unlinking(user_id: UserId, one: Did) -> Work:
+    async def unlink(tx: Transaction) -> None:
+        with suppress(Refused):
+            await actions.unlink(tx, user_id, one)
+
+    return unlink

@@ -37,7 +37,7 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 
-# A host who writes to more people than this in a day is probably a spammer.
+# Per event. A host who writes to more people than this in a day is probably a spammer.
 MAX_INVITATIONS_A_DAY = 200
 
 

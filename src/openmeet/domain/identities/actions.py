@@ -172,6 +172,8 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
     (``RecoveryKey``), or if it is the user's last way to sign in (``LastWayIn``). The caller must end the session at
     the PDS.
     """
+    # Otherwise two requests could each unlink one of the last two accounts.
+    await user_queries.lock(tx, user_id)
     own_identities = await queries.of_user(tx, user_id)
     unlinked = next((one for one in own_identities if one.did == did and one.can_write), None)
     if unlinked is None:
