@@ -202,7 +202,7 @@ async def lock_dates(tx: Transaction, series_id: str) -> list[Event]:
 
 
 async def lock_several(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Also lock these events of a locked series, in id order."""
+    """Lock these events, in id order. If they are dates of a series, it is locked first."""
     await hold_each(tx, "events", "id", event_ids)
 
 

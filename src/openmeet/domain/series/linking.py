@@ -12,7 +12,7 @@ from groundwork.errors import Refused
 from groundwork.outbox.jobs import enqueue
 from openmeet.domain.attendance import invitation_queries
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
-from openmeet.domain.events.queries import lock_dates, lock_for_update
+from openmeet.domain.events.queries import lock_dates, lock_several, several
 from openmeet.domain.events.series_dates import delete_each, leave_series
 from openmeet.domain.series import (
     actions,
@@ -38,8 +38,9 @@ from openmeet.recurrence.wall_time import local_of
 
 async def lock_existing(tx: Transaction, detected: DetectedSeries) -> dict[str, Event]:
     """Lock the detected events and return them by id, except those that are gone."""
-    locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(detected.dates))]
-    return {str(event.id): event for event in locked if event is not None and not event.is_gone}
+    event_ids = [EventId(event_id) for event_id, _ in detected.dates]
+    await lock_several(tx, event_ids)
+    return {str(event.id): event for event in await several(tx, event_ids) if not event.is_gone}
 
 
 async def link(

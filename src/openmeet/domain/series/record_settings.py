@@ -11,10 +11,10 @@ from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance.event_changes import recheck_rsvp_records
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import event_access, series_dates
-from openmeet.domain.events.model import Event, EventSlug, RecordSettings
+from openmeet.domain.events.model import Event, EventId, EventSlug, RecordSettings
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import PublishLevel, reach
-from openmeet.domain.events.queries import by_id, by_slug, lock_dates
+from openmeet.domain.events.queries import by_slug, lock_dates, several
 from openmeet.domain.events.series_dates import set_records
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import consent
@@ -119,8 +119,6 @@ async def change_series(
         changed = await set_records(tx, coming, record)
         await recheck_rsvp_records(tx, [one.id for one in changed])
     await series_dates.enqueue_by_policy(tx, series.id)
-    if after.policy is not series.policy:
-        await series_dates.recheck_published(tx, series.id)
     return await actions.reread(tx, series.id)
 
 
@@ -165,8 +163,7 @@ async def published_dates(reader: Reader, series: Series) -> list[Event]:
         id=series.id,
         limit=MOST_DATES,
     )
-    dates = [await by_id(reader, row["id"]) for row in rows]
-    return [event for event in reversed(dates) if event is not None]
+    return await several(reader, [EventId(row["id"]) for row in rows])
 
 
 async def recheck(tx: Transaction, caller: Caller, some: list[Event], *, force: bool) -> None:

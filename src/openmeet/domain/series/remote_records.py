@@ -89,10 +89,8 @@ async def continue_by_rule(tx: Transaction, *, uri: str, owner_id: UserId, title
 async def remove_from_network(tx: Transaction, uri: str) -> None:
     """Handle the deletion of a series record: its dates stay as single events."""
     unlocked = await queries.by_record_uri(tx, uri)
-    if unlocked is None or not unlocked.is_read_only:
-        return
-    series = await queries.lock(tx, unlocked.id)
-    if series is None:
+    series = None if unlocked is None else await queries.lock(tx, unlocked.id)
+    if series is None or series.record_uri != uri or not series.is_read_only:
         return
     await date_queries.detach(tx, [stored_date.event.id for stored_date in await date_queries.stored(tx, series.id)])
     await queries.save(tx, replace(series, deleted_at=tx.now))
