@@ -42,6 +42,7 @@ class _ReaderThread:
         self._loop = loop
         self._requests: queue.SimpleQueue[_ReaderRequest | None] = queue.SimpleQueue()
         self._running: _ReaderRequest | None = None
+        self.is_stopped = False
         self.ended: asyncio.Future[None] = loop.create_future()
         self.connection = driver.connect_reader(path)
         # Polled. In contrast, a call to ``interrupt`` is lost if it comes just before the statement starts.
@@ -56,6 +57,8 @@ class _ReaderThread:
         return result
 
     def stop(self) -> None:
+        """End after the requests that are already queued. Later ones get no answer."""
+        self.is_stopped = True
         self._requests.put(None)
 
     def _run(self) -> None:
@@ -99,6 +102,8 @@ class SqliteReader:
     async def fetch(self, sql: str, /, **parameters: object) -> Sequence[sqlite3.Row]:
         if self._over is not None:
             raise self._over
+        if self._thread.is_stopped:
+            raise DatabaseUnavailable("the database is closed")
         try:
             rows: list[sqlite3.Row] = await self._thread.submit(lambda: self._fetch(sql, parameters), self._is_over)
         except TransactionTooLong:
@@ -163,7 +168,7 @@ class ReaderPool:
             self._give(thread)
 
     async def close(self) -> None:
-        """End every thread. Readers in use finish first."""
+        """End every thread. Statements in progress finish first; open readers get no more of them."""
         self._closed = True
         while self._waiting:
             waiter = self._waiting.popleft()

@@ -138,6 +138,9 @@ def _resolve(results: list[_ShortReadResult]) -> None:
             continue
         if failure is None:
             result.set_result(value)
+        elif isinstance(failure, StopIteration):
+            # A future does not take this exception, and the other results of the group would be lost with it.
+            result.set_exception(RuntimeError("work raised StopIteration"))
         else:
             result.set_exception(failure)
 

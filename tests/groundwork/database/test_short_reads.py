@@ -36,6 +36,13 @@ async def test_result_and_exception_reach_the_caller(db):
     assert await db.read(names) == ["hall"]
 
 
+async def test_stop_iteration_of_one_read_reaches_its_caller_and_not_the_others(db):
+    nothing: list[int] = []
+    results = await asyncio.gather(db.read(lambda _: next(iter(nothing))), db.read(names), return_exceptions=True)
+    assert isinstance(results[0], RuntimeError)
+    assert results[1] == ["hall"]
+
+
 async def test_short_read_cannot_write(db):
     with pytest.raises(Exception, match=r"(?i)read-?only"):
         await db.read(lambda r: r.fetch("insert into places (id, name) values (3, 'roof') returning id"))

@@ -393,3 +393,12 @@ async def test_a_cancelled_restore_waits_for_its_statement(tmp_path):
         await restoring
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("select count(*) from t").fetchone() == (0,)
+
+
+async def test_reader_that_is_open_when_the_database_closes_gets_an_answer(make_sqlite):
+    db = await make_sqlite()
+    async with db.reader() as reader:
+        await reader.fetch("select 1")
+        await db.close()
+        with pytest.raises(DatabaseUnavailable, match="closed"):
+            await reader.fetch("select 1")
