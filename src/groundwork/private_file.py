@@ -15,6 +15,7 @@ def touch(path: Path) -> None:
 def write(path: Path, content: bytes) -> None:
     """Replace the file's content. It is durable when this returns."""
     _draft(path, content).replace(path)
+    sync_folder(path.parent)
 
 
 def write_once(path: Path, content: bytes) -> None:
@@ -23,6 +24,16 @@ def write_once(path: Path, content: bytes) -> None:
     with contextlib.suppress(FileExistsError):
         os.link(draft, path)  # unlike a rename, this never replaces a file that another process has just written
     draft.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: of files that were renamed into it, and of folders made in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _draft(path: Path, content: bytes) -> Path:

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from groundwork.blobstore.contract import PIECE_BYTES, StoredBlob, check_key
 from groundwork.errors import NotFound, Unavailable
+from groundwork.private_file import sync_folder
 
 # Longer than any upload takes, because another process might be receiving one right now.
 _LEFT_BEHIND_SECONDS = 24 * 3600
@@ -79,7 +80,7 @@ class DiskUpload:
             file.close()
             _make_folder(target.parent)
             self._path.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
     def discard(self) -> None:
         """Close the upload, and remove its file if it was not kept."""
@@ -190,8 +191,8 @@ def _rename(source: Path, target: Path) -> None:
     source.stat()  # fails before a folder is created for nothing
     _make_folder(target.parent)
     source.replace(target)
-    _sync_folder(target.parent)
-    _sync_folder(source.parent)
+    sync_folder(target.parent)
+    sync_folder(source.parent)
 
 
 def _read_at(path: Path, start: int, size: int) -> bytes:
@@ -232,15 +233,7 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(folder.parent)
 
 
 def remove_left_behind(incoming: Path, *, older_than: float) -> None:
