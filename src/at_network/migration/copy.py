@@ -18,6 +18,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.car import MEDIA_TYPE
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed, TooMany
+from groundwork.task_group import run_concurrently
 
 # Ten times the limit of large hosts. Limits the disk space that this program uses.
 MAX_REPOSITORY_BYTES = 1024**3
@@ -93,7 +94,7 @@ def _temporary_file(folder: Path) -> BinaryIO:
 
 
 async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
-    """Return the blobs that records on this server refer to but that this server does not have."""
+    """Yield the blobs that records on this server refer to but that this server does not have."""
     cursor: str | None = None
     while True:
         page = await side.client.query("com.atproto.repo.listMissingBlobs", {"limit": _PAGE, "cursor": cursor})
@@ -133,7 +134,7 @@ async def copy_blobs(
             on_progress(Progress(MigrationStep.BLOBS, done, len(cids)))
 
     on_progress(Progress(MigrationStep.BLOBS, 0, len(cids)))
-    async with asyncio.TaskGroup() as group:
+    async with run_concurrently() as group:
         for cid in cids:
             group.create_task(copy_blob(cid))
     lost_count = len(outcome.missing_blobs)
@@ -201,7 +202,7 @@ _COUNTED = {"indexedRecords": "records", "expectedBlobs": "blobs that records re
 
 
 async def compare(old: MigrationServer, new: MigrationServer, outcome: MigrationResult) -> None:
-    """Return differences between the counts of the two servers, as sentences."""
+    """Add the differences between the counts of the two servers to the outcome, as sentences."""
     old_counts, new_counts = await status(old), await status(new)
     for name, noun in _COUNTED.items():
         if old_counts.get(name) != new_counts.get(name):

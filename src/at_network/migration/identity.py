@@ -9,6 +9,7 @@ from typing import Any
 
 from at_network.migration.servers import MigrationServer, status
 from at_network.plc_client import PlcClient
+from at_protocol.identity.plc_operation import MAX_OWN_ROTATION_KEYS
 from at_protocol.syntax.did import is_plc
 from groundwork.errors import Refused, RemoteFailed
 
@@ -51,10 +52,6 @@ async def change(old: MigrationServer, new: MigrationServer, token: str, directo
     await new.client.procedure(f"{_IDENTITY}.submitPlcOperation", {"operation": operation})
 
 
-# A did:plc has at most five rotation keys (did:plc specification).
-_MAX_KEYS = 5
-
-
 async def _with_own_keys(old: MigrationServer, directory: PlcClient, credentials: Mapping[str, Any]) -> Sequence[str]:
     """Return the owner's keys followed by those of the new server. The old server's keys are dropped."""
     current_keys = (await directory.current(old.did)).get("rotationKeys")
@@ -63,7 +60,7 @@ async def _with_own_keys(old: MigrationServer, directory: PlcClient, credentials
         raise RemoteFailed("The server does not state the identity's rotation keys.")
     new_keys = [str(key) for key in credentials.get("rotationKeys", [])]
     owner_keys = [str(key) for key in current_keys if key not in old_server_keys and key not in new_keys]
-    return [*owner_keys[: _MAX_KEYS - len(new_keys)], *new_keys]
+    return [*owner_keys[: MAX_OWN_ROTATION_KEYS - len(new_keys)], *new_keys]
 
 
 def did_web_document_entries(new: MigrationServer, credentials: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from groundwork.database.dump import Contents, read_contents
 from groundwork.database.migrate import current_revision
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, NotFound
+from groundwork.task_group import run_concurrently
 from groundwork.telemetry.logs import log
 
 # Blobs are small and the vault may be far away, so several are copied concurrently.
@@ -221,16 +222,6 @@ class _BlobCopier:
             except NotFound:
                 continue
         return None
-
-
-@asynccontextmanager
-async def run_concurrently() -> AsyncIterator[asyncio.TaskGroup]:
-    """Run tasks concurrently. The first failure cancels the others and is raised unchanged."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            yield group
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
 
 
 async def known_blobs(vault: Vault) -> set[bytes]:

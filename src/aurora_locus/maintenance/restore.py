@@ -18,7 +18,7 @@ from aurora_locus.blobs.uploads import BlobService, UploadLimits, object_name
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import history, integrity, resealing
-from aurora_locus.maintenance.backup import Progress, run_concurrently, silently
+from aurora_locus.maintenance.backup import Progress, silently
 from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.maintenance.manifest import PACKAGE, ROTATION_KEY, SCHEMA, SEALING_KEYS, SESSION_SECRET, Manifest
 from aurora_locus.maintenance.vault import Vault
@@ -37,6 +37,7 @@ from groundwork.database.postgres_dump import drop_schema, rename_schema
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Refused
 from groundwork.sealing import Sealer, parse_keys
+from groundwork.task_group import run_concurrently
 
 # More events than a server assigns between its last backup and its loss (design, section 4.4).
 SKIPPED_NUMBERS = 10_000_000

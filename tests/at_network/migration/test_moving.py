@@ -11,7 +11,7 @@ from at_network.migration.progress import MigrationStep
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.cid import Cid
-from groundwork.errors import Failure, InvalidInput, NotSignedIn, Refused
+from groundwork.errors import Failure, InvalidInput, NotSignedIn, Refused, RemoteFailed
 
 
 async def test_move_keeps_identity_records_blobs_and_preferences(journey: Journey) -> None:
@@ -136,6 +136,18 @@ async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
     await migrate.finish(move, await journey.token(move))
     assert len(await journey.blobs(journey.new_deployment)) == 2
     assert [str(cid) async for cid in copy.missing_blobs(move.new)] == [first]
+
+
+async def test_failure_of_a_server_while_blobs_are_copied_is_raised_as_it_is(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_arguments: object, **_options: object) -> None:
+        raise RemoteFailed("the old server is broken")
+
+    move = await journey.move()
+    monkeypatch.setattr(move.old.client, "download", fail)
+    with pytest.raises(RemoteFailed, match="broken"):
+        await migrate.copy_account(move)
 
 
 async def test_own_rotation_key_stays_first(journey: Journey) -> None:
