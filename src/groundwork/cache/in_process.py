@@ -31,13 +31,15 @@ class InProcessCache:
         return None if entry is None else entry[0]
 
     async def put(self, key: str, value: bytes, *, ttl_seconds: float) -> None:
-        if _cost((value, 0)) <= self._entries.maxsize:  # a larger value could never fit
+        # A value that could never fit is treated like one that was evicted at once.
+        self._entries.pop(key, None)
+        if _cost((value, 0)) <= self._entries.maxsize:
             self._entries[key] = (value, ttl_seconds)
 
     async def put_if_absent(self, key: str, value: bytes, *, ttl_seconds: float) -> bool:
         if key in self._entries:
             return False
-        self._entries[key] = (value, ttl_seconds)
+        await self.put(key, value, ttl_seconds=ttl_seconds)
         return True
 
     async def take(self, key: str) -> bytes | None:

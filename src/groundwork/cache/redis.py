@@ -11,8 +11,6 @@ from groundwork.errors import Unavailable
 # Timeout: a slower cache would take longer than computing the value again.
 _PATIENCE_SECONDS = 2.0
 
-# Compare and delete must be atomic, because another process could take the lock in between.
-
 
 @asynccontextmanager
 async def _reachable() -> AsyncIterator[None]:

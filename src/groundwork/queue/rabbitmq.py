@@ -1,21 +1,17 @@
 """Queue on RabbitMQ (3.10 or newer): a topic exchange, quorum queues, a dead-letter exchange.
 
 - The exchange ``<name>`` takes ``<routing key>.b<bucket>``, where the bucket is a hash of the partition. There is a
-  fixed
-  number of quorum queues ``<name>.<bucket>``, and each has one active consumer at a time. A partition therefore has one
-  worker, and order is kept when a worker crashes and another takes over. Other programs can bind their own queues, for
-  example to ``event.#``.
+  fixed number of quorum queues ``<name>.<bucket>``, and each has one active consumer at a time. A partition therefore
+  has one worker, and order is kept when a worker crashes and another takes over. Other programs can bind their own
+  queues, for example to ``event.#``.
 - Publishing waits for the broker's confirmation. A full queue rejects messages (``reject-publish``): some messages of
-  the
-  call might have been accepted, and the caller repeats the whole call.
+  the call might have been accepted, and the caller repeats the whole call.
 - The worker keeps leases and delays (``leases.py``) while the broker holds the message unacknowledged. If the
-  connection
-  is lost, the broker delivers the message again, which also counts in ``attempts``.
+  connection is lost, the broker delivers the message again, which also counts in ``attempts``.
 - Dead letters go to ``<name>.dead`` with reason headers. The broker itself sends messages there that were delivered too
   often. Listing takes them out and puts them back, so only one process should list at a time.
 - A message that waits for ``keep_seconds`` becomes a dead letter, and one that a worker buried is deleted after the
-  same
-  time, even while no program of ours is running.
+  same time, even while no program of ours is running.
 - AMQP does not report what other workers hold: ``depth`` counts messages that are ready and those that this process
   holds.
 """

@@ -91,6 +91,9 @@ async def test_memory_is_bounded():
     assert held[-1] == 999
     await cache.put("huge", b"x" * 200_000, ttl_seconds=60)
     assert await cache.get("huge") is None
+    await cache.put("999", b"x" * 200_000, ttl_seconds=60)
+    assert await cache.get("999") is None
+    assert await cache.put_if_absent("vast", b"x" * 200_000, ttl_seconds=60)
 
 
 async def test_unreachable_cache_raises_unavailable():
