@@ -83,7 +83,7 @@ class K256PublicKey:
         return hash(self._encoded)
 
     def __repr__(self) -> str:
-        return f"k256.PublicKey({self._encoded.hex()})"
+        return f"K256PublicKey({self._encoded.hex()})"
 
 
 class K256PrivateKey:
@@ -119,4 +119,4 @@ class K256PrivateKey:
         return self._secret.sign_recoverable(content)[:64]
 
     def __repr__(self) -> str:
-        return "k256.PrivateKey(…)"
+        return "K256PrivateKey(…)"

@@ -71,7 +71,7 @@ class P256PublicKey:
         return hash(self._encoded)
 
     def __repr__(self) -> str:
-        return f"p256.PublicKey({self._encoded.hex()})"
+        return f"P256PublicKey({self._encoded.hex()})"
 
 
 class P256PrivateKey:
@@ -113,4 +113,4 @@ class P256PrivateKey:
         return r.to_bytes(32, "big") + low.to_bytes(32, "big")
 
     def __repr__(self) -> str:
-        return "p256.PrivateKey(…)"
+        return "P256PrivateKey(…)"

@@ -150,7 +150,8 @@ def build_did_document(
     verification_methods: Mapping[str, str],
     services: Mapping[str, DidService],
 ) -> dict[str, object]:
-    """Build the document, ready for JSON. ``keys`` and ``services`` are by fragment; keys are did:key texts.
+    """Build the document, ready for JSON. ``verification_methods`` (did:key texts) and ``services`` are by
+    fragment.
 
     Raises Malformed (kind ``key``) for a text that is not a did:key. A key on an unknown curve is copied as it is, as
     the reference directory does.

@@ -30,7 +30,7 @@ def authority_name(nsid: Nsid) -> str | None:
 def authority_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
     """Return the DID in the TXT records of :func:`authority_name`, or None if there is none.
 
-    Raises Malformed (kind ``lexicon authority``) for more than one DID, or for an invalid one.
+    Raises Malformed for more than one DID, or for an invalid one.
     """
     claims = {joined for joined in (b"".join(strings) for strings in records) if joined.startswith(_PREFIX)}
     if not claims:

@@ -56,12 +56,12 @@ def validate_parameters(catalog: Catalog, nsid: str, value: object) -> None:
     params = method.parameters
     if params is None:
         return
-    shape = ObjectType(properties=dict(params.properties), required=params.required)
-    _run(
-        _compiled_once(catalog, nsid, "params", lambda: compile_field(catalog, shape, nsid, Strictness.BODY)),
-        value,
-        "params",
-    )
+
+    def compile_params() -> Check:
+        shape = ObjectType(properties=dict(params.properties), required=params.required)
+        return compile_field(catalog, shape, nsid, Strictness.BODY)
+
+    _run(_compiled_once(catalog, nsid, "params", compile_params), value, "params")
 
 
 def validate_input(catalog: Catalog, nsid: str, value: object) -> None:

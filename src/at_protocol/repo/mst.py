@@ -133,7 +133,7 @@ class Walk:
     """Iterator over nodes and entries that can resume after a MissingBlock.
 
     ``next()`` returns a :class:`Node` or a ``(path, CID)`` pair. If it raises MissingBlock, load the block and call
-    ``next()`` again; nothing is skipped. :meth:`wanted` lists the nodes that are needed soon, so that many can be
+    ``next()`` again; nothing is skipped. :meth:`next_nodes` lists the nodes that are needed soon, so that many can be
     loaded at once. Uses memory for one path from root to leaf.
     """
 

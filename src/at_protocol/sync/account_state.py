@@ -4,12 +4,13 @@ Source: sync and account specifications. A state is a value. Given a message, th
 next state and a verdict, and the caller stores both together with its cursor. Messages of one account must be passed in
 order. A repository is fetched again ("resync") when a commit does not follow the last known one.
 
-============== ======================= ========================= ===================================== state
-#commit that holds      #commit with a gap        #sync with another tree ============== =======================
-========================= ===================================== SYNCHRONIZED   APPLY                   RESYNC,
-DESYNCHRONIZED    RESYNC, DESYNCHRONIZED IN_PROGRESS    HOLD (not looked at)    HOLD                      HOLD
-DESYNCHRONIZED DROP                    DROP                      RESYNC ============== =======================
-========================= =====================================
+For an active account, the verdict on a valid message depends on the state:
+
+- SYNCHRONIZED: a #commit that follows and a #sync with the same tree are APPLY; a #commit with a gap and a #sync with
+  another tree are RESYNC.
+- IN_PROGRESS: every #commit and #sync is HOLD and not looked at.
+- DESYNCHRONIZED: a #commit is DROP, because the account is already queued, and a #sync is RESYNC. For an account of
+  which nothing is known, the first commit of its repository is APPLY and a later one RESYNC.
 """
 
 from dataclasses import dataclass, replace
