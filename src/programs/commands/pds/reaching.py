@@ -22,7 +22,7 @@ from aurora_locus.settings_checks import read_checked
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import SQLITE, open_database, sqlite_path
 from groundwork.database.transaction import Database
-from groundwork.errors import Refused, RemoteFailed
+from groundwork.errors import Refused, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.startup_checks import is_own_machine
@@ -36,6 +36,9 @@ ServerUrl = Annotated[
 
 # Addresses that a server can listen on but a client cannot connect to.
 _EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
+
+
+_HEALTH_SECONDS = 5.0
 
 
 class AdministrationClient:
@@ -103,6 +106,19 @@ def run_on_database(settings_file: Path | None, work: Callable[[Database, PdsSet
             await work(db, settings)
 
     run_command(run)
+
+
+async def require_stopped(http: HttpClient, settings: PdsSettings) -> None:
+    """Raise Refused if the server answers, on this machine or at its public address. Without the server, a reverse proxy
+    answers there with an error.
+    """
+    for url in dict.fromkeys((_local_address(settings), settings.url)):
+        try:
+            health = await http.get(f"{url}/xrpc/_health", timeout_seconds=_HEALTH_SECONDS)
+        except (RemoteFailed, RemoteSlow):
+            continue
+        if health.is_ok:
+            raise Refused(f"A server answers at {url}. Stop every process of it, and run this command again.")
 
 
 @asynccontextmanager

@@ -18,7 +18,13 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from programs.command_line import AsJson, SettingsFile, noun, print_json, say
 from programs.commands.pds.opening import bars, did_of, sealer_of
-from programs.commands.pds.reaching import AdministrationClient, ServerUrl, run_on_database, run_on_server
+from programs.commands.pds.reaching import (
+    AdministrationClient,
+    ServerUrl,
+    require_stopped,
+    run_on_database,
+    run_on_server,
+)
 from programs.running import VERSION
 
 app = noun("Replace keys: of an account, of the server, of stored secrets.")
@@ -76,11 +82,13 @@ def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
                 "The rotation key comes from PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX. This command"
                 " rotates keys that the server made and keeps itself."
             )
-        sealer = sealer_of(settings)
-        old = K256PrivateKey.from_bytes(await find_or_make(db, sealer, ROTATION_KEY))
-        new = await rotation.next_key(db, sealer)
         http = HttpClient(DEVELOPMENT, user_agent=f"openmeet/{VERSION}")
         try:
+            # A running server would give its old key, which is deleted below, to every new account.
+            await require_stopped(http, settings)
+            sealer = sealer_of(settings)
+            old = K256PrivateKey.from_bytes(await find_or_make(db, sealer, ROTATION_KEY))
+            new = await rotation.next_key(db, sealer)
             directory = PlcClient(http, settings.did_plc_url)
             async with bars(hidden=as_json) as on_progress:
                 rotated = await rotation.rotate(db, directory, old, new, partial(on_progress, "identities"))
