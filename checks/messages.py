@@ -121,10 +121,18 @@ def written(catalog: Catalog) -> bytes:
 
 
 def _updated(path: Path, catalog: Catalog) -> bytes:
-    """The file of a language, updated with the current messages of the sources. New messages have no translation yet."""
+    """The file of a language, updated with the current messages of the sources. New messages have no translation yet.
+
+    The file of a region, such as ``en_US``, keeps only the messages that it writes differently.
+    """
+    locale = path.parent.parent.name
     with path.open("rb") as file:
-        known = read_po(file, locale=path.parent.parent.name)
+        known = read_po(file, locale=locale)
     known.update(catalog, no_fuzzy_matching=True)
+    if "_" in locale:
+        for message in list(known):
+            if message.id and not any(message.string or ()):
+                known.delete(message.id, message.context)
     return written(known)
 
 

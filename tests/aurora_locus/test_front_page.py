@@ -106,7 +106,7 @@ async def test_front_page_explains_moving_an_account_here(make_deployment: MakeD
 async def test_front_page_is_usable(make_deployment: MakeDeployment, size: Any, scheme: Any, path: str) -> None:
     deployment = await make_deployment(contact_email_address="somebody-with-a-long-name@a-long-name.town.example")
     async with chromium() as browser:
-        page = await browser.new_page(viewport=size, color_scheme=scheme)
+        page = await browser.new_page(locale="en-GB", viewport=size, color_scheme=scheme)
         await page.goto(f"{deployment.url}{path}")
         assert await sideways(page) <= 0
         assert await small_targets(page) == []

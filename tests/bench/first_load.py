@@ -76,7 +76,7 @@ async def _looks(browser: Browser, address: str, size: dict[str, int]) -> list[L
 
 async def _look(browser: Browser, address: str, size: dict[str, int]) -> Look:
     """Load the page in a browser that has never visited the site."""
-    opened = await browser.new_context(viewport=size, service_workers="block")
+    opened = await browser.new_context(locale="en-GB", viewport=size, service_workers="block")
     await opened.add_init_script(_LARGEST)
     page = await opened.new_page()
     tools = await opened.new_cdp_session(page)

@@ -45,7 +45,7 @@ async def test_official_browser_client_works(network: Network, tmp_path: Path) -
 
     app = Router([Route("/", page_of_the_app), Route("/app.js", script_of_the_app)])
     async with serving(app) as served, chromium() as browser:
-        page = await browser.new_page()
+        page = await browser.new_page(locale="en-GB")
         await page.goto(f"{served.url}/")
         await page.get_by_label("Password", exact=True).fill(ana.password)
         await page.get_by_role("button", name="Sign in", exact=True).click()

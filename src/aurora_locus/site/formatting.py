@@ -3,13 +3,13 @@
 from datetime import timedelta
 from typing import Final
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_timedelta
 from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from aurora_locus.i18n.catalogue import current, gettext, ngettext, pgettext
 from groundwork.clock import Instant, to_datetime
-from groundwork.i18n.formatting import distance, number
+from groundwork.i18n.formatting import clock, distance, number
 
 __all__ = ["ago", "day_and_time", "number", "percent", "size", "span"]
 
@@ -38,8 +38,9 @@ def day_and_time(instant: Instant) -> Markup:
     """Format an instant as ``<time>``: ``4 July 2026, 18:00 UTC``. It is in UTC, because the server does not know its
     visitors' time zones.
     """
-    pattern = pgettext("pattern of a date", "d MMMM y, HH:mm 'UTC'")
-    return _tag(instant, format_datetime(to_datetime(instant), pattern, locale=current().locale))
+    moment = to_datetime(instant)
+    day = format_date(moment, pgettext("pattern of a date", "d MMMM y"), locale=current().locale)
+    return _tag(instant, gettext("%(day)s, %(time)s UTC", day=day, time=clock(moment)))
 
 
 def ago(instant: Instant, now: Instant) -> Markup:

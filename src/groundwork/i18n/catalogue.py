@@ -4,8 +4,10 @@ A whole number in a message is a count and is formatted for the locale: ``20,000
 text.
 
 The sources are English, so English needs no catalogue. A server has one ``Catalogue``. Adding
-``<language>/LC_MESSAGES/<domain>.po`` to its folder adds a language without code. Files are compiled in memory when
-they are first used, or by ``read_all``. ``make messages`` keeps them up to date.
+``<language>/LC_MESSAGES/<domain>.po`` to its folder adds a language without code. The file of a region, such as
+``en_US``, has only the messages that differ from those of its language; dates, numbers and weeks are those of the
+region. Files are compiled in memory when they are first used, or by ``read_all``. ``make messages`` keeps them up to
+date.
 """
 
 import gettext as standard_gettext
@@ -46,11 +48,22 @@ class Language:
 
     @property
     def name(self) -> str:
-        """The language's own name for itself, such as ``Deutsch``."""
+        """The language's own name for itself, such as ``Deutsch`` or ``English (US)``."""
         if self.tag in pseudo.TAGS:
             return "Pseudo"
-        native_name = Locale.parse(self.tag, sep="-").get_display_name()
-        return str(native_name[:1].upper() + native_name[1:]) if native_name else self.tag
+        native_name = Locale.parse(self.base).get_display_name()
+        words = str(native_name[:1].upper() + native_name[1:]) if native_name else self.base
+        return f"{words} ({self.region})" if self.region else words
+
+    @property
+    def base(self) -> str:
+        """The tag of the language without the region: ``en`` for ``en-US``."""
+        return base_of(self.tag)
+
+    @property
+    def region(self) -> str:
+        """The region of a regional variant: ``US``. Empty for a language as such."""
+        return "" if self.tag in pseudo.TAGS else self.tag.partition("-")[2]
 
     @property
     def direction(self) -> str:
@@ -92,7 +105,9 @@ class Catalogue:
     folder: Path
 
     def available(self) -> tuple[str, ...]:
-        """Return the tags of the languages that people can choose: the source language and those that have a file."""
+        """Return the tags of the languages that people can choose: the source language and those that have a file, each
+        followed by its regional variants.
+        """
         return _available(self.domain, self.folder)
 
     def language(self, tag: str) -> Language:
@@ -111,14 +126,15 @@ class Catalogue:
     def negotiated(self, accept_language: str, default: str) -> str:
         """Return the best available language for an Accept-Language header (RFC 9110, section 12.5.4).
 
-        ``de-AT`` matches ``de``. A header that names no available language gets the default.
+        ``en-US`` matches ``en-US``; ``de-AT`` matches ``de`` if there is no variant for Austria. A header that names no
+        available language gets the default.
         """
         tags_by_lower_case = {tag.lower(): tag for tag in self.available()}
         best, weight = default, 0.0
         for part in accept_language.split(",")[:20]:
             requested, _, parameters = part.strip().lower().partition(";")
             quality = _quality(parameters)
-            available_tag = tags_by_lower_case.get(requested) or tags_by_lower_case.get(requested.partition("-")[0])
+            available_tag = tags_by_lower_case.get(requested) or tags_by_lower_case.get(base_of(requested))
             if available_tag is not None and quality > weight:
                 best, weight = available_tag, quality
         return best
@@ -182,6 +198,11 @@ class Catalogue:
         return LazyText(self, message, context)
 
 
+def base_of(tag: str) -> str:
+    """The language of a tag without its region: ``en`` for ``en-US``."""
+    return tag.partition("-")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class LazyText:
     """A message that is defined in a module and translated when a page or e-mail shows it."""
@@ -207,8 +228,8 @@ class LazyText:
 
 @cache
 def _available(domain: str, folder: Path) -> tuple[str, ...]:
-    tags = {path.parent.parent.name.replace("_", "-") for path in folder.glob(f"*/LC_MESSAGES/{domain}.po")}
-    return (SOURCE, *sorted(tags - {SOURCE}))
+    tags = {path.parent.parent.name.replace("_", "-") for path in folder.glob(f"*/LC_MESSAGES/{domain}.po")} | {SOURCE}
+    return tuple(sorted(tags, key=lambda tag: (base_of(tag) != SOURCE, tag)))
 
 
 @cache
@@ -220,6 +241,9 @@ def _language(catalogue: Catalogue, tag: str) -> Language:
     locale = tag.replace("-", "_")
     path = catalogue.folder / locale / "LC_MESSAGES" / f"{catalogue.domain}.po"
     messages = _compiled(path) if path.exists() else standard_gettext.NullTranslations()
+    base = base_of(tag)
+    if base != tag and base in catalogue.available():
+        messages.add_fallback(catalogue.language(base).messages)
     return Language(tag, _FORMATS.get(tag, locale), catalogue, messages)
 
 

@@ -1,14 +1,47 @@
 """Dates, numbers and sizes as text, in the current language."""
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
 
-from babel.dates import format_timedelta
+from babel.dates import format_time, format_timedelta
 
 from groundwork.clock import Instant, to_datetime
 from groundwork.i18n import catalogue
 from groundwork.i18n.catalogue import current_locale
 
 number = catalogue.number
+
+_NO_BREAK_SPACE: Final = "\u00a0"
+
+
+def clock(moment: datetime | time) -> str:
+    """The time of day: ``18:00``; in the United States ``6:00 PM``. Seconds only if there are any."""
+    return _clock(moment.hour, moment.minute, moment.second, current_locale())
+
+
+def clocks(starts: datetime, ends: datetime) -> tuple[str, str]:
+    """Both ends of a range of time: ``18:00`` and ``20:00``; in the United States ``6:00`` and ``8:00 PM``, and
+    ``10:00 AM`` and ``1:00 PM``.
+    """
+    first, last = clock(starts), clock(ends)
+    digits, _, period = first.partition(_NO_BREAK_SPACE)
+    is_said_once = period and starts.date() == ends.date() and last.endswith(_NO_BREAK_SPACE + period)
+    return (digits if is_said_once else first), last
+
+
+@lru_cache(maxsize=4096)
+def _clock(hour: int, minute: int, second: int, locale: str) -> str:
+    """Cached, because Babel parses the locale and the pattern on every call."""
+    words = format_time(time(hour, minute, second), "medium" if second else "short", locale=locale)
+    return unbroken(words)
+
+
+def unbroken(words: str) -> str:
+    """A time of day by CLDR, on one line. CLDR puts narrow spaces before AM and PM, which many fonts and older mail
+    programs lack.
+    """
+    return words.replace("\u202f", _NO_BREAK_SPACE).replace(" ", _NO_BREAK_SPACE)
 
 
 def iso(instant: Instant) -> str:

@@ -1,7 +1,8 @@
 """Dates and times as text, always in a named time zone.
 
 The date patterns (Unicode LDML, part 4, "Date Format Patterns") are translatable messages: German uses ``EEEE, d. MMMM
-y``.
+y``, English (US) ``EEEE, MMMM d, y``. Times of day, names, numbers and the first day of the week are those of the
+language's locale (CLDR).
 """
 
 from datetime import date, datetime, timedelta
@@ -15,6 +16,7 @@ from babel.core import get_global
 from babel.dates import (
     format_date,
     format_interval,
+    format_skeleton,
     get_day_names,
     get_month_names,
     get_timezone_location,
@@ -24,8 +26,10 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant, to_datetime
 from groundwork.i18n import formatting
-from openmeet.i18n.catalogue import SOURCE, current, gettext, language, pgettext
+from openmeet.i18n.catalogue import SOURCE, current, gettext, pgettext
 
+clock = formatting.clock
+clocks = formatting.clocks
 iso = formatting.iso
 number = formatting.number
 
@@ -54,8 +58,14 @@ def short_day(moment: datetime | date, today: date | None = None) -> str:
     need it.
     """
     of = moment.date() if isinstance(moment, datetime) else moment
-    words = _in_words(of, pgettext("pattern of a date", "EEE d MMM"))
-    return f"{words} {of.year}" if today is not None and needs_year(of, today) else words
+    if today is not None and needs_year(of, today):
+        return short_date(of)
+    return _in_words(of, pgettext("pattern of a date", "EEE d MMM"))
+
+
+def short_date(moment: datetime | date) -> str:
+    """A short date with its year: ``Sat 4 Jul 2026``."""
+    return _in_words(moment, pgettext("pattern of a date", "EEE d MMM y"))
 
 
 def relative_day(of: date, today: date) -> str:
@@ -78,11 +88,11 @@ def month(moment: datetime | date) -> str:
     return _in_words(moment, "MMM").rstrip(".")
 
 
-def weekdays() -> list[tuple[str, str]]:
-    """The long and short names of the weekdays, from (``Monday``, ``Mon``) to Sunday."""
+def weekdays(first: int = 0) -> list[tuple[str, str]]:
+    """The long and short names of the seven weekdays, such as (``Monday``, ``Mon``). ``first`` 0 begins with Monday."""
     long = get_day_names("wide", "stand-alone", locale=current().locale)
     short = get_day_names("abbreviated", "stand-alone", locale=current().locale)
-    return [(long[number], short[number]) for number in range(7)]
+    return [(long[number % 7], short[number % 7]) for number in range(first, first + 7)]
 
 
 def weekday_in_short(moment: datetime | date) -> str:
@@ -102,11 +112,12 @@ def country_of_zone(zone: str) -> str | None:
 
 
 def first_weekday(zone: str) -> int:
-    """The first day of the week in the country of this time zone (CLDR, supplemental week data). 0 is Monday.
+    """The first day of the week (CLDR, supplemental week data). 0 is Monday.
 
-    If the zone belongs to no country, the current language decides.
+    A language with a region, such as English (US), has its own. Otherwise the country of the time zone decides, or the
+    language if the zone belongs to no country.
     """
-    territory = country_of_zone(zone)
+    territory = None if current().region else country_of_zone(zone)
     try:
         locale = Locale.parse(f"und_{territory}" if territory else current().locale)
     except UnknownLocaleError:
@@ -124,9 +135,16 @@ def month_name(moment: datetime | date) -> str:
     return _in_words(moment, "LLLL")
 
 
-def clock(moment: datetime) -> str:
-    """The time of day: ``18:00``."""
-    return f"{moment:%H:%M}"
+def full_hour(hour: int) -> str:
+    """The time of day of a full hour, 0 to 23: ``18:00``; in the United States ``6 PM``."""
+    return _full_hour(hour, current().locale)
+
+
+@cache
+def _full_hour(hour: int, locale: str) -> str:
+    at = datetime(2000, 1, 1, hour)  # noqa: DTZ001  # only the time of day is used
+    has_period = "a" in Locale.parse(locale).time_formats["short"].pattern
+    return formatting.unbroken(format_skeleton("h", at, locale=locale)) if has_period else clock(at)
 
 
 def time_of_day(moment: datetime) -> str:
@@ -135,8 +153,9 @@ def time_of_day(moment: datetime) -> str:
 
 
 def hours(starts: datetime, ends: datetime) -> str:
-    """``18:00–20:00``; in German ``18:00–20:00 Uhr``."""
-    return gettext("%(start)s–%(end)s", start=clock(starts), end=clock(ends))
+    """``18:00–20:00``; in German ``18:00–20:00 Uhr``, in the United States ``6:00–8:00 PM``."""
+    start, end = clocks(starts, ends)
+    return gettext("%(start)s–%(end)s", start=start, end=end)
 
 
 def day_and_time(day_words: str, moment: datetime) -> str:
@@ -148,7 +167,11 @@ def day_and_time(day_words: str, moment: datetime) -> str:
 def _city_in(zone: str, locale: str) -> str:
     city = zone.rpartition("/")[2].replace("_", " ")
     # In English, the city's name is the one in the zone's name.
-    return city if locale == language(SOURCE).locale else get_timezone_location(zone, locale, return_city=True) or city
+    return (
+        city
+        if Locale.parse(locale).language == SOURCE
+        else get_timezone_location(zone, locale, return_city=True) or city
+    )
 
 
 def _zone_city(zone: str) -> str:
@@ -183,7 +206,8 @@ def span(starts: datetime, ends: datetime | None, today: date | None = None) -> 
     if ends is None:
         return gettext("%(day)s, %(time)s", day=words, time=clock(starts))
     if ends.date() == starts.date():
-        return gettext("%(day)s, %(start)s–%(end)s", day=words, start=clock(starts), end=clock(ends))
+        start, end = clocks(starts, ends)
+        return gettext("%(day)s, %(start)s–%(end)s", day=words, start=start, end=end)
     return f"{span(starts, None, today)} – {span(ends, None, today)}"
 
 

@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from typing import Final
 
 from openmeet.i18n.catalogue import LazyText, Plural, gettext, lazy, ngettext, pgettext, plural
-from openmeet.i18n.formatting import month_of, number, weekday
+from openmeet.i18n.formatting import clock, month_of, number, weekday
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule, Until, Weekday
@@ -135,7 +135,7 @@ def _single_dates(pattern: Pattern) -> str:
     dates = sorted({pattern.start, *pattern.added} - set(pattern.left_out)) or [pattern.start]
     first = date_in_words(dates[0].date())
     if not pattern.is_all_day:
-        first = gettext("%(day)s at %(time)s", day=first, time=_clock(dates[0]))
+        first = gettext("%(day)s at %(time)s", day=first, time=clock(dates[0]))
     if len(dates) == 1:
         return first
     return gettext("%(first)s and on %(dates)s", first=first, dates=_dates(dates[1:], replace(pattern, start=dates[0])))
@@ -406,11 +406,7 @@ def _times(pattern: Pattern, rule: Rule | None) -> list[str]:
     hours = (rule.by_hour if rule else ()) or (start.hour,)
     minutes = (rule.by_minute if rule else ()) or (start.minute,)
     seconds = (rule.by_second if rule else ()) or (start.second,)
-    return [_clock(time(hour, minute, second)) for hour in hours for minute in minutes for second in seconds]
-
-
-def _clock(at: datetime | time) -> str:
-    return f"{at.hour:02}:{at.minute:02}" + (f":{at.second:02}" if at.second else "")
+    return [clock(time(hour, minute, second)) for hour in hours for minute in minutes for second in seconds]
 
 
 def last_day(until: Until, pattern: Pattern) -> date:
@@ -430,9 +426,9 @@ def _dates(dates: Sequence[datetime], pattern: Pattern) -> str:
     if len(dates) > _NAMED_DATES:
         return gettext("%(number)s dates", number=number(len(dates)))
     usual = _times(pattern, pattern.rule)
-    if pattern.is_all_day or (len(usual) == 1 and all(_clock(at) == usual[0] for at in dates)):
+    if pattern.is_all_day or (len(usual) == 1 and all(clock(at) == usual[0] for at in dates)):
         return _list([date_in_words(at.date()) for at in dates], "and")
-    return _list([gettext("%(day)s at %(time)s", day=date_in_words(at.date()), time=_clock(at)) for at in dates], "and")
+    return _list([gettext("%(day)s at %(time)s", day=date_in_words(at.date()), time=clock(at)) for at in dates], "and")
 
 
 def _in_order(positions: Sequence[int]) -> list[int]:

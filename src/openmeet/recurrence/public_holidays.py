@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
+from groundwork.i18n.catalogue import base_of
+
 # Outside these years a list of holidays is a guess, because governments move them.
 _YEARS_AHEAD: Final = 5
 
@@ -23,10 +25,9 @@ def holiday_names(country: str, days: Iterable[date], today: date, language: str
     if not wanted or country not in holidays.list_supported_countries(include_aliases=False):
         return {}
     known = holidays.country_holidays(country).supported_languages
+    wished, base = language.replace("-", "_"), base_of(language)
     # Without a language, the package uses the country's own.
-    spoken = next(
-        (one for one in (language, f"{language}_GB", f"{language}_US", "en_GB", "en_US") if one in known), None
-    )
+    spoken = next((one for one in (wished, base, f"{base}_GB", f"{base}_US", "en_GB", "en_US") if one in known), None)
     years = sorted({day.year for day in wanted})
     names: Mapping[date, str] = holidays.country_holidays(country, years=years, language=spoken)
     return {day: names[day].replace("; ", ", ") for day in wanted if day in names}

@@ -27,7 +27,7 @@ _BROWSERS: Final = re.compile(r"Firefox|Edge|Opera|Chrome|Safari")
 # Content of records and settings, names of languages in their own language, units, and conjunctions that depend on the
 # locale.
 _CONTENT: Final = re.compile(
-    r"\S+@\S+|at://\S+|\b(?:English|Deutsch|Pseudo|DID|DNS|MB|GB|kB|PDS_\w+|localhost(?::\d+)?|[\w-]+\.test|test|ada|example|note|other"
+    r"\S+@\S+|at://\S+|\b(?:English(?: \(US)?|Deutsch|Pseudo|DID|DNS|MB|GB|kB|PDS_\w+|localhost(?::\d+)?|[\w-]+\.test|test|ada|example|note|other"
     r"|admin|and|or|python|httpx)\b"
 )
 

@@ -145,7 +145,7 @@ async def test_browser_returns_to_the_app(
         redirect = f"{served.url}/callback"
         scope = "atproto blob:image/*"
         app = App(deployment, client_id=localhost_id(scope, redirect), scope=scope, redirect=redirect)
-        context = await browser.new_context(viewport=PHONE, java_script_enabled=scripted)
+        context = await browser.new_context(locale="en-GB", viewport=PHONE, java_script_enabled=scripted)
         context.set_default_timeout(15_000)
         page = await context.new_page()
         await page.goto(await authorize(deployment, app, login_hint="ada.test"))

@@ -195,7 +195,9 @@ async def test_without_scripts_the_page_explains_that_passkeys_need_them(
     deployment: Deployment, browser: Browser
 ) -> None:
     await deployment.sign_up("ada")
-    context = await browser.new_context(base_url=deployment.pds.app.state.site.url, java_script_enabled=False)
+    context = await browser.new_context(
+        base_url=deployment.pds.app.state.site.url, locale="en-GB", java_script_enabled=False
+    )
     page = await context.new_page()
     await sign_in(page)
     await page.goto("/account/security/passkey")

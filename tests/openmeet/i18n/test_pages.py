@@ -15,7 +15,7 @@ from tests.untranslated_text import parsed_templates, unmarked_texts, untranslat
 
 # Names, titles and texts in the test data, and names of languages in their own language.
 _CONTENT: Final = re.compile(
-    r"Zq\w+zq|zq\w+tagzq|\bGermany\b|\b(?:English|Deutsch|Pseudo|Asking choir|Bass|Berlin|Former|Guest|Host|Member|Open (?:tea|choir)|Singers|We sing|What do you eat)\b"
+    r"Zq\w+zq|zq\w+tagzq|\bGermany\b|\b(?:English(?: \(US)?|Deutsch|Pseudo|Asking choir|Bass|Berlin|Former|Guest|Host|Member|Open (?:tea|choir)|Singers|We sing|What do you eat)\b"
 )
 
 # Values of buttons and classes of icons that look like words.

@@ -15,6 +15,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import INSIDE, GroupRole
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.formatting import clock
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 
@@ -178,7 +179,7 @@ def _instants(
         return None, None
     for field, local in (("starts", starts), ("ends", ends)):
         if local is not None and (instead := wall_time.instead_of(local, time_zone)):
-            problems[field] = EventReason.SKIPPED_TIME(time=f"{local:%H:%M}", instead=f"{instead:%H:%M}")
+            problems[field] = EventReason.SKIPPED_TIME(time=clock(local), instead=clock(instead))
     starts_at = wall_time.instant_of(starts, time_zone)
     if ends is None:
         return starts_at, None

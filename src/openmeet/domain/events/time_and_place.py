@@ -1,7 +1,7 @@
 """When and where an event takes place, as text: with time of day and time zone, or as days for all-day events. Pure."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 
 from markupsafe import Markup, escape
 
@@ -106,8 +106,8 @@ def tagged(event: Event | Details, now: Instant | None = None) -> Markup | str:
     if ends.date() != starts.date():
         closing = formatting.span(ends, None, today)
         return formatting.time_tag(event.starts_at, opening) + " – " + formatting.time_tag(event.ends_at, closing)
-    opening = f"{formatting.day(starts, today)}, {formatting.clock(starts)}"
-    return _tagged_clocks(event.starts_at, opening, event.ends_at, ends)
+    start, end = formatting.clocks(starts, ends)
+    return _tagged_range(event.starts_at, f"{formatting.day(starts, today)}, {start}", event.ends_at, end)
 
 
 def _today(event: Event | Details, now: Instant | None) -> date | None:
@@ -115,9 +115,9 @@ def _today(event: Event | Details, now: Instant | None) -> date | None:
     return None if now is None else wall_time.local_of(now, event.time_zone).date()
 
 
-def _tagged_clocks(starts_at: Instant, opening: str, ends_at: Instant, ends: datetime) -> Markup:
+def _tagged_range(starts_at: Instant, start: str, ends_at: Instant, end: str) -> Markup:
     return escape(gettext("%(start)s–%(end)s", start="{start}", end="{end}")).format(
-        start=formatting.time_tag(starts_at, opening), end=formatting.time_tag(ends_at, formatting.clock(ends))
+        start=formatting.time_tag(starts_at, start), end=formatting.time_tag(ends_at, end)
     )
 
 
@@ -134,7 +134,8 @@ def tagged_in_two(event: Event | Details, now: Instant) -> tuple[Markup | str, M
     ends = wall_time.local_of(event.ends_at, event.time_zone)
     if ends.date() != starts.date():
         return tagged(event, now), ""
-    return day, _tagged_clocks(event.starts_at, formatting.clock(starts), event.ends_at, ends)
+    start, end = formatting.clocks(starts, ends)
+    return day, _tagged_range(event.starts_at, start, event.ends_at, end)
 
 
 def tag_of_start(event: Event | Details, words: str) -> Markup | str:

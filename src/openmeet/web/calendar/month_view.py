@@ -13,7 +13,7 @@ from openmeet.domain.calendars.model import CalendarEntry
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
-from openmeet.web.calendar.grid import DAYS, Bar, week_of_bars
+from openmeet.web.calendar.grid import DAYS, Bar, week_of_bars, week_start
 from openmeet.web.calendar.view import EntryLook, Period, View, covered_days, entries_label, path_of
 
 MOST_DOTS = 3
@@ -84,9 +84,12 @@ class GridDay(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Month(Generic[T]):
+    """A month as whole weeks. ``weekdays`` has the long and short names of the columns."""
+
     name: str
     before: str
     after: str
+    weekdays: Sequence[tuple[str, str]]
     weeks: tuple[tuple[GridDay[T], ...], ...]
 
     @property
@@ -152,36 +155,36 @@ def first_of(text: str, today: date) -> date:
     return date(int(match[1]), int(match[2]), 1)
 
 
-def bounds_of(first: date) -> tuple[Instant, Instant]:
+def bounds_of(first: date, first_weekday: int) -> tuple[Instant, Instant]:
     """The range of start times that can appear in the table in any time zone: the table and two days on each side."""
-    start = _monday(first)
+    start = week_start(first, first_weekday)
     return Instant(_midnight(start) - 2 * DAY), Instant(_midnight(start + timedelta(days=42)) + 2 * DAY)
 
 
-def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month[T]:
-    """Build the table. ``items`` are pairs of a day and an item, in display order."""
+def month_of(first: date, today: date, first_weekday: int, items: Iterable[tuple[date, T]]) -> Month[T]:
+    """Build the table. ``first_weekday`` 0 is Monday. ``items`` are pairs of a day and an item, in display order."""
     by_day: dict[date, list[T]] = {}
     for day, item in items:
         by_day.setdefault(day, []).append(item)
     after = (first + timedelta(days=31)).replace(day=1)
     weeks = []
-    monday = _monday(first)
-    while monday < after:
-        weeks.append(tuple(_grid_day(monday + timedelta(days=number), first, today, by_day) for number in range(DAYS)))
-        monday += timedelta(days=DAYS)
+    start = week_start(first, first_weekday)
+    while start < after:
+        weeks.append(tuple(_grid_day(start + timedelta(days=number), first, today, by_day) for number in range(DAYS)))
+        start += timedelta(days=DAYS)
     before = (first - timedelta(days=1)).replace(day=1)
     return Month(
-        f"{formatting.month_name(first)} {first.year}", before.strftime("%Y-%m"), after.strftime("%Y-%m"), tuple(weeks)
+        f"{formatting.month_name(first)} {first.year}",
+        before.strftime("%Y-%m"),
+        after.strftime("%Y-%m"),
+        formatting.weekdays(first_weekday),
+        tuple(weeks),
     )
 
 
 def _grid_day(day: date, first: date, today: date, by_day: dict[date, list[T]]) -> GridDay[T]:
     items = tuple(by_day.get(day, ()))
     return GridDay(day.isoformat(), day.day, formatting.day(day), day.month != first.month, day == today, items)
-
-
-def _monday(first: date) -> date:
-    return first - timedelta(days=first.weekday())
 
 
 def _midnight(day: date) -> Instant:

@@ -102,9 +102,7 @@ async def show_calendar(request: Request) -> Response:
         "calendar_zone": shown_zone(
             zone, formatting.zone_label(local_of(period.instants[0], zone), zone), period.instants
         ),
-        "week_days": [
-            (formatting.long_day(day).split(" ")[0], formatting.weekday_in_short(day)) for day in period.days[:7]
-        ],
+        "week_days": [(formatting.weekday(day.weekday()), formatting.weekday_in_short(day)) for day in period.days[:7]],
         "clock_changes": clock_changes(period.days, zone),
         "calendars": [(one.id, one.name, one.tone, one.is_shown) for one in calendars],
         "failing": [one.name for one in calendars if one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP}],

@@ -204,7 +204,7 @@ def clock_on(entry: CalendarEntry, day: date, zone: str) -> str:
     if not entry.has_end:
         return formatting.clock(starts)
     if is_within_a_day(entry):
-        return f"{formatting.clock(starts)}–{formatting.clock(ends)}"
+        return "–".join(formatting.clocks(starts, ends))
     return f"{formatting.clock(starts)} – {formatting.short_day(ends)}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, time, timedelta
 from typing import Final
 
 from groundwork.clock import Instant
@@ -203,7 +203,7 @@ def week_view(
         for bar in layout.bars
     ]
     lanes = max([bar.lane + 1 for bar in bars] + [3 if any(layout.hidden_bars) else 0])
-    hours = [(hour, formatting.clock(datetime(2000, 1, 1, hour))) for hour in range(first + 1, last)]  # noqa: DTZ001  # a clock
+    hours = [(hour, formatting.full_hour(hour)) for hour in range(first + 1, last)]
     return WeekView(days, bars, lanes, first, last, hours)
 
 
@@ -214,7 +214,7 @@ def _week_block(
     entries: Mapping[str, CalendarEntry],
     looks: Mapping[str, EntryLook],
 ) -> WeekBlock:
-    clock = formatting.clock(datetime(2000, 1, 1, block.start // 60, block.start % 60))  # noqa: DTZ001  # a clock
+    clock = formatting.clock(time(block.start // 60, block.start % 60))
     if block.key is not None:
         # A block that shares its width only has space for one time: the start, or the end if the entry started the day
         # before.

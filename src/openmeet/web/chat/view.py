@@ -334,8 +334,8 @@ def _shares_header(before: MessageView, said_at: Instant, row: MessageView, at: 
 def date_heading(about: str, now: Instant, zone: str) -> str:
     """``Thu 26 November``, with the year if it is not the current one."""
     moment = original_of(about)
-    words = formatting.short_day(moment)
-    return words if moment.year == local_of(now, zone).year else f"{words} {moment.year}"
+    is_this_year = moment.year == local_of(now, zone).year
+    return formatting.short_day(moment) if is_this_year else formatting.short_date(moment)
 
 
 def day_heading(day: date, now: Instant, zone: str) -> str:
@@ -344,8 +344,7 @@ def day_heading(day: date, now: Instant, zone: str) -> str:
         return gettext("Today")
     if day == today - timedelta(days=1):
         return gettext("Yesterday")
-    words = formatting.short_day(day)
-    return words if day.year == today.year else f"{words} {day.year}"
+    return formatting.short_day(day) if day.year == today.year else formatting.short_date(day)
 
 
 def time_label(at: Instant, now: Instant, zone: str) -> str:

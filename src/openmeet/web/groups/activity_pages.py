@@ -65,7 +65,7 @@ class ActivityRow:
 
 def line_of(entry: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> ActivityRow:
     at = local_of(entry.created_at, group.details.time_zone)
-    when = formatting.time_tag(entry.created_at, formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at))
+    when = formatting.time_tag(entry.created_at, formatting.day_and_time(formatting.short_date(at), at))
     is_by_clock = entry.note == BY_CLOCK
     actor = gettext("Automatically") if is_by_clock else names[entry.acted_by]
     return ActivityRow(when, actor, _entry_text(entry, names), is_by_clock)

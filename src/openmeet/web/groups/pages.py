@@ -17,6 +17,7 @@ from openmeet.domain.search.group_event_lists import between_in_group, past_in_g
 from openmeet.domain.search.my_event_lists import position_of
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.validation import GeneralReason
+from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar import month_view
 from openmeet.web.events import feeds, new_links
@@ -167,11 +168,13 @@ async def show_events(request: Request) -> Response:
 
 
 async def _month_view(reader: Reader, request: Request, seen: ViewedGroup) -> object:
-    today = local_of(reader.now, seen.group.details.time_zone).date()
+    zone = seen.group.details.time_zone
+    today = local_of(reader.now, zone).date()
     first = month_view.first_of(request.query_params.get("month", ""), today)
-    start, end = month_view.bounds_of(first)
+    first_weekday = formatting.first_weekday(zone)
+    start, end = month_view.bounds_of(first, first_weekday)
     events = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, member=seen.member)
-    return month_view.month_of(first, today, view.entries_of(seen.group, events))
+    return month_view.month_of(first, today, first_weekday, view.entries_of(seen.group, events))
 
 
 def group_feed_is_open(seen: ViewedGroup) -> bool:

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from groundwork.i18n.catalogue import base_of
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.api_tokens.tokens import PREFIX
 from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
@@ -167,12 +168,13 @@ def _own_text(folder: Path | None, name: str, language: str) -> str:
     """The operator's Markdown for this page, in this language or in the site's default language. Empty if there is
     none.
 
-    ``terms.de.md`` takes precedence over ``terms.md``. Each file is read once. Changes take effect after a restart.
+    ``terms.de.md`` takes precedence over ``terms.md``, and ``terms.en-US.md`` over ``terms.en.md``. Each file is read
+    once. Changes take effect after a restart.
     """
     if folder is None:
         return ""
-    for file in (folder / f"{name}.{language}.md", folder / f"{name}.md"):
-        if file.is_file():
+    for suffix in (f".{language}", f".{base_of(language)}", ""):
+        if (file := folder / f"{name}{suffix}.md").is_file():
             return file.read_text("utf-8").strip()
     return ""
 

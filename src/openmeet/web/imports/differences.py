@@ -71,7 +71,7 @@ def _dates_text(text: str, zone: str) -> str:
         dates = parse_dates(text, zone)
     except RuleRefused:
         return text
-    date_labels = [f"{formatting.short_day(at)} {at.year}" for at in dates[:_NAMED]]
+    date_labels = [formatting.short_date(at) for at in dates[:_NAMED]]
     return ", ".join(date_labels) + (
         gettext(" and %(named)s more", named=len(dates) - _NAMED) if len(dates) > _NAMED else ""
     )

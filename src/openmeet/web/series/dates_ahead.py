@@ -133,7 +133,7 @@ def _of_skipped_hours(meaning: RuleSummary) -> Iterator[str]:
     if first is None or first.instead_of is None:
         return
     when = {
-        "day": f"{formatting.short_day(first.starts)} {first.starts.year}",
+        "day": formatting.short_date(first.starts),
         "skipped": formatting.clock(first.instead_of),
         "begins": formatting.clock(first.starts),
     }
@@ -170,5 +170,5 @@ def _of_start(meaning: RuleSummary) -> Iterator[str]:
         yield gettext(
             "The start doesn’t fit the rule. It still counts as a date. If you don’t want that, "
             "choose %(day)s as the start.",
-            day=f"{formatting.short_day(better)} {better.year}",
+            day=formatting.short_date(better),
         )

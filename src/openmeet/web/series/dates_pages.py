@@ -246,7 +246,7 @@ async def _dates_page(request: Request, reader: Reader, form_state: FormState, *
 def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice:
     starts = local_of(line.details.starts_at, line.details.time_zone)
     is_this_year = starts.year == local_of(now, line.details.time_zone).year
-    day = f"{formatting.short_day(starts)}{'' if is_this_year else f' {starts.year}'}"
+    day = formatting.short_day(starts) if is_this_year else formatting.short_date(starts)
     words = formatting.day_and_time(day, starts)
     return DateChoice(
         field=f"{_DATE}{line.original_date}",
@@ -299,7 +299,7 @@ def _difference_chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
 
 def _occurrence_label(name: str) -> str:
     at = parse_local(name, "date")
-    return formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at)
+    return formatting.day_and_time(formatting.short_date(at), at)
 
 
 def _series_path(series: Series) -> str:

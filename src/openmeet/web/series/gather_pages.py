@@ -191,7 +191,7 @@ async def _add_page(
 def _start_label(event: Event) -> str:
     assert event.starts_at is not None  # noqa: S101  # only such are offered
     starts = local_of(event.starts_at, event.time_zone)
-    return formatting.day_and_time(f"{formatting.short_day(starts)} {starts.year}", starts)
+    return formatting.day_and_time(formatting.short_date(starts), starts)
 
 
 def _slug(request: Request) -> SeriesSlug:

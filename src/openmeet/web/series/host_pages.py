@@ -232,7 +232,7 @@ async def _own_series(request: Request) -> Series:
 
 def _start_label(line: AgendaOccurrence) -> str:
     starts = local_of(line.details.starts_at, line.details.time_zone)
-    return formatting.day_and_time(f"{formatting.short_day(starts)} {starts.year}", starts)
+    return formatting.day_and_time(formatting.short_date(starts), starts)
 
 
 def _series_path(series: Series) -> str:

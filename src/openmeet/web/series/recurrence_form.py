@@ -73,8 +73,10 @@ _BEFORE_A_START = (
 )
 
 
-def _weekdays() -> tuple[tuple[str, str], ...]:
-    return tuple((day, formatting.weekday(number)) for number, day in enumerate(DAYS))
+def _weekdays(zone: str) -> tuple[tuple[str, str], ...]:
+    """The codes and names of the weekdays, in the order of calendars in this time zone."""
+    first = formatting.first_weekday(zone)
+    return tuple((DAYS[number % 7], formatting.weekday(number % 7)) for number in range(first, first + 7))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,13 @@ class RecurrenceFormState:
 
     options: list[tuple[str, str | LazyText, str]]
     chosen: str
+    weekdays: tuple[tuple[str, str], ...]
     meaning: RuleSummary | None = None
     sentence: str = ""
     dates: list[DateAhead] = field(default_factory=list)
     notes: list[Why] = field(default_factory=list)
     skipped: str = ""
     units: tuple[tuple[str, LazyText], ...] = UNITS
-    weekdays: tuple[tuple[str, str], ...] = field(default_factory=_weekdays)
     template: str = "series/repeats.html"
 
 
@@ -155,6 +157,7 @@ def form_state(
         return RecurrenceFormState(
             [*_once_option(), *((value, words, "") for value, words in _BEFORE_A_START), _custom_option()],
             repeats,
+            _weekdays(zone),
             skipped=skipped,
         )
     plain = [(str(rule), _rule_label(start, zone, rule), "") for rule in plain_choices(start)]
@@ -162,7 +165,7 @@ def form_state(
     values = {value for value, _, _ in plain}
     if repeats and repeats != CUSTOM and repeats not in values:
         plain += _other_option(start, zone, repeats)
-    state = RecurrenceFormState([*_once_option(), *plain, _custom_option()], repeats, skipped=skipped)
+    state = RecurrenceFormState([*_once_option(), *plain, _custom_option()], repeats, _weekdays(zone), skipped=skipped)
     if message:
         return replace(state, notes=[message])
     preview = _dates_preview({**form, "repeats": repeats}, start, zone, now, may_skip=may_skip)

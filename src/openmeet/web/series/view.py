@@ -178,10 +178,8 @@ def _row(
         clock = formatting.hours(starts, local_of(details.ends_at, details.time_zone))
     else:
         clock = formatting.time_of_day(starts)
-    day = formatting.short_day(starts)
     today = local_of(now, details.time_zone)
-    if starts.year != today.year:
-        day += f" {starts.year}"
+    day = formatting.short_day(starts) if starts.year == today.year else formatting.short_date(starts)
     # The tile beside it says the day and the month, which is enough unless the same day of this year could be meant.
     if abs(starts.date() - today.date()) >= _CLEAR_WITHOUT_YEAR:
         short_when = day if details.is_all_day else formatting.day_and_time(day, starts)

@@ -128,6 +128,8 @@ def page(
         "flash": flash,
         "lang": current().tag,
         "dir": current().direction,
+        # For scripts that write dates and times.
+        "locale": current().locale.replace("_", "-"),
         "contact": settings.contact,
         **(context or {}),
     }

@@ -62,8 +62,8 @@ for (const fold of document.querySelectorAll(".fold")) {
 
 // Show the zone next to a time only if the reader's clock differs. On an event's page, their own time follows.
 const clockIn = (moment, zone) => {
-  const language = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
-  return new Intl.DateTimeFormat(language, { timeZone: zone, weekday: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(moment));
+  const form = { timeZone: zone, weekday: "short", hour: "numeric", minute: "2-digit" };
+  return new Intl.DateTimeFormat(document.documentElement.dataset.locale, form).format(new Date(moment));
 };
 for (const place of document.querySelectorAll("[data-zone]")) {
   const { zone, at, yourTime, words } = place.dataset;

@@ -1,6 +1,6 @@
 // Offline support: shows when a page was stored, which forms are waiting to be sent, and when they have been sent.
 
-const { person, worker, keptAt, offlineNow, offlineAt, offlineWaits, offlineRefused, offlineUndo, offlineSent, offlineHere } = {
+const { locale, person, worker, keptAt, offlineNow, offlineAt, offlineWaits, offlineRefused, offlineUndo, offlineSent, offlineHere } = {
   ...document.body.dataset,
   ...document.documentElement.dataset,
 };
@@ -35,8 +35,8 @@ function name(event) {
 function say({ waiting, kept, sent }) {
   const shown = [];
   if (keptAt) {
-    const form = { weekday: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-    const time = new Intl.DateTimeFormat(document.documentElement.lang, form).format(Number(keptAt));
+    const form = { weekday: "short", hour: "numeric", minute: "2-digit" };
+    const time = new Intl.DateTimeFormat(locale, form).format(Number(keptAt));
     const line = banner("hold", ` ${offlineAt.replace("{}", time)}`);
     const now = document.createElement("strong");
     now.textContent = offlineNow;
