@@ -26,7 +26,9 @@ _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 DOCUMENT = re.compile(r"[\w./-]*[\w-]\.md\b")
 DOCUMENTS_WRITTEN_LATER = frozenset({"docs/soak.md", "soak.md"})
 # Files in a folder that the operator chooses: OPENMEET_TEXTS_DIRECTORY.
-DOCUMENTS_OF_OPERATORS = frozenset({"about.md", "accessibility.md", "privacy.md", "terms.md", "terms.de.md"})
+DOCUMENTS_OF_OPERATORS = frozenset(
+    {"about.md", "accessibility.md", "privacy.md", "terms.md", "terms.de.md", "terms.en.md", "terms.en-US.md"}
+)
 
 
 def tracked() -> list[Path]:
