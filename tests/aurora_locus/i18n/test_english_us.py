@@ -27,7 +27,7 @@ def test_each_language_has_its_formats(language: str, words: str) -> None:
 @pytest.mark.parametrize(("header", "lang"), [("en-US,en;q=0.9", "en-US"), ("en-GB,en;q=0.9,en-US;q=0.8", "en")])
 async def test_the_browser_selects_it(deployment: Deployment, header: str, lang: str) -> None:
     browser = visitor(deployment)
-    page = await browser.http.get("/account/sign-in", headers={"accept-language": header})
+    page = await browser.http.get("/sign-in", headers={"accept-language": header})
     await browser.http.aclose()
     assert f'<html lang="{lang}"' in page.text
     names = [page.text.rindex(f">{name}<") for name in ("English", "English (US)", "Deutsch")]
