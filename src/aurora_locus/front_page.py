@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show
 from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.i18n.language import COOKIE
@@ -47,7 +47,9 @@ def routes(settings: PdsSettings) -> list[Route]:
     async def front_page(request: Request) -> Response:
         if "text/html" not in request.headers.get("accept", ""):
             return PlainTextResponse(_TEXT, headers=_VARY)
-        return page(request, "site/front.html", {**context, "account": edge.account_or_none(request)}, headers=_VARY)
+        return page(
+            request, "site/front.html", {**context, "account": authentication.account_or_none(request)}, headers=_VARY
+        )
 
     async def speak(request: Request) -> Response:
         """Remember the language that somebody chose in this browser, and go back. Raises NotFound."""

@@ -2,6 +2,6 @@
 it.
 
 The package owns no table and makes no decisions: every page calls the same action as the XRPC method and counts against
-the same limits. Sensitive actions ask for the password first (``browser_sessions.edge.proven_account_of``). URLs
+the same limits. Sensitive actions ask for the password first (``browser_sessions.authentication.proven_account_of``). URLs
 contain no private data.
 """

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.account_pages.forms import page_with_failure
 from aurora_locus.accounts import app_passwords
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
@@ -24,13 +24,17 @@ def routes() -> list[Route]:
 
 async def show_app_passwords(request: Request) -> Response:
     """The app passwords of the account, and the form for a new one."""
-    edge.proven_account_of(request)
+    authentication.proven_account_of(request)
     return page(request, _TEMPLATE, {**await _context(request), "typed": EMPTY})
 
 
 async def change_app_passwords(request: Request) -> Response:
     """Revoke an app password, or create one and show it in the response itself, which is never cached."""
-    registry, account, form = edge.registry_of(request), edge.proven_account_of(request), posted(request)
+    registry, account, form = (
+        authentication.registry_of(request),
+        authentication.proven_account_of(request),
+        posted(request),
+    )
     if "revoke" in form:
         await registry.db.write(lambda w: app_passwords.revoke(w, account.did, form["revoke"]))
         return redirect_to(PATH, flash="app_password_revoked")
@@ -50,7 +54,7 @@ async def change_app_passwords(request: Request) -> Response:
 
 
 async def _context(request: Request) -> dict[str, object]:
-    registry, account = edge.registry_of(request), edge.account_of(request)
+    registry, account = authentication.registry_of(request), authentication.account_of(request)
     async with registry.db.reader() as reader:
         listed = await app_passwords.list_all(reader, account.did)
     return {"app_passwords": listed, "made": None, "password": "", "now": registry.clock.now(), "account": account}

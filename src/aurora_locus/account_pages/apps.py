@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from at_protocol.oauth.client_id import ClientId
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.model import ConnectedApp
@@ -41,7 +41,7 @@ def routes() -> list[Route]:
 
 async def show_apps(request: Request) -> Response:
     """Show the account's OAuth apps, each with its scopes in plain words."""
-    registry, account = edge.registry_of(request), edge.account_of(request)
+    registry, account = authentication.registry_of(request), authentication.account_of(request)
     async with registry.db.reader() as reader:
         apps = await authorization.list_sessions(authorization_of(request), reader, account.did)
     context = {"apps": [_described(app) for app in apps], "account": account, "now": registry.clock.now()}
@@ -50,8 +50,8 @@ async def show_apps(request: Request) -> Response:
 
 async def revoke_app(request: Request) -> Response:
     """Revoke the session of one app. A session that no longer exists is not an error."""
-    account, form = edge.account_of(request), posted(request)
-    async with edge.registry_of(request).db.transaction() as tx:
+    account, form = authentication.account_of(request), posted(request)
+    async with authentication.registry_of(request).db.transaction() as tx:
         await authorization.revoke_session(authorization_of(request), tx, account.did, form.get("app", ""))
     return redirect_to(PATH, flash="app_shut_out")
 

@@ -9,7 +9,7 @@ from aurora_locus.accounts import activation, deletion, email_changes, holdings,
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
 from aurora_locus.accounts.model import Account
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.catalogue import gettext, ngettext
 from aurora_locus.i18n.sentences import gettext_noop, localizable
@@ -42,17 +42,17 @@ def routes() -> list[Route]:
 
 async def show_deactivation(request: Request) -> Response:
     """The form that deactivates or reactivates the account."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     return page(request, _HIDE_TEMPLATE, {**_context(account), "typed": FormState({"after": ""})})
 
 
 async def change_activation(request: Request) -> Response:
     """Deactivate the account, with or without a deadline, or reactivate it if the identity still names this server."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     form = posted(request)
     try:
         if form.get("act") == "activate":
-            await reactivation.reactivate(edge.registry_of(request), account)
+            await reactivation.reactivate(authentication.registry_of(request), account)
             return redirect_to("/account", flash="activated")
         if form.get("after", "") not in _TERMS:
             raise InvalidInput("after", gettext_noop("Choose one of these."))
@@ -63,7 +63,7 @@ async def change_activation(request: Request) -> Response:
 
 
 async def _deactivate(request: Request, account: Account, days: int | None) -> None:
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     delete_after = None if days is None else Instant(registry.clock.now() + days * DAY)
     server = authorization_of(request)
 
@@ -79,14 +79,14 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
 
 async def show_deletion(request: Request) -> Response:
     """Show the form, and list the data that will be deleted with the account."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     return page(request, _DELETE_TEMPLATE, {**await _storage_context(request, account), "typed": EMPTY})
 
 
 async def delete(request: Request) -> Response:
     """Send the deletion token, or delete the account with the token and the password. Deletion ends every session."""
-    registry, form = edge.registry_of(request), posted(request)
-    account = await own_account(request, edge.proven_account_of(request).did)
+    registry, form = authentication.registry_of(request), posted(request)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     try:
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_DELETION)
@@ -98,13 +98,17 @@ async def delete(request: Request) -> Response:
             )
         await count(request, account.did, DELETE_ACCOUNT)
         await deletion.delete_own(
-            registry, account.did, form.get("password", ""), form.get(TOKEN, "").strip(), edge.source_here(request)
+            registry,
+            account.did,
+            form.get("password", ""),
+            form.get(TOKEN, "").strip(),
+            authentication.source_here(request),
         )
     except Failure as failure:
         return page_with_failure(
             request, _DELETE_TEMPLATE, await _storage_context(request, account), form, failure, "password"
         )
-    await edge.sign_out(request, account.did)
+    await authentication.sign_out(request, account.did)
     return redirect_to("/sign-in", flash="account_deleted")
 
 
@@ -129,7 +133,7 @@ def _choice_label(days: int | None) -> str:
 
 
 async def _storage_context(request: Request, account: Account) -> dict[str, object]:
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
     quarantine_text = kept_for(registry.handle_quarantine)

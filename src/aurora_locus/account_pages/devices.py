@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import browser_sessions, sessions
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
@@ -23,14 +23,14 @@ def routes() -> list[Route]:
 
 async def show_sessions(request: Request) -> Response:
     """Show the browsers and apps that are signed in, most recently used first."""
-    registry, account = edge.registry_of(request), edge.account_of(request)
+    registry, account = authentication.registry_of(request), authentication.account_of(request)
     async with registry.db.reader() as reader:
         browsers = await browser_sessions.of_account(reader, account.did)
         apps = await sessions.list_open(reader, account.did)
     context = {
         "browsers": browsers,
         "apps": apps,
-        "this_browser": edge.visit_of(request).id_hash,
+        "this_browser": authentication.visit_of(request).id_hash,
         "now": registry.clock.now(),
     }
     return page(request, "account_pages/sessions.html", context)
@@ -38,15 +38,15 @@ async def show_sessions(request: Request) -> Response:
 
 async def end_session(request: Request) -> Response:
     """Sign out one browser, one app, or everything except this browser."""
-    registry, account, form = edge.registry_of(request), edge.account_of(request), posted(request)
-    did, own_id_hash = account.did, edge.visit_of(request).id_hash
+    registry, account, form = authentication.registry_of(request), authentication.account_of(request), posted(request)
+    did, own_id_hash = account.did, authentication.visit_of(request).id_hash
     if "browser" in form:
         try:
             id_hash = bytes.fromhex(form["browser"])
         except ValueError:
             raise InvalidInput("browser", gettext_noop("That browser isn’t in the list any more.")) from None
         if id_hash == own_id_hash:
-            await edge.sign_out(request, did)
+            await authentication.sign_out(request, did)
             return redirect_to("/sign-in", flash="signed_out")
         await registry.db.write(lambda w: browser_sessions.end(w, id_hash, did))
     elif "app" in form:

@@ -9,7 +9,7 @@ from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, REQUEST_EMAIL_UPDATE
 from aurora_locus.accounts.model import Account
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
@@ -28,13 +28,13 @@ def routes() -> list[Route]:
 
 async def show_email(request: Request) -> Response:
     """Show the address, and whether it is confirmed."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**_context(request, account), "typed": EMPTY})
 
 
 async def change_email(request: Request) -> Response:
     """Send a token to the address, or use a token to confirm or change the address."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     form = posted(request)
     try:
         return await _act(request, account, form)
@@ -44,7 +44,7 @@ async def change_email(request: Request) -> Response:
 
 
 async def _act(request: Request, account: Account, form: dict[str, str]) -> Response:
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     match form.get("act"):
         case "ask_to_confirm":
             await count(request, account.did, *REQUEST_CONFIRMATION)
@@ -72,4 +72,4 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
 
 
 def _context(request: Request, account: Account) -> dict[str, object]:
-    return {"account": account, "sends_mail": edge.registry_of(request).sends_mail}
+    return {"account": account, "sends_mail": authentication.registry_of(request).sends_mail}

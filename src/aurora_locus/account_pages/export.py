@@ -7,7 +7,7 @@ from starlette.routing import Route
 from aurora_locus.account_pages.forms import count, own_account
 from aurora_locus.accounts import archive, holdings
 from aurora_locus.accounts.limits import EXPORT
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site.frame import page
@@ -22,7 +22,10 @@ def routes() -> list[Route]:
 
 async def show_export(request: Request) -> Response:
     """Show what the export contains, and its approximate size."""
-    registry, account = edge.registry_of(request), edge.proven_account_of(request, allow_takendown=True)
+    registry, account = (
+        authentication.registry_of(request),
+        authentication.proven_account_of(request, allow_takendown=True),
+    )
     is_closed = account.status in OF_THE_HOST
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
@@ -31,8 +34,8 @@ async def show_export(request: Request) -> Response:
 
 async def send_export(request: Request) -> Response:
     """Stream the export while it is produced. Its length is not known in advance."""
-    registry = edge.registry_of(request)
-    account = await own_account(request, edge.proven_account_of(request, allow_takendown=True).did)
+    registry = authentication.registry_of(request)
+    account = await own_account(request, authentication.proven_account_of(request, allow_takendown=True).did)
     await count(request, account.did, EXPORT)
     name = archive.file_name(account, registry.clock.now())
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}

@@ -9,7 +9,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.limits import count_request, effective_limit
 from aurora_locus.accounts.model import Account
-from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.browser_sessions.authentication import registry_of
 from aurora_locus.i18n.catalogue import ngettext
 from aurora_locus.i18n.sentences import too_often
 from aurora_locus.site.frame import page

@@ -14,7 +14,7 @@ from aurora_locus.account_pages.forms import count, kept_for, own_account, page_
 from aurora_locus.accounts import handle_change
 from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.model import Account
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import localizable
 from aurora_locus.site.forms import posted
@@ -35,14 +35,14 @@ def routes() -> list[Route]:
 
 async def show_handle(request: Request) -> Response:
     """Show the forms to take a name under this server's domains, or to use one's own domain."""
-    account = await own_account(request, edge.account_of(request).did)
+    account = await own_account(request, authentication.account_of(request).did)
     return page(request, _TEMPLATE, {**_context(request, account), "typed": EMPTY})
 
 
 async def change_handle(request: Request) -> Response:
     """Take a name under this server's domains, or check whether a domain resolves to the account."""
-    registry, form = edge.registry_of(request), posted(request)
-    account = await own_account(request, edge.account_of(request).did)
+    registry, form = authentication.registry_of(request), posted(request)
+    account = await own_account(request, authentication.account_of(request).did)
     is_own_domain = "domain" in form
     context = _context(request, account)
     try:
@@ -71,7 +71,7 @@ async def _check_handle(request: Request, account: Account, form: dict[str, str]
 
 
 def _context(request: Request, account: Account) -> dict[str, object]:
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     return {
         "account": account,
         "endings": registry.handle_domains,

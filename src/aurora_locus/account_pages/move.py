@@ -12,7 +12,7 @@ from aurora_locus.accounts import email_changes, holdings, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
 from aurora_locus.accounts.model import Account
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
@@ -31,13 +31,13 @@ def routes() -> list[Route]:
 
 async def show_move(request: Request) -> Response:
     """Show the stage of the migration and the next step."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
 
 
 async def change_move(request: Request) -> Response:
     """Handle the buttons of the migration page: start, send a code, enter it, retry, cancel, come back."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     form = posted(request)
     try:
         return redirect_to(PATH, flash=await _act(request, account, form))
@@ -92,7 +92,7 @@ def _move_request(form: dict[str, str]) -> MoveRequest:
 
 
 async def _context(request: Request, account: Account) -> dict[str, object]:
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     async with registry.db.reader() as reader:
         move = await moves.find(reader, account.did)
         counts = await holdings.count(reader, account.did)

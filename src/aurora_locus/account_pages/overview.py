@@ -13,7 +13,7 @@ from aurora_locus.accounts import app_passwords, browser_sessions, holdings, rec
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors.model import Factors
 from aurora_locus.blobs import quotas
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show
 from aurora_locus.i18n.catalogue import current, gettext
 from aurora_locus.i18n.sentences import capital
@@ -61,7 +61,7 @@ async def show_overview(request: Request) -> Response:
     """Show the start page of the account: name, the one thing that most needs attention, apps, security, storage, and
     ways to leave.
     """
-    registry, signed_in = edge.registry_of(request), edge.account_of(request)
+    registry, signed_in = authentication.registry_of(request), authentication.account_of(request)
     account = await own_account(request, signed_in.did)
     server = authorization_of(request)
     async with registry.db.reader() as reader:

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.account_pages.forms import own_account, page_with_failure
 from aurora_locus.accounts import password_reset
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
@@ -25,18 +25,18 @@ def routes() -> list[Route]:
 
 async def show_password(request: Request) -> Response:
     """The form to change the password."""
-    return page(request, _TEMPLATE, {"account": edge.proven_account_of(request), "typed": EMPTY})
+    return page(request, _TEMPLATE, {"account": authentication.proven_account_of(request), "typed": EMPTY})
 
 
 async def change_password(request: Request) -> Response:
     """Set a new password and sign this browser in again, because every session of the old password ends."""
-    signed_in, form = edge.proven_account_of(request), posted(request)
+    signed_in, form = authentication.proven_account_of(request), posted(request)
     try:
         if form.get("password", "") != form.get("repeated", ""):
             raise InvalidForm({"repeated": gettext_noop("The passwords don’t match. Type the same one twice.")})
-        await password_reset.change(edge.registry_of(request), signed_in.did, form.get("password", ""))
+        await password_reset.change(authentication.registry_of(request), signed_in.did, form.get("password", ""))
     except Failure as failure:
         return page_with_failure(request, _TEMPLATE, {"account": signed_in}, {}, failure, "password")
     account = await own_account(request, signed_in.did)
-    await edge.sign_in(request, account.did, account.tokens_valid_after, remember=signed_in.is_remembered)
+    await authentication.sign_in(request, account.did, account.tokens_valid_after, remember=signed_in.is_remembered)
     return redirect_to(PATH, flash="password_changed")

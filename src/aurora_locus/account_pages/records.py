@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import holdings, record_search
 from aurora_locus.accounts.record_search import RecordMatch
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.oauth.plain_names import KINDS
@@ -30,7 +30,7 @@ def routes() -> list[Route]:
 
 async def show_records(request: Request) -> Response:
     """Show a page of records, and let the owner choose a collection."""
-    registry, account = edge.registry_of(request), edge.account_of(request)
+    registry, account = authentication.registry_of(request), authentication.account_of(request)
     search = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
     async with registry.db.reader() as reader:
         collections = await holdings.collections(reader, account.did)
@@ -54,7 +54,7 @@ async def show_records(request: Request) -> Response:
 
 async def show_record(request: Request) -> Response:
     """Show one record as JSON. Raises NotFound."""
-    registry, account = edge.registry_of(request), edge.account_of(request)
+    registry, account = authentication.registry_of(request), authentication.account_of(request)
     names = request.path_params
     record = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
     if record is None:

@@ -20,7 +20,7 @@ from aurora_locus.accounts import email_changes, own_identity
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.model import Account
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import explain, gettext_noop, localizable
 from aurora_locus.identity.plc_updates import newest_operation
@@ -48,19 +48,19 @@ def routes() -> list[Route]:
 
 async def show_recovery_key(request: Request) -> Response:
     """Show the identity's rotation keys, and the form to add one's own."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
 
 
 async def change_keys(request: Request) -> Response:
     """Send the token for the change, or sign the change with the token and the new public key."""
-    account = await own_account(request, edge.proven_account_of(request).did)
+    account = await own_account(request, authentication.proven_account_of(request).did)
     form = posted(request)
     try:
         own_identity.require_plc(account.did)
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
-            await email_changes.ask(edge.registry_of(request), account, TokenPurpose.PLC_OPERATION)
+            await email_changes.ask(authentication.registry_of(request), account, TokenPurpose.PLC_OPERATION)
             return redirect_to(f"{PATH}#key", flash="mail_sent")
         await _set(request, account, form)
     except Failure as failure:
@@ -69,7 +69,7 @@ async def change_keys(request: Request) -> Response:
 
 
 async def _set(request: Request, account: Account, form: dict[str, str]) -> None:
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
     present = (await newest_operation(registry.directory, account.did)).operation.rotation_keys
     servers = format_did_key(registry.rotation_key.public)
@@ -108,7 +108,7 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
     """Build the template values. ``keys`` is None if the directory does not respond or has no operations for this
     identity.
     """
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     servers = format_did_key(registry.rotation_key.public)
     keys: list[RotationKey] | None = None
     problem = ""

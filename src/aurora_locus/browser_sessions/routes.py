@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.browser_sessions import cookies, edge
+from aurora_locus.browser_sessions import authentication, cookies
 from aurora_locus.site import forms
 from aurora_locus.site.frame import site_of
 from groundwork.http.forms import MAX_FIELDS, read_form, require_same_origin
@@ -27,12 +27,12 @@ def take(path: str, endpoint: Endpoint, *, max_fields: int = MAX_FIELDS) -> Rout
 def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int = MAX_FIELDS) -> Route:
     async def answer(request: Request) -> Response:
         try:
-            await edge.identify(request)
+            await authentication.identify(request)
             if request.method == "POST":
                 site = site_of(request)
                 require_same_origin(request, site.url)
                 form = await read_form(request, max_fields=max_fields)
-                forms.require_token(site.csrf_key, edge.visit_of(request).browser_id, form)
+                forms.require_token(site.csrf_key, authentication.visit_of(request).browser_id, form)
                 forms.keep_form(request, form)
             return await endpoint(request)
         finally:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking, passkeys, queries, recovery_codes, totp
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.sign_in.factor_step import passkey_context
@@ -33,8 +33,8 @@ def routes(above: str) -> list[Route]:
         return await _app_page(request, EMPTY, above)
 
     async def confirm_app(request: Request) -> Response:
-        account, form = edge.proven_account_of(request), posted(request)
-        registry, did, code = edge.registry_of(request), account.did, form.get("code", "")
+        account, form = authentication.proven_account_of(request), posted(request)
+        registry, did, code = authentication.registry_of(request), account.did, form.get("code", "")
         try:
             await checking.count_try(registry, did)
             codes = await registry.db.write(lambda w: _confirmed(w, registry, did, code))
@@ -47,8 +47,8 @@ def routes(above: str) -> list[Route]:
         return await _passkey_page(request, EMPTY)
 
     async def add_passkey(request: Request) -> Response:
-        account, form = edge.proven_account_of(request), posted(request)
-        registry, context, did = edge.registry_of(request), passkey_context(request), account.did
+        account, form = authentication.proven_account_of(request), posted(request)
+        registry, context, did = authentication.registry_of(request), passkey_context(request), account.did
         passkey_response, name = form.get("passkey", ""), form.get("name", "")
 
         def work(w: Writer) -> list[str]:
@@ -90,7 +90,11 @@ def _confirmed(w: Writer, registry: Registry, did: Did, code: str) -> list[str]:
 
 
 async def _app_page(request: Request, form_state: FormState, above: str, *, status: int = 200) -> Response:
-    account, registry, site = edge.proven_account_of(request), edge.registry_of(request), site_of(request)
+    account, registry, site = (
+        authentication.proven_account_of(request),
+        authentication.registry_of(request),
+        site_of(request),
+    )
     async with registry.db.reader() as reader:
         secret = await totp.pending(reader, registry.factor_keys, account.did)
     if secret is None:
@@ -108,7 +112,7 @@ async def _app_page(request: Request, form_state: FormState, above: str, *, stat
 
 
 async def _passkey_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    account, registry = edge.proven_account_of(request), edge.registry_of(request)
+    account, registry = authentication.proven_account_of(request), authentication.registry_of(request)
     async with registry.db.reader() as reader:
         registered = await passkeys.of_account(reader, account.did)
         options = passkeys.creation_options(

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import checking, passkeys, queries, recovery_codes, totp
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.security_pages import enrolment
@@ -39,8 +39,8 @@ async def overview(request: Request) -> Response:
 
 async def change(request: Request) -> Response:
     """Turn one second factor on or off."""
-    account, form = edge.proven_account_of(request), posted(request)
-    registry, did = edge.registry_of(request), account.did
+    account, form = authentication.proven_account_of(request), posted(request)
+    registry, did = authentication.registry_of(request), account.did
     match form.get("change"):
         case "app-on":
             await registry.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
@@ -88,7 +88,7 @@ def _bytes_of(text: str) -> bytes:
 
 
 async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    account, registry = edge.proven_account_of(request), edge.registry_of(request)
+    account, registry = authentication.proven_account_of(request), authentication.registry_of(request)
     context = {
         "typed": form_state,
         "account": account,

@@ -21,7 +21,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_links import SignInLink
 from aurora_locus.accounts.sign_in_source import SignInSource
-from aurora_locus.browser_sessions.edge import registry_of, source_here
+from aurora_locus.browser_sessions.authentication import registry_of, source_here
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import FormState

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, count_request, effective_limit
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.site.forms import posted
@@ -24,7 +24,7 @@ def routes(after: str) -> list[Route]:
     """
 
     async def show_code(request: Request) -> Response:
-        edge.account_of(request)
+        authentication.account_of(request)
         code = request.query_params.get("code", "")
         form_state = FormState({"code": code}) if code else EMPTY
         return await _page(request, form_state, local_path(request.query_params.get("next", ""), after))
@@ -46,18 +46,18 @@ def routes(after: str) -> list[Route]:
 
 async def confirm(request: Request, code: str) -> None:
     """Check the code that was sent to the chosen account. Raises InvalidForm."""
-    account = edge.account_of(request)
+    account = authentication.account_of(request)
     if not code.strip():
         raise InvalidForm({"code": gettext_noop("Type the code from the e-mail.")})
     try:
-        await email_changes.confirm(edge.registry_of(request), account.did, account.email or "", code)
+        await email_changes.confirm(authentication.registry_of(request), account.did, account.email or "", code)
     except NotSignedIn as wrong:
         raise InvalidForm({"code": wrong.why}) from None
 
 
 async def send_code(request: Request) -> None:
     """Send another e-mail to the chosen account. Raises InvalidForm if none can be sent now."""
-    registry, account = edge.registry_of(request), edge.account_of(request)
+    registry, account = authentication.registry_of(request), authentication.account_of(request)
     charges = [(effective_limit(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
     try:
         await count_request(registry, charges)
@@ -68,13 +68,17 @@ async def send_code(request: Request) -> None:
 
 
 async def _page(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
-    account = await queries.require_account(edge.registry_of(request).db, edge.account_of(request).did)
+    account = await queries.require_account(
+        authentication.registry_of(request).db, authentication.account_of(request).did
+    )
     context = {
         "typed": form_state,
         "next_path": next_path,
         "email": account.email or "no address",
         "confirmed": account.email_confirmed_at is not None,
         # The owner of an unconfirmed new account was sent a code when it was created.
-        "was_sent": "sent" in request.query_params or bool(form_state.values) or edge.account_of(request).is_waiting,
+        "was_sent": "sent" in request.query_params
+        or bool(form_state.values)
+        or authentication.account_of(request).is_waiting,
     }
     return page(request, "sign_in/email.html", context, status=status)

@@ -18,8 +18,8 @@ from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.second_factors import checking, passkeys
 from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
-from aurora_locus.browser_sessions import edge
-from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.browser_sessions import authentication
+from aurora_locus.browser_sessions.authentication import registry_of
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site.frame import site_of
@@ -45,13 +45,13 @@ def passkey_context(connection: HTTPConnection) -> PasskeyContext:
     """Return the relying party and the browser for passkeys."""
     site = site_of(connection)
     keys = registry_of(connection).factor_keys
-    return PasskeyContext(keys, site.url, site.branding.name, edge.browser_of(connection))
+    return PasskeyContext(keys, site.url, site.branding.name, authentication.browser_of(connection))
 
 
 async def enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedInAccount | str:
     """Sign in. If the account requires a second factor, return the ticket for it instead."""
     if not (await checking.find(registry_of(connection), account.did)).are_set:
-        return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
+        return await authentication.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
     return ticket_for(connection, account.did, account.tokens_valid_after, remember=remember)
 
 
@@ -128,12 +128,14 @@ async def enter_by_passkey(
         raise InvalidForm({"identifier": gettext_noop("We don’t know this passkey, or it took too long. Try again.")})
     if account.status in OF_THE_HOST and not allow_takendown:
         raise NotSignedIn(gettext_noop("This account has been taken down."), name="AccountTakedown")
-    return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
+    return await authentication.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
 
 
 def _mac(connection: HTTPConnection, body: str) -> str:
     key = site_of(connection).csrf_key
-    return hmac.digest(key, f"ticket\n{edge.browser_of(connection)}\n{body}".encode(errors="replace"), sha256).hex()
+    return hmac.digest(
+        key, f"ticket\n{authentication.browser_of(connection)}\n{body}".encode(errors="replace"), sha256
+    ).hex()
 
 
 def _step_expired() -> NotSignedIn:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import checking
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import too_often
 from aurora_locus.repository.model import OF_THE_HOST
@@ -50,7 +50,7 @@ async def show_sign_in(request: Request) -> Response:
     or followed a sign-in link.
     """
     next_path = local_path(request.query_params.get("next", ""), AFTER)
-    if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
+    if authentication.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
         return redirect_to(next_path)
     form_state = FormState({"identifier": request.query_params.get("identifier", "")})
     return await _form(request, form_state, next_path, link=request.query_params.get(LINK, ""))
@@ -103,15 +103,15 @@ async def take_factor(request: Request) -> Response:
         await factor_step.take_factor(request, did, form)
     except InvalidForm as wrong:
         return await _factor(request, form_with_problems(form, wrong), text, next_path, status=400)
-    await edge.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
+    await authentication.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
     return _signed_in(request, next_path)
 
 
 async def show_accounts(request: Request) -> Response:
     """Show the accounts that are signed in on this browser."""
-    account = edge.account_of(request, allow_takendown=True)
+    account = authentication.account_of(request, allow_takendown=True)
     next_path = local_path(request.query_params.get("next", ""), AFTER)
-    context = {"accounts": edge.accounts_of(request), "chosen": account, "next_path": next_path}
+    context = {"accounts": authentication.accounts_of(request), "chosen": account, "next_path": next_path}
     return page(request, "sign_in/accounts.html", context)
 
 
@@ -119,23 +119,25 @@ async def choose_account(request: Request) -> Response:
     """Continue with another account, or sign one out."""
     form = posted(request)
     if "leave" in form:
-        await edge.sign_out(request, form["leave"])
-        return redirect_to("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", flash="signed_out")
-    await edge.choose(request, form.get("account", ""))
+        await authentication.sign_out(request, form["leave"])
+        return redirect_to(
+            "/sign-in/accounts" if authentication.accounts_of(request) else "/sign-in", flash="signed_out"
+        )
+    await authentication.choose(request, form.get("account", ""))
     return redirect_to(local_path(form.get("next", ""), AFTER))
 
 
 async def show_proof(request: Request) -> Response:
     """Ask a signed-in person for the password and the second factor."""
-    edge.account_of(request, allow_takendown=True)
+    authentication.account_of(request, allow_takendown=True)
     return await _proof(request, EMPTY, local_path(request.query_params.get("next", ""), AFTER))
 
 
 async def check_proof(request: Request) -> Response:
     """Check the password and the second factor that a signed-in person has entered again."""
-    account, form = edge.account_of(request, allow_takendown=True), posted(request)
+    account, form = authentication.account_of(request, allow_takendown=True), posted(request)
     next_path = local_path(form.get("next", ""), AFTER)
-    factors = await checking.find(edge.registry_of(request), account.did)
+    factors = await checking.find(authentication.registry_of(request), account.did)
     try:
         if form.get("step") == "factor-email":
             await factor_step.send_code(request, account.did)
@@ -149,21 +151,21 @@ async def check_proof(request: Request) -> Response:
         return await _proof(request, form_with_problems(form, wrong), next_path, status=400)
     except TooMany as limit:
         return await _proof(request, FormState(form, {"password": too_often(limit)}), next_path, status=429)
-    await edge.note_proof(request)
+    await authentication.note_proof(request)
     return redirect_to(next_path)
 
 
 async def sign_out(request: Request) -> Response:
     """Sign out the chosen account, or all accounts of this browser."""
-    account = edge.account_or_none(request)
+    account = authentication.account_or_none(request)
     everybody = account is None or "everybody" in posted(request)
-    await edge.sign_out(request, None if everybody or account is None else account.did)
-    return redirect_to("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", flash="signed_out")
+    await authentication.sign_out(request, None if everybody or account is None else account.did)
+    return redirect_to("/sign-in/accounts" if authentication.accounts_of(request) else "/sign-in", flash="signed_out")
 
 
 def _signed_in(request: Request, next_path: str) -> Response:
     """Redirect to the requested page; for the owner of a taken-down account, to the export, the only page that is left."""
-    is_closed = edge.account_of(request, allow_takendown=True).status in OF_THE_HOST
+    is_closed = authentication.account_of(request, allow_takendown=True).status in OF_THE_HOST
     return redirect_to(EXPORT if is_closed else next_path, flash="signed_in")
 
 
@@ -183,10 +185,10 @@ async def _form(
     context = {
         LINK: link,
         "link_is_good": bool(link) and await find_link(request, link) is not None,
-        "offers_link": offers_link and edge.registry_of(request).sends_mail,
+        "offers_link": offers_link and authentication.registry_of(request).sends_mail,
         "typed": form_state,
         "next_path": next_path,
-        "others": edge.accounts_of(request),
+        "others": authentication.accounts_of(request),
         "any_passkey": factor_step.any_passkey(request),
     }
     return page(request, "sign_in/start.html", context, status=status, headers=headers)
@@ -200,7 +202,7 @@ async def _factor(request: Request, form_state: FormState, text: str, next_path:
 
 
 async def _proof(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
-    account = edge.account_of(request, allow_takendown=True)
+    account = authentication.account_of(request, allow_takendown=True)
     view = await factor_step.view_of(request, account.did)
     context = {"typed": form_state, "fields": {"next": next_path}, "account": account, **view}
     return page(request, "sign_in/again.html", context, status=status)

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, address_charge, count_request
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.browser_sessions.edge import lasting_source, registry_of
+from aurora_locus.browser_sessions.authentication import lasting_source, registry_of
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.site.forms import posted

@@ -9,8 +9,8 @@ from aurora_locus.accounts.account_requests import AccountRequest
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.accounts.limits import CREATE_ACCOUNT, address_charge, count_request
 from aurora_locus.accounts.model import Account
-from aurora_locus.browser_sessions import edge
-from aurora_locus.browser_sessions.edge import registry_of
+from aurora_locus.browser_sessions import authentication
+from aurora_locus.browser_sessions.authentication import registry_of
 from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.application import client_address
@@ -64,7 +64,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
 
 
 async def _enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedInAccount:
-    return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
+    return await authentication.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
 
 
 def _handle(form: dict[str, str], domains: Sequence[str]) -> str:

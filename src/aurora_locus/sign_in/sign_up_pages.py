@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import too_often
 from aurora_locus.sign_in.sign_up import sign_up
@@ -40,7 +40,7 @@ def routes(after: str) -> list[Route]:
 
 
 def _form(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     context = {
         "typed": form_state,
         "next_path": next_path,

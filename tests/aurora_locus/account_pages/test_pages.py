@@ -7,7 +7,7 @@ import re
 import pytest
 
 from aurora_locus.blobs import quotas
-from aurora_locus.browser_sessions.edge import PROOF_LASTS
+from aurora_locus.browser_sessions.authentication import PROOF_LASTS
 from groundwork.clock import DAY, SECOND
 from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import add_content, write

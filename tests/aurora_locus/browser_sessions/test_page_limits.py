@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from groundwork.clock import MINUTE
 from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
@@ -17,7 +17,7 @@ PATHS = ["/", "/sign-in", "/account", "/oauth/authorize", "/admin"]
 
 @pytest.fixture(autouse=True)
 def _few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "PAGES", Limit("pages", len(PATHS), 5 * 60))
+    monkeypatch.setattr(authentication, "PAGES", Limit("pages", len(PATHS), 5 * 60))
 
 
 async def get(deployment: Deployment, path: str, address: str, **headers: str) -> httpx.Response:

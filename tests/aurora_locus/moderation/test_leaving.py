@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from aurora_locus.browser_sessions.edge import PROOF_LASTS
+from aurora_locus.browser_sessions.authentication import PROOF_LASTS
 from groundwork.clock import SECOND
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person

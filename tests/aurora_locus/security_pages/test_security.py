@@ -7,7 +7,7 @@ import pyotp
 import pytest
 
 from aurora_locus.accounts.second_factors.totp import STEP_SECONDS
-from aurora_locus.browser_sessions.edge import PROOF_LASTS
+from aurora_locus.browser_sessions.authentication import PROOF_LASTS
 from groundwork.clock import MINUTE, SECOND
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import newest_token

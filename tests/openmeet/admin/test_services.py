@@ -18,7 +18,7 @@ from openmeet.domain.api_tokens.scopes import FOR_SERVICES, ServiceScope
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import processor
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.ingestion.submitted import MAX_BATCH
+from openmeet.network.ingestion.submitted_records import MAX_BATCH
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.seen import RecordState

@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
 from groundwork.errors import decode_explanation
-from openmeet.network.ingestion.submitted import SubmissionResult, SubmittedRecord, process
+from openmeet.network.ingestion.submitted_records import SubmissionResult, SubmittedRecord, process
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.inspect import LocatedRecord, find_records
 from openmeet.network.records.message import RecordOperation

@@ -6,7 +6,7 @@ from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.ingestion.rsvps_awaiting_event import recheck
-from openmeet.network.ingestion.submitted import SubmittedRecord, process
+from openmeet.network.ingestion.submitted_records import SubmittedRecord, process
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.message import RecordOperation
 from openmeet.outbox.kinds import JobKind

@@ -8,7 +8,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details, queries
 from aurora_locus.accounts.account_details import AccountDetails
 from aurora_locus.administration.pages.account_actions import ACTS, GROUPS, AccountAction, is_offered
-from aurora_locus.administration.pages.edge import (
+from aurora_locus.administration.pages.operator_access import (
     admin_page,
     audit_of,
     did_in_path,

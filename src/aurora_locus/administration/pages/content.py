@@ -11,7 +11,13 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import record_search
 from aurora_locus.administration.console import console_of
-from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
+from aurora_locus.administration.pages.operator_access import (
+    admin_page,
+    audit_of,
+    operator_get,
+    operator_post,
+    registry_of,
+)
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log, labels, subject_actions, takedowns
 from aurora_locus.moderation.labels import Label

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from aurora_locus.administration import queries
 from aurora_locus.administration.console import AdminConsole, console_of
-from aurora_locus.administration.pages.edge import admin_page, operator_get
+from aurora_locus.administration.pages.operator_access import admin_page, operator_get
 from aurora_locus.administration.queries import Dashboard
 from aurora_locus.federation.crawl_requests import Relay
 from aurora_locus.federation.status import lags, worst

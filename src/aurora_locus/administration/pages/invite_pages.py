@@ -7,7 +7,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import invites
-from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
+from aurora_locus.administration.pages.operator_access import (
+    admin_page,
+    audit_of,
+    operator_get,
+    operator_post,
+    registry_of,
+)
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import account_actions
 from aurora_locus.moderation.roles import OperatorAction

@@ -5,7 +5,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.administration import operator_sessions
-from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
+from aurora_locus.administration.pages.operator_access import (
+    admin_page,
+    audit_of,
+    operator_get,
+    operator_post,
+    registry_of,
+)
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import OperatorAction, OperatorRole

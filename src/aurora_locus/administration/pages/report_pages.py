@@ -6,7 +6,13 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import account_details
 from aurora_locus.administration.pages.content import record_json
-from aurora_locus.administration.pages.edge import admin_page, operator_get, operator_of, operator_post, registry_of
+from aurora_locus.administration.pages.operator_access import (
+    admin_page,
+    operator_get,
+    operator_of,
+    operator_post,
+    registry_of,
+)
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import audit_log, reports
 from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState

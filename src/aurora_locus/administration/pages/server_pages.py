@@ -8,7 +8,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.administration.console import console_of
-from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
+from aurora_locus.administration.pages.operator_access import (
+    admin_page,
+    audit_of,
+    operator_get,
+    operator_post,
+    registry_of,
+)
 from aurora_locus.blobs.sweep import sweep
 from aurora_locus.i18n.catalogue import gettext
 from aurora_locus.i18n.sentences import gettext_noop, too_often

@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection, Request
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.browser_sessions import SignedInAccount
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.oauth.authorization import open_request
 from aurora_locus.oauth.model import AuthorizationRequest
@@ -88,7 +88,7 @@ async def open_flow(tx: Transaction, request: Request, client_id: str, request_u
 
 def device_of(request: Request) -> str:
     """Return the identifier of the browser that is stored with app sessions. It grants no access."""
-    return sha256(edge.browser_of(request).encode()).hexdigest()
+    return sha256(authentication.browser_of(request).encode()).hexdigest()
 
 
 def source_of(address: str) -> str:
@@ -105,5 +105,5 @@ def fits_hint(account: SignedInAccount, hint: str | None) -> bool:
 
 def proof_of(request: Request, flow: Flow, did: Did) -> str:
     """Return the proof that this browser entered this account's password for this request (``prompt=login``)."""
-    message = f"{edge.browser_of(request)} {flow.oauth_request.id.hex()} {did}"
+    message = f"{authentication.browser_of(request)} {flow.oauth_request.id.hex()} {did}"
     return forms.token_for(site_of(request).csrf_key, message)

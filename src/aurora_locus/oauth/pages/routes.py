@@ -13,7 +13,7 @@ from starlette.routing import Route
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.browser_sessions import SignedInAccount
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.language import requested_by_app
 from aurora_locus.i18n.sentences import too_often
@@ -98,7 +98,7 @@ async def _take_step(request: Request, flow: Flow, form: dict[str, str]) -> Resp
 
 
 async def _open(request: Request, client_id: str, request_uri: str) -> Flow:
-    async with edge.registry_of(request).db.transaction() as tx:
+    async with authentication.registry_of(request).db.transaction() as tx:
         return await open_flow(tx, request, client_id, request_uri)
 
 
@@ -108,7 +108,9 @@ async def _show_next_step(request: Request, flow: Flow) -> Response:
         return await _answer_silently(request, flow)
     if "ticket" in query:
         return await _ask_factor(request, flow, EMPTY, query["ticket"])
-    accounts = [account for account in edge.accounts_of(request) if fits_hint(account, oauth_request.login_hint)]
+    accounts = [
+        account for account in authentication.accounts_of(request) if fits_hint(account, oauth_request.login_hint)
+    ]
     selected = next((account for account in accounts if account.did == query.get("account")), None)
     view = query.get("view", "")
     if selected is None and (view or not accounts):
@@ -129,7 +131,7 @@ async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Res
         return views.confirm_email(request, flow, account, EMPTY)
     if account.status is not HostingStatus.ACTIVE:
         return views.cannot(request, flow, account)
-    async with edge.registry_of(request).db.reader() as reader:
+    async with authentication.registry_of(request).db.reader() as reader:
         remembered_scopes = await authorization.remembered_grant(reader, flow.oauth_request, account.did)
     if remembered_scopes is not None:
         return await _grant(request, flow, account, remembered_scopes)
@@ -138,13 +140,15 @@ async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Res
 
 async def _answer_silently(request: Request, flow: Flow) -> Response:
     """Answer ``prompt=none`` without showing a page (OpenID Connect Core 3.1.2.1 defines the errors)."""
-    accounts = [account for account in edge.accounts_of(request) if fits_hint(account, flow.oauth_request.login_hint)]
+    accounts = [
+        account for account in authentication.accounts_of(request) if fits_hint(account, flow.oauth_request.login_hint)
+    ]
     active = [account for account in accounts if account.status is HostingStatus.ACTIVE]
     if not active:
         return await _refuse(request, flow, "login_required", "No account that could approve is signed in.")
     if len(active) > 1:
         return await _refuse(request, flow, "account_selection_required", "Several accounts are signed in.")
-    async with edge.registry_of(request).db.reader() as reader:
+    async with authentication.registry_of(request).db.reader() as reader:
         remembered_scopes = await authorization.remembered_grant(reader, flow.oauth_request, active[0].did)
     if remembered_scopes is None:
         return await _refuse(request, flow, "consent_required", "The user must be asked for consent.")
@@ -159,7 +163,7 @@ async def _ask_password(
     """
     locked = ""
     if flow.oauth_request.login_hint is not None:
-        async with edge.registry_of(request).db.reader() as reader:
+        async with authentication.registry_of(request).db.reader() as reader:
             account = await queries.find_by_identifier(reader, flow.oauth_request.login_hint)
         if account is None:
             return views.unknown_account(request, flow)
@@ -172,7 +176,9 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
     identifier = form.get("identifier", "")
     if flow.oauth_request.login_hint is not None:
         identifier = flow.oauth_request.login_hint
-    accounts = [account for account in edge.accounts_of(request) if fits_hint(account, flow.oauth_request.login_hint)]
+    accounts = [
+        account for account in authentication.accounts_of(request) if fits_hint(account, flow.oauth_request.login_hint)
+    ]
     remember = "remember" in form
     try:
         if form.get("passkey"):
@@ -215,7 +221,7 @@ async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Re
         await factor_step.take_factor(request, did, form)
     except InvalidForm as wrong:
         return await _ask_factor(request, flow, form_with_problems(form, wrong), text, status=400)
-    account = await edge.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
+    account = await authentication.sign_in(request, did, Instant(ticket.valid_after), remember=ticket.remember)
     return _signed_in(request, flow, account)
 
 
@@ -237,7 +243,7 @@ async def _sign_up(request: Request, flow: Flow, form: dict[str, str]) -> Respon
 
 
 async def _confirm(request: Request, flow: Flow, form: dict[str, str], *, again: bool) -> Response:
-    account = await edge.choose(request, form.get("account", ""))
+    account = await authentication.choose(request, form.get("account", ""))
     try:
         if again:
             await email_pages.send_code(request)
@@ -250,7 +256,7 @@ async def _confirm(request: Request, flow: Flow, form: dict[str, str], *, again:
 
 
 async def _approve(request: Request, flow: Flow, form: dict[str, str]) -> Response:
-    account = await edge.choose(request, form.get("account", ""))
+    account = await authentication.choose(request, form.get("account", ""))
     if flow.oauth_request.prompt == "login" and not _is_proven(request, flow, account, form.get("proof", "")):
         return redirect_to(flow.url(account=account.did))
     return await _grant(request, flow, account, views.selected_scopes(flow.oauth_request, form))
@@ -259,7 +265,7 @@ async def _approve(request: Request, flow: Flow, form: dict[str, str]) -> Respon
 async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes: tuple[str, ...]) -> Response:
     server, device_id = authorization_of(request), device_of(request)
     try:
-        async with edge.registry_of(request).db.transaction() as tx:
+        async with authentication.registry_of(request).db.transaction() as tx:
             # Loaded again in this transaction, because the request may have changed since the page was rendered.
             now = await open_flow(tx, request, flow.client_id, flow.request_uri)
             address = await authorization.approve(server, tx, now.oauth_request, account.did, scopes, device_id)
@@ -271,12 +277,12 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
 
 
 async def _deny(request: Request, flow: Flow) -> Response:
-    async with edge.registry_of(request).db.transaction() as tx:
+    async with authentication.registry_of(request).db.transaction() as tx:
         return redirect_to(await authorization.deny(authorization_of(request), tx, flow.oauth_request))
 
 
 async def _refuse(request: Request, flow: Flow, error: str, why: str) -> Response:
-    async with edge.registry_of(request).db.transaction() as tx:
+    async with authentication.registry_of(request).db.transaction() as tx:
         return redirect_to(await authorization.refuse(authorization_of(request), tx, flow.oauth_request, error, why))
 
 

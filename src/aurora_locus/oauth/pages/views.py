@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from at_protocol.oauth.permissions import ATPROTO
 from aurora_locus.accounts.browser_sessions import SignedInAccount
-from aurora_locus.browser_sessions import edge
+from aurora_locus.browser_sessions import authentication
 from aurora_locus.i18n.catalogue import current
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.oauth.model import AuthorizationRequest
@@ -50,7 +50,7 @@ def sign_in(
     After too many attempts (429), the page offers to e-mail a sign-in link.
     """
     context = {
-        "offers_link": status == HTTPStatus.TOO_MANY_REQUESTS and edge.registry_of(request).sends_mail,
+        "offers_link": status == HTTPStatus.TOO_MANY_REQUESTS and authentication.registry_of(request).sends_mail,
         "typed": form_state,
         "locked": locked,
         "accounts": accounts,
@@ -71,12 +71,12 @@ def factor(
 
 def sign_up(request: Request, flow: Flow, form_state: FormState, *, status: int = 200) -> Response:
     """The sign-up page of the flow, for people without an account."""
-    registry = edge.registry_of(request)
+    registry = authentication.registry_of(request)
     context = {
         "typed": form_state,
         "domains": registry.handle_domains,
         "needs_invite": registry.needs_invite,
-        "accounts": edge.accounts_of(request),
+        "accounts": authentication.accounts_of(request),
         **_frame(flow),
     }
     return page(request, "oauth/sign_up.html", context, status=status)

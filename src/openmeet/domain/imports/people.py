@@ -16,9 +16,9 @@ from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.attendance import actions as attendance_actions
-from openmeet.domain.attendance import imported
+from openmeet.domain.attendance import imported_rsvps
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.imported import ImportedRsvp
+from openmeet.domain.attendance.imported_rsvps import ImportedRsvp
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, RsvpReply, RsvpSource
 from openmeet.domain.events.actions import find_for_host, lock_for_host
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -321,6 +321,6 @@ async def _to_event(tx: Transaction, caller: Caller, person: ImportedContact) ->
         raise Forbidden(ImportReason.DECLINED_BY_HOST)
     if own_attendance is None:
         # Invited people can see a private event.
-        await imported.put(tx, [ImportedRsvp(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
+        await imported_rsvps.put(tx, [ImportedRsvp(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
     await attendance_actions.answer(tx, caller, event.slug, RsvpReply.GOING)
     return f"/events/{event.slug}"

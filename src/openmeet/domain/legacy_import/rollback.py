@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from groundwork.database.transaction import Database, ForeignKeyViolated, Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import imported as attendance
+from openmeet.domain.attendance import imported_rsvps as attendance
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import membership_queries as groups
 from openmeet.domain.groups.model import GroupId

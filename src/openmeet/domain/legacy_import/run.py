@@ -11,8 +11,8 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import imported as attendance
-from openmeet.domain.attendance.imported import ImportedRsvp
+from openmeet.domain.attendance import imported_rsvps as attendance
+from openmeet.domain.attendance.imported_rsvps import ImportedRsvp
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.event_records import find as find_by_record
 from openmeet.domain.events.model import EventId, EventSlug, GroupOfEvent, PlaceInSeries

@@ -15,8 +15,8 @@ from groundwork.http.json_bodies import MAX_DEPTH_OF_MANY, json_response, read_j
 from groundwork.queue.contract import Message
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion import submitted
-from openmeet.network.ingestion.submitted import MAX_BATCH, OperationName, OutcomeName, SubmittedRecord
+from openmeet.network.ingestion import submitted_records
+from openmeet.network.ingestion.submitted_records import MAX_BATCH, OperationName, OutcomeName, SubmittedRecord
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage, RecordOperation, encode
 from openmeet.network.status import SyncDependencies
@@ -148,7 +148,7 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
         )
         for one in sent.messages
     ]
-    results = await submitted.process(
+    results = await submitted_records.process(
         database_of(request),
         sync_dependencies_of(request).ingestion_context,
         batch,
@@ -172,7 +172,7 @@ async def _retract(request: Request, collections: Collection[Nsid]) -> Response:
         raise InvalidInput("sourceType", AtprotoReason.UNKNOWN_SOURCE)
     source_id = request.query_params.get("sourceId", "")
     message = _message(request, source_id, collections, RecordOperation.DELETE, None)
-    result = await submitted.delete_reported(
+    result = await submitted_records.delete_reported(
         database_of(request), sync_dependencies_of(request).ingestion_context, message.at_uri, message
     )
     words = {
@@ -186,7 +186,7 @@ async def _retract(request: Request, collections: Collection[Nsid]) -> Response:
 def _message(
     request: Request, source_id: str, collections: Collection[Nsid], change: RecordOperation, source: SourceSent | None
 ) -> RecordMessage:
-    uri = submitted.source_of(source_id, collections)
+    uri = submitted_records.source_of(source_id, collections)
     clock = services(request).clock
     now = str(from_microseconds(clock.now(), 0))
     handed = SubmittedRecord(
@@ -199,7 +199,7 @@ def _message(
         source.cid if source else None,
         source.record if source else None,
     )
-    return submitted.message_of(handed, collections)
+    return submitted_records.message_of(handed, collections)
 
 
 def sync_dependencies_of(request: Request) -> SyncDependencies:
