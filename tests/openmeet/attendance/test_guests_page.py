@@ -57,3 +57,35 @@ async def test_a_host_who_adds_somebody_is_not_asked_about_themselves(make_sqlit
     async with signed_in(site, ana.user_id) as browser:
         shown = visible_text((await browser.get(f"/events/{event.slug}/attendees")).text)
     assert ("1 person" in shown, "Only me" in shown) == (True, False)
+
+
+async def test_rows_do_not_repeat_what_their_tab_says(make_sqlite, clock):
+    """Among all who are going, only those who are checked in are marked."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        for who in (ben, cleo):
+            await actions.answer(tx, who, event.slug, RsvpReply.GOING)
+    path = f"/events/{event.slug}/attendees"
+    async with signed_in(site, ana.user_id) as browser:
+        assert "on the waitlist" not in visible_text((await browser.get(f"{path}?tab=waiting")).text)
+        assert "on the waitlist" in visible_text((await browser.get(f"{path}?q=cleo")).text)
+        async with site.db.transaction() as tx:
+            await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+        assert "a place is held" in visible_text((await browser.get(f"{path}?tab=waiting")).text)
+
+
+async def test_people_learn_why_they_cannot_bring_anybody(make_sqlite, clock):
+    """The form asks how many people come only while there are places for more."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        full, roomy = await event_by(tx, ana, capacity="1"), await event_by(tx, ana, capacity="2")
+        for event in (full, roomy):
+            await host_decisions.change_registration_settings(tx, ana, event.slug, RegistrationSettings(max_party=2))
+            await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+    async with signed_in(site, ben.user_id) as browser:
+        for event, is_told in ((full, True), (roomy, False)):
+            shown = (await browser.get(f"/events/{event.slug}/answer")).text
+            assert ("you can’t bring anybody now" in shown, 'name="party"' in shown) == (is_told, not is_told)

@@ -309,7 +309,10 @@ def _held_sentence(event: Event, rsvp: Attendance, bar_input: AnswerBarInput) ->
         "A place is held for you until %(until)s.",
         "%(number)s places are held for you until %(until)s.",
         rsvp.party,
-        until=f"{formatting.span(until, None)}, {formatting.zone_label(until, event.time_zone)}",
+        until=(
+            f"{formatting.day_and_time(formatting.short_day(until), until)},"
+            f" {formatting.zone_label(until, event.time_zone)}"
+        ),
     )
 
 

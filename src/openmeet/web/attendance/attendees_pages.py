@@ -256,6 +256,8 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "is_long": sum(numbers.values()) >= _SEARCHED_FROM,
         "places_left": who_comes.places_left(event, counts),
         "tab": tab,
+        # What the tab says already is not repeated in its rows.
+        "tab_words": str(lists.STATUS_LABELS[_TABS[tab][1][0]]),
         "q": search_words,
         "asking": numbers[_S.PENDING],
         "more": urlencode({"tab": tab, "q": search_words, "after": lists.format_cursor(rows[PAGE_SIZE - 1])})

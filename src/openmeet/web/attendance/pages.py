@@ -167,10 +167,16 @@ async def _answer_page(
             reader, event, caller.user_id, rsvp=own_rsvp, settings=registration_settings
         )
     )
+    fields = await forms.fields_now(reader, event, registration_settings, own_rsvp)
     context = {
         "event": event,
         "mine": own_rsvp,
-        "fields": await forms.fields_now(reader, event, registration_settings, own_rsvp),
+        "fields": fields,
+        # All places are taken, so the form does not ask how many people come.
+        "brings_nobody_now": own_rsvp is not None
+        and own_rsvp.is_seated
+        and not fields.parties
+        and registration_settings.max_party > own_rsvp.party,
         "typed": form_state,
         "wanted": reply if reply in set(RsvpReply) else "",
         "is_open": is_open,
