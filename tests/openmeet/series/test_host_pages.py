@@ -160,6 +160,15 @@ async def test_a_range_is_processed_completely_or_refused_at_its_field(site, ana
     assert list(await dates(site, series))[:1] > ["2027-07-15T18:00:00"]
 
 
+@pytest.mark.parametrize("is_silent", [False, True])
+async def test_the_host_reads_whether_people_are_notified_of_a_cancellation(site, ana, is_silent: bool) -> None:
+    path = await made(ana)
+    more = {"is_silent": "yes"} if is_silent else {}
+    await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"}, reason="", **more)
+    said = visible_text((await ana.get(path)).text)
+    assert ("Nobody gets a notification." in said, "We’re letting everyone know" in said) == (is_silent, not is_silent)
+
+
 async def test_a_range_whose_dates_changed_is_shown_again(site, ana) -> None:
     """The confirmation applies only to the dates that were shown."""
     path = await made(ana)

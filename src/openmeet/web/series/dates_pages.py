@@ -98,7 +98,8 @@ async def change(request: Request) -> Response:
                 await cancel_dates.reinstate_dates(tx, series, names, notifies=notifies)
             case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, notifies=notifies)
-    return go(f"{_series_path(series)}", flash=_FLASH[action])
+    flash = cancellation_flash(notifies=notifies) if action is DateAction.CANCEL else _FLASH[action]
+    return go(_series_path(series), flash=flash)
 
 
 async def add(request: Request) -> Response:
@@ -131,8 +132,11 @@ async def publish(request: Request) -> Response:
     return go(_series_path(series), flash="series_agreed")
 
 
+def cancellation_flash(*, notifies: bool) -> str:
+    return "dates_cancelled" if notifies else "dates_cancelled_silently"
+
+
 _FLASH = {
-    DateAction.CANCEL: "dates_cancelled",
     DateAction.REINSTATE: "dates_reinstated",
     DateAction.REMOVE: "dates_removed",
 }

@@ -27,6 +27,7 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
+from openmeet.recurrence.expansion import following
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import place_field
 from openmeet.web.events.form_summaries import LABELS
@@ -53,7 +54,7 @@ _NAMED = 3
 @dataclass(frozen=True, slots=True)
 class ScopeOption:
     """One scope ("this", "following", "all") with its counts, or the reason why it is unavailable. ``dates`` is the
-    number of dates that change.
+    number of stored dates that change, ``has_later`` whether later dates follow.
     """
 
     value: str
@@ -61,6 +62,7 @@ class ScopeOption:
     counted: str
     refused: Why = ""
     dates: int = 0
+    has_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,12 @@ async def _ask_scope(
         counted = await json_views.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
         notified, mailed = max(notified, counted.people_told), max(mailed, counted.people_mailed)
-        reaches.append(ScopeOption(scope.value, labels[scope], _counts_sentence(counted), dates=counted.dates_changed))
+        # Dates that are not stored yet follow the series.
+        has_later = scope is not EditScope.THIS and bool(following(plan.timing.pattern, series.stored_until, 1))
+        sentence = _counts_sentence(counted, has_later=has_later)
+        reaches.append(
+            ScopeOption(scope.value, labels[scope], sentence, dates=counted.dates_changed, has_later=has_later)
+        )
     possible = [one.value for one in reaches if not one.refused]
     carried = {name: value for name, value in form.items() if name not in {"scope", "is_silent", "drop_single_changes"}}
     context = {
@@ -317,11 +324,11 @@ def _shortened(text: str) -> str:
     return textwrap.shorten(text, _VALUE_LENGTH, placeholder=" …") or gettext("empty")
 
 
-def _counts_sentence(counted: EditConsequences) -> str:
-    """``8 dates change, 31 answers kept, 2 single changes kept``."""
+def _counts_sentence(counted: EditConsequences, *, has_later: bool) -> str:
+    """``8 dates change, 31 answers kept, 2 single changes kept``. ``has_later``: also dates that are not stored yet."""
     words = []
     if counted.scope != "this":
-        words.append(ngettext("%(number)s date changes", "%(number)s dates change", counted.dates_changed))
+        words.append(_dates_words(counted, has_later=has_later))
     if counted.answers_kept:
         words.append(ngettext("%(number)s answer kept", "%(number)s answers kept", counted.answers_kept))
     if counted.single_changes_kept:
@@ -362,6 +369,21 @@ def _counts_sentence(counted: EditConsequences) -> str:
             gettext("Past dates stay as they were.") if counted.scope == "all" else gettext("A new series starts here.")
         )
     return " ".join(filter(None, sentences))
+
+
+def _dates_words(counted: EditConsequences, *, has_later: bool) -> str:
+    """``8 dates change``, or ``8 dates until Tue 19 Jan and later ones change``."""
+    if not has_later:
+        return ngettext("%(number)s date changes", "%(number)s dates change", counted.dates_changed)
+    if not counted.changes:
+        return gettext("later dates change")
+    last = max(datetime.fromisoformat(one.new_original_date) for one in counted.changes)
+    return ngettext(
+        "%(number)s date on %(day)s and later ones change",
+        "%(number)s dates until %(day)s and later ones change",
+        counted.dates_changed,
+        day=formatting.short_day(last),
+    )
 
 
 def _notified_words(counted: EditConsequences) -> str:
