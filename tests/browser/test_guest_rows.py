@@ -48,3 +48,17 @@ async def test_rows_show_the_guests_answers(browser, openmeet, viewport, script)
         await expect(end).to_be_visible()
         await expect(row.get_by_role("checkbox")).not_to_be_checked()
         assert not await sideways(page)
+
+
+@pytest.mark.parametrize("language", ["en", "ar-XB"])
+async def test_the_chosen_tab_is_in_view_on_phones(browser, openmeet, language):
+    """Also if the row of tabs scrolls from right to left."""
+    async with openmeet.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host)
+        session = await open_session(tx, host.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=PHONE, locale=language) as hosts:
+        await hosts.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await hosts.new_page()
+        await page.goto(f"/events/{event.slug}/attendees?tab=out")
+        await expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.9)

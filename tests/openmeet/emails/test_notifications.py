@@ -328,7 +328,7 @@ async def test_a_digest_has_every_event_of_the_day_once(post, evening):
     post.site.clock.turn(DAY)
     mails = await post.deliver()
     (mail,) = [one for one in mails if one["To"] == "ben@example.org"]
-    assert mail["Subject"] == "Your news from Town Events"
+    assert mail["Subject"] == "Your news: Board games and 1 more"
     assert ("Board games" in text_of(mail), "Chess" in text_of(mail)) == (True, True)
     assert calendar_of(mail) is None
     post.site.clock.turn(DAY)

@@ -2,7 +2,8 @@
 file.
 """
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -39,13 +40,15 @@ from openmeet.emails.notifications.facts import Facts, facts_of, points
 from openmeet.emails.notifications.texts import Point
 from openmeet.emails.render import TEMPLATES, EmailContext, cover_url, subject_line
 from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, unsubscribe_label
-from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
 # The most events in one digest. The page lists all of them.
 _MOST_EVENTS = 50
+# The length of a title in the subject of a digest, which has 60 characters.
+_TITLE_IN_DIGEST = 36
 # The most messages of one chat in an e-mail.
 _MOST_MESSAGES = 10
 
@@ -126,7 +129,7 @@ async def _notification_email(
         point.kind is event_kinds.INVITED for story in stories for point in story.points
     )
     if is_digest:
-        subject = gettext("Your news from %(site)s", site=head.site_name)
+        subject = subject_of(first) if len(stories) == 1 else _subject_of_digest(stories)
         stops = [(gettext("Stop the digest"), await _stop_url(tx, head, user_id, DIGEST))]
     else:
         subject = subject_of(first)
@@ -215,6 +218,17 @@ def subject_of(story: Story) -> str:
     if story.event is None or point.kind is event_kinds.REMINDER:  # a reminder's heading already begins with the day
         return subject_line(point.heading, story.title)
     return subject_line(point.heading, story.title, texts.short_day_label(story.event))
+
+
+def _subject_of_digest(stories: Sequence[Story]) -> str:
+    """``Your news: Film night and 2 more``, for several stories."""
+    title = textwrap.shorten(stories[0].title, _TITLE_IN_DIGEST, placeholder="…")
+    return ngettext(
+        "Your news: %(title)s and %(number)s more",
+        "Your news: %(title)s and %(number)s more",
+        len(stories) - 1,
+        title=title,
+    )
 
 
 async def _stories(

@@ -5,6 +5,12 @@ for (const details of document.querySelectorAll("details[data-open-if-wide]")) {
   details.open = matchMedia("(min-width: 48rem)").matches;
 }
 
+// Tabs and filters scroll sideways on phones. Begin with the current one in view.
+for (const chosen of document.querySelectorAll(".tabs [aria-current], .picks.sideways [aria-current]")) {
+  const [row, here] = [chosen.parentElement.getBoundingClientRect(), chosen.getBoundingClientRect()];
+  chosen.parentElement.scrollLeft += here.left + here.width / 2 - (row.left + row.width / 2);
+}
+
 // Once the list of notifications is visible, mark it as read. The unread marks in the list stay until the list is opened again. The
 // button of this form is shown only without scripts, so nothing moves when the form has been sent.
 for (const form of document.querySelectorAll("form[data-read-when-seen]")) {
