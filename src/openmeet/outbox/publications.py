@@ -396,12 +396,15 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
         await recheck_superseded(tx, kind, ":some", some=chunk)
 
 
-async def recheck_where(tx: Transaction, *, kind: PublicationKind, subselect: str, **parameters: object) -> None:
+async def recheck_where(
+    tx: Transaction, *, kind: PublicationKind, subselect: str, is_edit: bool = False, **parameters: object
+) -> None:
     """Like ``recheck``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject
     ids.
     """
     tx.after_commit(wake_dispatchers)
-    await tx.execute(_RECHECK_TEMPLATE.format(f"in ({subselect})"), kind=kind, is_edit=0, now=tx.now, **parameters)
+    statement = _RECHECK_TEMPLATE.format(f"in ({subselect})")
+    await tx.execute(statement, kind=kind, is_edit=int(is_edit), now=tx.now, **parameters)
     await recheck_superseded(tx, kind, f"({subselect})", **parameters)
 
 

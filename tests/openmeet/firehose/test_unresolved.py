@@ -5,6 +5,7 @@ import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -14,7 +15,7 @@ from at_protocol.sync.events import CommitMessage
 from at_protocol.sync.frames import summarize
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
-from openmeet.network.firehose import cursors, unresolved, waiting_commits
+from openmeet.network.firehose import cursors, delivery, unresolved, waiting_commits
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.unresolved import FIRST_RETRY, RetryContext, UnresolvedAuthors, retry_due
 from openmeet.network.records.message import Hint, HintKind, decode
@@ -171,6 +172,24 @@ async def test_a_repository_is_read_when_its_identity_can_be_resolved(bench: Ben
     assert await hints(bench, late) == {(late, HintKind.IDENTITY), (late, HintKind.REPOSITORY)}
     assert await number(bench, "unresolved_repositories") == 0
     assert late not in bench.consumer.unresolved
+
+
+async def test_frames_are_processed_again_before_the_repository_is_read(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """Otherwise a commit between the reading and the end of the dropping would be missing until the next one."""
+    late = Did(summarize(commits()[0]).did)
+    bench.consumer.unresolved.add(late, "wss://relay.example", "away", bench.clock.now())
+    async with bench.db.transaction() as tx:
+        await bench.consumer.unresolved.save(tx)
+    bench.clock.turn(FIRST_RETRY)
+    deliver, were_dropped = delivery.deliver, []
+
+    async def noting(*arguments: Any) -> None:
+        were_dropped.append(late in bench.consumer.unresolved)
+        await deliver(*arguments)
+
+    monkeypatch.setattr(unresolved, "deliver", noting)
+    await retry_due(retrying(bench))
+    assert were_dropped == [False]
 
 
 async def test_failed_retries_back_off_and_end(bench: Bench):

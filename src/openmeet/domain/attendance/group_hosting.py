@@ -72,7 +72,7 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
 
 # The subjects of a group's publications. They are not loaded, because a group can have very many RSVPs.
 _EVENTS_AND_RSVPS: Final = {
-    publications.PublicationKind.EVENT: "select id from events where group_id = :group_id and deleted_at is null",
+    publications.PublicationKind.EVENT: event_queries.IDS_IN_GROUP,
     publications.PublicationKind.RSVP: (
         "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id"
     ),

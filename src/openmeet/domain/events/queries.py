@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from groundwork.database.bulk import execute_each, insert_rows_sql
 from groundwork.database.row_lock import hold_each
@@ -366,12 +367,8 @@ async def release(tx: Transaction, event_id: EventId) -> None:
     await tx.execute("update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0", id=event_id)
 
 
-async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:
-    """Events of a group that are not deleted."""
-    rows = await reader.fetch(
-        "select id from events where group_id = :group_id and deleted_at is null order by id", group_id=group_id
-    )
-    return [EventId(row["id"]) for row in rows]
+# Events of a group that are not deleted, as a subselect.
+IDS_IN_GROUP: Final = "select id from events where group_id = :group_id and deleted_at is null"
 
 
 async def release_in_group(tx: Transaction, group_id: GroupId) -> None:

@@ -186,6 +186,9 @@ async def retry_due(retrying: RetryContext) -> int:
     retrying.unresolved.keep_only(stored)
     outcomes = await asyncio.gather(*(_resolve(retrying, did) for did, _, _ in due))
     resolved = [did for (did, _, _), why in zip(due, outcomes, strict=True) if why is None]
+    # Before the repository is read, so that no commit falls in between. If this fails, the stored row is due again.
+    for did in resolved:
+        retrying.unresolved.discard(did)
     if resolved:
         await deliver(retrying.delivering, retrying.interests, _hints(resolved, now))
     async with retrying.db.transaction() as tx:

@@ -195,6 +195,7 @@ async def recheck_references(tx: Transaction, group_id: GroupId) -> None:
     await publication.enqueue_members(tx, group_id)
     former = await record_queries.superseded_uris(tx, group_id)
     await publications.recheck(tx, kind=PublicationKind.SUPERSEDED_GROUP, subject_ids=former, is_edit=True)
-    events_of = await event_queries.ids_in_group(tx, group_id)
-    await publications.recheck(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)
+    await publications.recheck_where(
+        tx, kind=PublicationKind.EVENT, subselect=event_queries.IDS_IN_GROUP, is_edit=True, group_id=group_id
+    )
     await enqueue_attributions(tx, group_id)
