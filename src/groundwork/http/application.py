@@ -154,7 +154,8 @@ class Application:
         self.state = State()
         self.routes = list(routes)
         self._router = RouteIndex(routes)
-        self._answering: ASGIApp = compressed(self._router) if compresses else self._router
+        self._compressed = compressed if compresses else _uncompressed
+        self._answering = self._compressed(self._router)
         self._render = render
         self._translations = translations or {}
         self._explain = explain
@@ -221,7 +222,7 @@ class Application:
                 if fault.kind == "HTTP" and fault.http_status == HTTPStatus.METHOD_NOT_ALLOWED:
                     fault = replace(fault, headers={"allow": ", ".join(allowed_methods(self.routes, exchange.scope))})
                 response = self._render(HTTPConnection(exchange.scope), fault)
-                await response(exchange.scope, receive, exchange.send)
+                await self._compressed(response)(exchange.scope, receive, exchange.send)
         finally:
             self._account(exchange, fault, time.perf_counter() - started)
 
@@ -275,6 +276,10 @@ class Application:
                 line["kind"] = fault.kind
                 line["name"] = fault.name
             log.info("request.answered", **line)
+
+
+def _uncompressed(app: ASGIApp) -> ASGIApp:
+    return app
 
 
 class _Exchange:

@@ -132,9 +132,13 @@ async def broken(_request: Request) -> Response:
     raise NotFound("There is nothing here.")
 
 
+async def long_error(_request: Request) -> Response:
+    raise NotFound("There is nothing here. " * 200)
+
+
 @pytest.fixture
 async def site() -> AsyncIterator[httpx.AsyncClient]:
-    routes = [Route(f"/{one.__name__}", one) for one in (page, picture, live, parts, broken)]
+    routes = [Route(f"/{one.__name__}", one) for one in (page, picture, live, parts, broken, long_error)]
     application = Application(routes, Metrics("test"), compresses=True)
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://site.test") as client:
@@ -173,6 +177,15 @@ async def test_responses_that_gain_nothing_are_not_compressed(site: httpx.AsyncC
     assert answer.status_code == (404 if path == "broken" else 200)
 
 
+async def test_long_errors_are_compressed(site: httpx.AsyncClient) -> None:
+    answer = await site.get("/long_error", headers={"accept-encoding": "gzip"})
+    assert (answer.status_code, answer.headers["content-encoding"]) == (404, "gzip")
+    assert answer.headers["vary"].lower() == "accept-encoding"
+    assert int(answer.headers["content-length"]) < len(answer.content) / 10
+    plain = await site.get("/long_error", headers={"accept-encoding": "identity"})
+    assert len(plain.content) == len(answer.content)
+
+
 async def test_client_without_gzip_gets_the_plain_page(site: httpx.AsyncClient) -> None:
     answer = await site.get("/page", headers={"accept-encoding": "identity"})
     assert "content-encoding" not in answer.headers
@@ -195,5 +208,6 @@ async def test_no_other_site_learns_the_length_of_a_signed_in_page(
     from its length.
     """
     headers = {"accept-encoding": "gzip", "sec-fetch-site": site_of_request, **cookie}
-    answer = await site.get("/page", headers=headers)
-    assert ("content-encoding" in answer.headers) is is_compressed
+    for path in ("/page", "/long_error"):
+        answer = await site.get(path, headers=headers)
+        assert ("content-encoding" in answer.headers) is is_compressed
