@@ -50,6 +50,9 @@ async def test_each_filter_can_be_removed_with_one_tap(make_sqlite: MakeDatabase
         row = page.split('aria-label="Filters"')[1].split("</nav>")[0]
         removals = [unescape(path) for path in re.findall(r'<a href="([^"]*)" aria-current="true"', row)]
         wrong = await anybody.get("/", params={**filters, "from": "soon"})
+        unknown = await anybody.get("/", params={"source": "elsewhere"})
     left = [set(parse_qs(urlsplit(path).query)) for path in removals]
     assert sorted(map(sorted, left)) == sorted(sorted(set(filters) - {name}) for name in filters)
     assert wrong.status_code == 400
+    assert (unknown.status_code, "Choose one of" in unknown.text) == (400, False)
+    assert "Choose events created here, events from other apps, or all events." in unknown.text

@@ -32,6 +32,7 @@ class SearchReason(Reason):
     UNKNOWN_GROUPS = "search.unknown_groups"
     SIGN_IN_FOR_GROUPS = "search.sign_in_for_groups"
     MALFORMED_DAY = "search.malformed_day"
+    UNKNOWN_SOURCE = "search.unknown_source"
 
 
 # Separates the name of a place from its coordinates: ``Berlin @52.52437,13.41053``.
@@ -81,6 +82,8 @@ def parse_query(typed: Mapping[str, str], viewer: UserId | None = None) -> Searc
     source = _one_of(
         {"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", SOURCE_LABELS, problems
     )
+    if "source" in problems:
+        problems["source"] = SearchReason.UNKNOWN_SOURCE
     query = SearchQuery(
         words=tuple(text.split()[:MAX_WORDS]),
         first=first,

@@ -163,6 +163,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "search.unknown_groups": mark("Choose one of: mine."),
     "search.sign_in_for_groups": mark("Sign in to search in your groups."),
     "search.malformed_day": mark("Enter the day like 2026-07-04."),
+    "search.unknown_source": mark("Choose events created here, events from other apps, or all events."),
     # reasons of openmeet.domain.attendance
     "attendance.event_removed": mark("This event has been removed."),
     "attendance.not_welcome": mark("You can’t answer this event."),
