@@ -7,7 +7,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from at_protocol.lexicon.catalog import Catalog
-from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import TidClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
@@ -32,9 +31,6 @@ from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
 from openmeet.matrix.bridge import Bridge
-from openmeet.network.firehose import cursors
-from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
 from openmeet.network.ingestion.fetch import record_handler, subject_handler
 from openmeet.network.ingestion.host_budgets import spending
@@ -53,6 +49,7 @@ from openmeet.outbox.emails import OutgoingEmail, Sender, email_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from programs.matrix_bridge import matrix_deliveries, open_bridge, read_until_stopped
+from programs.person_erasing import erasing_of
 from programs.platform import Platform, custodial_pds_of
 
 # The audiences of changes that many people have to be notified of.
@@ -162,15 +159,6 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
             backfill_handler(db, network, context, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
         ),
     }
-
-
-def erasing_of(platform: Platform) -> ErasureContext:
-    async def elsewhere(did: Did) -> None:
-        await dead_letters.erase(platform.db, platform.ingestion_context.erasure_keys, platform.queue, did)
-        async with platform.installation.transaction() as tx:
-            await cursors.erase(tx, did)
-
-    return ErasureContext(platform.ingestion_context.erasure_keys, elsewhere)
 
 
 def email_context(platform: Platform) -> EmailContext:

@@ -1,10 +1,22 @@
-"""Dependencies of the deletion of people, for the scheduler and the operator's command."""
+"""Dependencies of the deletion of people and accounts, for the scheduler, the publisher and the operator’s command."""
 
+from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Database
+from openmeet.network.firehose import cursors
+from openmeet.network.ingestion import dead_letters
+from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.person_erasure import PersonErasureContext, discard_logs
 from programs.erasure_ledger import grace_of, ledger_of
-from programs.outbox_dispatcher import erasing_of
 from programs.platform import Platform
+
+
+def erasing_of(platform: Platform) -> ErasureContext:
+    async def elsewhere(did: Did) -> None:
+        await dead_letters.erase(platform.db, platform.ingestion_context.erasure_keys, platform.queue, did)
+        async with platform.installation.transaction() as tx:
+            await cursors.erase(tx, did)
+
+    return ErasureContext(platform.ingestion_context.erasure_keys, elsewhere)
 
 
 def person_erasing(platform: Platform) -> PersonErasureContext:
