@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Database, Reader
 from groundwork.errors import NotFound
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
@@ -61,16 +61,8 @@ def retry(
         raise typer.BadParameter("Give the kind and subject of a job, or --all.")
 
     async def act(platform: Platform) -> None:
-        async with platform.db.transaction() as tx:
-            named_jobs = (
-                [(one.kind, one.subject) async for one in _all_jobs(tx, JobState.FAILED)]
-                if everything
-                else [(kind, subject)]
-            )
-            for each in named_jobs:
-                if not await jobs.wake(tx, *each):
-                    raise _no_such_job(*each)
-        say(f"{len(named_jobs)} due again")
+        count = await _wake_failed(platform.db) if everything else await _wake(platform.db, kind, subject)
+        say(f"{count} due again")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -91,6 +83,28 @@ def drop(
         say("Dropped.")
 
     run_on_platform(settings_file, tenant, act)
+
+
+async def _wake(db: Database, kind: str, subject: str) -> int:
+    async with db.transaction() as tx:
+        if not await jobs.wake(tx, kind, subject):
+            raise _no_such_job(kind, subject)
+    return 1
+
+
+async def _wake_failed(db: Database) -> int:
+    """Wake every failed job and return how many there were. Each page has a transaction of its own, because all of them
+    could take longer than a transaction may.
+    """
+    count, last = 0, ("", "")
+    while True:
+        async with db.transaction() as tx:
+            page = await jobs.in_state(tx, JobState.FAILED, after=last)
+            for job in page:
+                count += await jobs.wake(tx, job.kind, job.subject)
+        if not page:
+            return count
+        last = (page[-1].kind, page[-1].subject)
 
 
 def _no_such_job(kind: str, subject: str) -> NotFound:

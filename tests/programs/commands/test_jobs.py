@@ -79,6 +79,17 @@ async def test_a_failed_job_is_listed_and_becomes_due_again_or_is_dropped(enviro
             assert await jobs.find(reader, JobKind.BACKFILL, GONE) is None
 
 
+async def test_all_failed_jobs_become_due_again(environment: dict[str, str]):
+    async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
+        async with platform.db.transaction() as tx:
+            await jobs.enqueue_many(tx, JobKind.BACKFILL, [(f"did:web:h{n}.example", 1, tx.now) for n in range(130)])
+        while await dispatcher.run_once(platform.db, {JobKind.BACKFILL: one_by_one(refuse, batch=130)}):
+            pass
+        assert openmeet(environment, "retry", "--all").stdout == "130 due again\n"
+        async with platform.db.reader() as reader:
+            assert await jobs.in_state(reader, JobState.FAILED) == []
+
+
 def test_unknown_job_is_refused_and_no_job_is_misuse(environment: dict[str, str]):
     unknown = openmeet(environment, "retry", "backfill", GONE)
     assert (unknown.returncode, unknown.stderr) == (
