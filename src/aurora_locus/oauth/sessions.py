@@ -136,18 +136,18 @@ def sweep(w: Writer) -> int:
 
 def _from_row(row: Row) -> OAuthSession:
     return OAuthSession(
-        row["id"],
-        Did(row["did"]),
-        ClientId(row["client_id"]),
-        ClientBinding(row["auth_key_id"], row["auth_algorithm"], row["auth_thumbprint"]),
-        row["jkt"],
-        row["scope"],
-        row["expanded_scope"],
-        bool(row["may_refresh"]),
-        row["generation"],
-        Instant(row["created_at"]),
-        Instant(row["refresh_expires_at"]),
-        Instant(row["expires_at"]),
+        id=row["id"],
+        did=Did(row["did"]),
+        client_id=ClientId(row["client_id"]),
+        binding=ClientBinding(row["auth_key_id"], row["auth_algorithm"], row["auth_thumbprint"]),
+        jkt=row["jkt"],
+        scope=row["scope"],
+        expanded_scope=row["expanded_scope"],
+        may_refresh=bool(row["may_refresh"]),
+        generation=row["generation"],
+        created_at=Instant(row["created_at"]),
+        refresh_expires_at=Instant(row["refresh_expires_at"]),
+        expires_at=Instant(row["expires_at"]),
     )
 
 

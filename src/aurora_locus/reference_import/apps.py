@@ -47,18 +47,18 @@ def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
         is_confidential = binding != ClientBinding()
         expires_at = lifetimes.session_ends(created_at, is_confidential=is_confidential, may_refresh=True)
         yield OAuthSession(
-            session_id,
-            parse_did(row["did"]),
-            ClientId(row["clientId"]),
-            binding,
-            jkt,
-            scope,
-            row["scope"] or scope,
-            True,
-            0,
-            created_at,
-            lifetimes.refresh_ends(refreshed_at, expires_at, is_confidential=is_confidential),
-            expires_at,
+            id=session_id,
+            did=parse_did(row["did"]),
+            client_id=ClientId(row["clientId"]),
+            binding=binding,
+            jkt=jkt,
+            scope=scope,
+            expanded_scope=row["scope"] or scope,
+            may_refresh=True,
+            generation=0,
+            created_at=created_at,
+            refresh_expires_at=lifetimes.refresh_ends(refreshed_at, expires_at, is_confidential=is_confidential),
+            expires_at=expires_at,
         )
 
 
