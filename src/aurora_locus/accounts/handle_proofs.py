@@ -8,8 +8,9 @@ them. A handle under another domain is resolved without the cache.
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import localizable
 from aurora_locus.identity.handles import is_under, require_registrable, require_usable
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import Explanation, NotFound, Refused
 
 
 async def require_own(registry: Registry, did: Did, text: str) -> Handle:
@@ -27,9 +28,22 @@ async def require_own(registry: Registry, did: Did, text: str) -> Handle:
     except NotFound:
         resolved_did = None
     if resolved_did != did:
-        why = f"The handle {handle} does not lead to {did}" + (f", but to {resolved_did}" if resolved_did else "")
-        raise Refused(
-            f"{why}. Put the DID into the TXT record _atproto.{handle}, or at https://{handle}/.well-known/atproto-did.",
-            name="InvalidRequest",
-        )
+        raise Refused(_why_not(handle, did, resolved_did), name="InvalidRequest")
     return handle
+
+
+def _why_not(handle: Handle, did: Did, resolved_did: Did | None) -> Explanation:
+    if resolved_did is None:
+        return localizable(
+            "The handle %(handle)s doesn’t lead to %(did)s. Put the DID into the TXT record _atproto.%(handle)s, or at "
+            "https://%(handle)s/.well-known/atproto-did.",
+            handle=handle,
+            did=did,
+        )
+    return localizable(
+        "The handle %(handle)s doesn’t lead to %(did)s, but to %(other)s. Put the DID into the TXT record "
+        "_atproto.%(handle)s, or at https://%(handle)s/.well-known/atproto-did.",
+        handle=handle,
+        did=did,
+        other=resolved_did,
+    )

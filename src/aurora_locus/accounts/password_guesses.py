@@ -65,9 +65,9 @@ class GuessesUsedUp(RateLimited):
 
     def __init__(self, state: LimitState, after_seconds: float) -> None:
         super().__init__(state, after_seconds)
-        self.why = (
+        self.why = gettext_noop(
             "Too many wrong passwords for this account. You can still sign in where you did before. Elsewhere, use an app "
-            "password, or let this server's sign-in page e-mail you a link."
+            "password, or let this server’s sign-in page e-mail you a link."
         )
 
 

@@ -8,15 +8,12 @@ resolving them.
 from collections.abc import Collection, Sequence
 
 from at_protocol.failures import Malformed
-from at_protocol.syntax.handle import Handle, parse_handle
+from at_protocol.syntax.handle import Handle, parse_handle, reserved_domain
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from groundwork.errors import InvalidInput, Refused
 
 MIN_LABEL = 3
 MAX_LABEL = 18
-
-# These can never be resolved (atproto handle specification). `.test` is only for development.
-_DEAD_ENDS = (".alt", ".arpa", ".example", ".internal", ".invalid", ".local", ".localhost", ".onion")
 
 # Names that could be mistaken for the server itself, for a protocol's host name, or for a part of a URL.
 RESERVED = frozenset(
@@ -48,7 +45,7 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
         raise InvalidInput(
             "handle", localizable("This isn’t a valid name: %(why)s.", why=error.why), name="InvalidHandle"
         ) from error
-    if handle.endswith(_DEAD_ENDS) or (handle.endswith(".test") and not is_development):
+    if reserved_domain(handle, allow_test=is_development) is not None:
         raise InvalidInput(
             "handle", gettext_noop("Names with this ending never work. Choose another ending."), name="InvalidHandle"
         )

@@ -11,6 +11,7 @@ from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, count_request, effective_limit
 from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.catalogue import gettext
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
@@ -74,7 +75,7 @@ async def _page(request: Request, form_state: FormState, next_path: str, *, stat
     context = {
         "typed": form_state,
         "next_path": next_path,
-        "email": account.email or "no address",
+        "email": account.email or gettext("no address"),
         "confirmed": account.email_confirmed_at is not None,
         # The owner of an unconfirmed new account was sent a code when it was created.
         "was_sent": "sent" in request.query_params
