@@ -93,6 +93,15 @@ async def test_the_status_shows_late_sources(site, make_sqlite, clock):
         assert "Some things are late" in (await browser.get("/status")).text
 
 
+async def test_the_status_page_answers_during_an_outage(site):
+    """Error pages lead to it, so it must not be an error page that leads to itself."""
+    async with site.browser() as browser:
+        await site.db.close()
+        shown = await browser.get("/status")
+    assert (shown.status_code, "The site is having problems" in shown.text) == (503, True)
+    assert "See the status of this site" not in shown.text
+
+
 async def test_a_missing_page_links_back(site):
     """The page links to the page of this site that the visitor came from, and never to another site."""
     async with site.browser() as browser:

@@ -19,6 +19,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.i18n.catalogue import base_of
 from groundwork.outbox.jobs import JobState
+from groundwork.telemetry.logs import log
 from openmeet.domain.api_tokens.tokens import PREFIX
 from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
 from openmeet.i18n import formatting
@@ -149,9 +150,14 @@ async def show_statement(request: Request) -> Response:
 
 
 async def show_status(request: Request) -> Response:
-    reading = await reading_health(services(request).sync_dependencies)
-    async with database_of(request).reader() as reader:
-        health = await site_health(reader, reading)
+    """The state of the site. During an outage, error pages lead here, so it must also answer without a database."""
+    try:
+        reading = await reading_health(services(request).sync_dependencies)
+        async with database_of(request).reader() as reader:
+            health = await site_health(reader, reading)
+    except Exception:  # noqa: BLE001 - the database or the queue is unavailable, which is what this page is for
+        log.warning("status.unreadable", exc_info=True)
+        return page(request, "help/outage.html", {"contact": _contact(request)}, status=503)
     since = {
         name: "" if part is None or part.late_since is None else formatting.ago(part.late_since, health.now)
         for name, part in (("emails", health.emails), ("sync", health.sync), ("reading", health.reading))
