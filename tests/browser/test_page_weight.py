@@ -4,7 +4,7 @@ shifts while it loads.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Route
 
 from groundwork.blobstore.contract import put
+from groundwork.http.compression import Encoding, file_bodies
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
@@ -42,6 +43,9 @@ WIDTH = pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"]
 
 # The bytes that load within a second on a slow mobile connection (docs/design-language.md).
 MOST_BYTES: Final = 60_000
+# The compressed stylesheets, and the compressed scripts, of a page that visitors open first.
+MOST_STYLE_BYTES: Final = 10_000
+MOST_SCRIPT_BYTES: Final = 10_000
 # The additional bytes for uploaded pictures on a page that shows them (the same budget).
 MOST_PICTURE_BYTES: Final = 90_000
 # The page, its stylesheets, script, font, icon and live stream; and a few pictures.
@@ -182,6 +186,35 @@ async def after(event: asyncio.Event, route: Route) -> None:
     """Let the request for the file reach the server only after this has happened."""
     await event.wait()
     await route.continue_()
+
+
+async def compressed(opened: BrowserContext, addresses: Iterable[str]) -> int:
+    """The size of these files as the server compresses them, without headers."""
+    bodies = [await (await opened.request.get(address)).body() for address in addresses]
+    return sum(len(file_bodies(body)[Encoding.BROTLI]) for body in bodies)
+
+
+async def test_stylesheets_and_scripts_of_first_pages_are_small(browser: Browser, openmeet: Deployment) -> None:
+    town = await built(openmeet)
+    pages = {name: town.pages[name] for name in ("home", "discover", "event", "group", "series")}
+    pages |= {"person": "", "groups": "/groups", "sign in": "/sign-in"}
+    async with openmeet.db.transaction() as tx:
+        (ben,) = await tx.fetch("select id from users where display_name = 'Ben'")
+        guest = await sign_in.open_session(tx, (await person(tx, "Cleo")).user_id, SessionTransport.BROWSER)
+    pages["person"] = f"/people/{ben['id']}"
+    seen = {}
+    for token in (guest.token, ""):
+        for name, path in pages.items():
+            async with context(browser, openmeet) as opened:
+                if token:
+                    await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+                sizes = await fetched(opened, path)
+                styles = await compressed(opened, [one for one in sizes if one.endswith(".css")])
+                scripts = await compressed(opened, [one for one in sizes if one.endswith(".js")])
+                seen[name, bool(token)] = (styles, scripts)
+    too_large = {name: size for name, size in seen.items() if size[0] > MOST_STYLE_BYTES or size[1] > MOST_SCRIPT_BYTES}
+    assert too_large == {}
+    assert all(styles > 5_000 for styles, _ in seen.values()), seen
 
 
 @WIDTH

@@ -81,7 +81,7 @@ def test_page_loads_the_stylesheet_of_its_classes() -> None:
         for file, text in templates.items():
             used = own & {word for attribute in _ATTRIBUTE.findall(text) for word in _WORD.findall(attribute)}
             if used and folder not in file.parts:
-                assert f"static('{name}')" in text, (file, used)
+                assert f'"{name}"' in text, (file, used)
 
 
 def test_an_unused_class_is_found() -> None:

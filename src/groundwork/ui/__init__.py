@@ -12,5 +12,7 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 # The shared stylesheets, in this order. A server adds its own stylesheets: colours after the tokens, so that they
 # replace them, and everything else at the end.
 STYLES: Final = ("tokens.css", "base.css", "forms.css")
+# Parts of settings and of operators' pages. A page for visitors can leave them out.
+PANELS: Final = "panels.css"
 
 FONT: Final = STATIC / "figtree.woff2"

@@ -37,11 +37,25 @@ async def test_a_bundle_of_scripts_has_each_in_a_block_and_no_comments(tmp_path:
     assert served == f"{{\n{first}}}\n{{\nfunction place() {{\n  return 2;\n}}\n}}\n"
 
 
+async def test_a_stylesheet_keeps_only_the_space_that_it_needs(tmp_path: Path) -> None:
+    """White space stays in strings, in selectors and between the parts of a value."""
+    rules = (
+        '.a :is(b, i) > p {\n  margin: calc(1px + 2px) 0;\n}\n\n/* A dot. */\n.b::after { content: " ·; {} " / ""; }\n'
+    )
+    (tmp_path / "page.css").write_text(rules + "@media (min-width: 5rem) and (hover: hover) { p { top: 0; } }\n")
+    files = StaticFiles([tmp_path])
+    transport = httpx.ASGITransport(Application(files.routes(), Metrics("test")))
+    async with httpx.AsyncClient(transport=transport, base_url="http://site.test") as client:
+        served = (await client.get(files.url("page.css"))).text
+    rules = '.a :is(b,i) > p{margin:calc(1px + 2px) 0}.b::after{content:" ·; {} " / ""}'
+    assert served == rules + "@media (min-width:5rem) and (hover:hover){p{top:0}}"
+
+
 async def test_text_is_compressed_once_and_pictures_are_not(tmp_path: Path) -> None:
     """Text is compressed once, in the encoding that the client prefers and never in one that it refuses. Pictures are
     not compressed.
     """
-    style = b".card { color: red; }\n" * 500
+    style = b".card{color:red}" * 500
     (tmp_path / "page.css").write_bytes(style)
     (tmp_path / "mark.png").write_bytes(style)
     files = StaticFiles([tmp_path])

@@ -1,5 +1,6 @@
 """Offline support and installation: web app manifest, service worker, and the page shown without a connection."""
 
+import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -18,9 +19,16 @@ OFFLINE: Final = "/offline"
 WORKER: Final = "/service-worker.js"
 
 _SCRIPT: Final = Path(__file__).parent / "static" / "service_worker.js"
-# Files that every page needs, plus those of the calendar and the check-in list, which are among the stored pages.
+# The files of the pages that are stored.
 _FILES: Final = (
     "site.css",
+    "pages.css",
+    "lists.css",
+    "home.css",
+    "event.css",
+    "ticket.css",
+    "tell.css",
+    "hosting.css",
     "calendar.css",
     "door.css",
     "site.js",
@@ -91,6 +99,10 @@ async def serve_worker(_request: Request) -> Response:
 @cache
 def _worker() -> str:
     files = [static_url(name) for name in _FILES]
-    script_variables = {"VERSION": files[0].split("/")[2] + files[4].split("/")[2], "FILES": files, "OFFLINE": OFFLINE}
+    script_variables = {
+        "VERSION": hashlib.sha256(" ".join(files).encode()).hexdigest()[:16],
+        "FILES": files,
+        "OFFLINE": OFFLINE,
+    }
     constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in script_variables.items())
     return constants + _SCRIPT.read_text("utf-8")

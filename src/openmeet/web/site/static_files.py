@@ -8,16 +8,15 @@ from starlette.routing import Route
 from groundwork import ui
 from groundwork.http.static_files import StaticFiles
 
-# Every page loads ``site.css`` and ``site.js``. Pages that need more files request them in the blocks ``styles`` and
-# ``head``.
+# Every page loads ``site.css`` and ``site.js``. The other stylesheets and scripts belong to one area; its pages request
+# them in the blocks ``styles`` and ``head``.
 _BUNDLES = {
-    "site.css": (*ui.STYLES, "frame.css", "inputs.css", "events.css", "tell.css", "groups.css", "print.css"),
-    "chat.css": ("chat.css",),
-    "calendar.css": ("calendar.css",),
-    "door.css": ("door.css",),
-    "make.css": ("make.css",),
-    "map.css": ("map.css",),
-    "sync.css": ("sync.css",),
+    "site.css": (*ui.STYLES, "frame.css", "inputs.css", "parts.css", "print.css"),
+    # Pages whose template names no others. The pages that visitors open first have only the parts that they need.
+    "pages.css": (ui.PANELS, "rows.css", "lists.css", "tiles.css"),
+    "lists.css": ("lists.css", "tiles.css"),
+    "event.css": ("tiles.css", "event.css", "map_drawing.css"),
+    "map.css": ("map_drawing.css", "map.css"),
     "operating.css": ("operators.css", "operating.css"),
     "site.js": ("page.js", "improve.js", "offline.js", "live.js"),
 }
