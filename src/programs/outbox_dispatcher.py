@@ -105,7 +105,6 @@ def publisher(platform: Platform) -> Publisher:
         pictures=platform.pictures,
         count_rsvp=count_rsvp,
         flags=tenant.flags,
-        proof_key=platform.ingestion_context.proof_key,
         count_result=lambda kind, result: platform.results.labels("publish", kind, result.value).inc(),
     )
 

@@ -150,20 +150,19 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             ),
             results=results_of(shared.metrics),
             counters=shared.counters,
-            code_key=_key_for(shared.keys, "openmeet/sign_in/codes", name),
+            code_key=_code_key(shared.keys, name),
             ingestion_context=IngestionContext(
                 settings.public_url,
                 tuple(_derived(key, "openmeet/records/erased", name) for key in shared.keys),
                 trusted_origins=_trusted_origins(settings),
                 flags=tenant.flags,
-                proof_key=_key_for(shared.keys, "openmeet/records/written", name),
             ),
             workers=shared.workers,
         )
 
 
-def _key_for(keys: list[bytes], purpose: str, name: str) -> SigningKey:
-    newest, *before = (_derived(key, purpose, name) for key in keys)
+def _code_key(keys: list[bytes], name: str) -> SigningKey:
+    newest, *before = (_derived(key, "openmeet/sign_in/codes", name) for key in keys)
     return SigningKey(newest, tuple(before))
 
 

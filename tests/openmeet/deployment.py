@@ -33,7 +33,6 @@ from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
 from groundwork.settings import Secret
-from groundwork.signing_key import SigningKey
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Attendance, RsvpReply
@@ -84,7 +83,6 @@ from tests.timeouts import TIMEOUT_SECONDS
 from tests.worker_pool import POOL
 
 INSTANCE = "https://meet.example"
-PROOF_KEY = SigningKey(bytes(32))
 ADMIN = "an administrator's password"
 
 
@@ -362,7 +360,7 @@ async def open_deployment(
             await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
 
         pictures = open_folder(tmp_path / "media")
-        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures, proof_key=PROOF_KEY)
+        publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures)
         custodial_pds = CustodialPds(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
         metrics = Metrics("openmeet")
         counting, counts = counted(), firehose_counting(metrics)
@@ -371,7 +369,7 @@ async def open_deployment(
             queue,
             network,
             publisher,
-            Processor(db, queue, IngestionContext(INSTANCE, proof_key=PROOF_KEY), counting),
+            Processor(db, queue, IngestionContext(INSTANCE), counting),
             custodial_pds,
             public,
             proxy,

@@ -40,8 +40,7 @@ _GIVE_TO_KEPT = """
 _REATTACH = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :base_cid, base_body = :base_body, base_rev = :base_rev,
-           sent_revision = :sent_revision, edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now,
-           is_withdrawn = case when cast(:is_wanted as integer) = 1 then 0 else is_withdrawn end
+           sent_revision = :sent_revision, edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
        and (state <> 'retracted' or cast(:was_retracted_here as integer) = 1) and state <> 'sending'
        and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
@@ -69,13 +68,12 @@ async def reattach(
     sent_revision: int,
     was_retracted_here: bool,
     is_base: bool = True,
-    is_wanted: bool = False,
 ) -> bool:
     """Attach a record again that was known before a database restore, or that was retracted and is back.
 
     ``sent_revision``: the subject's revision that the record represents. ``was_retracted_here``: we retracted this very
-    record. ``is_base``: whether it is the version to merge from; otherwise there is none. ``is_wanted``: its owner
-    decided to publish it after everything that is known here. Returns False if a write is in flight or was sent.
+    record. ``is_base``: whether it is the version to merge from; otherwise there is none. Returns False if a write is in
+    flight or was sent.
     """
     changed = await tx.execute(
         _REATTACH,
@@ -88,7 +86,6 @@ async def reattach(
         base_rev=version.rev if is_base else None,
         sent_revision=sent_revision,
         was_retracted_here=int(was_retracted_here),
-        is_wanted=int(is_wanted),
         now=tx.now,
     )
     return changed == 1

@@ -16,15 +16,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
 from openmeet.network.ingestion import account_deletion
-from openmeet.network.records.collections import (
-    ACCEPTANCE,
-    EVENT,
-    GROUP,
-    GROUP_EVENT,
-    GROUP_LINK_KEY,
-    MEMBERSHIP,
-    PROOF_KEY,
-)
+from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import INSTANCE, Deployment, details, records_listed
@@ -122,10 +114,7 @@ async def test_a_group_record_needs_its_flag_and_is_written_when_it_is_switched_
 @pytest.mark.parametrize(
     ("changes", "left"),
     [
-        (
-            {"promotion_level": PromotionLevel.MEMBERS},
-            {"$type", "name", "website", "promotion", "createdAt", PROOF_KEY},
-        ),
+        ({"promotion_level": PromotionLevel.MEMBERS}, {"$type", "name", "website", "promotion", "createdAt"}),
         ({"promotion_level": PromotionLevel.PRIVATE}, None),
         ({"visibility": GroupVisibility.UNLISTED}, None),
         ({"visibility": GroupVisibility.PRIVATE}, None),

@@ -111,15 +111,6 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
     await enqueue_attribution(tx, event_id)
 
 
-async def want_record(tx: Transaction, event: Event) -> Event:
-    """Publish a locked event again, as its record shows that its author decided. Nothing is enqueued."""
-    if event.record.is_wanted:
-        return event
-    after = replace(event, record=replace(event.record, is_wanted=True), revision=event.revision + 1, updated_at=tx.now)
-    await queries.update(tx, after, search_text=search_text(after))
-    return after
-
-
 def asks_host_about_deletion(event: Event) -> bool:
     """Whether the host still has to decide about a deleted record. For an event from the network, the deletion is
     final.

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from groundwork.clock import Instant
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.groups.model import Group, GroupId, GroupRole, MemberId, Membership
@@ -142,12 +141,10 @@ async def superseded_among(reader: Reader, uris: Collection[str]) -> set[str]:
     return {row["uri"] for row in rows}
 
 
-async def retracted_at(reader: Reader, uri: str) -> Instant | None:
-    """When this superseded record was deleted from its repository. None if it still exists or is not known."""
-    row = await reader.fetch_one(
-        "select created_at from superseded_group_records where uri = :uri and is_there = 0", uri=uri
-    )
-    return Instant(row["created_at"]) if row else None
+async def is_retracted(reader: Reader, uri: str) -> bool:
+    """Whether this is a superseded record that no longer exists in its repository."""
+    row = await reader.fetch_one("select is_there from superseded_group_records where uri = :uri", uri=uri)
+    return row is not None and not row["is_there"]
 
 
 async def record_cid(reader: Reader, group_id: GroupId) -> str | None:

@@ -122,23 +122,6 @@ async def change_series(
     return await actions.reread(tx, series.id)
 
 
-async def publish_again(tx: Transaction, series: Series) -> None:
-    """Publish a locked series again, as its record shows that its owner decided. No publication of the series itself is
-    enqueued. A series that not everybody may see on this site stays unpublished.
-    """
-    policy = PublishPolicy.NEXT if series.policy is PublishPolicy.NONE else series.policy
-    record = replace(series.record, is_wanted=True)
-    if (policy, record) == (series.policy, series.record):
-        return
-    await save_series.save(tx, replace(series, policy=policy, record=record), publishes=False)
-    coming = [one for one in await lock_dates(tx, series.id) if not one.is_gone and not one.is_over(tx.now)]
-    changed = [one for one in coming if not one.record.is_wanted]
-    await set_records(tx, changed, record)
-    await recheck_rsvp_records(tx, [one.id for one in changed])
-    await series_dates.enqueue_by_policy(tx, series.id)
-    await series_dates.recheck_published(tx, series.id)
-
-
 async def approve_publication(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     """As the owner, approve publication of others' changes to the series and its dates. Raises NotFound, Forbidden,
     Refused.

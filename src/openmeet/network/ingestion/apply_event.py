@@ -9,7 +9,6 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import event_changes
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import event_records, record_changes
@@ -65,14 +64,13 @@ class IngestionContext:
     """Settings of the installation that ingestion needs. ``instance``: its address, as written in our records.
 
     ``erasure_keys``: see ``records.repository_state``; without any keys, nothing can have been erased.
-    ``trusted_origins``: see ``intake.receive``. ``proof_key``: see ``records.write_proofs``.
+    ``trusted_origins``: see ``intake.receive``.
     """
 
     instance: str
     erasure_keys: tuple[bytes, ...] = ()
     flags: Switchboard = field(default_factory=Switchboard)
     trusted_origins: frozenset[str] = frozenset()
-    proof_key: SigningKey | None = None
 
     def page_of(self, event: Event) -> str:
         return f"{self.instance}/events/{quote(event.slug)}"

@@ -146,4 +146,6 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
         current_uris=current_uris,
     )
     unknown = [parsed for parsed in parsed_messages if batch.may_be_ours(parsed.message, tx.now)]
-    return replace(batch, published_uris=batch.published_uris | await origins.attach_own_records(tx, context, unknown))
+    return replace(
+        batch, published_uris=batch.published_uris | await origins.attach_own_records(tx, context.instance, unknown)
+    )

@@ -138,14 +138,15 @@ async def record_deleted(
     await links.note(tx, PublicationKind.GROUP, publication.subject_id, uri=None, cid=None)
 
 
-async def publish_again(tx: Transaction, group: Group, level: PromotionLevel) -> None:
-    """Publish a locked group at this level again, as its record shows that its owner decided. A group that not everybody
-    may see on this site stays as it is.
+async def publish_again(tx: Transaction, group: Group) -> None:
+    """Publish a locked group again, because another app restored the record that it had deleted. A group that was made
+    less public in the meantime stays as it is.
     """
-    details = replace(group.details, sync_enabled=True, promotion_level=level)
-    if BY_LEVEL[details.visibility, level] is Share.NOTHING or details == group.details:
+    level = BY_LEVEL[group.details.visibility, group.details.promotion_level]
+    if level is Share.NOTHING or group.details.sync_enabled:
         return
-    after = await actions.change(tx, group, replace(group, details=details), by=record_holder_of(group), is_read=True)
+    with_sync = replace(group, details=replace(group.details, sync_enabled=True))
+    after = await actions.change(tx, group, with_sync, by=record_holder_of(group), is_read=True)
     await group_hosting.follow_up(tx, group, after)
 
 

@@ -14,10 +14,6 @@ The same applies to a retracted record that an older copy of the repository has 
 to the same event, group or series, and its publication is decided again. If that has become private since, or its
 author has withdrawn consent, the record is retracted again (invariants 3, 11); if it may be public, it is updated in
 place.
-
-A restored database may know less than the record: its owner had taken it off the network, a backup was made, and they
-published it again. Such a record proves that this site wrote it after that (``records.write_proofs``), so the later
-decision to publish counts. A record never changes who may see something on this site, and never gives consent.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,24 +21,20 @@ from typing import Final, TypeVar
 
 from prometheus_client import Counter
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.events import event_records, record_changes
+from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import record_queries
-from openmeet.domain.groups.model import PromotionLevel
 from openmeet.domain.groups.publication import Share, record_holder_of, share_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import local_groups, local_series
-from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENT, GROUP, SERIES
@@ -51,7 +43,6 @@ from openmeet.network.records.first_keys import first_key, ids_with_first_key
 from openmeet.network.records.group import is_group_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import is_series_of
-from openmeet.network.records.write_proofs import proven_at
 from openmeet.outbox import publication_moves, publication_queries, publications, superseded_records
 from openmeet.outbox.publications import PublicationKind, RecordVersion, SubjectRevision
 
@@ -61,18 +52,16 @@ SubjectId = TypeVar("SubjectId", bound=str)
 _MOST_EDITS: Final = 1_000_000
 
 
-async def attach_own_records(
-    tx: Transaction, context: IngestionContext, parsed_messages: Sequence[ParsedMessage]
-) -> set[str]:
+async def attach_own_records(tx: Transaction, instance: str, parsed_messages: Sequence[ParsedMessage]) -> set[str]:
     """Find our own records among unknown ones and attach them to their rows. Returns their URIs."""
     own_uris: set[str] = set()
     for parsed in parsed_messages:
         message = parsed.message
-        if not _may_be_own(context.instance, parsed) or message.uri in own_uris:
+        if not _may_be_own(instance, parsed) or message.uri in own_uris:
             continue
         if await seen.is_history(tx, message.did, message.rev):
             continue  # an old message about a record that is known to be deleted (invariant 10)
-        if await _attach(tx, context, parsed):
+        if await _attach(tx, parsed):
             own_uris.add(message.uri)
     return own_uris
 
@@ -102,19 +91,17 @@ def _may_be_own(instance: str, parsed: ParsedMessage) -> bool:
     return collection == GROUP and parsed.group is not None and is_group_of(instance, parsed.record)
 
 
-async def _attach(tx: Transaction, context: IngestionContext, parsed: ParsedMessage) -> bool:
+async def _attach(tx: Transaction, parsed: ParsedMessage) -> bool:
     if parsed.event is not None and parsed.event.origin is not None:
-        return await _attach_to_event(tx, context, parsed, parsed.event.origin)
+        origin = parsed.event.origin
+        return await _attach_to_event(tx, parsed.message, EventId(origin.event_id), origin.version)
     if parsed.group is not None:
-        return await _attach_to_group(tx, context, parsed, parsed.group.level)
-    return await _attach_to_series(tx, context, parsed)
+        return await _attach_to_group(tx, parsed.message)
+    return await _attach_to_series(tx, parsed.message)
 
 
-async def _attach_to_event(
-    tx: Transaction, context: IngestionContext, parsed: ParsedMessage, origin: OriginMark
-) -> bool:
-    message, version = parsed.message, origin.version
-    event = await event_queries.lock_for_update(tx, EventId(origin.event_id))
+async def _attach_to_event(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
+    event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.record_uri is not None or event.is_gone or event.is_draft:
         return False
     if message.did not in await _repositories_of_event(tx, event):
@@ -125,10 +112,7 @@ async def _attach_to_event(
     if superseded is not None and superseded.subject_id != event.id:
         return False  # a copied mark: the URI belongs to another event
     is_back = superseded is not None and not superseded.is_there
-    retracted_at = superseded.created_at if superseded is not None and is_back else None
-    subject = SubjectRevision(event.id, event.author_id, event.revision, event.updated_at)
-    is_later = await _is_later(tx, context, parsed, PublicationKind.EVENT, subject, retracted_at)
-    if reach_of(event) is PublishLevel.NOTHING and not (is_back or is_later):
+    if reach_of(event) is PublishLevel.NOTHING and not is_back:
         return False
     # Counting continues from the record's counter: a smaller number would mark our version as older.
     revision = max(event.revision, version)
@@ -142,21 +126,14 @@ async def _attach_to_event(
         subject_id=event.id,
         sent_revision=version,
         was_retracted_here=is_back,
-        is_base=not is_later,
-        is_wanted=is_later,
     ):
         return False
-    if is_later:
-        await record_changes.want_record(tx, event)
     await event_queries.raise_revision(tx, event.id, revision)
     await links.note_event(tx, event.id, uri=message.uri, cid=message.cid or "", did=message.did)
     return True
 
 
-async def _attach_to_group(
-    tx: Transaction, context: IngestionContext, parsed: ParsedMessage, level: PromotionLevel
-) -> bool:
-    message = parsed.message
+async def _attach_to_group(tx: Transaction, message: RecordMessage) -> bool:
     superseded = await record_queries.group_of_superseded(tx, message.uri)
     group_id = superseded or await _with_first_key(tx, message, group_queries.ids_between)
     group = None if group_id is None else await group_queries.lock(tx, group_id)
@@ -167,28 +144,23 @@ async def _attach_to_group(
         return False
     if await record_queries.by_record(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate group was derived from it
-    retracted_at = await record_queries.retracted_at(tx, message.uri)
-    is_back = retracted_at is not None
+    is_back = await record_queries.is_retracted(tx, message.uri)
     if is_back and await _was_lost(tx, PublicationKind.GROUP, group.id):
         if not await _reattach_lost(tx, message, PublicationKind.GROUP, group.id):
             return False
-        await local_groups.publish_again(tx, group, group.details.promotion_level)
+        await local_groups.publish_again(tx, group)
         await links.note(tx, PublicationKind.GROUP, group.id, uri=message.uri, cid=message.cid)
         return True
+    if share_of(group) is Share.NOTHING and not is_back:
+        return False
     subject = SubjectRevision(group.id, holder_id, group.revision, group.updated_at)
-    is_later = await _is_later(tx, context, parsed, PublicationKind.GROUP, subject, retracted_at)
-    if share_of(group) is Share.NOTHING and not (is_back or is_later):
+    if not await _reattach_uncounted(tx, message, PublicationKind.GROUP, subject, is_back=is_back):
         return False
-    if not await _reattach_uncounted(tx, message, PublicationKind.GROUP, subject, is_back=is_back, is_later=is_later):
-        return False
-    if is_later:
-        await local_groups.publish_again(tx, group, level)
     await links.note(tx, PublicationKind.GROUP, group.id, uri=message.uri, cid=message.cid)
     return True
 
 
-async def _attach_to_series(tx: Transaction, context: IngestionContext, parsed: ParsedMessage) -> bool:
-    message = parsed.message
+async def _attach_to_series(tx: Transaction, message: RecordMessage) -> bool:
     superseded = await superseded_records.find(tx, message.uri)
     if superseded is not None and superseded.kind is not PublicationKind.SERIES:
         return False
@@ -207,15 +179,11 @@ async def _attach_to_series(tx: Transaction, context: IngestionContext, parsed: 
             return False
         await links.note_series(tx, series.id, message.uri)
         return True
-    retracted_at = superseded.created_at if superseded is not None and is_back else None
+    if local_series.is_being_retracted(series) and not is_back:
+        return False
     subject = SubjectRevision(series.id, series.owner_id, series.revision, series.updated_at)
-    is_later = await _is_later(tx, context, parsed, PublicationKind.SERIES, subject, retracted_at)
-    if local_series.is_being_retracted(series) and not (is_back or is_later):
+    if not await _reattach_uncounted(tx, message, PublicationKind.SERIES, subject, is_back=is_back):
         return False
-    if not await _reattach_uncounted(tx, message, PublicationKind.SERIES, subject, is_back=is_back, is_later=is_later):
-        return False
-    if is_later:
-        await record_settings.publish_again(tx, series)
     await links.note_series(tx, series.id, message.uri)
     return True
 
@@ -227,24 +195,6 @@ async def _with_first_key(
     limits = ids_with_first_key(message.rkey)
     ids = [] if limits is None else await ids_between(tx, *limits)
     return next((one for one in ids if first_key(one) == message.rkey), None)
-
-
-async def _is_later(
-    tx: Transaction,
-    context: IngestionContext,
-    parsed: ParsedMessage,
-    kind: PublicationKind,
-    subject: SubjectRevision,
-    retracted_at: Instant | None,
-) -> bool:
-    """Whether this site proves to have written the record after everything that its owner is known to have decided: the
-    last edit made here, and the retraction of the record.
-    """
-    written_at = proven_at(parsed.record, context.proof_key, uri=parsed.message.uri, subject_id=subject.subject_id)
-    publication = await publication_queries.find(tx, kind, subject.subject_id)
-    edited_at = subject.edited_at if publication is None else publication.edited_at
-    known = [at for at in (edited_at, retracted_at) if at is not None]
-    return written_at is not None and written_at > max(known, default=Instant(0))
 
 
 async def _was_lost(tx: Transaction, kind: PublicationKind, subject_id: str) -> bool:
@@ -261,16 +211,10 @@ async def _reattach_lost(tx: Transaction, message: RecordMessage, kind: Publicat
 
 
 async def _reattach_uncounted(
-    tx: Transaction,
-    message: RecordMessage,
-    kind: PublicationKind,
-    subject: SubjectRevision,
-    *,
-    is_back: bool,
-    is_later: bool,
+    tx: Transaction, message: RecordMessage, kind: PublicationKind, subject: SubjectRevision, *, is_back: bool
 ) -> bool:
     """Attach a record of a group or series, which has no counter. ``is_back``: we had retracted the record, so the row
-    here is newer, unless the record proves to be (``is_later``).
+    here is newer.
     """
     await publications.enqueue_many(tx, kind=kind, subjects=[subject])
     return await publication_moves.reattach(
@@ -280,8 +224,7 @@ async def _reattach_uncounted(
         subject_id=subject.subject_id,
         sent_revision=subject.revision,
         was_retracted_here=is_back,
-        is_base=is_back and not is_later,
-        is_wanted=is_later,
+        is_base=is_back,
     )
 
 

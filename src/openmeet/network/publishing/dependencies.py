@@ -8,7 +8,6 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.tid import TidClock
 from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Database
-from groundwork.signing_key import SigningKey
 from openmeet.domain.events.model import Event
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.records.collections import Result
@@ -28,7 +27,7 @@ class Publisher:
     """Dependencies of publishing: database, network clients and callbacks. ``pictures``: the store of event pictures.
 
     ``hand_to_ingestion`` enqueues messages for ingestion and returns when they are durable. ``instance`` is our public
-    address. ``proof_key``: see ``records.write_proofs``; without it, records have no proof.
+    address.
     """
 
     db: Database
@@ -41,7 +40,6 @@ class Publisher:
     count_rsvp: CountRsvp = lambda _operation, _status: None
     count_result: CountResult = lambda _kind, _result: None
     flags: Switchboard = field(default_factory=Switchboard)
-    proof_key: SigningKey | None = None
 
 
 def page_of(instance: str, event: Event) -> str:

@@ -50,7 +50,6 @@ from openmeet.network.records.reading_notes import Notes
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import is_series_of, series_page, series_part, write_series
 from openmeet.network.records.succession import put_predecessors
-from openmeet.network.records.write_proofs import proven_at, with_proof
 from openmeet.outbox import in_flight, leased_publications, superseded_records
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind
@@ -119,9 +118,7 @@ async def first_draft(publisher: Publisher, publication: Publication, decision: 
     if not is_new or _picture_of(decision) is not None:
         return None
     record = await _first_record(publisher, publication, decision)
-    draft = _with_proof(
-        publisher, publication, decision, Draft(uri, decision.identity, None, record, is_up_to_date=False)
-    )
+    draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     check_record(publisher, draft, encode_record(draft.record).body)
     return draft
 
@@ -169,18 +166,6 @@ async def draft_write(
     target = await _target_of(publisher, client, publication, decision)
     if isinstance(target, ChangedElsewhere | KeyOccupied):
         return target
-    draft = await _draft_at(publisher, client, publication, decision, target, picture_bytes)
-    return _with_proof(publisher, publication, decision, draft)
-
-
-async def _draft_at(
-    publisher: Publisher,
-    client: XrpcClient,
-    publication: Publication,
-    decision: Publish,
-    target: _WriteTarget,
-    picture_bytes: int | None,
-) -> Draft:
     if isinstance(decision, PublishEvent):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
         return await _event_draft(publisher, publication, decision, target, limit)
@@ -195,20 +180,6 @@ async def _draft_at(
     else:
         record = await _rsvp_record(publisher, publication, decision, target.previous)
     return Draft(target.uri, decision.identity, target.current, record, record == target.previous)
-
-
-def _with_proof(publisher: Publisher, publication: Publication, decision: Publish, draft: Draft) -> Draft:
-    """Add the proof that this site writes the record now. A record that is not written keeps its earlier proof."""
-    if draft.is_up_to_date or publisher.proof_key is None:
-        return draft
-    if not isinstance(decision, PublishEvent | PublishSeries | PublishGroup):
-        return draft
-    key, uri, subject_id = publisher.proof_key, str(draft.uri), _subject_id(decision)
-    # An attempt without a response is repeated with the same bytes.
-    is_repeated = publication.chosen_revision == publication.revision
-    earlier = (_decoded(publication.chosen_body) or {}) if is_repeated else {}
-    at = proven_at(earlier, key, uri=uri, subject_id=subject_id) or publisher.network.clock.now()
-    return replace(draft, record=with_proof(draft.record, key, uri=uri, subject_id=subject_id, at=at))
 
 
 async def _target_of(

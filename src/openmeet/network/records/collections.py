@@ -71,10 +71,6 @@ DETAILS_KEY = DETAILS_KEYS[0]
 GROUP_LINK_KEYS = own_spellings("groupLink", OWN_AUTHORITY)
 GROUP_LINK_KEY = GROUP_LINK_KEYS[0]
 
-# The proof that this site wrote the record.
-PROOF_KEYS = own_spellings("proof", OWN_AUTHORITY)
-PROOF_KEY = PROOF_KEYS[0]
-
 # The successor and the predecessors of a record after an ownership transfer.
 SUCCESSION_KEYS = own_spellings("succession", OWN_AUTHORITY)
 SUCCESSION_KEY = SUCCESSION_KEYS[0]

@@ -26,7 +26,6 @@ from openmeet.network.records.collections import (
     DETAILS_KEYS,
     OLDER_META_KEY,
     ORIGIN_KEYS,
-    PROOF_KEYS,
     SERIES_LINK_KEYS,
     SUCCESSION_KEYS,
 )
@@ -82,7 +81,6 @@ _READ_KEYS: Final = frozenset(
         *DETAILS_KEYS,
         *SERIES_LINK_KEYS,
         *SUCCESSION_KEYS,
-        *PROOF_KEYS,
     }
 )
 
