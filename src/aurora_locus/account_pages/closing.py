@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.account_pages.forms import TOKEN, count, kept_for, own_account, page_with_failure
-from aurora_locus.accounts import activation, deletion, email_changes, holdings, hosting_status, reactivation
+from aurora_locus.accounts import activation, deletion, email_changes, hosting_status, reactivation, stored_data
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
 from aurora_locus.accounts.model import Account
@@ -135,6 +135,6 @@ def _choice_label(days: int | None) -> str:
 async def _storage_context(request: Request, account: Account) -> dict[str, object]:
     registry = authentication.registry_of(request)
     async with registry.db.reader() as reader:
-        storage = await holdings.measure(reader, account.did)
+        storage = await stored_data.measure(reader, account.did)
     quarantine_text = kept_for(registry.handle_quarantine)
     return {"account": account, "storage": storage, "sends_mail": registry.sends_mail, "kept_for": quarantine_text}

@@ -5,7 +5,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from aurora_locus.account_pages.forms import count, own_account
-from aurora_locus.accounts import archive, holdings
+from aurora_locus.accounts import archive, stored_data
 from aurora_locus.accounts.limits import EXPORT
 from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
@@ -28,7 +28,7 @@ async def show_export(request: Request) -> Response:
     )
     is_closed = account.status in OF_THE_HOST
     async with registry.db.reader() as reader:
-        storage = await holdings.measure(reader, account.did)
+        storage = await stored_data.measure(reader, account.did)
     return page(request, "account_pages/export.html", {"account": account, "storage": storage, "is_closed": is_closed})
 
 

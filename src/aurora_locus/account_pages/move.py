@@ -8,7 +8,7 @@ from at_protocol.syntax.did import is_plc
 from aurora_locus.account_migration import actions, moves, web_moves
 from aurora_locus.account_migration.actions import MigrationContext, MoveRequest
 from aurora_locus.account_pages.forms import TOKEN, count, own_account, page_with_failure
-from aurora_locus.accounts import email_changes, holdings, web_identities
+from aurora_locus.accounts import email_changes, stored_data, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
 from aurora_locus.accounts.model import Account
@@ -95,7 +95,7 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
     registry = authentication.registry_of(request)
     async with registry.db.reader() as reader:
         move = await moves.find(reader, account.did)
-        counts = await holdings.count(reader, account.did)
+        counts = await stored_data.count(reader, account.did)
     return {
         "account": account,
         "move": move,

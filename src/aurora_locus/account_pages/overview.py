@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from at_protocol.syntax.did import Did
 from aurora_locus.account_pages.forms import own_account
-from aurora_locus.accounts import app_passwords, browser_sessions, holdings, record_search, sessions
+from aurora_locus.accounts import app_passwords, browser_sessions, record_search, sessions, stored_data
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors.model import Factors
 from aurora_locus.blobs import quotas
@@ -65,7 +65,7 @@ async def show_overview(request: Request) -> Response:
     account = await own_account(request, signed_in.did)
     server = authorization_of(request)
     async with registry.db.reader() as reader:
-        storage = await holdings.measure(reader, account.did)
+        storage = await stored_data.measure(reader, account.did)
         apps = await authorization.list_sessions(server, reader, account.did)
         browsers = await browser_sessions.of_account(reader, account.did)
         opened = await sessions.list_open(reader, account.did)

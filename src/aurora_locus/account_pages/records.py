@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.accounts import holdings, record_search
+from aurora_locus.accounts import record_search, stored_data
 from aurora_locus.accounts.record_search import RecordMatch
 from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show
@@ -33,7 +33,7 @@ async def show_records(request: Request) -> Response:
     registry, account = authentication.registry_of(request), authentication.account_of(request)
     search = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
     async with registry.db.reader() as reader:
-        collections = await holdings.collections(reader, account.did)
+        collections = await stored_data.collections(reader, account.did)
     problems: dict[str, Why] = {}
     record_page = record_search.RecordPage((), 0, None)
     try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aurora_locus.accounts import holdings, record_search
+from aurora_locus.accounts import record_search, stored_data
 from groundwork.errors import InvalidInput
 from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, write
 from tests.aurora_locus.deployment import Deployment, Person
@@ -95,7 +95,7 @@ async def test_storage_is_measured(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await add_content(deployment, ana)
     async with deployment.db.reader() as reader:
-        storage = await holdings.measure(reader, ana.did)
-        assert await holdings.collections(reader, ana.did) == [(NOTE, 2)]
+        storage = await stored_data.measure(reader, ana.did)
+        assert await stored_data.collections(reader, ana.did) == [(NOTE, 2)]
     assert (storage.records, storage.blobs, storage.blob_bytes) == (2, 1, len(PICTURE))
     assert 500 < storage.repository_bytes < 5000

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.outbox import jobs
-from openmeet.domain.account_merge.tables import reassign_groups
+from openmeet.domain.account_merge.reassignments import reassign_groups
 from openmeet.domain.groups import actions, administration, announcements, ownership, queries
 from openmeet.domain.groups.model import GroupRole
 from openmeet.outbox.kinds import JobKind

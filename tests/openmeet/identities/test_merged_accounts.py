@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from groundwork.database.resealing import reseal
 from groundwork.sealing import Sealer
-from openmeet.domain.account_merge import tables
+from openmeet.domain.account_merge import reassignments
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.users import actions as users
 from openmeet.network.repositories import sessions
@@ -17,7 +17,7 @@ async def test_a_custodial_repository_opens_after_a_merge_under_any_sealing_key(
     ana = await deployment.person("Ana")
     async with deployment.db.transaction() as tx:
         other = await users.create_person(tx, display_name="Ana at work", email="work@example.org")
-        await tables.reassign_identities(tx, ana.user_id, other)
+        await reassignments.reassign_identities(tx, ana.user_id, other)
         identity = (await queries.of_user(tx, other))[0]
         await session_queries.delete(tx, identity.did)
     columns = [one for one in sealed_columns(deployment.network.tenant) if one.table == "custodial_accounts"]

@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.account_merge.tables import reassign_blocks
+from openmeet.domain.account_merge.reassignments import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, invitations, record_actions, registration
 from openmeet.domain.attendance import queries as answers

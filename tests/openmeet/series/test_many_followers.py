@@ -12,7 +12,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.uuid7 import new_id
-from openmeet.domain.account_merge.tables import reassign_series
+from openmeet.domain.account_merge.reassignments import reassign_series
 from openmeet.domain.attendance import waitlist
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.notifications import event_kinds, fan_out

@@ -25,7 +25,7 @@ from groundwork.database.resealing import reseal
 from groundwork.errors import Refused
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
-from openmeet.domain.account_merge import tables
+from openmeet.domain.account_merge import reassignments
 from openmeet.domain.data_export.person import export_document
 from openmeet.domain.identities import actions, queries, recovery_key_queries
 from openmeet.domain.identities.model import IdentityReason
@@ -233,7 +233,7 @@ async def test_the_key_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Ho
     other = await home.person("Ana at work")
     async with home.site.db.transaction() as tx:
         await queries.release_custodial(tx, home.did)
-        await tables.reassign_identities(tx, home.ana, other)
+        await reassignments.reassign_identities(tx, home.ana, other)
     alone = replace(home.site.network, sealer=Sealer([b"n" * 32]))
     async with home.site.db.reader() as reader:
         assert await recovery_key_queries.unsaved_key(reader, home.ana) is None

@@ -15,7 +15,7 @@ from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.administration import operator_sessions
 from aurora_locus.administration.console import console_of
-from aurora_locus.administration.pages import words
+from aurora_locus.administration.pages import display_names
 from aurora_locus.browser_sessions import cookies
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
@@ -132,6 +132,6 @@ def admin_page(
         "may": {act.name: operator.may(act) for act in OperatorAction},
         "now": registry_of(request).clock.now(),
         "blank": EMPTY,
-        "words": words,
+        "display_names": display_names,
     }
     return page(request, f"administration/{template}", {**layout, **(context or {})}, status=status)

@@ -1,6 +1,6 @@
 """Return counts of an account's data, and whether its identity names this server."""
 
-from aurora_locus.accounts import holdings, hosting_status
+from aurora_locus.accounts import hosting_status, stored_data
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -21,7 +21,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         is_valid = False
     head = await registry.repositories.head(did)
     async with registry.db.reader() as reader:
-        counts = await holdings.count(reader, did)
+        counts = await stored_data.count(reader, did)
     return {
         "activated": head.status is HostingStatus.ACTIVE,
         "validDid": is_valid,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.telemetry.logs import log
-from openmeet.domain.account_merge import queries, tables
+from openmeet.domain.account_merge import queries, reassignments
 from openmeet.domain.account_merge.model import Holding
 from openmeet.domain.attendance import merge as attendance
 from openmeet.domain.attendance import reevaluation
@@ -76,26 +76,26 @@ async def _reassign_user(tx: Transaction, from_user: UserId, to_user: UserId) ->
 # reassigned yet decide which hosts were notified. Sessions come before chats, because a cancelled deletion changes access
 # to chats. The user rows themselves come last.
 REASSIGNMENTS: Final[tuple[Reassign, ...]] = (
-    tables.reassign_notifications,
-    tables.reassign_sessions,
+    reassignments.reassign_notifications,
+    reassignments.reassign_sessions,
     attendance.reassign,
-    tables.reassign_groups,
-    tables.reassign_series,
+    reassignments.reassign_groups,
+    reassignments.reassign_series,
     detection_queries.reassign,
-    tables.reassign_events,
-    tables.reassign_messages,
+    reassignments.reassign_events,
+    reassignments.reassign_messages,
     chat.reassign,
-    tables.reassign_pictures,
-    tables.reassign_calendars,
-    tables.reassign_saved_searches,
-    tables.reassign_followers,
-    tables.reassign_imports,
-    tables.reassign_legacy_rows,
-    tables.reassign_api_tokens,
+    reassignments.reassign_pictures,
+    reassignments.reassign_calendars,
+    reassignments.reassign_saved_searches,
+    reassignments.reassign_followers,
+    reassignments.reassign_imports,
+    reassignments.reassign_legacy_rows,
+    reassignments.reassign_api_tokens,
     webhooks.reassign,
     _publications,
-    tables.reassign_blocks,
-    tables.reassign_identities,
+    reassignments.reassign_blocks,
+    reassignments.reassign_identities,
     queries.reassign,
     _reassign_user,
 )

@@ -23,7 +23,7 @@ from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.publishing.draft import Draft, first_draft
+from openmeet.network.publishing.draft_record import Draft, first_draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
 from openmeet.network.publishing.unanswered_writes import clearing_if_refused

@@ -15,7 +15,7 @@ from openmeet.network.publishing import store_outcome
 from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit, upload
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.publishing.draft import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
+from openmeet.network.publishing.draft_record import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
 from openmeet.network.publishing.repository_calls import (
     CurrentRecord,
     WriteReceipt,

@@ -42,7 +42,7 @@ from openmeet.web.events.listing import (
     title_of,
     with_days,
 )
-from openmeet.web.events.waiting import READ_WAITING, host_tasks, rows_of
+from openmeet.web.events.pending_decisions import READ_WAITING, host_tasks, rows_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import front_page_policy, services

@@ -29,7 +29,7 @@ from openmeet.web.attendance import view
 from openmeet.web.attendance.view import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
 from openmeet.web.events.listing import CardList, EventCard, card_of, day_cards, day_in_row, facts_of, with_days
-from openmeet.web.events.waiting import DISMISS_PATH, HostTask, host_tasks
+from openmeet.web.events.pending_decisions import DISMISS_PATH, HostTask, host_tasks
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services

@@ -40,7 +40,7 @@ from openmeet.emails.notifications.content import NotificationBundle, Notificati
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
 from openmeet.recurrence import wall_time
-from openmeet.web.events.waiting import host_tasks, waiting_rows
+from openmeet.web.events.pending_decisions import host_tasks, waiting_rows
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of

@@ -25,7 +25,7 @@ _COUNT_BY_COLLECTION = """
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class DataCounts:
     """Counts of an account's data. ``expected_blobs`` counts blobs that records refer to, ``blobs`` counts those stored
     on this server.
     """
@@ -60,11 +60,11 @@ async def collections(reader: Reader, did: Did) -> list[tuple[Nsid, int]]:
     return [(Nsid(row["collection"]), row["records"]) for row in await reader.fetch(_COUNT_BY_COLLECTION, did=did)]
 
 
-async def count(reader: Reader, did: Did) -> Holdings:
+async def count(reader: Reader, did: Did) -> DataCounts:
     """Count the account's records, blocks, blobs and preferences. This scans all its data, so it is only for occasional
     use by the owner.
     """
     row = await reader.fetch_one(_COUNT, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")
-    return Holdings(row["blocks"], row["records"], row["expected_blobs"], row["blobs"], row["preferences"])
+    return DataCounts(row["blocks"], row["records"], row["expected_blobs"], row["blobs"], row["preferences"])

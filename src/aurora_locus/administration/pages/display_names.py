@@ -105,7 +105,7 @@ _REASONS: Final = {
 
 
 def value(name: str, stored_value: object) -> LazyText | str:
-    """Return a value of the audit log in words. ``name`` is its name there."""
+    """Return the text for a value of the audit log. ``name`` is its name there."""
     if isinstance(stored_value, bool):
         return _YES if stored_value else _NO
     labels = {"role": ROLES, "state": STATES}.get(name, _KEPT)
@@ -113,7 +113,7 @@ def value(name: str, stored_value: object) -> LazyText | str:
 
 
 def reason(reason_type: str) -> LazyText | str:
-    """Return the kind of a report in words, such as ``Spam``; for an unknown kind, the last part of its identifier."""
+    """Return the text for the kind of a report, such as ``Spam``; for an unknown kind, the last part of its identifier."""
     kind = reason_type.rpartition("#")[2].removeprefix("reason")
     text = next((words for start, words in _REASONS.items() if re.match(rf"{start}(?![a-z])", kind)), None)
     return text or kind or reason_type
