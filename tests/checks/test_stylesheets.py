@@ -39,6 +39,14 @@ def unused(stylesheets: Mapping[str, str], sources: str) -> dict[str, set[str]]:
     return {path: names for path, names in found.items() if names}
 
 
+def test_every_rule_is_complete() -> None:
+    """Sheets are joined, so the rest of a rule that was cut off would become part of the first rule of the next one."""
+    for file in SOURCES.rglob("*.css"):
+        text = re.sub(r"/\*.*?\*/", "", file.read_text("utf-8"), flags=re.DOTALL)
+        assert text.rstrip().endswith(("}", ";")), file
+        assert text.count("{") == text.count("}"), file
+
+
 def test_every_class_is_used() -> None:
     sources = "\n".join(
         file.read_text("utf-8") for file in SOURCES.rglob("*") if file.suffix in {".html", ".jinja", ".js", ".py"}
