@@ -45,7 +45,7 @@ async def test_metadata_documents_name_this_server_in_every_role(deployment: Dep
     assert told["issuer"] == origin
     assert told["protected_resources"] == [origin]
     assert told["require_pushed_authorization_requests"] is True
-    assert told["ui_locales_supported"] == ["en", "de"]
+    assert told["ui_locales_supported"] == ["en", "en-US", "de"]
     assert told["code_challenge_methods_supported"] == ["S256"]
     jwks = (await deployment.http.get("/oauth/jwks")).json()
     assert [sorted(key) for key in jwks["keys"]] == [["alg", "crv", "kid", "kty", "use", "x", "y"]]

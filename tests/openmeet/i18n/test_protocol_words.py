@@ -17,9 +17,12 @@ _OF_OPENMEET: Final = re.compile(
     r"|user\.notice_needed|sign_in\.code_or_password_needed"
     # “Handle” is what Bluesky calls the name that people type here.
     r"|web/sign_in/|sign_in\.email_or_handle_needed"
+    # Kinds of jobs, which only operators see.
+    r"|outbox/kinds\."
 )
-# Pages for operators, and times as operators read them. Account owners see these under “Technical details”.
-_OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/formatting")
+# Pages for operators, and times as operators read them. Account owners see these under “Technical details”. Whoever
+# brings a domain sets DNS records, in which the terms stand.
+_OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/formatting|accounts/handle_proofs")
 
 
 def test_pages_for_everybody_use_no_protocol_terms() -> None:

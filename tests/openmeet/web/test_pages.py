@@ -478,7 +478,7 @@ async def test_every_page_has_one_h1_and_a_main_landmark(browser, path):
     page = (await browser.get(path)).text
     assert len(re.findall("<h1", page)) == 1
     assert page.count("<main") == 1
-    assert '<html lang="en" dir="ltr">' in page
+    assert '<html lang="en" dir="ltr" data-locale="en-GB">' in page
 
 
 async def test_the_form_offers_countries_and_remembers_the_last_one(browser):
