@@ -3,9 +3,8 @@
 Roles are plain names (``openmeet up``, ``openmeet event-processor``); operators' commands are noun then verb
 (``openmeet records inspect``). ``openmeet pds`` is both: without a verb it serves, with a verb (``openmeet pds account
 list``) it administers that server. Each module in the table has a Typer application named ``app``. Nothing else is
-imported here, so that ``--help`` is quick and a role loads only what it needs. ``programs/roles`` has the options of
-roles, which import the rest when they start. Exit status: 0 success, 1 refused, 2
-wrong usage.
+imported here, so that ``--help`` is quick and a role loads only what it needs: ``programs/roles`` has the options of
+roles, which import the rest when they start. Exit status: 0 success, 1 refused, 2 wrong usage.
 
 To add a command, write the module and add its line to the table. A test compares the table with the modules in
 ``programs/``.

@@ -26,8 +26,8 @@ def clocks(starts: datetime, ends: datetime) -> tuple[str, str]:
     """
     first, last = clock(starts), clock(ends)
     digits, _, period = first.partition(_NO_BREAK_SPACE)
-    is_said_once = period and starts.date() == ends.date() and last.endswith(_NO_BREAK_SPACE + period)
-    return (digits if is_said_once else first), last
+    has_one_period = period and starts.date() == ends.date() and last.endswith(_NO_BREAK_SPACE + period)
+    return (digits if has_one_period else first), last
 
 
 @lru_cache(maxsize=4096)

@@ -61,15 +61,15 @@ def edits_since(rule: MergeRule[T], publication: Publication, base: T) -> T:
     return base if publication.merged is None else rule.decode(publication.merged)
 
 
-def unsent_edits(way: MergeRule[T], publication: Publication, base: T, ours: T) -> UnsentEdits:
+def unsent_edits(rule: MergeRule[T], publication: Publication, base: T, ours: T) -> UnsentEdits:
     """Return what is kept when another app has deleted the record: the edits made here that it did not contain, and
     ``ours``, with which later edits are compared.
     """
     edits: dict[str, Any] = {}
     if publication.is_pending:
-        edits = {} if publication.edits is None else way.decode_edits(publication.edits)
-        edits.update(way.edits_between(edits_since(way, publication, base), ours))
-    return UnsentEdits(encode_edits(edits), way.encode(ours))
+        edits = {} if publication.edits is None else rule.decode_edits(publication.edits)
+        edits.update(rule.edits_between(edits_since(rule, publication, base), ours))
+    return UnsentEdits(encode_edits(edits), rule.encode(ours))
 
 
 def merge_version(

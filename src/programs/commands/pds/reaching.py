@@ -34,11 +34,11 @@ ServerUrl = Annotated[
     typer.Option("--url", help="Address of the server. Default: this machine, with the port in its settings."),
 ]
 
+# How long a server may take to say that it runs.
+_HEALTH_SECONDS = 5.0
+
 # Addresses that a server can listen on but a client cannot connect to.
 _EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
-
-
-_HEALTH_SECONDS = 5.0
 
 
 class AdministrationClient:
