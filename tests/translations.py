@@ -1,5 +1,6 @@
 """Checks of the translations of every server: each keeps the parts of the English message, and German is complete."""
 
+import ast
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Final
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
-from checks.messages import Server, files, messages_of
+from checks.messages import KEYWORDS, Server, files, messages_of
 
 from groundwork.i18n.catalogue import Catalogue
 from tests.banned_words import BANNED
@@ -57,6 +58,26 @@ def differences(one: Message, plural_forms: int) -> Iterator[str]:
             yield f"spaces around {text!r}"
 
 
+def hidden_in_strings(source: str) -> list[int]:
+    """The lines of Python code with a message inside an f-string, where it is not found and so never translated."""
+    return [
+        call.lineno
+        for text in ast.walk(ast.parse(source))
+        if isinstance(text, ast.JoinedStr)
+        for call in ast.walk(text)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in KEYWORDS
+    ]
+
+
+def all_found(server: Server) -> None:
+    hidden = {
+        str(path): lines
+        for path in sorted(server.sources.rglob("*.py"))
+        if (lines := hidden_in_strings(path.read_text("utf-8")))
+    }
+    assert hidden == {}
+
+
 def kept(server: Catalogue) -> None:
     """Every translation keeps parameters, tags and plural forms, and no message is fuzzy."""
     for path in sorted(server.folder.glob(f"*/LC_MESSAGES/{server.domain}.po")):
@@ -86,13 +107,18 @@ def good_german(server: Catalogue) -> None:
 def counted(server: Server) -> None:
     """No message with a number is used both with and without its plural: without it, German would read “8 Zusage”."""
     plural, single = set(), set()
+    many: dict[tuple[str, str | None], set[str]] = {}
     for path in files(server.sources):
         for message, context, _ in messages_of(path, path.read_bytes()):
             if isinstance(message, str):
                 single.add((message, context))
-            elif _PARAMETER.search(message[0]):
+                continue
+            many.setdefault((message[0], context), set()).add(message[1])
+            if _PARAMETER.search(message[0]):
                 plural.add((message[0], context))
     assert sorted(message for message, _ in plural & single) == []
+    # A catalogue has one plural for each singular, so that the parameters of another plural would be missing.
+    assert [plurals for plurals in many.values() if len(plurals) > 1] == []
 
 
 def good_english(server: Catalogue) -> None:

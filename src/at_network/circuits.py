@@ -127,10 +127,13 @@ class Circuits:
             ):
                 del self._known[service]
 
-    def take_changed(self) -> list[Circuit]:
-        """Return the circuits that opened or closed since the last call."""
-        changed, self._changed = self._changed, set()
-        return [self.of(service) for service in sorted(changed)]
+    def changed(self) -> list[Circuit]:
+        """Return the circuits that opened or closed and were not stored since (``note_stored``)."""
+        return [self.of(service) for service in sorted(self._changed)]
+
+    def note_stored(self, stored: Sequence[Circuit]) -> None:
+        """Call this with circuits that other programs can read now. Those that have changed since are still due."""
+        self._changed -= {one.service for one in stored if self.of(one.service) == one}
 
     def _note_worked(self, service: str) -> None:
         circuit = self._known.pop(service, None)

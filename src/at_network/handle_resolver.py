@@ -1,8 +1,8 @@
-"""Handle resolver: resolves a handle to its DID and checks that both agree.
+"""Handle resolver: resolves a handle to its DID.
 
 Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are queried in parallel, and DNS takes
-precedence. A handle belongs to an account only if the DID's document also claims it. Everything shown to people goes
-through ``verified_handle`` or ``identify``.
+precedence. Everything shown to people goes through ``identities``, because a handle belongs to an account only if the
+DID's document also claims it.
 """
 
 import asyncio
@@ -10,23 +10,21 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from at_network.did_resolver import DidResolver
+from at_network.identity_resolver import IdentityResolver
 from at_network.lookup_cache import Lifetimes, LookupCache
 from at_network.txt_records import Dns
 from at_protocol.failures import Malformed
-from at_protocol.identity.did_document import DidDocument
 from at_protocol.identity.handle_claim import (
     MAX_BODY_BYTES,
-    confirmed_handle,
     did_from_body,
     did_from_txt,
     dns_name,
     well_known_url,
 )
-from at_protocol.syntax.at_identifier import is_did
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import INVALID, Handle, reserved_domain
 from groundwork.clock import Clock
-from groundwork.errors import Failure, NotFound, RemoteFailed, RemoteSlow
+from groundwork.errors import Failure, NotFound, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import AddressRefused
 
@@ -48,15 +46,6 @@ class HandleSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ResolvedIdentity:
-    """An account's document, and its handle if handle and document agree (otherwise ``handle.invalid``)."""
-
-    did: Did
-    handle: Handle
-    document: DidDocument
-
-
-@dataclass(frozen=True, slots=True)
 class HandleLookups:
     """The DID of a handle as found by DNS and by HTTPS.
 
@@ -74,7 +63,6 @@ class HandleResolver:
         self, http: HttpClient, dids: DidResolver, clock: Clock, settings: HandleSettings, *, dns: Dns | None = None
     ) -> None:
         self._http = http
-        self._dids = dids
         self._settings = settings
         self._dns = dns or Dns()
         self._cache: LookupCache[Handle, Did] = LookupCache(
@@ -83,6 +71,13 @@ class HandleResolver:
             host_of=lambda handle: handle.split(".", 1)[1],
             lifetimes=settings.lifetimes,
             max_entries=settings.max_entries,
+        )
+        self.identities = IdentityResolver(
+            resolve_did=dids.resolve,
+            refresh_did=dids.refresh,
+            resolve_handle=self.resolve,
+            refresh_handle=self.refresh,
+            recheck_did=dids.recheck,
         )
 
     async def resolve(self, handle: Handle) -> Did:
@@ -101,43 +96,6 @@ class HandleResolver:
     def recheck(self, handle: Handle) -> None:
         """Revalidate the handle before its next use."""
         self._cache.recheck(handle)
-
-    async def verified_handle(self, document: DidDocument) -> Handle:
-        """Return the handle to show for an account, or ``handle.invalid`` if the claimed handle does not resolve to its
-        DID.
-
-        Raises RemoteFailed and RemoteSlow if that cannot be determined now.
-        """
-        claimed = document.handle
-        if claimed is None:
-            return INVALID
-        try:
-            return confirmed_handle(document, await self.resolve(claimed))
-        except NotFound:
-            return INVALID
-
-    async def identify(self, identifier: Did | Handle, *, refresh: bool = False) -> ResolvedIdentity:
-        """Return the identity of a DID or a handle, verified in both directions.
-
-        The handle of a DID is ``handle.invalid`` if it cannot be verified now. Raises NotFound (``HandleNotFound``) for
-        a handle that its DID does not claim.
-        """
-        if is_did(identifier):
-            did = Did(identifier)
-        else:
-            did = await (self.refresh if refresh else self.resolve)(Handle(identifier))
-        document = await (self._dids.refresh if refresh else self._dids.resolve)(did)
-        if not is_did(identifier):
-            if document.handle != identifier:
-                if not refresh:  # either side might have changed since it was cached
-                    return await self.identify(identifier, refresh=True)
-                raise NotFound(f"The account of {identifier} has another handle.", name="HandleNotFound")
-            return ResolvedIdentity(did, Handle(identifier), document)
-        try:
-            handle = await self.verified_handle(document)
-        except (RemoteFailed, RemoteSlow):
-            handle = INVALID  # the DID identifies the account, even while the server of its handle is down
-        return ResolvedIdentity(did, handle, document)
 
     async def look_up_both_ways(self, handle: Handle) -> HandleLookups:
         """Resolve a handle by DNS and by HTTPS and report each result, for someone who is setting one of them up."""

@@ -48,7 +48,7 @@ class OAuthClientIdentity:
     key: PrivateKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
     """Tokens of a session. They are secret and left out of the repr. ``expires_in_seconds`` is for the access token, if
     stated.
@@ -230,7 +230,7 @@ def _tokens(server: ServerMetadata, response: Mapping[str, object]) -> Tokens:
         raise RemoteFailed(f"{_host(server)} does not say which account the tokens belong to.") from None
     # A whole JSON number can arrive as a float. Anything else counts as not stated.
     seconds = int(expires_in) if isinstance(expires_in, int | float) and 0 < expires_in < 10**9 else None
-    return Tokens(did, scope, access, refresh, seconds)
+    return Tokens(did=did, scope=scope, access=access, refresh=refresh, expires_in_seconds=seconds)
 
 
 def _members(response: HttpResponse) -> Mapping[str, object]:

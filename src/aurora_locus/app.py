@@ -58,7 +58,7 @@ from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
 from aurora_locus.sequencer.live_events import LiveEvents
 from aurora_locus.sequencer.wakeup import run_wakeup
-from aurora_locus.settings import PdsSettings
+from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from aurora_locus.site.faults import page_renderer
 from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
@@ -202,10 +202,8 @@ class _Core:
 async def _open_database(settings: PdsSettings, clock: Clock, version: str, stack: AsyncExitStack) -> Database:
     """Migrate the database, after a backup if that changes its schema, and open it."""
     await before_migrating(settings, partial(open_store, settings), clock, version=version)
-    await migrate(settings.database, "aurora_locus", "aurora_locus")
-    db = await open_database(
-        settings.database, schema="aurora_locus", clock=clock, connections=settings.database_connections
-    )
+    await migrate(settings.database, SCHEMA, PACKAGE)
+    db = await open_database(settings.database, schema=SCHEMA, clock=clock, connections=settings.database_connections)
     stack.push_async_callback(db.close)
     return db
 
@@ -217,7 +215,7 @@ async def _open_accounts(
     stack.push_async_callback(counters.close)
     directory = PlcClient(clients.configured_http, settings.did_plc_url)
     return await stack.enter_async_context(
-        open_registry(settings, db, clock, sealer, counters, directory=directory, network=clients.identities)
+        open_registry(settings, db, clock, sealer, counters, directory=directory, network=clients.handles.identities)
     )
 
 
@@ -258,7 +256,7 @@ async def _open_xrpc_host(
         catalog=core.catalog,
         repositories=repositories,
         authenticate=XrpcAuthenticator(credentials, services, settings.mod_service_did, AppCallers(core.authorization)),
-        network=clients.identities,
+        network=clients.handles.identities,
         crawl_requests=crawl_requests,
         # No limit in development and when rate limits are off, because all requests may then come from one address.
         streams=StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
@@ -298,7 +296,7 @@ def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
     # A bucket service charges for each request, so it is probed less often.
     return {
         _DATABASE: Probe(answers),
-        well_known.WRITES: Probe(lambda: write_durably(db, "aurora_locus")),
+        well_known.WRITES: Probe(lambda: write_durably(db, PACKAGE)),
         well_known.BLOBS: Probe(
             lambda: try_writing(blobs, "pds"), every_seconds=BLOBS_TRIED_EVERY_SECONDS, advice=_BLOBS_ADVICE
         ),
@@ -380,7 +378,7 @@ async def _start_tasks(core: _Core, crawl_requests: CrawlRequests, stack: AsyncE
         "identities": run_identity_repairs(registry, unfinished_updates),
         "federation": watch(db, live, clock, crawl_requests, FederationGauges(metrics), is_automatic=announces_itself),
         "backups": keep_backups(db, settings, blobs, clock, backup_gauges(metrics, clock), version=core.version),
-        "log": run_wakeup(live, settings.database, "aurora_locus"),
+        "log": run_wakeup(live, settings.database, SCHEMA),
     }
     account_gauges = AccountGauges(metrics)
     if announces_itself:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.handle_resolver import HandleResolver, HandleSettings
 from at_network.lexicon_resolver import LexiconResolver
-from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
@@ -23,7 +22,6 @@ class OutgoingClients:
     dids: DidResolver
     handles: HandleResolver
     lexicons: LexiconResolver
-    identities: IdentityResolver
 
 
 def open_clients(settings: PdsSettings, clock: Clock, version: str, stack: AsyncExitStack) -> OutgoingClients:
@@ -40,5 +38,4 @@ def open_clients(settings: PdsSettings, clock: Clock, version: str, stack: Async
     stack.push_async_callback(handles.close)
     lexicons = LexiconResolver(http, dids, clock)
     stack.push_async_callback(lexicons.close)
-    identities = IdentityResolver(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.recheck)
-    return OutgoingClients(user_agent, http, configured_http, dids, handles, lexicons, identities)
+    return OutgoingClients(user_agent, http, configured_http, dids, handles, lexicons)

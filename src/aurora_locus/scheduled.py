@@ -31,6 +31,7 @@ from aurora_locus.settings import PdsSettings
 from groundwork.clock import DAY, SECOND, Clock, Instant
 from groundwork.database.deleted_pages import discard_deleted
 from groundwork.outbox import jobs
+from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 
 # Often enough that little accumulates, rarely enough that it costs almost nothing.
@@ -56,7 +57,7 @@ async def run_housekeeping(
             try:
                 await run_chore()
             except Exception as error:  # noqa: BLE001 - an edge: one chore that fails must not end the others
-                log.error("chore.failed", chore=name, exc_info=error)
+                log.error("chore.failed", chore=name, **log_fields(error))
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
@@ -77,7 +78,7 @@ async def run_identity_repairs(registry: Registry, unfinished_updates: Sequence[
                 updates = None
                 await hosting_status.recheck_due(registry)
         except Exception as error:  # noqa: BLE001 - an edge: a round that fails must not end those that follow
-            log.error("chore.failed", chore="identities", exc_info=error)
+            log.error("chore.failed", chore="identities", **log_fields(error))
         pause = min(pause * 2, HOUSEKEEPING_SECONDS) if left_count else FIRST_RETRY_SECONDS
         await asyncio.sleep(pause if left_count else IDENTITIES_SECONDS)
 

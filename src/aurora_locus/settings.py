@@ -16,6 +16,10 @@ from groundwork.settings import Bytes, Seconds, Secret, setting
 
 PREFIX = "PDS_"
 
+# The package with the migrations, and the schema of its tables in a PostgreSQL database.
+PACKAGE = "aurora_locus"
+SCHEMA = "aurora_locus"
+
 # RFC 2606: e-mail to this domain is never delivered.
 NOBODYS_ADDRESS = "no-reply@pds.invalid"
 

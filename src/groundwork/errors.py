@@ -8,7 +8,7 @@ sentence. Neither contains secrets or other people's data.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -196,7 +196,11 @@ class RemoteSlow(Failure):
 class Unavailable(Failure):
     """The server cannot do this at the moment, for example because a store or broker is down. Retry after
     ``after_seconds``, if known.
+
+    ``is_outage``: another program failed, so where that was noticed tells an operator nothing.
     """
+
+    is_outage: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -41,5 +41,5 @@ class SigningKey:
         return self.find_valid(make, lambda one: hmac.compare_digest(one.encode(), token.encode())) is not None
 
     def find_valid(self, make: Callable[["SigningKey"], str], fits: Callable[[str], bool]) -> str | None:
-        """Return the value of ``make`` with the newest key for which ``fits`` is True, or None if there is none."""
+        """Make a token with each key, the newest first, and return the first one that ``fits``; None if none does."""
         return next((token for token in map(make, self.each()) if fits(token)), None)

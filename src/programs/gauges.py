@@ -139,7 +139,7 @@ async def read(platform: Platform, gauges: ProgramGauges) -> None:
 
 async def _count_jobs(platform: Platform, number: Gauge, oldest: Gauge) -> None:
     async with platform.db.reader() as reader:
-        now, rows = reader.now, await jobs.waiting(reader)
+        now, rows = reader.now, await jobs.counts(reader)
     counts = {(kind, state): number for kind, state, number, _ in rows}
     since = {kind: due_at for kind, state, _, due_at in rows if state is JobState.DUE}
     for kind in JobKind:

@@ -65,11 +65,11 @@ async def run(http: HttpClient, state: MoveState, options: MigrationOptions) -> 
     # Done before any account is created, so that a state file that cannot be written is noticed now.
     _save_state(options, state)
     new_account = account.NewAccount(
-        state.handle,
-        state.email,
-        secret(NEW_PASSWORD, f"Password at {state.new} (the new server)"),
-        options.invite_code,
-        options.recovery_key,
+        handle=state.handle,
+        email=state.email,
+        password=secret(NEW_PASSWORD, f"Password at {state.new} (the new server)"),
+        invite_code=options.invite_code,
+        recovery_key=options.recovery_key,
     )
     new, was_made = await account.sign_in_or_create(http, clock, old, state.new, new_account)
     say(

@@ -297,7 +297,8 @@ async def create_dev_accounts(registry: Registry, home: DevAccounts) -> tuple[st
         if existing is None:
             try:
                 await creation.create(
-                    registry, account_requests.AccountRequest(person.handle, person.email, person.password)
+                    registry,
+                    account_requests.AccountRequest(handle=person.handle, email=person.email, password=person.password),
                 )
             except Refused as refused:
                 if refused.name in {handles.handle_taken().name, account_requests.email_taken().name}:

@@ -101,13 +101,31 @@ def test_rate_limit_of_one_account_does_not_open_the_circuit(circuits: Circuits,
 def test_circuit_changes_are_shared_between_programs(clock: HandClock):
     one, other = Circuits(clock), Circuits(clock)
     fail(one)
-    told = one.take_changed()
+    told = one.changed()
     assert [circuit.service for circuit in told] == [HERE]
+    one.note_stored(told)
+    assert one.changed() == []
     other.adopt(told)
     assert other.open_ones() == [HERE]
     clock.turn(FIRST_PAUSE)
     other.check(HERE)
     other.note(HERE, None)
-    assert [circuit.open_until for circuit in other.take_changed()] == [None]
+    assert [circuit.open_until for circuit in other.changed()] == [None]
     one.adopt([])
     assert one.state_of(HERE) is CircuitState.CLOSED
+
+
+def test_a_change_while_another_is_stored_is_still_due(clock: HandClock):
+    """A circuit that changes while it is being stored is stored again, and other programs' states do not replace it
+    meanwhile.
+    """
+    circuits = Circuits(clock)
+    fail(circuits)
+    being_stored = circuits.changed()
+    circuits.adopt([])
+    assert circuits.state_of(HERE) is CircuitState.OPEN
+    clock.turn(FIRST_PAUSE)
+    circuits.check(HERE)
+    circuits.note(HERE, None)
+    circuits.note_stored(being_stored)
+    assert [circuit.open_until for circuit in circuits.changed()] == [None]

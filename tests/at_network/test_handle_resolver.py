@@ -203,9 +203,9 @@ async def test_handle_unknown_to_the_pds_is_resolved(world):
 
 async def test_handle_is_valid_only_if_the_did_document_names_it(world):
     world.names.records = {RECORD: [f'"did={DID}"']}
-    identity = await world.resolver.identify(ALICE)
+    identity = await world.resolver.identities.identify(ALICE)
     assert (identity.did, identity.handle, identity.document.did) == (DID, ALICE, DID)
-    assert (await world.resolver.identify(DID)).handle == ALICE
+    assert (await world.resolver.identities.identify(DID)).handle == ALICE
 
 
 async def test_handle_that_the_account_does_not_claim(world):
@@ -213,28 +213,28 @@ async def test_handle_that_the_account_does_not_claim(world):
     world.names.records = {RECORD: [f'"did={DID}"']}
     world.documents = {DID: parse_handle("someone.example.org")}
     with pytest.raises(NotFound):
-        await world.resolver.identify(ALICE)
+        await world.resolver.identities.identify(ALICE)
 
 
 async def test_mismatched_handle_is_shown_as_invalid(world):
     world.names.records = {RECORD: [f'"did={OTHER}"']}
-    assert (await world.resolver.identify(DID)).handle == INVALID
+    assert (await world.resolver.identities.identify(DID)).handle == INVALID
 
 
 async def test_account_without_handle(world):
     world.documents = {DID: None}
-    assert (await world.resolver.identify(DID)).handle == INVALID
+    assert (await world.resolver.identities.identify(DID)).handle == INVALID
 
 
 async def test_mismatch_refreshes_both_cached_sides(world):
     """Before a handle is called invalid, both cached sides are fetched again."""
     world.names.records = {RECORD: [f'"did={DID}"']}
-    await world.resolver.identify(ALICE)
+    await world.resolver.identities.identify(ALICE)
     world.clock.turn(MINUTE)
     world.documents = {OTHER: ALICE, DID: None}
     world.names.records = {RECORD: [f'"did={OTHER}"']}
     world.dids.recheck(DID)
-    assert (await world.resolver.identify(ALICE)).did == OTHER
+    assert (await world.resolver.identities.identify(ALICE)).did == OTHER
 
 
 async def test_known_handle_survives_an_outage(world):

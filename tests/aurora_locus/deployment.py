@@ -211,7 +211,9 @@ async def open_deployment(
     database_url: str, plc: Database, clock: HandClock, folder: Path, **changes: Any
 ) -> AsyncIterator[Deployment]:
     """Open everything for one test."""
-    directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
+    directory = Directory(
+        create_app(plc, OperationLimits(hourly=0, daily=0, weekly=0), Metrics("plc"), version="test", access_log=False)
+    )
     async with serving(directory) as served_directory:
         directory.url = served_directory.url
         settings = PdsSettings(

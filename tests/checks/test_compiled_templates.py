@@ -38,7 +38,7 @@ def start_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_servers_and_processes_share_compiled_templates(compiled: list[str], monkeypatch: pytest.MonkeyPatch):
     def load() -> None:
         # Each server makes environments of its own.
-        site = open_site(Branding("Town"), "https://pds.example", b"k")
+        site = open_site(Branding("Town"), "https://pds.example", b"k", {})
         site.templates.get_template("sign_in/forms.html")
         layout.environment.__wrapped__("Town", "https://town.example").get_template("site/fault.html")
 

@@ -12,7 +12,7 @@ from groundwork.http.client import HttpClient
 CREATE_ACCOUNT = "com.atproto.server.createAccount"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewAccount:
     """The account to create at the new server."""
 

@@ -63,7 +63,7 @@ async def copy_repository(
         await new.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
     counted = (await status(new)).get("indexedRecords")
     records = counted if isinstance(counted, int) else 0
-    on_progress(Progress(MigrationStep.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records} records"))
+    on_progress(Progress(MigrationStep.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records:,} records"))
     return CopiedRepository(rev, records)
 
 
@@ -138,7 +138,7 @@ async def copy_blobs(
         for cid in cids:
             group.create_task(copy_blob(cid))
     lost_count = len(outcome.missing_blobs)
-    note = f"{outcome.blobs_brought} copied" + (f", {lost_count} no longer at the old server" if lost_count else "")
+    note = f"{outcome.blobs_brought:,} copied" + (f", {lost_count:,} no longer at the old server" if lost_count else "")
     on_progress(Progress(MigrationStep.BLOBS, len(cids), len(cids), is_complete=True, note=note))
 
 

@@ -74,7 +74,7 @@ class Tombstone:
     sig: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LegacyCreate:
     """``create``: the older genesis operation, from before ``plc_operation``. Occurs only as the first operation of old
     logs.
@@ -111,11 +111,11 @@ def parse_operation(document: object) -> AnyOperation:
             if document["prev"] is not None:
                 raise _improper(document["prev"], "prev of a first operation must be null")
             return LegacyCreate(
-                _text(document, "signingKey"),
-                _text(document, "recoveryKey"),
-                _text(document, "handle"),
-                _text(document, "service"),
-                _text(document, "sig"),
+                signing_key=_text(document, "signingKey"),
+                recovery_key=_text(document, "recoveryKey"),
+                handle=_text(document, "handle"),
+                service=_text(document, "service"),
+                sig=_text(document, "sig"),
             )
         case other:
             raise _improper(other, "not a type of operation")

@@ -252,7 +252,7 @@ def link_check(value: object, _depth: int) -> None:
 
 
 def unknown_check(value: object, _depth: int) -> None:
-    """Accept any object except a blob. Links and bytes already have other Python types."""
+    """Check a value of the type ``unknown``: any object but a blob. Links and bytes are no dicts here, so they fail."""
     if type(value) is not dict or value.get("$type") == "blob":
         raise wrong_type("object", value)
 

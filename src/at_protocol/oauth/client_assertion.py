@@ -16,7 +16,7 @@ MAX_AGE_SECONDS: Final = 60
 _MAX_TOKEN_ID_LENGTH: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Assertion:
     """Claims of an assertion, unverified until :func:`check_signature` returns. Times are seconds since 1970."""
 
@@ -55,7 +55,14 @@ def read_assertion(text: str, *, client_id: ClientId, issuer: str, now_seconds: 
         raise _bad("it was not created just now (iat)")
     if expires_at is not None and (type(expires_at) is not int or expires_at <= now_seconds):
         raise _bad("it has expired (exp)")
-    return Assertion(client_id, key_id, algorithm, token_id, issued_at, token)
+    return Assertion(
+        client_id=client_id,
+        key_id=key_id,
+        algorithm=algorithm,
+        token_id=token_id,
+        issued_at=issued_at,
+        unverified=token,
+    )
 
 
 def check_signature(assertion: Assertion, key: ClientKey) -> None:

@@ -30,7 +30,7 @@ AuthMethod = Literal["none", "private_key_jwt"]
 _LOCALHOST_REDIRECTS: Final = ("http://127.0.0.1/", "http://[::1]/")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientMetadata:
     """A client as described by its document. ``keys`` is empty if the client uses ``jwks_uri`` or does not
     authenticate.
@@ -79,16 +79,16 @@ def parse_client_metadata(document: object, client_id: ClientId, *, is_developme
         raise _bad("response_types", "must have code")
     method, algorithm, keys, jwks_uri = _authentication(document, is_native=is_native, is_development=is_development)
     return ClientMetadata(
-        client_id,
-        tuple(
+        client_id=client_id,
+        redirect_uris=tuple(
             check_declared(each, client_id, is_native=is_native, is_development=is_development) for each in redirects
         ),
-        _scopes(document.get("scope")),
-        tuple(grant_types),
-        method,
-        algorithm,
-        keys,
-        jwks_uri,
+        scopes=_scopes(document.get("scope")),
+        grant_types=tuple(grant_types),
+        auth_method=method,
+        signing_algorithm=algorithm,
+        keys=keys,
+        jwks_uri=jwks_uri,
         **_name_and_links(document, client_id),
     )
 
@@ -99,7 +99,7 @@ def localhost_client(client_id: ClientId) -> ClientMetadata:
         raise _bad("client_id", "is not a localhost client")
     redirects, scope = localhost_parameters(client_id)
     return ClientMetadata(
-        client_id,
+        client_id=client_id,
         redirect_uris=tuple(
             check_declared(each, client_id, is_native=True, is_development=False)
             for each in redirects or _LOCALHOST_REDIRECTS
@@ -171,6 +171,8 @@ def _scopes(text: object) -> tuple[str, ...]:
     if not isinstance(text, str):
         raise _bad("scope", "must be text")
     scopes = split_scopes(text)
+    if len(scopes) != text.count(" ") + 1:
+        raise _bad("scope", "names a scope twice")
     if ATPROTO not in scopes:
         raise _bad("scope", "must have atproto")
     return tuple(scopes)

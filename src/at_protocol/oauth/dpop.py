@@ -42,7 +42,7 @@ class BadDpopProof(Malformed):
         return (type(self), (self.why,))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DpopProof:
     """A proof with a valid signature. ``issued_at`` is in seconds since 1970."""
 
@@ -112,7 +112,7 @@ def verify_proof(text: str, *, method: str, address: str, access_token: str | No
     # JOSE libraries make high-S signatures as often as low-S ones.
     if not token.is_signed_by(key, allow_high_s=True):
         raise BadDpopProof("its signature was not made with the key that it names")
-    return DpopProof(key, name, token_id, nonce, issued_at)
+    return DpopProof(key=key, thumbprint=name, token_id=token_id, nonce=nonce, issued_at=issued_at)
 
 
 def make_proof(

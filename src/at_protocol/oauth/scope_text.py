@@ -52,15 +52,13 @@ def write_scope(resource: str, positional: str = "", parameters: Iterable[tuple[
 
 
 def split_scopes(text: str) -> list[str]:
-    """Split a ``scope`` parameter into its scopes, in order. Raises Malformed for an empty one, extra spaces and
-    duplicates.
+    """Split a ``scope`` parameter into its scopes, in order; one that is repeated counts once. Raises Malformed for an
+    empty one and for extra spaces.
     """
     scopes = text.split(" ")
     if any(_PRINTABLE.fullmatch(scope) is None for scope in scopes):
         raise Malformed("scope", text, "scopes are printable ASCII, separated by single spaces")
-    if len(set(scopes)) != len(scopes):
-        raise Malformed("scope", text, "a scope appears twice")
-    return scopes
+    return list(dict.fromkeys(scopes))
 
 
 def _decoded(text: str, scope: str) -> str:

@@ -16,7 +16,7 @@ PROMPTS = "prompt_values_supported"
 _MAX_ADDRESS = 2_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerMetadata:
     """The endpoints of a server that a client needs."""
 
@@ -117,17 +117,17 @@ def parse_server(document: object, issuer: str, *, is_development: bool = False)
         raise _bad("require_request_uri_registration", "must be true if it is given")
     resources = document.get("protected_resources")
     return ServerMetadata(
-        issuer,
-        _address(document, "authorization_endpoint"),
-        _address(document, "token_endpoint"),
-        _address(document, "pushed_authorization_request_endpoint"),
-        _address(document, "revocation_endpoint") if "revocation_endpoint" in document else None,
-        _address(document, "jwks_uri") if "jwks_uri" in document else None,
-        tuple(_texts(document, "scopes_supported")),
-        tuple(_texts(document, "dpop_signing_alg_values_supported")),
-        tuple(_texts(document, "token_endpoint_auth_methods_supported")),
-        None if resources is None else tuple(_texts(document, "protected_resources")),
-        tuple(_texts(document, PROMPTS)) if PROMPTS in document else (),
+        issuer=issuer,
+        authorization_endpoint=_address(document, "authorization_endpoint"),
+        token_endpoint=_address(document, "token_endpoint"),
+        par_endpoint=_address(document, "pushed_authorization_request_endpoint"),
+        revocation_endpoint=_address(document, "revocation_endpoint") if "revocation_endpoint" in document else None,
+        jwks_uri=_address(document, "jwks_uri") if "jwks_uri" in document else None,
+        scopes=tuple(_texts(document, "scopes_supported")),
+        dpop_algorithms=tuple(_texts(document, "dpop_signing_alg_values_supported")),
+        auth_methods=tuple(_texts(document, "token_endpoint_auth_methods_supported")),
+        protected_resources=None if resources is None else tuple(_texts(document, "protected_resources")),
+        prompts=tuple(_texts(document, PROMPTS)) if PROMPTS in document else (),
     )
 
 

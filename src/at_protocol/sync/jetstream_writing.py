@@ -16,8 +16,8 @@ from at_protocol.syntax.datetime import parse_datetime
 
 @dataclass(frozen=True, slots=True)
 class JetstreamLine:
-    """One event. ``collection`` is None if collection filters do not apply. ``rkey`` is set if the event contains a
-    record.
+    """One Jetstream event as JSON ``text``, and what subscribers filter by. ``collection`` is None for events that every
+    filter lets through; ``rkey`` is None unless the event has a record.
     """
 
     did: str

@@ -38,7 +38,7 @@ class BadServiceToken(Malformed):
         return self.kind
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceToken:
     """Claims of a token, unverified until :func:`check_signature` returns. Times are seconds since 1970."""
 
@@ -120,7 +120,16 @@ def read_service_token(
     # required.
     if token.algorithm not in _ALGORITHMS:
         raise BadServiceToken("BadJwtSignature", token.algorithm, "not signed with ES256K or ES256")
-    return ServiceToken(did, audience, method, expires_at, issued_at, token_id, key_id, token)
+    return ServiceToken(
+        issuer=did,
+        audience=audience,
+        method=method,
+        expires_at=expires_at,
+        issued_at=issued_at,
+        token_id=token_id,
+        key_id=key_id,
+        unverified=token,
+    )
 
 
 def check_signature(token: ServiceToken, public: PublicKey) -> None:

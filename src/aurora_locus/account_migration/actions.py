@@ -42,7 +42,7 @@ class MigrationContext:
     sealer: Sealer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MoveRequest:
     """The account to create on the other server."""
 

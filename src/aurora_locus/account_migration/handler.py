@@ -22,7 +22,7 @@ from aurora_locus.account_migration.moves import AccountMove, MoveStage
 from aurora_locus.accounts import activation, hosting_status, preferences, queries, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
-from aurora_locus.i18n.sentences import explain, gettext_noop
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.identity.plc_updates import newest_operation
 from aurora_locus.repository import hosting
@@ -59,7 +59,7 @@ def move_handler(context: MigrationContext) -> JobHandler:
         except Exception as failure:
             why = failure.why if isinstance(failure, Failure) else _OUR_ERROR
             async with context.registry.db.transaction() as tx:
-                await moves.note_problem(tx, move, explain(why))
+                await moves.note_problem(tx, move, why)
             raise
 
     return deliver
@@ -169,7 +169,7 @@ async def _activate(context: MigrationContext, new_server: MigrationServer) -> N
     except (InvalidInput, Refused) as refused:
         if not web_identities.is_ours(context.registry, new_server.did):
             raise
-        raise RemoteSlow(f"{refused.why} We will try again in a moment.") from None
+        raise RemoteSlow(localizable("%(problem)s We’ll try again in a moment.", problem=refused.why)) from None
 
 
 async def _send_newest(context: MigrationContext, move: AccountMove, new_server: MigrationServer) -> bool:

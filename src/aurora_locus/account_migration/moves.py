@@ -10,7 +10,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.clock import Instant
 from groundwork.database.transaction import PlainReader, Reader, Row, Transaction, Writer
-from groundwork.errors import Refused
+from groundwork.errors import Explanation, Refused, Why, decode_explanation, encode_explanation
 from groundwork.sealing import Sealer
 
 
@@ -28,11 +28,9 @@ class MoveStage(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountMove:
-    """A migration. ``problem`` is the message of the last failure, as the server that failed reported it; empty if
-    there is none.
-    """
+    """A migration. ``problem`` is why it last failed, in the words of the server that failed; empty if it did not."""
 
     did: Did
     target: str
@@ -40,7 +38,7 @@ class AccountMove:
     stage: MoveStage
     revision: int
     operation: str | None
-    problem: str
+    problem: Why
     has_records: bool
     blobs: int
     blobs_sent: int
@@ -174,9 +172,10 @@ async def note_completed(tx: Transaction, move: AccountMove) -> None:
     await tx.execute(_DONE, did=move.did, revision=move.revision, now=tx.now)
 
 
-async def note_problem(tx: Transaction, move: AccountMove, problem: str) -> None:
-    """Store a failure, for the owner to read."""
-    await tx.execute(_PROBLEM, did=move.did, revision=move.revision, problem=problem, now=tx.now)
+async def note_problem(tx: Transaction, move: AccountMove, problem: Why) -> None:
+    """Store a failure, for the owner to read in their language."""
+    stored = encode_explanation(problem if isinstance(problem, Explanation) else Explanation(problem))
+    await tx.execute(_PROBLEM, did=move.did, revision=move.revision, problem=stored, now=tx.now)
 
 
 async def raise_revision(tx: Transaction, did: Did) -> int | None:
@@ -206,17 +205,26 @@ def purpose_of(did: str) -> str:
 
 def _to_move(row: Row) -> AccountMove:
     return AccountMove(
-        Did(row["did"]),
-        row["target"],
-        row["handle"],
-        MoveStage(row["stage"]),
-        row["revision"],
-        row["operation"],
-        row["problem"],
-        bool(row["has_records"]),
-        row["blobs"],
-        row["blobs_sent"],
-        row["blobs_lost"],
-        Instant(row["started_at"]),
-        Instant(row["changed_at"]),
+        did=Did(row["did"]),
+        target=row["target"],
+        handle=row["handle"],
+        stage=MoveStage(row["stage"]),
+        revision=row["revision"],
+        operation=row["operation"],
+        problem=_problem_in(row["problem"]),
+        has_records=bool(row["has_records"]),
+        blobs=row["blobs"],
+        blobs_sent=row["blobs_sent"],
+        blobs_lost=row["blobs_lost"],
+        started_at=Instant(row["started_at"]),
+        changed_at=Instant(row["changed_at"]),
     )
+
+
+def _problem_in(text: str) -> Why:
+    """Parse a stored failure. Earlier releases stored the sentence itself."""
+    problem = decode_explanation(text) if text.startswith("{") else None
+    if problem is None:
+        return text
+    # A sentence of another server can contain a percent sign, which only means something together with parameters.
+    return problem if problem.params else problem.code

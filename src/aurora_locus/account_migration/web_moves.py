@@ -37,7 +37,7 @@ def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewS
         raise RemoteFailed(f"{move.target} does not say which signing key it uses.") from None
     if not isinstance(endpoint, str) or not endpoint.startswith(("https://", "http://")):
         raise RemoteFailed(f"{move.target} does not say where the account will be.")
-    return NewServer(endpoint.rstrip("/"), str(key), str(parse_handle(move.handle)))
+    return NewServer(pds=endpoint.rstrip("/"), signing_key=str(key), handle=str(parse_handle(move.handle)))
 
 
 async def spend_code(registry: Registry, did: Did, token: str | None) -> None:

@@ -21,7 +21,7 @@ from groundwork.clock import Instant
 PATH = "/account/apps"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedApp:
     """An app of the account: a short summary of its permissions, and each of its scopes."""
 
@@ -58,11 +58,11 @@ async def revoke_app(request: Request) -> Response:
 
 def _described(app: ConnectedApp) -> DescribedApp:
     return DescribedApp(
-        app.id,
-        app_name(app.client_id, app.client_name),
-        app.client_id,
-        summary_of(app.scopes),
-        describe_scopes(app.scopes, {}, ()),
-        app.created_at,
-        app.refreshed_at,
+        id=app.id,
+        name=app_name(app.client_id, app.client_name),
+        client_id=app.client_id,
+        summary=summary_of(app.scopes),
+        groups=describe_scopes(app.scopes, {}, ()),
+        created_at=app.created_at,
+        used_at=app.refreshed_at,
     )

@@ -17,6 +17,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import localizable
+from aurora_locus.identity.handles import MAX_LABEL, MIN_LABEL
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import Failure, InvalidInput
@@ -75,6 +76,8 @@ def _context(request: Request, account: Account) -> dict[str, object]:
     return {
         "account": account,
         "endings": registry.handle_domains,
+        "min_label": MIN_LABEL,
+        "max_label": MAX_LABEL,
         "kept_for": kept_for(registry.handle_quarantine),
         "is_plc": is_plc(account.did),
         "looked_up": None,

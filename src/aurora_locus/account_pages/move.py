@@ -83,11 +83,11 @@ def _move_request(form: dict[str, str]) -> MoveRequest:
     if problems:
         raise InvalidForm(problems)
     return MoveRequest(
-        form["target"],
-        form["handle"].strip().lower().removeprefix("@"),
-        form["email"].strip(),
-        form.get("password", ""),
-        form.get("invite_code", "").strip(),
+        target=form["target"],
+        handle=form["handle"].strip().lower().removeprefix("@"),
+        email=form["email"].strip(),
+        password=form.get("password", ""),
+        invite_code=form.get("invite_code", "").strip(),
     )
 
 

@@ -32,7 +32,7 @@ _APPS = 3
 _MAX_NAME = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppRow:
     """An app in the short list. ``summary`` describes its permissions in a few words."""
 
@@ -94,7 +94,12 @@ async def show_overview(request: Request) -> Response:
 
 
 def _row(app: ConnectedApp) -> AppRow:
-    return AppRow(app.id, app_name(app.client_id, app.client_name), summary_of(app.scopes), app.refreshed_at)
+    return AppRow(
+        id=app.id,
+        name=app_name(app.client_id, app.client_name),
+        summary=summary_of(app.scopes),
+        used_at=app.refreshed_at,
+    )
 
 
 def _second_steps(factors: Factors) -> str:

@@ -35,7 +35,7 @@ _TEMPLATE = "account_pages/recovery_key.html"
 
 @dataclass(frozen=True, slots=True)
 class RotationKey:
-    """A key that may change the identity; keys above it in the list can override it."""
+    """A row of the list of rotation keys, which may change the identity. A key can override those below it."""
 
     text: str
     is_servers: bool

@@ -16,8 +16,10 @@ from aurora_locus.account_pages import (
     records,
     recovery_key,
 )
-from aurora_locus.i18n.sentences import gettext_noop
+from aurora_locus.accounts.email_tokens import LIFETIME
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.site.frame import FLASH_MESSAGES
+from groundwork.clock import MINUTE
 
 FLASH_MESSAGES |= {
     "activated": gettext_noop("Your account is shown again."),
@@ -28,7 +30,9 @@ FLASH_MESSAGES |= {
     "email_changed": gettext_noop("Your address has been changed. Now confirm it."),
     "email_confirmed": gettext_noop("Your address is confirmed."),
     "handle_changed": gettext_noop("Your name has been changed."),
-    "mail_sent": gettext_noop("An e-mail with a code is on its way. The code works for 15 minutes."),
+    "mail_sent": localizable(
+        "An e-mail with a code is on its way. The code works for %(minutes)s minutes.", minutes=LIFETIME // MINUTE
+    ),
     "move_begun": gettext_noop("The move has started. You can close this page. It goes on without you."),
     "move_finishing": gettext_noop("Your name is moving to the other server."),
     "move_given_up": gettext_noop("The move is stopped. Everything here is as before."),

@@ -23,7 +23,7 @@ _SEARCH_EMAIL = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDetails:
     """An account as the administration sees it. ``invited_by`` is the invite code with which the account was created."""
 
@@ -45,16 +45,16 @@ async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
     used_invites = await invites.used_by(reader, dids)
     return [
         AccountDetails(
-            Did(row["did"]),
-            Handle(row["handle"]),
-            row["email"],
-            row["email_confirmed_at"],
-            row["deactivated_at"],
-            bool(row["invites_disabled"]),
-            row["invite_note"],
-            Instant(row["created_at"]),
-            used_invites.get(row["did"]),
-            invites_by_account.get(row["did"], []),
+            did=Did(row["did"]),
+            handle=Handle(row["handle"]),
+            email=row["email"],
+            email_confirmed_at=row["email_confirmed_at"],
+            deactivated_at=row["deactivated_at"],
+            invites_are_disabled=bool(row["invites_disabled"]),
+            invite_note=row["invite_note"],
+            created_at=Instant(row["created_at"]),
+            invited_by=used_invites.get(row["did"]),
+            invites=invites_by_account.get(row["did"], []),
         )
         for row in await reader.fetch(_FIND, dids=list(dids))
     ]

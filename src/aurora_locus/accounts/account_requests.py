@@ -22,7 +22,7 @@ from groundwork.errors import Failure, InvalidInput, Refused
 from groundwork.mail.address import parse_address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRequest:
     """A client's request for an account, with ``password`` and ``email`` as typed. ``by_admin`` is True if the operator
     creates the account; ``note`` then runs in the same transaction, before anything is announced.

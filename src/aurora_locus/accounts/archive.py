@@ -9,7 +9,7 @@ host withholds. An archive without this entry is incomplete.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
@@ -23,6 +23,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
+from aurora_locus.i18n.catalogue import gettext
 from aurora_locus.repository.export import export
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import NotFound
@@ -58,21 +59,6 @@ _ENDINGS = {
     "video/quicktime": ".mov",
     "video/webm": ".webm",
 }
-
-_README = """\
-This is everything that {server} keeps for {handle} ({did}).
-
-{repository}   your public records, signed, as one file (CAR). Other servers take it in.
-{blobs}   pictures and other files that your records refer to; the name is the hash of the content.
-{preferences}   what apps keep privately for you.
-{account}   your account: handle, e-mail address, keys' public parts.
-{summary}   how much there is, and what is missing.
-
-Check the file:          openmeet repo verify THIS-FILE.zip
-Move with it elsewhere:  openmeet pds recover --help
-
-Your e-mail address and preferences are in here: keep the file to yourself.
-"""
 
 
 class _Pipe:
@@ -210,16 +196,28 @@ async def _preferences(registry: Registry, account: Account) -> bytes:
 
 
 def _readme(registry: Registry, account: Account) -> bytes:
-    return _README.format(
-        server=registry.url,
-        handle=account.handle,
-        did=account.did,
-        repository=REPOSITORY_ENTRY.ljust(17),
-        blobs=BLOBS_FOLDER.ljust(17),
-        preferences=PREFERENCES_ENTRY.ljust(17),
-        account=ACCOUNT_ENTRY.ljust(17),
-        summary=SUMMARY_ENTRY.ljust(17),
-    ).encode()
+    """Describe the entries in the reader's language."""
+    entries = {
+        REPOSITORY_ENTRY: gettext("Everything you published, with its signature. Other servers can import this file."),
+        BLOBS_FOLDER: gettext("Your pictures and other files. Their names are the hashes of their content."),
+        PREFERENCES_ENTRY: gettext("Private settings that apps stored for you."),
+        ACCOUNT_ENTRY: gettext("Your account: name, e-mail address, public keys."),
+        SUMMARY_ENTRY: gettext("How much data this is, and which files are missing."),
+    }
+    commands = {
+        gettext("Check this file:"): "openmeet repo verify FILE.zip",
+        gettext("Move to another server with it:"): "openmeet pds recover --help",
+    }
+    head = gettext(
+        "All data of %(handle)s (%(did)s) on %(server)s.", handle=account.handle, did=account.did, server=registry.url
+    )
+    warning = gettext("This file contains your e-mail address and your preferences. Don’t share it.")
+    return "\n\n".join([head, _columns(entries), _columns(commands), warning, ""]).encode()
+
+
+def _columns(rows: Mapping[str, str]) -> str:
+    width = max(map(len, rows))
+    return "\n".join(f"{name.ljust(width)}  {text}" for name, text in rows.items())
 
 
 def _json(value: object) -> bytes:

@@ -89,7 +89,7 @@ _SWEEP_BROWSERS = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
     """A browser on which somebody has signed in."""
 
@@ -101,7 +101,7 @@ class Browser:
     chosen_did: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedInAccount:
     """An account that is signed in on the current browser. ``proven_at`` is when its password was last entered."""
 
@@ -157,15 +157,15 @@ async def signed_in(reader: Reader, id_hash: bytes) -> list[SignedInAccount]:
     """Return the accounts that are signed in on a browser, newest sign-in first."""
     return [
         SignedInAccount(
-            Did(row["did"]),
-            Handle(row["handle"]),
-            row["email"],
-            row["email_confirmed_at"] is not None,
-            row["awaits"] == Awaits.CONFIRMATION,
-            HostingStatus(row["status"]),
-            bool(row["is_remembered"]),
-            Instant(row["signed_in_at"]),
-            Instant(row["proven_at"]),
+            did=Did(row["did"]),
+            handle=Handle(row["handle"]),
+            email=row["email"],
+            email_is_confirmed=row["email_confirmed_at"] is not None,
+            is_waiting=row["awaits"] == Awaits.CONFIRMATION,
+            status=HostingStatus(row["status"]),
+            is_remembered=bool(row["is_remembered"]),
+            signed_in_at=Instant(row["signed_in_at"]),
+            proven_at=Instant(row["proven_at"]),
         )
         for row in await reader.fetch(_SIGNED_IN, id_hash=id_hash, **_limits(reader.now))
     ]
@@ -267,10 +267,10 @@ def _limits(now: Instant) -> dict[str, int]:
 def _to_browser(row: Row) -> Browser:
     previous = row["previous_hash"]
     return Browser(
-        bytes(row["id_hash"]),
-        bytes(row["session_hash"]),
-        None if previous is None else bytes(previous),
-        bool(row["is_seen"]),
-        Instant(row["rotated_at"]),
-        row["chosen_did"],
+        id_hash=bytes(row["id_hash"]),
+        session_hash=bytes(row["session_hash"]),
+        previous_hash=None if previous is None else bytes(previous),
+        is_seen=bool(row["is_seen"]),
+        rotated_at=Instant(row["rotated_at"]),
+        chosen_did=row["chosen_did"],
     )

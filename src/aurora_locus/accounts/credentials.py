@@ -84,11 +84,12 @@ class CredentialReader:
     async def read(
         self, headers: Mapping[bytes, bytes], connection: HTTPConnection
     ) -> AccountSession | AdministratorCaller | None:
-        """Return the caller of this request; None if there is no header. Raises NotSignedIn, Forbidden, and RateLimited
-        after too many wrong administrator passwords.
+        """Return the caller of this request; None without an ``Authorization`` header, or with an empty one.
+
+        Raises NotSignedIn, Forbidden, and RateLimited after too many wrong administrator passwords.
         """
         header = headers.get(b"authorization")
-        if header is None:
+        if not header:
             return None
         now = self._clock.now()
         access = self._verified.get(header)
@@ -111,7 +112,7 @@ class CredentialReader:
     def read_refresh(self, headers: Mapping[bytes, bytes], *, even_if_expired: bool) -> RefreshToken:
         """Return the refresh token of a request that requires one. Raises NotSignedIn."""
         header = headers.get(b"authorization")
-        if header is None:
+        if not header:
             raise NotSignedIn("Send the refresh token as Bearer.", name="AuthMissing")
         scheme, value = _split(header)
         if scheme in ("basic", "dpop"):

@@ -19,6 +19,7 @@ from aurora_locus.repository import hosting
 from groundwork.clock import Instant
 from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Writer
+from groundwork.isolation import each_alone
 
 
 async def delete_own(registry: Registry, did: Did, password: str, token: str, source: SignInSource) -> None:
@@ -56,11 +57,12 @@ async def delete_forgotten(registry: Registry) -> int:
     """Delete accounts whose owners deactivated them with a deadline that has passed. Return how many."""
     async with registry.db.reader() as reader:
         due = await queries.to_delete(reader, reader.now)
-    deleted = 0
-    for did in due:
+
+    async def delete(did: Did) -> int:
         async with registry.repositories.locks.hold(did):
-            deleted += await registry.db.write(lambda w, did=did: _remove_if_due(w, registry, did))  # type: ignore[misc]  # a default binds it now
-    return deleted
+            return await registry.db.write(lambda w: _remove_if_due(w, registry, did))
+
+    return await each_alone("deletions", due, delete)
 
 
 def _remove_if_due(w: Writer, registry: Registry, did: Did) -> bool:

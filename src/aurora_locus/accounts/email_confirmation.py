@@ -11,6 +11,7 @@ from aurora_locus.accounts import email_tokens, queries
 from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.repository import hosting
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import DAY
@@ -44,7 +45,6 @@ def require_confirmed(w: Writer, did: Did) -> None:
     row = queries.waiting(w, did)
     if row is not None and row.awaits == Awaits.CONFIRMATION:
         raise Refused(
-            "Confirm the e-mail address first: request a code with requestEmailConfirmation and pass it to confirmEmail. "
-            "The account then shows up automatically.",
+            gettext_noop("Confirm the e-mail address first. The account then becomes active automatically."),
             name="InvalidRequest",
         )

@@ -48,7 +48,7 @@ class TokenVerdict(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenEmail:
     """An e-mail to be sent. ``email`` is the account's current address; ``language`` is a language tag."""
 
@@ -203,7 +203,14 @@ async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
     requested_at, purpose = Instant(row["requested_at"]), TokenPurpose(row["purpose"])
     if requested_at + lifetime_of(purpose) < reader.now:
         return None
-    return TokenEmail(Did(row["did"]), row["handle"], row["email"], purpose, requested_at, row["language"])
+    return TokenEmail(
+        did=Did(row["did"]),
+        handle=row["handle"],
+        email=row["email"],
+        purpose=purpose,
+        requested_at=requested_at,
+        language=row["language"],
+    )
 
 
 def _in_time(w: Writer, purpose: TokenPurpose, requested_at: int) -> TokenVerdict:

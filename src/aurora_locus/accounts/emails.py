@@ -5,10 +5,10 @@ replaced is no longer sent.
 """
 
 from aurora_locus.accounts import sign_in_links
-from aurora_locus.accounts.email_tokens import EmailTokens, TokenEmail, TokenPurpose, find_email
+from aurora_locus.accounts.email_tokens import LIFETIME, EmailTokens, TokenEmail, TokenPurpose, find_email
 from aurora_locus.i18n.catalogue import gettext, lazy, speaking
 from aurora_locus.settings import PdsSettings
-from groundwork.clock import Clock
+from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.address import EmailAddress, parse_address
@@ -120,7 +120,7 @@ def compose(email: TokenEmail, number: str, token: str, hostname: str, url: str)
         *code_page_lines,
         gettext("It works once, for an hour.")
         if email.purpose is TokenPurpose.RESET_PASSWORD
-        else gettext("It works once, for 15 minutes."),
+        else gettext("It works once, for %(minutes)s minutes.", minutes=LIFETIME // MINUTE),
         gettext("Didn’t ask for this? Ignore this e-mail, and don’t give the code to anyone."),
     )
     return Mail(_address(email), str(_SUBJECTS[email.purpose]), _text(parts), message_id=f"<{number}@{hostname}>")

@@ -16,12 +16,13 @@ from at_protocol.identity.plc_operation import Tombstone
 from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import queries, web_identities
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import gettext_noop
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Writer
-from groundwork.errors import Failure, Refused
+from groundwork.errors import Explanation, Failure, Refused
+from groundwork.isolation import each_alone
 from groundwork.telemetry.logs import log
 
 # We are not notified when owners change their identity with their own key, so every identity is checked periodically, a
@@ -77,17 +78,35 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
     )
 
 
-async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[str]:
-    """Return the reasons why the account cannot be active on this server, each as a clause."""
+async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[Explanation]:
+    """Return the reasons why the account cannot be active on this server, each as a sentence."""
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     server_key = format_did_key(registry.rotation_key.public)
     reasons = []
     if claim.rotation_keys is not None and server_key not in claim.rotation_keys:
-        reasons.append(f"this server's rotation key ({server_key}) is not among its rotation keys")
-    if claim.pds != registry.url:
-        reasons.append(f"its server ({PDS_SERVICE}) is {claim.pds or 'not named'}, not {registry.url}")
-    if claim.signing_key != signing:
-        reasons.append(f"its signing key ({ATPROTO_KEY}) is {claim.signing_key or 'not named'}, not {signing}")
+        reasons.append(localizable("Its rotation keys must include %(key)s.", key=server_key))
+    if claim.pds is None:
+        reasons.append(localizable("Its server (%(name)s) must be %(url)s.", name=PDS_SERVICE, url=registry.url))
+    elif claim.pds != registry.url:
+        reasons.append(
+            localizable(
+                "Its server (%(name)s) is %(current)s, not %(url)s.",
+                name=PDS_SERVICE,
+                current=claim.pds,
+                url=registry.url,
+            )
+        )
+    if claim.signing_key is None:
+        reasons.append(localizable("Its signing key (%(name)s) must be %(key)s.", name=ATPROTO_KEY, key=signing))
+    elif claim.signing_key != signing:
+        reasons.append(
+            localizable(
+                "Its signing key (%(name)s) is %(current)s, not %(key)s.",
+                name=ATPROTO_KEY,
+                current=claim.signing_key,
+                key=signing,
+            )
+        )
     return reasons
 
 
@@ -95,10 +114,8 @@ async def require_hosted_here(registry: Registry, did: Did) -> None:
     """Raise Refused unless the identity fits an account on this server. The message names every field that does not."""
     reasons = await problems(registry, did, await claim_of(registry, did))
     if reasons:
-        document_name = "directory" if is_plc(did) else "document"
         raise Refused(
-            f"The identity in the {document_name} does not fit an account here: {'; '.join(reasons)}. "
-            "getRecommendedDidCredentials returns what it must contain.",
+            localizable("The identity of this account doesn’t fit this server. %(reasons)s", reasons=tuple(reasons)),
             name="InvalidRequest",
         )
 
@@ -161,17 +178,10 @@ async def recheck_due(registry: Registry) -> int:
     """Check the identities whose last check is the longest ago. Return how many accounts have moved away."""
     async with registry.db.reader() as reader:
         due = await queries.due_for_recheck(reader, Instant(reader.now - CHECK_INTERVAL), CHECKS_PER_ROUND)
-    moved_count = 0
-    for did in due:
-        try:
-            claim = await claim_of(registry, did)
-        except IdentityEnded:
-            await note_end(registry, did)
-            continue
-        except Failure as failure:
-            # The directory, or the host of a did:web, cannot be reached. It is checked again in a later round.
-            log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
-            await registry.db.write(lambda w, did=did: queries.set_checked(w, did))  # type: ignore[misc]  # a default binds it now
-            continue
-        moved_count += await note(registry, did, claim)
-    return moved_count
+
+    async def recheck(did: Did) -> int:
+        # First, so that an identity whose check fails has its next turn after all others.
+        await registry.db.write(lambda w: queries.set_checked(w, did))
+        return await recheck_identity(registry, did)
+
+    return await each_alone("identities", due, recheck)

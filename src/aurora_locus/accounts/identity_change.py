@@ -7,7 +7,6 @@ hangs up.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_updates
 from groundwork.database.transaction import Writer
 from groundwork.errors import RemoteFailed, RemoteSlow
+from groundwork.telemetry.logs import log
 
 T = TypeVar("T")
 
@@ -26,14 +26,17 @@ Note = Callable[[Writer, str, str], None]
 
 async def to_its_end(change: Coroutine[None, None, T]) -> T:
     """Run a change to its end, even if the client hangs up, because stopping halfway could leave directory and database
-    inconsistent.
+    inconsistent. A failure that nobody can be told of any more is logged.
     """
     changing = asyncio.create_task(change)
     try:
         return await asyncio.shield(changing)
     except asyncio.CancelledError:
-        with contextlib.suppress(Exception):
-            await changing
+        # Unlike awaiting the task itself, this does not pass on a second cancellation, for example when the server stops.
+        await asyncio.wait({changing})
+        failure = None if changing.cancelled() else changing.exception()
+        if failure is not None:
+            log.warning("identity_change.failed", kind=type(failure).__name__, why=str(failure))
         raise
 
 

@@ -54,7 +54,7 @@ _DISABLE_OF = "update invite_codes set disabled = 1 where for_account = :did"
 _BEYOND = 2**62
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InviteCode:
     """A code with its uses. ``left`` is the number of remaining uses."""
 
@@ -162,13 +162,13 @@ def disable(w: Writer, codes: Sequence[str], accounts: Sequence[str]) -> None:
 
 def _code(row: Row, uses: Sequence[tuple[Did, Instant]]) -> InviteCode:
     return InviteCode(
-        row["code"],
-        row["available_uses"],
-        bool(row["disabled"]),
-        row["for_account"],
-        row["created_by"],
-        Instant(row["created_at"]),
-        tuple(uses),
+        code=row["code"],
+        left=row["available_uses"],
+        is_disabled=bool(row["disabled"]),
+        for_account=row["for_account"],
+        created_by=row["created_by"],
+        created_at=Instant(row["created_at"]),
+        uses=tuple(uses),
     )
 
 

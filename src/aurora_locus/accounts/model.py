@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """One account with the status of its repository.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from at_network.identity_resolver import IdentityResolver
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation
@@ -13,7 +14,6 @@ from aurora_locus.accounts.identity_change import to_its_end
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop
-from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_requests import Hosting, require_hosting_kept, signed_change
 from aurora_locus.identity.plc_updates import newest_operation
 from aurora_locus.sequencer import log

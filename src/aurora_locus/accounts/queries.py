@@ -84,18 +84,18 @@ _REMOVE = "delete from accounts where did = :did returning handle"
 
 def _to_account(row: Row) -> Account:
     return Account(
-        Did(row["did"]),
-        Handle(row["handle"]),
-        row["email"],
-        row["email_confirmed_at"],
-        row["password_hash"],
-        HostingStatus(row["status"]),
-        Instant(row["tokens_valid_after"]),
-        Instant(row["created_at"]),
-        row["awaits"],
-        row["recovery_key"],
-        row["moved_to"],
-        bool(row["mail_factors"]),
+        did=Did(row["did"]),
+        handle=Handle(row["handle"]),
+        email=row["email"],
+        email_confirmed_at=row["email_confirmed_at"],
+        password_hash=row["password_hash"],
+        status=HostingStatus(row["status"]),
+        tokens_valid_after=Instant(row["tokens_valid_after"]),
+        created_at=Instant(row["created_at"]),
+        awaits=row["awaits"],
+        recovery_key=row["recovery_key"],
+        moved_to=row["moved_to"],
+        asks_mail_code=bool(row["mail_factors"]),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from at_network.identity_resolver import IdentityResolver
 from at_protocol.crypto.did_key import PrivateKey, PublicKey
 from aurora_locus.accounts.earned_invites import EarningRule
 from aurora_locus.accounts.email_tokens import EmailTokens
@@ -11,7 +12,6 @@ from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.session_tokens import SessionTokenSigner
 from aurora_locus.blobs.locks import Locks
-from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_updates import Directory, PlcUpdateContext
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import Clock

@@ -46,8 +46,9 @@ PROTECTED = frozenset(
 )
 PRIVILEGED_SCOPES = frozenset({SessionScope.FULL, SessionScope.PRIVILEGED_APP_PASSWORD})
 
-# Identifier of a service in a DID document, after the ``#``.
-_FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
+# Identifier of a service in a DID document, after the ``#``. The reference server accepts any text; we allow what a URL
+# fragment can contain.
+SERVICE_FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _require_audience(audience: str) -> None:
     except Malformed as error:
         why = f"The audience must be a DID, optionally followed by # and the name of a service: {error.why}."
         raise InvalidInput("aud", why) from None
-    if separator and not _FRAGMENT.fullmatch(fragment):
+    if separator and not SERVICE_FRAGMENT.fullmatch(fragment):
         raise InvalidInput("aud", "The text after # in the audience is not the name of a service.")
 
 

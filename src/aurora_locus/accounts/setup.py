@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from at_network.identity_resolver import IdentityResolver
 from at_protocol.crypto.did_key import PrivateKey, parse_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.failures import Malformed
@@ -17,7 +18,6 @@ from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES, SessionTokenSigner
 from aurora_locus.blobs.place import open_store
 from aurora_locus.blobs.uploads import BlobService, UploadLimits
-from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_updates import Directory
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys

@@ -93,7 +93,12 @@ async def find_email(reader: Reader, email_id: str) -> TokenEmail | None:
         return None
     requested_at = Instant(row["requested_at"])
     return TokenEmail(
-        Did(row["did"]), row["handle"], row["email"], TokenPurpose.SIGN_IN_LINK, requested_at, row["language"]
+        did=Did(row["did"]),
+        handle=row["handle"],
+        email=row["email"],
+        purpose=TokenPurpose.SIGN_IN_LINK,
+        requested_at=requested_at,
+        language=row["language"],
     )
 
 

@@ -20,6 +20,7 @@ from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import Writer
 from groundwork.errors import NotFound, Refused
+from groundwork.isolation import each_alone
 
 _ENQUEUE = "insert into signatures_due (did, due_at) values (:did, :now) on conflict (did) do nothing"
 # An inactive account gets its new signature with the first commit after its activation.
@@ -46,10 +47,13 @@ async def finish_commits(registry: Registry) -> int:
     """Make the commits with a new signature that are due because of a crash. Return how many."""
     async with registry.db.reader() as reader:
         due = [Did(row["did"]) for row in await reader.fetch(_FIND_DUE)]
-    for did in due:
+
+    async def finish(did: Did) -> int:
         async with registry.renames.hold(did):
             await _sign_again(registry, did)
-    return len(due)
+        return 1
+
+    return await each_alone("signatures", due, finish)
 
 
 async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:

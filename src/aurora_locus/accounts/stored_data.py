@@ -24,7 +24,7 @@ _COUNT_BY_COLLECTION = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataCounts:
     """Counts of an account's data. ``expected_blobs`` counts blobs that records refer to, ``blobs`` counts those stored
     on this server.
@@ -37,7 +37,7 @@ class DataCounts:
     preferences: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
     """Storage use of an account. ``blobs`` and ``blob_bytes`` cover all uploads, which count against the quota."""
 
@@ -52,7 +52,12 @@ async def measure(reader: Reader, did: Did) -> Storage:
     row = await reader.fetch_one(_MEASURE, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")
-    return Storage(row["records"], int(row["repository_bytes"]), row["blobs"], int(row["blob_bytes"]))
+    return Storage(
+        records=row["records"],
+        repository_bytes=int(row["repository_bytes"]),
+        blobs=row["blobs"],
+        blob_bytes=int(row["blob_bytes"]),
+    )
 
 
 async def collections(reader: Reader, did: Did) -> list[tuple[Nsid, int]]:
@@ -67,4 +72,10 @@ async def count(reader: Reader, did: Did) -> DataCounts:
     row = await reader.fetch_one(_COUNT, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")
-    return DataCounts(row["blocks"], row["records"], row["expected_blobs"], row["blobs"], row["preferences"])
+    return DataCounts(
+        blocks=row["blocks"],
+        records=row["records"],
+        expected_blobs=row["expected_blobs"],
+        blobs=row["blobs"],
+        preferences=row["preferences"],
+    )

@@ -32,7 +32,7 @@ _POINT = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewServer:
     """Server and signing key (did:key) of an account that has moved away but whose did:web document this server still
     serves.
@@ -46,7 +46,7 @@ class NewServer:
 async def destination_of(reader: Reader, did: Did) -> NewServer | None:
     """Return where the account has moved; None if it is on this server."""
     row = await reader.fetch_one(_FIND_DESTINATION, did=did)
-    return None if row is None else NewServer(row["pds"], row["signing_key"], row["handle"])
+    return None if row is None else NewServer(pds=row["pds"], signing_key=row["signing_key"], handle=row["handle"])
 
 
 def point_elsewhere(w: Writer, did: Did, new_server: NewServer) -> None:

@@ -64,7 +64,7 @@ _HELD = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlobTotals:
     """Totals of all blobs, and the accounts that use the most space: ``did``, ``handle``, ``n``, ``bytes`` and
     ``quota`` (or None).
@@ -101,12 +101,12 @@ class CachedBlobTotals:
         if row is None:
             raise LookupError("a count has a row")
         return BlobTotals(
-            now,
-            int(row["n"]),
-            int(row["bytes"]),
-            int(row["temporary"]),
-            int(row["taken_down"]),
-            [
+            counted_at=now,
+            number=int(row["n"]),
+            bytes=int(row["bytes"]),
+            temporary=int(row["temporary"]),
+            taken_down=int(row["taken_down"]),
+            largest=[
                 {
                     "did": one["did"],
                     "handle": one["handle"],
@@ -119,7 +119,7 @@ class CachedBlobTotals:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
     """What the operator's start page shows. ``hours`` has the number of events in each of the last 24 hours, oldest
     first. ``emails_since`` is when the oldest unsent job was due. ``disk`` has the used and the total bytes of the
@@ -179,22 +179,24 @@ async def dashboard(registry: Registry, blobs: BlobTotals, folder: Path) -> Dash
     room = disk_of(folder)
     async with registry.db.reader() as reader:
         accounts = {row["status"]: int(row["n"]) for row in await reader.fetch(_ACCOUNTS)}
-        waiting = await jobs.waiting(reader)
+        waiting = await jobs.counts(reader)
         backup = await reader.fetch_one(_LAST_BACKUP)
         return Dashboard(
-            accounts,
-            await _number(reader, _NEW_ACCOUNTS, since=now - DAY),
-            [counted.get(hour, 0) for hour in range(24)],
-            await sequence.head(registry.db),
-            await reports.counts(reader),
-            blobs.number,
-            blobs.bytes,
-            sum(n for _, state, n, _ in waiting if state is not JobState.FAILED),
-            sum(n for _, state, n, _ in waiting if state is JobState.FAILED),
-            min((due for _, state, _, due in waiting if state is not JobState.FAILED and due <= now), default=None),
-            await _number(reader, _IDENTITIES),
-            None if backup is None or backup[0] is None else Instant(backup[0]),
-            room,
+            accounts=accounts,
+            new_accounts=await _number(reader, _NEW_ACCOUNTS, since=now - DAY),
+            hours=[counted.get(hour, 0) for hour in range(24)],
+            head=await sequence.head(registry.db),
+            reports=await reports.counts(reader),
+            blobs=blobs.number,
+            blob_bytes=blobs.bytes,
+            emails_waiting=sum(n for _, state, n, _ in waiting if state is not JobState.FAILED),
+            emails_failed=sum(n for _, state, n, _ in waiting if state is JobState.FAILED),
+            emails_since=min(
+                (due for _, state, _, due in waiting if state is not JobState.FAILED and due <= now), default=None
+            ),
+            identities_waiting=await _number(reader, _IDENTITIES),
+            last_backup_at=None if backup is None or backup[0] is None else Instant(backup[0]),
+            disk=room,
         )
 
 

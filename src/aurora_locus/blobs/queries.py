@@ -55,9 +55,9 @@ _LIST_KEPT = """
 """
 
 _STALE = """
-    select did, cid from blobs
-     where state = 'temporary' and created_at < :older_than
-     order by created_at
+    select did, cid, created_at from blobs
+     where state = 'temporary' and created_at < :older_than and (created_at, did, cid) > (:created_at, :did, :cid)
+     order by created_at, did, cid
      limit :limit
 """
 _TAKEN_DOWN = """
@@ -71,7 +71,7 @@ _DROP_TEMPORARY = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlobRow:
     """The row of a blob."""
 
@@ -84,7 +84,11 @@ class BlobRow:
 
 def _from_row(row: Row) -> BlobRow:
     return BlobRow(
-        Cid(row["cid"]), row["mime_type"], row["size"], row["state"] == "permanent", row["takedown_ref"] is not None
+        cid=Cid(row["cid"]),
+        mime_type=row["mime_type"],
+        size=row["size"],
+        is_public=row["state"] == "permanent",
+        is_taken_down=row["takedown_ref"] is not None,
     )
 
 
@@ -143,11 +147,15 @@ async def list_permanent(db: Database, did: Did, *, cursor: Cid | None, limit: i
     return [_from_row(row) for row in rows]
 
 
-async def stale_uploads(db: Database, older_than: Instant, limit: int) -> list[tuple[Did, Cid]]:
-    """Return temporary blobs uploaded before this instant."""
+async def stale_uploads(
+    db: Database, older_than: Instant, after: tuple[int, str, bytes], limit: int
+) -> list[tuple[int, Did, Cid]]:
+    """Return temporary blobs uploaded before this instant, oldest first, after the given one."""
     async with db.reader() as reader:
-        rows = await reader.fetch(_STALE, older_than=older_than, limit=limit)
-    return [(Did(row["did"]), Cid(row["cid"])) for row in rows]
+        rows = await reader.fetch(
+            _STALE, older_than=older_than, created_at=after[0], did=after[1], cid=after[2], limit=limit
+        )
+    return [(row["created_at"], Did(row["did"]), Cid(row["cid"])) for row in rows]
 
 
 def drop_temporary(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:

@@ -34,6 +34,7 @@ _CLAIM = """
     returning cid
 """
 _DONE = "delete from blob_removals where did = :did and cid in :cids and claimed_until = :until"
+_POSTPONE = "update blob_removals set owed_at = :now where did = :did and cid in :cids and claimed_until = :until"
 _TAKE_BACK = "delete from blob_removals where did = :did and cid = :cid and claimed_until <= :now"
 _CLAIMED = "select 1 from blob_removals where did = :did and cid = :cid"
 _DUE = """
@@ -65,9 +66,15 @@ def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:
     return [Cid(row["cid"]) for row in rows]
 
 
-def done(w: Writer, did: Did, cids: Sequence[Cid], claimed_at: Instant) -> None:
-    """Delete the entries that were claimed at this instant and whose files have been removed."""
-    w.execute(_DONE, did=did, cids=[bytes(cid) for cid in cids], until=claimed_at + CLAIM)
+def settle(w: Writer, did: Did, removed: Sequence[Cid], failed: Sequence[Cid], claimed_at: Instant) -> None:
+    """Of the entries claimed at this instant, delete those whose files were removed, and move those whose removal failed
+    to the end of the queue.
+    """
+    until = claimed_at + CLAIM
+    if removed:
+        w.execute(_DONE, did=did, cids=[bytes(cid) for cid in removed], until=until)
+    if failed:
+        w.execute(_POSTPONE, did=did, cids=[bytes(cid) for cid in failed], until=until, now=w.now)
 
 
 def cancel_removal(w: Writer, did: Did, cid: Cid) -> None:

@@ -16,6 +16,7 @@ from aurora_locus.blobs.uploads import QUARANTINE, BlobService, object_name, qua
 from groundwork.blobstore.contract import StoredBlob
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Writer
+from groundwork.isolation import each_alone
 
 # An upload is kept for at least an hour, even if a shorter time is configured, because people may take long to write a
 # post.
@@ -23,7 +24,7 @@ SHORTEST_GRACE = HOUR
 _BATCH = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
     """Number of deleted uploads, of removed files (queued ones, among them those of these uploads, and unknown ones),
     and of files moved into or out of quarantine.
@@ -50,12 +51,17 @@ async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
 async def _drop_stale(blobs: BlobService, now: Instant, grace: int) -> int:
     older_than = Instant(now - max(grace, SHORTEST_GRACE))
     removed_count = 0
-    while stale := await queries.stale_uploads(blobs.db, older_than, _BATCH):
-        for did, cid in stale:
-            async with blobs.locks.hold(did):
-                removed_count += await blobs.db.write(lambda w, did=did, cid=cid: _drop(w, did, cid, older_than))  # type: ignore[misc]  # defaults bind now
-        if len(stale) < _BATCH:
-            break
+    after: tuple[int, str, bytes] = (0, "", b"")
+
+    async def drop(stale: tuple[int, Did, Cid]) -> int:
+        _, did, cid = stale
+        async with blobs.locks.hold(did):
+            return await blobs.db.write(lambda w: _drop(w, did, cid, older_than))
+
+    while page := await queries.stale_uploads(blobs.db, older_than, after, _BATCH):
+        created_at, did, cid = page[-1]
+        after = (created_at, did, bytes(cid))
+        removed_count += await each_alone("uploads", page, drop)
     return removed_count
 
 
@@ -67,7 +73,10 @@ def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
 
 
 async def remove_due(blobs: BlobService) -> int:
-    """Remove queued files, including those queued by processes that have stopped. Return how many."""
+    """Remove queued files, including those queued by processes that have stopped. Return how many.
+
+    Raises Unavailable if the store is; the next sweep begins with other files.
+    """
     removed_count = 0
     after: tuple[int, str, bytes] = (0, "", b"")
     while page := await removals.list_due(blobs.db, after, _BATCH):
@@ -83,7 +92,7 @@ async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> 
     uploads = await _drop_stale(blobs, now, grace)
     files = await remove_due(blobs)
     await blobs.wait_for_removals()
-    return SweepResult(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
+    return SweepResult(uploads=uploads, files=files, orphans=await _sweep_orphans(blobs), moved=await quarantine(blobs))
 
 
 async def _sweep_orphans(blobs: BlobService) -> int:
@@ -106,14 +115,18 @@ async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int
         did_and_cid = parse_name(stored.key)
         if did_and_cid is not None:
             by_account.setdefault(did_and_cid[0], []).append(did_and_cid[1])
-    removed_count = 0
-    for did, cids in by_account.items():
+
+    async def remove(did: Did) -> int:
+        cids = by_account[did]
         existing = await queries.existing(blobs.db, did, cids)
-        if unknown := [cid for cid in dict.fromkeys(cids) if cid not in existing]:
-            await blobs.db.write(lambda w, did=did, unknown=unknown: removals.enqueue(w, did, unknown))  # type: ignore[misc]  # defaults bind now
-            async with blobs.locks.hold(did):
-                removed_count += await blobs.remove_due(did, unknown)
-    return removed_count
+        unknown = [cid for cid in dict.fromkeys(cids) if cid not in existing]
+        if not unknown:
+            return 0
+        await blobs.db.write(lambda w: removals.enqueue(w, did, unknown))
+        async with blobs.locks.hold(did):
+            return await blobs.remove_due(did, unknown)
+
+    return await each_alone("files", by_account, remove)
 
 
 def parse_name(key: str) -> tuple[Did, Cid] | None:
@@ -129,14 +142,17 @@ async def quarantine(blobs: BlobService) -> int:
     """Move files of taken-down blobs into quarantine and those of restored blobs back. Return how many were moved."""
     moved_count = 0
     after: tuple[str, bytes] = ("", b"")
+
+    async def move(did_and_cid: tuple[Did, Cid]) -> int:
+        return await move_to_place(blobs, *did_and_cid)
+
     while page := await queries.taken_down(blobs.db, *after, _BATCH):
-        for did, cid in page:
-            after = (did, bytes(cid))
-            moved_count += await move_to_place(blobs, did, cid)
+        after = (page[-1][0], bytes(page[-1][1]))
+        moved_count += await each_alone("quarantine", page, move)
     async for stored in blobs.store.list(QUARANTINE):
         did_and_cid = parse_name(stored.key)
         if did_and_cid is not None:
-            moved_count += await move_to_place(blobs, *did_and_cid)
+            moved_count += await each_alone("quarantine", [did_and_cid], move)
     return moved_count
 
 

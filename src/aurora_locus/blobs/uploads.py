@@ -21,11 +21,14 @@ from aurora_locus.blobs.media_type import declared_type, sniff
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Writer
-from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
+from groundwork.errors import Failure, InvalidInput, Refused, TooLarge, Unavailable
 from groundwork.telemetry.logs import log
 
 # An account can have a hundred thousand blobs. Removing this many files takes far less time than a claim lasts.
 _REMOVED_AT_ONCE = 200
+
+# A store that is unavailable fails for every file, perhaps after a long time-out.
+_MOST_FAILED_IN_A_ROW = 20
 
 # Enough bytes for every known signature.
 _SNIFFED_BYTES = 512
@@ -50,6 +53,7 @@ class BlobService:
         self.limits = limits
         self.locks = Locks()
         self._removals: set[asyncio.Task[None]] = set()
+        self._failed_in_a_row = 0
 
     def remove_files_soon(self, did: Did, cids: Iterable[Cid]) -> None:
         """Remove the files of deleted blobs in the background. No response waits for it, and it does not run in the
@@ -75,18 +79,40 @@ class BlobService:
     async def remove_due(self, did: Did, cids: Sequence[Cid]) -> int:
         """Remove those of these files, at most a few hundred, that are queued and unclaimed. The caller holds the
         account's lock. Return how many.
+
+        A file that cannot be removed goes to the end of the queue. Raises Unavailable if the last files in a row could
+        not be removed, because then the store is probably unavailable.
         """
 
         def work(w: Writer) -> tuple[list[Cid], Instant]:
             return removals.claim(w, did, cids), w.now
 
         claimed, at = await self.db.write(work)
+        if not claimed:
+            return 0
+        removed, failed = await self._remove_claimed(did, claimed)
+        await self.db.write(lambda w: removals.settle(w, did, removed, failed, at))
+        if self._failed_in_a_row >= _MOST_FAILED_IN_A_ROW:
+            self._failed_in_a_row = 0
+            raise Unavailable("The blob store does not remove files at the moment.")
+        return len(removed)
+
+    async def _remove_claimed(self, did: Did, claimed: Sequence[Cid]) -> tuple[list[Cid], list[Cid]]:
+        removed, failed = [], []
         for cid in claimed:
-            await self.store.delete(object_name(did, cid))
-            await self.store.delete(quarantine_name(did, cid))
-        if claimed:
-            await self.db.write(lambda w: removals.done(w, did, claimed, at))
-        return len(claimed)
+            try:
+                await self.store.delete(object_name(did, cid))
+                await self.store.delete(quarantine_name(did, cid))
+            except Exception as error:  # noqa: BLE001 - an edge: one file that cannot be removed must not block others
+                log.warning("blob.not_removed", did=did, cid=str(cid), kind=type(error).__name__, why=str(error))
+                failed.append(cid)
+                self._failed_in_a_row += 1
+                if self._failed_in_a_row >= _MOST_FAILED_IN_A_ROW:
+                    break
+            else:
+                removed.append(cid)
+                self._failed_in_a_row = 0
+        return removed, failed
 
 
 def object_name(did: Did, cid: Cid) -> str:

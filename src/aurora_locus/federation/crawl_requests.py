@@ -33,7 +33,9 @@ Ask = Callable[[str, str], Awaitable[str | None]]
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """State of a relay. ``head`` is the number of the newest event at the time of the last request."""
+    """State of a relay. ``next_at`` is when the server may ask by itself, ``head`` the number of the newest event at the
+    time of the last request.
+    """
 
     url: str
     asked_at: Instant | None = None
@@ -41,6 +43,11 @@ class Relay:
     failures: int = 0
     problem: str | None = None
     head: int = 0
+
+    @property
+    def operator_may_ask_at(self) -> Instant:
+        """When an operator may ask. They know when a relay works again, so they need not wait as long after failures."""
+        return self.next_at if self.asked_at is None else min(self.next_at, Instant(self.asked_at + SPACING))
 
 
 def is_due(relay: Relay, now: Instant, *, head: int, is_read: bool) -> bool:
@@ -97,11 +104,11 @@ class CrawlRequests:
         minutes ago. Raises TooMany if all of them did.
         """
         now = self._clock.now()
-        if self.relays and all(now < relay.next_at for relay in self.relays):
-            next_at = min(relay.next_at for relay in self.relays)
+        next_at = min((relay.operator_may_ask_at for relay in self.relays), default=now)
+        if now < next_at:
             why = "Every relay was asked less than twenty minutes ago."
             raise TooMany(why, after_seconds=(next_at - now) / SECOND)
-        await self._request_crawls(lambda relay, now: now >= relay.next_at)
+        await self._request_crawls(lambda relay, now: now >= relay.operator_may_ask_at)
 
     async def _request_crawls(self, is_due: Callable[[Relay, Instant], bool]) -> None:
         async with self._asking:

@@ -9,6 +9,7 @@ from aurora_locus.federation.status import lags, worst
 from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
+from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 
@@ -41,5 +42,5 @@ async def watch(
             gauges.events.set(events)
             gauges.seconds.set(seconds)
         except Exception as error:  # noqa: BLE001 - an edge: one round that fails must not end the others
-            log.error("federation.round_failed", exc_info=error)
+            log.error("federation.round_failed", **log_fields(error))
         await asyncio.sleep(TICK_SECONDS)

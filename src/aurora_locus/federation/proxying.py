@@ -90,12 +90,12 @@ class Proxying:
         http = self.own_http if service.is_own else self.http
         if did is None:
             return await upstream.ask(http, service.url, request, is_client_gone=is_client_gone)
-        headers = {**request.headers, "authorization": f"Bearer {await self.token(service, nsid, did)}"}
         if self.under_way[did] >= MAX_AT_ONCE:
             why = f"At most {MAX_AT_ONCE} calls of one account are proxied at a time. Try again in a moment."
             raise TooMany(why, after_seconds=1)
         self.under_way[did] += 1
         try:
+            headers = {**request.headers, "authorization": f"Bearer {await self.token(service, nsid, did)}"}
             reply = await upstream.ask(
                 http, service.url, replace(request, headers=headers), is_client_gone=is_client_gone
             )

@@ -1,12 +1,14 @@
 """Relay status of single accounts. A relay can throttle accounts of a host without notifying anybody.
 
-Every active account is queried about once a day (``com.atproto.sync.getRepoStatus``), a few per minute. If a relay does
-not answer, the last known status stays. ``unknown`` means that the relay has no data about the account.
+Every active account is queried about once a day (``com.atproto.sync.getRepoStatus``), a few per minute. If a relay is
+down, the last known status stays. ``unknown`` means that the relay has no data about the account, ``other`` that its
+answer has another form.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,8 +17,9 @@ from prometheus_client import Gauge
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import DAY, Clock, Instant
 from groundwork.database.transaction import Database, Reader
-from groundwork.errors import Failure
+from groundwork.errors import Failure, RemoteFailed
 from groundwork.http.client import HttpClient
+from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 
@@ -27,6 +30,15 @@ NAMED = 50
 _TIMEOUT_SECONDS = 5.0
 
 ACTIVE, UNKNOWN, OTHER = "active", "unknown", "other"
+# The relay, or a proxy in front of it, is down or overloaded. This says nothing about the account.
+_DOWN: Final = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 # Statuses of the Lexicon. They are a closed set, because they are labels of metrics.
 STATUSES: Final = (
     ACTIVE,
@@ -41,7 +53,7 @@ STATUSES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RelayAccount:
     """The status of one account at one relay."""
 
@@ -69,7 +81,7 @@ async def keep_asking(
                 for status in STATUSES:
                     gauges.accounts.labels(relay, status).set(counts.get(status, 0))
         except Exception as error:  # noqa: BLE001 - an edge: one round that fails must not end the others
-            log.error("federation.accounts_failed", exc_info=error)
+            log.error("federation.accounts_failed", **log_fields(error))
         await asyncio.sleep(ROUND_SECONDS)
 
 
@@ -82,7 +94,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
         for did in dids:
             response = await _fetch_account(http, relay, did)
             if response is None:
-                break  # the relay is down, so its other requests of this round would time out too
+                break  # its other requests of this round would fail, too
             responses.append(response)
     async with db.transaction() as tx:
         await tx.execute_many(
@@ -147,18 +159,29 @@ async def _list_due(reader: Reader, relay: str, before: Instant) -> list[str]:
 
 
 async def _fetch_account(http: HttpClient, relay: str, did: str) -> RelayAccount | None:
+    """Return None if the relay is down. Any other answer is stored, because an account without a new answer would be
+    asked for first in every round, before all others.
+    """
     url = f"{relay}/xrpc/com.atproto.sync.getRepoStatus?did={quote(did, safe=':')}"
     try:
         response = await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)
-        body = response.json()
     except Failure:
         return None
-    if not isinstance(body, dict):
+    if response.status in _DOWN:
         return None
-    if not response.is_ok:
-        return RelayAccount(relay, did, UNKNOWN, None) if body.get("error") == "RepoNotFound" else None
+    try:
+        body = response.json()
+    except RemoteFailed:
+        body = None
+    status, rev = _status_in(body, is_ok=response.is_ok) if isinstance(body, dict) else (OTHER, None)
+    return RelayAccount(relay=relay, did=did, status=status, rev=rev)
+
+
+def _status_in(body: dict[str, Any], *, is_ok: bool) -> tuple[str, str | None]:
+    if not is_ok:
+        return (UNKNOWN if body.get("error") == "RepoNotFound" else OTHER), None
     rev = body.get("rev")
     # `active` is decisive and `status` only adds detail (sync specification, account statuses).
     status = body.get("status") if body.get("status") or body.get("active") is False else ACTIVE
     label = status if isinstance(status, str) and status in STATUSES else OTHER
-    return RelayAccount(relay, did, label, rev if isinstance(rev, str) else None)
+    return label, rev if isinstance(rev, str) else None

@@ -5,7 +5,6 @@ be private. Every other service is at the endpoint in its DID document and is ca
 addresses.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,6 +14,7 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
 from at_protocol.syntax.did import Did, parse_did, supported_method
 from at_protocol.syntax.nsid import Nsid
+from aurora_locus.accounts.service_tokens import SERVICE_FRAGMENT
 from groundwork.errors import InvalidInput, NotFound
 
 APP_VIEW: Final = "bsky_appview"
@@ -25,8 +25,6 @@ QUERY_LABELS: Final = Nsid("com.atproto.label.queryLabels")
 # These methods name their service in the body; they are older than the header ``atproto-proxy``.
 PUSH_METHODS: Final = frozenset({"app.bsky.notification.registerPush", "app.bsky.notification.unregisterPush"})
 
-# The reference server accepts any text; we allow what a URL fragment in a DID document can contain.
-_FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
 _MAX_HEADER = 2500
 
 Resolve = Callable[[Did], Awaitable[DidDocument]]
@@ -88,7 +86,7 @@ class OwnServices:
 def read_proxy_header(text: str) -> ServiceRef:
     """Parse an ``atproto-proxy`` header. Raises InvalidInput."""
     did, separator, fragment = text.partition("#")
-    if len(text) > _MAX_HEADER or not separator or not _FRAGMENT.fullmatch(fragment):
+    if len(text) > _MAX_HEADER or not separator or not SERVICE_FRAGMENT.fullmatch(fragment):
         raise _bad_header("it must be a DID, then #, then the name of a service")
     try:
         parsed = parse_did(did)

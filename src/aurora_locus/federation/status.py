@@ -15,7 +15,7 @@ from groundwork.errors import Failure
 from groundwork.http.client import HttpClient
 
 _TIMEOUT_SECONDS = 3.0
-_COPIED_FIELDS = ("seq", "accountCount", "status")
+_HOST_STATUS_FIELDS = ("seq", "accountCount", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,10 @@ async def subscribers_and_relays(
     to relays.
     """
     relays = crawl_requests.relays if is_federated else ()
-    responses = await asyncio.gather(*(_copied(http, relay, crawl_requests.hostname) for relay in relays))
-    responses = responses or [{} for _ in crawl_requests.relays]
+    host_statuses = await asyncio.gather(
+        *(_fetch_host_status(http, relay, crawl_requests.hostname) for relay in relays)
+    )
+    host_statuses = host_statuses or [{} for _ in crawl_requests.relays]
     accounts = await accounts_on_relays(db, [relay.url for relay in crawl_requests.relays])
     return {
         "hostname": crawl_requests.hostname,
@@ -75,8 +77,8 @@ async def subscribers_and_relays(
         "announces": is_automatic,
         "subscribers": [_subscriber(lag) for lag in await lags(db, live, clock)],
         "relays": [
-            _relay(relay, response, accounts[relay.url])
-            for relay, response in zip(crawl_requests.relays, responses, strict=True)
+            _relay(relay, host_status, accounts[relay.url])
+            for relay, host_status in zip(crawl_requests.relays, host_statuses, strict=True)
         ],
     }
 
@@ -98,25 +100,27 @@ def _subscriber(lag: SubscriberLag) -> dict[str, Any]:
     }
 
 
-def _relay(relay: Relay, responses: dict[str, Any], accounts: Mapping[str, Any]) -> dict[str, Any]:
+def _relay(relay: Relay, host_status: dict[str, Any], accounts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "url": relay.url,
         "askedAt": relay.asked_at,
-        "mayBeAskedAt": relay.next_at or None,
+        "mayBeAskedAt": relay.operator_may_ask_at or None,
         "failures": relay.failures,
         "problem": relay.problem,
-        "says": responses,
+        "says": host_status,
         "accounts": accounts,
     }
 
 
-async def _copied(http: HttpClient, relay: Relay, hostname: str) -> dict[str, Any]:
-    """Return a relay's status of this host: how far it has read, how many of its accounts it has, and whether it
-    throttles them.
+async def _fetch_host_status(http: HttpClient, relay: Relay, hostname: str) -> dict[str, Any]:
+    """Return what a relay says about this host: how far it has read, how many of the accounts it has, and whether it
+    throttles them. If the relay fails, return only the ``problem``.
     """
     url = f"{relay.url}/xrpc/com.atproto.sync.getHostStatus?hostname={hostname}"
     try:
         response = (await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)).expect_ok().json()
     except Failure as failure:
         return {"problem": failure.why}
-    return {name: response[name] for name in _COPIED_FIELDS if name in response} if isinstance(response, dict) else {}
+    return (
+        {name: response[name] for name in _HOST_STATUS_FIELDS if name in response} if isinstance(response, dict) else {}
+    )

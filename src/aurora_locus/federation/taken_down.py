@@ -2,6 +2,7 @@
 are reloaded at most once a second.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,19 +27,28 @@ class TakedownIndex:
     clock: Clock
     _accounts: frozenset[str] = frozenset()
     _records: frozenset[tuple[str, str, str]] = frozenset()
-    _read_at: Instant | None = field(default=None)
+    _read_at: Instant | None = None
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def refresh(self) -> None:
-        """Reload the decisions, unless that happened less than a second ago."""
-        now = self.clock.now()
-        if self._read_at is not None and now - self._read_at < _FRESH_FOR:
+        """Reload the decisions, unless that happened less than a second ago. Subscribers that call this at the same time
+        share one read.
+        """
+        if self._is_fresh():
             return
-        async with self.db.reader() as reader:
-            accounts = await reader.fetch(_ACCOUNTS)
-            records = await reader.fetch(_RECORDS)
-        self._accounts = frozenset(row["did"] for row in accounts)
-        self._records = frozenset((row["did"], row["collection"], row["rkey"]) for row in records)
-        self._read_at = now
+        async with self._reading:
+            if self._is_fresh():
+                return
+            now = self.clock.now()
+            async with self.db.reader() as reader:
+                accounts = await reader.fetch(_ACCOUNTS)
+                records = await reader.fetch(_RECORDS)
+            self._accounts = frozenset(row["did"] for row in accounts)
+            self._records = frozenset((row["did"], row["collection"], row["rkey"]) for row in records)
+            self._read_at = now
+
+    def _is_fresh(self) -> bool:
+        return self._read_at is not None and self.clock.now() - self._read_at < _FRESH_FOR
 
     def hides(self, line: JetstreamLine) -> bool:
         """Whether the event is about a record that is taken down, or that is hidden with its account."""

@@ -16,6 +16,9 @@ from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE
 
 COOKIE = "aurora_language"
 
+# The headers that choose a language.
+_CHOICES = (b"accept-language", b"cookie")
+
 _FOR_PROGRAMS = ("/xrpc/", "/oauth/", "/.well-known/")
 # The only address below ``/oauth/`` that is a page.
 _CONSENT = "/oauth/authorize"
@@ -63,7 +66,8 @@ def _is_for_programs(path: str) -> bool:
 
 
 def _requested_tag(scope: Scope) -> str:
-    if scope["type"] != "http":
+    # Programs send neither header, and reading both would take longer than all other steps here.
+    if scope["type"] != "http" or not any(name in _CHOICES for name, _ in scope["headers"]):
         return SOURCE
     connection = HTTPConnection(scope)
     cookie = connection.cookies.get(COOKIE, "")

@@ -16,7 +16,9 @@ def gettext_noop(sentence: str) -> str:
 
 
 def localizable(sentence: str, /, **params: object) -> Explanation:
-    """Make an explanation from a sentence with ``%(name)s`` placeholders. The English sentence is its code."""
+    """Make an explanation from a sentence with ``%(name)s`` placeholders. The English sentence is its code. A parameter
+    can be an explanation, or a tuple of them that become sentences one after the other.
+    """
     return Explanation(sentence, params)
 
 
@@ -35,9 +37,18 @@ def too_often(failure: Failure) -> Why:
 def explain(why: Why) -> str:
     """Translate an explanation into the current language. A sentence that is not in the catalogue stays as it is."""
     if isinstance(why, Explanation):
-        params = {name: explain(one) if isinstance(one, Explanation) else one for name, one in why.params.items()}
-        return gettext(why.code, **params)
+        return gettext(why.code, **{name: _explained(value) for name, value in why.params.items()})
     return current().messages.gettext(why) if why else ""
+
+
+def _explained(value: object) -> object:
+    match value:
+        case Explanation():
+            return explain(value)
+        case tuple():
+            return " ".join(str(_explained(one)) for one in value)
+        case _:
+            return value
 
 
 # Sentences that lower packages raise and pages show.

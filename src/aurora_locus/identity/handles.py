@@ -1,7 +1,7 @@
 """Handle policy of this server (Handle specification).
 
 The protocol library checks the syntax; this module decides what is allowed. Under one of the server's own domains, a
-handle is one label of 3 to 18 characters that is not reserved. Names under other domains must first be proven by
+handle is one label of limited length that is not reserved. Names under other domains must first be proven by
 resolving them.
 """
 

@@ -26,6 +26,7 @@ from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, NotFound, Refused, Unavailable
+from groundwork.isolation import each_alone
 from groundwork.telemetry.logs import log
 
 _INTEND = """
@@ -191,10 +192,12 @@ async def repair(context: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperati
 
     Return how many remain unfinished, because the directory is down or must be checked again.
     """
-    left = 0
-    for did, operation in await unfinished(context.db) if rows is None else rows:
-        left += not await give_up(context, did, operation)
-    return left
+    to_revert = await unfinished(context.db) if rows is None else rows
+
+    async def revert(row: tuple[Did, PlcOperation]) -> int:
+        return await give_up(context, *row)
+
+    return len(to_revert) - await each_alone("identities", to_revert, revert, name_of=lambda row: row[0])
 
 
 def _abandon(w: Writer, live: LiveEvents, did: Did, operation: PlcOperation) -> None:

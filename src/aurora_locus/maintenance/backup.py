@@ -19,8 +19,9 @@ from at_protocol.syntax.did import Did
 from aurora_locus.blobs import removals
 from aurora_locus.blobs.uploads import object_name, quarantine_name
 from aurora_locus.maintenance import dump, history, verification
-from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, VERSION, Manifest
+from aurora_locus.maintenance.manifest import VERSION, Manifest
 from aurora_locus.maintenance.vault import BLOBS, DATABASE, MANIFEST, Vault, part_name
+from aurora_locus.settings import PACKAGE, SCHEMA
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import MINUTE, Clock, Instant, to_datetime
 from groundwork.database.dump import Contents, read_contents
@@ -45,7 +46,7 @@ def silently(_what: str, _done: int, _of: int) -> None:
     """Ignore progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSource:
     """What to back up. ``secrets`` are the secrets from the settings, which are not in the database."""
 
@@ -149,18 +150,18 @@ async def _write(
         await copying.copy(contents)
     size += await vault.write(part_name(backup, BLOBS), _as_stream(b"".join(copying.digests)))
     manifest = Manifest(
-        VERSION,
-        backup,
-        made_at,
-        source.host,
-        source.version,
-        revision,
-        last_number,
-        counts,
-        len(copying.digests),
-        copying.missing,
-        size + copying.bytes,
-        dict(source.secrets),
+        version=VERSION,
+        id=backup,
+        made_at=made_at,
+        host=source.host,
+        program=source.version,
+        revision=revision,
+        last_number=last_number,
+        rows=counts,
+        blobs=len(copying.digests),
+        missing=copying.missing,
+        bytes=size + copying.bytes,
+        secrets=dict(source.secrets),
     )
     return manifest, copying.fresh
 

@@ -17,7 +17,12 @@ def source(settings: PdsSettings, store: BlobStore, *, version: str) -> BackupSo
     """Return the backup source for a server with these settings, including their secrets."""
     secrets = {SEALING_KEYS: _sealing_keys(settings), **_given_secrets(settings)}
     return BackupSource(
-        settings.database, store, secrets, settings.hostname, version, settings.data_directory / "scratch"
+        url=settings.database,
+        store=store,
+        secrets=secrets,
+        host=settings.hostname,
+        version=version,
+        scratch=settings.data_directory / "scratch",
     )
 
 

@@ -34,7 +34,7 @@ _FORGET = "delete from backups where state <> 'running' and started_at < :before
 _NONE_RUNS = "update backups set state = 'failed', ended_at = :now, reason = 'restored from it' where state = 'running'"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
     """One backup. ``state`` is running, done or failed (for ``reason``); ``last_number`` is the sequence number of its
     newest event.
@@ -98,5 +98,11 @@ def fail_running(w: Writer) -> None:
 
 def _backup(row: Row) -> Backup:
     return Backup(
-        row["id"], row["state"], row["started_at"], row["ended_at"], row["last_number"], row["bytes"], row["reason"]
+        id=row["id"],
+        state=row["state"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        last_number=row["last_number"],
+        bytes=row["bytes"],
+        reason=row["reason"],
     )

@@ -8,16 +8,12 @@ from groundwork.errors import NotFound, Refused
 
 VERSION = 1
 
-# The package that owns the tables, and their schema in a PostgreSQL database.
-PACKAGE = "aurora_locus"
-SCHEMA = "aurora_locus"
-
 SEALING_KEYS = "sealing_keys"
 ROTATION_KEY = "plc_rotation"
 SESSION_SECRET = "session_tokens"  # noqa: S105  # the name of a purpose
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Contents of a backup. ``revision`` is that of the schema, ``last_number`` the sequence number of the newest
     event, ``rows`` the row count of each table. ``missing`` lists blobs that have a row but no file.
     """

@@ -9,7 +9,6 @@ never announced remain so.
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
@@ -20,7 +19,7 @@ from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import history, integrity, resealing
 from aurora_locus.maintenance.backup import Progress, silently
 from aurora_locus.maintenance.integrity import IntegrityReport
-from aurora_locus.maintenance.manifest import PACKAGE, ROTATION_KEY, SCHEMA, SEALING_KEYS, SESSION_SECRET, Manifest
+from aurora_locus.maintenance.manifest import ROTATION_KEY, SEALING_KEYS, SESSION_SECRET, Manifest
 from aurora_locus.maintenance.vault import Vault
 from aurora_locus.maintenance.verification import blob_digests, load_database, total
 from aurora_locus.repository import hosting, reader
@@ -29,11 +28,12 @@ from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer import log
 from aurora_locus.sequencer.live_events import open_live
+from aurora_locus.settings import PACKAGE, SCHEMA
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Clock, Instant
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
-from groundwork.database.open_ import POSTGRES, open_database, sqlite_path
-from groundwork.database.postgres_dump import drop_schema, rename_schema
+from groundwork.database.open_ import open_database
+from groundwork.database.staging import stage
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Refused
 from groundwork.sealing import Sealer, parse_keys
@@ -42,7 +42,6 @@ from groundwork.task_group import run_concurrently
 # More events than a server assigns between its last backup and its loss (design, section 4.4).
 SKIPPED_NUMBERS = 10_000_000
 
-_STAGING = "restoring"
 _AT_ONCE = 32
 _BLOBS_AT_ONCE = 8
 
@@ -63,7 +62,7 @@ class RestoreTarget:
     secrets: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreResult:
     """Result of a restore: the first new sequence number, the number of announced repositories, and the report of the
     integrity check.
@@ -92,10 +91,12 @@ async def restore(
     await require_empty(target, manifest)
     digests = await blob_digests(vault, manifest)
     await _require_ours(target.store, vault, digests)
-    url, schema = await _fresh_staging(target.url)
-    await load_database(vault, manifest, url, schema, lambda done: progress("database", done, total(manifest)))
-    await migrate(url, schema, PACKAGE)
-    db = await open_database(url, schema=schema, clock=clock, reader_seconds=120)
+    staged = await stage(target.url, SCHEMA)
+    await load_database(
+        vault, manifest, staged.url, staged.schema, lambda done: progress("database", done, total(manifest))
+    )
+    await migrate(staged.url, staged.schema, PACKAGE)
+    db = await open_database(staged.url, schema=staged.schema, clock=clock, reader_seconds=120)
     try:
         keys = await _store_secrets(db, manifest, target)
         blobs = await _fetch_blobs(vault, digests, db, target.store, progress)
@@ -106,8 +107,15 @@ async def restore(
         )
     finally:
         await db.close()
-    await _move_into_place(target.url)
-    return RestoreResult(manifest, first + 1, announced, blobs, manifest.secrets.get(SEALING_KEYS, ""), report)
+    await staged.move_into_place()
+    return RestoreResult(
+        manifest=manifest,
+        first_number=first + 1,
+        announced=announced,
+        blobs=blobs,
+        sealing_keys=manifest.secrets.get(SEALING_KEYS, ""),
+        report=report,
+    )
 
 
 async def require_empty(target: RestoreTarget, manifest: Manifest) -> None:
@@ -129,42 +137,6 @@ async def _require_ours(store: BlobStore, vault: Vault, digests: set[bytes]) -> 
     async for stored in store.list():
         if vault.digest_of(stored.key) not in digests:
             raise Refused("There are other blobs in that place. A backup can only be restored into an empty place.")
-
-
-async def _fresh_staging(url: str) -> tuple[str, str]:
-    """Return an empty staging database next to the target. A staging database left by an interrupted restore is
-    dropped.
-    """
-    if url.startswith(POSTGRES):
-        schema = f"{SCHEMA}_{_STAGING}"
-        await drop_schema(url, schema)
-        return url, schema
-    staging = _staging_file(url)
-    for left in (staging, *_logs_of(staging)):
-        left.unlink(missing_ok=True)
-    return f"sqlite://{staging}", ""
-
-
-def _staging_file(url: str) -> Path:
-    database_file = sqlite_path(url, SCHEMA)
-    return database_file.with_name(f"{database_file.name}.{_STAGING}")
-
-
-def _logs_of(file: Path) -> list[Path]:
-    return [file.with_name(f"{file.name}-{suffix}") for suffix in ("wal", "shm", "journal")]
-
-
-async def _move_into_place(url: str) -> None:
-    if url.startswith(POSTGRES):
-        await rename_schema(url, f"{SCHEMA}_{_STAGING}", SCHEMA)
-        return
-    staging = _staging_file(url)
-    # The file is complete once its last connection is closed. A write-ahead log that was left behind would be applied
-    # to a different file.
-    left = [path for path in _logs_of(staging) if path.exists() and path.stat().st_size]
-    if left:
-        raise Refused(f"The restored database was not closed: {left[0].name} is still there. Run the restore again.")
-    staging.replace(sqlite_path(url, SCHEMA))
 
 
 async def _store_secrets(db: Database, manifest: Manifest, target: RestoreTarget) -> Sealer:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from prometheus_client import Counter
 
 from aurora_locus.maintenance import backup, configured, history
-from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, read_manifest
+from aurora_locus.maintenance.manifest import read_manifest
 from aurora_locus.maintenance.vault import BLOBS, Vault
 from aurora_locus.maintenance.verification import blob_digests
-from aurora_locus.settings import PdsSettings
+from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import SECOND, Clock, Instant, from_datetime
 from groundwork.database.migrate import current_revision, head, versions_folder

@@ -15,8 +15,9 @@ from at_protocol.syntax.did import Did
 from aurora_locus.blobs.uploads import object_name
 from aurora_locus.maintenance import dump, integrity
 from aurora_locus.maintenance.integrity import IntegrityReport
-from aurora_locus.maintenance.manifest import PACKAGE, Manifest
+from aurora_locus.maintenance.manifest import Manifest
 from aurora_locus.maintenance.vault import BLOBS, DATABASE, Vault, part_name
+from aurora_locus.settings import PACKAGE
 from groundwork.clock import SystemClock
 from groundwork.database.dump import load_contents
 from groundwork.database.migrate import migrate

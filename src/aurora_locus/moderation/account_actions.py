@@ -64,9 +64,10 @@ async def disable_codes(registry: Registry, audit: AuditContext, codes: list[str
 async def create_codes(
     registry: Registry, audit: AuditContext, accounts: list[str], *, codes: int, uses: int, hostname: str
 ) -> dict[str, list[str]]:
-    """Create codes for each account (``admin`` for codes of the host). Raises Forbidden.
+    """Create invite codes for each of these accounts (``admin``: for the host), and return them by account. Raises
+    Forbidden.
 
-    The log contains only accounts and numbers, because anyone with a code can create an account.
+    The audit log has only the accounts and the numbers, because anyone with a code can create an account.
     """
 
     def work(w: Writer) -> dict[str, list[str]]:

@@ -44,7 +44,7 @@ _CLAUSES = {
 NEWEST = "g"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """One entry of the audit log. ``before`` and ``after`` are the changed values, by name."""
 
@@ -144,14 +144,14 @@ def _json(value: Mapping[str, object] | None) -> str:
 
 def _entry(row: Row) -> AuditEntry:
     return AuditEntry(
-        row["id"],
-        Instant(row["at"]),
-        row["actor"],
-        OperatorRole(row["role"]),
-        OperatorAction(row["action"]),
-        row["subject"],
-        row["reason"],
-        row["report_id"],
-        msgspec.json.decode(row["before"]),
-        msgspec.json.decode(row["after"]),
+        id=row["id"],
+        at=Instant(row["at"]),
+        actor=row["actor"],
+        role=OperatorRole(row["role"]),
+        action=OperatorAction(row["action"]),
+        subject=row["subject"],
+        reason=row["reason"],
+        report=row["report_id"],
+        before=msgspec.json.decode(row["before"]),
+        after=msgspec.json.decode(row["after"]),
     )

@@ -49,7 +49,7 @@ _QUERY = f"""
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
     """One label as served, with its sequence number."""
 
@@ -123,7 +123,17 @@ async def put(
         if row is None:
             raise Misuse("the label sequencer has lost its row: the migrations have not run")
         seq = int(row["last"])
-        label = Label(seq, labels.src, subject, cid, value, negate, format_datetime(w.now), exp, b"")
+        label = Label(
+            seq=seq,
+            src=labels.src,
+            uri=subject,
+            cid=cid,
+            val=value,
+            neg=negate,
+            cts=format_datetime(w.now),
+            exp=exp,
+            sig=b"",
+        )
         w.execute(
             _INSERT,
             seq=seq,
@@ -203,15 +213,15 @@ def _require_subject(subject: str) -> None:
 
 def _label(row: Row) -> Label:
     return Label(
-        row["seq"],
-        Did(row["src"]),
-        row["uri"],
-        row["cid"],
-        row["val"],
-        bool(row["neg"]),
-        row["cts"],
-        row["exp"],
-        bytes(row["sig"]),
+        seq=row["seq"],
+        src=Did(row["src"]),
+        uri=row["uri"],
+        cid=row["cid"],
+        val=row["val"],
+        neg=bool(row["neg"]),
+        cts=row["cts"],
+        exp=row["exp"],
+        sig=bytes(row["sig"]),
     )
 
 

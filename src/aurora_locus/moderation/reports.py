@@ -55,7 +55,7 @@ class ReportState(StrEnum):
 UNRESOLVED = (ReportState.OPEN, ReportState.ACKNOWLEDGED, ReportState.ESCALATED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PdsReport:
     """A report. ``uri`` and ``cid`` are None if it is about an account as a whole. ``tool`` is the reporting app's
     description of itself.
@@ -194,17 +194,17 @@ def _subject(value: Mapping[str, Any]) -> tuple[Did, str | None, str | None]:
 
 def _report(row: Row) -> PdsReport:
     return PdsReport(
-        row["id"],
-        Did(row["reported_by"]),
-        row["reason_type"],
-        row["reason"],
-        Did(row["subject_did"]),
-        row["subject_uri"],
-        row["subject_cid"],
-        msgspec.json.decode(row["tool"]),
-        ReportState(row["state"]),
-        Instant(row["created_at"]),
-        Instant(row["changed_at"]),
+        id=row["id"],
+        reported_by=Did(row["reported_by"]),
+        reason_type=row["reason_type"],
+        reason=row["reason"],
+        did=Did(row["subject_did"]),
+        uri=row["subject_uri"],
+        cid=row["subject_cid"],
+        tool=msgspec.json.decode(row["tool"]),
+        state=ReportState(row["state"]),
+        created_at=Instant(row["created_at"]),
+        changed_at=Instant(row["changed_at"]),
     )
 
 

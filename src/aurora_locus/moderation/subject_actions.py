@@ -16,6 +16,7 @@ from aurora_locus.moderation.takedowns import AccountDecisions
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput
+from groundwork.isolation import each_alone
 from groundwork.telemetry.logs import log
 
 # Actor in the audit log when a suspension expires.
@@ -104,21 +105,22 @@ async def end_suspensions(registry: Registry) -> int:
     """End expired suspensions and return how many."""
     async with registry.db.reader() as reader:
         due = await takedowns.expired_suspensions(reader)
-    for did in due:
-        audit = AuditContext(CLOCK, gettext_noop("The suspension is over."))
-        await registry.db.write(lambda w, did=did, audit=audit: _end_if_over(w, registry, did, audit))  # type: ignore[misc]  # defaults bind now
-    return len(due)
+    audit = AuditContext(CLOCK, gettext_noop("The suspension is over."))
+    return await each_alone(
+        "suspensions", due, lambda did: registry.db.write(lambda w: _end_if_over(w, registry, did, audit))
+    )
 
 
-def _end_if_over(w: Writer, registry: Registry, did: Did, audit: AuditContext) -> None:
+def _end_if_over(w: Writer, registry: Registry, did: Did, audit: AuditContext) -> bool:
     before = takedowns.decisions(w, did)
     # It may have been prolonged since the list was read.
     if before.suspended_until is None or before.suspended_until > w.now:
-        return
+        return False
     takedowns.end_suspension(w, did)
     after = takedowns.decisions(w, did)
     audit_log.append(w, audit, OperatorAction.END_SUSPENSION, did, before=_values(before), after=_values(after))
     takedowns.announce(w, registry.repositories, did)
+    return True
 
 
 def name_of(subject: Subject) -> str:

@@ -53,9 +53,11 @@ class SubjectStatus:
     record_cid: Cid | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDecisions:
-    """All decisions about an account, by its host and by its owner. ``is_announced``: the network has seen it."""
+    """Everything that decides whether an account is hosted: takedown and suspension by the host, deactivation by its
+    owner. ``is_announced``: the network has seen the account.
+    """
 
     handle: Handle
     takedown: str | None
@@ -80,12 +82,12 @@ def decisions(w: Writer, did: Did) -> AccountDecisions:
     if row is None:
         raise _absent()
     return AccountDecisions(
-        Handle(row["handle"]),
-        row["takedown_ref"],
-        row["suspended_at"],
-        row["suspended_until"],
-        row["deactivated_at"],
-        row["awaits"] is None,
+        handle=Handle(row["handle"]),
+        takedown=row["takedown_ref"],
+        suspended_at=row["suspended_at"],
+        suspended_until=row["suspended_until"],
+        deactivated_at=row["deactivated_at"],
+        is_announced=row["awaits"] is None,
     )
 
 

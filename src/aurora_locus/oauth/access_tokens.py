@@ -21,7 +21,7 @@ LIFETIME = 15 * MINUTE
 TYPE = "at+jwt"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessClaims:
     """Claims of a token that we signed. In ``scope``, every ``include:`` is expanded."""
 
@@ -95,12 +95,12 @@ class AccessTokens:
         ):
             raise Malformed("access token", "(token)", "not an access token for this server")
         return AccessClaims(
-            parse_did(str(claims.get("sub"))),
-            session_id,
-            ClientId(client_id),
-            scope,
-            read_grant(scope),
-            jkt,
-            Instant(issued_at * SECOND),
-            Instant(expires_at * SECOND),
+            did=parse_did(str(claims.get("sub"))),
+            session_id=session_id,
+            client_id=ClientId(client_id),
+            scope=scope,
+            grant=read_grant(scope),
+            jkt=jkt,
+            issued_at=Instant(issued_at * SECOND),
+            expires_at=Instant(expires_at * SECOND),
         )

@@ -97,4 +97,4 @@ async def _by_assertion(
         raise
     except Failure as failure:
         raise refusals.invalid_client(f"The client's keys cannot be fetched: {failure.why}") from None
-    return assertion, ClientBinding(assertion.key_id, assertion.algorithm, key.thumbprint)
+    return assertion, ClientBinding(key_id=assertion.key_id, algorithm=assertion.algorithm, thumbprint=key.thumbprint)

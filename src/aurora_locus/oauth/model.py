@@ -15,7 +15,7 @@ from groundwork.errors import InvalidInput
 ResponseMode = Literal["query", "fragment"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientBinding:
     """How a client authenticated at first. Later requests must use the same key.
 
@@ -32,7 +32,7 @@ class ClientBinding:
 
 
 class RequestStage(StrEnum):
-    """The stage of a request."""
+    """How far an authorization request has got: pushed by the app, opened in a browser, decided by the person."""
 
     PUSHED = "pushed"
     OPENED = "opened"
@@ -40,7 +40,7 @@ class RequestStage(StrEnum):
     DENIED = "denied"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
     """An app's authorization request. ``scopes`` are the requested scopes that this server supports, in the app's order
     but with ``atproto`` first.
@@ -93,7 +93,7 @@ class RequestUnusable(InvalidInput):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedApp:
     """An app's session in the owner's list. ``client_name`` is set only if the operator trusts the client."""
 
@@ -108,7 +108,7 @@ class ConnectedApp:
     expires_at: Instant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthSession:
     """A session, and the values that later requests are checked against."""
 

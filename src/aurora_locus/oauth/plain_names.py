@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from at_protocol.oauth.client_id import ClientId, is_localhost, localhost_parameters
 from aurora_locus.i18n.catalogue import LazyText, gettext, lazy, plazy
 
 # Used as the object of "create", "change" and "delete".
@@ -16,14 +17,14 @@ PLAIN_NAMES: Final[Mapping[str, LazyText]] = {
     "app.bsky.feed.postgate": plazy("what an app changes", "rules for quoting your posts"),
     "app.bsky.feed.repost": plazy("what an app changes", "your reposts"),
     "app.bsky.feed.threadgate": plazy("what an app changes", "rules for replies to your posts"),
-    "app.bsky.graph.block": plazy("what an app changes", "who you block"),
-    "app.bsky.graph.follow": plazy("what an app changes", "who you follow"),
+    "app.bsky.graph.block": plazy("what an app changes", "your blocks"),
+    "app.bsky.graph.follow": plazy("what an app changes", "your follows"),
     "app.bsky.graph.list": plazy("what an app changes", "your lists"),
-    "app.bsky.graph.listblock": plazy("what an app changes", "lists that you block"),
-    "app.bsky.graph.listitem": plazy("what an app changes", "who is on your lists"),
+    "app.bsky.graph.listblock": plazy("what an app changes", "your blocks of lists"),
+    "app.bsky.graph.listitem": plazy("what an app changes", "entries in your lists"),
     "app.bsky.graph.starterpack": plazy("what an app changes", "your starter packs"),
-    "app.bsky.graph.verification": plazy("what an app changes", "who you verify"),
-    "chat.bsky.actor.declaration": plazy("what an app changes", "who may write to you"),
+    "app.bsky.graph.verification": plazy("what an app changes", "your verifications"),
+    "chat.bsky.actor.declaration": plazy("what an app changes", "your rules for private messages"),
     "community.lexicon.calendar.event": plazy("what an app changes", "your events"),
     "community.lexicon.calendar.rsvp": plazy("what an app changes", "your answers to events"),
 }
@@ -61,10 +62,13 @@ def plain_name(collection: str) -> str:
 
 def app_name(client_id: str, name: str | None) -> str:
     """Return the name of an app: the one that the operator trusts, otherwise its host. A program on the user's own
-    computer is named as such.
+    computer is named by the address at which it answers.
     """
     if name:
         return name
-    if client_id.startswith("http://localhost"):
+    if not is_localhost(client_id):
+        return urlsplit(client_id).hostname or client_id
+    redirect_uris, _ = localhost_parameters(ClientId(client_id))
+    if not redirect_uris:
         return gettext("A program on this computer")
-    return urlsplit(client_id).hostname or client_id
+    return gettext("Program at %(address)s", address=urlsplit(redirect_uris[0]).netloc)

@@ -23,7 +23,7 @@ _SESSION_ID_LENGTH = 22
 
 @dataclass(frozen=True, slots=True)
 class RefreshTokenName:
-    """The session and generation in a token that we issued."""
+    """What a refresh token names: its session, and which of the tokens issued for the session it is."""
 
     session_id: str
     generation: int

@@ -25,37 +25,37 @@ _NAMES: Mapping[str, str] = {
 
 
 def invalid_request(why: str) -> InvalidInput:
-    """A parameter is missing, repeated or wrong."""
+    """``invalid_request``: a parameter is missing, repeated or wrong."""
     return InvalidInput("", why, name="invalid_request")
 
 
 def invalid_scope(why: str) -> InvalidInput:
-    """The scopes cannot be requested."""
+    """``invalid_scope``: the scopes cannot be requested."""
     return InvalidInput("scope", why, name="invalid_scope")
 
 
 def invalid_grant(why: str = "This code or token cannot be used (any more).") -> InvalidInput:
-    """The code or refresh token is not valid. Most reasons share one message, so that guessing reveals nothing."""
+    """``invalid_grant``: the code or refresh token is not valid. Causes share a message, so guesses reveal nothing."""
     return InvalidInput("", why, name="invalid_grant")
 
 
 def invalid_client_metadata(why: str) -> InvalidInput:
-    """The client's document cannot be fetched, or breaks a rule."""
+    """``invalid_client_metadata``: the client's document cannot be fetched, or breaks a rule."""
     return InvalidInput("client_id", why, name="invalid_client_metadata")
 
 
 def invalid_client(why: str) -> NotSignedIn:
-    """The client failed to authenticate."""
+    """``invalid_client``: the client failed to authenticate."""
     return NotSignedIn(why, name="invalid_client")
 
 
 def invalid_proof(why: str) -> InvalidInput:
-    """The DPoP proof is missing or wrong."""
+    """``invalid_dpop_proof``: the DPoP proof is missing or wrong."""
     return InvalidInput("DPoP", why, name="invalid_dpop_proof")
 
 
 def use_nonce() -> InvalidInput:
-    """The proof must carry the nonce in this response."""
+    """``use_dpop_nonce``: the client has to repeat the request with the nonce in this response (RFC 9449 section 8)."""
     why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this response."
     return InvalidInput("DPoP", why, name="use_dpop_nonce")
 

@@ -142,22 +142,24 @@ def of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest:
     """Convert a row."""
     client_id = ClientId(row["client_id"])
     return AuthorizationRequest(
-        bytes(row["id"]),
-        _client(client_id, row["client_document"], is_development=server.is_development),
-        client_id in server.trusted_clients,
-        ClientBinding(row["auth_key_id"], row["auth_algorithm"], row["auth_thumbprint"]),
-        row["jkt"],
-        row["redirect_uri"],
-        row["response_mode"],
-        tuple(row["scope"].split()),
-        _SETS.decode(row["permission_sets"]),
-        row["state"],
-        row["code_challenge"],
-        row["login_hint"],
-        row["prompt"],
-        tuple((row["ui_locales"] or "").split()),
-        RequestStage(row["stage"]),
-        Instant(row["expires_at"]),
+        id=bytes(row["id"]),
+        client=_client(client_id, row["client_document"], is_development=server.is_development),
+        is_trusted=client_id in server.trusted_clients,
+        binding=ClientBinding(
+            key_id=row["auth_key_id"], algorithm=row["auth_algorithm"], thumbprint=row["auth_thumbprint"]
+        ),
+        jkt=row["jkt"],
+        redirect_uri=row["redirect_uri"],
+        response_mode=row["response_mode"],
+        scopes=tuple(row["scope"].split()),
+        permission_sets=_SETS.decode(row["permission_sets"]),
+        state=row["state"],
+        code_challenge=row["code_challenge"],
+        login_hint=row["login_hint"],
+        prompt=row["prompt"],
+        ui_locales=tuple((row["ui_locales"] or "").split()),
+        stage=RequestStage(row["stage"]),
+        expires_at=Instant(row["expires_at"]),
     )
 
 

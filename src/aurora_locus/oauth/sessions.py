@@ -139,7 +139,9 @@ def _from_row(row: Row) -> OAuthSession:
         id=row["id"],
         did=Did(row["did"]),
         client_id=ClientId(row["client_id"]),
-        binding=ClientBinding(row["auth_key_id"], row["auth_algorithm"], row["auth_thumbprint"]),
+        binding=ClientBinding(
+            key_id=row["auth_key_id"], algorithm=row["auth_algorithm"], thumbprint=row["auth_thumbprint"]
+        ),
         jkt=row["jkt"],
         scope=row["scope"],
         expanded_scope=row["expanded_scope"],
@@ -154,13 +156,13 @@ def _from_row(row: Row) -> OAuthSession:
 def _app(row: Row, server: AuthorizationServer) -> ConnectedApp:
     client_id = ClientId(row["client_id"])
     return ConnectedApp(
-        row["id"],
-        client_id,
-        row["client_name"] if client_id in server.trusted_clients else None,
-        row["auth_key_id"] is not None,
-        tuple(row["scope"].split()),
-        row["device_id"],
-        Instant(row["created_at"]),
-        Instant(row["refreshed_at"]),
-        Instant(row["ends_at"]),
+        id=row["id"],
+        client_id=client_id,
+        client_name=row["client_name"] if client_id in server.trusted_clients else None,
+        is_confidential=row["auth_key_id"] is not None,
+        scopes=tuple(row["scope"].split()),
+        device_id=row["device_id"],
+        created_at=Instant(row["created_at"]),
+        refreshed_at=Instant(row["refreshed_at"]),
+        expires_at=Instant(row["ends_at"]),
     )

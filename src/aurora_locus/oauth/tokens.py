@@ -213,18 +213,18 @@ def _session(session_id: str, code: AuthorizationCode, request: AuthorizationReq
     is_confidential, may_refresh = request.binding != ClientBinding(), request.client.may_refresh
     expires_at = lifetimes.session_ends(now, is_confidential=is_confidential, may_refresh=may_refresh)
     return OAuthSession(
-        session_id,
-        code.did,
-        request.client_id,
-        request.binding,
-        request.jkt,
-        code.scope,
-        expanded(code.scope.split(), request.permission_sets),
-        may_refresh,
-        0,
-        now,
-        lifetimes.refresh_ends(now, expires_at, is_confidential=is_confidential),
-        expires_at,
+        id=session_id,
+        did=code.did,
+        client_id=request.client_id,
+        binding=request.binding,
+        jkt=request.jkt,
+        scope=code.scope,
+        expanded_scope=expanded(code.scope.split(), request.permission_sets),
+        may_refresh=may_refresh,
+        generation=0,
+        created_at=now,
+        refresh_expires_at=lifetimes.refresh_ends(now, expires_at, is_confidential=is_confidential),
+        expires_at=expires_at,
     )
 
 

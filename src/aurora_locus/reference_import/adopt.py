@@ -1,7 +1,8 @@
-"""Run the import: into a folder with a temporary name, which is verified and then renamed.
+"""Run the import: into a folder and a database with temporary names, which are verified and then renamed.
 
-Each account is written in several short transactions; nobody reads the new database before the end. Blocking reads of
-the old folder and repository checks run outside the event loop.
+A failed import leaves neither, so it can be repeated; the next one uses the blobs that it left in a bucket. Each account
+is written in several short transactions. Blocking reads of the old folder and repository checks run outside the event
+loop.
 """
 
 import asyncio
@@ -27,11 +28,12 @@ from aurora_locus.reference_import.people import ReferenceAccount
 from aurora_locus.reference_import.survey import Progress, Survey, survey
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import HostingStatus
-from aurora_locus.settings import PdsSettings
+from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import SECOND, Clock, Instant
-from groundwork.database.migrate import migrate
+from groundwork.database.migrate import current_revision, migrate
 from groundwork.database.open_ import open_database
+from groundwork.database.staging import StagedDatabase, stage
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
 from groundwork.sealing import Sealer
@@ -131,6 +133,7 @@ async def adopt(
     if unfinished.exists():
         raise Refused(f"{unfinished} was left by an unfinished import. Remove it and start again.")
     require_stopped(folder)
+    await _require_no_accounts(settings, clock)
     try:
         with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
             await _import_into(
@@ -142,7 +145,6 @@ async def adopt(
                 findings,
                 Path(scratch),
             )
-        require_stopped(folder)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -179,21 +181,44 @@ async def _import_into(
             since = Instant(clock.now() - round(settings.replay_seconds * SECOND))
             await _take_events(db, sequencer, since, findings, re_signed)
         await verification.verify(db, findings, progress)
+        require_stopped(folder)
+
+
+async def _require_no_accounts(settings: PdsSettings, clock: Clock) -> None:
+    """Raise Refused if the target database already has accounts. It may have tables, from a start without accounts."""
+    if not await current_revision(settings.database, SCHEMA, PACKAGE):
+        return
+    db = await open_database(settings.database, schema=SCHEMA, clock=clock)
+    try:
+        async with db.reader() as reader:
+            row = await reader.fetch_one(_ANYBODY_HERE)
+    finally:
+        await db.close()
+    if row is None or row[0]:
+        raise Refused("The database in PDS_DATABASE_URL already has accounts. Import into an empty one.")
 
 
 @asynccontextmanager
 async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[AdoptionTarget]:
-    """Create an empty database with its schema, the keys and a blob store. Raises Refused if the database already has
-    accounts.
+    """Create a staged database with its tables, the keys and a blob store. At the end the database is moved into its
+    place; after a failure it is dropped.
     """
     settings.data_directory.mkdir(parents=True, mode=0o700)
-    await migrate(settings.database, "aurora_locus", "aurora_locus")
-    db = await open_database(settings.database, schema="aurora_locus", clock=clock)
+    staged = await stage(settings.database, SCHEMA, replaces=True)
     try:
-        async with db.reader() as reader:
-            row = await reader.fetch_one(_ANYBODY_HERE)
-        if row is None or row[0]:
-            raise Refused(f"The database {settings.database} already has accounts. Import into an empty one.")
+        async with _filled(staged, settings, clock) as new:
+            yield new
+        await staged.move_into_place()
+    except BaseException:
+        await asyncio.shield(staged.discard())
+        raise
+
+
+@asynccontextmanager
+async def _filled(staged: StagedDatabase, settings: PdsSettings, clock: Clock) -> AsyncIterator[AdoptionTarget]:
+    await migrate(staged.url, staged.schema, PACKAGE)
+    db = await open_database(staged.url, schema=staged.schema, clock=clock)
+    try:
         sealer = Sealer(list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
         tokens = EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS))
         yield AdoptionTarget(db, open_store(settings), sealer, SigningKeys(db, sealer), tokens)

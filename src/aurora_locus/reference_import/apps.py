@@ -88,6 +88,6 @@ def _binding(auth: Any) -> ClientBinding | None:
         case {"method": "none"}:
             return ClientBinding()
         case {"method": "private_key_jwt", "kid": str(key_id), "alg": str(algorithm), "jkt": str(thumbprint)}:
-            return ClientBinding(key_id, algorithm, thumbprint)
+            return ClientBinding(key_id=key_id, algorithm=algorithm, thumbprint=thumbprint)
         case _:
             return None

@@ -28,7 +28,7 @@ _TEMPORARY = "tempt"
 _QUARANTINE = "quarantine"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OldFolder:
     """Paths of its parts. ``blobs`` is None if the blobs are in a bucket."""
 
@@ -76,11 +76,11 @@ def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
     if environment.get("PDS_BLOBSTORE_DISK_TMP_LOCATION"):
         temporary = place("PDS_BLOBSTORE_DISK_TMP_LOCATION", "")
     old_folder = OldFolder(
-        place("PDS_ACCOUNT_DB_LOCATION", "account.sqlite"),
-        place("PDS_SEQUENCER_DB_LOCATION", "sequencer.sqlite"),
-        place("PDS_ACTOR_STORE_DIRECTORY", "actors"),
-        blobs,
-        temporary,
+        accounts=place("PDS_ACCOUNT_DB_LOCATION", "account.sqlite"),
+        sequencer=place("PDS_SEQUENCER_DB_LOCATION", "sequencer.sqlite"),
+        actors=place("PDS_ACTOR_STORE_DIRECTORY", "actors"),
+        blobs=blobs,
+        temporary_blobs=temporary,
     )
     for path in (old_folder.accounts, old_folder.sequencer):
         if not path.is_file():

@@ -53,7 +53,7 @@ _INSERT_INVITE = """
 _INSERT_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceAccount:
     """An account in the old database. ``handle`` is None if the old server had none; ``commit`` is the head's CID as
     text, None if the account has no repository.
@@ -91,18 +91,18 @@ def people(db: sqlite3.Connection) -> Iterator[ReferenceAccount]:
     """Return all accounts, oldest first. Raises Malformed for an invalid DID."""
     for row in db.execute(_PEOPLE):
         yield ReferenceAccount(
-            parse_did(row["did"]),
-            None if row["handle"] is None else row["handle"].lower(),
-            None if row["email"] is None else row["email"].lower(),
-            maybe_instant(row["emailConfirmedAt"]),
-            row["passwordScrypt"],
-            instant(row["createdAt"]),
-            row["takedownRef"],
-            maybe_instant(row["deactivatedAt"]),
-            maybe_instant(row["deleteAfter"]),
-            bool(row["invitesDisabled"]),
-            row["cid"],
-            row["rev"],
+            did=parse_did(row["did"]),
+            handle=None if row["handle"] is None else row["handle"].lower(),
+            email=None if row["email"] is None else row["email"].lower(),
+            email_confirmed_at=maybe_instant(row["emailConfirmedAt"]),
+            password_hash=row["passwordScrypt"],
+            created_at=instant(row["createdAt"]),
+            takedown_ref=row["takedownRef"],
+            deactivated_at=maybe_instant(row["deactivatedAt"]),
+            delete_after=maybe_instant(row["deleteAfter"]),
+            invites_disabled=bool(row["invitesDisabled"]),
+            commit=row["cid"],
+            rev=row["rev"],
         )
 
 

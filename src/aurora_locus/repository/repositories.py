@@ -21,6 +21,7 @@ from aurora_locus.repository.turns import RepositoryTurns
 from aurora_locus.sequencer.live_events import LiveEvents
 from groundwork.clock import Clock, Instant
 from groundwork.database.transaction import Database, Writer
+from groundwork.isolation import each_alone
 
 _CACHED_HEADS = 4096
 
@@ -177,10 +178,15 @@ class Repositories:
         once.
         """
         await import_sweep.abandon(self.db, Instant(self.clock.now() - import_sweep.ABANDONED_AFTER))
-        for did, rev in await import_sweep.abandoned(self.db):
+
+        async def sweep(staged: tuple[Did, Tid]) -> int:
+            did, rev = staged
             async with self.locks.hold(did):
                 if not self.is_exporting(did):
                     await import_sweep.sweep(self.db, did, rev)
+            return 1
+
+        await each_alone("abandoned imports", await import_sweep.abandoned(self.db), sweep)
 
     async def when_not_exporting(self, did: Did, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``work``, which removes blocks, now, or after the last running export, which may need them. The caller

@@ -45,7 +45,9 @@ def passkey_context(connection: HTTPConnection) -> PasskeyContext:
     """Return the relying party and the browser for passkeys."""
     site = site_of(connection)
     keys = registry_of(connection).factor_keys
-    return PasskeyContext(keys, site.url, site.branding.name, authentication.browser_of(connection))
+    return PasskeyContext(
+        keys=keys, url=site.url, name=site.branding.name, browser_id=authentication.browser_of(connection)
+    )
 
 
 async def enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedInAccount | str:

@@ -45,10 +45,10 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
         raise InvalidForm(missing)
     await count_request(registry, [address_charge(registry, CREATE_ACCOUNT, client_address(connection))])
     account_request = AccountRequest(
-        _handle(form, registry.handle_domains),
-        form["email"].strip(),
-        form["password"],
-        form.get("invite_code", "").strip() or None,
+        handle=_handle(form, registry.handle_domains),
+        email=form["email"].strip(),
+        password=form["password"],
+        invite_code=form.get("invite_code", "").strip() or None,
     )
     try:
         new_account = await creation.create(registry, account_request)

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import too_often
+from aurora_locus.identity.handles import MAX_LABEL, MIN_LABEL
 from aurora_locus.sign_in.sign_up import sign_up
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
@@ -46,5 +47,7 @@ def _form(request: Request, form_state: FormState, next_path: str, *, status: in
         "next_path": next_path,
         "domains": registry.handle_domains,
         "needs_invite": registry.needs_invite,
+        "min_label": MIN_LABEL,
+        "max_label": MAX_LABEL,
     }
     return page(request, "sign_in/new.html", context, status=status)

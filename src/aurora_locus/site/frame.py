@@ -19,7 +19,7 @@ from aurora_locus.i18n.sentences import capital, explain, gettext_noop
 from aurora_locus.site import formatting
 from aurora_locus.site.branding import Branding
 from groundwork import ui
-from groundwork.errors import Explanation
+from groundwork.errors import Explanation, Why
 from groundwork.http.security_headers import content_policy, page_headers
 from groundwork.http.static_files import StaticFiles
 from groundwork.i18n.templates import speak
@@ -38,7 +38,7 @@ _HERE = Path(__file__).parent
 _PACKAGES = _HERE.parent
 
 # Flash messages. The cookie holds only the key, never the text. Packages with pages add their own.
-FLASH_MESSAGES = {
+FLASH_MESSAGES: dict[str, Why] = {
     "signed_in": gettext_noop("You’re signed in."),
     "signed_out": gettext_noop("You’re signed out."),
     "saved": "Saved.",
@@ -92,17 +92,17 @@ class Site:
         return self.url.startswith("https:")
 
 
-def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
-    """Open the pages of a server. Every package can have templates."""
+def open_site(branding: Branding, url: str, csrf_key: bytes, numbers: Mapping[str, int]) -> Site:
+    """Open the pages of a server. Every package can have templates. ``numbers``: limits that they mention."""
     files = StaticFiles(
         [ui.STATIC, _HERE / "static"],
         {"site.css": _STYLES, "admin.css": ("operators.css", "admin.css")},
         more={"brand.css": branding.stylesheet},
     )
-    return Site(branding, url, csrf_key, files, _environment(branding, url, files))
+    return Site(branding, url, csrf_key, files, _environment(branding, url, files, numbers))
 
 
-def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Environment:
+def _environment(branding: Branding, url: str, files: StaticFiles, numbers: Mapping[str, int]) -> jinja2.Environment:
     folders = [folder for pattern in ("*/templates", "*/pages/templates") for folder in _PACKAGES.glob(pattern)]
     environment = jinja2.Environment(
         loader=jinja2.PrefixLoader(
@@ -122,7 +122,7 @@ def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Env
         "formatting": formatting,
         "tone_of": tone_of,
     }
-    environment.globals |= {"explain": explain, "home": url, "status_words": STATUSES, "language": current}
+    environment.globals |= {"explain": explain, "home": url, "status_words": STATUSES, "language": current, **numbers}
     environment.filters |= {"breakable": _breakable, "capital": capital}
     return environment
 

@@ -76,7 +76,7 @@ class XrpcAuthenticator:
                 return None
         if need in _OF_OPERATORS:
             return await self._operator(need, nsid, headers, request)
-        authorization, scheme = headers.get(b"authorization"), scheme_of(headers)
+        authorization, scheme = headers.get(b"authorization") or None, scheme_of(headers)
         if need is Need.ARRIVAL and authorization is not None and scheme != "basic":
             return await self._arriving_account(nsid, headers)
         if need in _OF_ACCOUNTS and scheme == "basic":

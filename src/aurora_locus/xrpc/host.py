@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from at_network.identity_resolver import IdentityResolver
 from at_network.lexicon_resolver import LexiconResolver
 from at_protocol.lexicon.catalog import Catalog
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.proxying import Proxying
 from aurora_locus.federation.stream_slots import StreamSlots
-from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.settings import PdsSettings

@@ -42,6 +42,7 @@ class DiskUpload:
         self.size = 0
         self._store = store
         self._path = path
+        self.is_kept = False
         self._file: BinaryIO | None = None
         self._is_discarded = False
         # A cancelled caller continues while the thread that works for it is still running.
@@ -49,6 +50,7 @@ class DiskUpload:
 
     def open(self) -> None:
         """Create the file, unless the upload has been discarded in the meantime."""
+        self._store.prepare()
         with self._lock:
             if not self._is_discarded:
                 self._file = self._path.open("xb")
@@ -66,6 +68,7 @@ class DiskUpload:
             await asyncio.to_thread(self._finish, target)
         except OSError as error:
             raise _no_room() from error
+        self.is_kept = True
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
@@ -109,9 +112,10 @@ class DiskBlobStore:
         self._incoming = incoming or root / "incoming"
         self._is_prepared = False
         if not may_be_unmounted:
-            self._prepare()
+            self.prepare()
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Create the folders if necessary, and remove what interrupted uploads left behind."""
         if self._is_prepared:
             return
         _make_folder(self._blobs)
@@ -131,14 +135,14 @@ class DiskBlobStore:
         upload = DiskUpload(self, self._incoming / secrets.token_hex(16))
         try:
             try:
-                await asyncio.to_thread(self._prepare)
                 await asyncio.to_thread(upload.open)
             except OSError as error:
                 raise _no_room() from error
             yield upload
         finally:
-            # Shielded: if the caller is cancelled a second time, the discard must stay in the executor's queue.
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.discard))
+            if not upload.is_kept:
+                # Shielded: if the caller is cancelled a second time, the discard must stay in the executor's queue.
+                await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, upload.discard))
 
     async def size(self, key: str) -> int:
         path = self.path_of(key)

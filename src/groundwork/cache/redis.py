@@ -21,7 +21,7 @@ async def _reachable() -> AsyncIterator[None]:
 
 
 class RedisCache:
-    """A connection pool and a prefix."""
+    """The cache of ``contract``, in Redis. Keys start with the prefix, so several programs can share a server."""
 
     def __init__(self, url: str, *, prefix: str) -> None:
         self._redis = redis.asyncio.Redis.from_url(

@@ -35,9 +35,12 @@ class DatabaseLoader(Protocol):
 
 
 def read_contents(url: str, schema: str, scratch: Path) -> AbstractAsyncContextManager[Contents]:
-    """Open a snapshot of the current contents. ``scratch`` is a folder with room for a copy of an SQLite file."""
+    """Open a snapshot of the current contents. ``scratch`` is a folder with room for a copy of an SQLite file.
+
+    ``url`` and ``schema`` are those of ``open_database``.
+    """
     if url.startswith(POSTGRES):
-        return postgres_dump.reading(url, schema)
+        return postgres_dump.reading(url, schema or "public")
     return sqlite_dump.reading(sqlite_path(url, schema), scratch)
 
 
@@ -46,5 +49,5 @@ def load_contents(url: str, schema: str) -> AbstractAsyncContextManager[Database
     key.
     """
     if url.startswith(POSTGRES):
-        return postgres_dump.loading(url, schema)
+        return postgres_dump.loading(url, schema or "public")
     return sqlite_dump.loading(sqlite_path(url, schema))

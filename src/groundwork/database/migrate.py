@@ -2,8 +2,8 @@
 
 Each package has its own version table (``schema_revision_<package>``) in the schema, so several packages can share a
 schema. An up-to-date database costs one query: Alembic is imported only when there is work. A database newer than the
-code is left alone, because old code may run on a new schema. A database from before the baseline is rejected: its
-tables have other names, and no revision leads from them to the current ones.
+code is left alone, because old code may run on a new schema; the log says so. A database from before the baseline is
+rejected: its tables have other names, and no revision leads from them to the current ones.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.postgres import check_schema_name
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Refused
+from groundwork.telemetry.logs import log
 
 _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
 VERSION_TABLE_PREFIX: Final = "schema_revision_"
@@ -42,7 +43,10 @@ async def migrate(database_url: str, schema: str, package: str, *, to: str | Non
     and the database's own error if a revision fails, in which case that revision is rolled back.
     """
     versions = versions_folder(package)
-    if await current_revision(database_url, schema, package) >= (to or head(versions)):
+    found, newest = await current_revision(database_url, schema, package), head(versions)
+    if found > newest:
+        log.warning("database.newer_than_program", package=package, database=found, program=newest)
+    if found >= (to or newest):
         return
     runner = importlib.import_module(_RUNNER)
     await asyncio.to_thread(runner.upgrade, database_url, schema, versions, version_table(package), to or "head")

@@ -37,7 +37,8 @@ async def _listen(url: str, channel: str, on_notification: Callable[[str], None]
         on_notification("")
         while not ended.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), _ASK_SECONDS)
+                async with asyncio.timeout(_ASK_SECONDS):
+                    await ended.wait()
             if not ended.is_set():
                 await connection.execute("select 1", timeout=_ASK_SECONDS)
     finally:

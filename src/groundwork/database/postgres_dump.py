@@ -13,6 +13,7 @@ from groundwork.database.connection_failures import CONNECTION_FAILURES, connect
 from groundwork.database.migrate import VERSION_TABLE_PREFIX
 from groundwork.database.postgres import check_schema_name, translate_error
 from groundwork.database.table_order import ROWS_AT_ONCE, DatabaseTable, Rows, in_order
+from groundwork.errors import Refused
 
 _COLUMNS = """
     select c.table_name, c.column_name
@@ -29,6 +30,11 @@ _REFERENCES = """
       join pg_catalog.pg_namespace n on n.oid = child.relnamespace
      where f.contype = 'f' and n.nspname = $1
      order by 1, 2
+"""
+_HAS_RELATIONS = """
+    select exists (
+        select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname = $1
+    )
 """
 
 
@@ -107,6 +113,13 @@ async def _tables(connection: "asyncpg.Connection[Any]", schema: str) -> list[Da
     return in_order(columns, references)
 
 
+async def has_relations(url: str, schema: str) -> bool:
+    """Whether a schema exists and has a table, view or sequence."""
+    check_schema_name(schema)
+    async with _connected(url) as connection:
+        return bool(await connection.fetchval(_HAS_RELATIONS, schema))
+
+
 async def drop_schema(url: str, schema: str) -> None:
     """Drop a schema with everything in it. Does nothing if it does not exist."""
     check_schema_name(schema)
@@ -114,14 +127,19 @@ async def drop_schema(url: str, schema: str) -> None:
         await connection.execute(f'drop schema if exists "{schema}" cascade')
 
 
-async def rename_schema(url: str, schema: str, to: str) -> None:
-    """Rename a schema atomically, replacing an empty one. Raises the port's failures."""
+async def rename_schema(url: str, schema: str, to: str, *, replacing: bool = False) -> None:
+    """Rename a schema atomically, replacing an empty one, or with ``replacing`` one with content.
+
+    Raises Refused if there is one with content and it must not be replaced, and the failures of ``transaction``.
+    """
     check_schema_name(schema)
     check_schema_name(to)
     async with _connected(url) as connection:
         try:
             async with connection.transaction():
-                await connection.execute(f'drop schema if exists "{to}"')
+                await connection.execute(f'drop schema if exists "{to}" {"cascade" if replacing else "restrict"}')
                 await connection.execute(f'alter schema "{schema}" rename to "{to}"')
+        except asyncpg.DependentObjectsStillExistError as failure:
+            raise Refused(f"There is already a database in the schema {to}.") from failure
         except asyncpg.PostgresError as failure:
             raise translate_error(failure) from failure

@@ -1,4 +1,6 @@
-"""Row locks that are taken at most once per transaction, even if several pieces of work in it request the same row."""
+"""Row locks that are taken at most once per transaction, even if several pieces of work in it request the same row, and
+locks with a name, for what has no row yet.
+"""
 
 from collections.abc import Collection
 
@@ -42,3 +44,9 @@ async def take_turn(tx: Transaction, name: str) -> bool:
         "select pg_catalog.pg_try_advisory_xact_lock(hashtextextended(:name, 0)) as held", name=name
     )
     return row is not None and bool(row["held"])
+
+
+async def wait_for_turn(tx: Transaction, name: str) -> None:
+    """Like ``take_turn``, but wait until the lock is free. Take it before any row lock, to avoid deadlocks."""
+    if tx.engine == "postgresql":
+        await tx.fetch("select pg_catalog.pg_advisory_xact_lock(hashtextextended(:name, 0))", name=name)

@@ -242,13 +242,17 @@ def open_sqlite(
     transaction_seconds: float = 2.0,
     reader_seconds: float = 10.0,
     wal_bound_bytes: int = WAL_BOUND_BYTES,
+    waits_for_disk: bool = True,
 ) -> SqliteDatabase:
-    """Open an SQLite file, creating it and its folder if needed. Call it inside the event loop that will use it."""
+    """Open an SQLite file, creating it and its folder if needed. Call it inside the event loop that will use it.
+
+    Without ``waits_for_disk``, a power failure can undo the last commits: only for data that can be written again.
+    """
     # The write-ahead log and its index get the file's mode. Password hashes and e-mail addresses must be private to
     # this user.
     private_file.touch(path)
     return SqliteDatabase(
-        WriterThread(path, clock, transaction_seconds, wal_bound_bytes),
+        WriterThread(path, clock, transaction_seconds, wal_bound_bytes, waits_for_disk=waits_for_disk),
         ReaderPool(path, clock, size=readers, limit_seconds=reader_seconds),
         ShortReads(path, clock, limit_seconds=reader_seconds),
     )

@@ -44,11 +44,15 @@ _STORE_FAULTS = {
 }
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
-    """Open (and create) the file for its only writer. Only the writer thread may use the connection."""
+def connect_writer(path: Path, *, waits_for_disk: bool = True) -> sqlite3.Connection:
+    """Open (and create) the file for its only writer. Only the writer thread may use the connection.
+
+    ``waits_for_disk``: whether COMMIT returns only when it is on the disk. Without that, a power failure can undo the
+    last commits, but the file stays consistent.
+    """
     connection = _connect(f"{path.absolute().as_uri()}?mode=rwc", cached_statements=1024)
     connection.execute("pragma journal_mode = wal").fetchall()
-    connection.execute("pragma synchronous = full")
+    connection.execute(f"pragma synchronous = {'full' if waits_for_disk else 'normal'}")
     connection.execute("pragma foreign_keys = on")
     connection.execute("pragma cache_size = -8000")
     # Deleted data is overwritten, because it may have been deleted at a person's request.

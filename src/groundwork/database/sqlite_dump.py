@@ -61,7 +61,7 @@ async def reading(path: Path, scratch: Path) -> AsyncIterator[SqliteContents]:
 
 
 def copy_file(path: Path, copy: Path) -> None:
-    """Copy a database that might be in use. Raises the port's failures."""
+    """Copy a database that might be in use. Raises the failures of ``transaction``."""
     copy.unlink(missing_ok=True)
     private_file.touch(copy)
     try:

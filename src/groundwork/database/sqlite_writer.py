@@ -157,7 +157,9 @@ class _PlainWriter:
 class WriterThread:
     """Owner of the writing connection. Call ``put`` from the event loop, on which results are returned too."""
 
-    def __init__(self, path: Path, clock: Clock, limit_seconds: float, wal_bound_bytes: int) -> None:
+    def __init__(
+        self, path: Path, clock: Clock, limit_seconds: float, wal_bound_bytes: int, *, waits_for_disk: bool = True
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._limit = limit_seconds
@@ -168,7 +170,7 @@ class WriterThread:
         self._truncate_after = 0.0
         self._wal = Path(f"{path}-wal")
         self.ended: asyncio.Future[None] = self._loop.create_future()
-        self._connection = driver.connect_writer(path)
+        self._connection = driver.connect_writer(path, waits_for_disk=waits_for_disk)
         self._connection.set_progress_handler(self._is_overdue, _STEPS_BETWEEN_CHECKS)
         self._thread = threading.Thread(target=self._run, name=f"sqlite-writer {path.name}", daemon=True)
         self._thread.start()

@@ -194,6 +194,8 @@ class TransactionConflict(Unavailable):
 class DatabaseUnavailable(Unavailable):
     """The database cannot be used (disk full, locked by another process, connection lost, COMMIT rejected)."""
 
+    is_outage = True
+
 
 # Names of the failures above. The sentences of the database are for operators, so pages show their own.
 DATABASE_FAILURES: Final = frozenset(

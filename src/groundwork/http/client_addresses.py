@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 
+from groundwork.http.addresses import is_loopback
 from groundwork.settings import Secret
 
 CLIENT_ADDRESS = b"x-client-address"
@@ -53,12 +54,7 @@ def vouched_address(key: Secret, headers: Mapping[bytes, bytes]) -> str:
 
 def is_from_this_machine(headers: Mapping[bytes, bytes], forwarded_for: int, peer: str) -> bool:
     """Whether the request comes from a program on this machine. A proxy would add headers about its client."""
-    if forwarded_for or any(name in headers for name in _OF_PROXIES):
-        return False
-    try:
-        return ipaddress.ip_address(peer.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
+    return not forwarded_for and not any(name in headers for name in _OF_PROXIES) and is_loopback(peer)
 
 
 def is_personal(headers: Mapping[bytes, bytes], forwarded_for: int, peer: str, *, hops: int) -> bool:

@@ -6,7 +6,7 @@ origin is scheme, host and port (RFC 6454, section 4). ``null`` matches no site,
 site.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ from groundwork.errors import Forbidden, InvalidForm, InvalidInput, Why
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 
-# Longer than any text we accept. The server's body limit applies to the whole form.
+# More fields than any form here has. The size of the whole form is limited like any other body.
 MAX_FIELDS = 100
 
 
@@ -99,6 +99,29 @@ def local_path(text: str, otherwise: str = "/") -> str:
     if not text.startswith("/") or text.startswith(("//", "/\\")) or any(ord(char) < 0x20 for char in text):
         return otherwise
     return otherwise if "\\" in text else text
+
+
+def outdated_form(
+    typed: Mapping[str, str],
+    current: Mapping[str, str],
+    problem: Why,
+    *,
+    versions: Collection[str] = ("revision",),
+    label: Callable[[str, str], str] = lambda _, text: text,
+) -> FormState:
+    """The state of a form that is shown again because something changed after it was opened. What was typed stays, and
+    the fields that differ show their current value next to it.
+
+    ``current``: the values with which the form would open now. Those in ``versions`` are hidden fields that name the
+    version shown. They replace the submitted ones: if the form is sent again, its user has seen the change. ``label``
+    (name, text) formats a value for people.
+    """
+    others = {
+        name: label(name, text)
+        for name, text in current.items()
+        if name not in versions and text != typed.get(name, "").replace("\r\n", "\n").strip()
+    }
+    return FormState({**typed, **{name: current[name] for name in versions}}, {"": problem}, others)
 
 
 def form_with_problems(values: Mapping[str, str], wrong: InvalidInput) -> FormState:

@@ -16,8 +16,8 @@ _NO_BREAK_SPACE: Final = "\u00a0"
 
 
 def clock(moment: datetime | time) -> str:
-    """The time of day: ``18:00``; in the United States ``6:00 PM``. Seconds only if there are any."""
-    return _clock(moment.hour, moment.minute, moment.second, current_locale())
+    """The time of day, to the minute: ``18:00``; in the United States ``6:00 PM``."""
+    return _clock(moment.hour, moment.minute, current_locale())
 
 
 def clocks(starts: datetime, ends: datetime) -> tuple[str, str]:
@@ -31,10 +31,9 @@ def clocks(starts: datetime, ends: datetime) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=4096)
-def _clock(hour: int, minute: int, second: int, locale: str) -> str:
+def _clock(hour: int, minute: int, locale: str) -> str:
     """Cached, because Babel parses the locale and the pattern on every call."""
-    words = format_time(time(hour, minute, second), "medium" if second else "short", locale=locale)
-    return unbroken(words)
+    return unbroken(format_time(time(hour, minute), "short", locale=locale))
 
 
 def unbroken(words: str) -> str:

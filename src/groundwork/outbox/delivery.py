@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from groundwork.errors import CircuitOpen, Explanation, Failure, encode_explanation
-from groundwork.errors import reason_of as stored_reason_of
+from groundwork.errors import CircuitOpen, Explanation, Failure, encode_explanation, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import CAUSE, Job
 from groundwork.outbox.retry import DEFAULT, RetryPolicy
@@ -93,23 +92,23 @@ def one_by_one(
     )
 
 
-def reason_of(failure: Failure) -> Explanation:
-    """Return why a job failed. If there is only a sentence, which belongs in the log, the code is the failure's name or
-    type.
+def stored_reason_of(failure: Failure) -> Explanation:
+    """The reason that is stored for a job that raised this failure. If the failure has only a sentence, which belongs in
+    the log, the code is its name or type.
     """
     if isinstance(failure.why, Explanation):
         return failure.why
-    return Explanation(failure.name or type(failure).__name__, {CAUSE: encode_explanation(stored_reason_of(failure))})
+    return Explanation(failure.name or type(failure).__name__, {CAUSE: encode_explanation(reason_of(failure))})
 
 
 def result_of(failure: Failure) -> Result:
     """Return the result for a job whose delivery raised this failure, using the table of ``groundwork.errors``."""
     if isinstance(failure, CircuitOpen):
         seconds = _NOT_ASKED_FOR_SECONDS if failure.after_seconds is None else failure.after_seconds
-        return NotAttempted(reason_of(failure), seconds)
+        return NotAttempted(stored_reason_of(failure), seconds)
     if retry.is_worth_retrying(failure):
-        return RetryLater(reason_of(failure), retry.retry_after_seconds(failure))
-    return JobFailed(reason_of(failure))
+        return RetryLater(stored_reason_of(failure), retry.retry_after_seconds(failure))
+    return JobFailed(stored_reason_of(failure))
 
 
 def result_of_bug(raised: Exception, attempts: int, policy: RetryPolicy) -> Result:
@@ -117,7 +116,7 @@ def result_of_bug(raised: Exception, attempts: int, policy: RetryPolicy) -> Resu
 
     It is retried a few times; then an operator has to look at it. ``attempts`` is the number of earlier failures.
     """
-    reason = Explanation(UNFORESEEN, {CAUSE: encode_explanation(stored_reason_of(raised))})
+    reason = Explanation(UNFORESEEN, {CAUSE: encode_explanation(reason_of(raised))})
     return RetryLater(reason) if attempts + 1 < policy.unforeseen_tries else JobFailed(reason)
 
 

@@ -25,6 +25,7 @@ from groundwork.outbox.delivery import (
     wait_seconds,
 )
 from groundwork.outbox.jobs import Job, JobState, JobUpdate
+from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 
 
@@ -55,9 +56,9 @@ async def run(
         while not stop.is_set():
             wake.clear()
             try:
-                begun = await _begin(db, deliveries, running, wake)
+                begun = await _begin_rounds(db, deliveries, running, wake)
             except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the rows remain
-                log.error("jobs.lease_failed", exc_info=failure)
+                log.error("jobs.lease_failed", **log_fields(failure))
                 begun = 0
             if begun == 0:
                 await idle(stop, wake, idle_seconds)
@@ -91,7 +92,7 @@ async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequenc
     return by_partition
 
 
-async def _begin(
+async def _begin_rounds(
     db: Database,
     deliveries: Mapping[str, JobDelivery],
     running: dict[tuple[str, str], asyncio.Task[None]],
@@ -113,29 +114,29 @@ async def _begin(
         delivery = deliveries[kind]
         leased = await lease(db, kind, delivery, busy=busy[kind])
         for partition, jobs_of_partition in leased.items():
-            task = asyncio.create_task(_round_of_one(db, delivery, jobs_of_partition))
+            task = asyncio.create_task(_round_as_task(db, delivery, jobs_of_partition))
             running[kind, partition] = task
-            task.add_done_callback(_ends(running, (kind, partition), wake))
+            task.add_done_callback(_forget_and_wake(running, (kind, partition), wake))
             begun += 1
     return begun
 
 
-def _ends(
+def _forget_and_wake(
     running: dict[tuple[str, str], asyncio.Task[None]], key: tuple[str, str], wake: asyncio.Event
 ) -> Callable[[asyncio.Task[None]], None]:
-    def ended(_task: asyncio.Task[None]) -> None:
+    def when_done(_task: asyncio.Task[None]) -> None:
         del running[key]
         wake.set()
 
-    return ended
+    return when_done
 
 
-async def _round_of_one(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
+async def _round_as_task(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:
     """Run ``_round`` as a task that nobody awaits. Results that cannot be stored are lost, and the leases expire."""
     try:
         await _round(db, delivery, leased)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the leases expire
-        log.error("jobs.round_failed", kind=leased[0].kind, exc_info=failure)
+        log.error("jobs.round_failed", kind=leased[0].kind, **log_fields(failure))
 
 
 async def _round(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> None:

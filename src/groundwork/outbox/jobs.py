@@ -85,39 +85,39 @@ class JobUpdate:
     reason_params: Mapping[str, object] = field(default_factory=dict)
 
 
-_INTO: Final = """
+_INSERT_INTO: Final = """
     insert into outbox_jobs (kind, subject, revision, partition, priority, state, due_at, attempts, reason_code,
                              reason_params, lease, leased_until, enqueued_at)
 """
-_RENEWED: Final = """
+_SET_DUE_AGAIN: Final = """
            state = case when outbox_jobs.state = 'leased' then 'leased' else 'due' end,
            partition = excluded.partition, priority = excluded.priority, due_at = excluded.due_at, attempts = 0,
            reason_code = '', reason_params = '', enqueued_at = excluded.enqueued_at
 """
 _IF_NEWER: Final = f"""
     on conflict (kind, subject) do update
-       set revision = excluded.revision, {_RENEWED}
+       set revision = excluded.revision, {_SET_DUE_AGAIN}
      where excluded.revision > outbox_jobs.revision
 """
-_NEW: Final = "'due', {due_at}, 0, '', '', 0, null, cast(:now as bigint)"
-_PLAIN: Final = f"'', {Priority.NORMAL.value}"
+_NEW_ROW: Final = "'due', {due_at}, 0, '', '', 0, null, cast(:now as bigint)"
+_NO_PARTITION_AND_NORMAL: Final = f"'', {Priority.NORMAL.value}"
 ENQUEUE = f"""
-    {_INTO}
+    {_INSERT_INTO}
     select cast(:kind as text), given.subject, given.revision, given.partition, cast(:priority as smallint),
-           {_NEW.format(due_at="given.due_at")}
+           {_NEW_ROW.format(due_at="given.due_at")}
       from each(subject text, revision bigint, partition text, due_at bigint) as given where 1 = 1
     {_IF_NEWER}
 """
 ENQUEUE_ONE = f"""
-    {_INTO} values (:kind, :subject, :revision, :partition, :priority, 'due', :due_at, 0, '', '', 0, null, :now)
+    {_INSERT_INTO} values (:kind, :subject, :revision, :partition, :priority, 'due', :due_at, 0, '', '', 0, null, :now)
     {_IF_NEWER}
 """
 
 # ``chosen`` is a subselect that contains each subject once, in order.
 _ENQUEUE_SELECTED = f"""
-    {_INTO}
-    select cast(:kind as text), chosen.subject, cast(:revision as bigint), {_PLAIN},
-           {_NEW.format(due_at="cast(:due_at as bigint)")}
+    {_INSERT_INTO}
+    select cast(:kind as text), chosen.subject, cast(:revision as bigint), {_NO_PARTITION_AND_NORMAL},
+           {_NEW_ROW.format(due_at="cast(:due_at as bigint)")}
       from ({{}}) as chosen where 1 = 1
     {_IF_NEWER}
 """
@@ -126,23 +126,23 @@ _ENQUEUE_SELECTED = f"""
 _NEXT_REVISION: Final = f"""
     on conflict (kind, subject) do update
        set revision = case when excluded.revision > outbox_jobs.revision then excluded.revision
-                           else outbox_jobs.revision + 1 end, {_RENEWED}
+                           else outbox_jobs.revision + 1 end, {_SET_DUE_AGAIN}
 """
 ENQUEUE_AGAIN = f"""
-    {_INTO}
-    select cast(:kind as text), given.subject, cast(:now as bigint), {_PLAIN},
-           {_NEW.format(due_at="cast(:now as bigint)")}
+    {_INSERT_INTO}
+    select cast(:kind as text), given.subject, cast(:now as bigint), {_NO_PARTITION_AND_NORMAL},
+           {_NEW_ROW.format(due_at="cast(:now as bigint)")}
       from each(subject text) as given where 1 = 1
     {_NEXT_REVISION}
 """
 _ENQUEUE_ONE_AGAIN: Final = f"""
-    {_INTO} values (:kind, :subject, :now, :partition, :priority, 'due', :now, 0, '', '', 0, null, :now)
+    {_INSERT_INTO} values (:kind, :subject, :now, :partition, :priority, 'due', :now, 0, '', '', 0, null, :now)
     {_NEXT_REVISION}
 """
 _ENQUEUE_SELECTED_AGAIN = f"""
-    {_INTO}
+    {_INSERT_INTO}
     select cast(:kind as text), chosen.subject, cast(:now as bigint), chosen.partition, chosen.priority,
-           {_NEW.format(due_at="cast(:now as bigint)")}
+           {_NEW_ROW.format(due_at="cast(:now as bigint)")}
       from ({{}}) as chosen where 1 = 1
     {_NEXT_REVISION}
 """
@@ -170,7 +170,7 @@ FAILED_FOR = f"""
      where kind = :kind and state = 'failed' and reason_code = :reason_code order by due_at desc, subject limit :limit
 """
 
-WAKE = """
+RETRY_NOW = """
     update outbox_jobs set state = 'due', due_at = :now, attempts = 0, reason_code = '', reason_params = ''
      where kind = :kind and subject = :subject and state in ('due', 'failed')
 """
@@ -428,10 +428,10 @@ async def failed_for(reader: Reader, kind: str, reason_code: str, *, limit: int)
     return [job_of(row) for row in rows]
 
 
-async def wake(tx: Transaction, kind: str, subject: str) -> bool:
-    """Make a due or failed job due now. Returns False if there is none."""
+async def retry_now(tx: Transaction, kind: str, subject: str) -> bool:
+    """Make a due or failed job due now, as if it had never failed. Returns False if there is none."""
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
+    return await tx.execute(RETRY_NOW, kind=str(kind), subject=subject, now=tx.now) == 1
 
 
 async def drop(tx: Transaction, kind: str, subject: str) -> bool:
@@ -467,7 +467,7 @@ async def forget_completed(tx: Transaction, before: Instant) -> int:
     return await tx.execute(FORGET_COMPLETED, before=before)
 
 
-async def waiting(reader: Reader) -> list[tuple[str, JobState, int, Instant]]:
+async def counts(reader: Reader) -> list[tuple[str, JobState, int, Instant]]:
     """Return (kind, state, count, oldest due) of all jobs that are not completed, for metrics and the operator's page."""
     return [
         (row["kind"], JobState(row["state"]), row["n"], Instant(row["oldest"])) for row in await reader.fetch(COUNT)
@@ -477,15 +477,15 @@ async def waiting(reader: Reader) -> list[tuple[str, JobState, int, Instant]]:
 def job_of(row: Row) -> Job:
     """Convert a row of ``COLUMNS`` to a job."""
     return Job(
-        row["kind"],
-        row["subject"],
-        row["revision"],
-        JobState(row["state"]),
-        row["attempts"],
-        Instant(row["due_at"]),
-        row["lease"],
-        row["partition"],
-        Priority(row["priority"]),
-        row["reason_code"],
-        msgspec.json.decode(row["reason_params"], type=dict[str, object]) if row["reason_params"] else {},
+        kind=row["kind"],
+        subject=row["subject"],
+        revision=row["revision"],
+        state=JobState(row["state"]),
+        attempts=row["attempts"],
+        due_at=Instant(row["due_at"]),
+        lease=row["lease"],
+        partition=row["partition"],
+        priority=Priority(row["priority"]),
+        reason_code=row["reason_code"],
+        reason_params=msgspec.json.decode(row["reason_params"], type=dict[str, object]) if row["reason_params"] else {},
     )

@@ -1,7 +1,7 @@
-"""State graph: every allowed transition is declared once, and any other transition is a programming error.
+"""State graph: every allowed move from one state to another is declared once; any other move is a programming error.
 
 Statements that change the state of a row have ``sources_of(target)`` in their ``where`` clause. The database therefore
-rejects transitions that the graph does not list, also under concurrency.
+rejects moves that the graph does not list, also under concurrency.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,12 +13,12 @@ State = TypeVar("State", bound=StrEnum)
 
 
 class ImpossibleMove(Exception):
-    """A state transition that the graph does not list."""
+    """A move that the graph does not list."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateGraph(Generic[State]):
-    """Allowed state transitions. ``moves`` maps each state to the states that may follow it, which can include itself."""
+    """The allowed moves. ``moves`` maps each state to the states that may follow it, which can include itself."""
 
     moves: Mapping[State, frozenset[State]]
 
@@ -27,12 +27,12 @@ class StateGraph(Generic[State]):
         return following in self.moves[current]
 
     def require(self, current: State, following: State) -> None:
-        """Raise ImpossibleMove unless the transition is declared."""
+        """Raise ImpossibleMove unless the move is declared."""
         if not self.allows(current, following):
             raise ImpossibleMove(f"{current} cannot become {following}")
 
     def sources_of(self, target: State) -> tuple[State, ...]:
-        """Return every state from which ``target`` can be reached in one transition, in the order of the enum."""
+        """Return every state from which ``target`` can be reached in one move, in the order of the enum."""
         return tuple(state for state in self.moves if target in self.moves[state])
 
     def sql_sources_of(self, target: State) -> str:

@@ -70,6 +70,8 @@ class QueueFull(Unavailable):
 class QueueUnavailable(Unavailable):
     """The broker does not answer. It is unknown whether the last call had an effect, so repeat it."""
 
+    is_outage = True
+
 
 class Queue(Protocol):
     """One queue. Many tasks of one event loop can use it safely."""

@@ -19,6 +19,7 @@
 import asyncio
 import functools
 import itertools
+import logging
 import os
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -51,6 +52,7 @@ from groundwork.queue.contract import (
     QueueUnavailable,
 )
 from groundwork.queue.leases import BrokerMessage, LeaseBook
+from groundwork.telemetry.logs import log
 
 # Messages of one bucket that a worker holds: enough to keep it busy, and few enough to move to another worker quickly.
 PREFETCH = 500
@@ -63,6 +65,30 @@ MAX_LETTERS = 10_000
 _CONNECT_SECONDS = 10.0
 _CONFIRM_SECONDS = 30.0
 _FAULTS = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError)
+
+
+class _Connection(aio_pika.Connection):
+    """A connection without the library's finalizer, which starts to close it wherever the garbage collector runs, even
+    in a thread without an event loop.
+    """
+
+    def __del__(self) -> None:
+        pass
+
+
+# What the library logs when a connection is lost and at each attempt to connect. ``RabbitQueue`` logs it once.
+_LIBRARY_MESSAGES = (
+    "error when creating transport",
+    "Cancelling cause reader exited",
+    "Unexpected connection close from remote",
+)
+
+
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(_LIBRARY_MESSAGES)
+
+
+logging.getLogger("aiormq.connection").addFilter(_is_worth_logging)
 
 
 class RabbitQueue:
@@ -96,6 +122,7 @@ class RabbitQueue:
         self._connecting = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._letters = itertools.count()
+        self._is_unreachable = False
 
     async def publish(self, messages: Sequence[Message], /) -> None:
         async with self._broker():
@@ -233,16 +260,17 @@ class RabbitQueue:
 
     async def _connect(self) -> None:
         self._forget()
-        if self._connection is not None:
-            await self._connection.close()
-        # Stored before connecting, because a connection that failed must also be closed. Otherwise its finalizer would
-        # do that in any thread.
-        self._connection = aio_pika.Connection(make_url(self._url))
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+        # Stored before connecting, because a connection that failed must also be closed.
+        self._connection = _Connection(make_url(self._url))
         try:
             await self._connection.connect(_CONNECT_SECONDS)
         except _FAULTS as failure:
+            self._note_outage(failure)
             raise QueueUnavailable(connection_sentence(self._url, failure)) from failure
-        self._connection.close_callbacks.add(self._lost)
+        self._connection.close_callbacks.add(self._disconnected)
         self._publishing = channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         dead_letter_name = f"{self._name}.dead"
         self._exchange = await channel.declare_exchange(self._name, ExchangeType.TOPIC, durable=True)
@@ -254,6 +282,9 @@ class RabbitQueue:
         for bucket, name in enumerate(self._queue_names()):
             queue = await channel.declare_queue(name, durable=True, arguments=self._queue_arguments())
             await queue.bind(self._exchange, f"#.b{bucket}")
+        if self._is_unreachable:
+            self._is_unreachable = False
+            log.info("broker.reconnected", queue=self._name)
 
     async def _consume(self) -> None:
         """Start consuming messages. A process that only publishes never does this."""
@@ -287,6 +318,19 @@ class RabbitQueue:
         self._leases.complete(delivery)
         self._news.set()
         await self._incoming.pop(item.tag).ack()
+
+    def _disconnected(self, connection: AbstractConnection | None, failure: BaseException | None = None) -> None:
+        if connection is self._connection and connection is not None:
+            self._note_outage(failure)
+        self._lost()
+
+    def _note_outage(self, failure: BaseException | None) -> None:
+        """Log an outage once, however often the queue then tries to connect."""
+        if not self._is_unreachable:
+            self._is_unreachable = True
+            log.warning(
+                "broker.lost", queue=self._name, cause=f"{type(failure).__name__}: {failure}" if failure else ""
+            )
 
     def _lost(self, *_: object) -> None:
         self._forget_held()

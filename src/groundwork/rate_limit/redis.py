@@ -3,9 +3,10 @@
 A window is a hash with the points used and the end of the window. One script changes it, so that concurrent processes
 never exceed the limit. The caller's clock determines the end; Redis only expires keys that are no longer used. While
 Redis cannot be reached, each process counts on its own. The limit is then too high for a while, but requests are still
-answered.
+answered, all but a few of them without waiting for Redis.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.telemetry.logs import log
 
 _PATIENCE_SECONDS = 1.0
+# While Redis does not answer, it is asked again after this time. Otherwise every request would wait for it.
+_AGAIN_SECONDS = 5.0
 
 # KEYS[1]; ARGV: points requested, points of the limit, now and length of the window in microseconds. Returns the points
 # used, the end of the window, and whether this attempt was rejected.
@@ -46,12 +49,15 @@ class RedisCounters:
         self._add = self._redis.register_script(_ADD)
         self._prefix = prefix + ":"
         self._own = InProcessCounters()
-        self._is_away = False
+        # When Redis is asked again, by the monotonic clock; None while it answers.
+        self._asked_again_at: float | None = None
 
     async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
         return (await self.add_each([(limit, key)], points, now))[0]
 
     async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[LimitState]:
+        if self._asked_again_at is not None and time.monotonic() < self._asked_again_at:
+            return await self._own.add_each(charges, points, now)
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for limit, key in charges:
@@ -72,8 +78,9 @@ class RedisCounters:
         await self._redis.aclose()
 
     def _note(self, error: Exception | None) -> None:
-        if error is not None and not self._is_away:
+        is_away = self._asked_again_at is not None
+        if error is not None and not is_away:
             log.warning("counters.counted_apart", why=type(error).__name__)
-        elif error is None and self._is_away:
+        elif error is None and is_away:
             log.info("counters.shared_again")
-        self._is_away = error is not None
+        self._asked_again_at = None if error is None else time.monotonic() + _AGAIN_SECONDS

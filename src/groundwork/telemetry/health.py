@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from groundwork.errors import Failure
+from groundwork.errors import Failure, Unavailable
 from groundwork.telemetry.logs import log
 
 # A check returns if all is well and raises otherwise. A Failure's sentence is shown; other errors are only logged.
@@ -56,6 +56,16 @@ async def _one(name: str, check: Check, timeout_seconds: float) -> tuple[str, st
         log.warning("check.failed", check=name, exc_info=error)
         return "failed; see the log", ""
     return OK, ""
+
+
+def log_fields(failure: Exception) -> dict[str, object]:
+    """Return the fields of a log line about a failure: its traceback, or a reason without one if it is an outage. Many
+    tasks notice the same outage.
+    """
+    if not isinstance(failure, Unavailable) or not failure.is_outage:
+        return {"exc_info": failure}
+    causes = {"cause": cause} if (cause := cause_of(failure)) else {}
+    return {"reason": str(failure.why), **causes}
 
 
 def cause_of(failure: BaseException) -> str:

@@ -65,15 +65,20 @@ class _FromStandardLibrary(logging.Handler):
         self._written: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        write = log.error if record.levelno >= logging.ERROR else log.warning
+        is_error = record.levelno >= logging.ERROR
+        write = log.error if is_error else log.warning
         try:
             message = record.getMessage()
+            exc_info = record.exc_info if is_error else None
             # Tracebacks can differ, so all of them are written.
-            omitted_count = 0 if record.exc_info else self._count_omitted(record.name, message, record.created)
+            omitted_count = 0 if exc_info else self._count_omitted(record.name, message, record.created)
             if omitted_count is None:
                 return
-            further_fields = {"unsaid": omitted_count} if omitted_count else {}
-            write("library.said", library=record.name, message=message, exc_info=record.exc_info, **further_fields)
+            further_fields: dict[str, object] = {"unsaid": omitted_count} if omitted_count else {}
+            if record.exc_info and not exc_info and record.exc_info[1] is not None:
+                # What a library warns of, it handles: asyncpg connects again, for example.
+                further_fields["error"] = repr(record.exc_info[1])
+            write("library.said", library=record.name, message=message, exc_info=exc_info, **further_fields)
         except Exception:  # noqa: BLE001  # logging must not raise into the library; handleError reports it
             self.handleError(record)
 

@@ -114,8 +114,7 @@ async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> Sync
                 for kind, state, number, oldest in await publication_status.counts(reader)
             ],
             jobs=[
-                JobCount(kind, state.value, number, oldest)
-                for kind, state, number, oldest in await jobs.waiting(reader)
+                JobCount(kind, state.value, number, oldest) for kind, state, number, oldest in await jobs.counts(reader)
             ],
             open_conflicts=await merge_decisions.count_open(reader),
             failing_servers=await failing_servers(reader),

@@ -87,7 +87,7 @@ def drop(
 
 async def _wake(db: Database, kind: str, subject: str) -> int:
     async with db.transaction() as tx:
-        if not await jobs.wake(tx, kind, subject):
+        if not await jobs.retry_now(tx, kind, subject):
             raise _no_such_job(kind, subject)
     return 1
 
@@ -101,7 +101,7 @@ async def _wake_failed(db: Database) -> int:
         async with db.transaction() as tx:
             page = await jobs.in_state(tx, JobState.FAILED, after=last)
             for job in page:
-                count += await jobs.wake(tx, job.kind, job.subject)
+                count += await jobs.retry_now(tx, job.kind, job.subject)
         if not page:
             return count
         last = (page[-1].kind, page[-1].subject)

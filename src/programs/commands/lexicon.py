@@ -63,7 +63,7 @@ def publish_(
 
     async def act(platform: Platform) -> None:
         network, authority = platform.network, platform.settings.lexicon_authority
-        identity = await network.handles.identify(name)
+        identity = await network.handles.identities.identify(name)
         pds = identity.document.pds
         if pds is None:
             raise NotFound("The identity of this account names no server.")

@@ -93,7 +93,7 @@ async def _identity(host: CheckedHost, did: Did) -> CheckFinding:
     if document.signing_key is None:
         return failed(about, f"{did} has no valid signing key.", "Update the identity with the server's key.")
     try:
-        handle = await host.handles.verified_handle(document)
+        handle = await host.handles.identities.verified_handle(document)
     except Failure as failure:
         return note(about, f"{did}: its handle cannot be checked now: {failure.why}")
     if handle == "handle.invalid":

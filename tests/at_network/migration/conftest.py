@@ -105,7 +105,9 @@ async def journey(
 ) -> AsyncIterator[Journey]:
     """Ana has seven notes, three pictures and a preference on the first server, and no account on the second."""
     plc = await make_sqlite("plc_directory")
-    directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
+    directory = Directory(
+        create_app(plc, OperationLimits(hourly=0, daily=0, weekly=0), Metrics("plc"), version="test", access_log=False)
+    )
     async with AsyncExitStack() as stack:
         directory.url = (await stack.enter_async_context(serving(directory))).url
         deployments = []

@@ -214,7 +214,7 @@ async def test_app_password_moves_nothing(journey: Journey) -> None:
     old = await servers.sign_in(
         journey.http, clock, journey.old_deployment.url, "ana.one.test", made.json()["password"]
     )
-    wanted = account.NewAccount("ana.two.test", "ana@example.com", NEW_PASSWORD)
+    wanted = account.NewAccount(handle="ana.two.test", email="ana@example.com", password=NEW_PASSWORD)
     with pytest.raises((Refused, Failure)):
         await account.sign_in_or_create(journey.http, clock, old, journey.new_deployment.url, wanted)
     assert await journey.new_deployment.count("accounts") == 0

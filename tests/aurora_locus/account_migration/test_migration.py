@@ -25,6 +25,7 @@ from aurora_locus.account_migration import moves
 from aurora_locus.account_migration.moves import AccountMove, MoveStage
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.credentials import MAX_AGE
+from aurora_locus.i18n.sentences import localizable
 from groundwork.clock import HOUR, MINUTE, HandClock
 from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, write
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, open_deployment
@@ -186,6 +187,11 @@ async def test_move_can_be_resumed_after_a_directory_outage(ada: Leaving) -> Non
     assert (await ada.browser.send("/account/move", {"act": "finish", "token": token})).status_code == 303
     stopped = await ada.until(MoveStage.FINISHING, problem=True)
     assert "The move stopped:" in (await ada.browser.get("/account/move")).text
+    async with ada.old.db.transaction() as tx:
+        too_often = localizable("You’ve tried too often. Try again in %(hours)s hours.", hours=3)
+        await moves.note_problem(tx, stopped, too_often)
+    in_german = await ada.browser.http.get("/account/move", headers=ada.browser.sends | {"accept-language": "de"})
+    assert "Versuch es in 3 Stunden noch einmal." in in_german.text
     assert stopped.operation is not None
     ada.new.directory.is_down = False
     assert (await ada.browser.send("/account/move", {"act": "again"})).status_code == 303

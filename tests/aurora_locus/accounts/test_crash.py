@@ -25,7 +25,9 @@ WISH = {"handle": "ana.test", "email": "ana@example.org", "password": "password 
 @pytest.fixture
 async def directory(make_sqlite: MakeDatabase, clock: HandClock) -> AsyncIterator[Directory]:
     plc = await make_sqlite("plc_directory", clock=clock)
-    directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
+    directory = Directory(
+        create_app(plc, OperationLimits(hourly=0, daily=0, weekly=0), Metrics("plc"), version="test", access_log=False)
+    )
     async with serving(directory) as served:
         directory.url = served.url
         yield directory

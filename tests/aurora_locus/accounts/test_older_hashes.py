@@ -41,7 +41,7 @@ async def test_older_hash_is_accepted_and_replaced_at_sign_in(deployment: Deploy
     answers = await together(*(deployment.sign_in("ana.test", "password of ana") for _ in range(3)))
     assert statuses(answers) == [200, 200, 200]
     renewed = await stored(deployment)
-    assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert renewed.startswith("$argon2id$v=19$m=7168,t=5,p=1$")
     assert (await deployment.sign_in("ana.test", "password of ana")).status_code == 200
     assert await stored(deployment) == renewed
 

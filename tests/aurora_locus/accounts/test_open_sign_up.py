@@ -24,7 +24,7 @@ from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.moderation.decisions import UPDATE, account, decide
 
 ANAS = "ana@example.org"
-WISH = AccountRequest("ana.test", ANAS, "password of ana")
+WISH = AccountRequest(handle="ana.test", email=ANAS, password="password of ana")
 CONFIRM = f"{SERVER}.confirmEmail"
 
 
@@ -54,7 +54,7 @@ async def test_account_without_an_invite_must_confirm_its_address(
     assert (await deployment.stranger.get(f"{IDENTITY}.resolveHandle", handle="ana.test")).status_code == 400
     refused = await ana.post(f"{SERVER}.activateAccount")
     assert refused.status_code == 400
-    assert "confirmEmail" in refused.json()["message"]
+    assert "Confirm the e-mail address" in refused.json()["message"]
     assert (await ana.post(f"{SERVER}.deactivateAccount", {})).status_code == 200
     assert await deployment.announced(made.did) == []
 
@@ -171,7 +171,9 @@ async def test_operators_recovery_key_is_second_and_does_not_keep_an_identity(
     hosting = await own_identity.hosting_of(registry, account)
     assert plc_requests.recommended(hosting, is_plc=True)["rotationKeys"] == keys
 
-    await creation.create(registry, AccountRequest("ben.test", "ben@example.org", "password of ben"))
+    await creation.create(
+        registry, AccountRequest(handle="ben.test", email="ben@example.org", password="password of ben")
+    )
     deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(registry) == 2
     await plc_updates.repair(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
@@ -183,13 +185,13 @@ async def test_invited_and_admin_created_accounts_are_visible_at_once(
 ) -> None:
     code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
     invited = await creation.create(public_registry, replace(WISH, invite_code=code))
-    wish = AccountRequest("ben.test", "ben@example.org", "password of ben", by_admin=True)
+    wish = AccountRequest(handle="ben.test", email="ben@example.org", password="password of ben", by_admin=True)
     hosts = await creation.create(replace(public_registry, needs_invite=True), wish)
     for made in (invited, hosts):
         assert made.awaits is None
         assert (await deployment.announced(made.did))[1] == "account active"
     # A used-up invite is reported as invalid even where none is needed.
-    again = AccountRequest("cleo.test", "cleo@example.org", "password of cleo", invite_code=code)
+    again = AccountRequest(handle="cleo.test", email="cleo@example.org", password="password of cleo", invite_code=code)
     with pytest.raises(Refused) as refused:
         await creation.create(public_registry, again)
     assert refused.value.name == "InvalidInviteCode"

@@ -12,6 +12,7 @@ from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import PlcOperation
+from at_protocol.xrpc.service_auth import MAX_CLOCK_SKEW_SECONDS, MAX_LIFETIME_SECONDS
 from groundwork.clock import SECOND
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
 
@@ -100,6 +101,19 @@ async def test_wrong_claims(deployment: Deployment, changes: dict[str, Any], err
     answer = await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana), **changes))
     assert (answer.status_code, answer.json()["error"]) == (401, error)
     assert await deployment.count("blobs") == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(MAX_LIFETIME_SECONDS + MAX_CLOCK_SKEW_SECONDS, 200), (MAX_LIFETIME_SECONDS + 61, 401)]
+)
+async def test_token_is_accepted_for_an_hour_at_most(deployment: Deployment, seconds: int, status: int) -> None:
+    """Every used token is remembered until it expires, so it may not be valid for longer than those that servers issue.
+    A minute more is for clocks that differ.
+    """
+    ana = await deployment.sign_up("ana")
+    now = deployment.clock.now() // SECOND
+    answer = await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana), exp=now + seconds))
+    assert answer.status_code == status, answer.text
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "ES256"])

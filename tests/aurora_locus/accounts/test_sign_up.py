@@ -205,7 +205,9 @@ async def test_sign_up_ended_by_another_process_creates_no_account(deployment: D
 
     deployment.directory.on_submit = sweep
     with pytest.raises(Unavailable):
-        await creation.create(registry, AccountRequest("ana.test", "ana@example.org", "password of ana"))
+        await creation.create(
+            registry, AccountRequest(handle="ana.test", email="ana@example.org", password="password of ana")
+        )
     assert await deployment.directory.living() == set()
     assert await deployment.count("accounts") == 0
     deployment.clock.turn(MINUTE)
@@ -221,7 +223,7 @@ async def test_cancelled_request_leaves_a_complete_account(deployment: Deploymen
         await go_on.wait()
 
     deployment.directory.on_submit = wait
-    wish = AccountRequest("ana.test", "ana@example.org", "password of ana")
+    wish = AccountRequest(handle="ana.test", email="ana@example.org", password="password of ana")
     asking = asyncio.create_task(creation.create(deployment.pds.registry, wish))
     await reached.wait()
     asking.cancel()

@@ -136,6 +136,24 @@ async def test_operator_may_ask_within_the_same_limit(
     assert len(relays.asked) == 2
 
 
+async def test_operator_need_not_wait_for_the_pause_after_failures(
+    relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path
+):
+    relays.down.add(ONE)
+    requests = crawling(relays, repositories, tmp_path)
+    for _ in range(5):
+        await requests.ask_due()
+        clock.turn(LONGEST_SPACING)
+    await requests.ask_due()
+    assert requests.relays[0].next_at > clock.now() + 2 * SPACING
+    with pytest.raises(TooMany):
+        await requests.ask_now()
+    clock.turn(SPACING)
+    relays.down.clear()
+    await requests.ask_now()
+    assert requests.relays[0].problem is None
+
+
 @pytest.mark.parametrize("failures", [0, 1, 5, 100, 100_000])
 @pytest.mark.parametrize("chance", [0.0, 1.0])
 def test_pause_is_between_twenty_minutes_and_a_day(failures: int, chance: float):

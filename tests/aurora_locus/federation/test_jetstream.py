@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
@@ -11,10 +12,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from at_protocol.sync import events
 from aurora_locus.federation import stream_slots
+from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest, decide_account
 from aurora_locus.sequencer import queries
 from groundwork.clock import HOUR, MINUTE
+from groundwork.database.transaction import Database, Reader
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.moderation.decisions import decide, record, take_down, write_note
@@ -249,6 +252,29 @@ async def test_records_that_were_taken_down_are_left_out(deployment: Deployment)
     assert any(hidden["cid"] == str(operation.cid) for frame in frames for operation in operations(frame))
     await decide(deployment, record(hidden), takedown=False)
     assert await everything_said() == [f"create {NOTE}/{hidden['uri'].rpartition('/')[2]}", f"create {OTHER}/a"]
+
+
+class CountedReads:
+    """A database that counts how often it is opened for reading."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.count = 0
+
+    def reader(self) -> AbstractAsyncContextManager[Reader]:
+        self.count += 1
+        return self._db.reader()
+
+
+async def test_subscribers_share_one_read_of_what_is_hidden(deployment: Deployment) -> None:
+    """Hundreds of subscribers get an event in the same moment, and each needs the takedowns."""
+    counted = CountedReads(deployment.db)
+    index = TakedownIndex(cast("Database", counted), deployment.clock)
+    await asyncio.gather(*(index.refresh() for _ in range(100)))
+    assert counted.count == 1
+    deployment.clock.turn(MINUTE)
+    await asyncio.gather(*(index.refresh() for _ in range(100)))
+    assert counted.count == 2
 
 
 async def test_records_of_a_suspended_account_are_left_out(deployment: Deployment) -> None:

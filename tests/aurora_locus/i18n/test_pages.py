@@ -8,6 +8,7 @@ from typing import Final
 import httpx
 import pytest
 
+from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.i18n.language import COOKIE
 from aurora_locus.site.branding import Branding
 from aurora_locus.site.frame import open_site
@@ -24,10 +25,13 @@ from tests.untranslated_text import parsed_templates, unmarked_texts, untranslat
 _NAMES: Final = frozenset({"DID", "Android", "iPad", "iPhone", "Linux", "Mac", "Windows"})
 _BROWSERS: Final = re.compile(r"Firefox|Edge|Opera|Chrome|Safari")
 
+_LANGUAGES: Final = "|".join(
+    re.escape(name.removesuffix(")")) for _, name in sorted(CATALOGUE.choices(pseudo.TAG), key=lambda one: -len(one[1]))
+)
 # Content of records and settings, names of languages in their own language, units, and conjunctions that depend on the
 # locale.
 _CONTENT: Final = re.compile(
-    r"\S+@\S+|at://\S+|\b(?:English(?: \(US)?|Deutsch|Pseudo|DID|DNS|MB|GB|kB|PDS_\w+|localhost(?::\d+)?|[\w-]+\.test|test|ada|example|note|other"
+    rf"\S+@\S+|at://\S+|\b(?:{_LANGUAGES}|DID|DNS|MB|GB|kB|PDS_\w+|localhost(?::\d+)?|[\w-]+\.test|test|ada|example|note|other"
     r"|admin|and|or|python|httpx)\b"
 )
 
@@ -63,7 +67,7 @@ def _left(template_words: set[str]) -> set[str]:
 
 
 def test_every_template_text_is_marked_for_translation() -> None:
-    templates = open_site(Branding("Aurora"), "https://pds.example.com", b"key").templates
+    templates = open_site(Branding("Aurora"), "https://pds.example.com", b"key", {}).templates
     found = {
         name: words for name, template in parsed_templates(templates) if (words := _left(unmarked_texts(template)))
     }

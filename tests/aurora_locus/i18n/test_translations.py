@@ -17,6 +17,10 @@ def test_every_message_has_a_german_translation() -> None:
     translations.complete(CATALOGUE)
 
 
+def test_every_message_is_found() -> None:
+    translations.all_found(Server("aurora_locus", "Aurora Locus"))
+
+
 def test_numbers_always_have_their_plural() -> None:
     translations.counted(Server("aurora_locus", "Aurora Locus"))
 
@@ -53,3 +57,22 @@ def test_a_refusal_is_german_on_pages_and_english_for_programs() -> None:
             "Gib eine Zahl von 1 bis 9 ein.",
         )
         assert explain("A sentence that is in no catalogue: 100 %") == "A sentence that is in no catalogue: 100 %"
+
+
+def test_several_reasons_are_sentences_one_after_the_other() -> None:
+    refusal = localizable(
+        "The identity of this account doesn’t fit this server. %(reasons)s",
+        reasons=(
+            localizable("Its rotation keys must include %(key)s.", key="did:key:z1"),
+            localizable("Its server (%(name)s) must be %(url)s.", name="atproto_pds", url="https://pds.example"),
+        ),
+    )
+    assert explain(refusal) == (
+        "The identity of this account doesn’t fit this server. Its rotation keys must include did:key:z1. "
+        "Its server (atproto_pds) must be https://pds.example."
+    )
+    with speaking("de"):
+        assert explain(refusal) == (
+            "Die Identität dieses Kontos passt nicht zu diesem Server. Ihre Rotationsschlüssel müssen did:key:z1 "
+            "enthalten. Ihr Server (atproto_pds) muss https://pds.example sein."
+        )

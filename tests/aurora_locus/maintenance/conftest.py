@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA
 from aurora_locus.repository.repositories import Repositories
+from aurora_locus.settings import PACKAGE, SCHEMA
 from groundwork.clock import HandClock
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine

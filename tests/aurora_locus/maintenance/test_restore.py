@@ -13,12 +13,13 @@ from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import backup, history, integrity, restore
-from aurora_locus.maintenance.manifest import SCHEMA, read_manifest
+from aurora_locus.maintenance.manifest import read_manifest
 from aurora_locus.maintenance.restore import SKIPPED_NUMBERS
 from aurora_locus.repository import hosting, reader
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer.live_events import open_live
+from aurora_locus.settings import SCHEMA
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine, Writer

@@ -14,10 +14,10 @@ from aurora_locus.accounts import queries as accounts
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import backup, configured, history, resealing, schedule
-from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, SEALING_KEYS, read_manifest
+from aurora_locus.maintenance.manifest import SEALING_KEYS, read_manifest
 from aurora_locus.maintenance.resealing import reseal
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import PdsSettings
+from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from groundwork.clock import DAY, HOUR, SECOND, HandClock, Instant
 from groundwork.database.dump import read_contents
 from groundwork.database.migrate import head, migrate, versions_folder

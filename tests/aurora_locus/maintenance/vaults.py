@@ -36,12 +36,12 @@ class Place:
 
 def source_of(url: str, repositories: Repositories, scratch: Path) -> BackupSource:
     return BackupSource(
-        url,
-        repositories.blobs.store,
-        {SEALING_KEYS: SEALING_KEY, ROTATION_KEY: "11" * 32},
-        "pds.test",
-        "test",
-        scratch,
+        url=url,
+        store=repositories.blobs.store,
+        secrets={SEALING_KEYS: SEALING_KEY, ROTATION_KEY: "11" * 32},
+        host="pds.test",
+        version="test",
+        scratch=scratch,
     )
 
 

@@ -21,9 +21,13 @@ from at_protocol.repo.commit import is_signed_by, verify_commit
 from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
+from aurora_locus.reference_import import adopt, verification
+from aurora_locus.reference_import.environment import read_environment, settings_for
+from aurora_locus.reference_import.old_folder import locate
 from checks import reference
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import open_database
+from groundwork.errors import Unavailable
 from tests.aurora_locus.reference_import.conftest import (
     CLIENT_ID,
     NOTE,
@@ -51,6 +55,15 @@ def fingerprint(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """What an import left behind, in the folder itself or in that of the database."""
+    return [path for path in folder.rglob("*") if "unfinished" in path.name]
+
+
+def unnoticed(_done: int, _total: int, _at: str) -> None:
+    """Progress that nobody sees."""
 
 
 @dataclass
@@ -369,3 +382,34 @@ async def test_only_empty_databases_are_accepted(deployment: Deployment, pds_url
         await db.close()
     assert row["people"] == 6
     assert row["last"] >= len(deployment.frames)
+
+
+async def test_failed_import_leaves_nothing_and_can_be_repeated(
+    deployment: Deployment, pds_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If an import fails at its last step, its database is empty as before, on both engines, and the next one succeeds."""
+    environment = read_environment(deployment.folder / "pds.env")
+    old = locate(deployment.folder, environment)
+    settings = settings_for(environment, {"PDS_DATABASE_URL": pds_url}, tmp_path / "new")
+    clock = SystemClock()
+    findings = await adopt.examine(old, environment, settings, clock, unnoticed, is_timed=False)
+
+    async def fail(*_arguments: object) -> None:
+        raise Unavailable("The disk is full.")
+
+    async def accounts() -> int:
+        db = await open_database(pds_url, schema="aurora_locus", clock=clock)
+        try:
+            async with db.reader() as reader:
+                return len(await reader.fetch("select did from accounts union select purpose from server_keys"))
+        finally:
+            await db.close()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verification, "verify", fail)
+        with pytest.raises(Unavailable):
+            await adopt.adopt(old, environment, settings, clock, unnoticed, findings)
+    assert await accounts() == 0
+    assert unfinished(tmp_path) == []
+    await adopt.adopt(old, environment, settings, clock, unnoticed, findings)
+    assert await accounts() > 6

@@ -7,10 +7,10 @@ import pytest
 
 from at_protocol.repo import car
 from at_protocol.repo.snapshot import read_snapshot
-from aurora_locus.maintenance.manifest import SCHEMA
 from aurora_locus.repository import export, hosting
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import queries, retry, wakeup
+from aurora_locus.settings import SCHEMA
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database, DatabaseUnavailable
 from tests.aurora_locus.conftest import assemble

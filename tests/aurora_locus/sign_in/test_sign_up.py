@@ -2,7 +2,7 @@
 
 import pytest
 
-from aurora_locus.sign_in import sign_up
+from aurora_locus.sign_in import sign_up, sign_up_pages
 from groundwork.rate_limit.contract import Limit
 from tests.aurora_locus.deployment import SERVER, Deployment, together
 from tests.aurora_locus.mailbox import emails_to, newest_token
@@ -63,6 +63,12 @@ async def test_errors_are_shown_next_to_their_fields(browser: Visitor, change: d
     for name in {"name", "email"} - {field}:
         assert f'value="{WISH[name]}"' in answer.text
     assert f'<a href="#{field}">' in answer.text
+
+
+async def test_form_says_the_limits_of_names(browser: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint takes its numbers from the policy of handles, as the refusal does."""
+    monkeypatch.setattr(sign_up_pages, "MAX_LABEL", 24)
+    assert "3 to 24 letters" in (await browser.get("/sign-up")).text
 
 
 @pytest.mark.parametrize("name", ["Ada", "@ada", "ada.test", " ada "])

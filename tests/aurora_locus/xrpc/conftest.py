@@ -9,6 +9,7 @@ import httpx
 import pytest
 from starlette.routing import Mount
 
+from at_network.identity_resolver import IdentityResolver
 from at_network.service_callers import ServiceCallers
 from at_protocol.crypto.did_key import format_multikey
 from at_protocol.data import json_form
@@ -22,13 +23,13 @@ from aurora_locus.accounts.model import GuessContext, SessionScope
 from aurora_locus.accounts.session_tokens import SessionTokenSigner
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.stream_slots import StreamSlots
-from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PdsSettings
 from aurora_locus.xrpc.callers import XrpcAuthenticator
+from aurora_locus.xrpc.com_atproto_repo import table as repo
+from aurora_locus.xrpc.com_atproto_sync import table as sync
 from aurora_locus.xrpc.dispatch import MethodTable, dispatcher
 from aurora_locus.xrpc.host import XrpcHost
-from aurora_locus.xrpc.table import REPO, STREAMS, SYNC
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import Clock
 from groundwork.database.transaction import Writer
@@ -74,7 +75,7 @@ def _as_documented(nsid: str, answer: httpx.Response) -> httpx.Response:
 
 def application(host: XrpcHost) -> Application:
     """A server with the methods for repositories and sync."""
-    table = MethodTable([*REPO, *SYNC], STREAMS)
+    table = MethodTable([*repo.METHODS, *sync.METHODS], sync.STREAMS)
     return Application(
         [Mount("/xrpc", dispatcher(host, table))],
         Metrics("aurora_locus"),
@@ -116,7 +117,13 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
         catalog=CATALOG,
         repositories=repositories,
         authenticate=XrpcAuthenticator(credentials, services),
-        network=IdentityResolver(resolve_did, resolve_did, nobody, nobody, lambda _did: None),
+        network=IdentityResolver(
+            resolve_did=resolve_did,
+            refresh_did=resolve_did,
+            resolve_handle=nobody,
+            refresh_handle=nobody,
+            recheck_did=lambda _did: None,
+        ),
         crawl_requests=CrawlRequests(
             unasked,
             clock,

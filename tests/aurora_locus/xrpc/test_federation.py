@@ -42,6 +42,8 @@ class Relay:
         self.url = ""
         # Its responses about single accounts; other accounts are unknown to it.
         self.says: dict[str, dict[str, Any]] = {}
+        # The HTTP status of its responses about accounts that it has trouble with.
+        self.fails: dict[str, int] = {}
 
     async def request_crawl(self, request: Request) -> JSONResponse:
         self.asked.append((await request.json())["hostname"])
@@ -50,6 +52,8 @@ class Relay:
 
     async def repo_status(self, request: Request) -> JSONResponse:
         did = request.query_params["did"]
+        if did in self.fails:
+            return JSONResponse({"error": "InternalServerError", "message": "Sorry"}, self.fails[did])
         if did not in self.says:
             return JSONResponse({"error": "RepoNotFound", "message": "Who?"}, 400)
         return JSONResponse({"did": did, **self.says[did]})
@@ -208,6 +212,29 @@ async def test_operator_sees_which_accounts_a_relay_lacks(make_deployment: MakeD
         deployment.clock.turn(25 * HOUR)
         assert await ask_again() == 4
         assert (await relay_accounts.count_by_status(deployment.db, relays))[relay.url]["active"] == 2
+        await http.close()
+
+
+async def test_account_that_a_relay_has_trouble_with_delays_no_others(make_deployment: MakeDeployment) -> None:
+    """A relay that cannot answer about one account is still asked about the others. If it is overloaded, the last known
+    statuses stay.
+    """
+    async with open_relay() as relay:
+        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
+        first, second = sorted([(await deployment.sign_up(name)).did for name in ("ana", "ben")])
+        relay.fails, relay.says = {first: 500}, {second: {"active": True}}
+        http = HttpClient(DEVELOPMENT)
+
+        async def ask_again() -> int:
+            return await relay_accounts.ask_some(deployment.db, http, deployment.clock, [relay.url])
+
+        assert await ask_again() == 2
+        counts = await relay_accounts.count_by_status(deployment.db, [relay.url])
+        assert counts == {relay.url: {"other": 1, "active": 1}}
+        deployment.clock.turn(25 * HOUR)
+        relay.fails = {first: 503, second: 503}
+        assert await ask_again() == 0
+        assert await relay_accounts.count_by_status(deployment.db, [relay.url]) == counts
         await http.close()
 
 

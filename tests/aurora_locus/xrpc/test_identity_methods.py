@@ -3,11 +3,16 @@
 from typing import Any
 
 import httpx
+import pytest
 
+from at_network.handle_resolver import HandleResolver
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
+from at_protocol.syntax.handle import Handle
+from groundwork.errors import RemoteFailed
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
+from tests.aurora_locus.external_identity import ExternalIdentity
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.xrpc.test_repo_methods import refused
 
@@ -176,3 +181,20 @@ async def test_directory_that_is_down_while_submitting(deployment: Deployment) -
     assert (await submit(ana, signed)).status_code == 502
     deployment.directory.is_down = False
     assert (await submit(ana, signed)).status_code == 200
+
+
+async def test_did_is_resolved_while_the_host_of_its_handle_is_down(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A DID identifies an account even while its handle cannot be checked; the handle is not shown then."""
+
+    def fail(_resolver: HandleResolver, handle: Handle) -> None:
+        raise RemoteFailed(f"{handle} does not answer.")
+
+    vera = await ExternalIdentity.create(deployment, "vera")
+    monkeypatch.setattr(HandleResolver, "_check", fail)
+    answer = await identity(deployment.stranger, vera.did)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["did"], answer.json()["handle"]) == (vera.did, "handle.invalid")
+    refused = await identity(deployment.stranger, "vera.old.example")
+    assert (refused.status_code, refused.json()["error"]) == (502, "UpstreamFailure")

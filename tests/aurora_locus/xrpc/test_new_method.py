@@ -32,8 +32,9 @@ def test_a_new_method_changes_three_files(tmp_path: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
 
     (tmp_path / XRPC / "com_atproto_sync" / "notify_of_update.py").write_text(method, encoding="utf-8")
-    _insert(tmp_path / XRPC / "table.py", "    list_repos_by_collection.METHOD,\n", entry)
-    _insert(tmp_path / XRPC / "table.py", "    list_repos_by_collection,\n", "    notify_of_update,\n")
+    table = tmp_path / XRPC / "com_atproto_sync" / "table.py"
+    _insert(table, "    request_crawl.METHOD,\n", entry)
+    _insert(table, "    request_crawl,\n", "    notify_of_update,\n")
     _insert(tmp_path / "docs" / "routes.md", "| `com.atproto.sync.requestCrawl`", row)
     trial = tmp_path / "tests" / "aurora_locus" / "xrpc" / "test_trial.py"
     trial.write_text(TRIAL, encoding="utf-8")

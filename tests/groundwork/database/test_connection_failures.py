@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from tests.simulation.processes import free_port
 
 from groundwork.clock import SystemClock
 from groundwork.database.connection_failures import connection_failure
@@ -11,7 +12,6 @@ from groundwork.database.migrate import current_revision
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Refused
-from programs.running import free_port
 
 
 async def _refusal(url: str, kind: type[Exception]) -> str:
@@ -49,7 +49,7 @@ def test_wrong_password_is_named():
 
 
 async def test_closed_port_is_named():
-    port = free_port("127.0.0.1")
+    port = free_port()
     said = await _refusal(f"postgresql://ana:s3cret@127.0.0.1:{port}/town", DatabaseUnavailable)
     assert f"No connection to the PostgreSQL server at 127.0.0.1:{port}: " in said
     assert "s3cret" not in said

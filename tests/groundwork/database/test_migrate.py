@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, event
+from structlog.testing import capture_logs
 from tests.databases import drop_schemas
 from tests.external_dependencies import ROOT
 
@@ -154,11 +155,17 @@ async def test_no_other_process_migrates_between_two_revisions(place, package, t
 
 
 async def test_a_newer_database_is_left_alone(place, package):
-    """A newer database is left alone, so that old code can run with a new schema."""
+    """A newer database is left alone, so that old code can run with a new schema. The log says so to the operator who
+    went back to an older release.
+    """
     url, schema = place
-    await migrate(url, schema, package)
-    (versions_folder(package) / "0002_some.py").unlink()
-    await migrate(url, schema, package)
+    with capture_logs() as lines:
+        await migrate(url, schema, package)
+        assert lines == []
+        (versions_folder(package) / "0002_some.py").unlink()
+        await migrate(url, schema, package)
+    (line,) = lines
+    assert (line["event"], line["database"], line["program"]) == ("database.newer_than_program", "0002", "0001")
     assert await current_revision(url, schema, package) == "0002"
 
 

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 
 import pytest
 from tests.databases import MakeDatabase
 from tests.external_dependencies import ROOT
 
-from groundwork.clock import SystemClock
+from groundwork.clock import HandClock, SystemClock
 from groundwork.database import sqlite_writer
 from groundwork.database.migrate import migrate
 from groundwork.database.sqlite import open_sqlite
@@ -283,7 +284,7 @@ WRITER = """
 import asyncio, sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from groundwork.clock import SystemClock
+from groundwork.clock import HandClock, SystemClock
 from groundwork.database.migrate import migrate
 from groundwork.database.sqlite import open_sqlite
 from groundwork.database.sqlite_dump import copy_file
@@ -402,3 +403,15 @@ async def test_reader_that_is_open_when_the_database_closes_gets_an_answer(make_
         await db.close()
         with pytest.raises(DatabaseUnavailable, match="closed"):
             await reader.fetch("select 1")
+
+
+@pytest.mark.parametrize("waits_for_disk", [True, False])
+async def test_commits_wait_for_the_disk_unless_the_caller_can_do_without(
+    tmp_path: Path, clock: HandClock, *, waits_for_disk: bool
+) -> None:
+    """The setting is read from the writer’s own connection: 2 is FULL, and 1 is NORMAL (sqlite.org/pragma.html)."""
+    db = open_sqlite(tmp_path / "town.db", clock, waits_for_disk=waits_for_disk)
+    async with db.transaction() as tx:
+        ((synchronous,),) = await tx.fetch("pragma synchronous")
+    await db.close()
+    assert synchronous == (2 if waits_for_disk else 1)

@@ -109,6 +109,7 @@ async def test_express_finds_the_same_addresses() -> None:
     [
         (HERE, 0, {}, True),
         ("::1", 0, {}, True),
+        ("::ffff:127.0.0.1", 0, {}, True),
         (HERE, 1, {}, False),
         (HERE, 0, {b"via": b"1.1 proxy"}, False),
         (HERE, 0, {b"forwarded": b"for=_visitor"}, False),

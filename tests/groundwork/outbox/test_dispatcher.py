@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 from tests.databases import MakeDatabase
 from tests.timeouts import TIMEOUT_SECONDS
 
@@ -245,3 +246,23 @@ async def test_selected_jobs_are_enqueued_again_in_any_state(db: Database):
     for subject in ("leased", "completed"):
         job = await found(db, subject)
         assert (job.state, job.partition, job.priority) == (JobState.DUE, "new", Priority.FIRST)
+
+
+async def test_an_unavailable_database_is_one_line_of_the_log(db: Database):
+    """Where that was noticed says nothing, and every worker notices it."""
+    await db.close()
+    stop, wake = asyncio.Event(), new_wakeup()
+    with capture_logs() as lines:
+        running = asyncio.create_task(dispatcher.run(db, {"kind": ONE}, stop, wake=wake, idle_seconds=0.01))
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while True:
+                if lines:
+                    break
+                await asyncio.sleep(0.01)
+        stop.set()
+        await running
+    assert (lines[0]["event"], bool(lines[0].get("reason")), "exc_info" in lines[0]) == (
+        "jobs.lease_failed",
+        True,
+        False,
+    )

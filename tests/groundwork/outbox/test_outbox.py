@@ -138,9 +138,9 @@ async def test_permanent_failure_waits_for_an_operator(db: Database, clock: Hand
         assert [(job.reason_code, job.why) for job in await jobs.in_state(reader, JobState.FAILED)] == [
             ("Refused", FailureReason.REFUSED())
         ]
-        assert [(kind, state, n) for kind, state, n, _ in await jobs.waiting(reader)] == [("kind", JobState.FAILED, 1)]
+        assert [(kind, state, n) for kind, state, n, _ in await jobs.counts(reader)] == [("kind", JobState.FAILED, 1)]
     async with db.transaction() as tx:
-        assert await jobs.wake(tx, "kind", "s")
+        assert await jobs.retry_now(tx, "kind", "s")
     assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 1
 
 

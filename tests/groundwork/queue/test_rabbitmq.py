@@ -8,19 +8,24 @@ import secrets
 import socket
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, ExchangeType
 from aio_pika.exceptions import ChannelPreconditionFailed
+from structlog.testing import capture_logs
 from tests.external_dependencies import needs
 from tests.groundwork.queue.conftest import BROKER
+from tests.simulation.processes import free_port
 from tests.system.tour.polling import eventually
 from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueUnavailable
 from groundwork.queue.rabbitmq import DELIVERY_LIMIT, PREFETCH, RabbitQueue
+from programs.balancer import listen_balanced
 
 pytestmark = needs("rabbitmq")
 
@@ -84,9 +89,10 @@ async def test_refused_connection_says_what_to_change(clock: HandClock, url: str
 
 
 @pytest.mark.usefixtures("collected_when_asked")
-async def test_a_broker_that_was_never_reached_leaves_nothing_behind(clock: HandClock):
-    """When the broker cannot be reached, the library's objects are closed and not left to the garbage collector, which
-    may run in a thread without an event loop.
+@pytest.mark.parametrize("is_closed", [True, False])
+async def test_a_broker_that_was_never_reached_leaves_nothing_behind(clock: HandClock, *, is_closed: bool):
+    """The garbage collector, which may run in a thread without an event loop, does not try to close connections, even
+    if the queue's ``close`` was cancelled.
     """
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -95,7 +101,8 @@ async def test_a_broker_that_was_never_reached_leaves_nothing_behind(clock: Hand
             with pytest.raises(QueueUnavailable) as refused:
                 await queue.publish([message(1)])
             refused.value.itself = refused  # type: ignore[attr-defined]  # only the collector finds it, and what its frames knew
-    await queue.close()
+    if is_closed:
+        await queue.close()
     del queue, refused
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
@@ -200,6 +207,30 @@ async def test_a_broker_that_is_away_is_unavailable(clock: HandClock):
     with pytest.raises(QueueUnavailable):
         await queue.depth()
     await queue.close()
+
+
+async def test_an_outage_takes_one_log_line_when_it_begins_and_one_when_it_ends(
+    worker, clock: HandClock, caplog: pytest.LogCaptureFixture
+):
+    """However often the queue tries to connect in between. The library’s line for each attempt is left out."""
+    server, port = urlsplit(BROKER), free_port()
+    behind = server._replace(netloc=f"{server.username}:{server.password}@127.0.0.1:{port}").geturl()
+    queue = RabbitQueue(behind, clock, name=worker()._name, buckets=2)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(queue.close)
+        line = await stack.enter_async_context(AsyncExitStack())
+        await line.enter_async_context(listen_balanced("127.0.0.1", port, [server.port or 5672]))
+        await queue.publish([message(1)])
+        with capture_logs() as lines:
+            await line.aclose()
+            for _ in range(3):
+                with pytest.raises(QueueUnavailable):
+                    await queue.publish([message(2)])
+            await line.enter_async_context(listen_balanced("127.0.0.1", port, [server.port or 5672]))
+            await queue.publish([message(2)])
+    assert [one["event"] for one in lines] == ["broker.lost", "broker.reconnected"]
+    assert lines[0]["cause"]
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 async def test_queues_have_the_documented_properties(worker):

@@ -83,6 +83,32 @@ async def test_without_redis_each_process_counts_for_itself():
     await counters.close()
 
 
+@pytest.mark.parametrize(("again_seconds", "asked_again"), [(60.0, False), (0.0, True)])
+async def test_only_the_first_request_waits_for_a_frozen_redis(
+    monkeypatch: pytest.MonkeyPatch, again_seconds: float, asked_again: bool
+):
+    """A frozen server accepts connections and never answers. It is asked again after a while."""
+    pytest.importorskip("redis")
+    monkeypatch.setattr("groundwork.rate_limit.redis._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("groundwork.rate_limit.redis._AGAIN_SECONDS", again_seconds)
+    connections = []
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(asyncio.current_task())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as server:
+        counters = open_counters(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0", prefix="test")
+        assert (await counters.add(SIGN_INS, "a", 1, NOW)).remaining == 2
+        once = len(connections)
+        assert (await counters.add(SIGN_INS, "a", 1, NOW)).remaining == 1
+        assert (len(connections) > once) is asked_again
+        await counters.close()
+        await asyncio.gather(*connections)
+
+
 def test_other_urls_are_not_counters():
     with pytest.raises(Refused, match="redis"):
         open_counters("memcached://x", prefix="test")

@@ -134,3 +134,14 @@ async def test_log_names_the_cause_of_an_unavailable_part(log_output):
         assert "No space" not in await response.text()
     (line,) = [line for line in lines(log_output) if line["event"] == "request.failed"]
     assert line["cause"] == "OSError: [Errno 28] No space left on device"
+
+
+def test_a_warning_of_a_library_is_one_line_without_a_traceback(log_output):
+    """The library handles what it warns of: while PostgreSQL restarts, asyncpg warns of each attempt to connect."""
+    configure(LogFormat.JSON, stream=log_output)
+    failure = ConnectionRefusedError("nobody listens")
+    logging.getLogger("asyncpg").warning("retrying", exc_info=failure)
+    logging.getLogger("asyncpg").error("given up", exc_info=failure)
+    warned, failed = lines(log_output)
+    assert ("nobody listens" in warned["error"], "exception" in warned) == (True, False)
+    assert "nobody listens" in failed["exception"]

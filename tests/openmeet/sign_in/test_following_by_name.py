@@ -18,6 +18,10 @@ async def test_an_unknown_account_is_followed_by_its_handle(site: SignInSite) ->
         unknown = await browser.post(path, data={"did": "nobody.town.test"})
         assert (unknown.status_code, "We found no account with this name" in unknown.text) == (400, True)
         assert (await browser.post(path, data={"did": "@Ben.town.test "})).status_code == 303
-    ben = await site.network.handles.identify("ben.town.test")  # type: ignore[arg-type]
+        ben = await site.network.handles.identities.identify("ben.town.test")  # type: ignore[arg-type]
+        await site.deployment.pds_serving.stop()
+        unreachable = await browser.post(path, data={"did": "cleo.town.test"})
+        assert unreachable.status_code == 502
+        assert "We found no account with this name" not in unreachable.text
     async with site.db.reader() as reader:
         assert [did for did, _ in await invitation_queries.followed(reader, group.id)] == [ben.did]

@@ -28,7 +28,7 @@ async def test_handle_did_and_server_url_sign_in_the_same_person(site: SignInSit
     key of this site.
     """
     await site.deployment.account("ana")
-    did = (await site.deployment.network.handles.identify("ana.town.test")).did  # type: ignore[arg-type]
+    did = (await site.deployment.network.handles.identities.identify("ana.town.test")).did  # type: ignore[arg-type]
     typed = {
         "handle": "ana.town.test",
         "at handle": " @Ana.Town.Test\u200b",
@@ -159,7 +159,7 @@ async def test_names_that_do_not_resolve_are_reported(site: SignInSite):
 async def test_a_pds_that_is_down_is_reported(site: SignInSite):
     """The page says that the server is unreachable and keeps the typed text, and nothing is stored."""
     await site.deployment.account("ana")
-    await site.network.handles.identify("ana.town.test")  # type: ignore[arg-type]
+    await site.network.handles.identities.identify("ana.town.test")  # type: ignore[arg-type]
     site.network.servers._http = _Down()  # type: ignore[assignment]
     async with site.browser() as browser:
         answer = await browser.post("/sign-in/network", data={"identifier": "ana.town.test"})

@@ -46,7 +46,7 @@ _NOTE_USE = "update passkeys set sign_count = :sign_count, used_at = :now where 
 _REMOVE = "delete from passkeys where did = :did and credential_id = :credential_id"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasskeyContext:
     """The relying party and the browser for which passkeys are created and verified."""
 

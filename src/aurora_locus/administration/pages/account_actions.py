@@ -19,8 +19,14 @@ from groundwork.settings import parse_bytes
 
 Run = Callable[[Registry, AuditContext, Did, Mapping[str, str]], Awaitable[None]]
 
-# Days in the form; 0 means until lifted.
-SUSPENSIONS: Final = ("1", "3", "7", "30", "0")
+# The lengths of a suspension in days, with their labels; 0 means until lifted.
+SUSPENSIONS: Final = {
+    "1": lazy("A day"),
+    "3": lazy("Three days"),
+    "7": lazy("A week"),
+    "30": lazy("Thirty days"),
+    "0": lazy("Until an operator ends it"),
+}
 
 
 class ActionGroup(StrEnum):

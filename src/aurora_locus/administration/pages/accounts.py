@@ -7,7 +7,7 @@ from starlette.routing import Route
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import account_details, queries
 from aurora_locus.accounts.account_details import AccountDetails
-from aurora_locus.administration.pages.account_actions import ACTS, GROUPS, AccountAction, is_offered
+from aurora_locus.administration.pages.account_actions import ACTS, GROUPS, SUSPENSIONS, AccountAction, is_offered
 from aurora_locus.administration.pages.operator_access import (
     admin_page,
     audit_of,
@@ -124,7 +124,13 @@ def _form(
     *,
     status: int = 200,
 ) -> Response:
-    context = {"act": action, "account": account, "decided": decisions, "typed": form_state}
+    context = {
+        "act": action,
+        "account": account,
+        "decided": decisions,
+        "typed": form_state,
+        "suspensions": [(days, label, "") for days, label in SUSPENSIONS.items()],
+    }
     return admin_page(request, "account_act.html", context, status=status)
 
 

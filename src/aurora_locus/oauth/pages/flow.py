@@ -99,7 +99,7 @@ def source_of(address: str) -> str:
 
 
 def fits_hint(account: SignedInAccount, hint: str | None) -> bool:
-    """Whether the app requested this account, or did not request a certain account."""
+    """Whether this account may be chosen: the app named it in ``login_hint``, or named none."""
     return hint is None or hint.lower() in (account.did, account.handle)
 
 

@@ -6,11 +6,13 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from at_protocol.oauth.client_id import is_localhost
 from at_protocol.oauth.permissions import ATPROTO
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import authentication
 from aurora_locus.i18n.catalogue import current
 from aurora_locus.i18n.sentences import gettext_noop
+from aurora_locus.identity.handles import MAX_LABEL, MIN_LABEL
 from aurora_locus.oauth.model import AuthorizationRequest
 from aurora_locus.oauth.pages.flow import Flow
 from aurora_locus.oauth.plain_names import app_name
@@ -20,8 +22,6 @@ from aurora_locus.sign_in import factor_step
 from aurora_locus.site.frame import page
 from groundwork.errors import InvalidInput, Why
 from groundwork.http.forms import FormState
-
-_LOOPBACK = "http://localhost"
 
 _NOT_ACTIVE = {
     HostingStatus.DEACTIVATED: gettext_noop("It’s paused. Bring it back on its account page, then try again."),
@@ -76,6 +76,8 @@ def sign_up(request: Request, flow: Flow, form_state: FormState, *, status: int 
         "typed": form_state,
         "domains": registry.handle_domains,
         "needs_invite": registry.needs_invite,
+        "min_label": MIN_LABEL,
+        "max_label": MAX_LABEL,
         "accounts": authentication.accounts_of(request),
         **_frame(flow),
     }
@@ -139,7 +141,10 @@ def selected_scopes(oauth_request: AuthorizationRequest, form: dict[str, str]) -
 def _frame(flow: Flow) -> dict[str, object]:
     """Return the app's name and the way back. An untrusted app is shown only by its URL."""
     client, oauth_request = flow.oauth_request.client, flow.oauth_request
-    is_here = client.client_id.startswith(_LOOPBACK)
+    is_here = is_localhost(client.client_id)
+    redirect = urlsplit(oauth_request.redirect_uri)
+    # Several programs on the person's own computer differ only in their ports.
+    back = redirect.netloc if is_here else redirect.hostname
     return {
         "flow": flow,
         "fields": flow.fields,
@@ -152,7 +157,7 @@ def _frame(flow: Flow) -> dict[str, object]:
             "tos": client.tos_uri if oauth_request.is_trusted else None,
             "policy": client.policy_uri if oauth_request.is_trusted else None,
         },
-        "back": urlsplit(oauth_request.redirect_uri).hostname or oauth_request.redirect_uri.partition(":")[0],
+        "back": back or redirect.scheme,
     }
 
 

@@ -3,15 +3,16 @@
 Names under our own domains are never resolved over the network.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from at_protocol.identity.did_document import DidDocument
+from at_network.identity_resolver import IdentityResolver
+from at_protocol.syntax.at_identifier import parse_at_identifier
 from at_protocol.syntax.did import Did
-from at_protocol.syntax.handle import INVALID, Handle, parse_handle
+from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.handles import is_under
-from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.repository.model import HostingStatus
 from groundwork.errors import NotFound
 
@@ -34,29 +35,10 @@ async def identify(registry: Registry, network: IdentityResolver, identifier: st
     Raises NotFound (``DidNotFound``, ``DidDeactivated``, ``HandleNotFound``; the last also if the handle's DID does not
     claim it), InvalidInput for an unsupported DID, RemoteFailed and RemoteSlow.
     """
-    fetch_document = network.refresh_did if fresh else network.resolve_did
-    if identifier.startswith("did:"):
-        document = await fetch_document(Did(identifier))
-        return _identity_info(document, await _verified(registry, network, document, fresh=fresh))
-    handle = parse_handle(identifier)
-    document = await fetch_document(await did_of_handle(registry, network, handle, fresh=fresh))
-    if document.handle == handle:
-        return _identity_info(document, handle)
-    if not fresh:  # either side may have changed since it was cached
-        return await identify(registry, network, identifier, fresh=True)
-    raise NotFound(f"The account of {handle} has another handle.", name="HandleNotFound")
-
-
-async def _verified(registry: Registry, network: IdentityResolver, document: DidDocument, *, fresh: bool) -> Handle:
-    claimed = document.handle
-    if claimed is None:
-        return INVALID
-    try:
-        did = await did_of_handle(registry, network, claimed, fresh=fresh)
-    except NotFound:
-        return INVALID
-    return claimed if did == document.did else INVALID
-
-
-def _identity_info(document: DidDocument, handle: Handle) -> dict[str, Any]:
-    return {"did": document.did, "handle": handle, "didDoc": document.source}
+    own_first = replace(
+        network,
+        resolve_handle=lambda handle: did_of_handle(registry, network, handle),
+        refresh_handle=lambda handle: did_of_handle(registry, network, handle, fresh=True),
+    )
+    found = await own_first.identify(parse_at_identifier(identifier), refresh=fresh)
+    return {"did": found.did, "handle": found.handle, "didDoc": found.document.source}

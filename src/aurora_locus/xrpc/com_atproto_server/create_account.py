@@ -24,11 +24,11 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         raise Refused("This server signs the first operation of its accounts itself.", name="InvalidRequest")
     is_admin = call.caller is not None and call.caller.is_admin
     request = AccountRequest(
-        body["handle"],
-        body.get("email"),
-        body.get("password"),
-        body.get("inviteCode"),
-        body.get("recoveryKey"),
+        handle=body["handle"],
+        email=body.get("email"),
+        password=body.get("password"),
+        invite_code=body.get("inviteCode"),
+        recovery_key=body.get("recoveryKey"),
         by_admin=is_admin,
         note=partial(account_actions.note_creation, audit_of(call)) if is_admin else None,
     )

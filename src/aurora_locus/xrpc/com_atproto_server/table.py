@@ -1,4 +1,4 @@
-"""Method table of ``com.atproto.server.*``, ``com.atproto.identity.*`` and the preferences."""
+"""Method table of ``com.atproto.server.*``."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,18 +15,12 @@ from aurora_locus.accounts.limits import (
     SIGN_IN,
     SIGN_IN_ADDRESS,
     SIGN_IN_DAILY,
-    UPDATE_HANDLE,
-    UPDATE_HANDLE_DAILY,
 )
-from aurora_locus.accounts.preferences import MAX_BYTES
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.app_bsky_actor import get_preferences, put_preferences
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_identity import resolve_handle, update_handle
 from aurora_locus.xrpc.com_atproto_server import (
     activate_account,
     check_account_status,
-    check_signup_queue,
     confirm_email,
     create_account,
     create_app_password,
@@ -63,13 +57,9 @@ from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, 
 
 OfAccounts = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
-# The stored preferences have their own limit, which the error message names. This limit is higher because of white
-# space.
-_PREFERENCES_BYTES = 2 * MAX_BYTES
-
 
 def methods(registry: Registry) -> list[Method]:
-    """Return every method about accounts, bound to the running server's registry."""
+    """Return the methods of ``com.atproto.server``, bound to the running server's registry."""
 
     def over(run: OfAccounts) -> Run:
         return partial(run, registry)
@@ -79,8 +69,7 @@ def methods(registry: Registry) -> list[Method]:
         all_of(per_identifier_and_address(SIGN_IN, SIGN_IN_DAILY), per_address(SIGN_IN_ADDRESS)),
         over(create_session.run),
     )
-    rename = with_limits(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(update_handle.run))
-    server, identity = "com.atproto.server", "com.atproto.identity"
+    server = "com.atproto.server"
     return [
         query(f"{server}.describeServer", over(describe_server.run), Need.ANYBODY),
         procedure(
@@ -107,13 +96,6 @@ def methods(registry: Registry) -> list[Method]:
         query(f"{server}.getServiceAuth", over(get_service_auth.run), Need.ACCESS),
         procedure(f"{server}.deactivateAccount", over(deactivate_account.run), Need.FULL_ACCESS),
         procedure(f"{server}.activateAccount", over(activate_account.run), Need.FULL_ACCESS),
-        query(f"{identity}.resolveHandle", over(resolve_handle.run), Need.ANYBODY),
-        procedure(f"{identity}.updateHandle", rename, Need.ACCESS),
-        query("com.atproto.temp.checkSignupQueue", check_signup_queue.run, Need.ACCESS),
-        query("app.bsky.actor.getPreferences", over(get_preferences.run), Need.ACCESS),
-        procedure(
-            "app.bsky.actor.putPreferences", over(put_preferences.run), Need.ACCESS, max_body_bytes=_PREFERENCES_BYTES
-        ),
         *_by_mail(registry),
     ]
 

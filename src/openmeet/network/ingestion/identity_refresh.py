@@ -151,7 +151,7 @@ async def _document(network: NetworkClients, did: Did) -> tuple[DidDocument, Fai
 async def _handle(network: NetworkClients, document: DidDocument) -> tuple[str, Failure | None]:
     """Return the verified handle. If it cannot be verified now, return the claimed one and the reason."""
     try:
-        verified = await network.handles.verified_handle(document)
+        verified = await network.handles.identities.verified_handle(document)
     except (RemoteFailed, RemoteSlow) as away:
         return str(document.handle), away
     return "" if verified == INVALID else str(verified), None

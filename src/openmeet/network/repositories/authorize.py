@@ -4,8 +4,8 @@ Source: atproto OAuth profile; RFC 9126, 7636, 9449, 9207. Identity comes first:
 its document names the PDS, and the PDS names its authorization server. The callback uses no parameter before it has
 checked the state: the state must be known, unused and from this browser, and the issuer must be the server that the
 request was sent to (mix-up attack). Then the code is exchanged. The account that the server names must be the expected
-one or, if only a server was named, one whose document points to this server. AuthorizationState requests are sealed,
-expire after ten minutes and work only once.
+one or, if only a server was named, one whose document points to this server. Requests that wait for their callback are
+sealed, expire after ten minutes and work only once.
 """
 
 import secrets
@@ -93,8 +93,8 @@ class CallbackRefused(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationOptions:
-    """The options of a request. ``user_id``: the signed-in user, when linking an account. ``next_path``: the page to
-    return to. ``feature``: the feature to request permission for.
+    """What to ask a person's authorization server for, and where to go afterwards. ``user_id``: the signed-in user, when
+    linking an account. ``next_path``: the page to return to. ``feature``: the feature to request permission for.
 
     ``asks_login``: ask the server to prompt for the password, even if the person is signed in there.
     """
@@ -342,7 +342,7 @@ async def _find_server(network: NetworkClients, identifier: Named) -> tuple[Did 
         except NotFound:
             raise NotFound(RepositoryReason.NO_SIGN_IN_SERVER) from None
     try:
-        account = await network.handles.identify(identifier)
+        account = await network.handles.identities.identify(identifier)
     except NotFound as failure:
         raise NotFound(_reason_not_found(identifier, failure)) from None
     pds = account.document.pds
@@ -401,7 +401,7 @@ async def _check_subject(network: NetworkClients, pending: AuthorizationState, t
     if pds is None or issuer != pending.issuer:
         raise _callback_refused(CallbackProblem.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_ELSEWHERE)
     try:
-        handle = await network.handles.verified_handle(document)
+        handle = await network.handles.identities.verified_handle(document)
     except Failure as failure:
         log.info("authorization.handle_unverified", did=tokens.did, why=failure.why)
         return "", pds

@@ -26,7 +26,8 @@ KEEP = """
 
 CLOSE = "delete from circuit_breakers where service = :service"
 
-# No program has called the server since.
+# How long a breaker is stored after its pause ended, if no program has called the server since.
+KEPT_FOR = 7 * DAY
 FORGET_OLD = "delete from circuit_breakers where open_until < :before"
 
 
@@ -46,8 +47,8 @@ async def known(reader: Reader) -> list[Circuit]:
 
 
 async def store_changes(db: Database, circuits: Circuits) -> None:
-    """Store this program's changes since the last call."""
-    changed = circuits.take_changed()
+    """Store this program's changes. If that fails, they are stored by the next call."""
+    changed = circuits.changed()
     if not changed:
         return
     async with db.transaction() as tx:
@@ -64,6 +65,7 @@ async def store_changes(db: Database, circuits: Circuits) -> None:
                     reason=encode_explanation(one.reason),
                     changed_at=one.changed_at,
                 )
+    circuits.note_stored(changed)
 
 
 async def load_changes(db: Database, circuits: Circuits) -> None:
@@ -81,5 +83,5 @@ def counts(circuits: Sequence[Circuit], now: Instant) -> dict[CircuitState, int]
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Delete breakers whose servers were not called for a week; return their number."""
-    return await tx.execute(FORGET_OLD, before=tx.now - 7 * DAY)
+    """Delete breakers whose servers were not called for ``KEPT_FOR``; return their number."""
+    return await tx.execute(FORGET_OLD, before=tx.now - KEPT_FOR)

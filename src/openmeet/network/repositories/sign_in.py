@@ -64,7 +64,7 @@ async def sign_in_with_password(
         name = parse_at_identifier(identifier.strip().removeprefix("@"))
     except Malformed:
         raise InvalidInput("identifier", RepositoryReason.HANDLE_NEEDED) from None
-    account = await network.handles.identify(name)
+    account = await network.handles.identities.identify(name)
     pds = account.document.pds
     if pds is None:
         raise NotFound(RepositoryReason.NO_ACCOUNT_SERVER)

@@ -246,7 +246,7 @@ async def _did_of(request: Request, account_name: str) -> str:
     if network is None:
         return account_name
     try:
-        return (await network.handles.identify(name)).did
+        return (await network.handles.identities.identify(name)).did
     except (NotFound, RemoteFailed, RemoteSlow):
         raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
 

@@ -1,0 +1,46 @@
+"""Method table of ``com.atproto.sync.*``."""
+
+from aurora_locus.accounts.registry import Registry
+from aurora_locus.xrpc.com_atproto_sync import (
+    get_blob,
+    get_blocks,
+    get_checkout,
+    get_head,
+    get_host_status,
+    get_latest_commit,
+    get_record,
+    get_repo,
+    get_repo_status,
+    list_blobs,
+    list_hosts,
+    list_repos,
+    list_repos_by_collection,
+    request_crawl,
+    subscribe_repos,
+)
+from aurora_locus.xrpc.com_atproto_sync.crawler_limits import for_crawlers
+from aurora_locus.xrpc.method import Method
+
+METHODS = (
+    get_blob.METHOD,
+    get_blocks.METHOD,
+    get_checkout.METHOD,
+    get_head.METHOD,
+    get_host_status.METHOD,
+    get_latest_commit.METHOD,
+    get_record.METHOD,
+    get_repo.METHOD,
+    get_repo_status.METHOD,
+    list_blobs.METHOD,
+    list_hosts.METHOD,
+    list_repos.METHOD,
+    list_repos_by_collection.METHOD,
+    request_crawl.METHOD,
+)
+
+STREAMS = {subscribe_repos.NSID: subscribe_repos.subscribe_repos}
+
+
+def methods(registry: Registry) -> list[Method]:
+    """The methods of ``com.atproto.sync``, with their limits."""
+    return [for_crawlers(registry, method) for method in METHODS]

@@ -1,0 +1,1 @@
+"""``com.atproto.temp.*``: methods that may disappear from the protocol. Each file is one method."""
