@@ -18,6 +18,8 @@ _INLINE: Final = frozenset(
 _SHOWN: Final = frozenset({"alt", "aria-label", "placeholder", "title"})
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
+# In templates, English quotation marks, too: other languages have others.
+_WORD_OR_QUOTE: Final = re.compile(rf"{_WORD.pattern}|[“”]")
 # Text that is not translated: dates and numbers are formatted by locale; addresses, zones and the site's name stay as
 # they are.
 _DATES: Final = "|".join(
@@ -102,7 +104,7 @@ def untranslated_texts(page: str, content: re.Pattern[str]) -> set[str]:
 def unmarked_texts(template: nodes.Template) -> set[str]:
     """The texts and literals of a template that are not in any message."""
     html = "".join(_texts(template))
-    found = {" ".join(piece.split()) for piece in _pieces(html) if _WORD.search(_NO_MESSAGE.sub("", piece))}
+    found = {" ".join(piece.split()) for piece in _pieces(html) if _WORD_OR_QUOTE.search(_NO_MESSAGE.sub("", piece))}
     return found | {text for text in _literals(template) if _LIKE_WORDS.search(text)}
 
 

@@ -26,7 +26,7 @@ from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.i18n.reasons.messages import explain
 from openmeet.routes import CACHED_FOR_VISITORS, embeds, open_pages, operations, pages, pictures
-from openmeet.tenants.configured import ProgramHealth, ready
+from openmeet.tenants.health import ProgramHealth, ready
 from openmeet.web.api import openapi
 from openmeet.web.api.authentication import admit
 from openmeet.web.api.etags import answer_unless_known

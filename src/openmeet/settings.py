@@ -256,9 +256,9 @@ class Settings:
         (),
         doc="Host names of your own video call servers (Jitsi, BigBlueButton, Nextcloud Talk …): in imported calendar files, links to them become join links, which only attendees see",
     )
-    labellers: tuple[str, ...] = setting(
+    labelers: tuple[str, ...] = setting(
         (),
-        doc="DIDs of labellers: content that they label !hide, !takedown or spam is not shown until a moderator decides otherwise",
+        doc="DIDs of labelers: content that they label !hide, !takedown or spam is not shown until a moderator decides otherwise",
     )
     lexicon_authority: str = setting(
         OWN_AUTHORITY,

@@ -72,8 +72,8 @@ def _source_contradictions(settings: Settings) -> list[str]:
         if not _is_stream(url, may_be_behind_a_proxy=name == "FIREHOSE_URLS")
     ]
     sentences += [
-        f"{PREFIX}LABELLERS must be DIDs of labellers, like did:plc:ar7c4by46qjdydhdevvrndac: {one} is not."
-        for one in settings.labellers
+        f"{PREFIX}LABELERS must be DIDs of labelers, like did:plc:ar7c4by46qjdydhdevvrndac: {one} is not."
+        for one in settings.labelers
         if not _is_did(one)
     ]
     both = sorted({url.partition("=")[0] for url in settings.firehose_urls} & set(settings.relay_urls))

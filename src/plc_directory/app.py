@@ -48,7 +48,7 @@ async def open_directory(
     await migrate(settings.database, "plc_directory", "plc_directory")
     db = await open_database(settings.database, schema="plc_directory", clock=clock)
     try:
-        limits = OperationLimits(settings.hourly_limit, settings.daily_limit, settings.weekly_limit)
+        limits = OperationLimits(hourly=settings.hourly_limit, daily=settings.daily_limit, weekly=settings.weekly_limit)
         metrics = Metrics("plc_directory")
         async with probing(probes_of(db), metrics) as probes:
             yield create_app(db, limits, metrics, version=version, probes=probes, access_log=access_log)

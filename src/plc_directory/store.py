@@ -36,7 +36,7 @@ _BY_TIME = """
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperationLimits:
     """How many operations of one DID are accepted per hour, day and week. 0 means no limit."""
 

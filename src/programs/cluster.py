@@ -33,7 +33,7 @@ from programs.balancer import listen_balanced
 from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, ClusterOptions, environment_of
 from programs.dev_accounts import DevAccounts
 from programs.platform_settings import read_installation_settings
-from programs.running import free_port, run_until_stopped, stopping
+from programs.running import free_ports, run_until_stopped, stopping
 
 COUNTS: Mapping[str, int] = {
     "plc": 1,
@@ -181,7 +181,9 @@ async def _make_schemas(options: ClusterOptions) -> None:
 
 
 def _members(options: ClusterOptions, home: DevAccounts) -> tuple[list[Member], dict[str, list[int]]]:
-    ports = {kind: [free_port(HOST) for _ in range(number)] for kind, number in COUNTS.items()}
+    # A port must still be free when its member is restarted.
+    free = free_ports(HOST)
+    ports = {kind: [next(free) for _ in range(number)] for kind, number in COUNTS.items()}
     plc_url = f"http://{HOST}:{ports['plc'][0]}"
     keys = _keys(options.folder)
     members = []
@@ -245,28 +247,36 @@ async def _keep_running(options: ClusterOptions, member: Member, shown: _Members
             return
         log.warning("member.ended", member=member.name, status=status)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(over.wait(), _AGAIN_SECONDS)
+            async with asyncio.timeout(_AGAIN_SECONDS):
+                await over.wait()
             return
         member.restarts += 1
         await _start_process(options, member)
+        if over.is_set():  # the cluster was stopped while this process was being started
+            with contextlib.suppress(ProcessLookupError):
+                member.process.terminate()
         shown.write()
 
 
 async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members: list[Member]) -> None:
     """Stop the members in reverse order, and kill those that do not end in time."""
     over.set()
-    alive = [one.process for one in reversed(members) if one.process is not None and one.process.returncode is None]
-    for process in alive:
+    for process in _running(members):
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
-    done = asyncio.gather(*(process.wait() for process in alive))
     try:
-        await asyncio.wait_for(done, _STOP_SECONDS)
+        async with asyncio.timeout(_STOP_SECONDS):
+            while running := _running(members):
+                await asyncio.gather(*(process.wait() for process in running))
     except TimeoutError:
-        for process in alive:
-            if process.returncode is None:
-                process.kill()
+        for process in _running(members):
+            process.kill()
     await asyncio.gather(*watches)
+
+
+def _running(members: list[Member]) -> list[asyncio.subprocess.Process]:
+    """The processes that have not ended, the last started first."""
+    return [one.process for one in reversed(members) if one.process is not None and one.process.returncode is None]
 
 
 def greeting(ready: ClusterReady, folder: Path) -> str:

@@ -54,13 +54,13 @@ def environment_of(
     """The environment of a process of this kind that listens on this port. ``keys``: the shared sealing keys."""
     match kind:
         case "plc":
-            directory_settings = _directory(options, port)
+            variables = _directory(options, port)
         case "pds":
-            directory_settings = _pds_environment(options, home, port, plc_url, keys)
+            variables = _pds_environment(options, home, port, plc_url, keys)
         case _:
             listens = "OPENMEET_PORT" if kind == "web" else "OPENMEET_OPERATIONS_PORT"
-            directory_settings = {**_platform_environment(options, home, plc_url, keys), listens: str(port)}
-    return directory_settings | options.environment
+            variables = {**_platform_environment(options, home, plc_url, keys), listens: str(port)}
+    return variables | options.environment
 
 
 def _directory(options: ClusterOptions, port: int) -> dict[str, str]:

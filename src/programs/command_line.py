@@ -5,7 +5,7 @@
 
 import gc
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 import typer
+from rich.filesize import decimal
 
 _ACTS_ON_TERMINALS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -51,12 +52,14 @@ def noun(what: str) -> typer.Typer:
     return app
 
 
-def one_of(choices: type[_Choice]) -> Callable[[str], _Choice]:
-    """A parser for one of these values. Without it, Typer prints its error with “Value error,” in front."""
+def one_of(choices: type[_Choice], hint: str | None = None) -> Callable[[str], _Choice]:
+    """A parser for one of these values. Without it, Typer prints its error with “Value error,” in front. ``hint``: the
+    name of the option, if Typer does not call the parser itself.
+    """
 
     def parse(text: str) -> _Choice:
         if text not in set(choices):
-            raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}.")
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}.", param_hint=hint)
         return choices(text)
 
     return parse
@@ -70,6 +73,32 @@ def print_json(value: object) -> None:
 def with_count(number: int, one: str, many: str = "") -> str:
     """A number with its noun. ``many``: the plural, if it is not formed with an s."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def with_size(size: int) -> str:
+    """A number of bytes as a person reads it, with the exact number if that differs: ``1.2 MB (1,234,567 bytes)``."""
+    exact = with_count(size, "byte")
+    return exact if size < 1000 else f"{decimal(size)} ({exact})"
+
+
+def say_counts(counts: Mapping[str, int]) -> None:
+    """Print numbers below each other, each with its noun."""
+    width = max(12, *(len(f"{number:,}") for number in counts.values()))
+    for noun, number in counts.items():
+        say(f"{number:>{width},}  {noun}")
+
+
+def say_table(rows: Iterable[Sequence[str | int]]) -> None:
+    """Print rows in columns as wide as their content. Numbers get separators and are aligned on the right."""
+    kept = list(rows)
+    texts = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in kept]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row, shown in zip(kept, texts, strict=True):
+        cells = [
+            text.rjust(width) if isinstance(cell, int) else text.ljust(width)
+            for cell, text, width in zip(row, shown, widths, strict=True)
+        ]
+        say("  ".join(cells).rstrip())
 
 
 def say(text: str, *, err: bool = False) -> None:

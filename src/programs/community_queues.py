@@ -8,7 +8,7 @@ from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.queue.open_ import EMBEDDED, open_queue, open_tables
 from groundwork.settings import SettingsRefused
 from openmeet.settings import PREFIX, Settings
-from openmeet.tenants.configured import DEFAULT_TENANT
+from openmeet.tenants.names import DEFAULT_TENANT
 
 
 async def tables_of(name: str, settings: Settings, clock: Clock) -> Database | None:

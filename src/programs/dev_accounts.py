@@ -62,9 +62,9 @@ def find_or_make(folder: Path, pds_port: int) -> DevAccounts:
             why = f"The identities in {folder} name port {accounts.pds_port}."
             raise Refused(f"{why} Start with --pds-port {accounts.pds_port}, or choose another --data folder.")
         return accounts
-    household = make(pds_port)
-    private_file.write(path, msgspec.json.format(msgspec.json.encode(household), indent=2) + b"\n")
-    return household
+    accounts = make(pds_port)
+    private_file.write(path, msgspec.json.format(msgspec.json.encode(accounts), indent=2) + b"\n")
+    return accounts
 
 
 @contextmanager

@@ -3,14 +3,14 @@
 import asyncio
 
 from openmeet.network.ingestion import processor
-from openmeet.network.ingestion.metrics import counting
+from openmeet.network.ingestion.metrics import ingestion_metrics
 from openmeet.network.ingestion.processor import Processor
 from programs.platform import Platform
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Apply messages until ``stop`` is set."""
-    counts = counting(platform.metrics, platform.results, tenant=platform.tenant.name)
+    counts = ingestion_metrics(platform.metrics, platform.results, tenant=platform.tenant.name)
     await processor.run(
         Processor(platform.db, platform.queue, platform.ingestion_context, counts, platform.clock), stop
     )

@@ -13,14 +13,16 @@ from at_network.jetstream_stream import unpacker
 from at_protocol.sync.verify import FULL, LIGHT
 from groundwork.database.deferred import until_opened
 from groundwork.errors import Unavailable
+from groundwork.task_group import run_concurrently
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import consumer, cursors, delivery
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
 from openmeet.network.firehose.jetstream import follow_jetstream
 from openmeet.network.firehose.labelers import LabelerContext, counter_of, follow_labelers
-from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import Interests, run_expiry, upstreams
+from openmeet.network.firehose.metrics import firehose_metrics
+from openmeet.network.firehose.tenant_interests import Interests, run_expiry
+from openmeet.network.firehose.upstreams import upstreams
 from openmeet.network.firehose.verification import Verifier
 from programs.platform import Installation, Platform
 
@@ -34,15 +36,15 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     # missed.
     keeping = [one.tenant for one in installation.platforms if one.keeps_messages]
     interests = await delivery.ensure_default_interests(platform.installation, keeping)
-    counts = counting(platform.metrics)
+    counts = firehose_metrics(platform.metrics)
     following = Consumer(
         db=platform.installation,
         http=platform.network.http,
         clock=platform.clock,
         verifier=Verifier(platform.network.dids, platform.clock),
         interests=interests,
-        delivering=TenantQueues({one.tenant.name: one.queue for one in installation.platforms}, counts),
-        counting=counts,
+        tenant_queues=TenantQueues({one.tenant.name: one.queue for one in installation.platforms}, counts),
+        metrics=counts,
     )
     settings = platform.settings
     sources = list(
@@ -58,12 +60,15 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     dictionary = settings.jetstream_dictionary
     unpack = None if dictionary is None else unpacker(dictionary)
     labels = counter_of(platform.metrics)
-    await asyncio.gather(
-        *(_run_community(installation, one, interests, labels, stop) for one in installation.platforms),
-        consumer.run(following, sources, stop),
-        run_expiry(platform.installation, [one.db for one in installation.platforms], interests, stop),
-        *(follow_jetstream(following, url, stop, unpack=unpack) for url in settings.jetstream_urls),
-    )
+    async with run_concurrently() as group:
+        for one in installation.platforms:
+            group.create_task(_run_community(installation, one, interests, labels, stop))
+        group.create_task(consumer.run(following, sources, stop))
+        group.create_task(
+            run_expiry(platform.installation, [one.db for one in installation.platforms], interests, stop)
+        )
+        for url in settings.jetstream_urls:
+            group.create_task(follow_jetstream(following, url, stop, unpack=unpack))
 
 
 async def _run_community(
@@ -79,11 +84,12 @@ async def _run_community(
                     installation.default.installation, platform.tenant, interests
                 )
                 is_new = False
-            await follow_labelers(labelling, platform.settings.labellers, stop)
+            await follow_labelers(labelling, platform.settings.labelers, stop)
         except Unavailable as away:
             # An error of one community must not stop the shared stream.
-            log.warning("labellers.wait", tenant=platform.tenant.name, reason=away.why)
+            log.warning("labelers.wait", tenant=platform.tenant.name, reason=away.why)
         else:
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _AGAIN_SECONDS)
+            async with asyncio.timeout(_AGAIN_SECONDS):
+                await stop.wait()

@@ -13,6 +13,7 @@ from groundwork.database.transaction import Database, DatabaseUnavailable
 from groundwork.errors import Failure
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
+from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.identities import queries as identity_queries
@@ -45,8 +46,8 @@ class ProgramGauges:
     waiting: Gauge
     dead: Gauge
     quiet: Gauge
-    labellers: Gauge
-    labellers_cursor: Gauge
+    labelers: Gauge
+    labelers_cursor: Gauge
     disagreements: Gauge
     quarantine: Gauge
     circuits: Gauge
@@ -68,11 +69,11 @@ def register_gauges(metrics: Metrics) -> ProgramGauges:
         metrics.gauge("queue_dead_letters", "Messages that became dead letters", ["tenant"]),
         metrics.gauge("source_quiet_seconds", "Seconds since the last message of a source was delivered", ["source"]),
         metrics.gauge(
-            "labeller_unread_seconds",
-            "Seconds since a labeller became unreadable; 0 if it can be read",
-            ["tenant", "labeller"],
+            "labeler_unread_seconds",
+            "Seconds since a labeler became unreadable; 0 if it can be read",
+            ["tenant", "labeler"],
         ),
-        metrics.gauge("labeller_cursor", "Last processed sequence number of a labeller", ["tenant", "labeller"]),
+        metrics.gauge("labeler_cursor", "Last processed sequence number of a labeler", ["tenant", "labeler"]),
         metrics.gauge(
             "discrepancies", "Discrepancies between repositories and the database", ["tenant", "kind", "state"]
         ),
@@ -102,7 +103,10 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     show_wal(default.metrics, databases)
     while not stop.is_set():
         for platform in installation.platforms:
-            await show(platform, gauges)
+            try:
+                await show(platform, gauges)
+            except Exception as failure:  # noqa: BLE001 - a gauge that cannot be read must not end all the others
+                log.error("gauges.failed", tenant=platform.tenant.name, **log_fields(failure))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(EVERY_SECONDS):
                 await stop.wait()
@@ -177,15 +181,15 @@ def _set_values(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tu
 
 async def _update_label_gauges(platform: Platform, gauges: ProgramGauges) -> None:
     async with platform.db.reader() as reader:
-        now, labellers = reader.now, await labels.labellers(reader)
+        now, labelers = reader.now, await labels.labelers(reader)
     tenant = platform.tenant.name
     unread: dict[tuple[str, ...], float] = {}
-    for one in labellers:
+    for one in labelers:
         is_read = one.state == SourceState.FOLLOWING.value
         unread[tenant, one.did] = 0.0 if is_read else max(0.0, (now - one.changed_at) / SECOND)
-    cursors: dict[tuple[str, ...], float] = {(tenant, one.did): float(one.cursor) for one in labellers}
-    _set_values(gauges.labellers, unread, of=(tenant,))
-    _set_values(gauges.labellers_cursor, cursors, of=(tenant,))
+    cursors: dict[tuple[str, ...], float] = {(tenant, one.did): float(one.cursor) for one in labelers}
+    _set_values(gauges.labelers, unread, of=(tenant,))
+    _set_values(gauges.labelers_cursor, cursors, of=(tenant,))
 
 
 async def _open_circuits(platform: Platform, gauge: Gauge) -> None:

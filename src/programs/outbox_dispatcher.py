@@ -15,13 +15,15 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import JobDelivery, one_by_one
 from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
+from groundwork.task_group import run_concurrently
 from openmeet.domain.attendance.event_changes import ATTENDEES, GROUP_LISTENERS
-from openmeet.domain.attendance.record_comparison import comparing_handler
+from openmeet.domain.attendance.record_comparison import compare_answers_handler
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
 from openmeet.domain.notifications.fan_out import FanOutAudience, fan_out_handler
 from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS
+from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.saved_searches.tasks import SAVED_SEARCHES
 from openmeet.domain.series.detection_actions import detection_handler
 from openmeet.domain.series.move_records import moving_handler
@@ -41,7 +43,7 @@ from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.ingestion.rsvps_awaiting_event import recheck_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.publishing.unanswered_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_create_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.custodial import CustodialPds, custodial_account_handler, custodial_deletion_handler
@@ -66,15 +68,14 @@ AUDIENCES: Final[tuple[FanOutAudience[Any, Any], ...]] = (
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Deliver records, e-mails and all other jobs until ``stop`` is set."""
     async with open_bridge(platform) as bridge:
-        delivering = deliveries(platform, await custodial_pds_of(platform), bridge)
+        delivering = deliveries(platform, custodial_pds_of(platform.settings), bridge)
         setting = f"OPENMEET_MAIL_URL of the community {platform.tenant.name}"
         checking = asyncio.create_task(check_mailer(platform.mailer, setting), name="mail check")
         try:
-            await asyncio.gather(
-                dispatcher.run(platform.db, delivering, stop, wake=new_wakeup()),
-                schedule.run(publisher(platform), stop, wake=new_wakeup()),
-                read_until_stopped(platform, bridge, stop),
-            )
+            async with run_concurrently() as group:
+                group.create_task(dispatcher.run(platform.db, delivering, stop, wake=new_wakeup()))
+                group.create_task(schedule.run(publisher(platform), stop, wake=new_wakeup()))
+                group.create_task(read_until_stopped(platform, bridge, stop))
         finally:
             # It may still wait for the mail server.
             checking.cancel()
@@ -136,8 +137,9 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, context, count_unknown, spend_on_host)),
         JobKind.WAITING_ANSWERS: one_by_one(recheck_handler(db)),
         JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
+        JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db)),
         JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host)),
-        JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.COMPARE_ANSWERS: one_by_one(compare_answers_handler(db), batch=2, lease_seconds=600.0),
         JobKind.LATE_CREATE: one_by_one(late_create_handler(publisher(platform))),
         JobKind.DETECT_SERIES: one_by_one(detection_handler(db, named_series)),
         JobKind.DETECT_FOREIGN_SERIES: one_by_one(detection_handler(db, named_series), batch=2),

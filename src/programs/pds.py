@@ -10,12 +10,13 @@ import typer
 
 from aurora_locus import reference_settings
 from aurora_locus.app import open_server
+from aurora_locus.settings import PACKAGE, SCHEMA
 from aurora_locus.settings_checks import read_checked
 from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate_apart
 from groundwork.http.server import serve
 from groundwork.telemetry.logs import log
-from programs.running import VERSION, free_port, run_until_stopped, wait_for_stop
+from programs.running import VERSION, free_ports, run_until_stopped, wait_for_stop
 from programs.settings_file import read_table
 
 
@@ -24,14 +25,14 @@ def serve_repositories(settings_file: Path | None) -> None:
     settings = read_checked(os.environ, read_table(settings_file, "pds"))
     if not settings.port:
         # The public address of a development server includes its port, so the port must be known first.
-        settings = replace(settings, port=free_port(settings.bind_address))
+        settings = replace(settings, port=next(free_ports(settings.bind_address)))
 
     unknown = reference_settings.unknown(name for name, value in os.environ.items() if value)
 
     async def run() -> None:
         if unknown:
             log.warning("settings.not_used", names=[*map(reference_settings.advice_on, unknown)])
-        await migrate_apart(settings.database, "aurora_locus", "aurora_locus")
+        await migrate_apart(settings.database, SCHEMA, PACKAGE)
         async with open_server(settings, SystemClock(), version=VERSION) as server:
             serving = await serve(
                 server.app,

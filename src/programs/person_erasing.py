@@ -24,8 +24,8 @@ def person_erasing(platform: Platform) -> PersonErasureContext:
         erasing_of(platform),
         ledger_of(platform.settings),
         platform.pictures,
-        other_databases(platform),
         grace_of(platform.settings),
+        other_databases(platform),
     )
 
 

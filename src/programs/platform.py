@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from prometheus_client import Counter
 
@@ -16,7 +15,6 @@ from groundwork.cache.open_ import open_cache
 from groundwork.clock import Clock, SystemClock
 from groundwork.database.deferred import DeferredDatabase
 from groundwork.database.transaction import Database
-from groundwork.errors import Failure
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
@@ -31,9 +29,10 @@ from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.intake import origin_of
 from openmeet.network.records.collections import results_of
 from openmeet.network.repositories.clients import NetworkClients, app_of
-from openmeet.network.repositories.custodial import CustodialPds, admin_authorization, mail_domain_of, offered_domain
+from openmeet.network.repositories.custodial import CustodialPds, admin_authorization, mail_domain_of
 from openmeet.settings import PREFIX, Settings
-from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
+from openmeet.tenants.configured import Tenant
+from openmeet.tenants.names import DEFAULT_TENANT
 from programs.community_databases import Stores, open_databases
 from programs.community_queues import queue_over
 from programs.erasure_ledger import catch_up
@@ -227,19 +226,11 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer:
         raise SettingsRefused([f"{PREFIX}MAIL_FROM, {PREFIX}MAIL_REPLY_TO or {PREFIX}MAIL_URL: {error}"]) from None
 
 
-async def custodial_pds_of(platform: Platform) -> CustodialPds:
-    """The PDS for custodial accounts. If no setting gives its handle domain, the PDS is queried for it."""
-    settings, network = platform.settings, platform.network
-    domain = settings.pds_handle_domain
-    if not domain:
-        try:
-            domain = await offered_domain(network, settings.pds_url)
-        except Failure:
-            # The PDS is unavailable. The site works without it, and this is the domain that most PDSes offer.
-            domain = f".{urlsplit(settings.pds_url).hostname}"
+def custodial_pds_of(settings: Settings) -> CustodialPds:
+    """The PDS for custodial accounts."""
     return CustodialPds(
         pds_url=settings.pds_url,
         admin_authorization=admin_authorization(settings.pds_admin_password.reveal()),
-        handle_domain=domain,
+        handle_domain=settings.pds_handle_domain,
         mail_domain=mail_domain_of(settings.public_url),
     )

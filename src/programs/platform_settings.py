@@ -34,11 +34,13 @@ def read_settings_of_installation(
     """
     settings = community_named(read_tenants(read_table(file, TABLE), environment), tenant)
     url = settings.tenant_database_url
-    if url.startswith(SQLITE) and not sqlite_path(url).exists():
-        why = f"There is no installation at {sqlite_path(url)}."
-        raise Refused(
-            f"{why} Give its settings file: --settings FILE (`openmeet up` keeps settings.toml in its folder)."
-        )
+    if url.startswith(SQLITE):
+        file_path = sqlite_path(url, settings.database_schema)
+        if not file_path.exists():
+            why = f"There is no installation at {file_path}."
+            raise Refused(
+                f"{why} Give its settings file: --settings FILE (`openmeet up` keeps settings.toml in its folder)."
+            )
     return settings
 
 

@@ -6,8 +6,10 @@ from typing import Final
 
 from groundwork.blobstore.contract import try_writing
 from groundwork.database.durable_write import write_durably
-from groundwork.telemetry.probes import Probe
-from openmeet.tenants.configured import DEFAULT_TENANT, check_name, checks_of
+from groundwork.telemetry.health import OK
+from groundwork.telemetry.probes import Probe, Probes
+from openmeet.tenants.health import check_name, checks_of
+from openmeet.tenants.names import DEFAULT_TENANT
 from programs.platform import Installation, Platform
 
 # A picture store can be a bucket, which charges per request.
@@ -56,6 +58,11 @@ def serving_of(installation: Installation, needed: Needed) -> list[list[str]]:
         [check_name(one.tenant.name), *(_probe_name(kind, one) for kind in needed.of_each), *shared]
         for one in installation.platforms
     ]
+
+
+def can_write(probes: Probes, platform: Platform) -> bool:
+    """Whether the last durable write to the community's database succeeded."""
+    return probes.outcomes()[_probe_name("writes", platform)].outcome == OK
 
 
 def _probe_name(kind: str, platform: Platform) -> str:

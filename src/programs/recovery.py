@@ -73,29 +73,31 @@ class Basis:
     overrules: int
 
 
-async def basis(means: RecoveryContext) -> Basis:
+async def basis(context: RecoveryContext) -> Basis:
     """The newest operation after which this key may sign. Raises Refused if there is none."""
-    own_key = format_did_key(means.key.public)
-    log = await means.directory.log(means.did)
+    own_key = format_did_key(context.key.public)
+    log = await context.directory.log(context.did)
     for overrules, newest in enumerate(reversed(log)):
         if isinstance(newest, plc_operation.Tombstone):
             continue
         operation = plc_operation.normalised(newest)
         if own_key in operation.rotation_keys:
             return Basis(operation, plc_operation.cid_of(newest), overrules)
-    raise Refused(f"{own_key} is not, and never was, a rotation key of {means.did}. Is it the key of another identity?")
+    raise Refused(
+        f"{own_key} is not, and never was, a rotation key of {context.did}. Is it the key of another identity?"
+    )
 
 
-def change(means: RecoveryContext, present: Basis, **fields: Any) -> PlcOperation:
+def change(context: RecoveryContext, present: Basis, **fields: Any) -> PlcOperation:
     """Make a signed operation that changes these fields."""
     changed = replace(present.operation, **fields, prev=str(present.cid), sig=None)
-    signed = plc_operation.sign(changed, means.key)
+    signed = plc_operation.sign(changed, context.key)
     plc_operation.check_limits(signed)
     return signed
 
 
 async def point_at(
-    means: RecoveryContext,
+    context: RecoveryContext,
     *,
     service: str,
     signing_key: str,
@@ -107,11 +109,11 @@ async def point_at(
 
     Without ``also_known_as``, the names are unchanged.
     """
-    present = await basis(means)
-    own_key = format_did_key(means.key.public)
+    present = await basis(context)
+    own_key = format_did_key(context.key.public)
     others = tuple(name for name in present.operation.also_known_as if not name.startswith("at://"))
     return change(
-        means,
+        context,
         present,
         rotation_keys=(own_key, *(key for key in rotation_keys if key != own_key)),
         verification_methods={**present.operation.verification_methods, ATPROTO_KEY: signing_key},
@@ -121,23 +123,23 @@ async def point_at(
 
 
 async def move(
-    means: RecoveryContext, target: RecoveryTarget, file: AccountFile | None, say: Print
+    context: RecoveryContext, target: RecoveryTarget, file: AccountFile | None, say: Print
 ) -> Mapping[str, object]:
     """Create the account on the new server, import the archive, and change the identity.
 
     Returns the new server's final counts (``checkAccountStatus``). Raises the failures of either server. It can be run
     again with the same arguments.
     """
-    client = await _open(means, target, say)
+    client = await _open(context, target, say)
     if file is not None:
-        await _import_archive(MigrationServer(target.service, means.did, client), file, say)
+        await _import_archive(MigrationServer(target.service, context.did, client), file, say)
     recommended = await client.query("com.atproto.identity.getRecommendedDidCredentials")
-    present = await basis(means)
-    operation = await point_at(means, **_recommended(recommended))
+    present = await basis(context)
+    operation = await point_at(context, **_recommended(recommended))
     if _is_same_identity(present.operation, operation):
         say("identity   already names the new server")
     else:
-        await means.directory.submit(means.did, operation)
+        await context.directory.submit(context.did, operation)
         say(f"identity   now names {target.service}; the recovery key stays its first rotation key")
     await client.procedure("com.atproto.server.activateAccount")
     status = await client.query("com.atproto.server.checkAccountStatus")
@@ -145,40 +147,40 @@ async def move(
     return status
 
 
-async def _open(means: RecoveryContext, target: RecoveryTarget, say: Print) -> XrpcClient:
+async def _open(context: RecoveryContext, target: RecoveryTarget, say: Print) -> XrpcClient:
     """Open a session of the account on the new server. The account is created unless an earlier attempt has done so."""
     try:
-        tokens = await create_session(means.http, means.clock, target.service, means.did, target.password)
+        tokens = await create_session(context.http, context.clock, target.service, context.did, target.password)
         say(f"account    is already at {target.service}")
     except NotSignedIn:
-        await _make(means, target, say)
-        tokens = await create_session(means.http, means.clock, target.service, means.did, target.password)
-    session = BearerSession(means.http, means.clock, target.service, tokens)
-    return XrpcClient(means.http, means.clock, target.service, credentials=session, timeout_seconds=LONG_SECONDS)
+        await _make(context, target, say)
+        tokens = await create_session(context.http, context.clock, target.service, context.did, target.password)
+    session = BearerSession(context.http, context.clock, target.service, tokens)
+    return XrpcClient(context.http, context.clock, target.service, credentials=session, timeout_seconds=LONG_SECONDS)
 
 
-async def _make(means: RecoveryContext, target: RecoveryTarget, say: Print) -> None:
-    own_key = format_did_key(means.key.public)
-    present = await basis(means)
+async def _make(context: RecoveryContext, target: RecoveryTarget, say: Print) -> None:
+    own_key = format_did_key(context.key.public)
+    present = await basis(context)
     if present.overrules:
         say(f"identity   {with_count(present.overrules, 'operation')} that took the key away will be overridden")
     if present.overrules or present.operation.verification_methods.get(ATPROTO_KEY) != own_key:
         methods = {**present.operation.verification_methods, ATPROTO_KEY: own_key}
-        await means.directory.submit(means.did, change(means, present, verification_methods=methods))
+        await context.directory.submit(context.did, change(context, present, verification_methods=methods))
         say("identity   now uses the recovery key")
-    description = await describe(means.http, means.clock, target.service)
+    description = await describe(context.http, context.clock, target.service)
     token = make_service_token(
-        means.key,
-        issuer=means.did,
+        context.key,
+        issuer=context.did,
         audience=description.did,
         method=CREATE_ACCOUNT,
-        now_seconds=means.clock.now() // SECOND,
+        now_seconds=context.clock.now() // SECOND,
         token_id=secrets.token_hex(16),
     )
-    body = {"did": means.did, "handle": target.handle, "email": target.email, "password": target.password}
+    body = {"did": context.did, "handle": target.handle, "email": target.email, "password": target.password}
     if target.invite_code:
         body["inviteCode"] = target.invite_code
-    client = XrpcClient(means.http, means.clock, target.service, credentials=FixedToken(token))
+    client = XrpcClient(context.http, context.clock, target.service, credentials=FixedToken(token))
     await client.procedure(CREATE_ACCOUNT, body)
     say(f"account    made at {target.service} as {target.handle}; it is not visible yet")
 
@@ -221,7 +223,7 @@ def _recommended(response: Mapping[str, object]) -> dict[str, Any]:
         keys, names = response["rotationKeys"], response["alsoKnownAs"]
         method, service = response["verificationMethods"], response["services"]
         return {
-            "service": service[PDS_SERVICE]["endpoint"],  # type: ignore[index]  # what is otherwise raises below
+            "service": service[PDS_SERVICE]["endpoint"],  # type: ignore[index]  # another shape raises below
             "signing_key": method[ATPROTO_KEY],  # type: ignore[index]
             "rotation_keys": tuple(keys),  # type: ignore[arg-type]
             "also_known_as": tuple(names),  # type: ignore[arg-type]

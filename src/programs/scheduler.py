@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import jobs
+from groundwork.task_group import run_concurrently
+from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
-from openmeet.domain.account_merge import queries as claims
+from openmeet.domain.account_merge import queries as account_merge
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.attendance import tasks as attendance
 from openmeet.domain.attendance.tasks import announce_group_events
@@ -27,7 +29,7 @@ from openmeet.domain.events.unsolicited_lists import FrontPagePolicy, shown_in
 from openmeet.domain.groups import ownership as groups
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.host_messages import actions as messages
-from openmeet.domain.imports import queries as arrivals
+from openmeet.domain.imports import queries as imports
 from openmeet.domain.media import pictures as media
 from openmeet.domain.notifications import emails as notifications
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
@@ -70,7 +72,7 @@ async def _derive_positions(platform: Platform) -> int:
 
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
-    "old_claims": Chore(3600, lambda platform: claims.forget_old_claims(platform.db)),
+    "old_claims": Chore(3600, lambda platform: account_merge.forget_old_claims(platform.db)),
     "repository_sessions": Chore(600, lambda platform: sessions.keep_alive(platform.db, platform.network)),
     "over_sessions": Chore(3600, lambda platform: sessions.delete_expired(platform.db)),
     "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
@@ -169,7 +171,7 @@ async def _read_calendars(platform: Platform, zone: str) -> int:
 
 async def _forget_imports(db: Database) -> int:
     async with db.transaction() as tx:
-        return await arrivals.forget_old(tx)
+        return await imports.forget_old(tx)
 
 
 async def _forget_completed(db: Database) -> int:
@@ -179,7 +181,7 @@ async def _forget_completed(db: Database) -> int:
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Run each task at its own interval until ``stop`` is set."""
-    async with asyncio.TaskGroup() as group:
+    async with run_concurrently() as group:
         for name, chore in {**CHORES, "series_windows": Chore(600, _rolling(platform))}.items():
             group.create_task(_run_repeatedly(name, chore, platform, stop))
 
@@ -204,8 +206,8 @@ async def _run_repeatedly(name: str, chore: Chore, platform: Platform, stop: asy
     while not stop.is_set():
         try:
             await chore.run(platform)
-        except Exception as failure:  # noqa: BLE001 - the edge of a worker: the next turn may find things mended
-            log.error("chore.failed", tenant=platform.tenant.name, chore=name, exc_info=failure)
+        except Exception as failure:  # noqa: BLE001 - the edge of a worker: the task runs again at its next turn
+            log.error("chore.failed", tenant=platform.tenant.name, chore=name, **log_fields(failure))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(chore.every_seconds):
                 await stop.wait()

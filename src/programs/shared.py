@@ -27,7 +27,7 @@ from groundwork.settings import Secret, SettingsRefused
 from groundwork.telemetry.metrics import Metrics
 from groundwork.workers.pool import WorkerPool
 from openmeet.settings import PREFIX, Settings
-from openmeet.tenants.configured import DEFAULT_TENANT
+from openmeet.tenants.names import DEFAULT_TENANT
 from programs.running import VERSION
 
 # Methods that take a password, or a token from an e-mail instead of a password.

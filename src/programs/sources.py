@@ -12,7 +12,7 @@ from at_protocol.failures import Malformed
 from groundwork.clock import Clock
 from groundwork.errors import Failure, InvalidInput, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
-from openmeet.network.firehose.sources import authority
+from openmeet.network.firehose.upstreams import authority
 
 _SOCKETS = {"http": "ws", "https": "wss"}
 _PAGES = {"ws": "http", "wss": "https"}

@@ -6,15 +6,14 @@ Its data is in one folder, so that the next start continues with it. With ``--ep
 import asyncio
 import contextlib
 import os
-import random
 import secrets
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -29,6 +28,8 @@ from aurora_locus.identity import handles
 from aurora_locus.settings_checks import check_settings
 from groundwork import private_file
 from groundwork.clock import SystemClock
+from groundwork.database.open_ import sqlite_path
+from groundwork.database.sqlite import open_sqlite
 from groundwork.errors import InvalidInput, Refused
 from groundwork.http.client import HttpClient
 from groundwork.http.connection_limit import MAX_CONNECTIONS
@@ -37,7 +38,8 @@ from groundwork.http.server import HttpServer, serve
 from groundwork.settings import Secret, read_settings
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.settings import PREFIX, Settings
-from openmeet.tenants.configured import DEFAULT_TENANT, checked
+from openmeet.tenants.configured import checked
+from openmeet.tenants.names import DEFAULT_TENANT
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from programs import dev_accounts, workers
@@ -46,8 +48,8 @@ from programs.demo.fill import address_of, fill
 from programs.demo.pictures import TownPictures
 from programs.demo.town import PEOPLE, ZONE
 from programs.dev_accounts import DevAccounts
-from programs.platform import open_installation
-from programs.running import VERSION, run_until_stopped, wait_for_stop
+from programs.platform import Platform, open_installation
+from programs.running import VERSION, free_ports, run_until_stopped, wait_for_stop
 from programs.sources import sort_by_kind
 from programs.web import open_sites
 
@@ -117,19 +119,14 @@ def ports_of(default: Ports, **requested: int | None) -> Ports:
     return replace(default, **chosen_ports)
 
 
-def free_ports() -> Ports:
-    """Three different free ports.
-
-    The servers listen on them seconds later. Outgoing connections get ports above 32767, so these stay free until then.
-    """
-    ports: list[int] = []
-    for port in random.sample(range(10_000, 20_000), k=1_000):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            ports.append(port)
-        if len(ports) == 3:
-            return Ports(*ports)
-    raise Refused(f"There are no three free ports on {HOST}. Choose them with --plc-port, --pds-port and --web-port.")
+def ephemeral_ports() -> Ports:
+    """Three different free ports. Raises Refused if there are none."""
+    ports = list(islice(free_ports(HOST), 3))
+    if len(ports) < 3:
+        raise Refused(
+            f"There are no three free ports on {HOST}. Choose them with --plc-port, --pds-port and --web-port."
+        )
+    return Ports(*ports)
 
 
 @asynccontextmanager
@@ -174,11 +171,10 @@ async def network(
         keep_settings(settings, pds_settings, plc_settings, folder / SETTINGS_FILE)
         installation = await stack.enter_async_context(open_installation(tenants, clock))
         if with_demo:
-            platform = installation.default
             async with asyncio.TaskGroup() as group:
                 # So that the first visitor can search near a town.
                 group.create_task(_build_places(Gazetteer(places_path(settings))))
-                group.create_task(fill(platform.db, pictures=TownPictures(platform.pictures, platform.workers)))
+                group.create_task(_fill_town(installation.default))
         await stack.enter_async_context(workers.running(installation))
         hosts = await stack.enter_async_context(open_sites(installation))
         await _serve_until_end(stack, hosts, "web", ports.web)
@@ -204,6 +200,23 @@ async def network(
 async def _build_places(gazetteer: Gazetteer) -> None:
     if not gazetteer.is_built:
         await gazetteer.build()
+
+
+async def _fill_town(platform: Platform) -> None:
+    """Write the demo town: over a thousand commits, which need not wait for the disk, and which may be slow on a busy
+    machine, because nobody else uses the database yet.
+    """
+    settings = platform.settings
+    db = open_sqlite(
+        sqlite_path(settings.tenant_database_url, settings.database_schema),
+        platform.clock,
+        transaction_seconds=60.0,
+        waits_for_disk=False,
+    )
+    try:
+        await fill(db, pictures=TownPictures(platform.pictures, platform.workers))
+    finally:
+        await db.close()
 
 
 async def _serve_until_end(stack: AsyncExitStack, app: ASGIApp, name: str, port: int) -> HttpServer:

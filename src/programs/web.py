@@ -26,9 +26,10 @@ from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSettings
 from openmeet.i18n import catalogue
 from openmeet.network.ingestion.record_pictures import RecordPictures
-from openmeet.network.publishing.consent import PublishingDependencies
+from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.status import SyncDependencies
-from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
+from openmeet.tenants.health import ProgramHealth, check_name, checks_of
+from openmeet.tenants.names import DEFAULT_TENANT
 from openmeet.web.series import recurrence_form
 from openmeet.web.site.chat_stream_feed import ChatStreamFeed
 from openmeet.web.site.page_streams import PageStreams
@@ -38,7 +39,7 @@ from openmeet.web.xrpc.call import service_callers
 from programs.outbox_dispatcher import publisher
 from programs.platform import Installation, Platform, custodial_pds_of, open_installation
 from programs.platform_settings import log_misspelt_names, read_installation_settings
-from programs.probes import WEB, probes_of, serving_of
+from programs.probes import WEB, can_write, probes_of, serving_of
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 
 _REDIS_ADVICE = (
@@ -167,6 +168,7 @@ async def open_site(
 
     chat_streams, page_streams = chat_streams or ChatStreamFeed(), page_streams or PageStreams()
     show_streams(platform, chat_streams, page_streams)
+    probes = health.probes if health else None
     services = Services(
         platform.settings,
         platform.tenant,
@@ -175,7 +177,7 @@ async def open_site(
         pictures=platform.pictures,
         record_pictures=RecordPictures(platform.network, platform.pictures, platform.workers),
         network=platform.network,
-        publishing=PublishingDependencies(platform.network, await custodial_pds_of(platform)),
+        publishing=ConsentDependencies(platform.network, custodial_pds_of(platform.settings)),
         publisher=publisher(platform),
         calendar_fetcher=CalendarFetcher(platform.network.http, platform.network.sealer),
         sync_dependencies=SyncDependencies(platform.installation, platform.queue, platform.ingestion_context, others),
@@ -186,5 +188,6 @@ async def open_site(
         places=places,
         geocoder=geocoder,
         dev_mailbox=platform.mailer if isinstance(platform.mailer, FolderMailbox) else None,
+        can_write=partial(can_write, probes, platform) if probes else lambda: True,
     )
     return create_app(services, platform.metrics, health=health)

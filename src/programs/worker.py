@@ -11,6 +11,7 @@ from groundwork.database.deferred import until_opened
 from groundwork.http.application import Application
 from groundwork.http.operations import operations_routes
 from groundwork.http.server import serve
+from groundwork.task_group import run_concurrently
 from groundwork.telemetry.probes import probing
 from programs import gauges
 from programs.command_line import say
@@ -33,7 +34,7 @@ def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]
             await work(platform, stop)
 
     async def for_all(installation: Installation, stop: asyncio.Event) -> None:
-        async with asyncio.TaskGroup() as group:
+        async with run_concurrently() as group:
             for platform in installation.platforms:
                 group.create_task(for_one(platform, stop), name=f"for {platform.tenant.name}")
 
@@ -80,5 +81,7 @@ async def serve_health(installation: Installation, needed: Needed) -> AsyncItera
             yield
         finally:
             over.set()
-            await watching
-            await serving.stop()
+            try:
+                await watching
+            finally:
+                await serving.stop()

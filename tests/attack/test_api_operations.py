@@ -133,3 +133,73 @@ def _complaint(answer: httpx.Response, asked: str) -> str:
     if " " not in said["detail"]:
         return "no sentence"
     return "says " + ", ".join(found) if (found := internals_in(answer.content, asked)) else ""
+
+
+async def test_lists_as_long_as_a_body_can_be(make_database: MakeDatabase, clock: HandClock) -> None:
+    """A list of tens of thousands of names fits into a body, and is more than one statement takes."""
+    db = await make_database("openmeet")
+    wrong, tried = [], 0
+    async with offline_publishing(clock) as publishing:
+        site = site_on(db, clock, publishing=publishing, api_requests_per_minute=0)
+        async with site.browser() as browser:
+            ada = await api_session(browser, "ada@example.org", "Ada")
+            paths = {
+                "/api/events": (await browser.post("/api/events", json=_EVENT, headers=ada)).json()["slug"],
+                "/api/series": (
+                    await browser.post("/api/series", json={**_EVENT, "recurrence": "FREQ=WEEKLY"}, headers=ada)
+                ).json()["slug"],
+                "/api/groups": (
+                    await browser.post("/api/groups", json={"name": "Chess", "timeZone": "Europe/Berlin"}, headers=ada)
+                ).json()["slug"],
+            }
+            for operation in operations():
+                if operation.body is None or operation.path.startswith("/api/sync"):
+                    continue
+                slug = next((slug for start, slug in paths.items() if operation.path.startswith(start)), "x")
+                path = operation.path.replace("{slug}", slug)
+                for body in _with_long_lists(operation.body):
+                    tried += 1
+                    answer = await browser.request(operation.method, path, content=body, headers=ada)
+                    if complaint := _complaint(answer, ""):
+                        wrong.append(f"{complaint}: {operation.method} {path} {body[:200]!r} -> {answer.text[:300]}")
+    assert not wrong, "\n".join(wrong)
+    assert tried > 50
+
+
+def _with_long_lists(kind: Any) -> list[bytes]:
+    """Bodies of this type in which one list is as long as possible, and the other required fields are plausible."""
+    schema = msgspec.json.schema(kind)
+    definitions = schema["$defs"]
+    shape = definitions[schema["$ref"].rpartition("/")[2]]
+    needed = {name: _plausible(shape["properties"][name], name, definitions) for name in shape.get("required", ())}
+    bodies = []
+    for name, field in shape["properties"].items():
+        for one in (field, *field.get("anyOf", ())):
+            if one.get("type") == "array":
+                items = one.get("items", {})
+                item = msgspec.json.encode(_plausible(items, name, definitions))
+                entries = b",".join([item] * (149_000 // (len(item) + 1)))
+                rest = msgspec.json.encode({key: value for key, value in needed.items() if key != name})
+                comma = b"," if len(rest) > 2 else b""
+                bodies.append(rest[:-1] + comma + msgspec.json.encode(name) + b":[" + entries + b"]}")
+    return bodies
+
+
+def _plausible(field: dict[str, Any], name: str, definitions: dict[str, Any]) -> Any:
+    if "$ref" in field:
+        shape = definitions[field["$ref"].rpartition("/")[2]]
+        if "enum" in shape:
+            return shape["enum"][0]
+        return {one: _plausible(shape["properties"][one], one, definitions) for one in shape.get("required", ())}
+    if "anyOf" in field:
+        return _plausible(field["anyOf"][0], name, definitions)
+    if "enum" in field:
+        return field["enum"][0]
+    return {
+        "string": _KNOWN.get(name, [""])[0],
+        "integer": 1,
+        "boolean": False,
+        "array": [],
+        "object": {},
+        "number": 1,
+    }.get(field.get("type", "string"))

@@ -18,7 +18,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.chat import messages, objections, polls, reactions, readers, sanctions
@@ -162,7 +162,7 @@ async def _answered_event(tx: Transaction, planted: Planted, dan: Caller) -> Eve
     await co_hosts.accept(tx, ben, invited.id)
     questions = (RegistrationQuestion("q1", "What do you play?"),)
     joining = RegistrationSettings(max_party=3, asks_names=True, questions=questions)
-    await host_decisions.change_registration_settings(tx, ana, games.slug, joining)
+    await event_hosting.change_registration_settings(tx, ana, games.slug, joining)
     brought = ReplyDetails(2, None, (planted.secret("companion"),), {"q1": planted.secret("reply")}, None)
     answer = await attendance.answer(tx, dan, games.slug, RsvpReply.GOING, brought)
     await attendance.answer(tx, cleo, games.slug, RsvpReply.GOING)

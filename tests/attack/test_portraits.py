@@ -11,7 +11,7 @@ from PIL import Image
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import HandClock
 from groundwork.errors import InvalidForm, TooLarge, TooMany
-from openmeet.domain.data_export import person as exporting
+from openmeet.domain.data_export import person as person_export
 from openmeet.domain.media import pictures as media_pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.domain.profiles import portraits
@@ -102,9 +102,9 @@ async def test_import_cannot_claim_another_persons_picture(make_sqlite: SqliteFi
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         await tx.execute("update users set email = id || '@example.org'")
     theirs = await put_up(db, open_folder(tmp_path), ana)
-    document = await exporting.export_document(db, eve.user_id, "https://meet.example")
+    document = await person_export.export_document(db, eve.user_id, "https://meet.example")
     document["tables"]["users"][0]["portraitKey"] = theirs
-    await exporting.import_document(db, document)
+    await person_export.import_document(db, document)
     async with db.reader() as reader:
         assert await portraits.shown(reader, None, [ana.user_id, eve.user_id]) == {ana.user_id: theirs}
 

@@ -98,7 +98,7 @@ async def test_no_frame_stops_the_stream(bench: Bench, index: int) -> None:
     async with Relay([bad, bad, frame], [number - 2, number - 1, number]) as relay:
         await follow_until(bench, relay.url, lambda source: source.cursor == number)
     async with bench.db.reader() as reader:
-        state = await cursors.known_of(reader, str(good["repo"]))
+        state = await cursors.account_state_of(reader, str(good["repo"]))
     assert state.last_head is not None
 
 

@@ -24,8 +24,8 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
-from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import default_interests, interests_of
+from openmeet.network.firehose.metrics import firehose_metrics
+from openmeet.network.firehose.tenant_interests import default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
 from tests.bench import captured
 from tests.bench.figure import Figure, check
@@ -68,15 +68,15 @@ async def _watch(url: str) -> tuple[float, float, int]:
         queue = await open_embedded(f"sqlite://{Path(folder) / 'queue.db'}", "", clock)
         http = HttpClient(DEVELOPMENT)
         dids = DidResolver(http, clock, DidSettings("http://127.0.0.1:9", is_development=True))
-        counts = counting(Metrics("openmeet"))
+        counts = firehose_metrics(Metrics("openmeet"))
         consumer = Consumer(
             db=db,
             http=http,
             clock=clock,
             verifier=Verifier(dids, clock, verification=LIGHT),
             interests=interests_of(default_interests("main")),
-            delivering=TenantQueues({"main": queue}, counts),
-            counting=counts,
+            tenant_queues=TenantQueues({"main": queue}, counts),
+            metrics=counts,
         )
         stop = asyncio.Event()
         following = asyncio.create_task(follow_source(consumer, url, stop))

@@ -213,15 +213,15 @@ async def sideways(page: Page) -> int:
 
 
 async def small_targets(page: Page) -> list[str]:
-    """Controls lower than 44 pixels. Exceptions: links in running text (WCAG 2.5.8, "inline"), titles of cards that can
-    be pressed as a whole, and bars in the month view, which are 24 pixels high but are also listed behind their day, a
-    target of 44 pixels ("equivalent").
+    """Controls lower than 44 pixels. Exceptions: links in running text (WCAG 2.5.8, "inline"), titles of cards and rows
+    that can be pressed as a whole, and bars in the month view, which are 24 pixels high but are also listed behind their
+    day, a target of 44 pixels ("equivalent").
     """
     found: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), select, textarea, summary')]
           .filter((one) => {
             const box = one.getBoundingClientRect();
-            const inText = one.closest('p, .prose, .skip, .event-card h2, .event-card h3, .event-tile h3, .next-up h3, .group-card h2, .group-card h3, .cal-bars');
+            const inText = one.closest('p, .prose, .skip, .event-card h2, .event-card h3, .event-tile h3, .next-up h3, .week, .group-card h2, .group-card h3, .cal-bars');
             const label = one.matches('[type=radio], [type=checkbox]') && one.closest('label');
             const labelled = label && label.getBoundingClientRect().height >= 43.5;
             return box.width && box.height && box.height < 43.5 && !inText && !labelled;
@@ -310,7 +310,8 @@ async def covered_targets(page: Page) -> list[str]:
 
 async def unclear_names(page: Page) -> list[str]:
     """Names that several controls with different functions share (WCAG 2.4.4). Links are compared by their targets,
-    unless the sentence around them distinguishes them; buttons by what they send.
+    unless the sentence around them distinguishes them; buttons by what they send, apart from ``in_list``, which only says
+    where the page is shown again.
     """
     found: list[str] = await page.evaluate(
         """() => {
@@ -318,7 +319,7 @@ async def unclear_names(page: Page) -> list[str]:
           const does = (one) => one.matches('a')
             ? one.href
             : [one.form?.action, one.name, one.value, one.getAttribute('formaction'),
-               ...[...(one.form?.querySelectorAll('input[type=hidden]') ?? [])].map((each) => each.name + each.value)].join(' ');
+               ...[...(one.form?.querySelectorAll('input[type=hidden]:not([name=in_list])') ?? [])].map((each) => each.name + each.value)].join(' ');
           const known = new Map();
           const unclear = new Set();
           for (const one of document.querySelectorAll('main a[href], main button')) {
@@ -343,7 +344,7 @@ async def unseen_focus(page: Page) -> list[str]:
             if (!one.getBoundingClientRect().width || one.disabled || one.tabIndex < 0) return false;
             one.focus();
             const shows = (each) => each && getComputedStyle(each).outlineStyle !== 'none';
-            return one.tabIndex > 0 || (document.activeElement === one && !shows(one) && !shows(one.closest('.event-card, .group-card, .date')));
+            return one.tabIndex > 0 || (document.activeElement === one && !shows(one) && !shows(one.closest('.event-card, .event-tile, .group-card, .date')));
           })
           .map((one) => one.outerHTML.slice(0, 100))"""
     )

@@ -5,11 +5,11 @@ from datetime import datetime
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.sealing import Sealer
-from openmeet.domain.api_tokens import tokens as access
+from openmeet.domain.api_tokens import tokens as api_tokens
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions, invitations, record_actions
+from openmeet.domain.attendance import event_hosting, invitations, rsvp_records
 from openmeet.domain.attendance.model import RecordedRsvp, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.chat import messages as chat_messages
@@ -23,12 +23,14 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.actions import token_of
 from openmeet.domain.host_messages import actions as messages
-from openmeet.domain.moderation import policy
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
+from openmeet.domain.moderation import moderators
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose, token_for
-from openmeet.domain.profiles import actions as following
+from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.safety import actions as safety
-from openmeet.domain.saved_searches import actions as alerts
+from openmeet.domain.saved_searches import actions as saved_searches
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import cancel_dates, detection_queries, standing_rsvps
 from openmeet.domain.series.detection import DetectedSeries
@@ -40,8 +42,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
-from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide, encode_edits
+from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.outbox import email_suppressions
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
@@ -84,8 +85,8 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         asked = RegistrationSettings(
             limit_online=1, max_party=3, asks_names=True, needs_approval=True, questions=QUESTIONS
         )
-        await host_decisions.change_registration_settings(tx, ana, open_event.slug, asked)
-        await access.make(tx, ana, NewToken("The club's website, and its newsletter", frozenset(TokenScope), None))
+        await event_hosting.change_registration_settings(tx, ana, open_event.slug, asked)
+        await api_tokens.make(tx, ana, NewToken("The club's website, and its newsletter", frozenset(TokenScope), None))
         address = "https://club.example/a/rather/long/address/that/nobody/would/type/by/hand"
         kinds = frozenset(WEBHOOK_EVENT_LABELS)
         webhook, _ = await webhooks.register(
@@ -99,11 +100,13 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         dora = await invitations.invite(tx, ana, open_event.slug, "dora@example.org")
         shadow = await users.create_shadow(tx, display_name="carla.example.org")
         rsvp_record = RecordedRsvp(open_event.id, shadow, "at://x", RsvpRecordStatus.GOING, first_seen=tx.now)
-        await record_actions.apply_from_network(tx, rsvp_record)
+        await rsvp_records.apply_from_network(tx, rsvp_record)
         await event_hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
         await merged_into(tx, open_event)
         rehearsals = await series_by(tx, ana, ben, title)
         await series_found(tx, ana, rehearsals, open_event)
+        weekly = Timing(pattern(datetime(2026, 2, 6, 20), "Europe/Berlin", parse_rule("FREQ=WEEKLY;BYDAY=FR")), None)  # noqa: DTZ001  # wall time is naive
+        new_series = await series.create(tx, ana, Content("Film night", "Bring a cushion."), weekly)
         stop = await token_for(tx, CODE_KEY, EmailLink(ben.user_id, LinkPurpose.UNSUBSCRIBE, "changes"))
         answer = await token_for(tx, CODE_KEY, EmailLink(ben.user_id, LinkPurpose.ANSWER, open_event.id))
         run = await event_by(tx, ben, title="A walk around the lake", capacity="9")
@@ -117,9 +120,9 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
             reply=RsvpReply.GOING,
             reply_details=ReplyDetails(),
         )
-        await following.follow(tx, ana, ben.user_id)
+        await profiles.follow(tx, ana, ben.user_id)
         for asked in ({"q": "games"}, {"q": "cooperation", "category": "games", "near": "52.52, 13.40"}):
-            await alerts.save(tx, ana, asked)
+            await saved_searches.save(tx, ana, asked)
         fresh = await event_by(tx, ana, title="Nobody answered yet")
         removed = await event_by(tx, ana, title="Taken away")
         await events.delete(tx, ana, removed.slug)
@@ -160,11 +163,13 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "ticket": f"/events/{open_event.slug}/ticket",
         "confirm as guest": f"/answers/confirm/{token_of(CODE_KEY, guest.id)}",
         "answer as guest": f"/events/{open_event.slug}/guest-answer",
+        "guest's link sent": f"/events/{open_event.slug}/guest-answer/sent",
         "delete": f"/events/{open_event.slug}/delete",
         "what was merged": f"/events/{open_event.slug}/merged",
         "embed builder": f"/events/{open_event.slug}/embed",
         "list of series": "/series",
         "series": f"/series/{rehearsals}",
+        "new series": f"/series/{new_series.slug}",
         "edit series": f"/series/{rehearsals}/edit",
         "picture of a series": f"/series/{rehearsals}/picture",
         "cancel series": f"/series/{rehearsals}/cancel",
@@ -259,7 +264,7 @@ def chat_pages(event: Event, message: ChatMessage) -> dict[str, str]:
 
 async def kept_in_order(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, str]:
     """Pages about reports, removals and objections for Ana, who hosts and moderates, and Ben’s link from an e-mail."""
-    await policy.appoint(tx, ana.user_id, by=None)
+    await moderators.appoint(tx, ana.user_id, by=None)
     event = await event_by(tx, ana, title="Chess in the hall")
     await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
     room = await room_of(tx, ana, about(event))

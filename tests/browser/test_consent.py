@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from programs.up import NetworkReady, free_ports, network
+from programs.up import NetworkReady, ephemeral_ports, network
 from tests.browser.browsers import PHONE, sideways, small_targets
 from tests.external_dependencies import needs
 
@@ -29,7 +29,7 @@ class Running:
 
 @pytest.fixture
 async def running(browser, tmp_path: Path):
-    async with network(tmp_path, free_ports()) as ready:
+    async with network(tmp_path, ephemeral_ports()) as ready:
         context = await browser.new_context(viewport=PHONE, locale="en-GB", base_url=ready.openmeet)
         context.set_default_timeout(30_000)
         yield Running(ready, await context.new_page())

@@ -110,8 +110,10 @@ async def test_letters_with_many_accents_do_not_widen_the_page(browser, openmeet
 
 
 async def test_text_at_200_percent_still_fits_a_phone(browser, openmeet):
+    """Nothing is wider than the window, and the bars at the top and at the bottom leave room for the page."""
     token, paths = await add_examples(openmeet)
     wide = {}
+    bars = """() => [...document.querySelectorAll(".top, .tabbar")].reduce((sum, one) => sum + one.offsetHeight, 0)"""
     async with context(browser, openmeet) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await opened.new_page()
@@ -121,4 +123,22 @@ async def test_text_at_200_percent_still_fits_a_phone(browser, openmeet):
             await page.evaluate("document.documentElement.style.fontSize = '200%'")
             if await sideways(page) > 0:
                 wide[name] = await sideways(page)
+            assert (name, await page.evaluate(bars) < PHONE["height"] // 3) == (name, True)
     assert wide == {}
+
+
+async def test_rows_and_messages_keep_most_of_the_width_with_text_at_200_percent(browser, openmeet):
+    """Icons, portraits and buttons beside the text give way to it."""
+    token, paths = await add_examples(openmeet)
+    shares = """([text, around]) => [...document.querySelectorAll(text)].filter((one) => one.offsetWidth)
+      .map((one) => one.offsetWidth / one.closest(around).offsetWidth)"""
+    rows = [".setting-list a > span:not(.chip, .tiny, .avatar, .tile)", ".setting-list"]
+    async with context(browser, openmeet) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        for path, asked, least in ((paths["settings"], rows, 0.5), (paths["chat"], [".bubble:has(a)", ".msg"], 0.9)):
+            await page.goto(path)
+            await page.evaluate("document.documentElement.style.fontSize = '200%'")
+            found = await page.evaluate(shares, asked)
+            assert (path, [share for share in found if share < least]) == (path, [])
+            assert found

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.sign_in.actions import open_session
@@ -29,7 +29,7 @@ async def test_rows_show_the_guests_answers(browser, openmeet, viewport, script)
             RegistrationQuestion("q2", "What do you cook?"),
         )
         settings = RegistrationSettings(max_party=3, questions=questions)
-        await host_decisions.change_registration_settings(tx, host, event.slug, settings)
+        await event_hosting.change_registration_settings(tx, host, event.slug, settings)
         said = ReplyDetails(party=2, guest_names=("Zoe <u>",), form_responses={"q1": "<img src=x>Nuts", "q2": LONG})
         await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, said)
         session = await open_session(tx, host.user_id, SessionTransport.BROWSER)

@@ -79,7 +79,7 @@ async def test_a_series_with_a_moved_date_is_created(browser: Browser, openmeet:
         await tab_to(page, "^Your name")
         await page.keyboard.type("Ana")
         await _press_enter(page, "New event")
-        await tab_to(page, "^Create event$")
+        await tab_to(page, "^Create series$")
         await _press_enter(page, "Choir")
         await _move_second_date(page)
 
@@ -96,13 +96,13 @@ async def _move_second_date(page: Page) -> None:
     for _ in range(3):
         await page.keyboard.press("Tab")
     await page.keyboard.type("08")
-    await tab_to(page, "^Continue: which dates")
+    await tab_to(page, "^Select the dates")
     await page.keyboard.press("Enter")
     await page.locator("dialog[open]").wait_for()
     assert (await focused(page)).startswith("Only Sun 22 Mar")
     await page.keyboard.press("Escape")
     await page.locator("dialog").wait_for(state="detached")
-    assert await focused(page) == "Continue: which dates?"
+    assert await focused(page) == "Select the dates"
     await page.keyboard.press("Enter")
     await page.locator("dialog[open]").wait_for()
     await tab_to(page, "^Change 1 date$")

@@ -2,16 +2,22 @@
 press it.
 """
 
+import asyncio
+from functools import partial
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller
 from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets
 from tests.external_dependencies import needs
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person
+from tests.system.tour.polling import eventually
 
 pytestmark = needs("chromium")
 
@@ -73,3 +79,143 @@ async def test_a_long_list_of_people_is_folded_and_stays_open(openmeet, browser,
         await expect(people.locator("summary")).to_be_focused()
         assert await sideways(page) <= 0
         assert await small_targets(page) == []
+
+
+# Counts what the page has been told.
+_HEAR = """
+    window.heard = 0;
+    window.EventSource = class extends EventSource {
+      constructor(...given) {
+        super(...given);
+        window.stream = this;
+        this.addEventListener("event", () => (window.heard += 1));
+      }
+    };
+"""
+_BURST = "for (let count = 0; count < 20; count += 1) stream.dispatchEvent(new MessageEvent('event'))"
+
+
+async def test_a_burst_of_answers_is_fetched_once_and_none_is_lost(openmeet, browser):
+    """An answer that comes while the page is being fetched is shown, too."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="Games", capacity="9")
+        guests = [await person(tx, f"Guest {number}") for number in range(7)]
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    fetched, asked = 0, asyncio.Event()
+
+    async def answer(who: Caller) -> None:
+        async with openmeet.db.transaction() as tx:
+            await attendance.answer(tx, who, event.slug, RsvpReply.GOING, ReplyDetails())
+
+    async def deliver(route: Route) -> None:
+        """The first answer of the server is on its way while somebody else answers."""
+        nonlocal fetched
+        fetched += 1
+        response = await route.fetch()
+        if fetched == 1:
+            before = await page.evaluate("heard")
+            await answer(guests[6])
+            # The stream tells the page before the answer of the server arrives.
+            await eventually(lambda: page.evaluate(f"heard > {before}"))
+        await route.fulfill(response=response)
+        asked.set()
+
+    async with context(browser, openmeet) as host:
+        await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        await host.add_init_script(_HEAR)
+        page = await host.new_page()
+        await page.goto(f"/events/{event.slug}")
+        await expect(page.locator("#places")).to_contain_text("0 of 9 places taken")
+        await page.route(f"**/events/{event.slug}", deliver)
+        for guest in guests[:6]:
+            await answer(guest)
+        await expect(page.locator("#places")).to_contain_text("7 of 9 places taken")
+        assert fetched <= 3, "one for the burst, one for what came meanwhile, and one for a slow machine"
+        asked.clear()
+        before = fetched
+        await page.evaluate(_BURST)
+        await asked.wait()
+        await page.wait_for_load_state("networkidle")
+        assert fetched == before + 1
+
+
+# The connection breaks while the first answer arrives.
+_BREAK = """() => {
+    const whole = window.fetch;
+    window.fetch = async (...given) => {
+      window.fetch = whole;
+      const answer = await whole(...given);
+      answer.text = async () => {
+        window.broke = true;
+        throw new TypeError("the connection broke");
+      };
+      return answer;
+    };
+}"""
+
+
+async def test_a_page_whose_update_breaks_off_is_updated_later(openmeet, browser):
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, title="Games", capacity="9")
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    async with context(browser, openmeet) as host:
+        await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await host.new_page()
+        await page.clock.install()
+        await page.goto(f"/events/{event.slug}")
+        await page.evaluate(_BREAK)
+        async with openmeet.db.transaction() as tx:
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())
+        await eventually(lambda: page.evaluate("window.broke"))
+        await page.clock.fast_forward(31_000)
+        await expect(page.locator("#places")).to_contain_text("1 of 9 places taken")
+
+
+# Counts streams that are open, and what waits for the end of the page.
+_COUNT = """
+    window.listening = 0;
+    window.streams = [];
+    const listen = window.addEventListener;
+    window.addEventListener = function (name, ...rest) {
+      if (name === "pagehide") window.listening += 1;
+      return listen.call(this, name, ...rest);
+    };
+    window.EventSource = class extends EventSource {
+      constructor(...given) { super(...given); window.streams.push(this); }
+    };
+"""
+
+
+async def test_a_refused_stream_of_a_chat_is_replaced_by_one(openmeet, browser):
+    """The server refuses the stream three times. Then there is one stream, and leaving the page closes it."""
+    refused = 0
+
+    async def refuse(route: Route) -> None:
+        nonlocal refused
+        refused += 1
+        await (route.fulfill(status=503) if refused <= 3 else route.continue_())
+
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="Games")
+        await say(tx, ana, await room_of(tx, ana, about(event)), "Hello")
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    async with context(browser, openmeet) as host:
+        await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        await host.add_init_script(_COUNT)
+        page = await host.new_page()
+        await page.clock.install()
+        await page.route("**/chat/live*", refuse)
+        await page.goto(f"/events/{event.slug}/chat")
+        before = await page.evaluate("listening")
+        for streams in (1, 2, 3):
+            is_refused = f"streams.length === {streams} && streams.at(-1).readyState === EventSource.CLOSED"
+            await eventually(partial(page.evaluate, is_refused))
+            await page.clock.fast_forward(31_000)
+        await eventually(partial(page.evaluate, "streams.at(-1).readyState === EventSource.OPEN"))
+        assert await page.evaluate("streams.filter((one) => one.readyState !== EventSource.CLOSED).length") == 1
+        assert await page.evaluate("listening") == before
+        await page.evaluate("dispatchEvent(new Event('pagehide'))")
+        assert await page.evaluate("streams.every((one) => one.readyState === EventSource.CLOSED)")

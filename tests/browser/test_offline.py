@@ -6,6 +6,7 @@ from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events import actions
 from openmeet.domain.events.model import Event
 from openmeet.domain.media import pictures
@@ -126,9 +127,14 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
             })"""
         )
         await expect(page.get_by_text("Waiting to send: Check in Nora")).to_be_visible()
+        # The page is still the saved one, but does not claim that there is no connection.
+        await expect(page.get_by_role("link", name="Show the newest version")).to_be_visible()
+        await expect(page.get_by_text("You’re offline.")).to_have_count(0)
         await opened.add_cookies(session)
         await _go_offline(opened, page, offline=False)
         await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
+        # The page still shows the list from before.
+        await expect(page.get_by_role("button", name="Check in Nora")).to_have_text("Sent")
         assert await _status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
         assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
 
@@ -180,6 +186,80 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
         shown = page.locator("[data-offline-events] .thumbnail")
         await expect(shown).to_have_js_property("complete", True)
         await expect(shown).not_to_have_js_property("naturalWidth", 0)
+
+
+async def test_an_event_that_was_never_opened_shows_its_generated_cover(browser, openmeet: Deployment) -> None:
+    """Events that the person hosts or attends are stored without being opened, with everything that their page shows."""
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        host = await _arrive(page, openmeet, "Hedwig")
+        async with openmeet.db.transaction() as tx:
+            event = await event_by(tx, host, title="Repair café")
+        await page.goto("/home")
+        await page.evaluate(
+            """async (name) => {
+              while (!(await (await caches.open(name)).keys()).length) await new Promise((later) => setTimeout(later, 20));
+            }""",
+            f"faces {openmeet.url}/events/{event.slug}",
+        )
+        devtools = await opened.new_cdp_session(page)
+        await devtools.send("Network.clearBrowserCache")
+        await _go_offline(opened, page, offline=True)
+        await page.goto("/groups")
+        shown = page.locator("[data-offline-events] .thumbnail")
+        await expect(shown).to_have_js_property("complete", True)
+        await expect(shown).not_to_have_js_property("naturalWidth", 0)
+
+
+async def test_the_newest_covers_are_stored_and_a_full_device_still_shows_pages(browser, openmeet: Deployment) -> None:
+    """The form of an event shows another generated cover after each letter of its title."""
+    first, *covers, last, unstored = [cover_of(f"Title {number}", ()).path for number in range(70)]
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        await _arrive(page, openmeet, "Hilde")
+        await page.evaluate("async (paths) => { for (const path of paths) await fetch(path); }", [first, *covers, last])
+        stored = await page.evaluate(
+            """async ([first, last]) => {
+              for (let tries = 0; ; tries += 1) {
+                const found = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
+                const stored = found.flat().filter((one) => new URL(one.url).pathname.startsWith("/covers/")).length;
+                const isDone = stored <= 60 && !(await caches.match(first)) && (await caches.match(last));
+                if (isDone || tries === 300) return isDone ? 0 : stored;
+                await new Promise((later) => setTimeout(later, 20));
+              }
+            }""",
+            [first, last],
+        )
+        assert not stored, f"{stored} covers are stored"
+        devtools = await opened.new_cdp_session(page)
+        await devtools.send("Storage.overrideQuotaForOrigin", {"origin": openmeet.url, "quotaSize": 1})
+        assert await page.evaluate("async (path) => (await fetch(path)).ok", unstored)
+        await page.goto("/my/events")
+        await expect(page.locator("h1")).to_be_visible()
+
+
+async def test_stored_events_say_what_the_person_does_there(browser, openmeet: Deployment) -> None:
+    """Coming events come before those of earlier days."""
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        ida = await _arrive(page, openmeet, "Ida")
+        async with openmeet.db.transaction() as tx:
+            other = await person(tx, "Other")
+            old = await event_by(tx, other, title="Old times")
+            await tx.execute(
+                "update events set starts_at = starts_at - :ago where id = :id", ago=5_000 * DAY, id=old.id
+            )
+            joined = await event_by(tx, other, title="Choir", starts="2126-07-04T18:00", ends="")
+            await attendance.answer(tx, ida, joined.slug, RsvpReply.GOING)
+            hosted = await event_by(tx, ida, title="Repair café", starts="2126-07-05T18:00", ends="")
+        for event in (old, joined, hosted):
+            await _keep(page, f"/events/{event.slug}")
+        await _go_offline(opened, page, offline=True)
+        await page.goto("/groups")
+        rows = page.locator("[data-offline-events] .event-card")
+        await expect(rows.locator("h2")).to_have_text(["Choir", "Repair café", "Old times"])
+        chips = [await row.locator(".chip:visible").all_inner_texts() for row in await rows.all()]
+        assert chips == [["Going"], ["You host"], []]
 
 
 async def test_a_page_that_arrives_after_sign_out_is_not_stored(browser, openmeet: Deployment) -> None:

@@ -9,7 +9,7 @@ import pytest
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_of_event import of_event
-from openmeet.domain.moderation import newcomers, policy, visibility
+from openmeet.domain.moderation import moderators, newcomers, policy, visibility
 from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, ReportReason, Subject, SubjectVisibility
 from openmeet.domain.moderation.newcomers import EventCount
 from openmeet.domain.moderation_effects import actions
@@ -33,7 +33,7 @@ async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
     ana, ben, cleo = [
         await person(tx, name) for name in ("Ana Lindqvist", "Ben", "Cleopatra Montgomery-Featherstonehaugh")
     ]
-    await policy.appoint(tx, mo.user_id, by=None)
+    await moderators.appoint(tx, mo.user_id, by=None)
     event = await event_by(tx, ana, title=LONG, description="Buy them all at https://pills.example/now\n\nCheap!")
     group = await group_by(tx, ana, name="Friends of pills")
     in_group = await events.create(tx, ana, details(title="Pills together"), group=of_event(group))

@@ -27,7 +27,7 @@ async def test_the_scope_of_an_edit(
         page = await opened.new_page()
         await page.goto(f"/series/{series.slug}/edit")
         await page.get_by_label("Title").fill("Rehearsal")
-        ask = page.get_by_role("button", name="Continue: which dates?")
+        ask = page.get_by_role("button", name="Select the dates")
         question = page.get_by_role("heading", level=1, name="Which dates should change?")
         await ask.click()
         await expect(question).to_be_visible()

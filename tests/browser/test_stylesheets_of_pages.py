@@ -2,10 +2,13 @@
 
 import pytest
 
+from groundwork.clock import HandClock
 from tests.browser.browsers import Deployment, context
 from tests.browser.example_pages import add_examples
 from tests.checks.test_stylesheets import SOURCES, classes
 from tests.external_dependencies import needs
+from tests.openmeet.identities.offline_clients import offline_publishing
+from tests.openmeet.site_under_test import change_services
 
 pytestmark = needs("chromium")
 
@@ -28,10 +31,14 @@ _WITHOUT_RULE = """(styled) => {
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["host", "visitor"])
-async def test_pages_load_the_stylesheets_of_their_classes(browser, openmeet: Deployment, is_known: bool) -> None:
+async def test_pages_load_the_stylesheets_of_their_classes(
+    browser, openmeet: Deployment, clock: HandClock, is_known: bool
+) -> None:
     token, paths = await add_examples(openmeet)
     missing = {}
-    async with context(browser, openmeet) as opened:
+    async with offline_publishing(clock) as publishing, context(browser, openmeet) as opened:
+        # Hosts are also asked whether to publish to other apps.
+        change_services(openmeet.app, publishing=publishing)
         if is_known:
             await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
         page = await opened.new_page()

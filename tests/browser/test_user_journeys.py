@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.sign_in.actions import open_session
@@ -117,7 +117,7 @@ async def repeats_with_exceptions(page: Page, openmeet, *, has_scripts: bool) ->
     if has_scripts:
         await page.locator(".rule-preview").get_by_text("11 Jul").first.wait_for()
         assert "Every Saturday" in await page.locator("#fold-again .fold-state").inner_text()
-    await count.tap(page.get_by_role("button", name="Create event"))
+    await count.tap(page.get_by_role("button", name="Create series"))
     await page.get_by_role("heading", level=1, name="Choir").wait_for()
     assert (count.taps, count.fields) == (2 if has_scripts else 3, 4)
     await moves_a_date(page, count := Count())
@@ -133,7 +133,7 @@ async def moves_a_date(page: Page, count: Count) -> None:
     await count.tap(page.get_by_role("link", name="Edit").first)
     await page.get_by_label("Starts").wait_for()
     await count.fill(page.get_by_label("Starts"), "2026-07-11T19:00")
-    await count.tap(page.get_by_role("button", name="Continue: which dates?"))
+    await count.tap(page.get_by_role("button", name="Select the dates"))
     await page.get_by_role("heading", level=1, name="Which dates should change?").wait_for()
     await count.tap(page.locator("form.scope button[type=submit]").first)
     await page.get_by_role("heading", level=1, name="Choir").wait_for()
@@ -145,6 +145,7 @@ async def cancels_a_date(page: Page, count: Count) -> None:
     await count.tap(page.locator(".date-link", has_text="Sat 18 Jul"))
     await count.tap(page.get_by_text("Repeat, copy, cancel"))
     await count.tap(page.get_by_role("link", name="Cancel this event"))
+    await page.get_by_text("Choir, Sat 18 Jul, 18:00, stays visible as cancelled").wait_for()
     await count.tap(page.locator("main form button[type=submit]").last)
     await page.get_by_text("This event is cancelled.").wait_for()
     await page.goto(series)
@@ -158,7 +159,7 @@ async def handles_eight_requests(page: Page, openmeet) -> None:
         host = await person(tx, "Greta")
         event = await event_by(tx, host, title="Supper club")
         asks = RegistrationSettings(needs_approval=True)
-        await host_decisions.change_registration_settings(tx, host, event.slug, asks)
+        await event_hosting.change_registration_settings(tx, host, event.slug, asks)
         for number in range(8):
             await attendance.answer(tx, await person(tx, f"Guest {number}"), event.slug, RsvpReply.GOING)
         await signed_in(page, openmeet, tx, host)

@@ -19,6 +19,8 @@ _WIDTH: Final = re.compile(r"{% block width %}([^{]*){% endblock %}")
 # Includes parts of words that are joined with computed values.
 _COMPUTED: Final = re.compile(r"[\w-]*\{[{%].*?[}%]\}[\w-]*")
 _WORD: Final = re.compile(r"[A-Za-z][\w-]*")
+_DEFINED: Final = re.compile(r"(--[\w-]+)\s*:")
+_USED: Final = re.compile(r"var\((--[\w-]+)\)")
 # The beginning of a class name that a template or a function completes: kind-{{ kind }}, f"tone-{tone}", at-h{{ hour
 # }}.
 _BEGINNING: Final = re.compile(r"([A-Za-z][\w-]*-[a-z]?)\{")
@@ -90,6 +92,19 @@ def test_page_loads_the_stylesheet_of_its_classes() -> None:
             used = own & {word for attribute in _ATTRIBUTE.findall(text) for word in _WORD.findall(attribute)}
             if used and folder not in file.parts:
                 assert f'"{name}"' in text, (file, used)
+
+
+def test_every_custom_property_has_a_value() -> None:
+    """A declaration with an unknown custom property is ignored, unless the property has a fallback."""
+    definitions = "\n".join(
+        file.read_text("utf-8")
+        for file in SOURCES.rglob("*")
+        if file.suffix in {".css", ".html", ".jinja", ".js", ".py"}
+    )
+    known = set(_DEFINED.findall(definitions))
+    used = {(file.name, name) for file in SOURCES.rglob("*.css") for name in _USED.findall(file.read_text("utf-8"))}
+    assert len(used) > 100
+    assert {(file, name) for file, name in used if name not in known} == set()
 
 
 def test_an_unused_class_is_found() -> None:

@@ -21,13 +21,14 @@ from openmeet.domain.moderation import labels
 from openmeet.network.firehose import cursors
 from openmeet.network.ingestion import discrepancies, processor, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
-from openmeet.network.ingestion.metrics import counting
+from openmeet.network.ingestion.metrics import ingestion_metrics
 from openmeet.network.ingestion.processor import POLICY, Processor
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.records.collections import CONCERNING, Result
 from openmeet.network.records.message import encode
 from openmeet.settings import Settings
-from openmeet.tenants.configured import DEFAULT_TENANT, checked
+from openmeet.tenants.configured import checked
+from openmeet.tenants.names import DEFAULT_TENANT
 from openmeet.web.site.chat_stream_feed import ChatStreamFeed
 from openmeet.web.site.page_streams import PageStreams
 from programs import gauges
@@ -90,7 +91,7 @@ async def installation(tmp_path: Path, clock: HandClock) -> AsyncIterator[Instal
     settings = replace(Settings(), data_directory=tmp_path, dev_mailbox=True, dev_mode=True)
     checked({DEFAULT_TENANT: settings})
     async with open_platform(settings, clock) as platform:
-        counts = counting(platform.metrics, platform.results)
+        counts = ingestion_metrics(platform.metrics, platform.results)
         one = Processor(platform.db, platform.queue, platform.ingestion_context, counts, clock)
         found = Installation(platform, clock, gauges.register_gauges(platform.metrics), one)
         await found.ingest(3)
@@ -201,9 +202,9 @@ async def _lose_the_database(here: Installation) -> None:
     here.platform = replace(here.platform, tenant=replace(here.platform.tenant, database=DeferredDatabase("sqlite")))
 
 
-async def _lose_a_labeller(here: Installation) -> None:
+async def _lose_a_labeler(here: Installation) -> None:
     async with here.platform.db.transaction() as tx:
-        await labels.add_labeller(tx, "did:web:l.example")
+        await labels.add_labeler(tx, "did:web:l.example")
         await labels.set_state(tx, "did:web:l.example", "failing", "It broke off.")
     here.clock.turn(20 * MINUTES * SECOND)
     here.scrapes.clear()
@@ -243,7 +244,7 @@ SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "MatrixDelayed": _hold_up_a_room,
     "MatrixNotRead": _lose_the_homeserver,
     "SourceQuiet": _fall_silent,
-    "LabellerUnread": _lose_a_labeller,
+    "LabelerUnread": _lose_a_labeler,
     "DatabaseAway": _lose_the_database,
     "ProbeFails": _fail_a_probe,
     "PdsProbeFails": _fail_a_probe_of_the_pds,

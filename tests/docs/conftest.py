@@ -18,7 +18,8 @@ from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import probing
 from openmeet.settings import Settings
-from openmeet.tenants.configured import DEFAULT_TENANT, checked
+from openmeet.tenants.configured import checked
+from openmeet.tenants.names import DEFAULT_TENANT
 from plc_directory.app import create_app
 from plc_directory.settings import PlcSettings
 from plc_directory.store import OperationLimits
@@ -62,7 +63,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
         workers.running(installation),
         probing(probes_of(installation, WEB), installation.default.metrics),
     ):
-        directory = create_app(plc_db, OperationLimits(0, 0, 0), plc_metrics, version=VERSION)
+        directory = create_app(plc_db, OperationLimits(hourly=0, daily=0, weekly=0), plc_metrics, version=VERSION)
         yield Opened(installation.default, await open_site(installation.default), server, directory, plc_metrics)
 
 

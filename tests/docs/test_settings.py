@@ -1,5 +1,7 @@
 """docs/settings.md lists the settings that every program reads."""
 
+import re
+
 import pytest
 
 from aurora_locus import settings as pds
@@ -8,6 +10,7 @@ from openmeet import settings as openmeet
 from openmeet.tenants.configured import OWN
 from plc_directory import settings as plc
 from tests.docs.tables import bare, section
+from tests.external_dependencies import ROOT
 
 KINDS = {
     "OPENMEET_": ("Events platform", openmeet.Settings),
@@ -26,3 +29,14 @@ def test_every_setting_is_listed_with_default_and_meaning(prefix: str) -> None:
 
 def test_settings_of_a_community_are_listed() -> None:
     assert {bare(row[0]) for row in section("settings.md", "Several communities")} == OWN
+
+
+@pytest.mark.parametrize("page", ["operating.md", "privacy.md"])
+def test_retention_times_in_sentences_are_those_of_the_settings(page: str) -> None:
+    """``docs/privacy.md`` is made from ``domain/personal_data``, whose sentences name the numbers of days, too."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    named = [(name, days) for days, name in re.findall(r"(\d+) days\b[^.|`]*\(`OPENMEET_(\w+_KEPT_DAYS)`\)", text)]
+    named += re.findall(r"`OPENMEET_(\w+_KEPT_DAYS)` \((\d+)\)", text)
+    assert named
+    defaults = openmeet.Settings()
+    assert {pair for pair in named if int(pair[1]) != getattr(defaults, pair[0].lower())} == set()

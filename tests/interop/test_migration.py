@@ -63,7 +63,7 @@ class World:
     async def move(self, old_url: str, new_url: str, old_handle: str, new_handle: str) -> Migration:
         clock = SystemClock()
         old = await servers.sign_in(self.http, clock, old_url, old_handle, OLD_PASSWORD)
-        wanted = NewAccount(new_handle, MAIL, NEW_PASSWORD)
+        wanted = NewAccount(handle=new_handle, email=MAIL, password=NEW_PASSWORD)
         new, _ = await account.sign_in_or_create(self.http, clock, old, new_url, wanted)
         return Migration(old, new, self.folder, PlcClient(self.http, self.plc_url))
 

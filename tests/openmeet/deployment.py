@@ -36,29 +36,31 @@ from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Attendance, RsvpReply
-from openmeet.domain.attendance.record_comparison import comparing_handler
+from openmeet.domain.attendance.record_comparison import compare_answers_handler
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
+from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.series.standing_rsvps import left_group_handler
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.firehose.consumer import follow_source
-from openmeet.network.firehose.cursors import known_of
+from openmeet.network.firehose.cursors import account_state_of
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
-from openmeet.network.firehose.metrics import counting as firehose_counting
-from openmeet.network.firehose.sources import authority, default_interests, interests_of
+from openmeet.network.firehose.metrics import firehose_metrics
+from openmeet.network.firehose.tenant_interests import default_interests, interests_of
+from openmeet.network.firehose.upstreams import authority
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.ingestion import backfill, fetch, identity_refresh, processor, reconcile, rsvps_awaiting_event
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.publishing.unanswered_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_create_handler
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
@@ -177,8 +179,9 @@ class Deployment:
                 JobKind.BACKFILL: one_by_one(backfill.backfill_handler(self.db, self.network, here)),
                 JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
                 JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
+                JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(self.db)),
                 JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
-                JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: one_by_one(compare_answers_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
                 JobKind.LATE_CREATE: one_by_one(late_create_handler(self.publisher)),
                 JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),
@@ -236,17 +239,22 @@ async def consume_until(consumer: Consumer, pds_url: str, did: str, is_done: Cal
     consumer.interests.followed.add(did)  # also commits without a calendar record
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(consumer, pds_url, stop, sender=authority(pds_url)))
+    state: AccountState | None = None
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 async with consumer.db.reader() as reader:
-                    state = await known_of(reader, did)
+                    state = await account_state_of(reader, did)
                 if is_done(state):
                     return
                 await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"the expected commit of {did} was not received; known: {state}") from None
     finally:
         stop.set()
-        await following
+        await asyncio.wait({following}, timeout=TIMEOUT_SECONDS)
+        assert following.done(), f"the consumer of {pds_url} did not stop"
+        following.result()
 
 
 async def process_queue(one: Processor) -> int:
@@ -363,7 +371,7 @@ async def open_deployment(
         publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures)
         custodial_pds = CustodialPds(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
         metrics = Metrics("openmeet")
-        counting, counts = counted(), firehose_counting(metrics)
+        counting, counts = counted(), firehose_metrics(metrics)
         yield Deployment(
             db,
             queue,
@@ -380,8 +388,8 @@ async def open_deployment(
                 clock=clock,
                 verifier=Verifier(dids, clock),
                 interests=interests_of(default_interests("main")),
-                delivering=TenantQueues({"main": queue}, counts),
-                counting=counts,
+                tenant_queues=TenantQueues({"main": queue}, counts),
+                metrics=counts,
             ),
             pds,
             serving,

@@ -1,21 +1,27 @@
 """Run two transactions concurrently: one pauses before one of its statements until the other has finished or waits.
 
-On PostgreSQL they use two connections that see and wait for each other. On SQLite the first one to begin holds the
-write lock.
+On PostgreSQL they use two connections that see and wait for each other; a third one sees whether they wait. On SQLite
+the first one to begin holds the write lock.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 from groundwork.database.transaction import Database, Transaction, TransactionConflict
 from tests.openmeet.statement_counter import StatementCounter
 
-# In seconds. Long enough for a transaction that waits for no lock, and short compared to the limit of two seconds for a
-# transaction.
-MOMENT = 0.15
+# In seconds, between two looks at the locks. On SQLite, the other transaction is given one such moment.
+MOMENT = 0.02
+# Each process of the test suite has its own database.
+_WAITS = """
+    select 1 as waits from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+"""
 
 Work = Callable[[Transaction], Awaitable[object]]
+# Opens its own transactions, one or several.
+Act = Callable[[Database], Awaitable[object]]
 
 
 class Gate:
@@ -43,12 +49,27 @@ class Gated(StatementCounter):
         await self._gate.passing()
 
 
-async def run(db: Database, work: Work, gate: Gate | None = None) -> None:
+class GatedDatabase:
+    """A database whose transactions pass a gate before each statement."""
+
+    def __init__(self, db: Database, gate: Gate) -> None:
+        self._db, self._gate = db, gate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self._db.transaction() as tx:
+            yield Gated(tx, self._gate)
+
+
+async def run(db: Database, work: Work) -> None:
     """Run ``work`` as ``batch`` does: retry after a conflict with a concurrent transaction."""
     for _ in range(5):
         with suppress(TransactionConflict):
             async with db.transaction() as tx:
-                await work(tx if gate is None else Gated(tx, gate))
+                await work(tx)
             return
     raise AssertionError("it lost again and again")
 
@@ -57,14 +78,32 @@ async def run_interleaved(db: Database, first: Work, second: Work, at: int) -> b
     """Stop ``first`` before its ``at``-th statement until ``second`` has finished or is waiting. Return False if
     ``first`` has fewer statements.
     """
+    return await run_acts_interleaved(db, lambda db: run(db, first), lambda db: run(db, second), at)
+
+
+async def run_acts_interleaved(db: Database, first: Act, second: Act, at: int) -> bool:
+    """``run_interleaved`` for two acts. The statements of all transactions of ``first`` are counted."""
     gate = Gate(at)
-    running = asyncio.create_task(run(db, first, gate))
+    running = asyncio.create_task(_started(first(cast("Database", GatedDatabase(db, gate)))))
     reached = asyncio.create_task(gate.reached.wait())
     await asyncio.wait({running, reached}, return_when=asyncio.FIRST_COMPLETED)
     reached.cancel()
-    other = asyncio.create_task(run(db, second))
+    other = asyncio.create_task(_started(second(db)))
     if gate.reached.is_set():
-        await asyncio.wait({other}, timeout=MOMENT)
+        await _finished_or_waiting(db, other)
     gate.opened.set()
     await asyncio.gather(running, other)
     return gate.reached.is_set()
+
+
+async def _started(act: Awaitable[object]) -> None:
+    await act
+
+
+async def _finished_or_waiting(db: Database, other: asyncio.Task[None]) -> None:
+    """Return when the other transaction has finished or waits for a lock."""
+    while not other.done():
+        await asyncio.wait({other}, timeout=MOMENT)
+        async with db.reader() as reader:
+            if reader.engine == "sqlite" or await reader.fetch(_WAITS):
+                return

@@ -32,8 +32,8 @@ from openmeet.domain.identities import queries
 from openmeet.domain.identities.model import Identity
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
-from openmeet.network.firehose.metrics import counting as firehose_counting
-from openmeet.network.firehose.sources import default_interests, interests_of
+from openmeet.network.firehose.metrics import firehose_metrics
+from openmeet.network.firehose.tenant_interests import default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.ingestion import identity_refresh, intake
 from openmeet.network.ingestion.apply_event import IngestionContext
@@ -174,15 +174,15 @@ async def open_remote(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -
         async def enqueue(messages: list[RecordMessage]) -> None:
             await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
 
-        counts = firehose_counting(Metrics("openmeet"))
+        counts = firehose_metrics(Metrics("openmeet"))
         consumer = Consumer(
             db=await make_sqlite("openmeet.network.firehose", clock=clock),
             http=http,
             clock=clock,
             verifier=Verifier(dids, clock),
             interests=interests_of(default_interests("main")),
-            delivering=TenantQueues({"main": queue}, counts),
-            counting=counts,
+            tenant_queues=TenantQueues({"main": queue}, counts),
+            metrics=counts,
         )
         publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, url)
         yield RemoteSite(

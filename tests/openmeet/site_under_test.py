@@ -27,7 +27,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.network.publishing.consent import PublishingDependencies
+from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
@@ -62,7 +62,7 @@ def site_on(
     *,
     pictures: BlobStore | None = None,
     service_callers: ServiceCallers | None = None,
-    publishing: PublishingDependencies | None = None,
+    publishing: ConsentDependencies | None = None,
     workers: WorkerPool | None = POOL,
     **changes: object,
 ) -> Site:

@@ -26,6 +26,8 @@ from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
 from openmeet.domain.places.gazetteer import MAX_CHOICES
 from openmeet.domain.profiles import actions as profiles
@@ -43,8 +45,6 @@ from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.problems import SHOWN
 from openmeet.recurrence.pattern import MAX_DATES, pattern
 from openmeet.recurrence.rule import parse_rule

@@ -49,8 +49,8 @@ def test_settings_of_a_laptop_and_of_a_server_are_accepted():
         ({"firehose_urls": ("wss://10.0.0.1:port=https://pds.town.net",)}, "FIREHOSE_URLS"),
         ({"relay_urls": ("wss://relay.example/xrpc/com.atproto.sync.subscribeRepos",)}, "RELAY_URLS"),
         ({"relay_urls": ("wss://relay.example=https://relay.example",)}, "RELAY_URLS"),
-        ({"labellers": ("https://labels.example",)}, "LABELLERS"),
-        ({"labellers": ("did:plc:ar7c4by46qjdydhdevvrndac", "did:example:x")}, "LABELLERS"),
+        ({"labelers": ("https://labels.example",)}, "LABELERS"),
+        ({"labelers": ("did:plc:ar7c4by46qjdydhdevvrndac", "did:example:x")}, "LABELERS"),
         ({"firehose_urls": ("wss://a.example",), "relay_urls": ("wss://a.example",)}, "FIREHOSE_URLS"),
     ],
 )

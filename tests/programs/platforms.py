@@ -7,7 +7,7 @@ from pathlib import Path
 
 from groundwork.clock import Clock
 from openmeet.settings import Settings
-from openmeet.tenants.configured import DEFAULT_TENANT
+from openmeet.tenants.names import DEFAULT_TENANT
 from programs.platform import Platform, open_installation
 from programs.platform_settings import read_installation_settings
 

@@ -48,8 +48,8 @@ def test_help_imports_nothing_heavy():
     assert not loaded & {"typer", "asyncio", "aiohttp", "starlette", "sqlalchemy", "groundwork", "at_protocol"}
 
 
-@pytest.mark.parametrize("name", cli.ROLES)
-def test_help_of_a_role_imports_no_server_and_no_database(name):
+@pytest.mark.parametrize("name", [*cli.ROLES, "flags", "jobs", "sync"])
+def test_help_imports_no_server_and_no_database(name):
     done = openmeet(name, "--help", python=("-X", "importtime"))
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert done.returncode == 0
@@ -92,6 +92,27 @@ def test_every_entry_is_a_typer_application_with_help(name, capsys):
     assert f"openmeet {name}" in shown
     # Rich would replace an emoji code such as ``:key:`` in ``did:key:`` by a picture.
     assert [character for character in shown if ord(character) >= 0x1F300] == []
+
+
+def test_options_load_no_server():
+    """The modules with the options of commands load neither a server nor what talks to databases and other servers, so
+    that help and wrong options are answered at once.
+    """
+    modules = [module for module, _ in (*cli.NOUNS.values(), *VERBS.values())]
+    script = "import importlib, sys; [*map(importlib.import_module, sys.argv[1:])]; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script, *modules], check=True, capture_output=True, text=True, cwd=ROOT / "src"
+    ).stdout
+    heavy = {
+        "aiohttp",
+        "aurora_locus",
+        "asyncpg",
+        "at_network",
+        "openmeet.network",
+        "programs.platform",
+        "rich.progress",
+    }
+    assert heavy & set(loaded.split()) == set()
 
 
 @pytest.mark.parametrize("name", cli.ROLES)

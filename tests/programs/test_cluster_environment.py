@@ -44,6 +44,20 @@ def test_shell_gets_the_environment_of_the_processes(tmp_path: Path):
     assert read_installation_settings(None, found)["default"].operators == (OPERATOR,)
 
 
+def test_no_other_program_gets_the_port_of_a_member(tmp_path: Path):
+    """Members listen on ports that the system gives to nobody who does not ask for them, so that they are still free
+    when a member is restarted.
+    """
+    wishes = ClusterOptions(
+        tmp_path, "postgresql://db/cluster", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080
+    )
+    _, ports = cluster._members(wishes, dev_accounts.make(3000))
+    chosen = [port for some in ports.values() for port in some]
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert len(set(chosen)) == len(chosen) == sum(cluster.COUNTS.values())
+    assert not [port for port in chosen if first <= port <= last]
+
+
 def test_each_name_is_a_community_at_a_host_name_of_its_own(tmp_path: Path):
     """Each name is a community with a host name, a schema and queues of its own, read alike by every process of the
     cluster.

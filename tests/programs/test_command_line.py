@@ -3,7 +3,7 @@
 import pytest
 from tests.fork_server import FORK_SERVER
 
-from programs.command_line import say
+from programs.command_line import say, say_counts, say_table, with_size
 
 
 def test_escape_sequences_in_texts_are_harmless(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,10 +19,36 @@ def test_languages_and_emoji_are_kept(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == "می\u200cخواهم \U0001f468\u200d\U0001f469 東京\n"
 
 
+def test_tables_are_as_wide_as_their_content(capsys: pytest.CaptureFixture[str]) -> None:
+    """Columns are as wide as their widest cell. Numbers have separators and end below each other."""
+    say_table([("a name", 5, ""), ("b", 12_345, "last")])
+    say_table([])
+    assert capsys.readouterr().out == "a name       5\nb       12,345  last\n"
+
+
+def test_counts_end_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    say_counts({"records": 1_234_567, "blobs": 2})
+    assert capsys.readouterr().out == "   1,234,567  records\n           2  blobs\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (1_000, "1.0 kB (1,000 bytes)"),
+        (5_368_709_120, "5.4 GB (5,368,709,120 bytes)"),
+        (2_000_000_000_000_000, "2.0 PB (2,000,000,000,000,000 bytes)"),
+    ],
+)
+def test_sizes_are_shown_in_units_and_exactly(size: int, text: str) -> None:
+    assert with_size(size) == text
+
+
 @pytest.mark.parametrize(
     ("arguments", "choice"),
     [
-        (("flags", "on"), "events-in"),
+        (("flags", "on", "--why", "a test"), "events-in"),
         (("jobs", "list", "--state"), "due"),
         (("services", "make", "sync", "--may"), "sync:events"),
     ],

@@ -20,7 +20,8 @@ from groundwork.telemetry.health import run_checks
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.firehose import delivery
 from openmeet.settings import Settings
-from openmeet.tenants.configured import checks_of, read_tenants
+from openmeet.tenants.configured import read_tenants
+from openmeet.tenants.health import checks_of
 from programs import community_databases, gauges
 from programs.balancer import listen_balanced
 from programs.community_databases import open_databases

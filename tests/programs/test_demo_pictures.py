@@ -1,6 +1,9 @@
 """The pictures of the demo town are drawn by our code, the same for the same seed, and stored like uploads."""
 
+import asyncio
+import contextlib
 import io
+import random
 from pathlib import Path
 
 from PIL import Image
@@ -10,10 +13,11 @@ from tests.worker_pool import POOL
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import HandClock
 from openmeet.domain.media.pictures import Size, blob_key, portrait_key
+from openmeet.domain.users.model import UserId
 from programs.demo.fill import fill
 from programs.demo.pictures import VARIANTS, TownPictures
 from programs.demo.portraits import portrait
-from programs.demo.scenes import SCENES, scene
+from programs.demo.scenes import SCENES, SIZE, scene
 from programs.demo.town import CLUBS, GATHERINGS, LOOKS, PEOPLE
 
 
@@ -54,6 +58,30 @@ async def test_the_town_shows_its_pictures(make_sqlite: SqliteFiles, clock: Hand
     for row in shown:
         assert await store.size(blob_key(row["key"], Size.SMALL)) > 0
     assert VARIANTS > 1
+
+
+def test_a_scene_is_as_large_as_the_row_says_before_it_is_drawn() -> None:
+    assert Image.open(io.BytesIO(scene("lake", "0"))).size == SIZE
+
+
+async def test_no_picture_is_drawn_after_filling_failed(
+    make_sqlite: SqliteFiles, clock: HandClock, tmp_path: Path
+) -> None:
+    db, pictures = await make_sqlite("openmeet", clock=clock), TownPictures(open_folder(tmp_path), POOL)
+    with contextlib.suppress(_FillingFailed):
+        async with pictures.storing():
+            pictures.upload(db, random.Random(1), UserId("eva"), "lake")
+            assert any(_is_drawing(task) for task in asyncio.all_tasks())
+            raise _FillingFailed
+    assert not any(_is_drawing(task) for task in asyncio.all_tasks())
+
+
+class _FillingFailed(Exception):
+    pass
+
+
+def _is_drawing(task: asyncio.Task[object]) -> bool:
+    return "TownPictures" in repr(task.get_coro())
 
 
 def _colours(png: bytes) -> int:

@@ -3,9 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.simulation.processes import Program
-
-from programs.running import free_port
+from tests.simulation.processes import Program, free_port
 
 
 def environment_of(folder: Path, port: int) -> dict[str, str]:
@@ -24,7 +22,7 @@ def environment_of(folder: Path, port: int) -> dict[str, str]:
 
 
 async def test_web_names_redis_and_the_bucket(tmp_path: Path) -> None:
-    port = free_port("127.0.0.1")
+    port = free_port()
     program = Program(
         "web", environment_of(tmp_path, port), tmp_path / "web.log", f"http://127.0.0.1:{port}/health/ready"
     )
@@ -38,7 +36,7 @@ async def test_web_names_redis_and_the_bucket(tmp_path: Path) -> None:
 
 
 async def test_publisher_names_the_mail_server(tmp_path: Path) -> None:
-    program = Program("publisher", environment_of(tmp_path, free_port("127.0.0.1")), tmp_path / "publisher.log")
+    program = Program("publisher", environment_of(tmp_path, free_port()), tmp_path / "publisher.log")
     await program.start()
     try:
         assert "OPENMEET_MAIL_URL" in await program.heard(re.compile(r"(.*mail\.cannot_leave.*)"))

@@ -31,19 +31,17 @@ from tests.databases import SERVER
 from tests.simulation import simulation_checks as checks
 from tests.simulation.oracle import EVENT, RSVP, expect
 from tests.simulation.repeatable import chance_from, one_at_a_time
-from tests.simulation.simulation_accounts import Accounts
 from tests.simulation.simulation_end import run_until_idle
 from tests.simulation.simulation_engines import Engine
 from tests.simulation.simulation_facts import look
+from tests.simulation.simulation_groups import Groups
 from tests.simulation.simulation_journal import Journal, message_line
 from tests.simulation.simulation_judge import check_end
 from tests.simulation.simulation_memory import Person, Said, event_record, rsvp_record
 from tests.simulation.simulation_network import LEASE, open_deployment
-from tests.simulation.simulation_stage import CURRENT_EVENTS
+from tests.simulation.simulation_stage import CURRENT_EVENTS, SILENT
 
 WORDS = {RsvpReply.GOING: "going", RsvpReply.INTERESTED: "interested", RsvpReply.DECLINED: "notgoing"}
-# People who were never asked or always said no. Nothing about them may ever be published.
-SILENT = "cem"
 
 
 class Wrong(AssertionError):
@@ -69,7 +67,7 @@ class Report:
 
 
 @dataclass
-class Simulation(Accounts):
+class Simulation(Groups):
     """Everything that can happen in one run."""
 
     # --- on OpenMeet --------------------------------------------------------------------------------------------
@@ -102,9 +100,10 @@ class Simulation(Accounts):
                 visibility=self.chance.choice(("public", "public", "public", "public", "unlisted", "private")),
             )
         )
+        group = await self.group_for_event(caller)
         async with self.deployment.db.transaction() as tx:
             is_held = await is_held_at_first(tx, caller.user_id, details)
-            event = await events.create(tx, caller, details, is_held=is_held)
+            event = await events.create(tx, caller, details, is_held=is_held, group=group)
         self.memory.given[event.id] = {"title": title}
         self.note(
             f"{person.name} makes {event.id} {details.content.visibility.value} capacity {details.content.capacity}"
@@ -290,6 +289,7 @@ class Simulation(Accounts):
 
     async def deliver_jobs(self) -> None:
         await self.deployment.deliver_jobs()
+        await self.deployment.erase_due()
 
     async def pds_goes_or_comes(self) -> None:
         """Make a PDS unavailable to OpenMeet, or available again. People's own applications still reach it."""
@@ -338,6 +338,17 @@ class Simulation(Accounts):
             self.delete_record: 3,
             self.write_answer: 14,
             self.change_consent: 2,
+            self.make_group: 0.7,
+            self.join_group: 2,
+            self.leave_group: 0.7,
+            self.moderate_group: 1,
+            self.hand_over: 1,
+            self.join_accounts: 0.3,
+            self.erase_person: 0.2,
+            self.block: 0.7,
+            self.unblock: 0.7,
+            self.withdraw_record: 1.5,
+            self.publish_again: 1.5,
             self.listen: 7,
             self.process: 12,
             self.deliver_publications: 12,

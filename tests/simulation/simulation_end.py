@@ -54,6 +54,7 @@ async def _until_all_is_done(simulation: "Simulation", journal: Journal) -> None
         await deployment.process_all()
         while await deployment.deliver_jobs():
             pass
+        await deployment.erase_due()
         while await deployment.deliver_publications():
             pass
         await deployment.listen()
@@ -121,9 +122,10 @@ async def _help(simulation: "Simulation") -> None:
         )
         late = await reader.fetch("select subject from outbox_jobs where kind = 'late_create' and state = 'due'")
     for row in rows:
-        person = next(one for one in simulation.people.values() if one.caller and one.caller.user_id == row["user_id"])
-        if row["state"] == "blocked" and person.sort is Sort.CONNECTED:
-            await simulation.sign_in(person)
+        for person in simulation.people.values():
+            is_theirs = person.caller is not None and person.caller.user_id == row["user_id"]
+            if is_theirs and row["state"] == "blocked" and person.sort is Sort.CONNECTED:
+                await simulation.sign_in(person)
         async with simulation.deployment.db.transaction() as tx:
             await retry_now(tx, kind=PublicationKind(row["kind"]), subject_id=row["subject_id"])
     for did in sorted({row["subject"].split("/")[2] for row in late}):

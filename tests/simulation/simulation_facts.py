@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 # An event whose record was deleted by another app stays on OpenMeet, but is removed in the network until its host
-# decides.
+# decides. A public event of a private group is only for its members.
 EVENTS = """
-    select id, title, description, visibility, author_id, record_uri, record_did, status,
-           coalesce(removed_at, record_deleted_at) as removed_at, deleted_at,
-           is_read_only, is_held, origin from events
+    select e.id, e.title, e.description, e.author_id, e.record_uri, e.record_did, e.status,
+           case when g.visibility = 'private' then 'private' else e.visibility end as visibility,
+           coalesce(e.removed_at, e.record_deleted_at) as removed_at, e.deleted_at,
+           e.is_read_only, e.is_held, e.origin, e.group_id
+      from events e left join groups g on g.id = e.group_id
 """
 GIVEN_UP = "select kind, subject, reason_code || ' ' || reason_params as reason from outbox_jobs where state = 'failed'"
 PUT_ASIDE = "select uri, reason from quarantined_records order by uri"
@@ -48,12 +50,35 @@ class Facts:
     publications: dict[tuple[str, str], Any]
     # Records as OpenMeet has seen them, by URI.
     seen: dict[str, Any]
+    # Records of earlier owners of an event, by URI.
+    superseded: dict[str, Any]
+    # Blocks in force, as (host, blocked user).
+    blocks: set[tuple[str, str]]
+    # Co-hosts as (event, user), owners of groups, roles by (group, user), and users who have a name or an address.
+    co_hosts: set[tuple[str, str]]
+    groups: dict[str, str]
+    members: dict[tuple[str, str], str]
+    named_users: set[str]
     # Pairs of repository and event for which the repository ever had several answers.
     several: set[tuple[str, str]]
     conflicts: int
     dead_letters: list[str]
     given_up: list[str]
     put_aside: list[str]
+
+    @property
+    def events_with(self) -> dict[str, str]:
+        """The event that each record belongs to, by URI, without records of earlier owners."""
+        return {row["record_uri"]: row["id"] for row in self.events.values() if row["record_uri"] is not None}
+
+    def hosts_of(self, event: Any) -> set[str]:
+        """The users who host an event."""
+        return {event["author_id"], *(user_id for event_id, user_id in self.co_hosts if event_id == event["id"])}
+
+    @property
+    def superseded_events(self) -> dict[str, str]:
+        """The event of each record of an earlier owner, by URI."""
+        return {uri: row["subject_id"] for uri, row in self.superseded.items()}
 
 
 async def look(simulation: "Simulation") -> Facts:
@@ -68,7 +93,17 @@ async def look(simulation: "Simulation") -> Facts:
         known = await reader.fetch(EVENTS)
         attendances = await reader.fetch("select id, event_id, user_id, status, record_uri, source from attendances")
         identities = await reader.fetch("select did, user_id, kind, handle, pds_url from identities")
-        publications = await reader.fetch("select kind, subject_id, state, uri, reason, was_lost from publications")
+        publications = await reader.fetch(
+            "select kind, subject_id, user_id, state, uri, reason, was_lost, is_withdrawn from publications"
+        )
+        superseded = await reader.fetch(
+            "select uri, subject_id, is_authors from superseded_records where kind = 'event'"
+        )
+        blocks = await reader.fetch("select user_id, blocked_id from user_blocks")
+        co_hosts = await reader.fetch("select event_id, user_id from event_co_hosts where state = 'accepted'")
+        groups = await reader.fetch("select id, owner_id from groups where deleted_at is null")
+        members = await reader.fetch("select group_id, user_id, role from group_members")
+        named = await reader.fetch("select id from users where display_name <> '' or email is not null")
         seen = await reader.fetch("select uri, rev, standing, reason from records")
         conflicts = await _count(reader, "merge_decisions")
         given_up = await reader.fetch(GIVEN_UP)
@@ -86,6 +121,12 @@ async def look(simulation: "Simulation") -> Facts:
         {row["did"]: row for row in identities},
         {(row["kind"], row["subject_id"]): row for row in publications},
         {row["uri"]: row for row in seen},
+        {row["uri"]: row for row in superseded},
+        {(row["user_id"], row["blocked_id"]) for row in blocks},
+        {(row["event_id"], row["user_id"]) for row in co_hosts},
+        {row["id"]: row["owner_id"] for row in groups},
+        {(row["group_id"], row["user_id"]): row["role"] for row in members},
+        {row["id"] for row in named},
         set(answered_twice(changes)) | simulation.memory.several,
         conflicts,
         [f"{letter.message.message_id}: {letter.reason}" for letter in letters],

@@ -3,10 +3,11 @@
 The expected result does not depend on OpenMeet's logic or code.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation.oracle import EVENT, RSVP, Change, expect, moment_of
+from tests.simulation.simulation_audiences import check_blocks, check_groups, check_superseded, was_blocked
 from tests.simulation.simulation_memory import Person, Sort
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ STANDS_FOR = {
 TOLD = {"attending": "going", "interested": "interested", "declined": "notgoing"}
 # The stored reason why an event that a person keeps off the network is not published.
 TAKEN_BACK = '{"code":"publication.recalled","params":{}}'
+# The kind of the publications of superseded records.
+FORMER_EVENT = "former_event"
 # The fields that a host gives an event, and their names in records.
 GIVEN = {"title": "name", "description": "description"}
 
@@ -33,7 +36,10 @@ def check_end(simulation: "Simulation", facts: "Facts") -> None:
     expect(not facts.dead_letters, f"dead letters: {facts.dead_letters}")
     expect(not facts.given_up, f"given up: {facts.given_up}")
     expect(not facts.put_aside, f"put aside: {facts.put_aside}")
-    refused = [dict(row) for row in facts.publications.values() if row["state"] == "refused"]
+    # The record of an earlier owner is not written again if it is gone.
+    refused = [
+        dict(row) for (kind, _), row in facts.publications.items() if row["state"] == "refused" and kind != FORMER_EVENT
+    ]
     expect(not refused, f"refused: {refused}")
     _check_announced(simulation, facts)
     _check_events(simulation, facts)
@@ -46,6 +52,9 @@ def check_end(simulation: "Simulation", facts: "Facts") -> None:
     _check_one_record(simulation, facts)
     _check_homes(simulation, facts)
     _check_gone(simulation, facts)
+    check_blocks(facts)
+    check_superseded(facts)
+    check_groups(facts)
 
 
 def _person_of(simulation: "Simulation", user_id: str) -> Person | None:
@@ -95,6 +104,8 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
         if change.collection != EVENT:
             continue
         row = here.get(uri)
+        if uri in facts.superseded and (row is None or facts.superseded[uri]["is_authors"]):
+            continue  # of an earlier owner; one that they wrote with their own application is deleted only by them
         expect(row is not None, f"the record {uri} has no event on OpenMeet")
         assert row is not None
         expect(
@@ -110,19 +121,21 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
             )
         is_queued = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
         publication = facts.publications.get(("event", row["id"]))
-        # If an event was cancelled while its record was deleted by another app, its host keeps it off the network.
-        is_kept_here = publication is not None and publication["reason"] == TAKEN_BACK
+        # If an event was cancelled while its record was deleted by another app, its host keeps it off the network. So
+        # does a host who withdraws the record.
+        is_kept_here = publication is not None and (publication["reason"] == TAKEN_BACK or publication["is_withdrawn"])
         if is_queued and not row["is_read_only"] and not is_kept_here:
             expect(
                 row["record_uri"], f"{row['id']} is public and was never published: {publication and dict(publication)}"
             )
-        # An event that its author wrote in another app may be restricted here and stay public there. An event that was
-        # created here may not.
+        # An event that its author wrote in another app may be restricted here and stay public there, also with another
+        # owner. An event that was created here may not.
         is_made_here = row["origin"] == "here"
-        expect(
-            not (is_made_here and row["visibility"] == "private" and row["record_uri"] is not None),
-            f"{row['id']} is private and public",
-        )
+        if is_made_here and row["visibility"] == "private" and row["record_uri"] is not None:
+            is_of_another_app = row["id"] in simulation.memory.handed_over and not _is_of_openmeet(
+                simulation, facts.first_revs, row["record_uri"]
+            )
+            expect(is_of_another_app, f"{row['id']} is private and public")
 
 
 def _check_given(simulation: "Simulation", facts: "Facts") -> None:
@@ -180,6 +193,18 @@ def _effective(facts: "Facts") -> dict[tuple[str, str], list[Change]]:
     return found
 
 
+def _answers_by_event(facts: "Facts", living: Mapping[str, Any]) -> dict[tuple[str, str], list[Change]]:
+    """The current answers of each repository to each event, whichever of its records they name."""
+    ids = {uri: row["id"] for uri, row in living.items()}
+    former = {uri: event_id for uri, event_id in facts.superseded_events.items() if event_id in ids.values()}
+    found: dict[tuple[str, str], list[Change]] = {}
+    for (did, uri), records in _effective(facts).items():
+        event_id = ids.get(uri) or (former.get(uri) if uri in facts.records else None)
+        if event_id is not None:
+            found.setdefault((did, event_id), []).extend(records)
+    return found
+
+
 def _word(change: Change) -> str:
     return str((change.value or {})["status"].rpartition("#")[2])
 
@@ -192,15 +217,15 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
         for row in facts.events.values()
         if row["record_uri"] in facts.records and row["removed_at"] is None and row["deleted_at"] is None
     }
-    for (did, uri), records in _effective(facts).items():
-        event = living.get(uri)
-        if event is None:
-            continue
+    for (did, event_id), records in _answers_by_event(facts, living).items():
+        event, uri = facts.events[event_id], records[0].value["subject"]["uri"]
         identity = facts.identities.get(did)
+        if identity is not None and was_blocked(simulation.memory, event, identity["user_id"]):
+            continue
         row = None if identity is None else by_person.get((identity["user_id"], event["id"]))
+        waits = all(facts.seen[one.uri]["standing"] == "parked" for one in records if one.uri in facts.seen)
         if row is None and event["visibility"] == "private" and did != event["record_did"]:
             # An answer from the network grants no access: it waits until its author may see the event.
-            waits = all(facts.seen[one.uri]["standing"] == "parked" for one in records if one.uri in facts.seen)
             expect(waits, f"the answer of {did} to {uri} neither counts nor waits")
             continue
         expect(identity is not None, f"OpenMeet does not know {did}, who answered {uri}")
@@ -213,7 +238,8 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
         # If there are several records, one of them counts. The database says which; it must be one of these.
         counted = [one for one in records if one.uri == row["record_uri"]] or records
         fits = any(row["status"] in STANDS_FOR[_word(one)] for one in counted)
-        is_untold = row["status"] not in TOLD
+        # Somebody who left the group of a private event no longer goes. A later record waits until they may see it again.
+        is_untold = row["status"] not in TOLD or (event["visibility"] == "private" and waits)
         expect(fits or is_untold, f"{counted[0].uri} says {_word(counted[0])}, but on OpenMeet it is {row['status']}")
     for row in facts.attendances:
         event = facts.events[row["event_id"]]
@@ -227,6 +253,8 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
             continue
         if publication is None or not _may_publish(simulation, facts, row["user_id"]):
             continue
+        if publication["is_withdrawn"] or was_blocked(simulation.memory, event, row["user_id"]):
+            continue
         if publication["was_lost"] or (publication["state"] == "withheld" and row["status"] == "declined"):
             continue  # the person deleted the record, which also means "no"
         expect(
@@ -236,7 +264,12 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
         told = facts.records[row["record_uri"]]
         expect(_word(told) == TOLD[row["status"]], f"{told.uri} says {_word(told)}, here it is {row['status']}")
         about = (told.value or {})["subject"]["uri"]
-        expect(about == event["record_uri"], f"{told.uri} is about {about}, and the event is {event['record_uri']}")
+        is_of_event = about == event["record_uri"] or (
+            # Only its author changes the record of another app, which may name the record of an earlier owner.
+            facts.superseded_events.get(about) == event["id"]
+            and not _is_of_openmeet(simulation, facts.first_revs, told.uri)
+        )
+        expect(is_of_event, f"{told.uri} is about {about}, and the event is {event['record_uri']}")
 
 
 def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
@@ -248,10 +281,11 @@ def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
     # it, because it may have been retracted with the first. The current content was checked above.
     open_ended: set[tuple[str, str]] = set()
     for said in memory.answers:
-        key = (said.person, memory.id_of(said.about))
+        name = memory.name_of(said)
+        key = (name, memory.id_of(said.about))
         several_events = memory.ids.get(said.about, [])
         if len(several_events) > 1:
-            open_ended |= {(said.person, event_id) for event_id in several_events}
+            open_ended |= {(name, event_id) for event_id in several_events}
         before = last.get(key, set())
         is_about_something_gone = said.about.startswith("at://") and said.about not in facts.records
         if said.word is None or is_about_something_gone or (not said.is_news and before is None):
@@ -277,7 +311,9 @@ def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
         event = facts.events.get(event_id)
         if (users.get(name), event_id) in several or (name, event_id) in open_ended:
             continue
-        if words is None or event is None or event["removed_at"] or event["deleted_at"]:
+        if words is None or event is None or event["removed_at"] or event["deleted_at"] or name in memory.erased:
+            continue
+        if was_blocked(memory, event, users.get(name, "")):
             continue
         row = by_person.get((users.get(name, ""), event_id))
         if row is None and event["visibility"] == "private":
@@ -335,7 +371,8 @@ def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
         sent_at = simulation.deployment.late.get((one.did, one.rev), moment_of(one.rev))
         expect(person.agreed_at(sent_at), f"{written} of {person.name} was published without consent")
     for person in simulation.people.values():
-        if person.caller and not person.consents and person.sort is Sort.EMAIL:
+        has_joined = person.name in simulation.memory.joined.values()
+        if person.caller and not person.consents and person.sort is Sort.EMAIL and not has_joined:
             traces = [did for did, row in facts.identities.items() if row["user_id"] == person.caller.user_id]
             expect(not traces, f"{person.name} never agreed and has {traces}")
 
@@ -354,18 +391,24 @@ def _check_own_records(simulation: "Simulation", facts: "Facts") -> None:
         (kind, subject), row = published.get(uri, (("", ""), None))
         expect(row is not None, f"{uri} was written by OpenMeet, and there is no publication of it here")
         assert row is not None
-        owner = _owner(facts, kind, subject)
+        owner = row["user_id"] if kind == FORMER_EVENT else _owner(facts, kind, subject)
         person = None if owner is None else _person_of(simulation, owner)
         # Records that people wrote with their own application are deleted only by them.
         if _is_of_openmeet(simulation, facts.first_revs, uri):
             expect(person is not None and person.agrees, f"{uri} is public, and its person does not agree: {dict(row)}")
+            expect(not row["is_withdrawn"], f"{uri} is public, and its person withdrew it: {dict(row)}")
+            if kind == FORMER_EVENT:
+                continue  # see check_superseded
             event = facts.events[subject if kind == "event" else _event_of(facts, subject)]
             # The author made the event public in another app. On OpenMeet it is only unlisted.
             is_open = event["visibility"] == "unlisted" and event["origin"] != "here" and kind == "rsvp"
             is_public = event["visibility"] == "public" or is_open
             expect(is_public, f"{uri} is public, and {event['id']} is {event['visibility']}")
             expect(event["deleted_at"] is None, f"{uri} is public, and {event['id']} was deleted")
-        expect(kind == ("event" if change.collection == EVENT else "rsvp"), f"{uri} is published as {kind}")
+        expect(
+            kind in ({"event", FORMER_EVENT} if change.collection == EVENT else {"rsvp"}),
+            f"{uri} is published as {kind}",
+        )
 
 
 def _owner(facts: "Facts", kind: str, subject: str) -> str | None:
@@ -410,6 +453,14 @@ def _check_homes(simulation: "Simulation", facts: "Facts") -> None:
 
 def _check_gone(simulation: "Simulation", facts: "Facts") -> None:
     """Check that no data of a deleted account is left on OpenMeet (by design: erasure)."""
+    for name, user_id in simulation.memory.erased.items():
+        rows = [*facts.attendances, *facts.identities.values(), *facts.publications.values()]
+        left = [dict(row) for row in rows if row["user_id"] == user_id]
+        expect(not left, f"{name} deleted their account, and {left} are kept")
+        expect(user_id not in facts.named_users, f"{name} deleted their account, and still has a name or an address")
+    applications = {one.application.did for one in simulation.people.values() if one.application}
+    nobodys = facts.held.keys() - facts.identities.keys() - applications
+    expect(not nobodys, f"{sorted(nobodys)} are the repositories of nobody")
     for person in simulation.people.values():
         if person.application is None or not person.application.is_gone:
             continue

@@ -74,6 +74,15 @@ class Memory:
     given: dict[str, dict[str, str]] = field(default_factory=dict)
     # Event record's URI -> the OpenMeet events that had this record, in order. Nearly all have one.
     ids: dict[str, list[str]] = field(default_factory=dict)
+    # (host, blocked user) of every block so far, and the events that were ever handed over.
+    blocked: set[tuple[str, str]] = field(default_factory=set)
+    handed_over: set[str] = field(default_factory=set)
+    # (group, user) of everybody who was ever banned from a group.
+    banned: set[tuple[str, str]] = field(default_factory=set)
+    # People on OpenMeet who are the same person as somebody who signed up by e-mail, by name.
+    joined: dict[str, str] = field(default_factory=dict)
+    # People who deleted their account on OpenMeet: name -> former user id.
+    erased: dict[str, str] = field(default_factory=dict)
     # Records that were restored with an older copy of a repository. They count as written by their owner, even if
     # OpenMeet wrote them first.
     restored: set[str] = field(default_factory=set)
@@ -87,6 +96,22 @@ class Memory:
     def id_of(self, about: str) -> str:
         """The event's id, given that id or the URI of its record."""
         return self.ids.get(about, [about])[-1]
+
+    def join(self, other: str, person: str) -> None:
+        """Two people turn out to be one. It is uncertain which of their earlier answers counts."""
+        self.joined[other] = person
+        about = {said.about: None for said in self.answers if said.person == other}
+        self.answers += [Said(person, one, None) for one in about]
+
+    def name_of(self, said: Said) -> str:
+        """The person who gave an answer, under one name."""
+        return self.joined.get(said.person, said.person)
+
+    def rename_user(self, before: str, after: str) -> None:
+        """The user that OpenMeet had for a DID was merged into another one."""
+        pairs = {tuple(after if one == before else one for one in pair) for pair in self.blocked}
+        self.blocked = {(host, other) for host, other in pairs if host != other}
+        self.banned = {(group, after if user == before else user) for group, user in self.banned}
 
     def turn_back(self, person: str, before: Held, after: Held) -> None:
         """A person's repository is restored to an older state. Every answer in it counts as given again, and no other

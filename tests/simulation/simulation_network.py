@@ -22,8 +22,9 @@ from at_network.plc_client import PlcClient
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import TidClock
+from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.cache.in_process import InProcessCache
-from groundwork.clock import SECOND, HandClock, Instant
+from groundwork.clock import DAY, SECOND, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
@@ -33,39 +34,49 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.attendance.record_comparison import comparing_handler
+from openmeet.domain.attendance.record_comparison import compare_answers_handler
 from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.erasure import actions as erasure
+from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.domain.notifications.fan_out import fan_out_handler
+from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.series.detection_actions import detection_handler
 from openmeet.domain.series.standing_rsvps import left_group_handler, standing_rsvps_handler
+from openmeet.domain.users.model import UserId
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
-from openmeet.network.firehose.metrics import FirehoseMetrics
-from openmeet.network.firehose.metrics import counting as firehose_counting
-from openmeet.network.firehose.sources import default_interests, interests_of
+from openmeet.network.firehose.metrics import FirehoseMetrics, firehose_metrics
+from openmeet.network.firehose.tenant_interests import default_interests, interests_of
 from openmeet.network.firehose.verification import Verifier
 from openmeet.network.ingestion import (
     backfill,
     dead_letters,
     fetch,
     identity_refresh,
+    person_erasure,
     processor,
     reconcile,
     rsvps_awaiting_event,
 )
 from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.apply_event import IngestionContext
+from openmeet.network.ingestion.person_erasure import PersonErasureContext
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.dependencies import Publisher
-from openmeet.network.publishing.unanswered_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_create_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import CustodialPds, admin_authorization, custodial_account_handler
+from openmeet.network.repositories.custodial import (
+    CustodialPds,
+    admin_authorization,
+    custodial_account_handler,
+    custodial_deletion_handler,
+)
 from openmeet.outbox.kinds import JobKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
@@ -150,8 +161,8 @@ class Deployment:
                 clock=self.clock,
                 verifier=Verifier(self.network.dids, self.clock),
                 interests=interests_of(default_interests("main"), await self._verified()),
-                delivering=TenantQueues({"main": self.queue}, self.metrics),
-                counting=self.metrics,
+                tenant_queues=TenantQueues({"main": self.queue}, self.metrics),
+                metrics=self.metrics,
             )
         self.consumer.interests.followed.update(self.followed)
         for home in self.homes:
@@ -272,6 +283,9 @@ class Deployment:
                 JobKind.CUSTODIAL_ACCOUNT: one_by_one(
                     custodial_account_handler(self.db, self.network, self.custodial_pds)
                 ),
+                JobKind.DELETE_CUSTODIAL_ACCOUNT: one_by_one(
+                    custodial_deletion_handler(self.db, self.network, self.custodial_pds)
+                ),
                 JobKind.BACKFILL: one_by_one(backfill.backfill_handler(self.db, self.network, here)),
                 JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
                 JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(self.db)),
@@ -281,8 +295,9 @@ class Deployment:
                 JobKind.STANDING_ANSWERS: one_by_one(standing_rsvps_handler(self.db)),
                 JobKind.FREED_SEATS: one_by_one(freed_seats_handler(self.db)),
                 JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
+                JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(self.db)),
                 JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
-                JobKind.COMPARE_ANSWERS: one_by_one(comparing_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: one_by_one(compare_answers_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),
                 JobKind.LATE_CREATE: one_by_one(late_create_handler(self.publisher)),
                 JobKind.RECONCILE: one_by_one(reconcile.reconcile_handler(self.db, self.network, here)),
@@ -295,6 +310,27 @@ class Deployment:
                     )
                 ),
             },
+        )
+
+    async def begin_erasure(self, user_id: UserId) -> None:
+        """A person asks that their account on OpenMeet is deleted, without a grace period."""
+        await erasure.begin(self.db, user_id, 0)
+
+    async def erase_due(self) -> None:
+        """Delete the accounts whose time has come."""
+        # A PDS deletes its announcements about an account together with the account.
+        await self.frames()
+        await person_erasure.take_due(self.db, self._erasing)
+
+    @property
+    def _erasing(self) -> PersonErasureContext:
+        keys = self.processor.ingestion_context.erasure_keys
+        folder = self.homes[0].folder.parent
+        return PersonErasureContext(
+            ErasureContext(keys, partial(self._erase_elsewhere, keys)),
+            ErasureLedger(folder / "erasures.jsonl"),
+            DiskBlobStore(folder / "pictures"),
+            grace=14 * DAY,
         )
 
     async def _erase_elsewhere(self, keys: Sequence[bytes], did: Did) -> None:
@@ -361,7 +397,7 @@ async def open_deployment(folder: Path, engine: Engine, server: str) -> AsyncIte
             custodial_pds=CustodialPds(
                 homes[0].proxy.url, admin_authorization(ADMIN), HANDLE_DOMAIN, "no-mail.meet.example"
             ),
-            metrics=firehose_counting(metrics),
+            metrics=firehose_metrics(metrics),
             faults=faults,
         )
         yield deployment

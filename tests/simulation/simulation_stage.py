@@ -30,6 +30,8 @@ CAST = (
     ("gus", Sort.STRANGER, 0),
     ("hal", Sort.STRANGER, 1),
 )
+# A person who is never asked or always says no. Nothing about them may ever be published.
+SILENT = "cem"
 LAST_STEPS = 20
 # People deal with this many of the newest events.
 CURRENT_EVENTS = 8
@@ -73,9 +75,8 @@ class Stage:
         return self.chance.choice([person for person in self.people.values() if person.sort in sorts])
 
     def somebody_here(self) -> tuple[Person, Caller]:
-        person = self.anybody(Sort.EMAIL, Sort.CONNECTED)
-        assert person.caller is not None
-        return person, person.caller
+        here = [(person, person.caller) for person in self.people.values() if person.caller is not None]
+        return self.chance.choice(here)
 
     def somebody_with_application(self) -> tuple[Person, Application]:
         there = [one for one in self.people.values() if one.application is not None and not one.application.is_gone]

@@ -15,7 +15,7 @@ from tests.simulation.announced import Held, announced_in, changes_in, held_in
 from tests.simulation.oracle import EVENT, RSVP, Change
 from tests.simulation.simulation_memory import Memory
 
-ALONE = ("oracle", "announced", "simulation_judge", "simulation_memory")
+ALONE = ("oracle", "announced", "simulation_audiences", "simulation_judge", "simulation_memory")
 THEIRS = {"libipld"}
 
 

@@ -103,7 +103,7 @@ async def test_every_documented_maintenance_command_works(tmp_path: Path):
             if command[:2] == ["pds", "release-handle"]:
                 assert (await take_handle(http, ben, "ada.test")).status_code == 200
             if command[:2] == ["pds", "backup"]:
-                operator.names["BACKUP"] = re.match(r"\S+", said)[0]  # type: ignore[index]
+                operator.names["BACKUP"] = re.match(r"[^\s:]+", said)[0]  # type: ignore[index]
             # The server is still serving after all of these commands.
             await write(http, ben, f"after-{len(follower.frames)}-{commands.index(command)}")
         made = json.loads(await operator.run("pds", "backup", "--json", "--settings", "town.toml"))

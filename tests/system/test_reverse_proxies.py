@@ -1,4 +1,4 @@
-"""The examples in ``deploy/reverse-proxy``, with only names and ports replaced, in front of a real PDS."""
+"""The examples in ``deploy/reverse-proxy``, with only names and ports replaced, in front of a real PDS and a real site."""
 
 import asyncio
 import contextlib
@@ -26,12 +26,12 @@ PASSWORD = "a password for a moment"
 
 @dataclass(frozen=True)
 class Front:
-    """A PDS behind a proxy: its public address, and the certificate authority that a client must trust."""
+    """A PDS or a site behind a proxy: its public address, and the certificate authority that a client must trust."""
 
     port: int
     authority: Path
     plc_url: str
-    pds: Program
+    program: Program
 
     @property
     def url(self) -> str:
@@ -52,27 +52,46 @@ class Front:
         return said.decode()
 
 
-def with_names(example: str, pds_port: int, changes: Mapping[str, str]) -> str:
+@dataclass(frozen=True)
+class Behind:
+    """A server with examples: where they are, and what they contain instead of this machine's names and ports."""
+
+    nginx: str
+    caddy: str
+    name: str
+    names: Mapping[str, str]
+
+
+def pds_behind(port: int) -> Behind:
+    names = {"*.pds.example.org": "*.test", "pds.example.org": "localhost", "127.0.0.1:3000": f"127.0.0.1:{port}"}
+    return Behind("nginx.conf", "Caddyfile", "pds.example.org", names)
+
+
+def site_behind(port: int) -> Behind:
+    names = {"meet.example.org": "localhost", "127.0.0.1:8080": f"127.0.0.1:{port}"}
+    return Behind("openmeet.nginx.conf", "openmeet.Caddyfile", "meet.example.org", names)
+
+
+def with_names(example: str, names: Mapping[str, str]) -> str:
     """An example, adapted to this machine. Each replacement must find its text, so that a changed example is noticed."""
     text = (EXAMPLES / example).read_text()
-    common = {"*.pds.example.org": "*.test", "pds.example.org": "localhost", "127.0.0.1:3000": f"127.0.0.1:{pds_port}"}
-    for old, new in {**changes, **common}.items():
+    for old, new in names.items():
         assert old in text, old
         text = text.replace(old, new)
     return text
 
 
-def nginx(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, str], Path]:
+def nginx(folder: Path, port: int, behind: Behind) -> tuple[list[str], dict[str, str], Path]:
     """The command, its environment, and the certificate authority to trust."""
     # Clients do not accept a wildcard for a whole top-level domain, so the names are listed.
     certificate = make_certificate(folder, "localhost", "ana.test", "nobody.test")
     example = with_names(
-        "nginx.conf",
-        pds_port,
+        behind.nginx,
         {
             "listen 80": f"listen 127.0.0.1:{free_port()}",
             "listen 443": f"listen 127.0.0.1:{port}",
-            "/etc/letsencrypt/live/pds.example.org": str(folder),
+            f"/etc/letsencrypt/live/{behind.name}": str(folder),
+            **behind.names,
         },
     )
     places = "".join(
@@ -87,12 +106,13 @@ def nginx(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, 
     return ["nginx", "-e", "stderr", "-c", str(whole)], {}, certificate.chain
 
 
-def caddy(folder: Path, port: int, pds_port: int) -> tuple[list[str], dict[str, str], Path]:
+def caddy(folder: Path, port: int, behind: Behind) -> tuple[list[str], dict[str, str], Path]:
     """Like ``nginx``. Caddy's own authority signs, instead of the public one."""
     globals_ = f"{{\n\tadmin off\n\tlocal_certs\n\tskip_install_trust\n\thttp_port {free_port()}\n\thttps_port {port}"
-    text = with_names("Caddyfile", pds_port, {})
+    text = with_names(behind.caddy, behind.names)
     whole = folder / "Caddyfile"
-    whole.write_text(re.sub(r"^\{$", lambda _: globals_, text, count=1, flags=re.MULTILINE))
+    adapted, has_globals = re.subn(r"^\{$", lambda _: globals_, text, count=1, flags=re.MULTILINE)
+    whole.write_text(adapted if has_globals else f"{globals_}\n}}\n{text}")
     environment = {
         "XDG_DATA_HOME": str(folder / "data"),
         "XDG_CONFIG_HOME": str(folder / "config"),
@@ -108,7 +128,7 @@ PROXIES = {"nginx": nginx, "caddy": caddy}
 @pytest.fixture(params=[pytest.param(name, marks=needs(name)) for name in PROXIES])
 async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Front]:
     port, pds_port, plc_port = free_port(), free_port(), free_port()
-    command, environment, authority = PROXIES[request.param](tmp_path, port, pds_port)
+    command, environment, authority = PROXIES[request.param](tmp_path, port, pds_behind(pds_port))
     plc_url = f"http://127.0.0.1:{plc_port}"
     plc = Program(
         "plc",
@@ -133,15 +153,47 @@ async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         for program in (plc, pds):
             stack.push_async_callback(stopped, program)
             await program.start()
-        log = stack.enter_context((tmp_path / "proxy.log").open("wb"))
-        found = shutil.which(command[0], path=f"{os.environ['PATH']}:/usr/sbin")
-        proxy = await asyncio.create_subprocess_exec(
-            found or command[0], *command[1:], env={**os.environ, **environment}, stdout=log, stderr=log
-        )
-        stack.push_async_callback(ended, proxy)
+        await start_proxy(stack, command, environment, tmp_path / "proxy.log")
         front = Front(port, authority, plc_url, pds)
-        await wait_until_reachable(front, tmp_path / "proxy.log")
+        await wait_until_reachable(front, tmp_path / "proxy.log", "/xrpc/_health")
         yield front
+
+
+@pytest.fixture(params=[pytest.param(name, marks=needs(name)) for name in PROXIES])
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Front]:
+    port, web_port = free_port(), free_port()
+    command, environment, authority = PROXIES[request.param](tmp_path, port, site_behind(web_port))
+    web = Program(
+        "web",
+        {
+            "OPENMEET_DATA_DIRECTORY": str(tmp_path / "openmeet"),
+            "OPENMEET_PUBLIC_URL": f"https://localhost:{port}",
+            "OPENMEET_PORT": str(web_port),
+            "OPENMEET_PDS_URL": "http://127.0.0.1:1",
+            "OPENMEET_PLC_URL": "http://127.0.0.1:1",
+            "OPENMEET_DEV_MODE": "true",
+            "OPENMEET_DEV_MAILBOX": "true",
+            "OPENMEET_TRUSTED_PROXY_HOPS": "1",
+        },
+        tmp_path / "web.log",
+        f"http://127.0.0.1:{web_port}/health/ready",
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(stopped, web)
+        await web.start()
+        await start_proxy(stack, command, environment, tmp_path / "proxy.log")
+        front = Front(port, authority, "", web)
+        await wait_until_reachable(front, tmp_path / "proxy.log", "/health/live")
+        yield front
+
+
+async def start_proxy(stack: AsyncExitStack, command: list[str], environment: dict[str, str], log: Path) -> None:
+    said = stack.enter_context(log.open("wb"))
+    found = shutil.which(command[0], path=f"{os.environ['PATH']}:/usr/sbin")
+    proxy = await asyncio.create_subprocess_exec(
+        found or command[0], *command[1:], env={**os.environ, **environment}, stdout=said, stderr=said
+    )
+    stack.push_async_callback(ended, proxy)
 
 
 async def stopped(program: Program) -> None:
@@ -153,12 +205,12 @@ async def ended(proxy: asyncio.subprocess.Process) -> None:
     await proxy.wait()
 
 
-async def wait_until_reachable(front: Front, log: Path) -> None:
+async def wait_until_reachable(front: Front, log: Path, path: str) -> None:
     for _ in range(TIMEOUT_SECONDS * 10):
         if front.authority.is_file():
             try:
                 async with front.client() as http:
-                    if (await http.get("/xrpc/_health")).status_code == 200:
+                    if (await http.get(path)).status_code == 200:
                         return
             except httpx.TransportError:
                 pass
@@ -239,3 +291,22 @@ async def asked_as(front: Front, name: str) -> str | None:
     answer = (await reader.read()).decode()
     writer.close()
     return answer
+
+
+async def test_site_behind_a_proxy_keeps_people_signed_in_and_takes_pictures(site: Front) -> None:
+    """Forms are accepted from the public address, cookies are only sent by https, and the site limits uploads itself."""
+    async with site.client() as http:
+        home = await http.get("/")
+        asked = await http.post(
+            "/sign-in", data={"identifier": "ana@example.org", "next": "/"}, headers={"origin": site.url}
+        )
+        large = await http.post(
+            "/events/new",
+            data={"title": "Chess"},
+            files={"picture": ("cover.jpg", bytes(9_000_000), "image/jpeg")},
+            headers={"origin": site.url},
+        )
+    assert home.status_code == 200
+    assert asked.status_code == 303, asked.text
+    assert large.status_code == 400, "the site reads the form and finds that the event has no start"
+    assert "proxy.not_configured" not in site.program.said()

@@ -51,8 +51,9 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
             parts.append(text_link(gettext("Or open this link in the same browser"), f"{url}{LINK_PATH}/{token}"))
         parts.append(
             gettext(
-                "You’re getting this because somebody entered your address to sign in. If it wasn’t you, you don’t need to do"
-                " anything."
+                "You’re getting this because somebody entered your address on %(site)s. If it wasn’t you, you don’t need to do"
+                " anything. Never pass the code on.",
+                site=site_name,
             )
         )
         subject = gettext("Your code: %(code)s", code=code)

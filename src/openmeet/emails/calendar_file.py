@@ -14,8 +14,8 @@ from groundwork.database.transaction import Reader
 from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import history
 from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
-from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event

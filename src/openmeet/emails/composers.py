@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from groundwork.database.transaction import Database, Reader
-from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
+from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.erasure.model import DELETION_MAIL
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL

@@ -131,7 +131,8 @@ def guest_list_text(
         "on any list here until you say yes. If you do nothing, we won’t write again.",
         name=name,
     )
-    return f"{invites}\n{when}{message_block}\n{text_link(gettext('View and answer'), link)}\n\n{about}\n"
+    answer = text_link(gettext("View and answer"), link)
+    return f"{invites}\n{when}{message_block}\n{answer}\n\n{about}\n"
 
 
 def _title_of(event: Event | None, group: Group | None) -> str:

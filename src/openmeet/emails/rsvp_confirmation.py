@@ -3,19 +3,21 @@ it.
 """
 
 from typing import Final
+from urllib.parse import quote
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Database, Transaction
-from openmeet.domain.attendance import answer_texts, notify
-from openmeet.domain.attendance.answer_bar import AnswerBarInput, answer_bar_of
+from groundwork.database.transaction import Database, Reader, Transaction
+from openmeet.domain.attendance import answer_texts, calendar_entries
+from openmeet.domain.attendance.answer_bar import AnswerBarInput, GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
+from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.notify import IN_CALENDAR
-from openmeet.domain.attendance.queries import find as answer_of
+from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.registration import of_event as registration_settings_of
 from openmeet.domain.attendance.visibility import seen_by
-from openmeet.domain.attendance.waitlist import before
+from openmeet.domain.attendance.waitlist import people_ahead
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventId
@@ -47,6 +49,8 @@ _GUEST_SAYS: Final = {
     RsvpReply.INTERESTED: lazy("You said maybe to %(title)s."),
     RsvpReply.DECLINED: lazy("You said you’re not going to %(title)s."),
 }
+# For "going" to an event that is full, or whose host approves every guest.
+_GUEST_ASKS: Final = lazy("You asked for a place at %(title)s.")
 
 
 def confirmed_composer(head: EmailContext) -> Composer:
@@ -68,7 +72,7 @@ def answered_composer(head: EmailContext) -> Composer:
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, UserId(due.person))
-            own_rsvp = await answer_of(tx, EventId(due.subject_id), UserId(due.person))
+            own_rsvp = await find_attendance(tx, EventId(due.subject_id), UserId(due.person))
             return (
                 await _confirmation_email(tx, head, due, to)
                 if to is not None and own_rsvp is not None and own_rsvp.is_seated
@@ -84,7 +88,7 @@ async def _confirmation_email(
     """The status of the RSVP, time and place, entry instructions if they may know them, and the calendar entry."""
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))
-    own_rsvp = None if event is None else await answer_of(tx, event.id, user_id)
+    own_rsvp = None if event is None else await find_attendance(tx, event.id, user_id)
     if event is None or own_rsvp is None or own_rsvp.status not in _SUBJECTS:
         return None
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
@@ -92,7 +96,7 @@ async def _confirmation_email(
     if event.id not in await seen_by(tx, [event], user_id):
         return None
     registration_settings = await registration_settings_of(tx, event)
-    sentence = answer_sentence(event, registration_settings, own_rsvp, await before(tx, own_rsvp), tx.now)
+    sentence = answer_sentence(event, registration_settings, own_rsvp, await people_ahead(tx, own_rsvp), tx.now)
     seen = await private_details_for(tx, event, user_id, is_going=own_rsvp.is_seated)
     title, when = one_line(event.title), when_label(event, tx.now)
     zone = await zone_of_person(tx, user_id, "")
@@ -124,7 +128,7 @@ async def _confirmation_email(
         closing,
     ]
     calendar = await file_of(tx, head, event, user_id, is_tentative=not own_rsvp.is_seated)
-    await notify.mark_calendar_entries_sent(tx, [own_rsvp.id] if calendar else [])
+    await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvp.id] if calendar else [])
     subject = subject_line(str(_SUBJECTS[own_rsvp.status]), title, short_day_label(event))
     card = EmailCard(sentence, when, links, place, seen.web_link, door_note, note)
     return OutgoingEmail(
@@ -149,14 +153,14 @@ def withdrawn_composer(head: EmailContext) -> Composer:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, user_id)
             event = await event_by_id(tx, EventId(due.subject_id))
-            own_rsvp = None if event is None else await answer_of(tx, event.id, user_id)
+            own_rsvp = None if event is None else await find_attendance(tx, event.id, user_id)
             if to is None or event is None or own_rsvp is None or own_rsvp.status in IN_CALENDAR:
                 return None
             if event.is_gone or event.is_cancelled or event.is_over(tx.now):
                 return None
             if event.id not in await seen_by(tx, [event], user_id):
                 return None
-            if not await notify.end_calendar_entries(tx, [own_rsvp.id], due.message_id_local):
+            if not await calendar_entries.end_calendar_entries(tx, [own_rsvp.id], due.message_id_local):
                 return None
             answer_url = await to.answer_url(tx, head, event.id)
             calendar = await cancellation_of(tx, head, event, own_rsvp)
@@ -209,13 +213,17 @@ def guest_composer(head: EmailContext) -> Composer:
             if await email_suppressions.is_suppressed(reader, head.key, guest_rsvp.email):
                 return None
             event, now = await event_by_id(reader, guest_rsvp.event_id), reader.now
+            gets_place = event is None or await _gets_place(reader, event)
         if event is None or event.is_gone or event.is_cancelled:
             return None
         title, when = one_line(event.title), "" if event.starts_at is None else when_label(event, now)
         never = email_suppressions.url_of(head.key, head.public_url, guest_rsvp.email)
         confirm = gettext("Confirm it here")
-        page = f"{head.public_url}/answers/confirm/{guest_rsvp_actions.token_of(head.key, guest_rsvp.id)}"
-        saying = _GUEST_SAYS[guest_rsvp.request.reply].filled(title=title)
+        token = guest_rsvp_actions.token_of(head.key, guest_rsvp.id)
+        # The event is named so that people with an old link get to its form. By then the request is deleted.
+        page = f"{head.public_url}/answers/confirm/{token}?event={quote(event.slug)}"
+        asks = guest_rsvp.request.reply is RsvpReply.GOING and not gets_place
+        saying = (_GUEST_ASKS if asks else _GUEST_SAYS[guest_rsvp.request.reply]).filled(title=title)
         note = gettext("The link works for a day. An answer that isn’t confirmed is deleted.")
         mistyped = gettext(
             "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
@@ -234,3 +242,11 @@ def guest_composer(head: EmailContext) -> Composer:
         )
 
     return compose
+
+
+async def _gets_place(reader: Reader, event: Event) -> bool:
+    """Whether a new guest who says that they are going gets a place at once."""
+    settings = await registration_settings_of(reader, event)
+    return (
+        answer_bar_of(await bar_input_of(reader, event, None, rsvp=None, settings=settings)).going is GoingLeadsTo.PLACE
+    )

@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader
-from openmeet.domain.attendance import notify
+from openmeet.domain.attendance import calendar_entries
 from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
 from openmeet.domain.attendance.model import Attendance
-from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId
@@ -41,7 +41,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
             if not (attended or is_end):
                 return None
             not_attended = [one for one in dates if own_rsvps[one.id].status not in IN_CALENDAR]
-            ended_ids = await notify.end_calendar_entries(
+            ended_ids = await calendar_entries.end_calendar_entries(
                 tx, [own_rsvps[one.id].id for one in not_attended], due.message_id_local
             )
             ended = [one for one in not_attended if own_rsvps[one.id].id in ended_ids]
@@ -49,7 +49,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
             if calendar is None:
                 return None
             if not is_end:
-                await notify.mark_calendar_entries_sent(tx, [own_rsvps[one.id].id for one in attended])
+                await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvps[one.id].id for one in attended])
         title = one_line(series.content.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
         parts = (

@@ -10,8 +10,8 @@ from openmeet.domain.chat.model import RoomId
 from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications import email_links, notify, preferences
 from openmeet.domain.notifications.email_links import ROOM, EmailLink, LinkPurpose
-from openmeet.domain.notifications.model import Channel, NotificationTopic
-from openmeet.domain.saved_searches import queries as searches
+from openmeet.domain.notifications.model import Channel, NotificationTopic, defaults_of
+from openmeet.domain.saved_searches import queries as saved_search_queries
 from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.users import guests
 from openmeet.domain.users import queries as user_queries
@@ -139,13 +139,30 @@ def unsubscribed_topic(link: EmailLink) -> str:
 async def stop(tx: Transaction, link: EmailLink) -> None:
     """Unsubscribe the person from the e-mails that the link names; idempotent."""
     if link.subject.startswith(_SEARCH):
-        await searches.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
+        await saved_search_queries.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
     elif link.subject.startswith(ROOM):
         await readers.silence(tx, RoomId(link.subject.removeprefix(ROOM)), link.user_id)
-    elif link.subject == EVERYTHING:
-        by_mail = (Channel.EMAIL, Channel.DIGEST)
-        await preferences.put(tx, link.user_id, {(topic, one): False for topic in _ABOUT_ANSWERS for one in by_mail})
     elif link.subject == DIGEST:
         await preferences.put(tx, link.user_id, {(topic, Channel.DIGEST): False for topic in NotificationTopic})
+    elif link.subject == EVERYTHING:
+        await preferences.put(tx, link.user_id, dict.fromkeys(_choices_of(link), False))
     else:
         await notify.stop_mail(tx, link.user_id, NotificationTopic(link.subject))
+
+
+def can_resume(link: EmailLink) -> bool:
+    """Whether ``resume`` can undo what the link turned off."""
+    return link.subject != DIGEST and not link.subject.startswith((_SEARCH, ROOM))
+
+
+async def resume(tx: Transaction, link: EmailLink) -> None:
+    """Undo ``stop`` for a guest, who has no preferences page: the e-mails get their default setting again. Requires
+    ``can_resume``.
+    """
+    choices = {(topic, channel): defaults_of(topic)[channel] for topic, channel in _choices_of(link)}
+    await preferences.put(tx, link.user_id, choices)
+
+
+def _choices_of(link: EmailLink) -> list[tuple[NotificationTopic, Channel]]:
+    topics = _ABOUT_ANSWERS if link.subject == EVERYTHING else (NotificationTopic(link.subject),)
+    return [(topic, channel) for topic in topics for channel in (Channel.EMAIL, Channel.DIGEST)]

@@ -59,8 +59,10 @@ def is_code(text: str) -> bool:
 def known_code(text: str) -> str | None:
     """The code of a language that was typed as a code or a name; None if it is unknown."""
     typed = text.strip().casefold()
-    # The names in all languages fill many tables, which take time to load.
-    return typed if is_code(typed) else _codes().get(typed) or _codes_in(current().locale).get(typed)
+    if is_code(typed):
+        return typed
+    # The names in all languages fill many tables, which take a second to load. Forms show those in the reader's own.
+    return _codes_in(current().locale).get(typed) or _codes().get(typed)
 
 
 def name_of(code: str) -> str:

@@ -12,7 +12,7 @@ from openmeet.domain.series.detection_actions import ALL_STRANGERS
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.i18n.markdown import one_line
-from openmeet.network.firehose import sources
+from openmeet.network.firehose import tenant_interests
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
@@ -65,7 +65,7 @@ async def switch_flag(
     if not why or len(why) > MAX_WHY:
         raise InvalidInput("why", IngestionReason.WHY_NEEDED, most=MAX_WHY)
     async with installation.reader() as reader:
-        followed = (await sources.load(reader)).followed
+        followed = (await tenant_interests.load(reader)).followed
     async with db.transaction() as tx:
         return await switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why, followed=followed)
 

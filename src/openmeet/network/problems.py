@@ -10,9 +10,9 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Explanation, NotFound, decode_explanation
 from groundwork.queue.contract import DeadLetter, Queue
+from openmeet.domain.merge_decisions.queries import OPEN
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import DeadLetterView
-from openmeet.network.ingestion.merge_decisions import OPEN
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.repositories import circuits

@@ -9,11 +9,12 @@ from groundwork.errors import Unavailable
 from groundwork.outbox import jobs
 from groundwork.queue.contract import Queue, QueueDepth
 from groundwork.telemetry.health import Check
+from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels
-from openmeet.domain.moderation.labels import Labeller
+from openmeet.domain.moderation.labels import Labeler
 from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine
+from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.problems import FailingServer, failing_servers
 from openmeet.network.records import seen
@@ -31,6 +32,17 @@ class SyncDependencies:
     queue: Queue
     ingestion_context: IngestionContext
     others: Mapping[str, Check] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingDelay:
+    """``late_since``: when the oldest thing came that is not read yet; None if nothing is late.
+
+    ``is_broker_away``: the broker does not respond, so nothing is read, and what waits there is unknown.
+    """
+
+    late_since: Instant | None
+    is_broker_away: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class SyncStatus:
 
     now: Instant
     sources: Sequence[SourceStatus]
-    labellers: Sequence[Labeller]
+    labelers: Sequence[Labeler]
     rejected: int
     unresolved: int
     queue: QueueDepth | None
@@ -104,7 +116,7 @@ async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> Sync
         return SyncStatus(
             now=reader.now,
             sources=sources,
-            labellers=await labels.labellers(reader),
+            labelers=await labels.labelers(reader),
             rejected=rejected,
             unresolved=waiting,
             queue=depth,
@@ -127,23 +139,21 @@ async def sync_status(db: Database, sync_dependencies: SyncDependencies) -> Sync
         )
 
 
-async def reading_late_since(sync_dependencies: SyncDependencies, late_after: int) -> Instant | None:
-    """Return since when reading from other servers has been late; None if it is on time. ``late_after``: in
-    microseconds.
+async def reading_delay(sync_dependencies: SyncDependencies, late_after: int) -> ReadingDelay:
+    """Return whether and since when reading from other servers has been late. ``late_after``: in microseconds.
 
-    A source that fails or has stopped, a waiting message, and a broker that does not respond count as late. A followed
-    source that sends nothing is on time, because nobody may have written anything.
+    A source that fails or has stopped, and a waiting message count as late. A followed source that sends nothing is on
+    time, because nobody may have written anything.
     """
     depth = await _depth(sync_dependencies)
     async with sync_dependencies.installation.reader() as reader:
         failing = [one for one in await cursors.sources(reader) if one.state is not SourceState.FOLLOWING]
         now = reader.now
-    if depth is None:
-        return now
     waiting = [one.seen_at or one.changed_at for one in failing]
-    if depth.oldest_at is not None:
+    if depth is not None and depth.oldest_at is not None:
         waiting.append(depth.oldest_at)
-    return min((one for one in waiting if one < now - late_after), default=None)
+    late_since = min((one for one in waiting if one < now - late_after), default=None)
+    return ReadingDelay(late_since, is_broker_away=depth is None)
 
 
 async def _depth(sync_dependencies: SyncDependencies) -> QueueDepth | None:

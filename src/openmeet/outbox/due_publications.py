@@ -21,7 +21,7 @@ _NOT_EXCLUDED = """not exists (
            and (i.did = publications.did
                 or (publications.did is null and i.user_id = publications.user_id and i.is_default = 1)))"""
 
-# Retractions come first. The condition is repeated outside the subselect; groundwork/outbox/dispatcher.py explains why.
+# Retractions come first. The condition is repeated outside the subselect, as in groundwork/outbox/jobs.py (``LEASE``).
 # Two rows cannot send the same record, because there is one row per record.
 _LEASE = f"""
     update publications

@@ -4,7 +4,7 @@ the response arrives.
 A request without a response may take effect much later. As long as its key belongs to a publication, the echo is
 matched with that row. A key that was abandoned, because its subject became private or was deleted, belongs to no
 publication. A record that appears there later is recognised by this table and deleted again
-(``publishing.unanswered_writes``).
+(``publishing.in_flight_writes``).
 
 An update names the version that it replaces, and fails once that version is gone. But an RSVP can return to exactly the
 same bytes: going, interested, going. If an update of the first version takes effect after the third was written, it is
@@ -89,8 +89,8 @@ class InFlightWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class InFlightWrites:
-    """Writes that may still arrive under one key: their CIDs, and when the last one was sent."""
+class InFlightKey:
+    """A key under which writes may still arrive: their CIDs, and when the last one was sent."""
 
     cids: frozenset[str]
     last_sent_at: Instant
@@ -111,8 +111,8 @@ async def store(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
         )
 
 
-async def delete_answered(tx: Transaction, sent: InFlightWrite) -> None:
-    """Delete a write that got a response, successful or not, because it cannot take effect later."""
+async def remove(tx: Transaction, sent: InFlightWrite) -> None:
+    """Delete a write that can no longer take effect: it got a response, successful or not, or it is not sent after all."""
     if sent.replaced_cid is None:
         if await tx.execute(_DELETE_IF_SENT_ONCE, uri=sent.uri, cid=sent.cid) == 0:
             await tx.execute(_DECREMENT_SENDS, uri=sent.uri, cid=sent.cid)
@@ -129,12 +129,12 @@ async def among(reader: Reader, uris: Sequence[str]) -> frozenset[tuple[str, str
     return frozenset((row["uri"], row["cid"]) for row in await reader.fetch(_AMONG, uris=list(uris)))
 
 
-async def of_uri(reader: Reader, uri: str) -> InFlightWrites | None:
-    """Writes under one URI that may still take effect; None if there are none."""
+async def of_uri(reader: Reader, uri: str) -> InFlightKey | None:
+    """The writes under one URI that may still take effect; None if there are none."""
     rows = await reader.fetch(_OF_URI, uri=uri)
     if not rows:
         return None
-    return InFlightWrites(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
+    return InFlightKey(frozenset(row["cid"] for row in rows), Instant(max(row["last_sent_at"] for row in rows)))
 
 
 async def watch_key(tx: Transaction, uri: str, *, is_gone: bool) -> None:
@@ -151,12 +151,12 @@ async def check_now(tx: Transaction, uri: str) -> None:
     await _enqueue_check(tx, uri, tx.now)
 
 
-async def recheck(tx: Transaction, uri: str, unanswered: InFlightWrites) -> None:
+async def recheck(tx: Transaction, uri: str, key: InFlightKey) -> None:
     """Check a key without a record again, at growing intervals. The last check runs when no write can take effect any
     more.
     """
-    waited = tx.now - unanswered.last_sent_at
-    due_at = min(tx.now + max(waited, FIRST_CHECK_AFTER), max(unanswered.end_at, tx.now + FIRST_CHECK_AFTER))
+    waited = tx.now - key.last_sent_at
+    due_at = min(tx.now + max(waited, FIRST_CHECK_AFTER), max(key.end_at, tx.now + FIRST_CHECK_AFTER))
     await _enqueue_check(tx, uri, Instant(due_at))
 
 

@@ -160,6 +160,7 @@ async def undo_move_to_subject(
     tx: Transaction,
     kind: PublicationKind,
     subject_id: str,
+    *,
     superseded_kind: PublicationKind,
     superseded_uri: str,
     user_id: str,
@@ -190,7 +191,7 @@ async def undo_move_to_subject(
 
 
 @dataclass(frozen=True, slots=True)
-class JoinedSubjects:
+class MergedSubjects:
     """Two subjects to be merged into one. ``revision``: the revision of the subject that stays, greater than any
     enqueued for either.
     """
@@ -201,21 +202,21 @@ class JoinedSubjects:
     edited_at: Instant
 
 
-async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence[JoinedSubjects], user_id: str) -> None:
-    """Join the publications of two merged subjects. One record gets the content of ``kept``; if there is a second, it
-    is retracted.
-    """
-    if not joined:
+async def merge_subjects(
+    tx: Transaction, kind: PublicationKind, merged: Sequence[MergedSubjects], user_id: str
+) -> None:
+    """Merge the publications of merged subjects: one record gets the content of ``kept``; a second one is retracted."""
+    if not merged:
         return
-    subjects = [{"kind": kind, "kept": one.kept, "dropped": one.dropped} for one in joined]
+    subjects = [{"kind": kind, "kept": one.kept, "dropped": one.dropped} for one in merged]
     await tx.execute_many(_DROP_UNSENT_TWIN, subjects)
     await tx.execute_many(_GIVE_TO_KEPT, subjects)
-    await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in joined])
-    kept = [SubjectRevision(one.kept, user_id, one.revision, one.edited_at) for one in joined]
+    await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in merged])
+    kept = [SubjectRevision(one.kept, user_id, one.revision, one.edited_at) for one in merged]
     await enqueue_many(tx, kind=kind, subjects=kept)
-    with_publication = await subjects_with_publication(tx, kind, [one.dropped for one in joined])
+    with_publication = await subjects_with_publication(tx, kind, [one.dropped for one in merged])
     retracted = [
-        SubjectRevision(one.dropped, user_id, one.revision) for one in joined if one.dropped in with_publication
+        SubjectRevision(one.dropped, user_id, one.revision) for one in merged if one.dropped in with_publication
     ]
     await enqueue_retractions(tx, kind=kind, subjects=retracted, record_uris={})
 

@@ -9,9 +9,9 @@ from openmeet.outbox.publications import PublicationKind, create_for_record, rec
 _SET_WITHDRAWN = """
     update publications
        set is_withdrawn = 1, changed_at = :now,
-           state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then 'due'
+           state = case when uri is not null and state in ('published', 'waiting', 'refused', 'conflicted', 'retrying', 'blocked') then 'due'
                         else state end,
-           due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then :now
+           due_at = case when uri is not null and state in ('published', 'waiting', 'refused', 'conflicted', 'retrying', 'blocked') then :now
                          else due_at end
 """
 _WITHDRAW_ALL_OF = f"{_SET_WITHDRAWN} where user_id = :user_id"

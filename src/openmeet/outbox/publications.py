@@ -198,16 +198,16 @@ _RECHECK_KIND = f"""
     update publications set {_DUE_OR_RECHECK}
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {_MAYBE_LEASED})
 """
-_SWITCHED_OFF: Final = f"""
+_WAKE_SWITCHED_OFF: Final = f"""
     update publications
        set due_at = case when {_MAYBE_LEASED} then due_at else :now end, needs_recheck = case when {_MAYBE_LEASED} then 1 else needs_recheck end
      where kind in :kinds and ((state = 'retrying' and reason = :reason) or {_MAYBE_LEASED})
 """
-_WAITING_OF: Final = f"""
+_WAKE_WAITING_OF: Final = f"""
     update publications set {_DUE_OR_RECHECK} where user_id = :user_id and kind = :kind
         and (state = 'waiting' or {_MAYBE_LEASED})
 """
-_SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
+_URIS_OF_SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +297,7 @@ async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequ
     )
     edited = [one.subject_id for one in subjects if one.revision > 1]
     for start in range(0, len(edited), IDS_PER_STATEMENT):
-        await recheck_superseded(tx, kind, ":some", some=edited[start : start + IDS_PER_STATEMENT])
+        await recheck_superseded(tx, kind, ":edited", edited=edited[start : start + IDS_PER_STATEMENT])
 
 
 async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, subselect: str) -> None:
@@ -354,7 +354,7 @@ async def enqueue_retractions(
 async def recheck_superseded(tx: Transaction, kind: PublicationKind, subselect: str, **parameters: object) -> None:
     """Make publications of the superseded records of these subjects due, because the subjects changed."""
     if kind in SUPERSEDED_KIND:
-        statement = _RECHECK_TEMPLATE.format(f"in ({_SUPERSEDED} {subselect})")
+        statement = _RECHECK_TEMPLATE.format(f"in ({_URIS_OF_SUPERSEDED} {subselect})")
         await tx.execute(statement, kind=SUPERSEDED_KIND[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
@@ -366,8 +366,10 @@ async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) 
     return await tx.execute(_RETRY_NOW, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
-async def forget_loss(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
-    """Note that the owner has decided what happens after another app deleted the record. Restoring it changes nothing."""
+async def settle_loss(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> None:
+    """Store that the owner has decided about the record that another app deleted: the settings alone say whether it is
+    published again, and if it comes back, it is not attached.
+    """
     await tx.execute(
         "update publications set was_lost = 0 where kind = :kind and subject_id = :subject_id and was_lost = 1",
         kind=kind,
@@ -393,7 +395,7 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
     for start in range(0, len(subject_ids), IDS_PER_STATEMENT):
         chunk = list(subject_ids[start : start + IDS_PER_STATEMENT])
         await tx.execute(_RECHECK, kind=kind, subject_ids=chunk, is_edit=int(is_edit), now=tx.now)
-        await recheck_superseded(tx, kind, ":some", some=chunk)
+        await recheck_superseded(tx, kind, ":chunk", chunk=chunk)
 
 
 async def recheck_where(
@@ -425,14 +427,14 @@ async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
     tx.after_commit(wake_dispatchers)
     kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
     return await tx.execute(
-        _SWITCHED_OFF, kinds=kinds, reason=encode_explanation(PublicationReason.SWITCHED_OFF), now=tx.now
+        _WAKE_SWITCHED_OFF, kinds=kinds, reason=encode_explanation(PublicationReason.SWITCHED_OFF), now=tx.now
     )
 
 
 async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
     """Make a person's publications due that waited until one of their accounts was read. Returns how many."""
     tx.after_commit(wake_dispatchers)
-    return await tx.execute(_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)
+    return await tx.execute(_WAKE_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)
 
 
 async def create_for_record(

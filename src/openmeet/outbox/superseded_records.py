@@ -116,12 +116,12 @@ async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[
     return {row["subject_id"]: row["uri"] for row in rows}
 
 
-async def assign(tx: Transaction, kind: PublicationKind, dropped: str, kept_subject: str) -> None:
+async def assign(tx: Transaction, kind: PublicationKind, *, dropped: str, kept: str) -> None:
     """Assign the superseded records of a subject to the subject that it was merged into."""
     await tx.execute(
         "update superseded_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
         kind=kind,
-        kept=kept_subject,
+        kept=kept,
         dropped=dropped,
     )
 

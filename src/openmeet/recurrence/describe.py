@@ -405,8 +405,7 @@ def _times(pattern: Pattern, rule: Rule | None) -> list[str]:
     start = pattern.start
     hours = (rule.by_hour if rule else ()) or (start.hour,)
     minutes = (rule.by_minute if rule else ()) or (start.minute,)
-    seconds = (rule.by_second if rule else ()) or (start.second,)
-    return [clock(time(hour, minute, second)) for hour in hours for minute in minutes for second in seconds]
+    return [clock(time(hour, minute)) for hour in hours for minute in minutes]
 
 
 def last_day(until: Until, pattern: Pattern) -> date:

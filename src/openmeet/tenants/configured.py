@@ -1,8 +1,7 @@
-"""Tenants: the communities of an installation, their settings, and the health of their sites."""
+"""Tenants: the communities of an installation, and their settings."""
 
-import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parseaddr
 from typing import Any, Final
@@ -12,14 +11,10 @@ from groundwork.database.open_ import POSTGRES, SQLITE, sqlite_path
 from groundwork.database.transaction import Database
 from groundwork.settings import Secret, SettingsRefused, override, read_settings
 from groundwork.startup_checks import dangers_of
-from groundwork.telemetry.health import Check
-from groundwork.telemetry.probes import Probes
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.settings import PREFIX, Settings
 from openmeet.settings_checks import contradictions, dangers
-
-# The community that is used if none is named. Most installations have no other.
-DEFAULT_TENANT: Final = "default"
+from openmeet.tenants.names import DEFAULT_TENANT, NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,7 @@ OWN: Final = frozenset(
         "pages_per_minute",
         "network_near",
         "network_shown",
-        "labellers",
+        "labelers",
         "mail_url",
         "mail_from",
         "mail_reply_to",
@@ -73,9 +68,6 @@ OWN: Final = frozenset(
         "pds_handle_domain",
     }
 )
-
-# The name is part of the names of folders, schemas, queues and cache keys, and a label of metrics.
-_NAME = re.compile(r"[a-z](?:-?[a-z0-9]){0,29}")
 
 
 def read_tenants(table: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Settings]:
@@ -153,7 +145,7 @@ def _are_tables(value: object) -> bool:
 
 def _name_of(own: Mapping[str, Any], taken: Mapping[str, Settings]) -> str:
     name = own.get("name")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         why = 'a name of small letters, digits and single hyphens, at most 31, like  name = "north-side"'
         raise SettingsRefused([f"Each community ([[{TABLE}.{KEY}]]) must have {why}; {name!r} is not."])
     if name in taken:
@@ -225,33 +217,3 @@ def _place(url: str, schema: str) -> tuple[object, ...]:
         return (SQLITE, sqlite_path(url, schema).resolve())
     parts = urlsplit(url)
     return (parts.hostname or "", parts.port or 5432, parts.path.strip("/"), schema or "public")
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramHealth:
-    """Inputs of a program's health check. ``serving``: by community, the names of the checks without which it is not
-    served.
-    """
-
-    checks: Mapping[str, Check]
-    probes: Probes | None
-    serving: Sequence[Collection[str]]
-
-
-def ready(tenant: Tenant) -> Check:
-    """Make the health check of a tenant, which passes if its database answers a query."""
-
-    async def check() -> None:
-        async with tenant.database.reader() as reader:
-            await reader.fetch_one("select 1")
-
-    return check
-
-
-def checks_of(tenants: Iterable[Tenant]) -> dict[str, Check]:
-    """Checks of several tenants, by name: ``database``, ``database of village``."""
-    return {check_name(one.name): ready(one) for one in tenants}
-
-
-def check_name(tenant: str) -> str:
-    return "database" if tenant == DEFAULT_TENANT else f"database of {tenant}"

@@ -1,20 +1,11 @@
-"""``openmeet moderation …``: moderators of the site, and their open cases."""
+"""Options of ``openmeet moderation …``: moderators of the site, and their open cases."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
-from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.moderation import policy, reports, visibility
-from openmeet.domain.moderation.model import SubjectVisibility
-from openmeet.domain.users import queries as user_queries
-from openmeet.domain.users.model import UserId
-from openmeet.tenants.configured import DEFAULT_TENANT
-from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json
-from programs.platform import Platform, run_on_platform
+from openmeet.tenants.names import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, loading, noun
 
 app = noun("Appoint moderators; show the number of open cases.")
 
@@ -24,62 +15,22 @@ Who = Annotated[str, typer.Argument(help="E-mail address, DID or handle of a per
 @app.command()
 def name(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Make a person a moderator."""
-
-    async def act(platform: Platform) -> None:
-        async with platform.db.transaction() as tx:
-            is_new = await policy.appoint(tx, await _find_person(tx, who), by=None)
-        typer.echo(f"{who} is a moderator now" if is_new else f"{who} is already a moderator")
-
-    run_on_platform(settings_file, tenant, act)
+    with loading():
+        from programs.operations import moderation
+    moderation.appoint(who, tenant, settings_file)
 
 
 @app.command()
 def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Remove a moderator that this command added."""
-
-    async def act(platform: Platform) -> None:
-        async with platform.db.transaction() as tx:
-            was_one = await policy.dismiss(tx, await _find_person(tx, who), by=None)
-        typer.echo(f"{who} is no longer a moderator" if was_one else f"{who} was not appointed by this command")
-
-    run_on_platform(settings_file, tenant, act)
+    with loading():
+        from programs.operations import moderation
+    moderation.dismiss(who, tenant, settings_file)
 
 
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """List the moderators, and count the cases that wait for a decision."""
-
-    async def act(platform: Platform) -> None:
-        async with platform.db.reader() as reader:
-            people = await policy.appointed_moderators(reader)
-            names = await shown_names(reader, people)
-            overview: dict[str, Any] = {
-                "moderators": [names[one] for one in people],
-                "bySetting": list(platform.settings.moderators),
-                "reported": await reports.count_open(reader),
-                "waiting": await visibility.count(reader, (SubjectVisibility.FIRST_EVENT, SubjectVisibility.BURST)),
-                "hidden": await visibility.count(reader, (SubjectVisibility.HIDDEN,)),
-            }
-        if as_json:
-            print_json(overview)
-            return
-        typer.echo(f"moderators  {', '.join([*overview['moderators'], *overview['bySetting']]) or 'nobody'}")
-        typer.echo(f"reported    {overview['reported']}")
-        typer.echo(f"waiting     {overview['waiting']}")
-        typer.echo(f"hidden      {overview['hidden']}")
-
-    run_on_platform(settings_file, tenant, act)
-
-
-async def _find_person(reader: Reader, identifier: str) -> UserId:
-    """The person with this e-mail address, DID or handle. Raises NotFound."""
-    account_name = identifier.strip().lower()
-    person = await user_queries.by_email(reader, account_name) if "@" in account_name.lstrip("@") else None
-    if person is not None:
-        return person.id
-    people = [await identity_queries.find(reader, identifier.strip())] if account_name.startswith("did:") else []
-    people += await identity_queries.by_handle(reader, account_name.lstrip("@"))
-    for one in people:
-        if one is not None and one.can_write:
-            return one.user_id
-    raise NotFound(f"Nobody who has signed in here is known as {identifier}.")
+    with loading():
+        from programs.operations import moderation
+    moderation.show_status(tenant, settings_file, as_json=as_json)

@@ -1,17 +1,10 @@
-"""``openmeet places …``: the list of towns in which searches look up a place."""
+"""Options of ``openmeet places …``: the list of towns in which searches look up a place."""
 
 from typing import Annotated
 
 import typer
 
-from groundwork.errors import NotFound
-from openmeet.domain.places.build import build as build_file
-from openmeet.domain.places.gazetteer import Gazetteer, places_path
-from openmeet.domain.places.model import CREDIT
-from openmeet.tenants.configured import DEFAULT_TENANT
-from programs.command_line import SettingsFile, noun
-from programs.platform_settings import read_installation_settings
-from programs.running import run_command
+from programs.command_line import SettingsFile, loading, noun
 
 app = noun("The list of towns in which searches look up a place.")
 
@@ -21,28 +14,14 @@ Name = Annotated[str, typer.Argument(help="A name as people type it: Köln, or S
 @app.command()
 def build(settings_file: SettingsFile = None) -> None:
     """Build the list now, which takes about ten seconds. Otherwise the first search by name builds it."""
-    path = places_path(read_installation_settings(settings_file, sends_mail=False)[DEFAULT_TENANT])
-    build_file(path)
-    typer.echo(f"{path} ({path.stat().st_size / 1_000_000:.0f} MB). Places: {CREDIT}.")
+    with loading():
+        from programs.operations import places
+    places.build(settings_file)
 
 
 @app.command()
 def find(name: Name, settings_file: SettingsFile = None) -> None:
     """Show which places a name could mean, the most likely first."""
-    places = Gazetteer(places_path(read_installation_settings(settings_file, sends_mail=False)[DEFAULT_TENANT]))
-
-    async def run() -> None:
-        try:
-            if not places.is_built:
-                await places.build()
-            place_match = places.find(name)
-        finally:
-            await places.close()
-        matches = [place_match.place] if place_match.place else place_match.choices
-        if not matches:
-            raise NotFound(f"No place has the name {name}.")
-        for one in matches:
-            about = ", ".join(filter(None, (one.region, one.near and f"near {one.near}", one.country)))
-            typer.echo(f"{one.id:>10}  {one.name} ({about})  {one.latitude}, {one.longitude}  {one.zone}")
-
-    run_command(run)
+    with loading():
+        from programs.operations import places
+    places.find(name, settings_file)

@@ -1,21 +1,11 @@
-"""``openmeet queue …``: messages that wait between the firehose and the database, and dead letters."""
+"""Options of ``openmeet queue …``: messages that wait between the firehose and the database, and dead letters."""
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from groundwork.clock import Instant, SystemClock, to_datetime
-from groundwork.queue.contract import Queue
-from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import DeadLetterView
-from openmeet.tenants.configured import DEFAULT_TENANT
-from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
-from programs.community_queues import open_queue_alone
-from programs.platform_settings import read_settings_of_installation
-from programs.running import run_command
+from openmeet.tenants.names import DEFAULT_TENANT
+from programs.command_line import AsJson, OfTenant, SettingsFile, loading, noun
 
 app = noun("Messages waiting for the event processor, and dead letters.")
 
@@ -26,17 +16,9 @@ All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 @app.command()
 def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Show how many messages are waiting, how long they have waited, and how many dead letters there are."""
-
-    async def show(queue: Queue) -> None:
-        depth = await queue.depth()
-        if as_json:
-            print_json(depth)
-            return
-        since = f", the oldest since {_format_instant(depth.oldest_at)}" if depth.oldest_at is not None else ""
-        typer.echo(f"waiting       {depth.waiting}{since}")
-        typer.echo(f"dead letters  {depth.dead}")
-
-    _with_queue(settings_file, tenant, show)
+    with loading():
+        from programs.operations import queue
+    queue.show_status(tenant, settings_file, as_json=as_json)
 
 
 @app.command()
@@ -48,18 +30,9 @@ def dead(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters (messages that could not be applied) with the reason."""
-
-    async def show(queue: Queue) -> None:
-        letters = await dead_letters.show(queue, limit=limit, after=after)
-        if as_json:
-            print_json(letters)
-            return
-        for letter in letters:
-            say(_letter_lines(letter))
-        if not letters:
-            typer.echo("There are no dead letters.")
-
-    _with_queue(settings_file, tenant, show)
+    with loading():
+        from programs.operations import queue
+    queue.show_dead_letters(tenant, settings_file, limit, after, as_json=as_json)
 
 
 @app.command()
@@ -70,12 +43,9 @@ def retry(
     settings_file: SettingsFile = None,
 ) -> None:
     """Deliver dead letters again, after the waiting messages of the same repositories."""
-
-    async def act(queue: Queue) -> None:
-        letters = await _selected_letters(queue, letter_ids, everything=everything)
-        typer.echo(f"{await dead_letters.retry(queue, letters)} delivered again")
-
-    _with_queue(settings_file, tenant, act)
+    with loading():
+        from programs.operations import queue
+    queue.retry(letter_ids, tenant, settings_file, everything=everything)
 
 
 @app.command()
@@ -86,45 +56,6 @@ def discard(
     settings_file: SettingsFile = None,
 ) -> None:
     """Delete dead letters permanently."""
-
-    async def act(queue: Queue) -> None:
-        letters = await _selected_letters(queue, letter_ids, everything=everything)
-        typer.echo(f"{await dead_letters.discard(queue, letters)} discarded")
-
-    _with_queue(settings_file, tenant, act)
-
-
-def _with_queue(settings_file: Path | None, tenant: str, work: Callable[[Queue], Awaitable[None]]) -> None:
-    settings = read_settings_of_installation(settings_file, tenant)
-
-    async def run() -> None:
-        queue = await open_queue_alone(tenant, settings, SystemClock())
-        try:
-            await work(queue)
-        finally:
-            await queue.close()
-
-    run_command(run)
-
-
-async def _selected_letters(queue: Queue, letter_ids: list[str] | None, *, everything: bool) -> list[str]:
-    if bool(letter_ids) == everything:
-        raise typer.BadParameter("Give the ids of dead letters, or --all.")
-    if not everything:
-        return letter_ids or []
-    selected: list[str] = []
-    while page := await queue.dead_letters(500, selected[-1] if selected else ""):
-        selected += [letter.letter_id for letter in page]
-    return selected
-
-
-def _format_instant(instant: Instant) -> str:
-    return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _letter_lines(letter: DeadLetterView) -> str:
-    about = letter.about or letter.partition
-    return (
-        f"{letter.letter_id}  {letter.routing_key}  {about}\n"
-        f"    {letter.reason} ({letter.attempts} attempts, failed {_format_instant(letter.buried_at)})"
-    )
+    with loading():
+        from programs.operations import queue
+    queue.discard(letter_ids, tenant, settings_file, everything=everything)

@@ -2,17 +2,18 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.domain.attendance import actions as attendance_actions
-from openmeet.domain.attendance import event_hosting, host_decisions, invitations
+from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.chat import messages, rooms
@@ -60,6 +61,9 @@ _DATE_ANSWERS: Final = (11, 7, 4, 2)
 _WITH_PICTURE: Final = 0.45
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 # Start and end of the events that each person hosts or attends.
 BusyTimes = defaultdict[UserId, list[tuple[int, int]]]
 
@@ -87,41 +91,62 @@ async def fill(
     without it there are none.
     """
     dice = random.Random(seed)  # noqa: S311 - chooses what a demonstration shows
-    async with db.transaction() as tx:
+
+    async def create_people(tx: Transaction) -> tuple[list[Caller], datetime]:
         (demo_users,) = await tx.fetch("select count(*) as number from users where email like '%@demo.example'")
-        if demo_users["number"]:
-            return False
-        people = [
-            Caller(await user_actions.create_person(tx, display_name=name, email=address_of(name)), name)
-            for name in PEOPLE
-        ]
-        today = datetime.fromtimestamp(tx.now / 1e6, UTC).astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
-    async with db.transaction() as tx:
-        for one in people:
-            text = ABOUT.get(one.display_name, "")
-            profile = Profile(one.display_name, text, time_zone=ZONE, shows_about=bool(text))
-            await user_actions.edit_profile(tx, one.user_id, profile)
+        people = [] if demo_users["number"] else [await _create_person(tx, name) for name in PEOPLE]
+        return people, datetime.fromtimestamp(tx.now / 1e6, UTC).astimezone(ZoneInfo(ZONE)).replace(tzinfo=None)
+
+    people, today = await db.batch(create_people)
+    if not people:
+        return False
+    async with pictures.storing() if pictures else nullcontext():
+        await _write_town(db, dice, people, pictures, number_of_events, today)
+    await _drop_mails(db, {one.user_id for one in people})
+    return True
+
+
+async def _create_person(tx: Transaction, name: str) -> Caller:
+    person = Caller(await user_actions.create_person(tx, display_name=name, email=address_of(name)), name)
+    text = ABOUT.get(name, "")
+    await user_actions.edit_profile(tx, person.user_id, Profile(name, text, time_zone=ZONE, shows_about=bool(text)))
+    return person
+
+
+async def _write_town(
+    db: Database,
+    dice: random.Random,
+    people: Sequence[Caller],
+    pictures: TownPictures | None,
+    number_of_events: int,
+    today: datetime,
+) -> None:
     if pictures is not None:
-        pictures.begin()
+        for one in people:
+            if (look := LOOKS[one.display_name]) is not None:
+                drawn = random.Random(one.display_name)  # noqa: S311 - names a file
+                pictures.portray(db, drawn, one.user_id, look, one.display_name)
     for number, club in enumerate(CLUBS):
         owner = people[number * 3]
-        shown = await _store_picture(db, pictures, owner, club.name, club.scene)
+        shown = _upload_picture(db, pictures, owner, club.name, club.scene)
         await _club(db, dice, people, club, owner, today, shown)
     plans = _plans(dice, people, number_of_events, today)
     busy: BusyTimes = defaultdict(list)
     for begin in range(0, number_of_events, _CHUNK):
         await _write(db, dice, people, plans[begin : begin + _CHUNK], pictures, busy)
         if begin // _CHUNK == number_of_events * _READ // 100 // _CHUNK:
-            async with db.transaction() as tx:
-                for one in people:
-                    await mark_all_read(tx, one.user_id)
-    if pictures is not None:
-        for one in people:
-            if (look := LOOKS[one.display_name]) is not None:
-                drawn = random.Random(one.display_name)  # noqa: S311 - names a file
-                await pictures.portray(db, drawn, one.user_id, look, one.display_name)
-    await _drop_mails(db, {one.user_id for one in people})
-    return True
+            for one in people:
+                await _act(db, mark_all_read, one.user_id)
+
+
+async def _act(
+    db: Database,
+    action: Callable[Concatenate[Transaction, P], Coroutine[Any, Any, T]],
+    *arguments: P.args,
+    **named: P.kwargs,
+) -> T:
+    """Run one action in its own transaction, so that a busy machine finishes it in time and pages stay responsive."""
+    return await db.batch(lambda tx: action(tx, *arguments, **named))
 
 
 async def _write(
@@ -134,41 +159,33 @@ async def _write(
 ) -> None:
     """Write some events and what happens to them: answers, chat, changes of time, cancellations. Nobody answers two
     events at the same time; ``busy`` is updated.
-
-    Each action has its own transaction, so that a busy machine finishes it in time and pages stay responsive.
     """
-    shown = [await _store_picture(db, pictures, plan.host, f"event {plan.number}", plan.scene) for plan in plans]
     events_made = []
-    for plan, picture in zip(plans, shown, strict=True):
+    for plan in plans:
+        picture = _upload_picture(db, pictures, plan.host, f"event {plan.number}", plan.scene)
         details = _details(dice, plan.gathering, plan.happening, plan.day)
         details = replace(details, content=replace(details.content, picture=picture))
-        async with db.transaction() as tx:
-            events_made.append(await event_actions.create(tx, plan.host, details))
+        events_made.append(await _act(db, event_actions.create, plan.host, details))
     for plan, event in zip(plans, events_made, strict=True):
         number, host = plan.number, plan.host
         _note_busy(busy, host, event)
         others = [one for one in people if one != host and _is_free(busy, one, event)]
         if number % 6 == 0:
             asks = RegistrationSettings(needs_approval=True)
-            async with db.transaction() as tx:
-                await host_decisions.change_registration_settings(tx, host, event.slug, asks)
+            await _act(db, event_hosting.change_registration_settings, host, event.slug, asks)
         is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW
         attendees = await _fill_answers(db, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
         for one in attendees:
             _note_busy(busy, one, event)
         if number % 8 == 1:
-            async with db.transaction() as tx:
-                await invitations.invite(tx, host, event.slug, address_of(dice.choice(PEOPLE)))
+            await _act(db, invitations.invite, host, event.slug, address_of(dice.choice(PEOPLE)))
         if number % 31 == 5:
-            async with db.transaction() as tx:
-                await event_hosting.cancel(tx, host, event.slug, dice.choice(REASONS[plan.happening.language]))
+            await _act(db, event_hosting.cancel, host, event.slug, dice.choice(REASONS[plan.happening.language]))
         if number % 17 == 7:
-            async with db.transaction() as tx:
-                await event_hosting.revise(tx, host, event.slug, _moved(dice, event))
+            await _act(db, event_hosting.revise, host, event.slug, _moved(dice, event))
         if attendees and number % 3 == 2:
-            async with db.transaction() as tx:
-                subject = RoomSubject(SubjectKind.EVENT, event.id)
-                await _chat(tx, dice, [host, *attendees], RoomKind.EVENT, subject, plan.happening.language)
+            subject = RoomSubject(SubjectKind.EVENT, event.id)
+            await _chat(db, dice, [host, *attendees], RoomKind.EVENT, subject, plan.happening.language)
 
 
 def _note_busy(busy: BusyTimes, person: Caller, event: Event) -> None:
@@ -181,7 +198,7 @@ def _is_free(busy: BusyTimes, person: Caller, event: Event) -> bool:
     return all(ends <= other_start or other_end <= starts for other_start, other_end in busy[person.user_id])
 
 
-async def _store_picture(
+def _upload_picture(
     db: Database, pictures: TownPictures | None, uploader: Caller, about: str, scene: str
 ) -> Picture | None:
     """The uploaded picture, if there is one. This does not use the town's random generator, so the town is the same
@@ -189,7 +206,7 @@ async def _store_picture(
     """
     if pictures is None or not scene:
         return None
-    return await pictures.upload(db, random.Random(about), uploader.user_id, scene)  # noqa: S311 - names a file
+    return pictures.upload(db, random.Random(about), uploader.user_id, scene)  # noqa: S311 - names a file
 
 
 def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int, today: datetime) -> list[Plan]:
@@ -236,16 +253,17 @@ async def _drop_mails(db: Database, people: Collection[UserId]) -> None:
     """Delete the e-mails that filling the town caused. In the development mailbox they would bury people's sign-in
     codes.
     """
-    after = ("", "")
-    while True:
-        async with db.transaction() as tx:
-            due = await jobs.in_state(tx, JobState.DUE, kind=JobKind.MAIL, after=after)
-            for job in due:
-                if due_email_of(job).person in people:
-                    await jobs.forget(tx, JobKind.MAIL, job.subject)
-        if not due:
-            return
-        after = (JobKind.MAIL, due[-1].subject)
+
+    async def drop_some(tx: Transaction, after: tuple[str, str]) -> tuple[str, str] | None:
+        due = await jobs.in_state(tx, JobState.DUE, kind=JobKind.MAIL, after=after)
+        for job in due:
+            if due_email_of(job).person in people:
+                await jobs.forget(tx, JobKind.MAIL, job.subject)
+        return (JobKind.MAIL, due[-1].subject) if due else None
+
+    after: tuple[str, str] | None = ("", "")
+    while after is not None:
+        after = await _act(db, drop_some, after)
 
 
 def address_of(name: str) -> str:
@@ -307,15 +325,14 @@ async def _fill_answers(
     for person in dice.sample(others, min(number, len(others))):
         (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED), (76, 17, 7))
         own_reply = RsvpReply.GOING if sought_by else reply
-        async with db.transaction() as tx:
-            saved = await attendance_actions.answer(tx, person, event.slug, own_reply)
+        saved = await _act(db, attendance_actions.answer, person, event.slug, own_reply)
         if saved.status is AttendanceStatus.ATTENDING:
             attendees.append(person)
     return attendees
 
 
 async def _chat(
-    tx: Transaction,
+    db: Database,
     dice: random.Random,
     people: Sequence[Caller],
     kind: RoomKind,
@@ -324,9 +341,14 @@ async def _chat(
 ) -> None:
     """Write a short conversation among these people. The first one is the host."""
     fitting = [one for one in CONVERSATIONS[language] if all(who < len(people) for who, _ in one)]
-    room, _ = await rooms.open_room(tx, people[0], await rooms.target_of(tx, kind, subject))
-    for who, text in dice.choice(fitting):
-        await messages.send(tx, people[who], room.id, NewMessage(text=text))
+    conversation = dice.choice(fitting)
+
+    async def write(tx: Transaction) -> None:
+        room, _ = await rooms.open_room(tx, people[0], await rooms.target_of(tx, kind, subject))
+        for who, text in conversation:
+            await messages.send(tx, people[who], room.id, NewMessage(text=text))
+
+    await db.batch(write)
 
 
 async def _club(
@@ -339,20 +361,17 @@ async def _club(
     picture: Picture | None,
 ) -> None:
     details = GroupDetails(club.name, ZONE, club.text, locality=TOWN, country=COUNTRY)
-    async with db.transaction() as tx:
-        group = await group_actions.create(tx, owner, details)
-        if picture is not None:
-            await group_actions.set_picture(tx, owner, group.slug, picture)
+    group = await _act(db, group_actions.create, owner, details)
+    if picture is not None:
+        await _act(db, group_actions.set_picture, owner, group.slug, picture)
     members = dice.sample([one for one in people if one != owner], dice.randrange(8, 24))
     for person in members:
-        async with db.transaction() as tx:
-            await group_actions.join(tx, person, group.slug)
+        await _act(db, group_actions.join, person, group.slug)
     gathering, happening = next(
         (gathering, one) for gathering in GATHERINGS for one in gathering.happenings() if one.title == club.title
     )
     subject = RoomSubject(SubjectKind.GROUP, group.id)
-    async with db.transaction() as tx:
-        await _chat(tx, dice, [owner, *members], RoomKind.CHANNEL, subject, happening.language)
+    await _chat(db, dice, [owner, *members], RoomKind.CHANNEL, subject, happening.language)
     details_of_date = _details(dice, gathering, happening, today + timedelta(days=1))
     # Starts on the first date that the rule itself selects.
     rule = parse_rule(club.rule)
@@ -360,8 +379,7 @@ async def _club(
     begins = expansion.first_by_rule(pattern(tomorrow, ZONE, rule)) or tomorrow
     timing = Timing(pattern(begins, ZONE, rule), timedelta(minutes=gathering.length))
     content = replace(details_of_date.content, picture=picture)
-    async with db.transaction() as tx:
-        made = await series_actions.create(tx, owner, content, timing, group=of_event(group))
+    made = await _act(db, series_actions.create, owner, content, timing, group=of_event(group))
     await _answer_dates(db, random.Random(club.name), members, made)  # noqa: S311 - chooses what a demonstration shows
 
 
@@ -372,5 +390,4 @@ async def _answer_dates(db: Database, dice: random.Random, members: Sequence[Cal
     for most, date in zip(_DATE_ANSWERS, dates, strict=False):
         for person in dice.sample(members, min(most, len(members))):
             (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED), (5, 1))
-            async with db.transaction() as tx:
-                await attendance_actions.answer(tx, person, date.slug, reply)
+            await _act(db, attendance_actions.answer, person, date.slug, reply)

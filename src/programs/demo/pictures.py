@@ -2,20 +2,21 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
 from groundwork.blobstore.contract import BlobStore, put
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, Transaction
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import Picture, PictureKey, PreparedPicture, blob_key, portrait_key
 from openmeet.domain.profiles import portraits as shown_portraits
 from openmeet.domain.users.model import UserId
 from programs.demo.portraits import Look, portrait
-from programs.demo.scenes import SCENES, scene
+from programs.demo.scenes import SCENES, SIZE, scene
 
 # Drawings per scene, so that two events with the same scene look similar but not identical.
 VARIANTS: Final = 3
@@ -34,40 +35,62 @@ def _portrayed(look: Look, name: str) -> dict[int, bytes]:
 
 @dataclass(slots=True)
 class TownPictures:
-    """Draws and stores the pictures of the town. Each is drawn once, starting when it is first requested."""
+    """Draws and stores the pictures of the town, each scene once. Nobody waits for them before the end of ``storing``."""
 
     store: BlobStore
     workers: WorkerPool
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     _scenes: dict[tuple[str, int], asyncio.Task[PreparedPicture]] = field(default_factory=dict)
+    _stored: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def begin(self) -> None:
-        """Start drawing all scenes."""
-        for variant in range(VARIANTS):
-            for kind in SCENES:
-                drawing = self._drawn(partial(_painted, kind, variant))
-                self._scenes[kind, variant] = asyncio.create_task(drawing)
+    @asynccontextmanager
+    async def storing(self) -> AsyncIterator[None]:
+        """At the end of the block, wait until all its pictures are stored. If it fails, they are given up."""
+        try:
+            yield
+            await asyncio.gather(*self._stored)
+        finally:
+            tasks = (*self._scenes.values(), *self._stored)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def portray(self, db: Database, dice: random.Random, user_id: UserId, look: Look, name: str) -> None:
+    def portray(self, db: Database, dice: random.Random, user_id: UserId, look: Look, name: str) -> None:
         """Draw a portrait and make it the person’s profile picture."""
+        self._stored.append(asyncio.create_task(self._store_portrait(db, _picture_key(dice), user_id, look, name)))
+
+    def upload(self, db: Database, dice: random.Random, user_id: UserId, kind: str) -> Picture:
+        """Draw a picture of a scene and store it as this person’s upload."""
+        about = kind, dice.randrange(VARIANTS)
+        if about not in self._scenes:
+            self._scenes[about] = asyncio.create_task(self._drawn(partial(_painted, *about)))
+        key = _picture_key(dice)
+        self._stored.append(asyncio.create_task(self._store_scene(db, key, user_id, self._scenes[about])))
+        return Picture(key, SCENES[kind].alt, *SIZE)
+
+    async def _store_portrait(self, db: Database, key: PictureKey, user_id: UserId, look: Look, name: str) -> None:
         made = await self._drawn(partial(_portrayed, look, name))
-        key, side = _picture_key(dice), max(made)
-        for length, body in made.items():
-            await put(self.store, portrait_key(key, length), body)
-        async with db.transaction() as tx:
+        side = max(made)
+
+        async def write(tx: Transaction) -> None:
             await pictures.insert(tx, key, user_id, side, side, sum(map(len, made.values())))
             await shown_portraits.put(tx, user_id, key)
 
-    async def upload(self, db: Database, dice: random.Random, user_id: UserId, kind: str) -> Picture:
-        """Store a picture of a scene as this person's upload."""
-        made = await self._scenes[kind, dice.randrange(VARIANTS)]
-        key = _picture_key(dice)
+        for length, body in made.items():
+            await put(self.store, portrait_key(key, length), body)
+        await db.batch(write)
+
+    async def _store_scene(
+        self, db: Database, key: PictureKey, user_id: UserId, drawing: asyncio.Task[PreparedPicture]
+    ) -> None:
+        made = await drawing
+
+        async def write(tx: Transaction) -> None:
+            await pictures.insert(tx, key, user_id, made.width, made.height, sum(map(len, made.bodies.values())))
+
         for (size, format_), body in made.bodies.items():
             await put(self.store, blob_key(key, size, format_), body)
-        async with db.transaction() as tx:
-            total = sum(map(len, made.bodies.values()))
-            await pictures.insert(tx, key, user_id, made.width, made.height, total)
-        return Picture(key, SCENES[kind].alt, made.width, made.height)
+        await db.batch(write)
 
     async def _drawn(self, draw: Callable[[], _Made]) -> _Made:
         async with self._turns:

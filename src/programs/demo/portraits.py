@@ -36,7 +36,8 @@ _GROUNDS: Final = (
     ("#cfd8a3", "#4b4a7c"),
     ("#e8a87c", "#26413c"),
 )
-SIDE: Final = 512
+# As large as the largest stored size.
+SIDE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Look:
 
 def portrait(look: Look, name: str) -> bytes:
     """The portrait as PNG. Details that ``Look`` does not specify follow from the name."""
-    return bytes(resvg_py.svg_to_bytes(svg_string=_svg(look, random.Random(name)), width=SIDE, height=SIDE))  # noqa: S311 - a drawing
+    svg = _svg(look, random.Random(name))  # noqa: S311 - a drawing
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIDE, height=SIDE, skip_system_fonts=True))
 
 
 def _svg(look: Look, dice: random.Random) -> str:

@@ -11,8 +11,8 @@ import resvg_py
 from programs.demo import indoors, outdoors
 from programs.demo.brushes import HEIGHT, WIDTH
 
-# Size of the file: as large as the page of an event shows it on a high-resolution screen.
-_SCALE: Final = 0.7
+# Width and height of the file: sharp enough for the page of an event, and no larger, because drawing takes time.
+SIZE: Final = (WIDTH * 6 // 10, HEIGHT * 6 // 10)
 
 
 class Scene(NamedTuple):
@@ -47,4 +47,4 @@ def scene(kind: str, seed: str) -> bytes:
     """Draw a scene as PNG. ``kind``: a key of ``SCENES``."""
     dice = random.Random(f"{kind} {seed}")  # noqa: S311 - a drawing
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">{SCENES[kind].draw(dice)}</svg>'
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=round(WIDTH * _SCALE), height=round(HEIGHT * _SCALE)))
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE[0], height=SIZE[1], skip_system_fonts=True))

@@ -58,6 +58,8 @@ def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
         server_time = parsedate_to_datetime(date or "")
     except ValueError:
         return skipped(about, "the server's responses do not contain the time")
+    if server_time.tzinfo is None:  # "-0000": the sender does not say its zone, and HTTP dates are in UTC
+        server_time = server_time.replace(tzinfo=UTC)
     ours = datetime.fromtimestamp(host.clock.now() / SECOND, UTC)
     seconds = abs((server_time - ours).total_seconds())
     if seconds > CLOCK_SECONDS:

@@ -17,6 +17,7 @@ from programs.doctor.target import CheckedHost
 
 ACCOUNTS = 3
 MAX_REPOSITORY_BYTES = 200_000_000
+_MEND_LIST = "Run openmeet pds verify on the server, or report this to the developers of its software."
 
 
 async def check_enumeration(host: CheckedHost) -> AsyncIterator[CheckFinding]:
@@ -36,7 +37,13 @@ async def check_enumeration(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     listed = [repo for repo in repos if isinstance(repo, dict)] if isinstance(repos, list) else []
     active = [str(repo["did"]) for repo in listed if repo.get("active") is not False and "did" in repo]
     if not host.accounts:
-        host.accounts = [parse_did(did) for did in active[:ACCOUNTS]]
+        try:
+            host.accounts = [parse_did(did) for did in active[:ACCOUNTS]]
+        except Malformed as failure:
+            yield failed(
+                about, f"listRepos lists {active[:ACCOUNTS]}, which are not all DIDs: {failure.why}.", _MEND_LIST
+            )
+            return
     more = " on the first page" if "cursor" in page else ""
     yield good(about, f"{len(listed)} listed{more}, {len(active)} of them active")
 

@@ -52,7 +52,7 @@ async def _walk(host: CheckedHost, client: XrpcClient, did: Did) -> CheckFinding
                 "com.atproto.repo.createRecord",
                 {"repo": did, "collection": COLLECTION, "record": {"$type": COLLECTION, "at": str(started_at)}},
             )
-            path = str(written["uri"]).removeprefix(f"at://{did}/")
+            path = str(written.get("uri", "")).removeprefix(f"at://{did}/")
             try:
                 arrived = await _arrives(socket, did, path)
                 await client.query(
@@ -61,7 +61,7 @@ async def _walk(host: CheckedHost, client: XrpcClient, did: Did) -> CheckFinding
                         "repo": did,
                         "collection": COLLECTION,
                         "rkey": path.rpartition("/")[2],
-                        "cid": str(written["cid"]),
+                        "cid": str(written.get("cid", "")),
                     },
                 )
             finally:

@@ -42,9 +42,12 @@ def main(
     if not verbose:
         os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
     with loading():
-        from programs.up import FurtherSources, Ports, free_ports, ports_of, run_network
+        from programs.up import FurtherSources, Ports, ephemeral_ports, ports_of, run_network
     ports = ports_of(
-        free_ports() if ephemeral else Ports(PLC_PORT, PDS_PORT, WEB_PORT), plc=plc_port, pds=pds_port, web=web_port
+        ephemeral_ports() if ephemeral else Ports(PLC_PORT, PDS_PORT, WEB_PORT),
+        plc=plc_port,
+        pds=pds_port,
+        web=web_port,
     )
     further = FurtherSources(tuple(source or ()), second_plc)
     run_network(None if ephemeral else data, ports, ready_file, further=further, with_demo=demo)

@@ -7,9 +7,12 @@ import re
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from aurora_locus.account_pages import handle
 from aurora_locus.accounts.limits import REQUEST_DELETION, effective_limit
 from groundwork.clock import DAY
-from programs.commands.repo import examine_archive
+from programs.operations.repo import examine_archive
 from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import add_content, write
 from tests.aurora_locus.deployment import SERVER, Deployment
@@ -73,6 +76,12 @@ async def test_invalid_name_is_reported_at_its_field(deployment: Deployment, ada
         answer = await ada.browser.send("/account/handle", fields)
         assert answer.status_code in {400, 422}
         assert said in problems_in(answer)[field]
+
+
+async def test_form_of_the_name_says_the_limits_of_names(ada: Ada, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint takes its numbers from the policy of handles, as the refusal does."""
+    monkeypatch.setattr(handle, "MAX_LABEL", 24)
+    assert "3 to 24 letters" in (await ada.browser.get("/account/handle")).text
 
 
 async def test_a_domain_is_looked_up_both_ways_while_it_is_set_up(ada: Ada) -> None:
@@ -200,6 +209,15 @@ async def test_the_archive_is_saved_from_the_page(deployment: Deployment, ada: A
     path.write_bytes(answer.content)
     assert examine_archive(path, None).wrong is None
     assert zipfile.ZipFile(io.BytesIO(answer.content)).namelist()[0] == "README.txt"
+
+
+async def test_the_archive_is_described_in_the_language_of_the_page(deployment: Deployment, ada: Ada) -> None:
+    ada.browser.sends["accept-language"] = "de"
+    answer = await ada.browser.send("/account/export", {})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        readme = archive.read("README.txt").decode()
+    assert "repository.car    Alles, was du veröffentlicht hast" in readme
+    assert "openmeet repo verify FILE.zip" in readme
 
 
 async def test_account_is_deactivated_and_activated_on_the_page(deployment: Deployment, ada: Ada) -> None:

@@ -12,7 +12,7 @@ import pytest
 from aurora_locus.accounts import archive, queries
 from aurora_locus.accounts.model import Account
 from programs.account_file import check_blobs, check_repository, open_account_file
-from programs.commands.repo import examine_archive
+from programs.operations.repo import examine_archive
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 3000

@@ -45,6 +45,7 @@ DELIBERATE = (
         ("com.atproto.repo.uploadBlob", "by garbage", _500),
         ("record keys", "a key that is taken", _500),
         ("applyWrites oddities", "a create of a key that is taken|an update of nothing|one twice", _500),
+        ("rare, batches", "* {'validate': False}", _500),
         ("app passwords", "a name that is taken", _500),
         ("edges, imports", "nothing|nonsense|zeros", _500),
         ("other services", "* where it names a DID of a method that nobody knows", _500),
@@ -80,18 +81,22 @@ DELIBERATE = (
     _row(
         "what is not here is said by its own name, as the Lexicons or the sync methods of the reference have it",
         (
-            "com.atproto.sync.getBlo*|blobs|repositories|deactivated|taken down|edges, pages",
+            "com.atproto.sync.getBlo*|blobs|repositories|deactivated|taken down|edges, pages|rare, batches",
             "*",
             "error: Blo*NotFound, reference: InvalidRequest",
         ),
         (
-            "handles",
+            "handles|rare, handles",
             "*",
             "error: HandleNotFound, reference: InvalidRequest",
         ),
-        ("signing up", "a handle that is taken", "error: HandleNotAvailable, reference: InvalidRequest"),
+        (
+            "signing up|rare, handles",
+            "a handle that is taken|signing up as *",
+            "error: HandleNotAvailable, reference: InvalidRequest",
+        ),
         ("signing up", "a long password", "error: InvalidPassword, reference: InvalidRequest"),
-        ("records|deactivated|taken down", "*", "error: Repo*, reference: InvalidRequest"),
+        ("records|deactivated|taken down|rare, incoming", "*", "error: Repo*, reference: InvalidRequest"),
         ("the host", "the session afterwards", "HTTP status: 403, reference: 400|error: AccountNotFound, reference: *"),
     ),
     _row(
@@ -140,8 +145,8 @@ DELIBERATE = (
     _row(
         "whoever runs the host makes accounts without an invite code",
         (
-            "com.atproto.server.createAccount",
-            "by administration",
+            "com.atproto.server.createAccount|rare, incoming",
+            "by administration|nonsense by admin",
             "HTTP status: 400, reference: 401|error: InvalidRequest, reference: AuthenticationRequired",
         ),
     ),
@@ -153,6 +158,12 @@ DELIBERATE = (
             _REFUSED,
         ),
         ("applyWrites oddities", "two of one key", _REFUSED),
+        (
+            "rare, batches",
+            "an update and a delete of one {}|a * and * of one {}|a delete and a create of one *",
+            _REFUSED,
+        ),
+        ("rare, blobs", "a record with a size of text|a record with a negative size", _REFUSED),
     ),
     _row(
         "a key twice can be read in two ways; a key with a meaning in JavaScript is a key like any other",
@@ -171,6 +182,7 @@ DELIBERATE = (
         "names are taken as people write them: in capitals, with @",
         ("repositories and collections", "*repo is capitals*", _GRANTED),
         ("sessions", "by @handle", _GRANTED),
+        ("rare, sessions", "signing in {'identifier': ' rob.test '*", _GRANTED),
     ),
     _row(
         "it is known who asks: 401 would have them sign in again",
@@ -197,12 +209,26 @@ DELIBERATE = (
     _row(
         "what a blob is, its first bytes say; a pattern is no type",
         ("blobs", "a picture said to be text|any", "blob.mimeType: *"),
+        ("rare, blobs", "as * pattern|as two types|in capitals|as a long type", "blob.mimeType: *"),
         ("blobs", "fetching a picture*|fetching any", "body: bytes, reference: text|header content-type: *"),
     ),
     _row(
         "what anybody may fetch, caches may keep for a while",
         ("blobs", "fetching *|HEAD of a blob", "header cache-control: *, reference: private"),
         ("edges, pages", "* of the blob", "header cache-control: *, reference: private"),
+        ("rare, blobs", "the blob with *", "header cache-control: *, reference: private"),
+    ),
+    _row(
+        "players ask for parts of a film (RFC 9110 14)",
+        (
+            "rare, blobs",
+            "the blob with {'range': *",
+            "HTTP status: 206, reference: 200|HTTP status: 416, reference: 200",
+        ),
+    ),
+    _row(
+        "a token that has expired before it is sent is of no use",
+        ("rare, service tokens", "* for zero", _REFUSED),
     ),
     _row(
         "passwords and the names of app passwords are for people: neither empty nor endless, and not guessed at once",
@@ -254,6 +280,47 @@ DELIBERATE = (
             "paths",
             "GET /.well-known/oauth-authorization-server",
             "request_object_*: absent, reference: *|request_parameter_supported: False, reference: True|response_modes_supported*|display_values_supported*",
+        ),
+    ),
+    _row(
+        "what a preflight is told need not be repeated in each response",
+        ("apps, *", "*", "header access-control-*: absent, reference: *"),
+    ),
+    _row(
+        "errors of OAuth as its specifications name them (RFC 6749 5.2, RFC 9126 2.3, RFC 9449 5)",
+        ("apps, *", "without client_id|nothing|without grant_type", "error: invalid_request, reference: invalid_*"),
+        ("apps, tokens", "a password|client credentials", "error: unsupported_grant_type, reference: invalid_grant"),
+        (
+            "apps, pushed requests",
+            "without response_type",
+            "error: unsupported_response_type, reference: invalid_request",
+        ),
+        ("apps, pushed requests", "an empty scope", "error: invalid_scope, reference: invalid_request"),
+        ("apps, pushed requests", "as text", "HTTP status: 400, reference: 415"),
+        ("apps, *", "a proof *|without a proof", "HTTP status: 400, reference: 401"),
+    ),
+    _row(
+        "what the profile of atproto requires of a request is required; what it has no use for is refused",
+        (
+            "apps, pushed requests",
+            "without redirect_uri|without state|a short code_challenge|response_mode form_post|a request*|an assertion",
+            "HTTP status: 40?, reference: 201|error: *, reference: absent",
+        ),
+    ),
+    _row(
+        "parameters without a meaning here are ignored, whatever they say",
+        (
+            "apps, *",
+            "display nonsense|max_age|revoking with a hint that nobody knows",
+            "HTTP status: 20?, reference: 400|error: absent, reference: invalid_request",
+        ),
+    ),
+    _row(
+        "whether silent sign-in is possible is said in the redirect, where apps expect it (OpenID Connect 3.1.2.6)",
+        (
+            "apps, pushed requests",
+            "prompt none",
+            "HTTP status: 201, reference: 400|error: absent, reference: invalid_request",
         ),
     ),
     _row(

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from tests.interop.parity import addresses, app_view, edges, people, reading, streaming, writing
+from tests.interop.parity import addresses, app_view, apps, edges, people, rare, reading, streaming, writing
 from tests.interop.parity.generated import ask_all, methods_of
 from tests.interop.parity.sides import Side
 
@@ -71,5 +71,7 @@ GROUPS: dict[str, Asking] = {
     **addresses.GROUPS,
     **streaming.GROUPS,
     **edges.GROUPS,
+    **rare.GROUPS,
+    **apps.GROUPS,
     **app_view.GROUPS,
 }

@@ -11,7 +11,7 @@ from groundwork.errors import NotFound, Refused
 from openmeet.domain.account_merge import actions, queries
 from openmeet.domain.account_merge.model import AccountMergeReason, SignInResult
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.identities import actions as identities
@@ -93,7 +93,7 @@ async def test_signing_in_confirms_a_strangers_rsvp(db: Database) -> None:
     await take(db, rsvp(1, "r", 3, TEA), rsvp(3, "r", 4, TEA))
     known = [await signs_in(db, did(number)) for number in (1, 3)]
     async with db.reader() as reader:
-        found = [await answers.find(reader, tea.id, one.user_id) for one in known]
+        found = [await attendance_queries.find(reader, tea.id, one.user_id) for one in known]
     assert [one.status for one in found] == [AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED]
     assert ben.user_id not in {one.user_id for one in known}
 
@@ -356,7 +356,7 @@ async def test_messages_during_the_merge_are_applied_to_the_merged_account(db: D
         assert {row["record_uri"] for row in rows} >= set(subjects)
         assert identity.user_id == ana.user_id
     async with db.reader() as reader:
-        assert await answers.seats_taken(reader, full.id) <= 1
+        assert await attendance_queries.seats_taken(reader, full.id) <= 1
         alone = await reader.fetch(
             "select event_id, user_id from attendances group by event_id, user_id having count(*) > 1"
         )

@@ -11,7 +11,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import MINUTE
 from groundwork.http.server import serve
-from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.account_merge import actions as account_merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.event_records import by_record_uri
@@ -54,7 +54,7 @@ async def did_of(client: XrpcClient) -> str:
 
 async def signs_in(deployment: Deployment, name: str = "dora") -> UserId:
     async def arrive(tx, did, handle, pds_url):
-        return (await claiming.sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id
+        return (await account_merge.sign_in_with_did(tx, did, handle=handle, pds_url=pds_url)).user_id
 
     return (
         await sign_in_with_password(

@@ -6,14 +6,16 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from at_protocol.syntax.did import Did
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.model import code_of
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, site_on
+from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, signed_in, site_on
 from tests.visible_text import visible_text
 
 
@@ -81,3 +83,18 @@ async def test_the_person_chooses_which_address_to_keep(site: Site) -> None:
         assert await proves(browser, "nobody@example.org") == "/settings/profile"
     async with site.db.reader() as reader:
         assert await reader.fetch_one("select 1 from users where email = 'ben@example.org'") is not None
+
+
+async def test_people_without_an_address_can_add_one(site: Site) -> None:
+    """Somebody who signed in with their AT Protocol account gets no e-mails until they add an address."""
+    async with site.db.transaction() as tx:
+        ana = await identities.connect(
+            tx, Did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"), handle="ana.example", pds_url="https://pds.example"
+        )
+    async with signed_in(site, ana) as browser:
+        assert "Add your e-mail address" in (await browser.get("/settings/profile")).text
+        assert h1_of((await browser.get("/settings/join")).text) == "Add your e-mail address"
+        assert await proves(browser, "ana@example.org") == "/settings/profile"
+        profile = (await browser.get("/settings/profile")).text
+        assert ("ana@example.org" in profile, "Add your e-mail address" in profile) == (True, False)
+        assert h1_of((await browser.get("/settings/join")).text) == "Merge your accounts"

@@ -5,7 +5,7 @@ repository's owner did not write.
 from itertools import chain
 
 from groundwork.clock import MINUTE
-from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.account_merge import actions as account_merge
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
@@ -55,11 +55,11 @@ async def wait_until_done(deployment: Deployment) -> None:
 async def join(deployment: Deployment, stays: Caller, goes: Caller) -> None:
     did = (await deployment.identity(goes.user_id)).did
     async with deployment.db.transaction() as tx:
-        signed_in = await claiming.sign_in_with_did(
+        signed_in = await account_merge.sign_in_with_did(
             tx, did, handle="cleo.town.test", pds_url=deployment.pds_url, caller=stays.user_id
         )
     assert signed_in.claim is not None
-    await deployment.db.batch(lambda tx: claiming.confirm(tx, stays.user_id, signed_in.claim))
+    await deployment.db.batch(lambda tx: account_merge.confirm(tx, stays.user_id, signed_in.claim))
 
 
 async def test_one_of_two_rsvp_records_is_retracted(deployment: Deployment) -> None:

@@ -130,10 +130,10 @@ async def test_every_page_links_operators_to_it(bench: Bench):
     assert 'href="/operating"' not in (await bench.stranger.get("/")).text
 
 
-async def test_labellers_are_listed_with_their_progress(bench: Bench):
+async def test_labelers_are_listed_with_their_progress(bench: Bench):
     async with bench.db.transaction() as tx:
         for name in ("good", "bad"):
-            await labels.add_labeller(tx, f"did:web:{name}.example")
+            await labels.add_labeler(tx, f"did:web:{name}.example")
         await labels.advance(tx, "did:web:good.example", 4711)
         await labels.put(
             tx,

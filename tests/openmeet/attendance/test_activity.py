@@ -45,10 +45,10 @@ async def test_changes_compare_the_earlier_answer_with_the_current_one(db: Datab
             await actions.answer(tx, caller, event.slug, reply)
         clock.turn(MINUTE)
     async with db.reader() as reader:
-        assert await activity.since(reader, [event.id], start) == RecentChanges(answered=1, cannot_come=1)
-        assert await activity.since(reader, [event.id], Instant(0)) == RecentChanges(answered=2, cannot_come=1)
-        assert await activity.since(reader, [event.id], clock.now()) == RecentChanges()
-        assert await activity.since(reader, [], start) == RecentChanges()
+        assert await activity.recent_changes(reader, [event.id], start) == RecentChanges(answered=1, cannot_come=1)
+        assert await activity.recent_changes(reader, [event.id], Instant(0)) == RecentChanges(answered=2, cannot_come=1)
+        assert await activity.recent_changes(reader, [event.id], clock.now()) == RecentChanges()
+        assert await activity.recent_changes(reader, [], start) == RecentChanges()
 
 
 async def past_event(db: Database, clock: HandClock, host: Caller, guests: list[Caller], there: list[Caller]) -> Event:
@@ -112,7 +112,7 @@ def test_the_text_claims_only_what_is_known() -> None:
         (PastAttendance(3, is_checked=True, came=0, said_yes=3), ""),
         (None, ""),
     ):
-        assert view.attendance_words(past) == words
+        assert view.past_attendance_words(past) == words
 
 
 def test_days_are_those_of_the_event_s_zone() -> None:

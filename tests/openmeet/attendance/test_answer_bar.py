@@ -260,12 +260,42 @@ def test_each_row_of_the_table_gives_its_bar(
     said: str,
 ) -> None:
     bar = answer_bar_of(bar_input)
-    shown = [one for one in (bar.primary, bar.second) if one is not None]
+    shown = [one for one in (bar.primary, bar.secondary) if one is not None]
     sentence = sentence_of(bar, bar_input, AnswerFigures("Ana", waiting_before=2, waiting=4, going=6, taken=7))
-    assert (bar.state, (bar.primary, bar.second)) == (state, actions)
+    assert (bar.state, (bar.primary, bar.secondary)) == (state, actions)
     assert tuple(label_of(bar, one, bar_input.requests) for one in shown) == labels
     assert said in sentence
     assert bool(sentence) is bool(said)
+
+
+def test_hosts_check_guests_in_on_the_day_of_the_event() -> None:
+    """While requests are waiting, deciding about them comes first. Nobody is checked in online."""
+
+    def buttons(apart: int, **changed: object) -> tuple[AnswerAction | None, AnswerAction | None]:
+        content = changed.pop("content", Content(title="Games"))
+        bar_input = AnswerBarInput(starting(apart, content=content), None, NOW, is_hosting=True, may_edit=True)
+        bar = answer_bar_of(replace(bar_input, **changed))
+        return bar.primary, bar.secondary
+
+    assert buttons(HOUR) == buttons(-HOUR) == (A.CHECK_IN, A.EDIT)
+    assert buttons(DAY) == buttons(HOUR, content=ONLINE) == (A.INVITE, A.EDIT)
+    assert buttons(HOUR, people_asking=2, requests=2) == (A.DECIDE, A.CHECK_IN)
+
+
+def test_hosts_of_a_hidden_event_are_not_offered_to_invite() -> None:
+    """Nobody else can open it."""
+    hidden = AnswerBarInput(event(is_hidden=True), None, NOW, is_hosting=True, may_edit=True)
+    bar = answer_bar_of(hidden)
+    assert (bar.primary, bar.secondary) == (None, A.EDIT)
+
+
+def test_hosts_thank_the_guests_after_the_event_and_do_it_again() -> None:
+    """The next date of a series exists already, so it needs no copy."""
+    over = AnswerBarInput(starting(-DAY), None, NOW, is_hosting=True, may_edit=True)
+    single, series = answer_bar_of(over), answer_bar_of(replace(over, has_next_date=True))
+    assert (single.primary, single.secondary) == (A.THANK, A.COPY)
+    assert (series.primary, series.secondary) == (A.THANK, None)
+    assert answer_bar_of(replace(over, is_hosting=False, has_next_date=True)).primary is A.NEXT_DATE
 
 
 def test_every_row_of_the_table_is_tested_once() -> None:

@@ -12,8 +12,8 @@ from openmeet.domain.attendance import (
     host_decisions,
     notify,
     queries,
-    record_actions,
     registration,
+    rsvp_records,
     waitlist,
 )
 from openmeet.domain.attendance.model import (
@@ -318,7 +318,7 @@ async def test_somebody_elses_private_event_cannot_be_answered(db):
 
 
 async def from_network(tx, event, user_id, answer, *, uri=RECORD):
-    return await record_actions.apply_from_network(
+    return await rsvp_records.apply_from_network(
         tx, RecordedRsvp(event_id=event.id, user_id=user_id, record_uri=uri, answer=answer, first_seen=Instant(tx.now))
     )
 
@@ -383,15 +383,15 @@ async def test_withdrawing_one_record_leaves_other_answers(db):
         shadow = await users.create_shadow(tx)
         await from_network(tx, event, shadow, RsvpRecordStatus.GOING)
         await from_network(tx, other, shadow, RsvpRecordStatus.GOING, uri=RECORD + "2")
-        await record_actions.withdraw_from_network(tx, record_uri=RECORD)
-        await record_actions.withdraw_from_network(tx, record_uri=RECORD)
+        await rsvp_records.withdraw_from_network(tx, record_uri=RECORD)
+        await rsvp_records.withdraw_from_network(tx, record_uri=RECORD)
         assert await counts(tx, event) == RsvpCounts()
         assert await counts(tx, other) == RsvpCounts(going=1, seats=1)
 
 
 async def test_withdrawing_an_unknown_record_does_nothing(db):
     async with db.transaction() as tx:
-        assert await record_actions.withdraw_from_network(tx, record_uri=RECORD) is None
+        assert await rsvp_records.withdraw_from_network(tx, record_uri=RECORD) is None
 
 
 async def test_a_seat_freed_from_the_network_goes_to_the_waitlist(db):
@@ -416,7 +416,7 @@ async def test_an_unknown_status_is_kept_but_not_counted(db):
 async def restored(tx, event, who, answered_at):
     """Answer on this site, then replace the answer by a record that says no, then restore it. Return the status."""
     mine = await queries.find(tx, event.id, who.user_id)
-    await record_actions.apply_from_network(
+    await rsvp_records.apply_from_network(
         tx,
         RecordedRsvp(
             event_id=event.id,
@@ -426,7 +426,7 @@ async def restored(tx, event, who, answered_at):
             first_seen=tx.now,
         ),
     )
-    await record_actions.restore_reply(tx, mine.id, mine.status, answered_at=answered_at)
+    await rsvp_records.restore_reply(tx, mine.id, mine.status, answered_at=answered_at)
     return await status(tx, event, who)
 
 

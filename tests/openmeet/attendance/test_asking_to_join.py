@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from groundwork.clock import HandClock
-from openmeet.domain.attendance import actions, host_decisions, lists, queries
+from groundwork.clock import MINUTE, HandClock
+from openmeet.domain.attendance import actions, event_hosting, lists, queries
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
@@ -32,7 +32,7 @@ async def host_asking(
         assert row is not None
         ana = Caller(row["id"], "Ana")
         event = await event_by(tx, ana, **typed)
-        await host_decisions.change_registration_settings(tx, ana, event.slug, settings)
+        await event_hosting.change_registration_settings(tx, ana, event.slug, settings)
     return event
 
 
@@ -44,6 +44,21 @@ async def ask(site: Site, event: Event, *names: str) -> None:
             body = {"reply": "going", "answers": [{"questionId": "q1", "answer": "Soup"}]}
             answered = await browser.put(f"/api/events/{event.slug}/answer", json=body, headers=headers)
             assert answered.json()["status"] == "pending", answered.text
+
+
+async def test_a_host_is_mailed_about_requests_after_two_minutes(site: Site, clock: HandClock) -> None:
+    """An e-mail about other answers that is already open leaves earlier, and requests meanwhile join it."""
+    async with site.browser() as browser:
+        event = await host_asking(site, browser, RegistrationSettings(needs_approval=True))
+        async with site.db.transaction() as tx:
+            await actions.answer(tx, await person(tx, "Ida"), event.slug, RsvpReply.INTERESTED)
+        async with site.db.transaction() as tx:
+            await actions.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
+        async with site.db.transaction() as tx:
+            await actions.answer(tx, await person(tx, "Cleo"), event.slug, RsvpReply.GOING)
+            (mail,) = await tx.fetch("select id, due_at from notification_emails where subject = :id", id=event.id)
+            (news,) = await tx.fetch("select count(*) as n from notifications where mail_id = :id", id=mail["id"])
+    assert (mail["due_at"] - clock.now(), news["n"]) == (2 * MINUTE, 3)
 
 
 async def test_strangers_see_approval_and_questions_before_signing_in(site: Site) -> None:

@@ -87,10 +87,10 @@ async def test_a_change_without_effect_needs_no_confirmation(site: Site) -> None
         await crowd(tx, event, [2, 3])
         for capacity in ("5", "20", ""):
             assert (
-                await capacity_change.by_details(tx, [(event, details(capacity=capacity))])
+                await capacity_change.impact_of_details(tx, [(event, details(capacity=capacity))])
                 == capacity_change.CapacityImpact()
             )
-        assert (await capacity_change.by_details(tx, [(event, details(capacity="4"))])).over == 1
+        assert (await capacity_change.impact_of_details(tx, [(event, details(capacity="4"))])).over == 1
 
 
 async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) -> None:

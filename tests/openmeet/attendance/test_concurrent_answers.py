@@ -10,7 +10,15 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
-from openmeet.domain.attendance import actions, host_decisions, queries, record_actions, registration, rules, waitlist
+from openmeet.domain.attendance import (
+    actions,
+    host_decisions,
+    queries,
+    registration,
+    rsvp_records,
+    seats,
+    waitlist,
+)
 from openmeet.domain.attendance.model import (
     AnswerMode,
     AttendanceStatus,
@@ -26,7 +34,7 @@ from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
-LIMITS = rules.SeatLimits(7, {AnswerMode.IN_PERSON: 4, AnswerMode.ONLINE: 5})
+LIMITS = seats.SeatLimits(7, {AnswerMode.IN_PERSON: 4, AnswerMode.ONLINE: 5})
 REPLIES = (*[RsvpReply.GOING] * 3, RsvpReply.DECLINED, RsvpReply.INTERESTED)
 
 
@@ -47,7 +55,7 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
                 elif mine is not None:
                     await host_decisions.remove(tx, ana, event.slug, [mine.id])
             else:
-                await record_actions.apply_from_network(
+                await rsvp_records.apply_from_network(
                     tx,
                     RecordedRsvp(
                         event_id=event.id,
@@ -88,6 +96,6 @@ async def test_places_are_exact_in_any_order(make_database: MakeDatabase, clock:
                 " or status <> 'waitlisted' and offered_until is not null order by id"
             )
         where = f"seed {seed} step {step}"
-        assert not rules.are_exceeded(LIMITS, held), where
-        assert not rules.next_up(LIMITS, held, waits, allows_overtaking=False), where
+        assert not seats.are_exceeded(LIMITS, held), where
+        assert not seats.next_up(LIMITS, held, waits, allows_overtaking=False), where
         assert not wrong, where

@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import actions, host_decisions, lists, queries, record_actions, registration
+from openmeet.domain.attendance import actions, host_decisions, lists, queries, registration, rsvp_records
 from openmeet.domain.attendance.model import (
     AttendanceStatus,
     PendingFor,
@@ -41,7 +41,7 @@ async def strangers(tx, count):
 
 async def write(tx, event, ids, answer=RsvpRecordStatus.GOING):
     for one in ids:
-        await record_actions.apply_from_network(
+        await rsvp_records.apply_from_network(
             tx, RecordedRsvp(event_id=event.id, user_id=one, record_uri=f"at://{one}", answer=answer, first_seen=tx.now)
         )
 
@@ -110,7 +110,7 @@ async def test_a_late_record_of_a_local_person_is_named_as_such(db, clock):
         mine = await queries.find(tx, event.id, ben.user_id)
         (shown,) = await lists.by_ids(tx, event.id, [mine.id])
     assert mine.pending_for is PendingFor.APART
-    assert "late" in lists.shown(shown, {ben.user_id: "Ben"}).status_words
+    assert "late" in lists.row_of(shown, {ben.user_id: "Ben"}).status_words
 
 
 async def test_without_a_limit_they_count(db):
@@ -163,7 +163,7 @@ async def test_an_approved_stranger_who_answers_again_takes_a_free_place(db):
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger])
         await host_decisions.approve_next(tx, ana, event.slug)
-        await record_actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
+        await rsvp_records.withdraw_from_network(tx, record_uri=f"at://{stranger}")
         await write(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.ATTENDING
 
@@ -175,7 +175,7 @@ async def test_an_approved_stranger_who_answers_again_waits_if_no_place_is_free(
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger])
         await host_decisions.approve_next(tx, ana, event.slug)
-        await record_actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
+        await rsvp_records.withdraw_from_network(tx, record_uri=f"at://{stranger}")
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         await write(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.WAITLISTED

@@ -50,3 +50,16 @@ async def test_a_long_list_has_letters_and_an_end(site: Site, monkeypatch: pytes
     assert names_in(page) == ["4 friends", "Bea", "Ben"]
     assert re.findall(r'colspan="3">(.)</th>', page) == ["#", "B"]
     assert "These are the first 3 answers." in page
+
+
+async def test_a_list_of_exactly_the_maximum_length_is_complete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attendees_pages, "MOST_ON_PAPER", 2)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+        for name in ("Ben", "Bea"):
+            await attendance.answer(tx, await person(tx, name), event.slug, RsvpReply.GOING)
+    async with signed_in(site, ana.user_id) as host:
+        page = (await host.get(f"/events/{event.slug}/guest-list")).text
+    assert names_in(page) == ["Bea", "Ben"]
+    assert "These are the first" not in page

@@ -1,9 +1,11 @@
 """The hosts’ list of guests."""
 
-from openmeet.domain.attendance import actions, host_decisions, invitations
+import re
+
+from openmeet.domain.attendance import actions, event_hosting, invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import details, event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
 
 
@@ -53,7 +55,7 @@ async def test_a_host_who_adds_somebody_is_not_asked_about_themselves(make_sqlit
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await host_decisions.change_registration_settings(tx, ana, event.slug, RegistrationSettings(max_party=2))
+        await event_hosting.change_registration_settings(tx, ana, event.slug, RegistrationSettings(max_party=2))
     async with signed_in(site, ana.user_id) as browser:
         shown = visible_text((await browser.get(f"/events/{event.slug}/attendees")).text)
     assert ("1 person" in shown, "Only me" in shown) == (True, False)
@@ -83,9 +85,36 @@ async def test_people_learn_why_they_cannot_bring_anybody(make_sqlite, clock):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         full, roomy = await event_by(tx, ana, capacity="1"), await event_by(tx, ana, capacity="2")
         for event in (full, roomy):
-            await host_decisions.change_registration_settings(tx, ana, event.slug, RegistrationSettings(max_party=2))
+            await event_hosting.change_registration_settings(tx, ana, event.slug, RegistrationSettings(max_party=2))
             await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
     async with signed_in(site, ben.user_id) as browser:
         for event, is_told in ((full, True), (roomy, False)):
             shown = (await browser.get(f"/events/{event.slug}/answer")).text
             assert ("you can’t bring anybody now" in shown, 'name="party"' in shown) == (is_told, not is_told)
+
+
+async def test_the_waitlist_has_a_button_that_gives_somebody_a_place(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben, cleo, dora = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Dora")]
+        event = await event_by(tx, ana, capacity="1")
+        for who in (ben, cleo, dora):
+            await actions.answer(tx, who, event.slug, RsvpReply.GOING)
+    path = f"/events/{event.slug}/attendees"
+    async with signed_in(site, ana.user_id) as browser:
+
+        async def press(name: str) -> str:
+            shown = (await browser.get(f"{path}?tab=waiting")).text
+            (button,) = re.findall(
+                rf'name="only" value="([^"]+)" type="submit" aria-label="Give {name} a place"', shown
+            )
+            answer = await browser.post(path, data={"tab": "waiting", "only": button})
+            return visible_text((await browser.get(answer.headers["location"])).text)
+
+        assert "this person is first on the waitlist now. Raise the limit to let them in." in await press("Dora")
+        async with site.db.transaction() as tx:
+            await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        assert "1 person got a place." in await press("Dora")
+        assert "Dora" in (await browser.get(f"{path}?tab=going")).text
+        wrong = await browser.post(path, data={"tab": "waiting", "act": "promote", "who": "x"})
+        assert (wrong.status_code, "approve, place, remove" in wrong.text) == (400, True)

@@ -10,6 +10,7 @@ from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import (
     actions,
+    event_hosting,
     history,
     host_decisions,
     invitations,
@@ -34,7 +35,7 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import UserKind, unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.web.attendance import attendees_csv
-from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.site_under_test import details, event_by, person
 
 GOING = RsvpReply.GOING
 S = AttendanceStatus
@@ -56,6 +57,12 @@ async def full_event(db):
     return ana, ben, cleo, event
 
 
+async def table_of(db, event):
+    """The rows of the CSV file."""
+    text = "".join([part async for part in attendees_csv.csv_parts(db, event)])
+    return list(csv.reader(io.StringIO(text)))
+
+
 async def of(reader, event, who):
     return await queries.find(reader, event.id, who.user_id)
 
@@ -73,6 +80,27 @@ async def test_a_removed_person_is_told_and_stays_out(db, full_event):
         assert (await of(tx, event, cleo)).has_offer(tx.now)
         with pytest.raises(Refused):
             await actions.answer(tx, ben, event.slug, GOING)
+
+
+async def test_a_host_gives_a_place_from_the_waitlist_to_whom_they_choose(db, full_event):
+    """A place that is free or held for the person is theirs at once. Otherwise they are first, and get the next one."""
+    ana, _, cleo, event = full_event
+    async with db.transaction() as tx:
+        dora = await person(tx, "Dora")
+        await actions.answer(tx, dora, event.slug, GOING)
+        ids = [(await of(tx, event, dora)).id]
+        counts = await host_decisions.give_places(tx, ana, event.slug, ids)
+        assert counts == host_decisions.DecisionCounts(waiting=1), "invariant 4: no more places than the limit"
+        await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
+        assert (await of(tx, event, dora)).has_offer(tx.now)
+        assert not (await of(tx, event, cleo)).has_offer(tx.now)
+        assert await host_decisions.give_places(tx, ana, event.slug, ids) == host_decisions.DecisionCounts(seated=1)
+        assert (await of(tx, event, dora)).status is S.ATTENDING
+        assert event_kinds.MOVED_UP in await kinds_received(tx, dora)
+        # Nothing is left to do, and people who are not on the waitlist stay as they are.
+        assert await host_decisions.give_places(tx, ana, event.slug, ids) == host_decisions.DecisionCounts()
+        last = (await history.of_rsvp(tx, ids[0]))[-1]
+        assert (last.after, last.through, last.actor_id) == (S.ATTENDING, ChangeChannel.HOST, ana.user_id)
 
 
 async def test_undo_restores_the_seat_or_the_head_of_the_waitlist(db, full_event):
@@ -136,7 +164,7 @@ async def test_an_invitation_reveals_nothing_about_the_address(db):
             await invitations.invite(tx, ana, event.slug, address)
         rows = await lists.for_hosts(tx, event.id, AttendeeFilter(list(S)), None, 9)
         names = dict.fromkeys([one.user_id for one in rows], unnamed())
-        shown = [lists.shown(one, names) for one in rows]
+        shown = [lists.row_of(one, names) for one in rows]
         assert [(one.name, one.status) for one in shown] == [
             ("ben@example.org", S.INVITED),
             ("stranger@example.org", S.INVITED),
@@ -240,7 +268,7 @@ async def test_only_hosts_can_decide(db, full_event):
         lambda tx: host_decisions.add(tx, ben, event.slug, "Eve"),
         lambda tx: invitations.invite(tx, ben, event.slug, "eve@example.org"),
         lambda tx: host_decisions.check_in(tx, ben, event.slug, mine.id),
-        lambda tx: host_decisions.change_registration_settings(tx, ben, event.slug, RegistrationSettings()),
+        lambda tx: event_hosting.change_registration_settings(tx, ben, event.slug, RegistrationSettings()),
     )
     for attempt in attempts:
         with pytest.raises(Forbidden):
@@ -276,8 +304,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
         reply_details = ReplyDetails(party=2, guest_names=("@SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, reply_details)
-        text = await attendees_csv.csv_of(tx, event)
-    head, row = list(csv.reader(io.StringIO(text)))
+    head, row = await table_of(db, event)
     assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
 
@@ -290,9 +317,10 @@ async def test_answers_keep_the_wording_of_their_question(db):
         for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
             await registration.put(tx, event.id, RegistrationSettings(questions=(RegistrationQuestion("q1", words),)))
             await actions.answer(tx, who, event.slug, GOING, ReplyDetails(form_responses={"q1": text}))
-        head, *rows = csv.reader(io.StringIO(await attendees_csv.csv_of(tx, event)))
-        assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
-        assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
+    head, *rows = await table_of(db, event)
+    assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
+    assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
+    async with db.transaction() as tx:
         # The guest changes their RSVP later without touching the answers.
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
         await registration.put(tx, event.id, RegistrationSettings())
@@ -303,8 +331,8 @@ async def test_answers_keep_the_wording_of_their_question(db):
         await tx.execute("update attendances set reply_words = '{}'")
         found = await rsvp_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "An earlier question", "no"),)
-        head, *_ = csv.reader(io.StringIO(await attendees_csv.csv_of(tx, event)))
-        assert head[-1] == "An earlier question"
+    head, *_ = await table_of(db, event)
+    assert head[-1] == "An earlier question"
 
 
 async def test_list_pages_join_without_gaps(db):
@@ -324,11 +352,11 @@ async def test_concurrent_settings_changes_are_not_overwritten(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await host_decisions.change_registration_settings(
+        await event_hosting.change_registration_settings(
             tx, ana, event.slug, RegistrationSettings(max_party=3), expected_revision=0
         )
         with pytest.raises(PreconditionFailed):
-            await host_decisions.change_registration_settings(
+            await event_hosting.change_registration_settings(
                 tx, ana, event.slug, RegistrationSettings(), expected_revision=0
             )
         assert (await registration.of_event(tx, event)).max_party == 3
@@ -384,12 +412,12 @@ async def test_every_wrong_setting_is_named(db):
 
 async def test_approving_all_takes_several_transactions(db, monkeypatch):
     """A crowd does not fit into one transaction. Everyone is approved once, in order of arrival."""
-    monkeypatch.setattr(host_decisions, "APPROVED_AT_ONCE", 2)
+    monkeypatch.setattr(host_decisions, "DECIDED_AT_ONCE", 2)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="4")
         asks = RegistrationSettings(needs_approval=True)
-        await host_decisions.change_registration_settings(tx, ana, event.slug, asks)
+        await event_hosting.change_registration_settings(tx, ana, event.slug, asks)
         people = [await person(tx, f"Guest {number}") for number in range(5)]
         for one in people:
             await actions.answer(tx, one, event.slug, GOING)

@@ -7,12 +7,14 @@ from groundwork.errors import TooMany
 from openmeet.domain.attendance import actions, host_decisions, invitations, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
 from tests.databases import MakeDatabase
 from tests.openmeet.emails.conftest import Post, post
 from tests.openmeet.series.practice import begin, dates
-from tests.openmeet.site_under_test import Site, api_session, event_by, person, site_on
+from tests.openmeet.site_under_test import Site, api_session, event_by, person, signed_in, site_on
 
 __all__ = ["post"]
 
@@ -131,3 +133,22 @@ async def test_approvals_do_not_count_as_invitations(site: Site, monkeypatch: py
             await invitations.invite(tx, ana, event.slug, address)
         with pytest.raises(TooMany):
             await invitations.invite(tx, ana, event.slug, "finn@example.org")
+
+
+async def test_nobody_is_invited_to_a_hidden_event(site: Site) -> None:
+    """They could not open it. Its pages do not offer it, and a request is refused with the reason."""
+    async with site.db.transaction() as tx:
+        ana, mo = await person(tx, "Ana"), await person(tx, "Mo")
+        event = await event_by(tx, ana)
+    pages = [f"/events/{event.slug}{page}" for page in ("", "/attendees", "/guest-list")]
+    async with signed_in(site, ana.user_id) as host:
+        assert ["#invite" in (await host.get(page)).text for page in pages] == [True] * 3
+        async with site.db.transaction() as tx:
+            hidden = Subject(ModeratedKind.EVENT, event.id)
+            await moderation.decide(tx, mo.user_id, hidden, SubjectVisibility.HIDDEN, "Looks like an advertisement.")
+        assert ["#invite" in (await host.get(page)).text for page in pages] == [False] * 3
+        refused = await host.post(f"/events/{event.slug}/attendees/invite", data={"email": "ben@example.org"})
+        assert refused.status_code == 422
+        assert "Nobody else can open this event right now, so you can’t invite anyone." in refused.text
+    async with site.db.reader() as reader:
+        assert await reader.fetch("select 1 from attendances where event_id = :id", id=event.id) == []

@@ -2,8 +2,12 @@
 change.
 """
 
+import contextlib
+import csv
+import io
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import cast
 
 import pytest
 
@@ -15,8 +19,11 @@ from openmeet.domain.attendance.lists import Attendee, AttendeeCursor
 from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.who_comes import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.events.model import Event
+from openmeet.domain.sign_in.actions import open_session
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.web.attendance import attendees_csv
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import event_by, person, site_on
+from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.openmeet.statement_counter import StatementCounter
 
 S = AttendanceStatus
@@ -165,3 +172,78 @@ async def test_any_answer_by_another_person_is_found(db: Database):
 
 def test_every_shown_status_is_a_valid_sql_identifier():
     assert all(status.value.isalpha() for status in (*S, *SHOWN))
+
+
+async def test_the_table_has_everybody_however_long_the_list_is(
+    db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file and the JSON have every answer once, those who wait last and in their order, with all earlier questions."""
+    monkeypatch.setattr(attendees_csv, "_PAGE", PAGE)
+    monkeypatch.setattr(attendees_csv, "_PAGE_OF_IDS", PAGE)
+    statuses = [S.WAITLISTED, S.ATTENDING, S.INTERESTED, S.DECLINED] * PAGE
+    async with db.transaction() as tx:
+        event = await answered(tx, "of many", statuses)
+        await tx.execute(
+            'update attendances set replies = \'{"q1": "yes"}\', reply_words = \'{"q1": "Do you sing?"}\''
+            " where user_id in (select id from users where display_name = 'Guest 26')"
+        )
+        session = await open_session(tx, event.author_id, SessionTransport.API)
+    async with signed_in(site_on(db, clock), event.author_id) as host:
+        file = await host.get(f"/events/{event.slug}/attendees.csv", headers={"accept-language": "de"})
+        table = await host.get(
+            f"/api/events/{event.slug}/attendances/table", headers={"authorization": f"Bearer {session.token}"}
+        )
+    head, *rows = csv.reader(io.StringIO(table.json()["csv"]))
+    waiting = [f"Guest {at}" for at, status in enumerate(statuses, 1) if status is S.WAITLISTED]
+    assert len({row[0] for row in rows}) == len(rows) == len(statuses)
+    assert [row[0] for row in rows[-len(waiting) :]] == waiting
+    assert (head[-1], [row[0] for row in rows if row[-1] == "yes"]) == ("Do you sing?", ["Guest 26"])
+    head_in_german, *rows_in_german = csv.reader(io.StringIO(file.text))
+    assert (head_in_german[1], rows_in_german[-1][1]) == ("Antwort", "auf der Warteliste")
+    assert [row[0] for row in rows_in_german] == [row[0] for row in rows]
+
+
+class PagedDatabase:
+    """A database whose readers note the most rows that one statement read."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.most_rows = 0
+
+    @contextlib.asynccontextmanager
+    async def reader(self) -> AsyncIterator[Reader]:
+        async with self._db.reader() as reader:
+            yield PagedReader(reader, self)
+
+
+class PagedReader:
+    def __init__(self, reader: Reader, noted: PagedDatabase) -> None:
+        self._reader, self._noted = reader, noted
+        self.now, self.engine, self.fetch_one = reader.now, reader.engine, reader.fetch_one
+
+    async def fetch(self, sql: str, /, **parameters: object) -> Sequence[Row]:
+        rows = await self._reader.fetch(sql, **parameters)
+        self._noted.most_rows = max(self._noted.most_rows, len(rows))
+        return rows
+
+
+async def test_the_file_is_read_in_pages_and_has_people_who_move_meanwhile_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No statement reads more than a page. People who get or lose a place while the file is read are in it once."""
+    monkeypatch.setattr(attendees_csv, "_PAGE", PAGE)
+    monkeypatch.setattr(attendees_csv, "_PAGE_OF_IDS", PAGE)
+    async with db.transaction() as tx:
+        event = await answered(tx, "of many", [S.ATTENDING, S.WAITLISTED] * PAGE * 2)
+    paged = PagedDatabase(db)
+    parts = attendees_csv.csv_parts(cast("Database", paged), event)
+    read = [await anext(parts), await anext(parts)]
+    async with db.transaction() as tx:
+        place = "update attendances set status = 'attending', waitlist_number = null where status = 'waitlisted'"
+        wait = "update attendances set status = 'waitlisted', waitlist_number = 99"
+        await tx.execute(f"{place} and event_id = :event_id", event_id=event.id)
+        await tx.execute(f"{wait} where user_id = (select id from users where display_name = 'Guest 1')")
+    read += [part async for part in parts]
+    _, *rows = csv.reader(io.StringIO("".join(read)))
+    assert len({row[0] for row in rows}) == len(rows) == PAGE * 4
+    assert paged.most_rows == PAGE

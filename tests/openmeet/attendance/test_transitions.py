@@ -8,7 +8,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.bulk import execute_together
 from groundwork.errors import NotFound, Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import actions, history, host_decisions, invitations, queries, record_actions, waitlist
+from openmeet.domain.attendance import actions, history, host_decisions, invitations, queries, rsvp_records, waitlist
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
@@ -91,7 +91,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     if act in REPLIES:
         await actions.answer(tx, who, event.slug, REPLIES[act])
     elif act in RECORDS:
-        await record_actions.apply_from_network(
+        await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
                 event_id=event.id, user_id=who.user_id, record_uri=uri, answer=RECORDS[act], first_seen=tx.now
@@ -100,7 +100,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     elif act is AttendanceAction.NETWORK_GONE:
         if mine:
             await queries.set_record(tx, mine.id, uri)
-        await record_actions.withdraw_from_network(tx, record_uri=uri)
+        await rsvp_records.withdraw_from_network(tx, record_uri=uri)
     elif act is AttendanceAction.APPROVE:
         await host_decisions.approve(tx, host, event.slug, [some_id])
     elif act is AttendanceAction.REMOVE:

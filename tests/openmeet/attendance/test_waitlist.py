@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from groundwork.clock import DAY, HOUR, MINUTE
+from groundwork.clock import DAY, HOUR, MINUTE, SECOND
 from groundwork.errors import InvalidForm, NotFound, Refused
-from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, rules, waitlist
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, seats, waitlist
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -150,7 +150,7 @@ async def test_an_offered_seat_is_not_free(db):
         await reply_as(tx, ben, event, DECLINED)
         assert (await reply_as(tx, dora, event)).status is S.WAITLISTED
         assert await counts(tx, event) == RsvpCounts(waitlisted=2, seats=1, offered=1)
-        assert await waitlist.before(tx, await queries.find(tx, event.id, dora.user_id)) == 0
+        assert await waitlist.people_ahead(tx, await queries.find(tx, event.id, dora.user_id)) == 0
 
 
 async def test_offers_are_shorter_close_to_the_start(db, clock):
@@ -160,9 +160,11 @@ async def test_offers_are_shorter_close_to_the_start(db, clock):
     lives = {10 * DAY: DAY, 2 * DAY: DAY, DAY: DAY // 2, HOUR: 30 * MINUTE, MINUTE: 30 * MINUTE, -HOUR: 30 * MINUTE}
     for left, life in lives.items():
         now = type(event.starts_at)(event.starts_at - left)
-        assert rules.offer_until(event, now) - now == life, left
+        assert seats.offer_until(event, now) - now == life, left
+        # People read the time without seconds, so it ends on a minute.
+        assert seats.offer_until(event, type(now)(now + SECOND)) - now == life + MINUTE, left
     last = type(event.starts_at)(event.over_at - MINUTE)
-    assert rules.offer_until(event, last) == event.over_at
+    assert seats.offer_until(event, last) == event.over_at
 
 
 async def test_a_party_stays_together_and_keeps_its_position(db, clock):
@@ -219,11 +221,11 @@ async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
         registration_settings = await registration.put(tx, event.id, RegistrationSettings(max_party=4))
         await reply_as(tx, ben, event, party=2)
         await reply_as(tx, four, event, party=4)
-        assert await waitlist.would_wait(tx, event, registration_settings), (
+        assert await waitlist.is_full_now(tx, event, registration_settings), (
             "nobody overtakes a party that may fit later"
         )
         lowered = await event_hosting.revise(tx, ana, event.slug, details(capacity="3"))
-        assert not await waitlist.would_wait(tx, lowered, registration_settings)
+        assert not await waitlist.is_full_now(tx, lowered, registration_settings)
         assert (await reply_as(tx, dora, event)).status is S.ATTENDING
         assert (await reply_as(tx, eve, event)).status is S.WAITLISTED
         mine = await queries.find(tx, event.id, four.user_id)
@@ -305,7 +307,9 @@ async def test_lists_and_event_page_agree_about_full_events(db):
         assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
         for event in events:
             bar_inputs = await bar_inputs_of(tx, [event], None, own_rsvps={}, counts={}, hosted=())
-            assert bar_inputs[event.id].is_full == await waitlist.would_wait(tx, event, settings[event.id]), event.title
+            assert bar_inputs[event.id].is_full == await waitlist.is_full_now(tx, event, settings[event.id]), (
+                event.title
+            )
 
 
 async def test_questions_deadline_and_approval(db, clock):
@@ -353,7 +357,7 @@ async def act_as_host(tx, chance, host, event, typed):
             limits = {name: chance.choice((None, 1, 4)) for name in ("limit_in_person", "limit_online")}
             needs_approval = chance.random() < 0.3
             new_settings = RegistrationSettings(**limits, max_party=3, needs_approval=needs_approval)
-            await host_decisions.change_registration_settings(tx, host, event.slug, new_settings)
+            await event_hosting.change_registration_settings(tx, host, event.slug, new_settings)
         case "cancel":
             await event_hosting.cancel(tx, host, event.slug, "Rain")
         case "reinstate":
@@ -392,7 +396,7 @@ async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock
         ana, *crowd = await people(tx, 9)
         event = await event_by(tx, ana, **typed)
         await registration.put(tx, event.id, RegistrationSettings(limit_in_person=4, limit_online=4, max_party=3))
-    held = rules.SeatsTaken({})
+    held = seats.SeatsTaken({})
     for step in range(80):
         with contextlib.suppress(InvalidForm, NotFound, Refused):
             async with db.transaction() as tx:
@@ -409,14 +413,14 @@ async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock
             now = await event_by_id(reader, event.id)
             held = await queries.seats_by_mode(reader, event.id)
             waits = await waitlist.waiting(reader, event.id, 99)
-            limits = rules.limits_of(now, await registration.of_event(reader, now))
+            limits = seats.limits_of(now, await registration.of_event(reader, now))
             has_expired = await waitlist.events_with_expired_offers(reader)
         where = f"seed {seed} step {step}"
         assert held.total <= max(limits.total or held.total, before.total), where
         assert all(held.of(mode) <= max(limit, before.of(mode)) for mode, limit in limits.of_mode.items()), where
-        waits = [one for one in waits if not rules.is_too_large(limits, one)]
+        waits = [one for one in waits if not seats.is_too_large(limits, one)]
         if waits and not (now.is_cancelled or now.is_over(clock.now()) or has_expired):
-            assert not rules.fits(limits, held, waits[0].party, waits[0].mode), where
+            assert not seats.fits(limits, held, waits[0].party, waits[0].mode), where
 
 
 async def test_a_raised_limit_offers_the_free_places(db):
@@ -472,7 +476,7 @@ async def test_people_online_move_up_while_the_room_is_overfull(db):
         for who, mode in ((ben, "in_person"), (cleo, "in_person"), (dora, "online"), (eve, "online")):
             await reply_as(tx, who, event, mode=AnswerMode(mode))
         lowered = RegistrationSettings(limit_in_person=1, limit_online=1)
-        await host_decisions.change_registration_settings(tx, ana, event.slug, lowered)
+        await event_hosting.change_registration_settings(tx, ana, event.slug, lowered)
         await reply_as(tx, dora, event, DECLINED)
         assert await place_of(tx, event, eve) == "offered"
 

@@ -358,7 +358,7 @@ async def test_waitlisted_events_are_tentative_in_the_feed(db: Database) -> None
         await attendance.answer(tx, ben, full.slug, RsvpReply.GOING)
         status = []
         for who in (ben, ana):
-            file = await feed.file_of(tx, who.user_id, name="", public_url="https://m.example", host="m.example")
+            file = await feed.file_of(tx, who.user_id, name="", public_url="https://m.example")
             status += [line for line in file.decode().splitlines() if line.startswith("STATUS")]
     assert status == ["STATUS:TENTATIVE", "STATUS:CONFIRMED"]
 
@@ -374,7 +374,7 @@ async def test_one_date_of_a_series_is_a_single_event_in_the_feed(db: Database) 
         series = await series_actions.create(tx, ana, Content("Practice"), timing)
         one = (await dates(tx, series))[2]
         await attendance.answer(tx, ben, one.slug, RsvpReply.GOING)
-        file = await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example", host="m.example")
+        file = await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example")
     found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2020, 1, 1), (2040, 1, 1))
     assert [entry["DTSTART"].dt.timestamp() * 1_000_000 for entry in found] == [one.starts_at]
     assert b"RRULE:FREQ=WEEKLY" not in file
@@ -386,7 +386,7 @@ async def test_urls_in_the_feed_are_ascii(db: Database) -> None:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="お茶の時間")
         assert not event.slug.isascii()
-        file = await feed.file_of(tx, ana.user_id, name="", public_url="https://m.example", host="m.example")
+        file = await feed.file_of(tx, ana.user_id, name="", public_url="https://m.example")
     unfolded = file.replace(b"\r\n ", b"").decode()
     assert f"\r\nURL:https://m.example/events/{quote(event.slug)}\r\n" in unfolded
 
@@ -402,8 +402,8 @@ async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -
         first = await feed.open_feed(tx, CODE_KEY, ben.user_id)
         assert await feed.open_feed(tx, CODE_KEY, ben.user_id) == first
         assert await feed.owner_of(tx, first) == ben.user_id
-        file = await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example", host="m.example")
-        assert file == await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example", host="m.example")
+        file = await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example")
+        assert file == await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example")
         assert b"SUMMARY:Tea" in file
         assert b"Perhaps" not in file
         assert b"talk.example" not in file

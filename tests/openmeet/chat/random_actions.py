@@ -19,7 +19,7 @@ from openmeet.domain.chat.access import reading_floor
 from openmeet.domain.chat.model import Access, HistoryMode, LogKind, NewMessage
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.chat.sanctions import SanctionKind
-from openmeet.domain.data_export import person as exporting
+from openmeet.domain.data_export import person as person_export
 from openmeet.domain.moderation import blocks
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
@@ -437,7 +437,7 @@ class Play:
                 is_there = one in visible and not one.is_removed and not one.is_held
                 assert (one.number in hits) is is_there, self._told(who)
             await self._compare_browser(who, hidden, browser)
-        exported = json.dumps(await exporting.export_document(self.db, who.caller.user_id, ORIGIN))
+        exported = json.dumps(await person_export.export_document(self.db, who.caller.user_id, ORIGIN))
         for other in self.said:
             if other.author != who.caller.user_id:
                 assert not any(f'"{word}"' in exported for word in other.words), self._told(who)

@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from groundwork.clock import HandClock
-from groundwork.database.transaction import Database, ReadTooLong
+from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 from groundwork.http.server import HttpServer, serving
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
-from openmeet.domain.chat import messages, readers, room_queries, rooms
+from openmeet.domain.chat import messages, readers, rooms
 from openmeet.domain.chat.model import ChatMessage, NewMessage, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.moderation.blocks import block
@@ -120,26 +120,6 @@ async def test_unread_counts_leave_out_the_open_room(scene: Scene) -> None:
     async with scene.db.transaction() as tx:
         await readers.mark_read(tx, ben, supper.id, 3)
     await page.until(lambda: page.sent[-1] == b'event: rooms\ndata: {"messages":0,"mentions":0,"rooms":0}')
-
-
-async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy database does not end open pages, because a thousand reloads would increase its load further."""
-    ana, ben, _ = scene.people
-    page = scene.open(ben, 1)
-    await page.until_number(1)
-    asked = asyncio.Event()
-
-    async def busy(*_: object) -> NoReturn:
-        asked.set()
-        raise ReadTooLong("the read took too long")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(room_queries, "by_id", busy)
-        await scene.say(ana, "One")
-        await asked.wait()
-    await page.until(lambda: bool(page.entries))
-    assert [entry[2] for entry in page.entries] == ["One"]
-    assert not any(b"event: again" in frame for frame in page.sent)
 
 
 async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ they hosted.
 
 import os
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
@@ -47,6 +48,7 @@ from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import NOW, begin, split
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.openmeet.statement_counter import StatementCounter
 
 KEY = SigningKey(b"k" * 32)
 SEALER = Sealer([os.urandom(KEY_BYTES)])
@@ -146,6 +148,33 @@ async def test_what_was_read_in_two_threads_stays_read_in_one(db):
         assert (await readers.unread_counts(tx, ana.user_id)).messages == 1
         assert (await readers.unread_counts(tx, ben.user_id)).messages == 0
         assert await email_links.find(tx, token, LinkPurpose.CHAT) == replace(link, subject=threads[0].id)
+
+
+async def test_joining_long_threads_takes_no_more_statements_than_short_ones(db):
+    """All messages of both are in the remaining one, each once, in order, and its log has no gap."""
+    counted: list[int] = []
+    for replies in (1, 40):
+        async with db.transaction() as tx:
+            event, ana, (ben, twin) = await event_of_ana(tx, "Ben", "Twin")
+            kept, _ = await question_of(tx, ben, event)
+            goes, _ = await question_of(tx, twin, event)
+            said = [(await say(tx, ana, goes, f"Reply {number}")).id for number in range(replies)]
+            counter = StatementCounter(tx)
+            await merge.reassign(cast("Transaction", counter), twin.user_id, ben.user_id)
+            counted.append(counter.statements)
+            rows = await tx.fetch(
+                "select id, number from chat_messages where room_id = :room order by number", room=kept.id
+            )
+            log = await tx.fetch(
+                "select number, message_id from chat_log where room_id = :room order by number", room=kept.id
+            )
+            room = await tx.fetch_one("select last_number from chat_rooms where id = :room", room=kept.id)
+        assert [row["id"] for row in rows][-replies:] == said
+        assert len(rows) == replies + 2
+        assert [row["number"] for row in log] == list(range(1, room["last_number"] + 1))
+        assert [row["message_id"] for row in log if row["message_id"]] == [row["id"] for row in rows]
+        assert [row["number"] for row in log if row["message_id"]] == [row["number"] for row in rows]
+    assert counted[0] == counted[1]
 
 
 async def test_a_former_host_loses_control_of_the_series_chat(db, clock):

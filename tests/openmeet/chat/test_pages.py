@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, SECOND, to_datetime
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import messages, reactions, readers, room_queries
@@ -21,6 +21,7 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
 
@@ -67,6 +68,25 @@ async def test_every_page_shows_the_unread_count(chat):
     async with chat.site.db.transaction() as tx:
         await readers.mark_read(tx, chat.ben, chat.room.id, last.number)
     assert '<span class="count">' not in (await chat.as_ben.get("/")).text
+
+
+async def test_times_of_messages_have_no_seconds(chat, clock):
+    clock.turn(34 * SECOND)
+    async with chat.site.db.transaction() as tx:
+        said = await say(tx, chat.ana, chat.room, "At the door")
+    (shown,) = re.findall(
+        r"<time[^>]*>([^<]*)</time>", (await chat.as_ben.get(chat.path)).text.partition('class="msg')[2]
+    )[:1]
+    assert to_datetime(said.said_at).second == 34
+    assert re.fullmatch(r"\d\d:\d\d", shown)
+
+
+async def test_a_chat_belongs_to_the_chats_also_below_the_address_of_its_group(chat):
+    async with chat.site.db.transaction() as tx:
+        group = await group_by(tx, chat.ana)
+    for path in (chat.path, f"/groups/{group.slug}/chat/general"):
+        page = (await chat.as_ana.get(path)).text.partition("<main")[0]
+        assert re.findall(r'<a href="([^"]*)" aria-current="page"', page) == ["/chat"], path
 
 
 async def test_arrows_turn_with_the_direction_of_the_page(chat):
@@ -273,3 +293,15 @@ async def test_a_chat_shows_its_retention_period(make_database, clock):
         await room_of(tx, ana, about(event))
     async with signed_in(site, ana.user_id) as browser:
         assert "Messages are deleted after 60 days." in (await browser.get(f"/events/{event.slug}/chat")).text
+
+
+async def test_after_the_event_nobody_is_asked_to_answer(chat):
+    """Somebody who did not answer reads why they cannot join the chat."""
+    async with chat.site.db.transaction() as tx:
+        cleo = await person(tx, "Cleo")
+    for is_over in (False, True):
+        if is_over:
+            chat.site.clock.turn(400 * DAY)
+        async with signed_in(chat.site, cleo.user_id) as browser:
+            shown = visible_text((await browser.get(chat.path)).text)
+        assert ("Say you’re going, and you can read" in shown, "The event is over" in shown) == (not is_over, is_over)

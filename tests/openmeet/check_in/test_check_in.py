@@ -246,6 +246,8 @@ async def test_hosts_check_attendees_in_by_api(site):
         assert (await client.get(f"{path}/attendances", headers=ben)).status_code == 403
         decision = {"decision": "remove", "attendanceIds": [answer["id"]]}
         assert (await client.post(f"{path}/attendances/decisions", json=decision, headers=ana)).json()["removed"] == 1
+        too_many = decision | {"attendanceIds": [answer["id"]] * (host_decisions.DECIDED_AT_ONCE + 1)}
+        assert (await client.post(f"{path}/attendances/decisions", json=too_many, headers=ana)).status_code == 400
         restored = await client.post(f"{path}/attendances/{answer['id']}/restore", headers=ana)
         assert restored.json()["status"] == "attending"
         assert "Grandma" in (await client.get(f"{path}/attendances/table", headers=ana)).json()["csv"]
@@ -340,3 +342,27 @@ async def test_german_nouns_keep_their_capital(site):
         await coming(site, event, "Ben", "Cleo")
         shown = await browser.get(f"/events/{event.slug}/check-in?q=Cleo", headers={"accept-language": "de"})
         assert "Auf der Warteliste" in shown.text
+
+
+async def test_after_the_event_the_page_says_who_did_not_come_and_messages_thank_who_did(site, clock):
+    async with site.browser() as browser:
+        host, event = await made(browser, site)
+        ben, _ = await coming(site, event, "Ben", "Cleo")
+        path = f"/events/{event.slug}"
+        assert "still to come" in (await browser.get(f"{path}/check-in")).text
+        async with site.db.transaction() as tx:
+            await host_decisions.check_in(tx, host, event.slug, ben.id)
+        assert 'name="addressees.going" value="yes" checked' in (await browser.get(f"{path}/messages")).text
+        clock.turn(DAY)
+        door = (await browser.get(f"{path}/check-in")).text
+        assert ("not checked in" in door, "count as not having come" in door, "still to come" in door) == (
+            True,
+            True,
+            False,
+        )
+        assert 'id="invite"' not in (await browser.get(f"{path}/attendees")).text
+        thanks = (await browser.get(f"{path}/messages")).text
+        assert 'name="addressees.attended" value="yes" checked' in thanks
+        assert 'name="addressees.going" value="yes" checked' not in thanks
+        shown = (await browser.get(path)).text
+        assert ("Thank the guests" in shown, "Host it again" in shown) == (True, True)

@@ -33,3 +33,11 @@ async def test_in_person_the_code_comes_first(site: Site) -> None:
 async def test_online_the_link_comes_first(site: Site) -> None:
     page = await ticket(site, mode="online", online_url="https://meet.example/x")
     assert page.index("https://meet.example/x") < page.index("<details") < page.index("ticket-code")
+
+
+async def test_a_country_alone_is_no_place(site: Site) -> None:
+    """The form fills in the country, so that an event without a place has one."""
+    page = await ticket(site, venue_name="", street="", locality="", country="Germany")
+    assert "Germany" not in page
+    page = await ticket(site, country="Germany", title="Chess")
+    assert ("Town library" in page, "Germany" in page) == (True, False)

@@ -16,8 +16,8 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
-from openmeet.domain.saved_searches import actions as alerts
-from openmeet.domain.saved_searches import queries as searches
+from openmeet.domain.saved_searches import actions as saved_searches
+from openmeet.domain.saved_searches import queries as saved_search_queries
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
@@ -90,13 +90,13 @@ async def test_registration_settings_of_other_hosts_are_not_exported(db):
 async def test_saved_searches_are_exported_with_their_filters(db, other_db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
-        await alerts.save(tx, ana, {"q": "chess", "tag": "blitz"})
+        await saved_searches.save(tx, ana, {"q": "chess", "tag": "blitz"})
     found = await exported(db, ana)
     taken, left = await import_document(other_db, found)
     assert taken["saved_search_keys"] == len(found["tables"]["savedSearchKeys"]) > 0
     assert left["saved_search_keys"] == 0
     async with other_db.reader() as reader:
-        assert len(await searches.of_person(reader, ana.user_id)) == 1
+        assert len(await saved_search_queries.of_person(reader, ana.user_id)) == 1
 
 
 async def test_pictures_are_exported_as_urls(db, other_db, tmp_path):

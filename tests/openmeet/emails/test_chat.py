@@ -203,7 +203,7 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, chat):
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert mail["Subject"] == f"New messages: {event.title}"
-    assert "12 messages that you haven’t read." in text_of(mail)
+    assert "12 are waiting for you." in text_of(mail)
     assert "Ana: Thing 9" in text_of(mail)
     assert "Thing 10" not in text_of(mail)
     await say_and_notify(post, ana, room, "One more")
@@ -225,7 +225,7 @@ async def test_unread_rooms_are_in_the_digest_by_choice(post, chat):
     post.site.clock.turn(DAY)
     (mail,) = await post.deliver()
     assert mail["To"] == "ben@example.org"
-    assert f"{event.title}\n\nNew messages. 1 message that you haven’t read." in text_of(mail)
+    assert f"{event.title}\n\nNew messages. One is waiting for you." in text_of(mail)
 
 
 async def test_questions_reach_the_hosts_and_answers_the_asker(post, chat):
@@ -250,7 +250,7 @@ async def test_a_private_event_is_not_quoted(post):
     await say_and_notify(post, ana, room, "@ben the code is 4711")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
-    assert "Ana mentions you in the chat." in text_of(mail)
+    assert "Ana named you in the chat." in text_of(mail)
     assert "4711" not in text_of(mail) + html_of(mail)
 
 

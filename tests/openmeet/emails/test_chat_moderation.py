@@ -11,7 +11,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import sanctions
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access
-from openmeet.domain.moderation import policy
+from openmeet.domain.moderation import moderators
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
@@ -32,7 +32,7 @@ async def chat(post):
         for one in (ben, cleo):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
         room = await room_of(tx, ana, about(event))
-        await policy.appoint(tx, mod.user_id, by=None)
+        await moderators.appoint(tx, mod.user_id, by=None)
     post.site.clock.turn(HOUR)
     await post.deliver()
     return event, room, ana, ben, cleo, mod

@@ -50,8 +50,8 @@ async def test_a_date_added_by_the_clock_is_mailed_once(post: Post, practice) ->
     ben, cleo = await post.deliver()
     assert (ben["To"], cleo["To"]) == ("ben@example.org", "cleo@example.org")
     for words in (text_of(ben), html_of(ben)):
-        assert "A series you go to has a new date. You’re going." in " ".join(words.split())
-    assert "A series that you follow has a new date." in " ".join(text_of(cleo).split())
+        assert "It’s in a series you go to. You’re going." in " ".join(words.split())
+    assert "It’s in a series that you follow." in " ".join(text_of(cleo).split())
     assert calendar_of(cleo) is None
     async with post.db.reader() as reader:
         coming = [one for one in await dates(reader, series) if not one.is_over(reader.now)]

@@ -202,8 +202,8 @@ async def test_an_offer_is_mailed_while_it_is_open(post):
         post.site.clock.turn(HOUR)
     mails = {mail["To"]: mail for mail in await post.deliver()}
     assert mails["cleo@example.org"]["Subject"] == "A place for you: Board games, Sat 4 Jul"
-    assert "Take the place: http" in text_of(mails["cleo@example.org"])
-    assert ">Take the place</a>" in html_of(mails["cleo@example.org"])
+    text, html = text_of(mails["cleo@example.org"]), html_of(mails["cleo@example.org"])
+    assert all(f"{one}: http" in text and f">{one}</a>" in html for one in ("Take the place", "Can’t go"))
     assert "Ben isn’t going." in text_of(mails["ana@example.org"])
 
 
@@ -220,7 +220,7 @@ async def test_a_withdrawn_offer_is_mailed(post):
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
     assert mail["Subject"] == "No place after all: Board games, Sat 4 Jul"
     for words in (text_of(mail), html_of(mail)):
-        assert "The place held for you is gone, because the host reduced the number of places." in words
+        assert "The host has room for fewer people now." in words
         assert "You’re on the waitlist" in words
 
 
@@ -416,7 +416,7 @@ async def test_new_dates_of_a_followed_series_are_one_e_mail(post, evening):
     post.site.clock.turn(30 * MINUTE)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", "New date: Chess, Sat 4 Jul")
-    assert "A series that you follow has a new date. There are 2 more new dates." in text_of(mail)
+    assert "It’s in a series that you follow. There are 2 more new dates." in text_of(mail)
 
 
 async def test_checked_in_people_are_told_about_changes(post, evening):
@@ -472,7 +472,7 @@ async def test_a_series_invitation_is_one_e_mail(post):
         await invitations.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
-    assert "You’re also invited to one more date of this series" in " ".join(text_of(mail).split())
+    assert "It’s for one more date of this series, too" in " ".join(text_of(mail).split())
     assert any("/mail/answer/" in link for link in links_of(mail))
 
 

@@ -6,7 +6,7 @@ from groundwork.clock import MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
-from openmeet.domain.guest_rsvps import actions as guesting
+from openmeet.domain.guest_rsvps import actions as guest_rsvps
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
@@ -82,10 +82,10 @@ async def test_a_waitlisted_guests_entry_is_cancelled_too(post: Post) -> None:
         (RsvpReply.DECLINED, "You’re not going: Board games, Sat 4 Jul", "CANCEL"),
     ):
         async with post.db.transaction() as tx:
-            asked = await guesting.request_answer(
+            asked = await guest_rsvps.request_answer(
                 tx, event.slug, email=GUEST, display_name="Gus", reply=reply, reply_details=ReplyDetails(party=1)
             )
-            await guesting.confirm(tx, asked.id)
+            await guest_rsvps.confirm(tx, asked.id)
         (mail,) = await mails_to(post, GUEST)
         assert (mail["Subject"], calendar_of(mail).get_param("method")) == (subject, method)
 

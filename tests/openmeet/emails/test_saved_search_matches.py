@@ -37,7 +37,7 @@ async def test_a_match_waits_for_the_digest_and_names_its_search(post: Post) -> 
     (mail,) = await post.deliver()
     text = text_of(mail)
     assert "Jazz night" in text
-    assert "You saved this search: jazz." in text
+    assert "You saved it as “jazz”." in text
     assert "The hall" in text
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert await post.deliver() == []

@@ -14,8 +14,8 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance import queries as attendance
+from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.icalendar.write import vevent_of, write_calendar
 from openmeet.domain.series import actions, cancel_dates, date_queries, queries, undo
@@ -52,7 +52,7 @@ async def files(tx: Transaction, every: list[Series], ben: Caller) -> list[bytes
     found = [calendar_of([part], numbers, tx.now, URL) for part in parts if part[0].deleted_at is None]
     alone = [vevent_of(event, host=HOST, url=URL, sequence=numbers[event.id]) for event in events if not event.is_gone]
     found.append(write_calendar([one for one in alone if one is not None], name="x"))
-    found.append(await feed.file_of(tx, ben.user_id, name="x", public_url=URL, host=HOST))
+    found.append(await feed.file_of(tx, ben.user_id, name="x", public_url=URL))
     for event in events:
         mine = await attendance.find(tx, event.id, ben.user_id)
         if mine is None:

@@ -4,6 +4,7 @@ import secrets
 from pathlib import Path
 
 from groundwork.blobstore.disk import DiskBlobStore
+from groundwork.clock import DAY
 from openmeet.domain.erasure.ledger import ErasureLedger
 from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.person_erasure import PersonErasureContext
@@ -19,4 +20,5 @@ def erasing_in(folder: Path) -> PersonErasureContext:
         ErasureContext((secrets.token_bytes(32),), _nowhere_else),
         ErasureLedger(folder / "erasures.jsonl"),
         DiskBlobStore(folder / "pictures"),
+        grace=14 * DAY,
     )

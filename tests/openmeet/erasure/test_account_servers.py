@@ -31,7 +31,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.emails.account import deletion_composer
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.person_erasure import take_due
-from openmeet.network.records.collections import EVENT
+from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories.custodial import (
     LOOKS_AGAIN,
     MOST_TRIES,
@@ -369,3 +369,20 @@ async def test_a_group_without_other_members_loses_its_account(deployment: Deplo
     assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
     await deployment.deliver_jobs()
     assert not await is_there(deployment, did)
+
+
+async def test_answers_to_events_of_a_deleted_person_are_retracted(
+    deployment: Deployment, tmp_path: Path, clock: HandClock
+) -> None:
+    """Their records in other people's repositories would refer to a record that no longer exists."""
+    ana, dan = await deployment.person("Ana"), await deployment.connected("dan")
+    event = await deployment.event(ana)
+    await deliver_publications(deployment)
+    await deployment.answer(dan, event.slug)
+    await deliver_publications(deployment)
+    assert len(await records(deployment, dan, RSVP)) == 1
+    await actions.begin(deployment.db, ana.user_id, GRACE)
+    clock.turn(GRACE + HOUR)
+    await take_due(deployment.db, erasing_in(tmp_path))
+    await deliver_publications(deployment)
+    assert await records(deployment, dan, RSVP) == {}

@@ -18,7 +18,7 @@ from openmeet.domain.erasure import actions
 from openmeet.domain.events import co_host_queries, co_hosts, ownership
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.moderation import policy
+from openmeet.domain.moderation import moderators
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
@@ -188,7 +188,7 @@ async def test_the_moderators_of_the_site_read_a_reported_message_until_they_dec
     async with scene.db.transaction() as tx:
         await sanctions.report(tx, scene.cleo, scene.said.id, ReportReason.SPAM, to_tenant=True)
         moderator = await person(tx, "Mod")
-        await policy.appoint(tx, moderator.user_id, by=None)
+        await moderators.appoint(tx, moderator.user_id, by=None)
     await scene.leave()
     async with signed_in(site_on(scene.db, clock), moderator.user_id) as browser:
         path = f"/moderation/chat/{scene.said.id}"

@@ -11,12 +11,12 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, Engine, Transaction, TransactionConflict
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import NotFound, Refused, Unavailable
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.queries import find as find_answer
+from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.erasure import account_rows, actions
 from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.events import co_hosts, ownership
@@ -36,7 +36,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as users
-from openmeet.domain.users.erasure_requests import ErasureStage
+from openmeet.domain.users.erasure_requests import ErasureRequest, ErasureStage
 from openmeet.domain.users.model import Caller, UserKind
 from openmeet.network.ingestion import person_erasure
 from openmeet.network.ingestion.person_erasure import take_due
@@ -394,7 +394,7 @@ async def test_signing_in_during_the_end_keeps_the_account(
         has = {
             "group": (await group_queries.by_id(reader, choir.id)).owner_id == ana.user_id,
             "series": (await series_queries.by_id(reader, practice.id)).deleted_at is None,
-            "answer": (await find_answer(reader, tea.id, ana.user_id)).status is AttendanceStatus.ATTENDING,
+            "answer": (await find_attendance(reader, tea.id, ana.user_id)).status is AttendanceStatus.ATTENDING,
             "standing answer": await reader.fetch_one("select 1 as one from event_series_standing_rsvps") is not None,
         }
     assert {name for name, is_kept in has.items() if is_kept} == kept
@@ -402,22 +402,32 @@ async def test_signing_in_during_the_end_keeps_the_account(
     assert await person_erasure.erase(db, erasing_in(tmp_path), ana.user_id) is None
 
 
-async def test_waiting_requests_do_not_delay_others(
+async def test_waiting_and_failing_requests_do_not_delay_others(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requests that have ended and wait for their deletion day do not delay the next one, however many there are."""
+    """However many requests have ended and wait for their deletion day, or cannot be carried out."""
     monkeypatch.setattr(person_erasure, "_AT_A_TIME", 1)
     async with db.transaction() as tx:
-        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
     await asks(db, ana)
     clock.turn(DAY)
     await asks(db, ben)
+    await asks(db, cleo)
     clock.turn(12 * DAY)
-    await take_due(db, erasing_in(tmp_path))
-    await take_due(db, erasing_in(tmp_path))
+    end = actions.end
+
+    async def end_of_others(to: Database, erasure_request: ErasureRequest) -> None:
+        if erasure_request.user_id == ben.user_id:
+            raise Unavailable("The account server does not answer.")
+        await end(to, erasure_request)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(actions, "end", end_of_others)
+        for _ in range(3):
+            await take_due(db, erasing_in(tmp_path))
     async with db.reader() as reader:
-        for who in (ana, ben):
-            assert (await erasure_requests.find(reader, who.user_id)).stage is ErasureStage.ENDING
+        stages = [(await erasure_requests.find(reader, who.user_id)).stage for who in (ana, ben, cleo)]
+    assert stages == [ErasureStage.ENDING, ErasureStage.REQUESTED, ErasureStage.ENDING]
 
 
 async def test_a_request_in_a_restored_backup_deletes_nobody_at_once(

@@ -12,7 +12,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
 from openmeet.domain.attendance.invitation_queries import of_series as invitations_to_series
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.queries import find as find_answer
+from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import invitation_queries
@@ -105,7 +105,7 @@ async def test_rows_of_a_former_owner_of_the_address_stay(db: Database, tmp_path
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 1
     async with db.reader() as reader:
-        assert (await find_answer(reader, tea.id, ben.user_id)).status is AttendanceStatus.ATTENDING
+        assert (await find_attendance(reader, tea.id, ben.user_id)).status is AttendanceStatus.ATTENDING
         hosts = await co_host_queries.co_hosts_of(reader, [tea.id])
         assert hosts == {tea.id: [ben.user_id]}
         series = await invitations_to_series(reader, practice.id)

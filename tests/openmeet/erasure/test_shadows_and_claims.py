@@ -8,7 +8,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.account_merge import actions as claims
+from openmeet.domain.account_merge import actions as account_merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.erasure import actions
@@ -65,20 +65,20 @@ async def test_a_claim_ends_with_its_account(db: Database, tmp_path: Path, clock
     """
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
-        claim, _ = await claims.prove_email(tx, ben.user_id, "ana@example.org")
+        claim, _ = await account_merge.prove_email(tx, ben.user_id, "ana@example.org")
         assert claim is not None
     await actions.begin(db, ana.user_id, DAY)
     async with db.transaction() as tx:
         await erasure_requests.advance(tx, ana.user_id, ErasureStage.ERASING)
     with pytest.raises(Refused) as refused:
         async with db.transaction() as tx:
-            await claims.confirm(tx, ben.user_id, claim)
+            await account_merge.confirm(tx, ben.user_id, claim)
     assert refused.value.name == "BeingDeleted"
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 1
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await claims.confirm(tx, ben.user_id, claim)
+            await account_merge.confirm(tx, ben.user_id, claim)
     async with db.reader() as reader:
         assert (await users.by_id(reader, ben.user_id)).display_name == "Ben"
         assert (await reader.fetch_one("select count(*) as n from account_merges"))["n"] == 0
@@ -90,11 +90,11 @@ async def test_a_claim_that_is_confirmed_in_time_keeps_the_account(
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         tea = await event_by(tx, ana, starts="2026-05-05T18:00", ends="2026-05-05T20:00")
-        claim, _ = await claims.prove_email(tx, ben.user_id, "ana@example.org")
+        claim, _ = await account_merge.prove_email(tx, ben.user_id, "ana@example.org")
         assert claim is not None
     await actions.begin(db, ana.user_id, DAY)
     async with db.transaction() as tx:
-        await claims.confirm(tx, ben.user_id, claim)
+        await account_merge.confirm(tx, ben.user_id, claim)
     clock.turn(2 * DAY)
     assert await take_due(db, erasing_in(tmp_path)) == 0
     async with db.reader() as reader:

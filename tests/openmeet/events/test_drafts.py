@@ -1,5 +1,6 @@
 """Drafts: no input is lost, nobody else sees them, and they are published by hand or at a set time."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,11 +13,12 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
-from openmeet.domain.events import actions, drafts, queries, record_changes
+from openmeet.domain.events import actions, draft_queries, drafts, queries, record_changes
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.rules import Submission
 from openmeet.outbox import publication_status, publications
+from openmeet.web.events.approval_field import NEEDS_APPROVAL
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
 TYPED = {
@@ -67,6 +69,36 @@ async def test_a_draft_keeps_incomplete_input(browser):
     assert "Give the event a title." in refused.text
     listed = (await browser.get("/my/events?which=drafts")).text
     assert "Untitled draft" in listed
+
+
+async def test_going_back_to_the_new_form_does_not_replace_a_newer_draft(browser):
+    """The form of a new event updates the draft that it made until the draft's own form has saved it."""
+    new = inputs_of((await browser.get("/events/new")).text) | TYPED | {"save": "draft"}
+    path = (await browser.post("/events/new", data=new)).headers["location"]
+    corrected = new | {"title": "Corrected"}
+    assert (await browser.post("/events/new", data=corrected)).headers["location"] == path
+    newer = inputs_of((await browser.get(path)).text) | {"title": "Newer", "save": "draft"}
+    assert (await browser.post(path, data=newer)).status_code == 303
+    refused = await browser.post("/events/new", data=new | {"title": "Older"})
+    assert refused.status_code == 409
+    assert f'<a href="{path}">a draft</a>' in refused.text
+    again = inputs_of(refused.text)
+    assert (again["title"], inputs_of((await browser.get(path)).text)["title"]) == ("Older", "Newer")
+    second = await browser.post("/events/new", data=again | {"save": "draft"})
+    assert second.headers["location"] != path
+
+
+async def test_an_outdated_draft_form_shows_what_is_stored_now(browser):
+    """Every field that differs, the rule of a series in words, and text that cannot be parsed."""
+    new = inputs_of((await browser.get("/events/new")).text) | TYPED | {"save": "draft"}
+    path = (await browser.post("/events/new", data=new)).headers["location"]
+    older = inputs_of((await browser.get(path)).text) | {"save": "draft"}
+    newer = older | {"title": "Newer", "ends": "late", "repeats": "FREQ=DAILY", "ends_how": "after", "ends_after": "4"}
+    assert (await browser.post(path, data=newer)).status_code == 303
+    refused = await browser.post(path, data=older | {"title": "Older"})
+    assert refused.status_code == 409
+    now = dict(re.findall(r'id="(\w+)-other"><strong>Now:</strong> ([^<]+)<', refused.text))
+    assert now == {"title": "Newer", "ends": "late", "repeats": "Every day, 4 times"}
 
 
 async def test_a_draft_is_published_from_its_form(browser, site):
@@ -144,6 +176,21 @@ async def test_a_scheduled_draft_is_published_once_at_its_time(db, clock):
         publication = await status_of(reader, draft)
     assert (event.is_draft, event.publish_at, event.title) == (False, None, "Board games")
     assert publication.state is publications.PublicationState.DUE
+
+
+async def test_a_draft_that_cannot_be_published_does_not_stop_the_others(db, clock, monkeypatch):
+    """Not even if there are as many of them as the scheduler reads at once."""
+    monkeypatch.setattr(drafts, "AT_ONCE", 1)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        broken, whole = await drafts.begin(tx, ana, FULL, {}), await drafts.begin(tx, ana, FULL, {})
+        for draft in (broken, whole):
+            await drafts.keep(tx, ana, draft.slug, FULL, {}, publish_at=tx.now + HOUR)
+        await draft_queries.put_fields(tx, broken.id, "not JSON")
+    clock.turn(HOUR)
+    assert await drafts.publish_due(db) == 1
+    async with db.reader() as reader:
+        assert [(await queries.by_id(reader, one.id)).is_draft for one in (broken, whole)] == [True, False]
 
 
 async def test_a_draft_that_is_over_stays_a_draft_and_says_why(browser, site, clock):
@@ -226,6 +273,44 @@ async def test_a_copy_has_the_registration_settings(site, browser, way):
         else:
             found = await registration.of_event(reader, await by_slug(reader, EventSlug(slug)))
     assert found == replace(asked, revision=1)
+
+
+@pytest.mark.parametrize("way", ["event", "draft", "weekly", "weekly draft", "before signing in"])
+async def test_the_form_of_a_new_event_asks_whether_the_host_approves_guests(site, browser, way):
+    """A draft remembers it, and it can be changed until the event is published. A copy begins with the same choice."""
+    if way == "before signing in":
+        browser.cookies.clear()
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED | {NEEDS_APPROVAL: "yes"}
+    assert form.get(NEEDS_APPROVAL) == "yes"
+    if "weekly" in way:
+        form |= {"repeats": "FREQ=WEEKLY"}
+    made = await browser.post("/events/new", data=form | ({"save": "draft"} if "draft" in way else {}))
+    if way == "before signing in":
+        back = await sign_up(browser, "ben@example.org", "Ben", next_path="/events/new")
+        shown = (await browser.get(back.headers["location"])).text
+        assert inputs_of(shown)[NEEDS_APPROVAL] == "yes"
+        made = await browser.post("/events/new", data=inputs_of(shown) | TYPED)
+    elif "draft" in way:
+        path = made.headers["location"]
+        typed = inputs_of((await browser.get(path)).text)
+        assert typed[NEEDS_APPROVAL] == "yes"
+        await browser.post(path, data=typed | TYPED | {NEEDS_APPROVAL: "", "save": "draft"})
+        typed = inputs_of((await browser.get(path)).text)
+        assert typed[NEEDS_APPROVAL] == ""
+        made = await browser.post(path, data=typed | TYPED | {NEEDS_APPROVAL: "yes", "save": "publish"})
+    assert made.status_code == 303, made.text
+    async with site.db.reader() as reader:
+        (row,) = await reader.fetch(
+            "select slug from events where deleted_at is null and removed_at is null order by starts_at limit 1"
+        )
+        event = await by_slug(reader, EventSlug(row["slug"]))
+        assert (await registration.of_event(reader, event)).needs_approval
+    copy = inputs_of((await browser.get(f"/events/{row['slug']}/duplicate")).text)
+    assert copy[NEEDS_APPROVAL] == "yes"
+    copied = await browser.post("/events/new", data=copy | TYPED | {NEEDS_APPROVAL: "", "starts": "2026-09-05T18:00"})
+    async with site.db.reader() as reader:
+        event = await by_slug(reader, EventSlug(copied.headers["location"].rpartition("/")[2]))
+        assert not (await registration.of_event(reader, event)).needs_approval
 
 
 async def test_repeating_the_copy_form_keeps_later_settings(site, browser):
@@ -321,7 +406,7 @@ async def test_a_recurring_draft_becomes_a_series(site, browser, way, is_in_grou
     if is_in_group:
         made = await browser.post("/api/groups", json={"name": "Chess", "timeZone": "Europe/Berlin"}, headers=headers)
         group = made.json()
-    form = inputs_of((await browser.get(f"/events/new?group={group['slug']}")).text)
+    form = inputs_of((await browser.get(f"/events/new?group={group['slug']}")).text) | {"group": group["slug"]}
     weekly = {"repeats": "FREQ=WEEKLY", "ends_how": "after", "ends_after": "3"}
     saved = await browser.post("/events/new", data=form | TYPED | weekly | {"save": "draft"})
     path = saved.headers["location"]

@@ -152,7 +152,7 @@ async def test_the_form_keeps_the_input_and_the_draft_says_why(make_sqlite, cloc
             mo = Caller(UserId(row["id"]), "Mo")
             await administration.accept(tx, mo, (await administration.invite_by_link(tx, olga, group.slug, uses=1)).id)
             await administration.change_role(tx, olga, group.slug, mo.user_id, GroupRole.MODERATOR)
-        form = inputs_of((await browser.get(f"/events/new?group={group.slug}")).text)
+        form = inputs_of((await browser.get(f"/events/new?group={group.slug}")).text) | {"group": group.slug}
         saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
         assert saved.status_code == 303, saved.text
         path = saved.headers["location"]

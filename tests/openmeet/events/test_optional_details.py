@@ -193,4 +193,4 @@ def test_a_country_alone_is_no_place() -> None:
         "Place to be announced"
     ]
     hidden = time_and_place.place_lines(Mode.IN_PERSON, Venue(country="Germany"), hides_place=True)
-    assert hidden == ["A place shown to people who are going", "Germany"]
+    assert hidden == ["The place is shown to people who are going", "Germany"]

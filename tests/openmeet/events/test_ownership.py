@@ -193,6 +193,9 @@ async def test_an_event_is_offered_and_accepted_on_its_page(db: Database, clock:
         assert (await anas.post(f"{path}/{row}/offer", data={})).status_code == 303
         assert "Keep it after all" in (await anas.get(path)).text
         assert "Ana would like to hand it over to you" in (await bens.get(path)).text
+        offer = "Ana would like to hand this event over to you."
+        shown = [offer in (await one.get(f"/events/{event.slug}")).text for one in (bens, anas)]
+        assert shown == [True, False]
         assert (await bens.post(f"/events/{event.slug}/owner", data={"wish": "yes"})).status_code == 303
         assert "Hand over" in (await bens.get(path)).text
         async with db.transaction() as tx:

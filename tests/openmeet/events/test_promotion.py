@@ -151,7 +151,7 @@ async def event_in(db, level: str, **typed: str):
 
 
 def record_of(event, previous=None):
-    ours = publishable(event, instance="https://meet.example", page_url="https://meet.example/events/x")
+    ours = publishable(event, instance="https://meet.example")
     return write_event(ours, previous)
 
 
@@ -175,7 +175,7 @@ async def test_a_minimal_record_has_four_fields(db):
         "uris",
         "openmeet.lexicon.origin",
     }
-    assert minimal["description"] == "More about it on its page: https://meet.example/events/x"
+    assert minimal["description"] == f"More about it on its page: https://meet.example/events/{event.slug}"
     assert (reach_of(event), are_rsvps_publishable(event)) == (MINIMAL, False)
 
 

@@ -19,8 +19,8 @@ from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.following import Consumer
-from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import interests_of
+from openmeet.network.firehose.metrics import firehose_metrics
+from openmeet.network.firehose.tenant_interests import interests_of
 from openmeet.network.firehose.verification import Verifier
 from tests.databases import MakeDatabase
 from tests.external_dependencies import fixture_path, is_available, is_required
@@ -78,15 +78,15 @@ async def bench(make_sqlite: MakeDatabase) -> AsyncIterator[Bench]:
     http = HttpClient(DEVELOPMENT)
     async with Directory(captured_documents()) as directory:
         dids = DidResolver(http, clock, DidSettings(directory.url, is_development=True))
-        counts, backoff = counting(Metrics("openmeet")), Backoff(first_seconds=0.01, longest_seconds=0.05)
+        counts, backoff = firehose_metrics(Metrics("openmeet")), Backoff(first_seconds=0.01, longest_seconds=0.05)
         consumer = Consumer(
             db=db,
             http=http,
             clock=clock,
             verifier=Verifier(dids, clock),
             interests=interests_of([]),
-            delivering=TenantQueues({TENANT: queue}, counts, backoff),
-            counting=counts,
+            tenant_queues=TenantQueues({TENANT: queue}, counts, backoff),
+            metrics=counts,
             backoff=backoff,
         )
         yield Bench(db, queue, consumer, directory, clock)

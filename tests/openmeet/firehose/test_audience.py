@@ -3,8 +3,8 @@
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import jobs
-from openmeet.network.firehose import delivery, sources
-from openmeet.network.firehose.sources import default_interests
+from openmeet.network.firehose import delivery, tenant_interests
+from openmeet.network.firehose.tenant_interests import default_interests
 from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import Tenant
 from tests.databases import MakeDatabase
@@ -24,7 +24,7 @@ async def hearing(make_database: MakeDatabase) -> tuple[Database, Tenant, Tenant
     await delivery.ensure_default_interests(installation, [town])
     async with installation.transaction() as tx:
         await tx.execute(VERIFIED, did=FOLLOWED)
-        await sources.add(tx, [("default", "did", BY_LINES)])
+        await tenant_interests.add(tx, [("default", "did", BY_LINES)])
     return installation, town, village
 
 

@@ -140,8 +140,8 @@ async def test_cursor_waits_for_the_queue(bench: Bench):
     frames, numbers = captured_frames(), sequences(captured_frames())
     bench.interested_in(*everybody())
     away = _Away(bench.queue, failures=10**9)
-    delivering = replace(bench.consumer.delivering, queues={TENANT: away})
-    bench.consumer = replace(bench.consumer, delivering=delivering)
+    delivering = replace(bench.consumer.tenant_queues, queues={TENANT: away})
+    bench.consumer = replace(bench.consumer, tenant_queues=delivering)
     stop = asyncio.Event()
     async with Relay(frames, numbers) as relay:
         following = asyncio.create_task(follow_source(bench.consumer, relay.url, stop))

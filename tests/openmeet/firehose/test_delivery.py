@@ -7,8 +7,8 @@ from groundwork.queue.contract import QueueUnavailable
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.firehose.delivery import TenantQueues, deliver
-from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import default_interests, interests_of
+from openmeet.network.firehose.metrics import firehose_metrics
+from openmeet.network.firehose.tenant_interests import default_interests, interests_of
 from openmeet.network.records.message import Hint, HintKind
 from tests.databases import MakeDatabase
 from tests.openmeet.firehose.conftest import at_once
@@ -30,7 +30,7 @@ async def test_each_interested_community_gets_a_message_once(make_sqlite: MakeDa
     repeats nothing.
     """
     queues = await queues_of(make_sqlite, clock)
-    delivering = TenantQueues(queues, counting(Metrics("openmeet")))
+    delivering = TenantQueues(queues, firehose_metrics(Metrics("openmeet")))
     interests = interests_of([*default_interests("town"), ("village", "did", did(1)), ("gone", "did", did(2))])
     messages = [event(1, "tea", 1), event(2, "chess", 1)]
     for _ in range(2):
@@ -55,7 +55,7 @@ class Away(EmbeddedQueue):
 async def test_a_queue_that_does_not_confirm_causes_no_repeats_elsewhere(make_sqlite: MakeDatabase, clock: HandClock):
     queues = await queues_of(make_sqlite, clock, ["hamlet", "town"])
     queues["village"] = Away(await make_sqlite("groundwork.queue"), clock)
-    delivering = TenantQueues(queues, counting(Metrics("openmeet")), sleep=at_once)
+    delivering = TenantQueues(queues, firehose_metrics(Metrics("openmeet")), sleep=at_once)
     interests = interests_of([line for name in queues for line in default_interests(name)])
     await deliver(delivering, interests, [event(1, "tea", 1)])
     assert await waiting(queues) == {"hamlet": 1, "town": 1, "village": 1}

@@ -6,9 +6,9 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database, Reader
-from openmeet.network.firehose import sources
-from openmeet.network.firehose.sources import FOLLOWED_FOR, expire
-from openmeet.network.records.repository_state import referred_to
+from openmeet.network.firehose import tenant_interests
+from openmeet.network.firehose.tenant_interests import FOLLOWED_FOR, expire
+from openmeet.network.records.seen import referred_to
 from tests.databases import MakeDatabase
 from tests.openmeet.firehose.conftest import TENANT, Bench
 from tests.openmeet.ingestion.network import deleted, did, event
@@ -31,19 +31,19 @@ async def community(bench: Bench, make_sqlite: MakeDatabase) -> Database:
     async with bench.db.transaction() as tx:
         for number in (1, 2, 3):
             await tx.execute(_VERIFIED, did=did(number), now=tx.now)
-        await sources.add(tx, [(TENANT, "did", did(number)) for number in (1, 4)])
+        await tenant_interests.add(tx, [(TENANT, "did", did(number)) for number in (1, 4)])
     return found
 
 
 async def followed(bench: Bench) -> set[str]:
     async with bench.db.reader() as reader:
-        known = await sources.load(reader)
+        known = await tenant_interests.load(reader)
     return known.followed | set(known.dids)
 
 
 async def test_only_referenced_repositories_stay_followed(bench: Bench, community: Database):
     async with bench.db.reader() as reader:
-        known = await sources.load(reader)
+        known = await tenant_interests.load(reader)
     assert await expire(bench.db, [community], known) == 0, "the accounts were seen recently"
     bench.clock.turn(FOLLOWED_FOR + DAY)
     assert await expire(bench.db, [community], known) == 3
@@ -54,9 +54,9 @@ async def test_only_referenced_repositories_stay_followed(bench: Bench, communit
 async def test_an_author_seen_meanwhile_stays(bench: Bench, community: Database, monkeypatch: pytest.MonkeyPatch):
     """Authors 3 and 4 write after the page of candidates was read, before they are deleted."""
     async with bench.db.transaction() as tx:
-        await sources.add(tx, [("other", "did", did(4))])
+        await tenant_interests.add(tx, [("other", "did", did(4))])
     async with bench.db.reader() as reader:
-        known = await sources.load(reader)
+        known = await tenant_interests.load(reader)
     bench.clock.turn(FOLLOWED_FOR + DAY)
 
     async def write_and_read(reader: Reader, dids: Sequence[str]) -> set[str]:
@@ -64,10 +64,10 @@ async def test_an_author_seen_meanwhile_stays(bench: Bench, community: Database,
             await tx.execute(
                 "update verified_repositories set updated_at = :now where did = :did", now=tx.now, did=did(3)
             )
-            await sources.note_seen(tx, ["other"], [did(4)])
+            await tenant_interests.note_seen(tx, ["other"], [did(4)])
         return await referred_to(reader, dids)
 
-    monkeypatch.setattr(sources, "referred_to", write_and_read)
+    monkeypatch.setattr(tenant_interests, "referred_to", write_and_read)
     assert await expire(bench.db, [community], known) == 2
     assert await followed(bench) == {did(number) for number in (1, 3, 4)}
     assert (known.followed, set(known.dids)) == ({did(1), did(3)}, {did(1), did(4)})
@@ -80,7 +80,7 @@ async def test_a_reference_in_any_community_is_enough(bench: Bench, community: D
     await take(other, event(3, "tea", 1))
     bench.clock.turn(FOLLOWED_FOR + DAY)
     async with bench.db.reader() as reader:
-        known = await sources.load(reader)
+        known = await tenant_interests.load(reader)
     await expire(bench.db, [community, other], known)
     assert await followed(bench) == {did(1), did(3)}
 
@@ -89,7 +89,7 @@ async def test_nobody_expires_while_a_community_is_unreachable(bench: Bench, com
     """If a community's database is unavailable, it might refer to any author."""
     bench.clock.turn(FOLLOWED_FOR + DAY)
     async with bench.db.reader() as reader:
-        known = await sources.load(reader)
+        known = await tenant_interests.load(reader)
     await community.close()
     with pytest.raises(Exception):  # noqa: B017, PT011 - what a closed database raises is its driver's
         await expire(bench.db, [community], known)

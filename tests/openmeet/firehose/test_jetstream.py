@@ -22,7 +22,7 @@ from groundwork.errors import Refused, RemoteFailed
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.jetstream import MEMORY, follow_jetstream, read_line
-from openmeet.network.firehose.sources import FOLLOWED_FOR, expire, load
+from openmeet.network.firehose.tenant_interests import FOLLOWED_FOR, expire, load
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.outbox.kinds import JobKind

@@ -15,7 +15,7 @@ from at_protocol.sync.events import CommitMessage
 from at_protocol.sync.frames import summarize
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
-from openmeet.network.firehose import cursors, delivery, unresolved, waiting_commits
+from openmeet.network.firehose import cursors, delivery, identity_lookups, unresolved
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.unresolved import FIRST_RETRY, RetryContext, UnresolvedAuthors, retry_due
 from openmeet.network.records.message import Hint, HintKind, decode
@@ -83,7 +83,7 @@ async def cursor(bench: Bench) -> int | None:
 def retrying(bench: Bench) -> RetryContext:
     own = bench.consumer
     return RetryContext(
-        own.db, own.clock, own.verifier.dids, own.interests, own.delivering, own.counting, own.unresolved
+        own.db, own.clock, own.verifier.dids, own.interests, own.tenant_queues, own.metrics, own.unresolved
     )
 
 
@@ -241,7 +241,7 @@ async def test_rows_are_capped_and_the_oldest_are_deleted(bench: Bench, monkeypa
 
 async def test_an_author_with_too_many_frames_is_read_later(bench: Bench, monkeypatch: pytest.MonkeyPatch):
     """The memory for waiting frames is bounded. An author who fills it is read later instead of waiting for a lookup."""
-    monkeypatch.setattr(waiting_commits, "MAX_FRAMES_OF_DID", 5)
+    monkeypatch.setattr(identity_lookups, "MAX_FRAMES_OF_DID", 5)
     did = bad_did(1)
     bench.directory.hanging = {did}
     frames = [in_the_name_of(did, seq) for seq in range(1, 20)]

@@ -11,7 +11,7 @@ from at_protocol.sync.frames import summarize
 from groundwork.clock import MINUTE
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import run
-from openmeet.network.firehose.sources import Upstream, authority, upstreams
+from openmeet.network.firehose.upstreams import Upstream, authority, upstreams
 from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.simulation.relay import Relay

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import CheckViolated
 from openmeet.domain.groups import administration
-from openmeet.domain.search import group_event_lists as listing
+from openmeet.domain.search import group_event_lists
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import person
 
@@ -73,10 +73,10 @@ async def test_lists_of_a_group_find_its_events_by_index(db):
         await administration.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
         await tx.execute("set local enable_seqscan = off")
         asking = Explaining(tx)
-        await listing.shown_in_group(asking, group.id, None, 30, member=ana.user_id)
-        await listing.shown_in_group(asking, group.id, None, 30, member=None)
-        await listing.between_in_group(asking, group.id, tx.now, Instant(tx.now + 30 * DAY), 500, member=None)
-        await listing.past_in_group(asking, group.id, None, 30, member=ana.user_id)
+        await group_event_lists.shown_in_group(asking, group.id, None, 30, member=ana.user_id)
+        await group_event_lists.shown_in_group(asking, group.id, None, 30, member=None)
+        await group_event_lists.between_in_group(asking, group.id, tx.now, Instant(tx.now + 30 * DAY), 500, member=None)
+        await group_event_lists.past_in_group(asking, group.id, None, 30, member=ana.user_id)
     plans = "\n".join(asking.plans)
     assert plans.count("on events ") + plans.count("on events_of") >= 6
     assert "events_of_group_by_start" in plans

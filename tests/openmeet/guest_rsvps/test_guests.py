@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions, lists, queries, registration
+from openmeet.domain.attendance import event_hosting, lists, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.events.permissions import CoHostState
@@ -92,7 +92,12 @@ async def test_one_link_confirms_and_another_changes_the_answer(site, event):
     that needs no sign-in.
     """
     async with site.browser() as browser:
-        assert (await ask(browser, event)).status_code == 303
+        asked = await ask(browser, event)
+        assert asked.status_code == 303
+        # The page names the address, so that people see if they mistyped it.
+        assert "We sent a link to eve@example.org." in (await browser.get(asked.headers["location"])).text
+        async with site.browser() as other:
+            assert "eve@example.org" not in (await other.get(asked.headers["location"])).text
         assert await answers(site, event) == []
         (letter,) = await letters(site)
         path = link_in(letter)
@@ -133,14 +138,18 @@ async def test_buttons_say_what_the_answer_leads_to(site, event):
         assert "Full. Nobody is on the waitlist yet." in shown
         assert buttons_of(shown) == ["Join waitlist", "Maybe"]
         assert buttons_of((await browser.get(link)).text) == ["Join waitlist"]
-        await browser.post(link)
+        mine = (await browser.post(link)).headers["location"]
+        waiting = (await browser.get(mine)).text
+        assert ("Stay on the waitlist" in waiting, "Join waitlist" in waiting) == (True, False)
         assert buttons_of((await browser.get(link)).text) == ["Show my answer"]
         await ask(browser, event, "fay@example.org")
-        link = link_in((await letters(site))[-1])
+        letter = (await letters(site))[-1]
+        assert letter.text.startswith("You asked for a place at ")
+        link = link_in(letter)
         async with site.db.transaction() as tx:
             host = Caller(event.author_id, "Ana")
             closed = registration.RegistrationSettings(closes_hours_before=10_000)
-            await host_decisions.change_registration_settings(tx, host, event.slug, closed)
+            await event_hosting.change_registration_settings(tx, host, event.slug, closed)
         shown = (await browser.get(link)).text
         assert buttons_of(shown) == []
         assert "closed" in shown
@@ -262,11 +271,16 @@ async def test_links_expire_and_forged_ones_are_refused(site, event, clock):
     async with site.browser() as browser:
         await ask(browser, event)
         (letter,) = await letters(site)
-        path = link_in(letter)
+        link = link_in(letter)
+        path = link.partition("?")[0]
         assert (await browser.post(path[:-1] + ("0" if path[-1] != "0" else "1"))).status_code == 404
         assert (await browser.get("/answers/confirm/nonsense")).status_code == 404
         clock.turn(DAY)
         assert (await browser.post(path)).status_code == 404
+        for answer in (await browser.get(link), await browser.post(link)):
+            assert (answer.status_code, h1_of(answer.text)) == (404, "Answer by e-mail")
+            assert "This link no longer works. Answer again, and we’ll send you a new one." in answer.text
+            assert f'action="/events/{event.slug}/guest-answer"' in answer.text
     assert await letters(site) == []
     assert await actions.forget_expired(site.db) == 1
     assert await answers(site, event) == []

@@ -74,7 +74,7 @@ async def test_the_limits_are_those_of_the_site(make_sqlite, clock, per_minute, 
 async def test_german_readers_get_german_text_around_english_descriptions(site):
     async with site.browser() as browser:
         text = (await browser.get("/api", headers={"accept-language": "de"})).text
-    assert "<h1>API für eigene Programme</h1>" in text
+    assert "<h1>API für Entwickler:innen</h1>" in text
     assert "Die Beschreibungen sind auf Englisch." in text
     assert '<tbody role="rowgroup" lang="en" dir="ltr">' in text
     assert len(listed(text)) == len(operations())

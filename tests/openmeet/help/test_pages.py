@@ -6,6 +6,7 @@ import pytest
 
 from groundwork.clock import MINUTE
 from groundwork.queue.embedded import EmbeddedQueue
+from groundwork.queue.rabbitmq import RabbitQueue
 from openmeet.domain.events import actions as events
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
@@ -13,6 +14,7 @@ from openmeet.network.status import SyncDependencies
 from openmeet.web.help.pages import LATE, site_health
 from openmeet.web.help.texts import QUESTIONS
 from tests.openmeet.site_under_test import ORIGIN, change_services, event_by, person, site_on
+from tests.simulation.processes import free_port
 
 
 @pytest.fixture
@@ -93,6 +95,17 @@ async def test_the_status_shows_late_sources(site, make_sqlite, clock):
         assert "Some things are late" in (await browser.get("/status")).text
 
 
+async def test_the_status_says_that_nothing_is_read_while_the_broker_is_away(site, make_sqlite, clock):
+    """Nobody knows since when something waits there."""
+    installation = await make_sqlite("openmeet.network.firehose", clock=clock)
+    queue = RabbitQueue(f"amqp://guest:guest@127.0.0.1:{free_port()}", clock)
+    change_services(site.app, sync_dependencies=SyncDependencies(installation, queue, "https://openmeet.test"))
+    async with site.browser() as browser:
+        shown = (await browser.get("/status")).text
+    assert ("Some things are late" in shown, "Not read at the moment" in shown) == (True, True)
+    assert "just now" not in shown
+
+
 async def test_the_status_page_answers_during_an_outage(site):
     """Error pages lead to it, so it must not be an error page that leads to itself."""
     async with site.browser() as browser:
@@ -100,6 +113,15 @@ async def test_the_status_page_answers_during_an_outage(site):
         shown = await browser.get("/status")
     assert (shown.status_code, "The site is having problems" in shown.text) == (503, True)
     assert "See the status of this site" not in shown.text
+
+
+async def test_a_bug_of_the_status_page_is_not_an_outage(site):
+    """The answer to a bug is an error with a number that operators find in the log."""
+    async with site.db.transaction() as tx:
+        await tx.execute("alter table publications rename to something_else")
+    async with site.browser() as browser:
+        shown = await browser.get("/status")
+    assert (shown.status_code, "The site is having problems" in shown.text) == (500, False)
 
 
 async def test_a_missing_page_links_back(site):

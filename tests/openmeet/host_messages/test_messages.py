@@ -7,14 +7,14 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions, record_actions
+from openmeet.domain.attendance import event_hosting, host_decisions, rsvp_records
 from openmeet.domain.attendance.model import AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.events import co_hosts
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import HostMessageReason, statuses_of
 from openmeet.domain.host_messages.queries import MAX_A_DAY, Addressees, MessageState
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.moderation import actions as acts
+from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
@@ -59,7 +59,7 @@ async def town(tx, **typed: str):
         people[name] = await person(tx, name)
         await attendance.answer(tx, people[name], event.slug, reply)
     shadow = await users.create_shadow(tx)
-    await record_actions.apply_from_network(
+    await rsvp_records.apply_from_network(
         tx,
         RecordedRsvp(
             event_id=event.id,
@@ -209,7 +209,7 @@ async def test_a_scheduled_message_by_a_former_host_is_not_sent(db, clock, what)
                 if what == "blocked"
                 else Subject(ModeratedKind.EVENT, event.id)
             )
-            await acts.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
+            await moderation.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
     clock.turn(HOUR)
     assert await actions.send_due(db) == 0
     async with db.transaction() as tx:
@@ -228,7 +228,7 @@ async def test_a_suspended_co_host_sends_no_message(db, clock, what):
         await identities.link(tx, DID, cora.user_id, handle="cora.example", pds_url="https://pds.example")
         waits = await actions.write(tx, cora, event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
         about = Subject(ModeratedKind.PERSON, cora.user_id) if what == "person" else Subject(ModeratedKind.DID, DID)
-        await acts.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
+        await moderation.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
     async with db.transaction() as tx:
         with pytest.raises(Forbidden):
             await actions.write(tx, cora, event.slug, TEXT, ["going"])

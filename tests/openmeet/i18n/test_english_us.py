@@ -100,7 +100,7 @@ def test_no_time_of_day_breaks_into_two_lines() -> None:
 
 
 def test_it_is_offered_after_english() -> None:
-    assert choices("en") == [("en", "English"), ("en-US", "English (US)"), ("de", "Deutsch")]
+    assert choices("en")[:2] == [("en", "English"), ("en-US", "English (US)")]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_it_is_offered_after_english() -> None:
         (_BRITISH["accept-language"], "en"),
         ("en,en-US;q=0.9", "en"),
         ("de-DE,de;q=0.9,en-US;q=0.8,en;q=0.7", "de"),
-        ("fr,en-US;q=0.5", "en-US"),
+        ("tlh,en-US;q=0.5", "en-US"),
     ],
 )
 def test_accept_language_selects_it(header: str, chosen: str) -> None:

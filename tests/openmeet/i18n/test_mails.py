@@ -25,14 +25,13 @@ from openmeet.domain.notifications.event_kinds import (
     HandOver,
     HostMessageReceived,
     InvitationReceived,
-    Moderated,
     NewAnswer,
     Rejection,
     SearchMatch,
 )
 from openmeet.domain.notifications.group_kinds import RoleDecided, Succession
 from openmeet.domain.notifications.kinds import KINDS
-from openmeet.domain.notifications.model import NotificationKind, Payload, RecurrenceSummary, When
+from openmeet.domain.notifications.model import Moderated, NotificationKind, Payload, RecurrenceSummary, When
 from openmeet.emails.composers import composers
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.current_state import CurrentChatState, CurrentState

@@ -8,7 +8,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import actions, host_decisions
+from openmeet.domain.attendance import actions, event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.users.model import Caller
@@ -61,7 +61,7 @@ async def crowd_of(site: Site) -> str:
         ana = Caller(user.id, "Ana")
         event = await event_by(tx, ana, title="Fair", starts="2026-03-01T18:00", ends="2026-03-01T20:00")
         asks = RegistrationSettings(needs_approval=True)
-        await host_decisions.change_registration_settings(tx, ana, event.slug, asks)
+        await event_hosting.change_registration_settings(tx, ana, event.slug, asks)
         await actions.answer(tx, await person(tx, "Cleo"), event.slug, RsvpReply.GOING)
         await tx.execute("update events set capacity = :places where id = :id", places=PLACES, id=event.id)
         rows = [{"id": new_id(tx.now), "person": new_id(tx.now), "now": tx.now, "event": event.id} for _ in range(620)]

@@ -36,6 +36,16 @@ def test_every_message_has_a_german_translation() -> None:
     translations.complete(CATALOGUE)
 
 
+def test_a_message_inside_a_string_is_reported() -> None:
+    assert translations.hidden_in_strings(
+        """a = f"{', '.join(b) or gettext('None')}."\nc = f"{d}" + gettext("e")"""
+    ) == [1]
+
+
+def test_every_message_is_found() -> None:
+    translations.all_found(Server("openmeet", "OpenMeet"))
+
+
 def test_numbers_always_have_their_plural() -> None:
     translations.counted(Server("openmeet", "OpenMeet"))
 

@@ -12,10 +12,10 @@ from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.sealing import Sealer
-from openmeet.network.publishing.consent import PublishingDependencies
+from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import CustodialPds
-from openmeet.tenants.configured import DEFAULT_TENANT
+from openmeet.tenants.names import DEFAULT_TENANT
 from tests.worker_pool import POOL
 
 
@@ -34,10 +34,10 @@ async def offline_network(
 
 
 @asynccontextmanager
-async def offline_publishing(clock: Clock) -> AsyncIterator[PublishingDependencies]:
+async def offline_publishing(clock: Clock) -> AsyncIterator[ConsentDependencies]:
     """The dependencies of consent by API: the preview of published records works, but no PDS exists on which an account
     could be created.
     """
 
     async with offline_network(clock, InProcessCache(clock)) as network:
-        yield PublishingDependencies(network, CustodialPds("http://127.0.0.1:1", "", ".town.test", "no-mail.test"))
+        yield ConsentDependencies(network, CustodialPds("http://127.0.0.1:1", "", ".town.test", "no-mail.test"))

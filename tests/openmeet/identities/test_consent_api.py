@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.network.publishing.consent import PublishingDependencies, handle_for
+from openmeet.network.publishing.consent import ConsentDependencies, handle_for
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.account import publishing_api
@@ -26,7 +26,7 @@ def site(deployment: Deployment) -> Site:
             replace(Settings(), public_url=ORIGIN),
             Tenant("default", deployment.db),
             CODE_KEY,
-            publishing=PublishingDependencies(deployment.network, deployment.custodial_pds),
+            publishing=ConsentDependencies(deployment.network, deployment.custodial_pds),
             clock=deployment.clock,
         ),
         Metrics("openmeet"),

@@ -1,9 +1,11 @@
 """The consent page: the preview before consent, "no" as the default, and withdrawal."""
 
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from aiohttp import web
 
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
@@ -13,13 +15,13 @@ from openmeet.domain.events import event_records
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.publishing.consent import PublishingDependencies, preview
+from openmeet.network.publishing.consent import ConsentDependencies, preview
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
 from tests.openmeet.deployment import INSTANCE, Deployment, details
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
-from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, h1_of, inputs_of, sign_up
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, change_services, h1_of, inputs_of, sign_up
 from tests.worker_pool import POOL
 
 
@@ -31,7 +33,7 @@ def site(deployment: Deployment) -> Site:
             Tenant("default", deployment.db),
             CODE_KEY,
             deployment.clock,
-            publishing=PublishingDependencies(deployment.network, deployment.custodial_pds),
+            publishing=ConsentDependencies(deployment.network, deployment.custodial_pds),
             workers=POOL,
         ),
         Metrics("openmeet"),
@@ -54,6 +56,27 @@ async def test_the_page_shows_what_would_be_published(site: Site):
     assert "community.lexicon.calendar.event" in answer.text
     inputs = inputs_of(answer.text)
     assert (inputs["handle"], inputs["publish"]) == ("ana.town.test", "no")
+
+
+async def test_domain_of_handles_is_asked_for_again_after_an_outage(site: Site, deployment: Deployment):
+    """Without a setting, the PDS is asked for the domain of handles. While it is unavailable, the page shows a guess,
+    and no handle is accepted.
+    """
+    change_services(
+        site.app,
+        publishing=ConsentDependencies(deployment.network, replace(deployment.custodial_pds, handle_domain="")),
+    )
+    deployment.proxy.twists = lambda request, _: (
+        web.json_response({}, status=503) if request.path.endswith("describeServer") else None
+    )
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        guessed = inputs_of((await browser.get("/settings/publishing")).text)["handle"]
+        assert guessed == f"ana.{urlsplit(deployment.custodial_pds.pds_url).hostname}"
+        assert (await publish(browser, publish="yes", handle="ana")).status_code == 502
+        deployment.proxy.twists = lambda _request, _answer: None
+        assert inputs_of((await browser.get("/settings/publishing")).text)["handle"] == "ana.town.test"
+        assert (await publish(browser, publish="yes", handle="ana")).status_code == 303
 
 
 async def test_consent_creates_the_repository_and_the_page_says_so(site: Site, deployment: Deployment):

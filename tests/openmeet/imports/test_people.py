@@ -12,7 +12,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.queries import find as answer_of
+from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events.actions import create
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as groups
@@ -147,9 +147,9 @@ async def test_people_join_only_by_accepting(db: Database) -> None:
                 ContactStage.DECLINED: 1,
             }
     async with db.reader() as reader:
-        mine = await answer_of(reader, event.id, ana.user_id)
+        mine = await find_attendance(reader, event.id, ana.user_id)
         membership = await find_member(reader, group.id, ana.user_id)
-        assert await answer_of(reader, event.id, ben.user_id) is None
+        assert await find_attendance(reader, event.id, ben.user_id) is None
     assert mine is not None
     assert mine.status.value == "attending"
     assert membership is not None
@@ -233,6 +233,18 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         assert "Europe/Berlin)" not in preview.text
         expected = re.search(r'name="expected" value="(\d+)"', preview.text)
         assert expected is not None
+        hidden = Subject(ModeratedKind.EVENT, event.id)
+        async with site.db.transaction() as tx:
+            moderator = await person(tx, "Mo")
+            await moderation.decide(tx, moderator.user_id, hidden, SubjectVisibility.HIDDEN, "spam")
+        refused = await host.post(
+            listed.headers["location"], data={"act": "send", "message": "Hi", "expected": expected[1]}
+        )
+        assert refused.status_code == 422
+        assert "Nobody else can open this event right now" in refused.text
+        assert 'value="send"' not in refused.text
+        async with site.db.transaction() as tx:
+            await moderation.decide(tx, moderator.user_id, hidden, SubjectVisibility.SHOWN, "")
         sent = await host.post(
             listed.headers["location"], data={"act": "send", "message": "Hi", "expected": expected[1]}
         )

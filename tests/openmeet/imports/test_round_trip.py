@@ -267,7 +267,7 @@ async def test_a_feed_of_many_events_comes_back_the_same(
         elif kind == "search":
             file = feeds.calendar_of(Feed("All", "urn:x", URL, URL), events, numbers, URL)
         else:
-            file = await file_of(tx, ana.user_id, name="Ana", public_url=URL, host="openmeet.test")
+            file = await file_of(tx, ana.user_id, name="Ana", public_url=URL)
     said = said_by(
         file.replace(b"From another app,", b"").replace(b"CATEGORIES:From another app\r\n", b""), clock.now()
     )

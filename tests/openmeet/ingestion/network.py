@@ -9,7 +9,7 @@ from at_protocol.syntax.tid import Tid, from_microseconds
 from groundwork.clock import SECOND
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.ingestion.apply_event import IngestionContext
-from openmeet.network.ingestion.metrics import IngestionMetrics, counting
+from openmeet.network.ingestion.metrics import IngestionMetrics, ingestion_metrics
 from openmeet.network.records.collections import results_of
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from tests.simulation.oracle import EVENT, RSVP, Change
@@ -20,7 +20,7 @@ HERE = IngestionContext("https://meet.example")
 def counted() -> IngestionMetrics:
     """Metrics for a processor in tests that do not check metrics."""
     metrics = Metrics("openmeet")
-    return counting(metrics, results_of(metrics))
+    return ingestion_metrics(metrics, results_of(metrics))
 
 
 NAMES = "abcdefghijklmnop"

@@ -10,7 +10,7 @@ from groundwork.errors import NotFound
 from groundwork.outbox import jobs
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, lists
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.events import rules
 from openmeet.domain.events.event_records import by_record_uri
@@ -43,7 +43,7 @@ async def counts_of(db: Database, uri: str) -> RsvpCounts:
     async with db.reader() as reader:
         tea = await by_record_uri(reader, uri)
         assert tea is not None
-        return (await answers.counts(reader, [tea.id]))[tea.id]
+        return (await attendance_queries.counts(reader, [tea.id]))[tea.id]
 
 
 async def event_at(db: Database, uri: str) -> Event:

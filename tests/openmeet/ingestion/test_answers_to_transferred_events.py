@@ -10,7 +10,7 @@ from at_protocol.data import cbor
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.queries import find as find_answer
+from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import actions, event_records, ownership
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import queries as identities
@@ -99,7 +99,7 @@ async def walk(db: Database, seed: int) -> None:
             "select i.did, a.status, a.record_uri, a.event_id from attendances a join identities i on i.user_id = a.user_id"
         )
         found = {(await event_records.find(reader, uri)).id for uri in (OLD, NEW)}
-        mine = await find_answer(reader, event_id, cleo.user_id)
+        mine = await find_attendance(reader, event_id, cleo.user_id)
     assert [(row["id"], row["record_uri"], row["author_id"], row["removed_at"]) for row in rows] == [
         (event_id, NEW, ben.user_id, None)
     ], f"seed {seed}"

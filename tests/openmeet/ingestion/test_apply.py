@@ -4,7 +4,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.records import seen, seen_rsvps
+from openmeet.network.records import repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import DETAILS_KEY
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
@@ -112,7 +112,7 @@ async def test_messages_at_or_below_the_floor_are_ignored(db: Database):
     """After a complete read, late messages about records that it did not contain are ignored."""
     tea = event(1, "tea", 1)
     async with db.transaction() as tx:
-        await seen.raise_floor(tx, did(1), rev(5))
+        await repository_state.raise_floor(tx, did(1), rev(5))
     assert await take(db, tea) == [IngestResult.KNOWN]
     assert await take(db, event(1, "tea", 6)) == [IngestResult.APPLIED]
 
@@ -121,7 +121,7 @@ async def test_new_epoch_orders_before_revs(db: Database):
     """When an operator starts a new epoch, a re-created repository counts as newer although its revs are lower."""
     await take(db, event(1, "tea", 50, "Old life"))
     async with db.transaction() as tx:
-        await seen.start_epoch(tx, did(1))
+        await repository_state.start_epoch(tx, did(1))
     await take(db, event(1, "tea", 2, "New life"))
     assert (await view_of(db)).events == {TEA: "New life"}
 

@@ -14,9 +14,9 @@ from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Unavailable
 from groundwork.sealing import Sealer
-from openmeet.domain.attendance import host_decisions, network_rsvps, registration
+from openmeet.domain.attendance import host_decisions, registration, rsvp_records_in_bulk
+from openmeet.domain.attendance.calendar_entries import WITHDRAWN_MAIL
 from openmeet.domain.attendance.model import RecordedRsvp, RsvpKey
-from openmeet.domain.attendance.notify import WITHDRAWN_MAIL
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import record_changes
@@ -230,8 +230,8 @@ def nothing_together() -> Iterator[None]:
         return set(event_ids)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network_rsvps, "apply_each", leave_words)
-        patch.setattr(network_rsvps, "withdraw_each", leave_records)
+        patch.setattr(rsvp_records_in_bulk, "apply_in_bulk", leave_words)
+        patch.setattr(rsvp_records_in_bulk, "withdraw_in_bulk", leave_records)
         yield
 
 

@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
 from groundwork.errors import decode_explanation
-from openmeet.network.ingestion.submitted_records import SubmissionResult, SubmittedRecord, process
+from openmeet.network.ingestion.submitted_records import SubmissionResult, SubmittedRecord, apply_batch
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.inspect import LocatedRecord, find_records
 from openmeet.network.records.message import RecordOperation
@@ -61,7 +61,7 @@ def handed_in(found: LocatedRecord, number: int) -> SubmittedRecord:
 
 async def take(db: Database, records: list[LocatedRecord]) -> list[SubmissionResult]:
     batch = [handed_in(found, number) for number, found in enumerate(records)]
-    return await process(db, HERE, batch, collections=CALENDAR, is_vouched=False)
+    return await apply_batch(db, HERE, batch, collections=CALENDAR, is_vouched=False)
 
 
 def test_every_captured_file_is_expected():
@@ -93,7 +93,7 @@ async def test_all_at_once_and_again_on_both_engines(db: Database):
     assert len(before) == 36
     number = len(everything)
     batch = [handed_in(found, index) for index, found in enumerate(everything)][::-1]
-    again = await process(db, HERE, batch, collections=CALENDAR, is_vouched=False)
+    again = await apply_batch(db, HERE, batch, collections=CALENDAR, is_vouched=False)
     assert len(again) == number
     assert {one.outcome for one in again} <= {"known", "refused"}
     async with db.reader() as reader:
@@ -120,7 +120,7 @@ async def test_a_record_without_a_row_has_a_reason(db: Database, case: str):
     is_answer = isinstance(value, dict) and "status" in value
     collection = "community.lexicon.calendar." + ("rsvp" if is_answer else "event")
     one = SubmittedRecord(RecordOperation.CREATE, did(1), collection, "somekey", rev(1), None, None, value)
-    (results,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
+    (results,) = await apply_batch(db, HERE, [one], collections=CALENDAR, is_vouched=False)
     assert results.outcome == "raw"
     assert results.reason
     async with db.reader() as reader:
@@ -148,7 +148,7 @@ async def test_records_that_only_json_can_hold_are_read(db: Database, case: str)
     one = SubmittedRecord(
         RecordOperation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value
     )
-    (results,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
+    (results,) = await apply_batch(db, HERE, [one], collections=CALENDAR, is_vouched=False)
     assert (results.outcome, results.reason) == ("applied", None)
     async with db.reader() as reader:
         (row,) = await reader.fetch("select title, latitude from events")

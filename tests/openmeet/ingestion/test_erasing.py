@@ -15,7 +15,7 @@ from groundwork.outbox import jobs
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions, record_actions
+from openmeet.domain.attendance import host_decisions, rsvp_records
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
@@ -25,15 +25,16 @@ from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Switchboard
-from openmeet.network.ingestion import account_deletion, dead_letters, identity_refresh, merge_decisions
+from openmeet.network.ingestion import account_deletion, dead_letters, identity_refresh
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase_here
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.publishing.decision import Withhold
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.records import seen, seen_rsvps
@@ -126,11 +127,11 @@ async def erase(db: Database, who: int = 1) -> None:
 
 async def test_many_rsvps_are_erased_in_several_transactions(db: Database, monkeypatch: pytest.MonkeyPatch):
     """Thousands of RSVPs of one account do not fit into one transaction."""
-    monkeypatch.setattr(record_actions, "ERASED_AT_ONCE", 2)
+    monkeypatch.setattr(rsvp_records, "ERASED_AT_ONCE", 2)
     names = [f"tea{number}" for number in range(5)]
     await take(db, *(event(1, name, 1, "Tea") for name in names))
     await take(db, *(rsvp(2, name, 2, f"at://{did(1)}/{EVENT}/{name}") for name in names))
-    erase_next, transactions = record_actions.erase_next, []
+    erase_next, transactions = rsvp_records.erase_next, []
 
     async def noting(tx: Transaction, who: str, after: tuple[str, str]) -> tuple[str, str] | None:
         transactions.append(tx)
@@ -139,7 +140,7 @@ async def test_many_rsvps_are_erased_in_several_transactions(db: Database, monke
     async def nothing_outside(_: str) -> None:
         return
 
-    monkeypatch.setattr(record_actions, "erase_next", noting)
+    monkeypatch.setattr(rsvp_records, "erase_next", noting)
     await account_deletion.erase(db, ErasureContext(KEYS, nothing_outside), did(2))
     # Three for the five RSVPs, and the last one, which finds none.
     assert len(set(transactions)) == len(transactions) == 4
@@ -298,7 +299,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         )
         await leased_publications.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
         await record_changes.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
-        await record_actions.store_record_uri(
+        await rsvp_records.store_record_uri(
             tx, mine.id, uri=f"at://{did(1)}/x/own", event_uri=TEA, refers_to_event=seen_rsvps.refers_to_event
         )
         await in_flight.check_now(tx, TEA)  # as if an earlier create had arrived late
@@ -389,7 +390,7 @@ async def test_deletion_that_the_pds_confirms_erases(deployment: Deployment, era
     site.
     """
     deployment.processor = Processor(
-        deployment.db, deployment.queue, IngestionContext(INSTANCE, KEYS), deployment.processor.counting
+        deployment.db, deployment.queue, IngestionContext(INSTANCE, KEYS), deployment.processor.metrics
     )
     ana, cleo = await deployment.person(), await deployment.connected()
     tea = await deployment.event(ana)

@@ -9,14 +9,14 @@ import pytest
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Engine, Reader
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.groups import record_queries
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
-from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.account_deletion import erase_here
 from openmeet.network.ingestion.apply_rsvp import FIELD
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import superseded_records
@@ -106,7 +106,7 @@ def _statements(engine: Engine) -> dict[str, tuple[str, str]]:
     return {
         "decisions": (merge_decisions.ERASE[engine], "merge_decisions_by_repository"),
         "records": (seen.URIS_OF[engine], "record_subjects_by_repository"),
-        "answers": (answers.ERASABLE[engine], "attendances_by_repository"),
+        "answers": (attendance_queries.ERASABLE[engine], "attendances_by_repository"),
         "what changed hands": (superseded_records.ERASE[engine], "superseded_records_by_repository"),
         "groups": (record_queries.HELD_BY[engine], "groups_by_repository"),
         "groups made here": (record_queries.FORGET_RECORDS_OF[engine], "groups_by_repository"),

@@ -271,7 +271,7 @@ async def test_dates_behind_many_other_events_are_found_in_batches(db: Database,
     """An author has more events than one transaction reads. The newest are checked at once and the others by a job, in
     order and in batches.
     """
-    monkeypatch.setattr(remote_series, "PIECE", 3)
+    monkeypatch.setattr(remote_series, "BATCH", 3)
     old = [date(f"a{number}", 1, day) for number, day in enumerate(("2026-03-07", "2026-03-21"))]
     others = [event(1, f"b{number}", 1, "Tea") for number in range(7)]
     await take(db, *old, *others, date("c", 1, "2026-03-28"))
@@ -297,7 +297,7 @@ async def test_a_date_whose_event_is_deleted_gets_another_event_that_claims_it(
 ):
     await take(db, series(1), holder := date("a", 2, "2026-03-07"), date("b", 2, "2026-03-07"))
     await take(db, *(event(1, f"c{number}", 2, "Tea") for number in range(4)))
-    monkeypatch.setattr(remote_series, "PIECE", 3)
+    monkeypatch.setattr(remote_series, "BATCH", 3)
     await take(db, deleted(holder, 3))
     assert await on_its_dates(db) == []
     assert await pay_claimed_dates(db) == 1
@@ -394,7 +394,7 @@ async def test_authors_with_few_events_need_no_job(db: Database):
 
 @pytest.mark.usefixtures("flags_on")
 async def test_a_series_deleted_meanwhile_gets_no_dates(db: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(remote_series, "PIECE", 1)
+    monkeypatch.setattr(remote_series, "BATCH", 1)
     weekly = series(2)
     await take(db, date("a", 1, "2026-03-07"), event(1, "b", 1, "Tea"), weekly)
     await take(db, deleted(weekly, 3))

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from groundwork.clock import Instant
 from openmeet.domain.events.model import EventStatus, NetworkEvent, RecordOrigin
 from openmeet.domain.events.values import EventLink, Mode, Venue
+from openmeet.domain.merge_decisions.model import MergeReason, MergeSide
 from openmeet.network.ingestion.three_way_merge import (
     GROUPS,
     MERGE_RULE,
     MergeInput,
-    MergeReason,
     MergeResult,
-    MergeSide,
     encode_edits,
     ends_too_early,
 )

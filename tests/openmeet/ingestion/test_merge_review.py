@@ -1,29 +1,33 @@
 """Hosts see the merge decisions about their event and can reverse them."""
 
+import re
+
 import pytest
 
-from groundwork.clock import HandClock
-from groundwork.database.transaction import Database
+from groundwork.clock import SECOND, HandClock, Instant
+from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events.model import Event, EventStatus
+from openmeet.domain.events.model import Event, EventSlug, EventStatus
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, KeptDecision, MergeReason, MergeSide
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import merge_decisions, merge_review
-from openmeet.network.ingestion.merge_decisions import KeptDecision
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
+from openmeet.network.ingestion import merge_review
 from openmeet.outbox import publication_queries, publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.web.atproto.merges_pages import merge_view
 from tests.openmeet.ingestion.network import did, event
 from tests.openmeet.ingestion.view import take
-from tests.openmeet.site_under_test import details, h1_of, site_on
+from tests.openmeet.site_under_test import details, h1_of, inputs_of, signed_in, site_on
 from tests.simulation.oracle import EVENT
 
 TEA = f"at://{did(1)}/{EVENT}/tea"
@@ -35,23 +39,30 @@ async def person(db: Database, name: str) -> Caller:
         return Caller(await users.create_person(tx, display_name=name, email=f"{name.lower()}@example.org"), name)
 
 
-async def both_edited(db: Database) -> tuple[Caller, Event]:
-    """Ana's event, read from her repository, then edited on this site and by another app, each before it had read the
-    other's edit.
-    """
+BASE = {"startsAt": "2026-07-04T16:00:00Z", "endsAt": "2026-07-04T18:00:00Z", "timezone": "Europe/Berlin"}
+
+
+async def read_from_repository(db: Database) -> tuple[Caller, EventSlug]:
+    """Ana's event, read from her repository."""
     ana = await person(db, "Ana")
     async with db.transaction() as tx:
         await identity_queries.insert(
             tx, did(1), ana.user_id, IdentityKind.CONNECTED, handle="", pds_url="", is_default=True
         )
-    base = {"startsAt": "2026-07-04T16:00:00Z", "endsAt": "2026-07-04T18:00:00Z", "timezone": "Europe/Berlin"}
-    await take(db, event(1, "tea", 1, "Tea", **base))
+    await take(db, event(1, "tea", 1, "Tea", **BASE))
+    async with db.reader() as reader:
+        (row,) = await reader.fetch("select slug from events")
+    return ana, EventSlug(row["slug"])
+
+
+async def both_edited(db: Database) -> tuple[Caller, Event]:
+    """Ana's event, edited on this site and by another app, each before it had read the other's edit."""
+    ana, slug = await read_from_repository(db)
     async with db.transaction() as tx:
-        (row,) = await tx.fetch("select slug from events")
         tea = await events.revise(
-            tx, ana, row["slug"], details(title="Ours", starts="2026-07-04T19:00", ends="2026-07-04T20:00")
+            tx, ana, slug, details(title="Ours", starts="2026-07-04T19:00", ends="2026-07-04T20:00")
         )
-    theirs = {**base, "startsAt": "2026-07-04T15:00:00Z", "status": CALLED_OFF}
+    theirs = {**BASE, "startsAt": "2026-07-04T15:00:00Z", "status": CALLED_OFF}
     await take(db, event(1, "tea", 2, "Theirs", **theirs))
     return ana, tea
 
@@ -66,6 +77,13 @@ async def choose(db: Database, ana: Caller, tea: Event, field: str, choice: Merg
     conflict = (await decisions(db, ana, tea))[field]
     async with db.transaction() as tx:
         return await merge_review.choose(tx, ana, tea.slug, field=field, theirs_rev=conflict.theirs_rev, choice=choice)
+
+
+async def open_decisions(reader: Reader) -> list[KeptDecision]:
+    """The decisions about Ana's event of which she is still asked."""
+    found = await merge_decisions.of_records(reader, [TEA], ALL_ROWS)
+    newest = {one.decision.field: one for one in reversed(found)}
+    return [one for one in newest.values() if one.reviewed_at is None and one.decision.ours_values is not None]
 
 
 async def test_both_versions_and_the_rule_are_shown(db: Database):
@@ -219,6 +237,82 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
         assert (await publication_status.statuses(reader, PublicationKind.EVENT, [tea.id]))[
             tea.id
         ].state is PublicationState.DUE
+
+
+@pytest.mark.parametrize(
+    ("field", "code", "words"),
+    [
+        ("mode", "in_person", "In person"),
+        ("mode", "hybrid", "In person and online"),
+        ("status", "scheduled", "Takes place"),
+        ("is_discoverable", "False", "no"),
+        ("join_policy", "invite", "By invitation only"),
+        ("level", "members", "Only name, time and a link"),
+        ("role", "moderator", "Moderator"),
+    ],
+)
+def test_a_code_is_shown_in_words(field: str, code: str, words: str) -> None:
+    decision = FieldDecision(field, "", code, code, MergeReason.MOST_RECENT, MergeSide.OURS)
+    kept = KeptDecision(TEA, "rev", 1, decision, Instant(0), None, None)
+    shown = merge_view(kept, "Europe/Berlin", Instant(0), is_newest=True)
+    assert (shown.yours, shown.theirs) == (words, words)
+
+
+async def test_a_later_change_replaces_the_choice(db: Database, clock: HandClock):
+    """A host chooses between the newest versions of a field. Earlier versions can only be read."""
+    ana, tea = await both_edited(db)
+    async with db.transaction() as tx:
+        await events.revise(tx, ana, tea.slug, details(title="Ours again", starts="2026-07-04T19:00"))
+    await take(db, event(1, "tea", 3, "Theirs again", **BASE))
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        page = (await browser.get(f"/events/{tea.slug}/merged")).text
+    choices, _, story = page.partition('id="happened"')
+    titles = re.findall(r'<span class="option-name">([^<]*)</span>', choices)
+    assert ("Ours again" in titles, "Theirs again" in titles, "Ours" in titles, "Theirs" in titles) == (
+        True,
+        True,
+        False,
+        False,
+    )
+    assert "It was changed again later." in story
+    async with db.reader() as reader:
+        open_fields = [one.decision.field for one in await open_decisions(reader)]
+        assert len(open_fields) == len(set(open_fields)) == await merge_decisions.count_open(reader)
+
+
+async def test_an_edit_of_the_host_settles_what_it_changes(db: Database, clock: HandClock):
+    """“Edit and combine” leads to the form. After that, nobody is asked about the title again, but still about the
+    start.
+    """
+    ana, tea = await both_edited(db)
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        path = f"/events/{tea.slug}"
+        form = inputs_of((await browser.get(f"{path}/edit")).text)
+        form |= {"title": "Ours and theirs", "time_zone": "Europe/Berlin", "visibility": "public"}
+        assert (await browser.post(f"{path}/edit", data=form)).status_code == 303
+        page = (await browser.get(f"{path}/merged")).text
+    choices, _, story = page.partition('id="happened"')
+    assert "It was changed again later." in story
+    assert '<span class="option-name">Ours</span>' not in choices
+    async with db.reader() as reader:
+        fields = {one.decision.field for one in await open_decisions(reader)}
+    assert "name" not in fields
+    assert "starts_at" in fields
+
+
+async def test_a_form_that_is_older_than_a_change_in_another_app_is_not_saved(db: Database, clock: HandClock):
+    """The form was opened, then another app changed the title. Saving it would undo that without anybody’s decision."""
+    ana, slug = await read_from_repository(db)
+    async with signed_in(site_on(db, clock), ana.user_id) as browser:
+        path = f"/events/{slug}/edit"
+        form = inputs_of((await browser.get(path)).text) | {"time_zone": "Europe/Berlin", "visibility": "public"}
+        clock.turn(SECOND)
+        await take(db, event(1, "tea", 2, "Cocoa", **BASE))
+        stale = await browser.post(path, data=form | {"door_note": "Ring twice"})
+        assert stale.status_code == 409
+        assert "Cocoa" in stale.text
+        form = inputs_of(stale.text) | {"time_zone": "Europe/Berlin", "visibility": "public"}
+        assert (await browser.post(path, data=form)).status_code == 303
 
 
 async def test_decisions_are_reviewed_by_api(db: Database, clock: HandClock):

@@ -19,7 +19,7 @@ from openmeet.domain.identities.model import ACTIVE
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.ingestion.account_deletion import ErasureContext
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.records import repository_state, seen
+from openmeet.network.records import repository_state
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, decode, encode
 from openmeet.outbox.kinds import JobKind
@@ -55,7 +55,7 @@ async def test_the_number_of_revs_kept_per_repository_is_limited(db: Database):
         await repository_state.note_missed(tx, [(did(1), rev(number)) for number in range(1, 110, 2)])
         await repository_state.note_missed(tx, [(did(2), rev(number)) for number in range(80)])
     async with db.reader() as reader:
-        kept = [await repository_state.before(reader, did(number)) for number in range(3)]
+        kept = [await repository_state.missed_revs(reader, did(number)) for number in range(3)]
     assert kept[0] == [rev(number) for number in range(0, 96, 2)]
     assert kept[1] == [rev(number) for number in range(1, 101, 2)]
     assert kept[2] == [rev(number) for number in range(50)]
@@ -65,7 +65,7 @@ async def test_a_new_epoch_forgets_what_was_missed_before(db: Database):
     """Revs of the previous epoch can be greater than all later ones."""
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(1), rev(7))])
-        await seen.start_epoch(tx, did(1))
+        await repository_state.start_epoch(tx, did(1))
     assert not await _is_behind(db, did(1))
 
 

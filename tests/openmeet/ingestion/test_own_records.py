@@ -22,6 +22,8 @@ from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, Group
 from openmeet.domain.groups.publication import Share
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import actions as identities
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import MergeSide
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import actions, apply_edits, date_queries, remote_records
 from openmeet.domain.series import queries as series_queries
@@ -30,9 +32,8 @@ from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import merge_decisions, merge_review
+from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.records import links
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES
 from openmeet.network.records.group import VALUE_OF, GroupToWrite, write_group

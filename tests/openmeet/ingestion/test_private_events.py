@@ -6,7 +6,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, invitations
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_of_event, record_changes
@@ -111,8 +111,8 @@ async def test_only_members_can_answer_their_groups_private_events(db):
         event = await private_event(tx, ana, group=group_of_event.of_event(group))
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(3, "a", 1, URI))
     async with db.reader() as reader:
-        assert await answers.find(reader, event.id, cleo.user_id) is None
-        inside = await answers.find(reader, event.id, bo.user_id)
+        assert await attendance_queries.find(reader, event.id, cleo.user_id) is None
+        inside = await attendance_queries.find(reader, event.id, bo.user_id)
     assert inside is not None
     assert inside.status is AttendanceStatus.ATTENDING
 
@@ -126,7 +126,7 @@ async def test_waiting_answers_count_when_the_event_becomes_public(db):
         await invitations.invite(tx, ana, event.slug, "cleo@example.org")
     await recheck(db)
     async with db.reader() as reader:
-        invited = await answers.find(reader, event.id, cleo.user_id)
+        invited = await attendance_queries.find(reader, event.id, cleo.user_id)
     assert invited is not None
     assert invited.status is AttendanceStatus.ATTENDING
     assert await rows(db, event) == 1, "the other one was not invited"
@@ -148,7 +148,7 @@ async def test_people_who_answered_while_it_was_public_stay(db, clock):
         await event_hosting.revise(tx, ana, event.slug, details(visibility="private"))
     await take(db, rsvp(CLEO, "a", 2, URI, "interested"), rsvp(4, "a", 1, URI))
     async with db.reader() as reader:
-        mine = await answers.find(reader, event.id, cleo.user_id)
+        mine = await attendance_queries.find(reader, event.id, cleo.user_id)
     assert mine is not None
     assert mine.status is AttendanceStatus.INTERESTED
     assert await rows(db, event) == 2

@@ -2,28 +2,40 @@
 
 import asyncio
 import contextvars
+import os
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
 
+from at_protocol.syntax.nsid import parse_nsid
 from groundwork.clock import HOUR, HandClock
+from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 from groundwork.queue.contract import Delivery, Message
 from groundwork.queue.embedded import EmbeddedQueue
-from openmeet.network.ingestion import dead_letters, merge_decisions
+from groundwork.telemetry.metrics import Metrics
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
+from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion import processor as processors
 from openmeet.network.ingestion.apply_rsvp import FIELD
+from openmeet.network.ingestion.metrics import ingestion_metrics
 from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run, run_once
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen
+from openmeet.network.records.collections import results_of
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, encode
 from openmeet.outbox.kinds import JobKind
-from tests.databases import MakeDatabase
+from programs.balancer import listen_balanced
+from tests.databases import MakeDatabase, drop_schemas, make_schema
 from tests.openmeet.ingestion.network import HERE, counted, did, event, rev, rsvp
 from tests.openmeet.ingestion.view import take, view_of
+from tests.simulation.processes import free_port
 
 
 @pytest.fixture
@@ -127,6 +139,42 @@ async def test_a_long_pause_takes_few_log_lines(
     assert len((await view_of(db)).events) == 1
 
 
+async def test_an_unavailable_database_costs_no_message_an_attempt(
+    postgres_url: str, make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+):
+    """The database cannot be reached for more attempts than a message has. The batch is neither split nor given up."""
+    monkeypatch.setattr(processors, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(processors, "LONGEST_PAUSE_SECONDS", 0.01)
+    server, port, schema = urlsplit(postgres_url), free_port(), f"outage_{os.getpid()}"
+    behind = server._replace(netloc=f"{server.username}@127.0.0.1:{port}").geturl()
+    await make_schema(postgres_url, schema, "openmeet")
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(drop_schemas, postgres_url, [schema])
+        line = await stack.enter_async_context(AsyncExitStack())
+        await line.enter_async_context(listen_balanced("127.0.0.1", port, [server.port or 5432]))
+        db = await open_database(behind, schema=schema, clock=clock, transaction_seconds=60.0, reader_seconds=60.0)
+        stack.push_async_callback(db.close)
+        processor = Processor(db, EmbeddedQueue(await make_sqlite("groundwork.queue"), clock), HERE, counted())
+        await publish(processor, *(event(number, "tea", 1) for number in range(1, 9)))
+        await line.aclose()
+        stop = asyncio.Event()
+        with capture_logs() as lines:
+            running = asyncio.create_task(run(processor, stop))
+            async with asyncio.timeout(60):
+                while not any(line.get("failures") == 32 for line in lines):  # noqa: ASYNC110 - a line of the log
+                    await asyncio.sleep(0.001)
+                await line.enter_async_context(listen_balanced("127.0.0.1", port, [server.port or 5432]))
+                while (await processor.queue.depth()).waiting:  # noqa: ASYNC110 - the processor tells nobody
+                    await asyncio.sleep(0.01)
+            stop.set()
+            await running
+        assert {line["event"] for line in lines} >= {"processor.paused", "processor.resumed"}
+        assert all("Error: " in line["cause"] for line in lines if line["event"] == "processor.paused")
+        assert "message.failed" not in {line["event"] for line in lines}
+        assert len((await view_of(db)).events) == 8
+        assert (await processor.queue.depth()).dead == 0
+
+
 async def test_an_unreadable_message_becomes_a_dead_letter(db: Database, processor: Processor):
     await processor.queue.publish([Message("event.create", "did:x", b"\xff", "bad")])
     await publish(processor, event(1, "tea", 1))
@@ -134,6 +182,22 @@ async def test_an_unreadable_message_becomes_a_dead_letter(db: Database, process
     letters = await dead_letters.show(processor.queue)
     assert [(letter.routing_key, bool(letter.reason)) for letter in letters] == [("event.create", True)]
     assert len((await view_of(db)).events) == 1
+
+
+async def test_nothing_in_a_message_becomes_a_metric_label(db: Database, make_sqlite: MakeDatabase, clock: HandClock):
+    """Labels have a closed set of values, whatever a stranger's record or another program at the broker says (invariant
+    3).
+    """
+    metrics = Metrics("openmeet")
+    counts = ingestion_metrics(metrics, results_of(metrics))
+    processor = Processor(db, EmbeddedQueue(await make_sqlite("groundwork.queue"), clock), HERE, counts)
+    strange = replace(event(1, "tea", 1, "zqtitle"), collection=parse_nsid("com.example.zqcollection"))
+    await publish(processor, strange, event(2, "tea", 1, "zqtitle"), rsvp(3, "zqkey", 2, "at://did:web:zqhost/x/zq"))
+    await processor.queue.publish([Message("zqnoun.create", "did:web:zqhost", b"\xff", "zqid")])
+    await run_once(processor)
+    labels = {label for family in metrics.registry.collect() for one in family.samples for label in one.labels.values()}
+    assert {"event", "rsvp", "other"} <= labels
+    assert [label for label in labels if "zq" in label or "did:" in label] == []
 
 
 async def test_a_rev_from_the_future_becomes_a_dead_letter(processor: Processor):

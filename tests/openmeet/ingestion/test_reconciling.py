@@ -14,10 +14,10 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import discrepancies
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
-    KeptRecord,
     PublishedVersion,
     RecordDiscrepancy,
     RepositoryFacts,
+    SeenVersion,
     compare,
 )
 from openmeet.network.ingestion.host_budgets import spending
@@ -237,8 +237,8 @@ async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
 def test_a_record_newer_than_the_read_is_not_a_discrepancy():
     """The message about the record has not arrived yet."""
     kept = {
-        "at://a/e/1": KeptRecord("new", "5", RecordState.MAPPED),
-        "at://a/e/2": KeptRecord(None, "5", RecordState.TOMBSTONE),
+        "at://a/e/1": SeenVersion("new", "5", RecordState.MAPPED),
+        "at://a/e/2": SeenVersion(None, "5", RecordState.TOMBSTONE),
     }
     facts = RepositoryFacts(
         kept, {"at://a/e/1": PublishedVersion("new", "5"), "at://a/e/3": PublishedVersion("x", "5")}, (), ()

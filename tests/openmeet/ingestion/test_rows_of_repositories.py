@@ -7,12 +7,12 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.flag_changes import switch
-from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.apply_rsvp import FIELD
 from openmeet.network.ingestion.reconcile import RECORDLESS
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by

@@ -6,7 +6,7 @@ from groundwork.database.transaction import Database
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion.quarantine import FailedStep
 from openmeet.network.ingestion.rsvps_awaiting_event import recheck
-from openmeet.network.ingestion.submitted_records import SubmittedRecord, process
+from openmeet.network.ingestion.submitted_records import SubmittedRecord, apply_batch
 from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.message import RecordOperation
 from openmeet.outbox.kinds import JobKind
@@ -29,7 +29,7 @@ async def hand_in(db: Database) -> list[tuple[str, str]]:
         SubmittedRecord(RecordOperation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}"))
         for key in KEYS
     ]
-    results = await process(db, HERE, batch, collections=CALENDAR, is_vouched=True)
+    results = await apply_batch(db, HERE, batch, collections=CALENDAR, is_vouched=True)
     assert all(bool(one.reason) is (one.outcome == "refused") for one in results)
     return [(one.uri.rpartition("/")[2], one.outcome) for one in results]
 

@@ -9,7 +9,7 @@ from groundwork.outbox import jobs
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion.tasks import reconcile
-from openmeet.network.records import seen
+from openmeet.network.records import repository_state
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, rev
 from tests.openmeet.statement_counter import StatementCounter
@@ -22,7 +22,7 @@ async def test_repositories_of_ours_are_read_once_a_day(db: Database, clock: Han
         await identities.person_for_did(tx, did(2))
     assert await reconcile(db) == 1
     async with db.transaction() as tx:
-        await seen.raise_floor(tx, did(1), rev(1))
+        await repository_state.raise_floor(tx, did(1), rev(1))
         job = await jobs.find(tx, JobKind.RECONCILE, did(1))
     assert job is not None
     assert await reconcile(db) == 0

@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import host_decisions, invitations, queries, registration
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.events import actions as events
@@ -46,7 +46,7 @@ async def published(tx, host: Caller, *, group: GroupOfEvent | None = None, **mo
 
 async def status(db: Database, event: Event, who: Caller) -> AttendanceStatus | None:
     async with db.reader() as reader:
-        found = await answers.find(reader, event.id, who.user_id)
+        found = await attendance_queries.find(reader, event.id, who.user_id)
     return None if found is None else found.status
 
 

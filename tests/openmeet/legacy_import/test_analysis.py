@@ -129,6 +129,17 @@ async def test_without_recurrence_columns_every_event_is_single(tmp_path: Path) 
     assert not plan.oddities
 
 
+async def test_a_dump_may_leave_out_the_column_for_parents(tmp_path: Path) -> None:
+    """Rows without a value often lack the key. A rule is enough to say that events recur."""
+    legacy = small()
+    weekly(legacy, FIRST)
+    for row in legacy.tables["events"]:
+        row.pop("parentEventId", None)
+    plan = await plan_of(legacy, tmp_path)
+    assert len(plan.parts) == 1
+    assert "with recurrence columns" in next(lines_of(plan))
+
+
 async def test_snake_case_columns_are_recognised(tmp_path: Path) -> None:
     legacy = legacy_site(40, seed=3)
     camel = await plan_of(legacy, tmp_path)

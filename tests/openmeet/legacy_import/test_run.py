@@ -13,7 +13,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.erasure import actions as erasures
+from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.events.model import EventSlug, EventStatus
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.legacy_import import queries
@@ -138,7 +138,7 @@ async def test_erased_people_are_not_imported_again(db: Database, tmp_path: Path
     await import_legacy(db, SOURCE, "UTC", plan, quiet)
     async with db.transaction() as tx:
         (row,) = await tx.fetch("select id, email from users where email is not null order by id limit 1")
-        await erasures.request(tx, row["id"], 0)
+        await erasure.request(tx, row["id"], 0)
     assert await take_due(db, erasing_in(tmp_path)) == 1
     people = (await contents(db))["users"]
     await import_legacy(db, SOURCE, "UTC", plan, quiet)
@@ -233,7 +233,7 @@ async def test_rows_in_use_are_not_rolled_back(db: Database, tmp_path: Path) -> 
         ben = await users.create_person(tx, display_name="Ben", email="ben@example.org")
         await attendance.answer(tx, Caller(ben, "Ben"), EventSlug("next-year"), RsvpReply.GOING)
     there = await contents(db)
-    with pytest.raises(Refused, match="1 answers were given"):
+    with pytest.raises(Refused, match="1 answer was given"):
         await roll_back(db, SOURCE, quiet)
     assert await contents(db) == there
     with pytest.raises(NotFound):

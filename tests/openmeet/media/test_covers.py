@@ -2,6 +2,7 @@
 
 import io
 import re
+from itertools import groupby
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
@@ -106,6 +107,24 @@ def test_text_stays_within_its_half_and_the_card() -> None:
     edges = [(x, y) for x in (CARD_HEIGHT + 4, CARD_WIDTH - 4) for y in range(0, CARD_HEIGHT, 7)]
     assert {image.getpixel(edge) for edge in edges} == {paper}
     assert {image.getpixel((x, CARD_HEIGHT - 4)) for x in range(CARD_HEIGHT + 4, CARD_WIDTH, 7)} == {paper}
+
+
+def test_lines_of_a_title_have_similar_lengths() -> None:
+    """The last line is not a single short word."""
+    facts = CardFacts("Supper club: six strangers, one table", "Sun 29 Nov, 19:30", "", "Eva")
+    image = opened(card(cover_of("x", (Category.FOOD,)), facts))
+    first, *_, last = _widths_of_lines(image.crop((CARD_HEIGHT + 4, 100, CARD_WIDTH, CARD_HEIGHT - 120)))
+    assert last > 0.6 * first
+
+
+def _widths_of_lines(text: Image.Image) -> list[int]:
+    """The distance from the left edge to the end of each line of dark text."""
+    rows = [
+        text.crop((0, y, text.width, y + 1)).convert("L").point(lambda grey: 255 * (grey < 128))
+        for y in range(text.height)
+    ]
+    ends = [box[2] if (box := row.getbbox()) else 0 for row in rows]
+    return [max(line) for is_text, line in groupby(ends, key=bool) if is_text]
 
 
 def test_a_card_shows_the_initial_of_the_host_and_the_mark() -> None:

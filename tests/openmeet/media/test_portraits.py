@@ -17,7 +17,8 @@ from groundwork.errors import NotFound
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.data_export import person as exporting
+from openmeet.domain.covers.social_card import CARD_HEIGHT
+from openmeet.domain.data_export import person as person_export
 from openmeet.domain.erasure.account_rows import forget, purge
 from openmeet.domain.events.model import Event
 from openmeet.domain.media import pictures as media_pictures
@@ -45,6 +46,14 @@ def bands() -> bytes:
     made.paste("blue", (600, 0, 900, 300))
     made.save(out, "PNG")
     return out.getvalue()
+
+
+def green_at_the_face(card: bytes) -> bool:
+    """Whether the picture for links to an event has the middle of ``bands`` where the face of the host is."""
+    red, green, blue = (
+        Image.open(io.BytesIO(card)).convert("RGB").getpixel((CARD_HEIGHT + 48 + 28, CARD_HEIGHT - 48 - 28))
+    )
+    return green > 100 > max(red, blue)
 
 
 async def put_up(db: Database, store: BlobStore, who: Caller) -> PictureKey:
@@ -113,16 +122,50 @@ async def test_a_portrait_is_uploaded_shown_replaced_and_removed(
         second = await _upload(ana, bands())
         assert portraits_in((await ben.get(page)).text) == {second}
         assert (await ben.get(f"/portraits/{first}/96")).status_code == 404
+        assert green_at_the_face((await ben.get(f"{page}/card.png")).content), "the picture for links shows it, too"
         for path in ("/home", "/settings", "/settings/profile", "/welcome/start", f"/people/{who.user_id}"):
             assert second in portraits_in((await ana.get(path)).text), path
         assert (await ana.post("/settings/picture/remove")).status_code == 303
         assert portraits_in((await ben.get(page)).text) == set()
+        assert not green_at_the_face((await ben.get(f"{page}/card.png")).content)
         assert (await ben.get(f"/portraits/{second}/96")).status_code == 404
     assert await media_pictures.forget_unused(site.db, store) == 2
     for key in (first, second):
         for side in PORTRAIT_SIDES:
             with pytest.raises(NotFound):
                 await store.size(portrait_key(key, side))
+
+
+async def test_a_removed_portrait_leaves_the_caches_of_link_previews(
+    make_sqlite: SqliteFiles, store: BlobStore, clock: HandClock
+) -> None:
+    """Services keep the picture of a URL, so its URL changes. Shared caches ask whether their copy is current."""
+    site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
+    async with site.browser() as ana, site.browser() as service:
+        await sign_up(ana, "ana@example.org", "Ana")
+        who = await caller_called(site, "Ana")
+        async with site.db.transaction() as tx:
+            event = await event_by(tx, who)
+        page = f"/events/{event.slug}"
+        await _upload(ana, bands())
+        with_portrait = _preview_in((await service.get(page)).text)
+        card = await service.get(with_portrait)
+        assert green_at_the_face(card.content)
+        assert card.headers["cache-control"] == "public, no-cache"
+        known = {"if-none-match": card.headers["etag"]}
+        unchanged = await service.get(with_portrait, headers=known)
+        assert (unchanged.status_code, unchanged.headers["vary"]) == (304, "Accept-Language")
+        await ana.post("/settings/picture/remove")
+        assert _preview_in((await service.get(page)).text) != with_portrait
+        asked_again = await service.get(with_portrait, headers=known)
+        assert asked_again.status_code == 200
+        assert not green_at_the_face(asked_again.content)
+
+
+def _preview_in(page: str) -> str:
+    """The path of the picture that a page gives to services that show link previews."""
+    (url,) = re.findall(r'<meta property="og:image" content="([^"]+)">', page)
+    return url[url.index("/events/") :]
 
 
 async def _upload(browser: httpx.AsyncClient, body: bytes, then: str = "") -> str:
@@ -258,7 +301,7 @@ async def test_a_portrait_is_exported_erased_and_merged_with_the_account(
         await merge(tx, twin.user_id, ana.user_id)
     async with db.reader() as reader:
         assert await portraits.shown(reader, None, [ana.user_id]) == {ana.user_id: key}
-    export = await exporting.export_document(db, ana.user_id, "https://meet.example")
+    export = await person_export.export_document(db, ana.user_id, "https://meet.example")
     assert export["tables"]["users"][0]["portraitKey"] == key
     assert [one["url"] for one in export["tables"]["pictures"]] == [f"https://meet.example/portraits/{key}/256"]
     await purge(db, ana.user_id)

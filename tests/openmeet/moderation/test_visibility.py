@@ -18,7 +18,7 @@ from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import visibility as series_seeing
+from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.model import Timing
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
@@ -124,8 +124,8 @@ async def test_hiding_a_series_hides_its_dates_and_hiding_a_group_its_events(db,
         found = {one.title for one in await search.coming(tx, SearchQuery(), None, 50)}
         assert found == set()
         now = await series_queries.by_id(tx, made.id)
-        assert not await series_seeing.may_see(tx, now, ben.user_id)
-        assert await series_seeing.may_see(tx, now, ana.user_id)
+        assert not await series_visibility.may_see(tx, now, ben.user_id)
+        assert await series_visibility.may_see(tx, now, ana.user_id)
         assert not await event_access.may_see(
             tx, await queries.by_id(tx, event.id), inside.user_id, has_rsvp_access=True
         )

@@ -8,15 +8,15 @@ from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance import record_actions
+from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance import rsvp_records
 from openmeet.domain.attendance.model import AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import drafts
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.moderation import audit_log, newcomers, policy, visibility
+from openmeet.domain.moderation import audit_log, moderators, newcomers, policy, visibility
 from openmeet.domain.moderation.model import (
     ModeratedKind,
     ModerationAction,
@@ -99,8 +99,8 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db,
     clock.turn(1_000_000)
     async with db.transaction() as tx:
         await actions.undo(tx, mo, step.act_id)
-    assert [one.subject for one in await letters(ana)] == ["Shown to others: Chess club"]
-    assert [one.subject for one in await letters(bea)] == ["Shown to others: Chess club"], (
+    assert [one.subject for one in await letters(ana)] == ["Visible to others: Chess club"]
+    assert [one.subject for one in await letters(bea)] == ["Visible to others: Chess club"], (
         "the first decision is no longer in effect"
     )
     assert await letters(ben) == []
@@ -116,7 +116,7 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
         shadow = await identities.person_for_did(tx, DID)
         eve = await person(tx, "Eve")
         await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
-        await record_actions.apply_from_network(
+        await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
                 event_id=event.id,
@@ -128,12 +128,12 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
         )
         await actions.decide(tx, mo, Subject(ModeratedKind.DID, DID), SubjectVisibility.HIDDEN, "")
         step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
-        counts = (await answers.counts(tx, [event.id]))[event.id]
+        counts = (await attendance_queries.counts(tx, [event.id]))[event.id]
         assert (counts.going, counts.interested, counts.seats) == (0, 0, 0)
         with pytest.raises(Exception, match=AttendanceReason.NOT_WELCOME):
             await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
         await actions.undo(tx, mo, step.act_id)
-        assert (await answers.find(tx, event.id, eve.user_id)).status is AttendanceStatus.DECLINED
+        assert (await attendance_queries.find(tx, event.id, eve.user_id)).status is AttendanceStatus.DECLINED
         await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
 
 
@@ -209,16 +209,16 @@ async def test_only_people_named_by_the_operator_are_moderators(db):
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         for who in (mo, ana):
             with pytest.raises(Forbidden):
-                await policy.require_moderator(tx, who, ())
-        await policy.require_moderator(tx, ana, ("Ana@Example.org",))
-        assert await policy.appoint(tx, mo.user_id, by=None)
-        assert not await policy.appoint(tx, mo.user_id, by=None)
-        await policy.require_moderator(tx, mo, ())
-        assert await policy.dismiss(tx, mo.user_id, by=None)
-        assert not await policy.is_moderator(tx, mo.user_id, ())
+                await moderators.require_moderator(tx, who, ())
+        await moderators.require_moderator(tx, ana, ("Ana@Example.org",))
+        assert await moderators.appoint(tx, mo.user_id, by=None)
+        assert not await moderators.appoint(tx, mo.user_id, by=None)
+        await moderators.require_moderator(tx, mo, ())
+        assert await moderators.dismiss(tx, mo.user_id, by=None)
+        assert not await moderators.is_moderator(tx, mo.user_id, ())
         # A DID that was only seen says nothing about who controls it.
         shadow = await identities.person_for_did(tx, DID)
-        assert not await policy.is_moderator(tx, shadow, (DID,))
+        assert not await moderators.is_moderator(tx, shadow, (DID,))
         assert [entry.act for entry in await audit_log.newest(tx, limit=9)] == [
             ModerationAction.UNNAME,
             ModerationAction.NAME,

@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.moderation import labels, policy, reports, visibility
+from openmeet.domain.moderation import labels, moderators, policy, reports, visibility
 from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, ReportReason, Subject, SubjectVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
@@ -184,17 +184,17 @@ async def test_a_person_named_by_the_command_is_a_moderator(site):
         await sign_up(browser, "dan@example.org", "Dan")
         assert (await browser.get("/moderation")).status_code == 403
         async with site.db.transaction() as tx:
-            await policy.appoint(tx, (await by_email(tx, "dan@example.org")).id, by=None)
+            await moderators.appoint(tx, (await by_email(tx, "dan@example.org")).id, by=None)
         assert (await browser.get("/moderation")).status_code == 200
     async with site.db.reader() as reader:
         assert await reports.count_open(reader) == 0
 
 
-async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
+async def test_a_moderator_reads_what_labelers_say_and_overrules_it(site):
     """The moderator uses the queue page and the event's page, and the host can read the reason meanwhile. The action is
     in the log and can be undone.
     """
-    uri, labeller = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/3l3qo2vutsw2b", "did:web:l.example"  # fmt: skip
+    uri, labeler = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/3l3qo2vutsw2b", "did:web:l.example"  # fmt: skip
     async with site.browser() as ana, site.browser() as ben, site.browser() as mo:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben")
@@ -204,18 +204,18 @@ async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
             event = await event_by(tx, Caller(host.id, "Ana"), title="Pills for free")
             await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=event.id)
             for value in ("spam", "rude"):
-                await labels.put(tx, labels.NetworkLabel(labeller, uri, value, "", False, tx.now, None))
+                await labels.put(tx, labels.NetworkLabel(labeler, uri, value, "", False, tx.now, None))
         page = f"/events/{event.slug}"
         assert (await ben.get(page)).status_code == 404
         read = (await ana.get(page)).text
         assert "is labelled" in read
-        assert labeller in read
+        assert labeler in read
         assert "rude" not in read
         waiting = (await mo.get("/moderation/waiting")).text
-        assert all(words in waiting for words in ("Pills for free", "Hidden by labels", f"spam, by {labeller}"))
+        assert all(words in waiting for words in ("Pills for free", "Hidden by labels", f"spam, by {labeler}"))
         thing = f"/moderation/things/event/{event.id}"
         shown = (await mo.get(thing)).text
-        assert all(words in shown for words in ("Waiting: labelled", f"rude, by {labeller}", "Approve and trust"))
+        assert all(words in shown for words in ("Waiting: labelled", f"rude, by {labeler}", "Approve and trust"))
         assert (await mo.post(thing, data={"act": "trust", "reason": "They are sweets."})).status_code == 303
         assert (await ben.get(page)).status_code == 200
         assert "is labelled" not in (await ana.get(page)).text
@@ -227,21 +227,21 @@ async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
         assert (await ben.get(page)).status_code == 404
 
 
-async def test_the_api_shows_labels_and_their_labellers(site):
+async def test_the_api_shows_labels_and_their_labelers(site):
     ana, event = await ids(site)
-    did, labeller = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "did:web:l.example"
+    did, labeler = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "did:web:l.example"
     async with site.db.transaction() as tx:
         await identities.link(tx, did, ana.user_id, handle="ana.test", pds_url="https://pds.example")
         for value in ("rude", "spam"):
-            await labels.put(tx, labels.NetworkLabel(labeller, did, value, "", False, tx.now, None))
+            await labels.put(tx, labels.NetworkLabel(labeler, did, value, "", False, tx.now, None))
     async with site.browser() as client:
         ben = await api_session(client, "ben@example.org", "Ben")
         mo = await api_session(client, "mo@example.org", "Mo")
         assert (await client.get("/api/moderation/labelled", headers=ben)).status_code == 403
         (one,) = (await client.get("/api/moderation/labelled", headers=mo)).json()["subjects"]
         assert (one["thing"], one["subjectId"]) == ("did", did)
-        said = [(label["labeller"], label["subject"], label["value"], label["hides"]) for label in one["labels"]]
-        assert said == [(labeller, did, "rude", False), (labeller, did, "spam", True)]
+        said = [(label["labeler"], label["subject"], label["value"], label["hides"]) for label in one["labels"]]
+        assert said == [(labeler, did, "rude", False), (labeler, did, "spam", True)]
         assert one["labels"][0]["cid"] is None
         assert one["labels"][0]["expiresAt"] is None
         async with site.db.transaction() as tx:

@@ -27,14 +27,14 @@ from openmeet.domain.groups import announcements
 from openmeet.domain.groups.model import Group
 from openmeet.domain.moderation import blocks
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
-from openmeet.domain.moderation_effects import actions as moderation
+from openmeet.domain.moderation_effects import actions as moderation_effects
 from openmeet.domain.notifications import event_kinds, fan_out, group_kinds
 from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import notify_each
 from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as saved_searches
-from openmeet.domain.saved_searches import queries as searches
+from openmeet.domain.saved_searches import queries as saved_search_queries
 from openmeet.domain.saved_searches.tasks import announce_public_events
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
@@ -363,7 +363,7 @@ async def test_an_event_hidden_in_between_is_announced_once_it_is_shown(
     async with db.transaction() as tx:
         (row,) = await tx.fetch("select id from events order by created_at desc limit 1")
         moderator = await person(tx, "Mo")
-        step = await moderation.decide(
+        step = await moderation_effects.decide(
             tx, moderator, Subject(ModeratedKind.EVENT, row["id"]), SubjectVisibility.HIDDEN, "Look at it first."
         )
 
@@ -377,7 +377,7 @@ async def test_an_event_hidden_in_between_is_announced_once_it_is_shown(
     await announce()
     assert await scene.told() == scene.first
     async with db.transaction() as tx:
-        await moderation.undo(tx, moderator, step.act_id)
+        await moderation_effects.undo(tx, moderator, step.act_id)
     for _ in range(3):  # the interval grows after each check that found nothing
         await announce()
     assert await scene.told() == [[scene.kind]] * MANY
@@ -390,7 +390,7 @@ async def test_two_searches_of_one_person_on_two_pages_notify_once(db: Database,
         for number in range(MANY):
             await saved_searches.save(tx, await person(tx, f"Searcher {number}"), {"q": "jazz"})
         await saved_searches.save(tx, ana, {"q": "jazz", "mode": "in_person"})
-        assert len(await searches.of_person(tx, ana.user_id)) == 2
+        assert len(await saved_search_queries.of_person(tx, ana.user_id)) == 2
     await _publish(db, clock, host)
     await deliver(db)
     async with db.reader() as reader:

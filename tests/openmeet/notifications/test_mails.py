@@ -61,6 +61,34 @@ async def test_notifications_about_one_subject_share_one_mail(db, ana, clock):
     assert await close(db, mail_id) == [event_kinds.NEW_ANSWER] * 3
 
 
+@pytest.mark.parametrize(
+    "kind", [event_kinds.ANSWER_APPROVED, event_kinds.ANSWER_DECLINED, event_kinds.MOVED_UP], ids=repr
+)
+async def test_news_about_a_place_waits_only_for_the_host_to_undo_it(db, ana, clock, kind):
+    """It does not wait for the half hour of an e-mail that was open before, but takes its notifications along."""
+    await notify_all(db, [ana], event_kinds.NEW_ANSWER)
+    await notify_all(db, [ana], kind)
+    due = {mail_id: due_at - clock.now() for _, _, mail_id, due_at in await queued(db)}
+    (soon,) = [mail_id for mail_id, waits in due.items() if waits == 2 * MINUTE]
+    assert kind in await close(db, soon)
+
+
+async def test_the_first_request_is_mailed_soon_and_later_ones_together(db, ana, clock):
+    """Somebody waits for a decision. However many ask, the host gets an e-mail every half hour at most."""
+    request = event_kinds.NewAnswer(answer="pending")
+    await notify_all(db, [ana], event_kinds.NEW_ANSWER, payload=request)
+    ((_, _, first, due_at),) = await queued(db)
+    assert due_at == clock.now() + 2 * MINUTE
+    clock.turn(2 * MINUTE)
+    await close(db, first)
+    for revision in (2, 3, 4):
+        clock.turn(MINUTE)
+        await notify_all(db, [ana], event_kinds.NEW_ANSWER, revision=revision, payload=request)
+    ((_, _, later, later_due_at),) = [one for one in await queued(db) if one[2] != first]
+    assert later_due_at == due_at + 30 * MINUTE
+    assert await close(db, later) == [event_kinds.NEW_ANSWER] * 3
+
+
 async def test_notifications_about_another_subject_are_a_separate_mail(db, ana):
     await notify_all(db, [ana], event_kinds.NEW_ANSWER, subject="tea")
     await notify_all(db, [ana], event_kinds.NEW_ANSWER, subject="games")

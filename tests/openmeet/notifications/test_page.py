@@ -5,7 +5,7 @@ import re
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions, invitations
+from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.users.model import Caller
@@ -57,7 +57,7 @@ async def test_pending_requests_can_be_answered_on_the_page(site):
             await invitations.invite(tx, ben, theirs.slug, "ana@example.org")
             mine = await event_by(tx, ana, title="Supper")
             asks = RegistrationSettings(needs_approval=True)
-            await host_decisions.change_registration_settings(tx, ana, mine.slug, asks)
+            await event_hosting.change_registration_settings(tx, ana, mine.slug, asks)
             await attendance.answer(tx, ben, mine.slug, RsvpReply.GOING)
         page = (await browser.get("/notifications")).text
         needs = page.partition('class="needs"')[2].partition("</section>")[0]

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE, Instant, from_datetime
 from groundwork.errors import InvalidForm
 from openmeet.domain.notifications import event_kinds, rules
-from openmeet.domain.notifications.event_kinds import DatesChanged
+from openmeet.domain.notifications.event_kinds import DatesChanged, HostMessageReceived
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationRecipient, NotificationTopic, When
 from openmeet.domain.users.model import UserId
@@ -133,7 +133,7 @@ def test_urgent_mail_is_sent_at_night_and_other_mail_after_half_an_hour():
     assert rules.mail_due_at(NIGHT, night, urgent=True) == night
     assert rules.mail_due_at(NIGHT, night, urgent=False) == at("2026-03-02T06:00")
     assert rules.mail_due_at(NIGHT, NOW, urgent=False) == NOW + 30 * MINUTE
-    message = rules.waits_for(event_kinds.HOST_MESSAGE)
+    message = rules.waits_for(event_kinds.HOST_MESSAGE, HostMessageReceived())
     assert rules.mail_due_at(NIGHT, NOW, urgent=False, waits=message) == NOW
     assert rules.mail_due_at(NIGHT, night, urgent=False, waits=message) == at("2026-03-02T06:00")
 

@@ -77,6 +77,26 @@ async def test_of_concurrent_edits_of_one_version_one_succeeds(site):
     assert now["digestHour"] == next(one.json()["digestHour"] for one in answers if one.status_code == 200)
 
 
+async def test_an_older_page_does_not_replace_newer_preferences(site):
+    """The page is shown again with what was chosen, and next to it what another tab saved. Saving again replaces it."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        opened = FORM | {"version": inputs_of((await browser.get(PATH)).text)["version"]}
+        other_tab = opened | {"reminders_mail": "digest", "quiet_from": "21:00"}
+        assert (await browser.post(PATH, data=other_tab)).status_code == 303
+        assert (await browser.post(PATH, data=other_tab)).status_code == 303, "the same form, sent twice"
+        stale = await browser.post(PATH, data=opened)
+        assert stale.status_code == 409
+        assert "This was changed after you opened this page." in stale.text
+        assert '<p class="other" id="reminders_mail-other"><strong>Now:</strong> by e-mail: daily</p>' in stale.text
+        assert 'id="quiet_from-other"' in stale.text
+        assert 'id="changes_mail-other"' not in stale.text
+        assert (await chosen(site, "ana@example.org"))[1].quiet == (time(21), time(7))
+        again = opened | {"version": inputs_of(stale.text)["version"]}
+        assert (await browser.post(PATH, data=again)).status_code == 303
+    assert (await chosen(site, "ana@example.org"))[1].quiet == (time(22), time(7))
+
+
 async def test_old_links_can_be_cancelled(site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")

@@ -41,7 +41,7 @@ async def test_a_town_fills_in_its_address_and_time_zone(site: Site, ana: Caller
             "title": "Walk",
             "mode": "in_person",
             "place": "Neukölln",
-            "time_zone": fields["zone_unless_chosen"],
+            "time_zone": fields["suggested_zone"],
         }
         page = await browser.post("/events/new", data={**fields, **typed, "find_place": "yes"})
         found = inputs_of(page.text)

@@ -187,10 +187,10 @@ async def test_event_place_can_be_chosen_from_the_results(site: Site, server: Ge
     async with signed_in(site, ana.user_id) as browser:
         fields = inputs_of((await browser.get("/events/new")).text)
         typed = {"title": "Paint", "mode": "in_person", "place": "Studio, Sonnenallee 98", "find_place": "yes"}
-        asked = await browser.post("/events/new", data={**fields, **typed, "time_zone": fields["zone_unless_chosen"]})
+        asked = await browser.post("/events/new", data={**fields, **typed, "time_zone": fields["suggested_zone"]})
         (key,) = re.findall(r'value="(address:[0-9a-f]+)"[^>]*>Sonnenallee 98, 12045', asked.text)
         chosen = {**inputs_of(asked.text), "mode": "in_person", "place_choice": key}
-        page = await browser.post("/events/new", data={**chosen, "time_zone": fields["zone_unless_chosen"]})
+        page = await browser.post("/events/new", data={**chosen, "time_zone": fields["suggested_zone"]})
     assert CREDIT in asked.text
     assert "<script>alert(1)" not in asked.text
     assert "&lt;script&gt;" in asked.text

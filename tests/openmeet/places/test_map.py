@@ -257,7 +257,10 @@ def test_names_cover_neither_pins_nor_controls() -> None:
     under_pin = replace(below_control, id=2, name="Pin", latitude=52.524)
     beside = replace(below_control, id=3, name="Town", latitude=52.5, longitude=13.5)
     pin = MapEvent(EventPosition(52.52, 13.405), "Sat 18:00", "x", "/x")
-    drawing = map_drawing.draw_map(view, DESK, [pin], [below_control, under_pin, beside])
+    # On wide screens, the credit line is at the bottom.
+    south, west = map_drawing.degrees(middle_x - DESK.width / 2 + 300, middle_y + DESK.height / 2 - 20, view.zoom)
+    under_credit = replace(below_control, id=4, name="South", latitude=south, longitude=west)
+    drawing = map_drawing.draw_map(view, DESK, [pin], [below_control, under_pin, beside, under_credit])
     assert [one.name for one in drawing.names] == ["Town"]
 
 

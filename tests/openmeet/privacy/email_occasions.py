@@ -20,8 +20,8 @@ from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.attendance.model import NO_REPLY_DETAILS, RsvpReply
-from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.erasure.model import DELETION_MAIL
 from openmeet.domain.events import co_hosts
@@ -33,7 +33,7 @@ from openmeet.domain.groups.ownership import run_successions
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports import people as arriving_people
-from openmeet.domain.imports import queries as arrivals
+from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import ImportKind, Medium
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications import notify as notifications
@@ -190,7 +190,7 @@ async def _arrival(site: Site, _: object) -> None:
         host = await person(tx, "Moving")
         event = await event_by(tx, host)
         csv = b"name,email\r\nLiz,liz@example.org\r\n"
-        brought = await arrivals.insert(
+        brought = await imports.insert(
             tx, host.user_id, ImportKind.GUESTS, Medium.CSV, target=event.id, source="list.csv", content=csv
         )
     await arriving_people.add_to_list(site.db, WORKERS, host, brought)

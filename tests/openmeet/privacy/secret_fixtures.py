@@ -7,7 +7,7 @@ from datetime import datetime
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.sealing import Sealer
-from openmeet.domain.api_tokens import tokens as access
+from openmeet.domain.api_tokens import tokens as api_tokens
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
@@ -99,7 +99,7 @@ async def _public_event(tx: Transaction, planted: Planted, *, is_open: bool) -> 
         ),
     )
     questions = (RegistrationQuestion("q1", "What do you eat?"),)
-    await host_decisions.change_registration_settings(
+    await event_hosting.change_registration_settings(
         tx, ana, event.slug, RegistrationSettings(max_party=3, asks_names=True, questions=questions)
     )
     wishes = ReplyDetails(2, None, (planted.secret("companion", GUEST),), {"q1": planted.secret("reply", GUEST)}, None)
@@ -141,7 +141,7 @@ async def _events_for_few(tx: Transaction, planted: Planted, *, is_open: bool) -
     picture = Picture("a" * 64, planted.secret("alt", GUEST), 1200, 630)
     await events.set_picture(tx, ana, private.slug, picture)
     questions = (RegistrationQuestion("q1", planted.secret("question", GUEST)),)
-    await host_decisions.change_registration_settings(tx, ana, private.slug, RegistrationSettings(questions=questions))
+    await event_hosting.change_registration_settings(tx, ana, private.slug, RegistrationSettings(questions=questions))
     await invitations.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")
     await attendance.answer(tx, guest, private.slug, RsvpReply.GOING)
     await event_hosting.cancel(tx, ana, private.slug, planted.secret("reason", GUEST))
@@ -237,7 +237,7 @@ async def _unlisted(tx: Transaction, planted: Planted, *, is_open: bool) -> None
 
 async def _own_things(tx: Transaction, planted: Planted) -> None:
     ana = planted.callers[HOST]
-    await access.make(tx, ana, NewToken(planted.secret("tokenname"), frozenset(TokenScope), None))
+    await api_tokens.make(tx, ana, NewToken(planted.secret("tokenname"), frozenset(TokenScope), None))
     address = f"https://hook.example/{planted.secret('hook')}"
     webhook, _ = await webhooks.register(
         tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=frozenset(WebhookEvent), group_id=None

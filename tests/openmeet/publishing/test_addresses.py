@@ -17,7 +17,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.publishing.unanswered_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_create_handler
 from openmeet.network.records import seen_rsvps
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
 from openmeet.network.records.message import RecordMessage, decode

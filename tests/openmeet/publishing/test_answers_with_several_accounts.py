@@ -10,7 +10,7 @@ import pytest
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, HandClock
-from openmeet.domain.account_merge import actions as claiming
+from openmeet.domain.account_merge import actions as account_merge
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.model import Event
@@ -115,12 +115,12 @@ async def test_an_answer_in_a_claimed_account_is_changed_there(deployment: Deplo
         await actions.person_for_did(tx, work)
     said = await going(deployment, "work", work, uri)
     async with deployment.db.transaction() as tx:
-        proven = await claiming.sign_in_with_did(
+        proven = await account_merge.sign_in_with_did(
             tx, work, handle="work.town.test", pds_url=deployment.pds_url, caller=cleo.user_id
         )
     assert proven.claim is not None
     async with deployment.db.transaction() as tx:
-        await claiming.confirm(tx, cleo.user_id, proven.claim)
+        await account_merge.confirm(tx, cleo.user_id, proven.claim)
     assert (await deployment.connected_as("work")).user_id == cleo.user_id
     first = (await deployment.identity(cleo.user_id)).did
     assert first != work

@@ -29,7 +29,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch, rsvps_awaiting_event
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.publishing.unanswered_writes import late_create_handler
+from openmeet.network.publishing.in_flight_writes import late_create_handler
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
@@ -239,7 +239,7 @@ class History:
         )
         deployment.publisher = replace(deployment.publisher, tids=TidClock(next(self.restarts)))
         deployment.processor = Processor(
-            deployment.db, deployment.queue, deployment.processor.ingestion_context, deployment.processor.counting
+            deployment.db, deployment.queue, deployment.processor.ingestion_context, deployment.processor.metrics
         )
         deployment.consumer = replace(deployment.consumer)
         deployment.clock.turn(HOUR)

@@ -13,9 +13,10 @@ from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.events.values import Accessibility, Tickets
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, AccessFeature, Category
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import MergeReason, MergeSide
 from openmeet.domain.paging import ALL_ROWS
-from openmeet.network.ingestion import merge_decisions, merge_review
-from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
+from openmeet.network.ingestion import merge_review
 from openmeet.network.records.collections import DETAILS_KEY
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment

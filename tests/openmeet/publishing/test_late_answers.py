@@ -5,18 +5,22 @@ published. The latest answer counts.
 import pytest
 
 from at_protocol.syntax.datetime import format_datetime
-from at_protocol.syntax.did import Did
+from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE
+from groundwork.queue.contract import Message
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.records.collections import RSVP
+from openmeet.network.records.message import Hint, HintKind, encode
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from tests.openmeet.deployment import Deployment
+from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.publishing.test_answers_with_several_accounts import said_elsewhere
 from tests.openmeet.publishing.test_groups import records_in
 from tests.openmeet.publishing.test_moving_records import second_account
+from tests.openmeet.publishing.test_withdrawals import agree, withdraw
 
 WAYS_TO_INGEST = ("by the stream", "by a reading")
 
@@ -161,3 +165,49 @@ async def test_an_account_that_is_read_late_does_not_overrule_a_later_answer(dep
     assert await status(deployment) == "declined"
     await run_until_idle(deployment, did)
     assert (await words_in(deployment, did), await words_in(deployment, work)) == ({}, {theirs: "notgoing"})
+
+
+async def test_a_repeated_gap_decides_nothing_about_a_version_that_is_gone(deployment: Deployment):
+    """The stream missed commits before Cleo answered here, and then a record of another app with the same answer was
+    read. The record is written after the gap, so it counts; later it is deleted with the event's record. When the
+    stream reports the old gap again, the answer given here is not restored: only the record, which is gone, told that
+    the gap was too early to have brought it.
+    """
+    event = await deployment.event(hedi := await deployment.connected("hedi"), title="Chess")
+    await deployment.deliver_publications()
+    uri = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+    cleo = await deployment.connected("cleo")
+    did = parse_did((await deployment.identity(cleo.user_id)).did)
+    await withdraw(deployment, cleo)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
+    app = await deployment.stranger("cleo")
+    note = {"repo": did, "collection": "com.example.note", "record": {"$type": "com.example.note", "text": "missed"}}
+    missed = (await app.procedure("com.atproto.repo.createRecord", note))["commit"]["rev"]
+    gap = Hint(did, HintKind.REPOSITORY, "missed", 7, missed)
+    deployment.clock.turn(MINUTE)
+    await deployment.answer(cleo, event.slug, RsvpReply.GOING)
+    await deployment.deliver_publications()
+    deployment.clock.turn(MINUTE)
+    await said_elsewhere(deployment, "cleo", did, uri, "going", format_datetime(deployment.clock.now()))
+    await hear(deployment, gap)
+    await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
+    await agree(deployment, cleo)
+    await run_until_idle(deployment, did)
+    async with deployment.db.transaction() as tx:
+        await event_hosting.revise(tx, hedi, event.slug, details(title="Chess", visibility="unlisted"))
+    await run_until_idle(deployment, did)
+    assert await words_in(deployment, did) == {}
+    before = await answers(deployment)
+    await hear(deployment, gap)
+    assert await answers(deployment) == before
+
+
+async def hear(deployment: Deployment, hint: Hint) -> None:
+    await deployment.queue.publish([Message(hint.routing_key, hint.did, encode(hint), hint.message_id)])
+    await deployment.ingest()
+
+
+async def answers(deployment: Deployment) -> list[tuple[str, int]]:
+    async with deployment.db.reader() as reader:
+        rows = await reader.fetch("select status, revision from attendances")
+    return [(row["status"], row["revision"]) for row in rows]

@@ -18,9 +18,9 @@ from groundwork.clock import DAY, HOUR, MINUTE, SECOND, HandClock
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
+from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.publishing import schedule

@@ -13,10 +13,10 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities.publication_consent import USUAL
 from openmeet.network.ingestion import merge_review
-from openmeet.network.records.collections import RSVP, SUCCESSION_KEY
+from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_groups import deliver_publications
+from tests.openmeet.publishing.test_groups import deliver_publications, records
 from tests.openmeet.publishing.test_owners import events_here, hand_over, hosted, now
 
 
@@ -128,3 +128,30 @@ async def test_without_the_owners_session_others_continue_and_nothing_is_lost(de
     await deliver_publications(deployment)
     record = await deployment.record(uri)
     assert (record["name"], record["description"]) == ("Ben's tea", "And cake.")
+
+
+async def test_answers_wait_if_the_earlier_owner_takes_the_last_record_back(deployment: Deployment):
+    """Ana handed the event over to Ben, who has not agreed. Then Ana withdraws her consent, and with it the event's
+    only record. An answer waits for Ben's record; its delivery does not fail again and again.
+    """
+    ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=False)
+    dan = await deployment.connected("dan")
+    event, old = await hosted(deployment, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    async with deployment.db.transaction() as tx:
+        await identities.withdraw(tx, ana.user_id)
+    await deliver_publications(deployment)
+    assert await records(deployment, ana, EVENT) == {}
+    mine = await deployment.answer(dan, event.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    assert (await deployment.status_of(PublicationKind.RSVP, mine.id)).state is PublicationState.WAITING
+    async with deployment.db.transaction() as tx:
+        await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
+        await events.agree_to_record(tx, ben, event.slug)
+    await deployment.deliver_jobs()
+    deployment.clock.turn(HOUR)
+    await deliver_publications(deployment)
+    new = (await now(deployment, event)).record_uri or ""
+    answered = (await deployment.status_of(PublicationKind.RSVP, mine.id)).uri or ""
+    assert new not in {old, ""}
+    assert (await deployment.record(answered))["subject"]["uri"] == new

@@ -62,7 +62,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(deployment_on_e
             done = await browser.post(NEW, data={"event": uri, "answer": "going"})
             assert (done.status_code, done.headers["location"]) == (303, HERE)
         page = (await browser.get(HERE)).text
-        assert ("waiting to come back" in page, ">Going: Tea in the park</a>" in page) == (True, True)
+        assert ("saved on your server, here in a moment" in page, ">Going: Tea in the park</a>" in page) == (True, True)
         assert await answers(site) == []
         (record,) = (await stranger.query("com.atproto.repo.listRecords", {"repo": ana.did, "collection": RSVP}))[
             "records"
@@ -71,7 +71,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(deployment_on_e
         assert record["value"]["subject"]["cid"] == (await deployment_on_each.record(uri))["cid"]
         await deployment_on_each.listen(ana.user_id)
         assert await answers(site) == ["attending"]
-        assert "waiting to come back" not in (await browser.get(HERE)).text
+        assert "saved on your server, here in a moment" not in (await browser.get(HERE)).text
 
         again = await browser.post(NEW, data={"event": uri, "answer": "interested"})
         assert (again.status_code, "You’ve already answered this event" in again.text) == (400, True)
@@ -90,7 +90,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(deployment_on_e
         assert await answers(site) == ["interested"]
 
         assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303
-        assert "deleted on your server, waiting to be restored" in (await browser.get(HERE)).text
+        assert "deleted on your server, gone here in a moment" in (await browser.get(HERE)).text
         await deployment_on_each.listen(ana.user_id)
         assert "deleted on your server" not in (await browser.get(HERE)).text
         assert "None yet" in (await browser.get(HERE)).text

@@ -50,11 +50,12 @@ async def test_records_are_written_to_the_server_and_come_back(site: SignInSite)
             done = await browser.post(f"{HERE}/new", data={**form, **TYPED})
             assert (done.status_code, done.headers["location"]) == (303, HERE)
         page = (await browser.get(HERE)).text
-        assert (page.count("Tea in the park"), "waiting to come back" in page) == (2, True)  # the row and its button
+        assert page.count("Tea in the park") == 2  # the row and its button
+        assert "saved on your server, here in a moment" in page
         assert await titles(site) == []
         await deployment.listen(ana.user_id)
         page = (await browser.get(HERE)).text
-        assert ("waiting to come back" in page, "/events/tea-in-the-park" in page) == (False, True)
+        assert ("saved on your server, here in a moment" in page, "/events/tea-in-the-park" in page) == (False, True)
         assert await titles(site) == ["Tea in the park"]
 
         (rkey,) = set(re.findall(rf'{HERE}/([a-z2-7]{{13}})"', page))
@@ -71,12 +72,12 @@ async def test_records_are_written_to_the_server_and_come_back(site: SignInSite)
         assert isinstance(held["value"], dict)
         assert (held["value"]["name"], held["value"]["org.example.mood"]) == ("Coffee in the park", "calm")
         assert await titles(site) == ["Tea in the park"]
-        assert "waiting to come back" in (await browser.get(HERE)).text
+        assert "saved on your server, here in a moment" in (await browser.get(HERE)).text
         await deployment.listen(ana.user_id)
         assert await titles(site) == ["Coffee in the park"]
 
         assert (await browser.post(f"{HERE}/{rkey}/delete")).status_code == 303
-        assert "deleted on your server, waiting to be restored" in (await browser.get(HERE)).text
+        assert "deleted on your server, gone here in a moment" in (await browser.get(HERE)).text
         assert await titles(site) == ["Coffee in the park"]
         await deployment.listen(ana.user_id)
         assert "None yet" in (await browser.get(HERE)).text
@@ -271,6 +272,37 @@ async def test_an_answer_without_permission_keeps_the_choice(site: SignInSite):
         assert followed(refused.text, "Sign in or allow it") == "/settings/identity"
 
 
+async def test_an_answer_does_not_reveal_the_link_of_an_unlisted_event(site: SignInSite):
+    """Anybody can write an RSVP to the address of a record that was public once. The link is all that protects the
+    page.
+    """
+    deployment = site.deployment
+    for name in ("ana", "ben"):
+        await deployment.account(name)
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        form = inputs_of((await browser.get(f"{HERE}/new")).text)
+        await browser.post(f"{HERE}/new", data={**form, **TYPED})
+        await deployment.listen((await site.identity("ana")).user_id)
+    async with site.db.transaction() as tx:
+        (event,) = await tx.fetch("select slug, record_uri, record_cid from events")
+        await tx.execute("update events set visibility = 'unlisted', origin = 'here'")
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ben")
+        stranger = await deployment.stranger("ben")
+        record = {
+            "$type": RSVP,
+            "createdAt": "2026-06-01T10:00:00Z",
+            "status": f"{RSVP}#going",
+            "subject": {"uri": event["record_uri"], "cid": event["record_cid"]},
+        }
+        did = (await site.identity("ben")).did
+        await stranger.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "record": record})
+        page = (await browser.get(HERE)).text
+    assert "saved on your server, here in a moment" in page
+    assert event["slug"] not in page
+
+
 def lines_of(page: str) -> list[str]:
     """The events of a page, with the state shown for each."""
     section = page.split('id="records-events"')[1].split("</section>", maxsplit=1)[0]
@@ -309,7 +341,7 @@ async def test_all_records_are_listed_page_by_page(site: SignInSite, monkeypatch
             page = (await browser.get(where)).text
             seen.append([one.partition(" Saturday")[0] for one in lines_of(page)])
             where = followed(page, "Show older")
-        gone = "deleted on your server, waiting to be restored"
+        gone = "deleted on your server, gone here in a moment"
         assert seen == [
             [f"Tea 7 {gone}", "Tea 6", "Tea 5", f"Tea 4 {gone}", f"Tea 3 {gone}", "Tea 2"],
             ["Tea 1", f"Tea 0 {gone}"],
@@ -380,3 +412,22 @@ async def shown(browser: httpx.AsyncClient, where: str) -> str:
     answer = await browser.get(where)
     assert answer.status_code == 200, answer.text
     return answer.text
+
+
+@pytest.mark.parametrize("field", ["starts", "ends"])
+async def test_a_time_that_the_clocks_skip_is_reported_next_to_the_field(site: SignInSite, field: str):
+    """It is not moved silently. Nothing is written, and what was typed stays."""
+    await site.deployment.account("ana")
+    typed = TYPED | {"starts": "2027-03-28T01:30", "ends": "2027-03-28T04:30", field: "2027-03-28T02:30"}
+    async with site.browser() as browser:
+        await site.sign_in_at_pds(browser, "ana")
+        async with site.db.transaction() as tx:
+            await tx.execute("update users set time_zone = 'Europe/Berlin'")
+        form = inputs_of((await browser.get(f"{HERE}/new")).text)
+        refused = await browser.post(f"{HERE}/new", data={**form, **typed})
+        assert refused.status_code == 400
+        assert "There’s no 02:30 on that day" in html.unescape(refused.text)
+        assert inputs_of(refused.text)[field] == "2027-03-28T02:30"
+        assert "None yet" in (await browser.get(HERE)).text
+        done = await browser.post(f"{HERE}/new", data={**form, **typed, field: "2027-03-28T03:30"})
+        assert done.status_code == 303

@@ -3,8 +3,9 @@
 import pytest
 
 from groundwork.errors import NotFound
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.queries import find as find_answer
+from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_host_queries, event_records, ownership
 from openmeet.domain.events.model import Event
@@ -32,7 +33,7 @@ async def hand_over(deployment: Deployment, event: Event, owner: Caller, heir: C
     async with deployment.db.transaction() as tx:
         row = await co_host_queries.of_person(tx, event.id, heir.user_id)
         await ownership.offer(tx, owner, event.slug, row.id)
-        await ownership.accept(tx, heir, event.slug)
+        await event_hosting.take_over(tx, heir, event.slug)
     await deliver_publications(deployment)
 
 
@@ -77,7 +78,7 @@ async def test_both_records_lead_to_the_event_after_it_changed_hands(
     assert (after.author_id, after.record_uri, after.is_gone) == (ben.user_id, new, False)
     async with deployment.db.reader() as reader:
         assert [(await event_records.find(reader, uri)).id for uri in (old, new)] == [event.id] * 2
-        assert (await find_answer(reader, event.id, dan.user_id)).status is AttendanceStatus.ATTENDING
+        assert (await find_attendance(reader, event.id, dan.user_id)).status is AttendanceStatus.ATTENDING
         assert (await co_host_queries.of_person(reader, event.id, ana.user_id)).state is CoHostState.ACCEPTED
 
 
@@ -162,7 +163,9 @@ async def test_later_changes_of_the_new_owner_affect_the_old_record(deployment: 
                 await events.delete(tx, ben, event.slug)
             case "kept off":
                 await tx.execute("update events set record_wanted = 0 where id = :id", id=event.id)
-                await events.save_edit(tx, ben, await by_id(tx, event.id))
+                found = await by_id(tx, event.id)
+                assert found is not None
+                await events.save_edit(tx, ben, found, found)
             case "withdrawn":
                 await identities.withdraw(tx, ana.user_id)
             case "cancelled":
@@ -258,3 +261,27 @@ async def test_without_tokens_the_old_record_stays_unchanged(deployment: Deploym
     assert (await deployment.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
     async with deployment.db.reader() as reader:
         assert (await event_records.find(reader, old)).id == event.id
+
+
+async def test_answers_to_an_unlisted_event_of_another_app_are_retracted(deployment: Deployment):
+    """Ana wrote the event in another app, where it is public, and restricts it here. Dan's answer is public like the
+    event's record. When Ben takes over, the event is hosted here, and unlisted events of this site have no public
+    answers.
+    """
+    ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=False)
+    dan, app = await deployment.connected("dan"), await deployment.stranger("ana")
+    did = (await deployment.identity(ana.user_id)).did
+    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-01-01T00:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await deployment.listen(ana.user_id)
+    (event_id,) = await events_here(deployment)
+    async with deployment.db.reader() as reader:
+        event = await by_id(reader, event_id)
+    await deployment.revise(ana, event.slug, title="Tea", visibility="unlisted")
+    await deployment.answer(dan, event.slug, RsvpReply.GOING)
+    await deliver_publications(deployment)
+    assert len(await records(deployment, dan, RSVP)) == 1
+    async with deployment.db.transaction() as tx:
+        await add_co_host(tx, event, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    assert await records(deployment, dan, RSVP) == {}

@@ -16,6 +16,8 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, Membership, PromotionLevel
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import KeptDecision, MergeReason, MergeSide
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import actions, apply_edits, date_queries, queries
 from openmeet.domain.series.model import Series, Timing
@@ -23,8 +25,6 @@ from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.feature_flags.flags import Flag
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, SERIES
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -66,7 +66,7 @@ async def delete(deployment: Deployment, who: Caller, uri: str) -> None:
     await (await app_of(deployment, who)).procedure("com.atproto.repo.deleteRecord", wish)
 
 
-async def decided(deployment: Deployment, uri: str) -> dict[str, merge_decisions.KeptDecision]:
+async def decided(deployment: Deployment, uri: str) -> dict[str, KeptDecision]:
     async with deployment.db.reader() as reader:
         return {one.decision.field: one for one in await merge_decisions.of_records(reader, [uri], ALL_ROWS)}
 

@@ -15,8 +15,10 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.series import actions, date_queries, record_settings, tasks
 from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.users.model import Caller
+from openmeet.network.publishing import consent
 from openmeet.network.records.collections import EVENT, SERIES_LINK_KEY
 from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.reasons import PublicationReason
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.deployment import INSTANCE, Deployment, details, records_listed
@@ -66,6 +68,22 @@ async def test_only_the_next_date_has_a_record_that_links_to_the_others(weekly: 
         "url": page,
         "recurrenceId": "2026-03-07T18:00:00",
     }
+
+
+async def test_other_dates_stay_here_because_of_the_series(weekly: Weekly):
+    """Their hosts read this reason, also without a group. The question for consent counts only the dates that would be
+    published.
+    """
+    second = (await weekly.dates())[1]
+    async with weekly.deployment.db.transaction() as tx:
+        wanted = details(title="Tea and cake", starts="2026-03-14T18:00", ends="2026-03-14T20:00")
+        await event_hosting.revise(tx, weekly.ana, second.slug, wanted)
+    await weekly.deliver_publications()
+    status = await weekly.deployment.status_of(PublicationKind.EVENT, second.id)
+    assert status.reason is not None
+    assert status.reason.code == PublicationReason.OTHER_DATE_PUBLISHED
+    async with weekly.deployment.db.reader() as reader:
+        assert (await consent.preview(reader, weekly.ana.user_id, instance=INSTANCE)).events == 1
 
 
 async def test_when_a_date_is_over_the_next_one_is_published(weekly: Weekly):

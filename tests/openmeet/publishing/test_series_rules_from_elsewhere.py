@@ -7,12 +7,12 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.errors import decode_explanation
 from openmeet.domain.events import series_dates
+from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import actions, cancel_dates, queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.ingestion import merge_decisions
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence.rule import format_rule

@@ -24,15 +24,16 @@ from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import MergeSide
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.users.model import Caller
 from openmeet.network.firehose.delivery import TenantQueues
-from openmeet.network.firehose.metrics import counting
-from openmeet.network.firehose.sources import default_interests, interests_of
-from openmeet.network.ingestion import merge_decisions, merge_review
+from openmeet.network.firehose.metrics import firehose_metrics
+from openmeet.network.firehose.tenant_interests import default_interests, interests_of
+from openmeet.network.ingestion import merge_review
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.outbox.publications import PublicationKind
@@ -218,7 +219,7 @@ async def other_installation(deployment: Deployment, make_sqlite: MakeDatabase) 
     """A second site with its own database, queue and consumer, on the same network."""
     db = await make_sqlite("openmeet", clock=deployment.clock)
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=deployment.clock), deployment.clock)
-    counts = counting(Metrics("openmeet"))
+    counts = firehose_metrics(Metrics("openmeet"))
 
     async def enqueue(messages: list[RecordMessage]) -> None:
         await queue.publish([Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages])
@@ -234,8 +235,8 @@ async def other_installation(deployment: Deployment, make_sqlite: MakeDatabase) 
             deployment.consumer,
             db=await make_sqlite("openmeet.network.firehose", clock=deployment.clock),
             interests=interests_of(default_interests("main")),
-            delivering=TenantQueues({"main": queue}, counts),
-            counting=counts,
+            tenant_queues=TenantQueues({"main": queue}, counts),
+            metrics=counts,
         ),
     )
 

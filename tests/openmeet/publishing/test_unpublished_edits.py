@@ -8,11 +8,11 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import USUAL_RECORD, Event
 from openmeet.domain.events.queries import by_id
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import MergeSide
 from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import record_settings
 from openmeet.domain.users.model import Caller
-from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, details

@@ -143,7 +143,7 @@ def test_restricted_details_are_in_no_record():
 
 
 def found_in(event, secrets):
-    record = write_event(publishable(event, instance="https://meet.example", page_url="https://meet.example/e"), None)
+    record = write_event(publishable(event, instance="https://meet.example"), None)
     body = cbor.encode(record)
     assert b"Wien" in body
     assert (b"48.2" in body) is (event.content.place_audience is Audience.EVERYONE)

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from groundwork.database.transaction import Database
-from openmeet.network.records import repository_state
+from openmeet.network.records import seen
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.view import take
@@ -62,7 +62,7 @@ async def test_between_two_keys(db: Database):
         above, below = choose.choice(("", *KEYS)), choose.choice((*KEYS, BEHIND))
         besides, limit = choose.sample(KEYS, choose.randrange(5)), choose.randrange(1, 20)
         async with db.reader() as reader:
-            found = await repository_state.uris_between(
+            found = await seen.uris_between(
                 reader, did(1), EVENT, above=above, below=below, besides=[uri_of(one) for one in besides], limit=limit
             )
         wanted = sorted((one for one in KEYS if above < one < below and one not in besides), reverse=True)
@@ -73,7 +73,5 @@ async def test_only_the_requested_rows_are_read(db: Database):
     """The query reads only the requested rows, however many records the repository has."""
     async with db.transaction() as tx:
         counting = StatementCounter(tx)
-        await repository_state.uris_between(
-            counting, did(1), EVENT, above="", below=BEHIND, besides=[uri_of("~")], limit=3
-        )
+        await seen.uris_between(counting, did(1), EVENT, above="", below=BEHIND, besides=[uri_of("~")], limit=3)
     assert (counting.statements, counting.rows) == (1, 3)

@@ -12,7 +12,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
-from openmeet.domain.groups import ownership as groups_ownership
+from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.groups.model import INVITATION_MAIL
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities import queries as identities
@@ -94,9 +94,9 @@ async def test_nothing_is_handed_over_between_blocked_people(db: Database, who: 
         assert [name for _, name in await ownership.candidates(tx, practice)] == ["Ben"]
         await _part(tx, who, ana, ben)
         with pytest.raises(Refused, match=GroupReason.CANNOT_OFFER):
-            await groups_ownership.offer(tx, ana, group.slug, ben.user_id)
+            await group_ownership.offer(tx, ana, group.slug, ben.user_id)
         with pytest.raises(Refused, match=GroupReason.CANNOT_NAME):
-            await groups_ownership.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
+            await group_ownership.arrange(tx, ana, group.slug, ben.user_id, absence_days=90, wait_days=14)
         assert await ownership.candidates(tx, practice) == []
         with pytest.raises(Refused, match=SeriesReason.CANNOT_OFFER_TO_THEM):
             await ownership.offer(tx, ana, practice, ben.user_id)

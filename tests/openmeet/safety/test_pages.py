@@ -9,7 +9,9 @@ from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions, host_decisions, invitations, registration
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from openmeet.domain.events import co_host_queries, ownership
 from openmeet.domain.moderation import blocks
+from openmeet.domain.safety import actions as safety
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, signed_in, site_on
 
@@ -155,3 +157,30 @@ async def test_an_invited_address_reveals_no_responses(site: Site) -> None:
         seen["api"] = (await client.get(f"/api/events/{event.slug}/attendances", headers=token)).text
     assert all("ben@example.org" in text for text in seen.values())
     assert [name for name, text in seen.items() if "Mushrooms" in text or "Zoe" in text] == []
+
+
+async def test_new_host_is_told_that_blocked_guests_lose_their_place(site: Site) -> None:
+    """Before they take over an event."""
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
+        await safety.block(tx, ben, cleo.user_id)
+        co_host = ownership.accepted_co_host(tx, event, ben.user_id, by=ana.user_id)
+        await co_host_queries.put(tx, co_host)
+        await ownership.offer(tx, ana, event.slug, co_host.id)
+    async with signed_in(site, ben.user_id) as client:
+        shown = (await client.get(f"/events/{event.slug}/hosts")).text
+    assert "1 guest whom you’ve blocked will lose their place." in shown
+
+
+async def test_a_blocked_person_is_offered_no_chat(site: Site) -> None:
+    """The chat and the questions to the hosts would be refused."""
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        await safety.block(tx, ana, ben.user_id)
+    for who, is_offered in ((ben, False), (cleo, True)):
+        async with signed_in(site, who.user_id) as client:
+            shown = (await client.get(f"/events/{event.slug}")).text
+        assert (f"/events/{event.slug}/chat" in shown, "Ask the hosts" in shown) == (is_offered, is_offered)

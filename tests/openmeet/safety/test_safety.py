@@ -4,13 +4,16 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.errors import NotFound, Refused
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
 from openmeet.domain.account_merge.reassignments import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions, invitations, record_actions, registration
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations, registration, rsvp_records
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
+from openmeet.domain.events import co_host_queries, ownership
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration, announcements
 from openmeet.domain.groups.model import JoinPolicy
@@ -22,8 +25,12 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.subjects import SafetyReason, may_know
 from openmeet.domain.series import actions as series_actions
+from openmeet.domain.series import follower_queries
+from openmeet.domain.series import ownership as series_ownership
+from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users import erasure_requests
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import begin
@@ -38,7 +45,7 @@ async def people(tx, *names: str):
 
 
 async def status(reader, event, who):
-    return (await answers.find(reader, event.id, who.user_id)).status
+    return (await attendance_queries.find(reader, event.id, who.user_id)).status
 
 
 async def kinds(reader, who):
@@ -58,7 +65,7 @@ async def test_a_blocked_person_loses_their_place_to_the_next_one(db):
         assert await actions.block(tx, ana, ben.user_id)
         assert not await actions.block(tx, ana, ben.user_id)
         assert await status(tx, event, ben) is AttendanceStatus.DECLINED
-        next_one = await answers.find(tx, event.id, cleo.user_id)
+        next_one = await attendance_queries.find(tx, event.id, cleo.user_id)
         assert next_one.offered_until is not None or next_one.status is AttendanceStatus.ATTENDING
         assert await kinds(tx, ben) == []
         for reply in (GOING, RsvpReply.INTERESTED):
@@ -91,7 +98,7 @@ async def test_record_of_a_blocked_person_takes_no_place(db):
         event = await event_by(tx, ana)
         ben = await identities.person_for_did(tx, DID)
         await actions.block(tx, ana, ben)
-        saved = await record_actions.apply_from_network(
+        saved = await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
                 event_id=event.id,
@@ -277,3 +284,34 @@ async def test_followers_of_a_series_are_known_to_its_host_and_to_its_group(db):
         await groups.join(tx, cleo, group.slug)
         await tx.execute("update event_series set group_id = :group where id = :id", group=group.id, id=series.id)
         assert await may_know(tx, cleo.user_id, ben.user_id)
+
+
+async def test_somebody_blocked_by_the_new_host_loses_their_place(db):
+    """An event and a series are handed over. Who is blocked by the new host takes part in neither, and their place goes
+    to the waitlist. Who blocks the new host keeps their place: it is for them to leave.
+    """
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo, dan, eve = await people(tx, "Ben", "Cleo", "Dan", "Eve")
+        event = await event_by(tx, ana, capacity="2")
+        for guest in (cleo, dan, eve):
+            await attendance.answer(tx, guest, event.slug, GOING)
+        for guest in (ben, cleo):
+            await series_actions.follow(tx, guest, series.slug, notifies=True)
+        await actions.block(tx, ben, cleo.user_id)
+        await actions.block(tx, dan, ben.user_id)
+        assert await status(tx, event, cleo) is AttendanceStatus.ATTENDING
+        co_host = ownership.accepted_co_host(tx, event, ben.user_id, by=ana.user_id)
+        await co_host_queries.put(tx, co_host)
+        await ownership.offer(tx, ana, event.slug, co_host.id)
+        await event_hosting.take_over(tx, ben, event.slug)
+        await series_ownership.offer(tx, ana, series, ben.user_id)
+        await series_ownership.accept(tx, ben, await series_queries.lock(tx, series.id))
+    await dispatcher.run_once(db, {JobKind.APPLY_BLOCKS: one_by_one(actions.apply_blocks_handler(db))})
+    async with db.reader() as reader:
+        assert await status(reader, event, cleo) is AttendanceStatus.DECLINED
+        assert await status(reader, event, dan) is AttendanceStatus.ATTENDING
+        waiting = await attendance_queries.find(reader, event.id, eve.user_id)
+        assert waiting.offered_until is not None or waiting.status is AttendanceStatus.ATTENDING
+        assert await follower_queries.following(reader, series.id, cleo.user_id) is None
+        assert await follower_queries.following(reader, series.id, ana.user_id) is not None

@@ -18,10 +18,10 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation import blocks
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
-from openmeet.domain.moderation_effects import actions as acting
+from openmeet.domain.moderation_effects import actions as moderation_effects
 from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications import queries as notifications
-from openmeet.domain.profiles import actions as following
+from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.profiles.actions import ProfileReason
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions, queries, tasks
@@ -127,13 +127,13 @@ async def test_an_event_held_by_moderation_is_announced_once_it_is_shown(db: Dat
     clock.turn(MINUTE)
     async with db.transaction() as tx:
         event = await event_by(tx, host, title="Jazz night", **COMING)
-        step = await acting.decide(
+        step = await moderation_effects.decide(
             tx, mo, Subject(ModeratedKind.EVENT, event.id), SubjectVisibility.HIDDEN, "Look at it first."
         )
     assert await heard(db, clock, ana) == []
     assert await heard(db, clock, ana) == []
     async with db.transaction() as tx:
-        await acting.undo(tx, mo, step.act_id)
+        await moderation_effects.undo(tx, mo, step.act_id)
     clock.turn(DAY)
     assert await heard(db, clock, ana) == [("jazz", "Jazz night")]
 
@@ -175,11 +175,11 @@ async def test_followers_of_a_host_are_notified_once(
         await event_by(tx, host, title="Before", **COMING)
         fans = [await person(tx, f"Fan {number}") for number in range(5)]
         for fan in fans:
-            await following.follow(tx, fan, host.user_id)
+            await profiles.follow(tx, fan, host.user_id)
         await actions.save(tx, fans[0], {"q": "jazz"})
         await safety.block(tx, fans[1], host.user_id)
         with pytest.raises(Refused, match=ProfileReason.CANNOT_FOLLOW):
-            await following.follow(tx, fans[1], host.user_id)
+            await profiles.follow(tx, fans[1], host.user_id)
     await heard(db, clock, host)
     clock.turn(MINUTE)
     async with db.transaction() as tx:
@@ -277,7 +277,7 @@ async def test_deleted_accounts_have_no_searches_and_follow_nobody(db: Database)
         await event_by(tx, host, **COMING)
         for one in (ana, ben):
             await actions.save(tx, one, {"q": "jazz"})
-            await following.follow(tx, one, host.user_id)
+            await profiles.follow(tx, one, host.user_id)
         # A person who was known only by a DID, and whose account was erased.
         await tx.execute("update users set email = null where id = :id", id=ana.user_id)
     assert await tasks.forget_departed(db) == 2
@@ -301,7 +301,7 @@ async def test_an_event_edited_so_that_it_matches_is_announced_once(db: Database
         ana = await looking_for(tx, "Ana", q="jazz")
         near = await looking_for(tx, "Nora", near="52.5, 13.4", within="20")
         fan = await person(tx, "Fan")
-        await following.follow(tx, fan, host.user_id)
+        await profiles.follow(tx, fan, host.user_id)
     clock.turn(MINUTE)
     async with db.transaction() as tx:
         await event_hosting.revise(tx, host, chess.slug, details(title="Chess and jazz", **COMING))

@@ -15,7 +15,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.notifications.event_kinds import CoHostAnswered
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import materialize, ownership, queries
-from openmeet.domain.series import visibility as series_seeing
+from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.follower_queries import follow
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.web.series import create
@@ -62,8 +62,8 @@ async def test_a_private_series_is_visible_to_co_hosts_but_its_rule_is_not_their
     async with db.transaction() as tx:
         ana, ben, series = await together(tx, visibility=Visibility.PRIVATE)
         eve = await person(tx, "Eve")
-        assert await series_seeing.may_see(tx, series, ben.user_id)
-        assert not await series_seeing.may_see(tx, series, eve.user_id)
+        assert await series_visibility.may_see(tx, series, ben.user_id)
+        assert not await series_visibility.may_see(tx, series, eve.user_id)
         with pytest.raises(Forbidden):
             await locked(tx, ben, series)
         with pytest.raises(NotFound):

@@ -293,6 +293,8 @@ async def test_the_page_asks_and_undoes(make_sqlite: MakeDatabase, clock: HandCl
             assert done.status_code == 303
             assert words in (await browser.get("/my/series/found")).text
             assert "/my/series/found" in (await browser.get("/my/series")).text
+        assert (await browser.post(f"/my/series/found/{one.id}", data={"does": "unknown"})).status_code == 400
+        assert "You say they’re single events" in (await browser.get("/my/series/found")).text
 
 
 async def test_the_api_does_the_same(make_sqlite: MakeDatabase, clock: HandClock) -> None:

@@ -7,7 +7,10 @@ import pytest
 
 from groundwork.clock import MINUTE, HandClock
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series
@@ -225,8 +228,12 @@ async def test_undo_is_offered_to_the_host_for_ten_minutes(site, ana, ben, clock
     path = await made(ana)
     await confirmed(ana, path, {"act": "cancel", f"date_{SECOND}": "yes"})
     shown = (await ana.get(path)).text
-    assert "13:10 Berlin time</time>" in shown
-    assert "You can undo the cancellation until <time datetime=" in shown
+    assert re.search(r"You can undo the cancellation until 13:10\s+Berlin time", visible_text(shown))
+    # Hosts whose clock shows the same time do not see the zone.
+    async with site.db.transaction() as tx:
+        await tx.execute("update users set time_zone = 'Europe/Berlin'")
+    (zone,) = re.findall(r"until <time [^>]*>13:10</time><span ([^>]*)> Berlin time", (await ana.get(path)).text)
+    assert zone.endswith(" hidden")
     assert "You can undo" not in (await ben.get(path)).text
     assert (await ben.post(f"{path}/undo")).status_code == 403
     assert (await ana.post(f"{path}/undo")).status_code == 303
@@ -283,6 +290,13 @@ async def test_dates_can_be_answered_in_the_list(ana, ben) -> None:
     assert (answered.status_code, answered.headers["location"]) == (303, path)
     shown = (await ben.get(path)).text
     assert f'action="{second}/answer"' not in shown
+    # From the list, the page is shown again at the date that was answered.
+    third = next(one for one, _ in forms if one not in {first, second})
+    listed = {"reply": "going", "series": slug, "in_list": "yes"}
+    answered = await ben.post(f"{third}/answer", data=listed)
+    anchor = third.removeprefix("/events/")
+    assert answered.headers["location"] == f"{path}#{anchor}"
+    assert f'<li class="date" id="{anchor}">' in (await ben.get(path)).text
     assert f'action="{first}/answer"' in shown
     elsewhere = await ben.post(f"{second}/answer", data={"reply": "interested", "series": "../../x?y=//evil.example"})
     assert elsewhere.headers["location"] == "/series/..%2F..%2Fx%3Fy%3D%2F%2Fevil.example"
@@ -310,7 +324,7 @@ async def test_an_event_is_repeated_under_its_old_url(site, ana) -> None:
     preview = await ana.post(f"{event}/repeat", data={"repeats": "FREQ=WEEKLY;BYDAY=TU", "preview": "yes"})
     assert "<strong>Every Tuesday at 18:00, with no end</strong>" in preview.text
     # The event does not count as a conflict with itself.
-    assert "You have:" not in preview.text
+    assert "At the same time:" not in preview.text
     nothing = await ana.post(f"{event}/repeat", data={"repeats": ""})
     assert (nothing.status_code, "Choose how often" in nothing.text) == (400, True)
     done = await ana.post(f"{event}/repeat", data={"repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never"})
@@ -335,8 +349,8 @@ async def test_the_preview_marks_conflicts_with_ones_own_events(ana, ben) -> Non
     await made(ana, repeats="", submission="three", title="Dentist", starts="2026-03-10T19:00", ends="2026-03-10T19:30")
     shown = (await ana.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
     assert "Tue 10 Mar, 18:00 <span" in shown
-    assert shown.count("You have: Dentist") == 1
-    assert "You have:" not in (await ben.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
+    assert shown.count("At the same time: Dentist") == 1
+    assert "At the same time:" not in (await ben.post("/events/new", data=WEEKLY | {"preview": "yes"})).text
 
 
 async def test_a_series_is_handed_over_with_a_confirmation(site, ana, ben) -> None:
@@ -374,12 +388,16 @@ async def test_moving_a_date_into_the_past_needs_confirmation(site, ana) -> None
     typed |= {"repeats": "FREQ=WEEKLY;BYDAY=TU", "ends_how": "never"}
     asked = await ana.post(f"{path}/edit", data=typed)
     assert asked.status_code == 400
-    assert "This start is in the past. If that’s right, choose “Continue: which dates?” again." in asked.text
+    assert "This start is in the past. If that’s right, choose “Select the dates” again." in asked.text
     typed["past"] = inputs_of(asked.text)["past"]
     reach = await ana.post(f"{path}/edit", data=typed)
     assert reach.status_code == 200, reach.text
     saved = await ana.post(f"{path}/edit", data=inputs_of(reach.text) | {"scope": "this"})
     assert saved.status_code == 303
+    # The date has been edited, so its form is opened again.
+    typed |= {
+        "date_revision": inputs_of((await ana.get(f"{path}/edit", params={"date": SECOND})).text)["date_revision"]
+    }
     far = await ana.post(f"{path}/edit", data=typed | {"starts": "2150-12-01T18:00", "ends": "", "scope": "this"})
     assert "A date can be moved at most 5 years ahead." in far.text
 
@@ -417,3 +435,58 @@ async def test_the_first_part_of_a_split_series_leads_to_the_next(ana, ben) -> N
     page = (await ben.get(next_part[1])).text
     assert "We’ll add new dates for you." in page
     assert "Don’t add new dates" in page
+
+
+def bar_of(html: str) -> str:
+    return html[html.index('class="answer-buttons"') :].partition("</section>")[0]
+
+
+def bar_buttons(html: str) -> list[tuple[str, str]]:
+    """The label and target of each button beside the next date; a button that posts has its reply as target."""
+    found = re.findall(
+        r'<(?:a|button) class="button[^"]*"(?: href="([^"]*)"| name="reply" value="([^"]*)")[^>]*>(.*?)</', bar_of(html)
+    )
+    return [(re.sub("<.*?>", "", words).strip(), path or reply) for path, reply, words in found]
+
+
+async def test_the_main_button_of_hosts_is_not_their_own_answer(site: Site, ana, ben) -> None:
+    """They invite people to the next date or decide about requests, and can say further back that they come."""
+    path = await made(ana)
+    next_date = (await ben.get(f"{path}/dates/{FIRST}")).headers["location"]
+    assert bar_buttons((await ana.get(path)).text) == [
+        ("Invite people", f"{next_date}/attendees#invite"),
+        ("Edit", f"{path}/edit"),
+        ("I’m going", "going"),
+        ("Maybe", "interested"),
+        ("Can’t go", "declined"),
+    ]
+    assert (await ana.get(path)).text.count(f'href="{path}/edit"') == 1
+    assert bar_buttons((await ben.get(path)).text)[0] == ("I’m going", "going")
+    came = await ana.post(
+        f"{next_date}/answer", data=inputs_of(bar_of((await ana.get(path)).text)) | {"reply": "going"}
+    )
+    assert came.headers["location"].startswith(path)
+    assert "You’re going." in (await ana.get(path)).text
+    async with site.db.transaction() as tx:
+        event = await event_queries.by_slug(tx, EventSlug(next_date.removeprefix("/events/")))
+        assert event is not None
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+    await ben.post(f"{next_date}/answer", data={"reply": "going"})
+    buttons = bar_buttons((await ana.get(path)).text)
+    assert buttons[0] == ("Review 1 request", f"{next_date}/attendees?tab=asking")
+
+
+async def test_an_edit_from_the_page_of_the_series_begins_with_all_dates(ana) -> None:
+    """One from the page of a date begins with that date."""
+    path = await made(ana)
+    for query, chosen in (("", "all"), (f"?date={SECOND}", "this")):
+        form = inputs_of((await ana.get(f"{path}/edit{query}")).text)
+        asked = (await ana.post(f"{path}/edit", data=form | {"title": "Rehearsal"})).text
+        assert inputs_of(asked)["scope"] == chosen
+
+
+async def test_nobody_to_notify_is_nobody_to_spare(ana) -> None:
+    path = await made(ana)
+    asked = (await ana.post(f"{path}/manage", data={"act": "cancel", f"date_{SECOND}": "yes"})).text
+    assert "Nobody gets a notification." in asked
+    assert 'name="is_silent"' not in asked

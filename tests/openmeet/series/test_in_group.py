@@ -12,7 +12,7 @@ from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import actions, cancel_dates, existing_events, follower_queries, ownership, standing_rsvps
-from openmeet.domain.series import visibility as seeing
+from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
@@ -46,10 +46,10 @@ async def test_dates_belong_to_the_group_and_have_its_visibility(
         member, stranger = await join(tx, series, "Ben", GroupRole.MEMBER), await person(tx, "Cleo")
         assert series.visibility is effective
         assert {event.visibility for event in await dates(tx, series)} == {effective}
-        assert await seeing.may_see(tx, series, member.user_id)
+        assert await series_visibility.may_see(tx, series, member.user_id)
         is_open = effective is not Visibility.PRIVATE
-        assert await seeing.may_see(tx, series, stranger.user_id) is is_open
-        assert await seeing.may_see(tx, series, None) is is_open
+        assert await series_visibility.may_see(tx, series, stranger.user_id) is is_open
+        assert await series_visibility.may_see(tx, series, None) is is_open
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=member.user_id)
         assert far.group == series.group
 

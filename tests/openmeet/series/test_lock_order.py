@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions, invitations
+from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import co_hosts
@@ -41,7 +41,7 @@ async def changing_registration(tx: Transaction, ana: Caller, ben: Caller, serie
         for one in () if event.is_over(tx.now) else (cem, ben):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
     asking = RegistrationSettings(needs_approval=True)
-    return lambda tx: host_decisions.change_registration_settings(tx, ana, last.slug, asking, for_series=True)
+    return lambda tx: event_hosting.change_registration_settings(tx, ana, last.slug, asking, for_series=True)
 
 
 async def becoming_a_host(tx: Transaction, ana: Caller, ben: Caller, series: Series, last: Event) -> Work:

@@ -8,13 +8,15 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
+from openmeet.domain.series import actions, apply_edits, cancel_dates, date_queries, impact, notify, tasks, undo
+from openmeet.domain.series.plan import moved, plan_all
 from openmeet.domain.users.model import Caller
 from openmeet.emails.notifications.content import notification_lines
 from openmeet.emails.notifications.current_state import CurrentState
 from openmeet.emails.notifications.facts import points
 from openmeet.recurrence.describe import describe
 from tests.openmeet.series.practice import (
+    FIRST,
     begin,
     dates,
     go,
@@ -82,6 +84,33 @@ async def test_attendees_of_several_dates_are_told_about_each_of_theirs(practice
     assert off.after == ", Thu 26 Nov, is cancelled: ill. Other dates are cancelled, too: Sun 29 Nov, 20:00."
     assert (len(cleos.payload.others), cleos.payload.more) == (notify.NAMED, len(found) - 1)  # type: ignore[attr-defined]  # the payload of its kind
     assert all_of_them.after.endswith(f"; and {len(found) - 1 - notify.NAMED} more. From now on: every day at 20:00.")
+
+
+async def test_cancelled_dates_are_not_listed_among_the_new_times(practice_db: Database) -> None:
+    """They move with the series, but nobody is asked to come to them. Who answered only a cancelled date is neither
+    notified nor counted.
+    """
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
+        found = await dates(tx, series)
+        for event in found[:3]:
+            await go(tx, ben, event)
+        await go(tx, cleo, found[1])
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names(found[1:2]), "ill")
+        await tx.execute("delete from notifications")
+        series = await locked(tx, ana, series)
+        timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), series.timing.length)
+        plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
+        counted = await impact.impact_of_plan(tx, series, plan, makes_dates=False)
+        await apply_edits.apply_plan(tx, series, plan)
+        (bens,) = await newest(tx, ben.user_id, 9)
+        ((_, said),) = await notification_lines(tx, [bens], ben.user_id)
+        assert await kinds_received(tx, cleo) == []
+    assert said.after.endswith(
+        "Other dates changed, too, and are now on: Tue 8 Dec, 19:00. From now on: every Tuesday at 19:00."
+    )
+    assert (counted.notified, counted.mailed) == (1, 1)
 
 
 async def test_a_changed_rule_is_one_mail_for_a_follower_too(practice_db: Database) -> None:

@@ -15,7 +15,7 @@ from groundwork.clock import DAY, HandClock, from_datetime
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import cancel_dates, date_queries, queries
 from openmeet.domain.series.model import Series
-from openmeet.network.publishing.consent import PublishingDependencies
+from openmeet.network.publishing.consent import ConsentDependencies
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, change_services, h1_of, inputs_of, sign_up, site_on
@@ -31,6 +31,7 @@ FORM = {
     "ends_how": "never",
     "submission": "k",
 }
+LATER = "?from=2026-04-10T00:00:00Z"
 FIRST, SECOND, THIRD = (f"2026-03-{day}T18:00:00" for day in ("03", "10", "17"))
 
 
@@ -40,7 +41,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 @pytest.fixture
-async def publishing(clock: HandClock) -> AsyncIterator[PublishingDependencies]:
+async def publishing(clock: HandClock) -> AsyncIterator[ConsentDependencies]:
     async with offline_publishing(clock) as made:
         yield made
 
@@ -106,7 +107,7 @@ async def test_coordinates_alone_are_a_place_for_people_who_may_know_it(
     kept = await make(ana, **point, place_audience="attendees", submission="k2")
     assert at in (await ana.get(kept)).text
     assert at not in (hidden := (await ben.get(kept)).text)
-    assert "A place shown to people who are going" in hidden
+    assert "The place is shown to people who are going" in hidden
     online = await make(ana, **point, mode="online", online_url="https://meet.example/x", submission="k3")
     assert at not in (await ana.get(online)).text
 
@@ -154,7 +155,7 @@ async def test_one_form_creates_one_series_or_without_a_rule_one_event(ana: http
 
 
 async def test_after_creating_something_public_the_host_is_asked_about_other_apps(
-    ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site, publishing: PublishingDependencies
+    ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site, publishing: ConsentDependencies
 ) -> None:
     """The host sees the question on the page of each of their public series and events until they answer. Other people
     do not see it.
@@ -191,9 +192,9 @@ async def test_the_page_shows_the_rule_dates_and_a_way_to_later_ones(ana: httpx.
     path = await make(ana)
     shown = await ana.get(path)
     assert h1_of(shown.text) == "Practice"
-    assert "Every Tuesday at 18:00" in shown.text
-    assert "The hall" in shown.text
-    assert f"{path}/dates/2026-05-05T18:00:00" in shown.text
+    for words in ("Every Tuesday at 18:00", "The hall", ">Later dates</a>"):
+        assert words in shown.text
+    assert f"{path}/dates/2026-05-05T18:00:00" in (await ana.get(path + LATER)).text
     opened = await ana.get(f"{path}/dates/2026-05-05T18:00:00")
     assert opened.status_code == 303
     event = await ana.get(opened.headers["location"])
@@ -239,7 +240,7 @@ async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.Asy
     assert "Going to all" in (await ben.get(path)).text
     await ben.post(f"{path}/answer", data={"reply": "going"})
     await ben.post(f"{path}/follow", data={"follow": "yes"})
-    shown = (await ben.get(path)).text
+    shown = (await ben.get(path)).text + (await ben.get(path + LATER)).text
     assert 'Going<span class="hidden">: Tue ' in shown
     assert "Unfollow" in shown
     said = re.findall(r'<span class="chip [a-z]+">(You’re going|We’ll add you later)</span>', shown)
@@ -250,7 +251,7 @@ async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.Asy
     assert "New dates are added for you</h2>" in (await ben.get("/my/series")).text
     await ben.post(f"{path}/answer", data={"reply": "stop"})
     assert "dates are added for you" not in (await ben.get("/my/series")).text
-    assert "We’ll add you later" not in (await ben.get(path)).text
+    assert "We’ll add you later" not in (await ben.get(path + LATER)).text
 
 
 def said_about_answers(page: str) -> str:
@@ -267,10 +268,10 @@ async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Sit
     await ben.post(f"{path}/answer", data={"reply": "going"})
     none = (await ben.get(path)).text
     assert said_about_answers(none) == (
-        "You’re going to none of the next 9 dates. 9 have limited places. Answer each on its page."
+        "You’re going to none of the next 9 dates. 9 have limited places. Answer each of them below."
         " New dates have limited places, so we won’t add them for you."
     )
-    assert "We’ll add you later" not in none
+    assert "We’ll add you later" not in (await ben.get(path + LATER)).text
     assert "Going to 0 of 9 dates, 9 have limited places" in (await ben.get("/my/series")).text
     some = await ben.get(path + "/dates/" + SECOND)
     await ben.post(some.headers["location"] + "/answer", data={"reply": "going"})
@@ -278,7 +279,7 @@ async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Sit
     await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     every = (await ben.get(path)).text
     assert said_about_answers(every) == "You’re going to all of the next 9 dates. We’ll add new dates for you."
-    assert "We’ll add you later" in every
+    assert "We’ll add you later" in (await ben.get(path + LATER)).text
     assert {word for word in ("every date", "Every date") if word in every} == set()
 
 
@@ -385,10 +386,10 @@ async def test_another_title_does_not_change_a_rule_chosen_without_a_start(
 async def test_an_outdated_form_is_shown_again(ana, site: Site) -> None:
     path = await make(ana)
     form = await form_at(ana, path, FIRST)
-    await ana.post(f"{path}/edit", data=form | {"title": "First", "scope": "all"})
+    await ana.post(f"{path}/edit", data=form | {"title": "First", "repeats": "FREQ=DAILY", "scope": "all"})
     again = await ana.post(f"{path}/edit", data=form | {"title": "Second", "scope": "all"})
-    assert again.status_code == 409
-    assert inputs_of(again.text)["title"] == "Second"
+    assert (again.status_code, inputs_of(again.text)["title"]) == (409, "Second")
+    assert '<p class="other" id="repeats-other"><strong>Now:</strong> Every day at 18:00</p>' in again.text
     assert {title for _, title, _ in await stored(site, await only(site))} == {"First"}
 
 

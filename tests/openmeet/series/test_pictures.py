@@ -11,7 +11,7 @@ import pytest
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.domain.events import actions as events_actions
+from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.media import pictures as media
@@ -36,7 +36,7 @@ async def test_coming_dates_show_the_picture_unless_they_have_their_own(practice
         ben = await person(tx, "Ben")
         stored = await dates(tx, series)
         await go(tx, ben, stored[0])
-        await events_actions.set_picture(tx, ana, stored[1].slug, OWN)
+        await event_actions.set_picture(tx, ana, stored[1].slug, OWN)
         after = await apply_edits.set_picture(tx, ana, series.slug, NEW, expected_revision=series.revision)
         assert after.content.picture == NEW
         assert after.revision == series.revision + 1

@@ -8,8 +8,8 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions, registration
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import event_hosting, registration
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
@@ -35,8 +35,8 @@ async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: D
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         first, second, third, *_ = await dates(tx, series)
-        await host_decisions.change_registration_settings(tx, ana, second.slug, RegistrationSettings(max_party=5))
-        await host_decisions.change_registration_settings(
+        await event_hosting.change_registration_settings(tx, ana, second.slug, RegistrationSettings(max_party=5))
+        await event_hosting.change_registration_settings(
             tx, ana, first.slug, RegistrationSettings(max_party=2, questions=(DIET,)), for_series=True
         )
         registration_settings = await registration.of_events(tx, [first, second, third])
@@ -51,7 +51,7 @@ async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: D
         moved = (await dates(tx, behind))[0]
         assert moved.id == third.id
         assert (await registration.of_event(tx, moved)).questions == (DIET,)
-        assert await answers.by_id(tx, mine.id) == mine
+        assert await attendance_queries.by_id(tx, mine.id) == mine
 
 
 async def test_a_left_over_date_does_not_take_another_dates_place(db: Database) -> None:
@@ -96,7 +96,7 @@ async def test_one_answer_to_the_questions_counts_for_every_date(db: Database) -
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         first, *_ = await dates(tx, series)
-        await host_decisions.change_registration_settings(
+        await event_hosting.change_registration_settings(
             tx, ana, first.slug, RegistrationSettings(max_party=2, questions=(DIET,)), for_series=True
         )
         refused = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
@@ -104,6 +104,6 @@ async def test_one_answer_to_the_questions_counts_for_every_date(db: Database) -
         said = ReplyDetails(party=2, form_responses={"q1": "Vegan"}, is_private=True)
         await attendance.answer(tx, ben, first.slug, RsvpReply.GOING, said)
         taken = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
-        mine = [await answers.find(tx, one.event.id, ben.user_id) for one in taken]
+        mine = [await attendance_queries.find(tx, one.event.id, ben.user_id) for one in taken]
     assert {one.status for one in taken} == {AttendanceStatus.ATTENDING}
     assert {(one.party, one.form_responses["q1"], one.is_private) for one in mine} == {(2, "Vegan", True)}

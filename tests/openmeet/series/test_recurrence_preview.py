@@ -110,6 +110,18 @@ async def test_the_end_is_described_in_words(ana: httpx.AsyncClient) -> None:
         assert f"<strong>{sentence}</strong>" in shown, end
 
 
+async def test_form_of_a_later_date_names_the_end_of_the_series(ana: httpx.AsyncClient) -> None:
+    """The dates of a rule are counted from the first date, also if the form was opened at a later one."""
+    path = (await ana.post("/events/new", data=FORM | {"ends_how": "after", "ends_after": "10"})).headers["location"]
+    shown = (await ana.get(f"{path}/edit?date=2026-03-24T18:00:00")).text
+    assert "Every Tuesday at 18:00, 10 dates, the last on 5 May 2026" in shown
+    later = inputs_of(shown) | {"starts": "2026-03-24T19:00", "ends": "2026-03-24T21:00"}
+    again = await ana.post(
+        f"{path}/edit", data=FORM | later | {"ends_how": "after", "ends_after": "10", "preview": "yes"}
+    )
+    assert "Every Tuesday at 19:00, 10 dates, the last on 5 May 2026" in again.text
+
+
 async def test_a_date_is_skipped_and_restored_before_the_series_exists(ana: httpx.AsyncClient, site: Site) -> None:
     """The buttons of the form are enough. The typed text stays, and the series leaves the date out."""
     sent = FORM | {"description": "Bring a stand", "ends_how": "after", "ends_after": "4"}

@@ -7,7 +7,9 @@ import pytest
 from at_network.bearer_session import BearerTokens, create_session
 from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import Did
+from openmeet.domain.identities.model import PdsSessionKind
 from openmeet.domain.users import erasure_requests
+from openmeet.network.repositories import agents
 from tests.openmeet.deployment import Fixed
 from tests.openmeet.sign_in.sign_in_site import PASSWORD, SignInSite
 
@@ -74,3 +76,35 @@ async def test_an_app_password_cannot_add_another_way_to_sign_in(site: SignInSit
 @pytest.mark.parametrize("access", ["opaque", "", "a.b.c", "e30.e30.e30"])
 def test_missing_server_information_grants_nothing(access: str) -> None:
     assert BearerTokens(Did("did:plc:" + "a" * 24), access, "").may_be_of_app_password
+
+
+async def test_a_sign_in_leaves_no_unused_session_at_the_server(site: SignInSite) -> None:
+    """Beside a session by OAuth, the password only shows who somebody is, and its own session ends at once. A further
+    password session replaces the earlier one.
+    """
+    deployment = site.deployment
+    weak = await app_password(site)
+    others = await open_sessions(site)
+    async with site.browser() as browser:
+        for _ in range(2):
+            entered = await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})
+            assert entered.status_code == 303
+            await site.network.wait_for_refreshes()
+        assert len(await open_sessions(site) - others) == 1
+        await site.sign_in_at_pds(browser, "ana")
+        await site.network.wait_for_refreshes()
+        assert await open_sessions(site) == others
+        entered = await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})
+        assert entered.status_code == 303
+        await site.network.wait_for_refreshes()
+    assert await open_sessions(site) == others
+    assert (await site.stored("ana")).kind is PdsSessionKind.OAUTH
+    agent = await agents.agent_for(site.db, site.network, await site.identity("ana"))
+    deployment.clock.turn(3_000_000)  # servers check every two seconds whether a session is still valid
+    await agent.query("com.atproto.server.getSession")
+
+
+async def open_sessions(site: SignInSite) -> set[str]:
+    """Ids of the sessions by password that her server would still refresh."""
+    async with site.deployment.pds.registry.db.reader() as reader:
+        return {str(row["id"]) for row in await reader.fetch("select id from sessions")}

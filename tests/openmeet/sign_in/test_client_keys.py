@@ -63,11 +63,21 @@ async def test_a_laptop_serves_no_client_metadata(site: SignInSite):
         assert (await browser.get("/jwks.json")).status_code == 404
 
 
+async def test_asking_for_the_keys_creates_none(served: SignInSite):
+    """Until there is a key, the site answers that it is unavailable, because servers would cache an empty set."""
+    async with served.browser() as browser:
+        answer = await browser.get("/jwks.json")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+    async with served.db.reader() as reader:
+        assert await reader.fetch(oauth_client_keys.LIST) == []
+
+
 async def test_keys_are_rotated_while_sessions_are_open(served: SignInSite):
     """A new key is published before it is used, a session keeps its original key, and a key that no session needs is
     removed.
     """
     await served.deployment.account("ana")
+    assert await oauth_client_keys.rotate_when_due(served.db, served.network)
     async with served.browser() as browser:
         assert (await browser.get("/client-metadata.json")).json()["client_id"].endswith("/client-metadata.json")
         (first,) = await key_ids(served)
@@ -99,6 +109,7 @@ async def test_keys_are_rotated_while_sessions_are_open(served: SignInSite):
         await tx.execute(
             "update oauth_client_keys set sealed = :lost", lost=Sealer([b"l" * 32]).seal(b"k" * 32, "lost")
         )
+    assert await oauth_client_keys.rotate_when_due(served.db, served.network)
     assert second not in await key_ids(served)
     served.deployment.clock.turn(20 * MINUTE)
     with pytest.raises(NotSignedIn):

@@ -25,6 +25,7 @@ from openmeet.domain.users.queries import by_email
 from openmeet.emails.account import code_composer
 from openmeet.outbox.emails import DueEmail, due_email_of, enqueue_emails
 from openmeet.outbox.kinds import JobKind
+from openmeet.web.sign_in import pages
 from tests.openmeet.site_under_test import CODE_KEY, site_on
 
 EMAIL = "ana@example.org"
@@ -338,6 +339,17 @@ async def test_links_in_browsers(make_sqlite, clock):
             again = await each.post(link, data={"time_zone": ""})
             assert (again.status_code, "no longer works" in again.text) == (410, True)
         assert (await other.get("/sign-in/link/made-up")).status_code == 410
+
+
+async def test_the_page_says_how_long_the_code_is_and_for_how_long_it_is_valid(make_sqlite, clock, monkeypatch):
+    site = site_on(await make_sqlite("openmeet"), clock)
+    monkeypatch.setattr(pages, "CODE_LENGTH", 6)
+    monkeypatch.setattr(pages, "CODE_LIFE", 20 * MINUTE)
+    async with site.browser() as browser:
+        asked = await browser.post("/sign-in", data={"identifier": EMAIL})
+        text = (await browser.get(asked.headers["location"])).text
+        assert "a code of 6 letters and digits" in text
+        assert "for 20 minutes" in text
 
 
 async def test_a_page_says_when_all_guesses_are_used(make_sqlite, clock):

@@ -11,7 +11,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.consent import PublishingDependencies
+from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.repositories import session_sealing
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.interop.consent import allow
@@ -26,7 +26,7 @@ NEW = "a password of her own"
 @pytest.fixture
 async def sign_in_site(deployment: Deployment) -> SignInSite:
     site = site_for(deployment, deployment.db)
-    change_services(site.app, publishing=PublishingDependencies(site.network, deployment.custodial_pds))
+    change_services(site.app, publishing=ConsentDependencies(site.network, deployment.custodial_pds))
     return site
 
 

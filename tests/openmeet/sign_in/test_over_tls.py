@@ -96,6 +96,7 @@ async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsS
         document = (await browser.get("/client-metadata.json")).json()
         assert document["client_id"] == f"{site.origin}/client-metadata.json"
         assert document["token_endpoint_auth_method"] == "private_key_jwt"
+        await oauth_client_keys.rotate_when_due(site.db, site.network)
         (first,) = (await browser.get("/jwks.json")).json()["keys"]
         assert "d" not in first
         # The second key becomes active after Ana's browser has sent its request and before it returns with the code.

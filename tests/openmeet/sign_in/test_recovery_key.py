@@ -33,7 +33,7 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
-from openmeet.network.publishing.consent import PublishingDependencies
+from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.repositories import recovery_keys
 from openmeet.network.repositories.sessions import follow_account
 from openmeet.web.account import custodial_pages
@@ -98,7 +98,7 @@ class Home:
 @pytest.fixture
 async def home(deployment: Deployment) -> AsyncIterator[Home]:
     site = site_for(deployment, deployment.db)
-    change_services(site.app, publishing=PublishingDependencies(site.network, deployment.custodial_pds))
+    change_services(site.app, publishing=ConsentDependencies(site.network, deployment.custodial_pds))
     ana = (await deployment.person("Ana")).user_id
     yield Home(site, deployment, ana, (await deployment.identity(ana)).did)
     await site.network.wait_for_refreshes()
@@ -275,7 +275,7 @@ async def test_a_directory_that_is_down_hides_no_key(home: Home):
     away = DidResolver(home.deployment.network.http, home.deployment.clock, settings)
     network = replace(home.site.network, dids=away)
     browser = await home.taken_over()
-    change_services(home.site.app, publishing=PublishingDependencies(network, home.deployment.custodial_pds))
+    change_services(home.site.app, publishing=ConsentDependencies(network, home.deployment.custodial_pds))
     page = await browser.get(PATH)
     assert "isn’t answering" in page.text
     assert shown_in(page) in (await browser.get(f"{PATH}/file")).text

@@ -162,6 +162,7 @@ async def test_relative_times_stay_current(site: Site, ana: httpx.AsyncClient, c
         after = (await visitor.get(walk)).text
     assert "This event is over" not in before
     assert "This event is over" in after
+    assert ("Who is going" in before, "Who was going" in after) == (True, True)
 
 
 class Rendering:

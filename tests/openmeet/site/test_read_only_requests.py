@@ -15,8 +15,7 @@ from tests.openmeet.privacy.site_crawler import UNLIMITED, addresses, places, si
 from tests.openmeet.site_under_test import Site, change_services, site_on
 
 # Routes that may write, with the reason. This site has no other servers. With other servers, a sign-in on them
-# (`/sign-in/callback`, `/api/auth/login-bsky`), the site's first key for it (`/jwks.json`) and a refreshed session
-# (`/me/atproto/…`) are stored, too.o.
+# (`/sign-in/callback`, `/api/auth/login-bsky`) and a refreshed session (`/me/atproto/…`) are stored, too.
 MAY_WRITE: Final = {
     "/series/{slug}/dates/{original_date}": "a date is stored when its page is first opened",
 }

@@ -8,7 +8,7 @@ from groundwork.clock import HandClock
 from openmeet.domain.moderation import blocks
 from openmeet.domain.notifications import preferences
 from openmeet.domain.notifications.model import Channel, NotificationTopic
-from openmeet.domain.sign_in import queries as sessions
+from openmeet.domain.sign_in import queries as sign_in_queries
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, h1_of, person, sign_up, signed_in, site_on
 
@@ -70,7 +70,7 @@ async def test_a_session_can_be_ended_from_the_list(site: Site) -> None:
         for name in names:
             await bens.post("/settings/sessions", data={"session": name})
         async with site.db.reader() as reader:
-            assert len(await sessions.open_of(reader, ana.user_id)) == 2
+            assert len(await sign_in_queries.open_of(reader, ana.user_id)) == 2
         own, other = names
         ended = await here.post("/settings/sessions", data={"session": other})
         assert ended.headers["location"] == "/settings/sessions"

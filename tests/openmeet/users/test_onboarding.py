@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.groups import membership_queries
-from openmeet.domain.saved_searches import queries as saved
+from openmeet.domain.saved_searches import queries as saved_search_queries
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import person, sign_up, site_on
@@ -17,7 +17,7 @@ async def site(make_sqlite, clock):
 async def _searches(site) -> list[str]:
     async with site.db.reader() as reader:
         ida = await by_email(reader, "ida@example.org")
-        return sorted(one.asked for one in await saved.of_person(reader, ida.id))
+        return sorted(one.asked for one in await saved_search_queries.of_person(reader, ida.id))
 
 
 async def test_topics_become_searches_and_groups_are_followed(site):

@@ -136,7 +136,7 @@ async def test_an_unknown_enum_value_is_answered_with_the_known_ones(client, ana
 
 
 @pytest.mark.parametrize(
-    ("path", "known"), [("/api/events?form=2026-07-04", "q, from, to, uri"), ("/api/me?full=1", "take any")]
+    ("path", "known"), [("/api/events?form=2026-07-04", "q, from, to, category"), ("/api/me?full=1", "take any")]
 )
 async def test_an_unknown_parameter_is_answered_with_the_known_ones(client, ana, path, known):
     answer = await client.get(path, headers=ana)

@@ -55,4 +55,4 @@ async def test_each_filter_can_be_removed_with_one_tap(make_sqlite: MakeDatabase
     assert sorted(map(sorted, left)) == sorted(sorted(set(filters) - {name}) for name in filters)
     assert wrong.status_code == 400
     assert (unknown.status_code, "Choose one of" in unknown.text) == (400, False)
-    assert "Choose events created here, events from other apps, or all events." in unknown.text
+    assert "Choose what was created here, what comes from other apps, or everything." in unknown.text

@@ -10,7 +10,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
@@ -83,7 +83,7 @@ async def test_faces_are_shown_to_those_who_may_see_the_list(
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
-        await host_decisions.change_registration_settings(
+        await event_hosting.change_registration_settings(
             tx, ana, event.slug, RegistrationSettings(list_audience=audience)
         )
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
@@ -123,7 +123,7 @@ async def test_a_card_has_the_most_useful_badge(site: Site) -> None:
         settings = RegistrationSettings(needs_approval=True)
         for viewer in (ana, ben):
             found.append(await _badge(tx, viewer, event))
-            await host_decisions.change_registration_settings(tx, ana, event.slug, settings)
+            await event_hosting.change_registration_settings(tx, ana, event.slug, settings)
             found.append(await _badge(tx, ben, event, badges=of_series))
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
             found.append(await _badge(tx, viewer, event, sync={event.id: "Changed only here"}, badges=of_series))

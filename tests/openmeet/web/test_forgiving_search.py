@@ -76,6 +76,16 @@ async def test_only_unsuccessful_searches_are_corrected(site: Site) -> None:
     assert "Nothing matches" in nothing
 
 
+async def test_events_of_the_topic_of_a_word_are_not_shown_as_its_results(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Dana")
+        await event_by(tx, host, title="Lindy hop: first steps", categories="dance")
+    async with site.browser() as anybody:
+        page = unescape((await anybody.get("/", params={"q": "salsa"})).text)
+    assert "Nothing for “salsa”. These match “Dance”." in page
+    assert "Lindy hop: first steps" in page
+
+
 GERMAN: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Wohnzimmerkonzert", ("Konzert", "Konzerte", "Konzrt")),
     ("Konzertabend am Fluss", ("Konzerte", "Konzertabende", "Fluß")),

@@ -11,7 +11,7 @@ from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.notifications.queries import newest
-from openmeet.domain.saved_searches import actions as alerts
+from openmeet.domain.saved_searches import actions as saved_searches
 from openmeet.domain.saved_searches import tasks
 from openmeet.domain.search import my_event_lists, search
 from openmeet.domain.search.search import SearchQuery
@@ -80,7 +80,7 @@ async def test_each_list_shows_exactly_the_events_allowed_by_the_rule(site: Site
 async def test_strangers_on_the_network_notify_nobody(site: Site, clock: HandClock) -> None:
     async with site.db.transaction() as tx:
         dan = await person(tx, "Dan")
-        await alerts.save(tx, dan, {"q": "by"})
+        await saved_searches.save(tx, dan, {"q": "by"})
     clock.turn(MINUTE)
     async with site.db.transaction() as tx:
         await network(tx)
@@ -99,7 +99,7 @@ async def test_a_site_can_show_more_or_less(make_database: MakeDatabase, clock: 
     async with site.db.transaction() as tx:
         dan = await person(tx, "Dan")
         for words in ("by", "made"):
-            await alerts.save(tx, dan, {"q": words})
+            await saved_searches.save(tx, dan, {"q": words})
     clock.turn(MINUTE)
     async with site.db.transaction() as tx:
         await network(tx)
@@ -124,7 +124,7 @@ async def test_a_site_can_also_show_what_is_near_a_point(make_database: MakeData
     site = site_on(await make_database("openmeet"), clock, network_near=near)
     async with site.db.transaction() as tx:
         dan = await person(tx, "Dan")
-        await alerts.save(tx, dan, {"q": "by"})
+        await saved_searches.save(tx, dan, {"q": "by"})
     clock.turn(MINUTE)
     async with site.db.transaction() as tx:
         await network(tx)

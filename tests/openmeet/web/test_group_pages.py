@@ -63,6 +63,14 @@ async def test_a_group_is_created_found_joined_and_left(ana, ben):
     assert "You’re not in a group yet" in await text_of(ben, "/groups?which=mine")
 
 
+async def test_the_page_says_that_a_group_is_by_invitation_only(ana, ben):
+    path = await made(ana, join_policy="invite")
+    page = await text_of(ben, path)
+    assert "By invitation only" in page
+    assert "Only organisers can invite people." in page
+    assert "Join this group" not in page
+
+
 async def test_an_invalid_form_keeps_the_typed_text(ana):
     form = inputs_of((await ana.get("/groups/new")).text)
     wrong = form | NEW | {"name": "", "description": "We play.", "join_policy": "request", "join_question": "Why?"}

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions, invitations
+from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
@@ -60,7 +60,7 @@ async def test_the_heading_of_pending_requests_says_who_waits(site: Site) -> Non
         dinner = await event_by(tx, ana, title="Dinner")
         await invitations.invite(tx, ana, dinner.slug, "ben@example.org")
         own = await event_by(tx, ana, title="Own")
-        await host_decisions.change_registration_settings(tx, ana, own.slug, RegistrationSettings(needs_approval=True))
+        await event_hosting.change_registration_settings(tx, ana, own.slug, RegistrationSettings(needs_approval=True))
         await attendance.answer(tx, ben, own.slug, RsvpReply.GOING)
     invited, asked = await home_of(site, ben), await home_of(site, ana)
     assert "Waiting for your answer" in invited
@@ -86,7 +86,7 @@ async def test_pending_requests_have_buttons_and_disappear_once_answered(site: S
             await attendance.answer(tx, ben, one.slug, RsvpReply.GOING)
         await attendance.answer(tx, cleo, film.slug, RsvpReply.DECLINED)
         own = await event_by(tx, ben, title="Own")
-        await host_decisions.change_registration_settings(tx, ben, own.slug, RegistrationSettings(needs_approval=True))
+        await event_hosting.change_registration_settings(tx, ben, own.slug, RegistrationSettings(needs_approval=True))
         await attendance.answer(tx, cleo, own.slug, RsvpReply.GOING)
     page = await home_of(site, ben)
     assert sorted(waiting_in(page)) == [
@@ -155,7 +155,7 @@ async def test_requests_that_can_no_longer_be_answered_are_not_listed(site: Site
         for number in range(9):
             closed = await event_by(tx, ana, title=f"Closed {number}")
             wanted = RegistrationSettings(closes_hours_before=48)
-            await host_decisions.change_registration_settings(tx, ana, closed.slug, wanted)
+            await event_hosting.change_registration_settings(tx, ana, closed.slug, wanted)
             await invitations.invite(tx, ana, closed.slug, "ben@example.org")
         late = await event_by(tx, ana, title="Open", starts="2026-07-04T19:00")
         await invitations.invite(tx, ana, late.slug, "ben@example.org")

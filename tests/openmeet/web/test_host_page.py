@@ -1,10 +1,12 @@
 """The event page for its host: each element is on it once. If moderators hid the event, it says where to object."""
 
+import re
+
 import pytest
 
-from groundwork.clock import HandClock
+from groundwork.clock import HandClock, Instant
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event
@@ -12,6 +14,7 @@ from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
+from openmeet.recurrence.wall_time import instant_of, parse_local
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
 from tests.visible_text import visible_text
@@ -30,7 +33,7 @@ async def asked_for(site: Site) -> Event:
         ana = Caller(user.id, "Ana")
         event = await event_by(tx, ana, title="Supper")
         asks = RegistrationSettings(needs_approval=True)
-        await host_decisions.change_registration_settings(tx, ana, event.slug, asks)
+        await event_hosting.change_registration_settings(tx, ana, event.slug, asks)
         await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
     return event
 
@@ -55,6 +58,20 @@ async def test_only_a_host_has_the_link_to_share(site: Site) -> None:
         others = (await anybody.get(path)).text
     assert 'id="share"' not in others
     assert f'href="{path}/share"' in others
+
+
+@pytest.mark.parametrize(("starts", "main"), [("2026-07-04T21:00", "Check in"), ("2026-07-05T10:00", "Guests")])
+async def test_checking_in_comes_first_on_the_day_of_the_event(
+    site: Site, clock: HandClock, starts: str, main: str
+) -> None:
+    """On the evening before, the button of the next event is the list of guests."""
+    clock.turn(Instant(instant_of(parse_local("2026-07-04T19:00", "starts"), "Europe/Berlin") - clock.now()))
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna")
+        await event_by(tx, host, starts=starts, ends="")
+    async with signed_in(site, host.user_id) as browser:
+        page = (await browser.get("/my/events?which=hosting")).text
+    assert re.findall(r'<a class="button small" href="[^"]+">(.*?)</a>', page) == [main]
 
 
 @pytest.mark.parametrize(("contact", "is_named"), [("ops@town.example", True), ("", False)])

@@ -16,10 +16,10 @@ from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.groups.model import GroupRole
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.paging import ALL_ROWS
-from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by, member

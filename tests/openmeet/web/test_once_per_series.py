@@ -15,7 +15,7 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.profiles import queries as people
+from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.search import index_scan, my_event_lists, search
 from openmeet.domain.search.group_event_lists import shown_in_group
 from openmeet.domain.search.search import SearchQuery
@@ -30,7 +30,7 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import HERE, did, event
 from tests.openmeet.series.practice import FIRST, NOW, ZONE, dates
 from tests.openmeet.series.test_detecting import looked_through
-from tests.openmeet.site_under_test import Site, event_by, person, site_on
+from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 from tests.openmeet.web.test_search_plans import Explaining, reads_all
 
 DAILY = "FREQ=DAILY"
@@ -63,6 +63,20 @@ async def test_a_daily_series_is_one_row_of_every_list(site: Site) -> None:
         for path in ("/events.ics", "/events.ics?q=swim"):
             assert (await nobody.get(path)).text.count("SUMMARY:Morning swim") == 12, path
         assert len((await nobody.get("/api/events")).json()["events"]) == 13
+
+
+async def test_the_host_sees_the_next_date_of_a_series_and_every_other_event(site: Site) -> None:
+    """Twelve dates of one series would push the gala off the page."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        series = await actions.create(tx, ana, Content("Morning swim"), daily("FREQ=DAILY;COUNT=12"))
+        gala = await event_by(tx, ana, title="Swim gala", starts="2026-12-30T18:00", ends="2026-12-30T20:00")
+        first, *others = await dates(tx, series)
+    async with signed_in(site, ana.user_id) as host:
+        page = (await host.get("/my/events?which=hosting")).text
+    assert re.findall(r'<h3[^>]*><a href="/events/([^"]+)"', page) == [first.slug, gala.slug]
+    assert not any(one.slug in page for one in others)
+    assert f'<a href="/series/{series.slug}">and 11 more dates' in page
 
 
 async def test_an_endless_series_shows_no_number_of_dates(site: Site) -> None:
@@ -122,7 +136,7 @@ async def test_a_cancelled_date_represents_its_series_only_if_no_other_takes_pla
         await tx.execute("update events set status = 'cancelled' where id = :id", id=first.id)
         shown = [one.id for one in await search.coming(tx, SearchQuery(once_per_series=True), None, 10)]
         assert shown == [second.id]
-        assert [one.id for one in await people.upcoming_without_repeats(tx, ana.user_id, 10)] == [second.id]
+        assert [one.id for one in await profiles.upcoming_without_repeats(tx, ana.user_id, 10)] == [second.id]
         await tx.execute("update events set status = 'cancelled' where id = :id", id=second.id)
         shown = [one.id for one in await search.coming(tx, SearchQuery(once_per_series=True), None, 10)]
     assert shown == [first.id]

@@ -3,7 +3,7 @@
 import re
 
 from groundwork.clock import HandClock
-from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, sign_up, signed_in, site_on
@@ -35,6 +35,7 @@ async def test_a_cancelled_event_shows_no_held_place_or_waitlist(make_sqlite: Ma
             page = (await browser.get(walk)).text
             assert f"{words}.</h2>" in page
             assert not [one for one in ("held for you", "before you", "next on the waitlist") if one in page]
+            assert ("Who was going" in page, "Add to calendar" in page) == (True, False)
         assert "held for you" not in (await second.get("/my/events?tab=waiting")).text
 
 
@@ -75,7 +76,7 @@ async def test_options_say_which_parties_would_wait(make_sqlite: MakeDatabase, c
     async with site.db.transaction() as tx:
         hanna, ben, cleo, dora = [await person(tx, name) for name in ("Hanna", "Ben", "Cleo", "Dora")]
         event = await event_by(tx, hanna, capacity="3")
-        await host_decisions.change_registration_settings(tx, hanna, event.slug, RegistrationSettings(max_party=3))
+        await event_hosting.change_registration_settings(tx, hanna, event.slug, RegistrationSettings(max_party=3))
     path = f"/events/{event.slug}"
     async with signed_in(site, ben.user_id) as guest, signed_in(site, cleo.user_id) as other:
         assert _parties((await other.get(path)).text) == ["Only me", "2 people", "3 people"]
@@ -88,6 +89,8 @@ async def test_options_say_which_parties_would_wait(make_sqlite: MakeDatabase, c
         assert _parties((await guest.get(f"{path}/answer")).text) == ["Only me", "2 people"]
         assert _parties((await other.get(f"{path}/answer")).text) == []
     async with signed_in(site, hanna.user_id) as host:
+        # Her bar has other buttons, to which the number of people would not belong.
+        assert _parties((await host.get(path)).text) == []
         offered = _parties((await host.get(f"{path}/joining")).text, "max_party")
         assert offered == ["Everyone answers for themselves", "Up to 2 people", "Up to 3 people"]
     async with signed_in(site, dora.user_id) as late:
@@ -106,10 +109,10 @@ async def test_people_see_their_own_private_answer_in_the_list(make_sqlite: Make
     async with site.db.transaction() as tx:
         hanna, ben, cleo = [await person(tx, name) for name in ("Hanna", "Ben", "Cleo")]
         event = await event_by(tx, hanna)
-        await host_decisions.change_registration_settings(tx, hanna, event.slug, RegistrationSettings(max_party=2))
+        await event_hosting.change_registration_settings(tx, hanna, event.slug, RegistrationSettings(max_party=2))
         asking = await event_by(tx, hanna)
         settings = RegistrationSettings(max_party=2, needs_approval=True)
-        await host_decisions.change_registration_settings(tx, hanna, asking.slug, settings)
+        await event_hosting.change_registration_settings(tx, hanna, asking.slug, settings)
     details = {"whole": "yes", "reply": "going", "party": "2", "is_private": "yes"}
     async with signed_in(site, ben.user_id) as guest, signed_in(site, cleo.user_id) as other:
         for each in (event, asking):
@@ -127,7 +130,7 @@ async def _asking(site: Site, question: RegistrationQuestion) -> str:
     async with site.db.transaction() as tx:
         hanna = await person(tx, "Hanna")
         event = await event_by(tx, hanna, title="Walk")
-        await host_decisions.change_registration_settings(
+        await event_hosting.change_registration_settings(
             tx, hanna, event.slug, RegistrationSettings(questions=(question,))
         )
     return f"/events/{event.slug}"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions, invitations, record_actions
+from openmeet.domain.attendance import event_hosting, invitations, rsvp_records
 from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
@@ -149,7 +149,7 @@ async def test_the_event_page_shows_when_where_and_who(site, browser):
     async with site.db.transaction() as tx:
         await attendance.answer(tx, await person(tx, "Greta Guest"), event.slug, RsvpReply.GOING)
         shadow = await users.create_shadow(tx, display_name="carla.example")
-        await record_actions.apply_from_network(
+        await rsvp_records.apply_from_network(
             tx,
             RecordedRsvp(
                 event_id=event.id, user_id=shadow, record_uri="at://x", answer=RsvpRecordStatus.GOING, first_seen=tx.now
@@ -407,7 +407,7 @@ async def test_names_of_companions_are_not_called_optional(site, browser):
     await sign_up(browser, "ben@example.org", "Ben")
     host, event = await host_event(site)
     async with site.db.transaction() as tx:
-        await host_decisions.change_registration_settings(
+        await event_hosting.change_registration_settings(
             tx, host, event.slug, RegistrationSettings(max_party=3, asks_names=True)
         )
     page = (await browser.get(f"/events/{event.slug}/answer")).text

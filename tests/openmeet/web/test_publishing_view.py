@@ -97,6 +97,25 @@ async def test_what_was_unpublished_is_shown_as_being_removed(deployment: Deploy
     assert await chips(deployment, ana, event) == {ON_ITS_WAY_BACK}
 
 
+async def test_a_published_reply_can_be_taken_back_after_declining(deployment: Deployment):
+    """The record says "not going", and stays public until its author removes it."""
+    ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
+    event = await deployment.event(ana)
+    await deployment.answer(ben, event.slug)
+    await deployment.deliver_publications()
+    await deployment.deliver_publications()
+    await deployment.answer(ben, event.slug, RsvpReply.DECLINED)
+    await deployment.deliver_publications()
+    await deployment.deliver_publications()
+    page = (await seen_by(deployment, ben, f"/events/{event.slug}")).text
+    assert ("Synced" in page, "Stop sharing my answer" in page) == (True, True)
+    cleo = await deployment.person("Cleo", agrees=False)
+    await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
+    await deployment.deliver_publications()
+    await deployment.deliver_publications()
+    assert "Stop sharing my answer" not in (await seen_by(deployment, cleo, f"/events/{event.slug}")).text
+
+
 async def test_imported_records_are_not_shown_as_only_here(deployment: Deployment):
     """For people whose account already had records, their event and answer show the repository, and whether the version
     on this site differs.
@@ -114,9 +133,11 @@ async def test_imported_records_are_not_shown_as_only_here(deployment: Deploymen
     assert "Publish it" not in page
     async with deployment.db.transaction() as tx:
         await event_hosting.revise(tx, ana, found.slug, details(title="More tea"))
-        await actions.answer(tx, ana, found.slug, RsvpReply.INTERESTED)
-    page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text
-    assert page.count("Changed only here</span>") == 2
+    for reply in (RsvpReply.INTERESTED, RsvpReply.DECLINED):
+        async with deployment.db.transaction() as tx:
+            await actions.answer(tx, ana, found.slug, reply)
+        page = (await seen_by(deployment, ana, f"/events/{found.slug}")).text
+        assert page.count("Changed only here</span>") == 2
 
 
 async def test_without_consent_for_events_nothing_is_shown_as_waiting(deployment: Deployment):

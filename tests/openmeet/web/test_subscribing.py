@@ -51,7 +51,7 @@ def must_subscribe(page: str, feed: str) -> None:
     for host in ("outlook.live.com", "outlook.office.com"):
         assert any(one.startswith(f"https://{host}/calendar/0/addfromweb?url={quote(feed, safe='')}") for one in links)
     assert f'value="{feed}"' in unescape(page)
-    assert "updates in 8–24 hours" in page
+    assert "updates every 8–24 hours" in page
 
 
 def head_of(file: bytes) -> dict[str, str]:

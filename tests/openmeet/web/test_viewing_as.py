@@ -64,7 +64,7 @@ async def test_the_stranger_view_is_what_strangers_get(site: Site) -> None:
         assert without_fieldset(seen) == main_of((await anybody.get(path)).text)
         assert "You’re viewing this as a visitor who isn’t signed in." in seen
         assert f'href="{path}">Back to hosting</a>' in seen
-        assert 'href="/sign-in"' in seen
+        assert 'href="/sign-in?next=' in seen
 
 
 async def test_the_guest_view_has_exactly_what_guests_know(site: Site) -> None:

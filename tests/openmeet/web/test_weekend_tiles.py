@@ -10,6 +10,7 @@ import pytest
 from groundwork.clock import from_datetime
 from openmeet.web.events.discover import filter_chips, take_weekend, weekend_path
 from openmeet.web.events.listing import EventCard, ListedDay
+from openmeet.web.site.faces import Avatar
 
 # A Thursday.
 NOW = from_datetime(datetime(2026, 3, 5, 9, tzinfo=UTC))
@@ -34,6 +35,21 @@ def test_three_events_are_removed_from_the_list():
         ("2026-03-08", ["d"]),
         ("2026-03-14", ["e"]),
     ]
+
+
+def test_events_with_guests_and_different_pictures_are_preferred():
+    faces = (Avatar("B", 0, None),)
+    by_slug = {
+        "a": replace(CARD, slug="a", thumbnail="runners"),
+        "b": replace(CARD, slug="b", thumbnail="books", faces=faces),
+        "c": replace(CARD, slug="c", thumbnail="books", faces=faces),
+        "d": replace(CARD, slug="d", thumbnail="bikes", faces=faces),
+    }
+    parts = listed()
+    for listed_day in parts[0][1:3]:
+        listed_day.items = [by_slug[card.slug] for card in listed_day.items]
+    assert [card.slug for card in take_weekend(parts, NOW, "Europe/Berlin")] == ["a", "b", "d"]
+    assert [card.slug for card in parts[0][1].items] == ["c"]
 
 
 @pytest.mark.parametrize("gone", ["cancelled", "absent"])

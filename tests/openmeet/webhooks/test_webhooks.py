@@ -483,6 +483,7 @@ async def test_the_page_registers_tests_switches_and_removes_webhooks(stage, cli
     await stage.deliver()
     assert [message["type"] for message in stage.receiver.messages()] == ["ping"]
     assert "arrived" in (await client.get(one)).text
+    assert "angekommen" in (await client.get(one, headers={"accept-language": "de"})).text
     await client.post(one, data={"do": "off"})
     assert "You switched it off." in (await client.get(path)).text
     assert (await client.post(one, data={"do": "ping"})).status_code == HTTPStatus.UNPROCESSABLE_ENTITY

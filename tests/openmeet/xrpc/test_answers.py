@@ -1,7 +1,7 @@
 """The XRPC query for RSVPs: all are counted, but only people with a public record are named."""
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import host_decisions, queries
+from openmeet.domain.attendance import event_hosting, queries
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events import actions as events
@@ -70,9 +70,7 @@ async def test_restricted_answers_are_not_listed(site, client, people):
         event = await event_by(tx, ana)
         bo, _ = await answers(tx, event, "Bo", did=going)
         await answers(tx, event, "Cem", wishes=ReplyDetails(is_private=True), did=private)
-        await host_decisions.change_registration_settings(
-            tx, ana, event.slug, RegistrationSettings(needs_approval=True)
-        )
+        await event_hosting.change_registration_settings(tx, ana, event.slug, RegistrationSettings(needs_approval=True))
         await answers(tx, event, "Dot", did=waiting)
         of_ana, of_bo = await people.connect(tx, ana), await people.connect(tx, bo)
         of_eve = await people.connect(tx, await person(tx, "Eve"))
@@ -87,7 +85,7 @@ async def test_restricted_answers_are_not_listed(site, client, people):
     assert await seen_by(of_ana) == [going]
     for audience, seen in ((ListAudience.ATTENDEES, [of_bo, of_ana]), (ListAudience.HOSTS, [of_ana])):
         async with site.db.transaction() as tx:
-            await host_decisions.change_registration_settings(
+            await event_hosting.change_registration_settings(
                 tx, ana, event.slug, RegistrationSettings(list_audience=audience)
             )
         for did in (None, of_ana, of_bo, of_eve):

@@ -5,7 +5,7 @@ Marking the account as trusted ends the effect.
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import queries as answers
+from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
@@ -20,7 +20,7 @@ from tests.openmeet.site_under_test import ORIGIN, details, event_by, person, si
 from tests.openmeet.xrpc.query_client import ask
 from tests.openmeet.xrpc.test_answers import RSVP
 
-LABELLER = "did:web:l.example"
+LABELER = "did:web:l.example"
 EVENT = "community.lexicon.calendar.event"
 
 
@@ -43,7 +43,7 @@ class Account:
             self.member = await member(tx, self.group, self.ana, "Mia")
             self.bens = await event_by(tx, self.ben, title="Bens evening")
             mine = await attendance.answer(tx, self.ana, self.bens.slug, RsvpReply.GOING)
-            await answers.set_record(tx, mine.id, f"at://{self.did}/{RSVP}/3mqdau33ozs2n")
+            await attendance_queries.set_record(tx, mine.id, f"at://{self.did}/{RSVP}/3mqdau33ozs2n")
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ async def shown(browser, one: Account) -> dict[str, bool]:
 
 async def label(site, one: Account, *, is_negated: bool = False, value: str = "spam") -> None:
     async with site.db.transaction() as tx:
-        said = labels.NetworkLabel(LABELLER, one.did, value, "", is_negated, tx.now, None)
+        said = labels.NetworkLabel(LABELER, one.did, value, "", is_negated, tx.now, None)
         assert await labels.put(tx, said)
 
 
@@ -131,7 +131,7 @@ async def test_no_view_contains_anything_of_a_labelled_account(site, client, acc
             ):
                 read = await ana.get(path)
                 assert read.status_code == 200, path
-                assert LABELLER in read.text, path
+                assert LABELER in read.text, path
         async with signed_in(site, account.ben.user_id) as ben:
             assert (await ben.get(f"/groups/{account.group.slug}")).status_code == 404
         await label(site, account, is_negated=True)

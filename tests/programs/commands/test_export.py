@@ -20,6 +20,15 @@ def run(app: object, *arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)  # type: ignore[arg-type]
 
 
+def test_a_failed_export_leaves_no_file(tmp_path: Path) -> None:
+    here = settings(tmp_path, "here")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "openmeet.db").write_bytes(b"This is not a database. " * 100)
+    site = tmp_path / "site.jsonl"
+    failed = run(export.app, str(site), "--settings", here)
+    assert (failed.exit_code, list(tmp_path.glob("*.jsonl"))) == (1, [])
+
+
 def test_a_site_and_a_person(tmp_path: Path) -> None:
     """An export can be imported into another site. An existing file is not overwritten, and an existing site is not
     overwritten either.

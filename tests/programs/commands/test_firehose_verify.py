@@ -5,22 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from tests.at_protocol.sync import captured
 from tests.external_dependencies import fixture_path, needs
 from typer.testing import CliRunner, Result
 
 from at_protocol.data import cbor
 from at_protocol.sync import frames
-from programs.commands import firehose_verify
-
-app = typer.Typer()
-app.command()(firehose_verify.verify)
+from programs.commands import firehose
 
 
 def _run(file: Path, *more: str, documents: Path | None = None) -> Result:
     named = documents or fixture_path(captured.DOCUMENTS)
-    return CliRunner().invoke(app, [str(file), "--did-docs", str(named), *more])
+    return CliRunner().invoke(firehose.app, ["verify", str(file), "--did-docs", str(named), *more])
 
 
 def _json(file: Path, **how: Any) -> tuple[int, dict[str, Any]]:

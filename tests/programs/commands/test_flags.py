@@ -49,7 +49,8 @@ async def test_flag_is_switched_off_and_on_and_shows_who_did_it(tmp_path: Path):
 
 
 def test_unknown_flag_is_misuse_and_the_names_are_shown(tmp_path: Path):
-    refused = openmeet({"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}, "on", "everything")
+    environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true", "COLUMNS": "400"}
+    refused = openmeet(environment, "on", "everything", "--why", "A test")
     assert refused.returncode == 2
     assert "series-lexicon" in refused.stderr
     assert "'everything' is not one of events-in, " in " ".join(refused.stderr.replace("│", "").split())

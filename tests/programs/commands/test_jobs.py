@@ -98,6 +98,13 @@ def test_unknown_job_is_refused_and_no_job_is_misuse(environment: dict[str, str]
     )
     assert openmeet(environment, "retry").returncode == 2
     assert openmeet(environment, "retry", "backfill", GONE, "--all").returncode == 2
+    # It would retry jobs of every kind.
+    assert openmeet(environment, "retry", "backfill", "--all").returncode == 2
+
+
+def test_help_names_every_state_of_a_job(environment: dict[str, str]) -> None:
+    shown = run(environment, "jobs", "list", "--help")
+    assert f"State of the jobs to list: {', '.join(JobState)}." in shown
 
 
 def test_command_without_settings_creates_no_database(tmp_path: Path) -> None:

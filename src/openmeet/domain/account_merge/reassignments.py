@@ -159,8 +159,8 @@ async def _merge(tx: Transaction, theirs: Membership, membership: Membership) ->
     await queries.put_member(tx, stays)
     for kind in (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE):
         if is_said and await subjects_with_publication(tx, kind, [theirs.id]):
-            joined = publication_moves.JoinedSubjects(membership.id, theirs.id, stays.revision + 1, tx.now)
-            await publication_moves.join_subjects(tx, kind, [joined], await _record_holder(tx, kind, stays))
+            joined = publication_moves.MergedSubjects(membership.id, theirs.id, stays.revision + 1, tx.now)
+            await publication_moves.merge_subjects(tx, kind, [joined], await _record_holder(tx, kind, stays))
     if role is membership.role:
         return
     await invitation_queries.log(

@@ -8,7 +8,8 @@ from dataclasses import replace
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import queries, rules, save_rsvp, waitlist
+from openmeet.domain.attendance import queries, rules, save_rsvp, seats, waitlist
+from openmeet.domain.attendance.calendar_entries import calendar_email_writes
 from openmeet.domain.attendance.model import (
     NO_REPLY_DETAILS,
     Attendance,
@@ -17,7 +18,7 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
     RsvpSource,
 )
-from openmeet.domain.attendance.notify import calendar_email, host_notification_writes, hosts_of, notify_hosts
+from openmeet.domain.attendance.notify import host_notification_writes, hosts_of, notify_hosts
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
@@ -41,7 +42,7 @@ async def answer(
     *,
     through: ChangeChannel = ChangeChannel.PAGE,
     notifies_hosts: bool = True,
-    is_single: bool = True,
+    sends_calendar_email: bool = True,
 ) -> Attendance:
     """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
@@ -49,8 +50,8 @@ async def answer(
     Repeating a reply changes nothing, unless the event was moved since: then it confirms the new time. Withdrawing is
     always possible.
 
-    ``notifies_hosts`` is False for a reply that the hosts already know about. ``is_single`` is False if this is one of
-    many replies at once or another e-mail covers it; then no calendar e-mail is sent.
+    ``notifies_hosts`` is False for a reply that the hosts already know about, ``sends_calendar_email`` for one of many
+    replies at once and for one that another e-mail confirms.
 
     Raises NotFound (no such event, or not visible to the caller), Refused (cancelled, over, closed, removed, no place
     for more people) and InvalidForm (a registration field is missing or invalid).
@@ -84,7 +85,7 @@ async def answer(
         locked,
         change,
         notifies_hosts=notifies_hosts,
-        extra_writes=calendar_email(tx, event, caller, rsvp, decision) if is_single else (),
+        extra_writes=calendar_email_writes(tx, event, caller, rsvp, decision) if sends_calendar_email else (),
     )
     if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
@@ -100,19 +101,13 @@ async def relationship_of(
         return EventRelationship()
     return EventRelationship(
         is_host=user_id in await hosts_of(reader, event),
-        is_member=await is_member(reader, event, registration_settings, user_id),
+        is_member=registration_settings.is_members_only and await is_member(reader, event, user_id),
     )
 
 
-async def is_member(
-    reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId, *, always: bool = False
-) -> bool:
-    """Whether the person is a member of the event's group. Queried only for events that are open to members only,
-    unless ``always``.
-    """
-    if event.group is None or not (registration_settings.is_members_only or always):
-        return False
-    return await role_in(reader, event.group.id, user_id) in INSIDE
+async def is_member(reader: Reader, event: Event, user_id: UserId) -> bool:
+    """Whether the person is in the event's group."""
+    return event.group is not None and await role_in(reader, event.group.id, user_id) in INSIDE
 
 
 async def _require_may_reply(
@@ -132,7 +127,7 @@ async def _require_may_reply(
         raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
     relationship = EventRelationship(
         is_host=caller.user_id in locked.hosts,
-        is_member=await is_member(tx, event, locked.registration_settings, caller.user_id),
+        is_member=locked.registration_settings.is_members_only and await is_member(tx, event, caller.user_id),
     )
     rules.require_open(event, locked.registration_settings, rsvp, action, relationship, tx.now)
     return relationship
@@ -147,7 +142,7 @@ async def _rsvp_to_last_date(
     attendance = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)
     if attendance is None:
         return None
-    most = rules.largest_party(rules.limits_of(event, registration_settings), attendance.mode)
+    most = seats.largest_party(seats.limits_of(event, registration_settings), attendance.mode)
     return replace(attendance, party=min(attendance.party, registration_settings.max_party, most or attendance.party))
 
 

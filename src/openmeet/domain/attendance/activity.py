@@ -44,7 +44,7 @@ class PastAttendance:
     said_yes: int
 
 
-async def since(reader: Reader, event_ids: Sequence[EventId], start: Instant) -> RecentChanges:
+async def recent_changes(reader: Reader, event_ids: Sequence[EventId], start: Instant) -> RecentChanges:
     """Count changes at these events since this instant. Only the first and the last state of each answer count."""
     if not event_ids:
         return RecentChanges()

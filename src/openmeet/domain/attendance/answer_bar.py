@@ -11,7 +11,7 @@ from typing import Final
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance import rules
+from openmeet.domain.attendance import moved_dates, rules
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship
@@ -67,8 +67,11 @@ class AnswerAction(StrEnum):
     ASK_HOSTS = "ask_hosts"
     SEE_GROUP = "see_group"
     DECIDE = "decide"
+    CHECK_IN = "check_in"
     INVITE = "invite"
     EDIT = "edit"
+    THANK = "thank"
+    COPY = "copy"
 
 
 class GoingLeadsTo(StrEnum):
@@ -82,28 +85,31 @@ class GoingLeadsTo(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """The buttons of one state. ``shows_answer`` is True if the first button shows the state instead of changing it.
-    ``fallback`` replaces ``second`` if the person cannot use ``second``.
+    """The two buttons of one state, each with an action to offer instead if the person cannot use the preferred one.
+    ``shows_answer`` is True if the primary button shows the state instead of changing it.
     """
 
     primary: AnswerAction | None = None
-    second: AnswerAction | None = None
+    secondary: AnswerAction | None = None
     shows_answer: bool = False
-    fallback: AnswerAction | None = None
+    instead_of_primary: AnswerAction | None = None
+    instead_of_secondary: AnswerAction | None = None
 
 
 _Action = AnswerAction
 ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
     AnswerState.NOT_PUBLISHED: AnswerRow(),
     AnswerState.CANCELLED: AnswerRow(_Action.NEXT_DATE, _Action.DECLINED),
-    AnswerState.OVER: AnswerRow(_Action.NEXT_DATE, _Action.DECLINED),
-    AnswerState.NEEDS_DECISIONS: AnswerRow(_Action.DECIDE, _Action.EDIT),
-    AnswerState.HOSTING: AnswerRow(_Action.INVITE, _Action.EDIT),
+    AnswerState.OVER: AnswerRow(
+        _Action.THANK, _Action.DECLINED, instead_of_primary=_Action.NEXT_DATE, instead_of_secondary=_Action.COPY
+    ),
+    AnswerState.NEEDS_DECISIONS: AnswerRow(_Action.DECIDE, _Action.CHECK_IN, instead_of_secondary=_Action.EDIT),
+    AnswerState.HOSTING: AnswerRow(_Action.CHECK_IN, _Action.EDIT, instead_of_primary=_Action.INVITE),
     AnswerState.TURNED_DOWN: AnswerRow(_Action.ASK_HOSTS),
     AnswerState.NOT_WELCOME: AnswerRow(None, _Action.DECLINED),
     AnswerState.CHECKED_IN: AnswerRow(_Action.TICKET),
     AnswerState.JOIN_NOW: AnswerRow(_Action.JOIN, _Action.CHANGE),
-    AnswerState.TODAY: AnswerRow(_Action.TICKET, _Action.DIRECTIONS, fallback=_Action.CHANGE),
+    AnswerState.TODAY: AnswerRow(_Action.TICKET, _Action.DIRECTIONS, instead_of_secondary=_Action.CHANGE),
     AnswerState.MOVED: AnswerRow(_Action.GOING, _Action.DECLINED),
     AnswerState.GOING: AnswerRow(_Action.GOING, _Action.CHANGE, shows_answer=True),
     AnswerState.PLACE_HELD: AnswerRow(_Action.GOING, _Action.DECLINED),
@@ -164,7 +170,7 @@ class AnswerBar:
 
     state: AnswerState
     primary: AnswerAction | None
-    second: AnswerAction | None
+    secondary: AnswerAction | None
     shows_answer: bool
     going: GoingLeadsTo
     replies: tuple[RsvpReply, ...]
@@ -173,7 +179,7 @@ class AnswerBar:
     @property
     def others(self) -> tuple[RsvpReply, ...]:
         """Replies that have no button in the bar."""
-        shown = {self.primary, self.second}
+        shown = {self.primary, self.secondary}
         return tuple(one for one in self.replies if AnswerAction(one.value) not in shown)
 
 
@@ -196,15 +202,21 @@ def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
         if state is not AnswerState.NOT_PUBLISHED
         else ()
     )
-    primary, second, fallback = [
-        action if action is not None and _is_usable(bar_input, action, replies) else None
-        for action in (row.primary, row.second, row.fallback)
+    primary, secondary = [
+        next((one for one in actions if one is not None and _is_usable(bar_input, one, replies)), None)
+        for actions in ((row.primary, row.instead_of_primary), (row.secondary, row.instead_of_secondary))
     ]
     rsvp = bar_input.rsvp
     must_reply_again = rsvp is None or rsvp.has_offer(bar_input.now) or state is AnswerState.MOVED
     current_reply = None if rsvp is None or must_reply_again else REPLY_OF_STATUS.get(rsvp.status)
     return AnswerBar(
-        state, primary, second or fallback, row.shows_answer, going_leads_to(bar_input), replies, current_reply
+        state,
+        primary,
+        secondary,
+        row.shows_answer,
+        going_leads_to(bar_input),
+        replies,
+        current_reply,
     )
 
 
@@ -289,7 +301,7 @@ def _asks_about_new_time(bar_input: AnswerBarInput, rsvp: Attendance) -> bool:
         and rsvp.pending_for in {None, PendingFor.APPROVAL}
         and starts_at is not None
         and bar_input.now < starts_at
-        and rules.is_moved_since(bar_input.event, rsvp.known_starts_at)
+        and moved_dates.is_moved_since(bar_input.event, rsvp.known_starts_at)
     )
 
 
@@ -302,7 +314,7 @@ def _state_when_seated(bar_input: AnswerBarInput, rsvp: Attendance) -> AnswerSta
         return AnswerState.CHECKED_IN
     if _asks_about_new_time(bar_input, rsvp):
         return AnswerState.MOVED
-    if starts_at is not None and event.content.mode is not Mode.ONLINE and _is_today(event, starts_at, now):
+    if is_visited_today(event, now):
         return AnswerState.TODAY
     return AnswerState.GOING
 
@@ -311,10 +323,14 @@ def _is_online(event: Event, rsvp: Attendance) -> bool:
     return event.content.mode is Mode.ONLINE or (rsvp.mode is not None and rsvp.mode.value == Mode.ONLINE.value)
 
 
-def _is_today(event: Event, starts_at: Instant, now: Instant) -> bool:
-    """Whether the event is running now or starts today in its own time zone. An event of several days is "today" on
-    each of them.
+def is_visited_today(event: Event, now: Instant) -> bool:
+    """Whether people come to the event today: it has a place, and is running now or starts today in its own time zone.
+
+    An event of several days is visited on each of them.
     """
+    starts_at = event.starts_at
+    if starts_at is None or event.content.mode is Mode.ONLINE:
+        return False
     if now >= starts_at:
         return True
     starts_on, today = (wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now))
@@ -372,7 +388,16 @@ def _is_usable(bar_input: AnswerBarInput, action: AnswerAction, replies: tuple[R
             return bar_input.may_message
         case AnswerAction.SEE_GROUP:
             return bar_input.sees_group
+        case AnswerAction.CHECK_IN:
+            return is_visited_today(bar_input.event, bar_input.now)
+        case AnswerAction.THANK:
+            return bar_input.is_hosting
+        case AnswerAction.COPY:
+            return bar_input.is_hosting and not bar_input.has_next_date
         case AnswerAction.EDIT:
             return bar_input.may_edit
-        case AnswerAction.TICKET | AnswerAction.JOIN | AnswerAction.DECIDE | AnswerAction.INVITE:
+        case AnswerAction.INVITE:
+            # Nobody but its author can open a hidden event, so an invitation would lead to an error page.
+            return not bar_input.event.is_hidden
+        case AnswerAction.TICKET | AnswerAction.JOIN | AnswerAction.DECIDE:
             return True

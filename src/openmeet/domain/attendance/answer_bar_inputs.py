@@ -66,7 +66,7 @@ async def bar_input_of(
         settings,
         await actions.relationship_of(reader, event, settings, person),
         is_welcome=person is None or await is_welcome(reader, event, person),
-        is_full=await waitlist.would_wait(reader, event, settings),
+        is_full=await waitlist.is_full_now(reader, event, settings),
     )
 
 

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from groundwork.clock import MINUTE
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, GoingLeadsTo
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.moved_dates import ALL_DATES, MovedDates
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import is_too_large, largest_party, limits_of, registration_closes_at
+from openmeet.domain.attendance.rules import registration_closes_at
+from openmeet.domain.attendance.seats import is_too_large, largest_party, limits_of
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.i18n import formatting
@@ -36,6 +38,13 @@ _STATE_LABELS: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.UNCONFIRMED: lazy("Not confirmed yet"),
 }
 
+# Labels of "going" for people who have said so and are waiting.
+_STAY_LABELS: Final[Mapping[AnswerState, LazyText]] = {
+    AnswerState.WAITLISTED: lazy("Stay on the waitlist"),
+    AnswerState.REQUESTED: lazy("Keep my request"),
+    AnswerState.UNCONFIRMED: lazy("Keep my answer"),
+}
+
 # Labels of "declined" for people who withdraw an answer or give up a place.
 _WITHDRAW_LABELS: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.CANCELLED: lazy("Withdraw my answer"),
@@ -55,8 +64,11 @@ _LINK_LABELS: Final[Mapping[AnswerAction, LazyText]] = {
     AnswerAction.NEXT_DATE: lazy("See next date"),
     AnswerAction.ASK_HOSTS: lazy("Message the host"),
     AnswerAction.SEE_GROUP: lazy("See the group"),
+    AnswerAction.CHECK_IN: lazy("Check in guests"),
     AnswerAction.INVITE: lazy("Invite people"),
     AnswerAction.EDIT: lazy("Edit"),
+    AnswerAction.THANK: lazy("Thank the guests"),
+    AnswerAction.COPY: lazy("Host it again"),
 }
 
 # Sentences of the states that need no figures.
@@ -119,7 +131,9 @@ def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
     """Return the label of a reply in a list of all replies."""
     if bar.state is AnswerState.MOVED and reply is RsvpReply.GOING:
         return gettext("Still works")
-    return str(_GOING_LABELS[bar.going] if reply is RsvpReply.GOING else REPLY_LABELS[reply])
+    if reply is not RsvpReply.GOING:
+        return str(REPLY_LABELS[reply])
+    return str(_STAY_LABELS.get(bar.state, _GOING_LABELS[bar.going]))
 
 
 def reply_labels(bar: AnswerBar, moved: MovedDates | None) -> dict[str, str]:
@@ -267,6 +281,11 @@ def _asked_sentence(bar_input: AnswerBarInput, host: str) -> str:
     rsvp = bar_input.rsvp
     if rsvp is None or rsvp.pending_for is not PendingFor.APPROVAL:
         return gettext("You don’t have a place yet. The host hasn’t confirmed your answer.")
+    # An e-mail with this sentence is sent right after the answer, and read later.
+    if bar_input.now - rsvp.answered_at < MINUTE:
+        if host:
+            return gettext("You asked to join. %(host)s hasn’t decided yet.", host=host)
+        return gettext("You asked to join. The host hasn’t decided yet.")
     when_asked = formatting.ago(rsvp.answered_at, bar_input.now)
     if host:
         return gettext("You asked to join %(when)s. %(host)s hasn’t decided yet.", when=when_asked, host=host)

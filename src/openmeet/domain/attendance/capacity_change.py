@@ -10,15 +10,15 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AnswerMode
 from openmeet.domain.attendance.queries import seats_by_mode_of_each
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken, is_too_large, limits_of
+from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken, is_too_large, limits_of
 from openmeet.domain.events.model import Details, Event, EventId
 from openmeet.i18n.catalogue import gettext, ngettext
 
 
 @dataclass(frozen=True, slots=True)
 class CapacityImpact:
-    """Effects of a lower limit. ``over``: number of people with a place beyond the limit. ``stuck``: waitlisted parties
-    that can never fit. ``dates``: number of affected events.
+    """What a lower limit causes. ``over``: people with a place beyond the limit. ``stuck``: parties on the waitlist that
+    can never fit. ``dates``: events with either.
     """
 
     over: int = 0
@@ -32,9 +32,11 @@ class _WaitingParty:
     mode: AnswerMode | None
 
 
-async def by_limits(reader: Reader, limits_by_event: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> CapacityImpact:
-    """Return the effect on events. ``limits_by_event`` has the old and new limits of each event. Effects that the old
-    limits already had are not counted.
+async def impact_of_limits(
+    reader: Reader, limits_by_event: Mapping[EventId, tuple[SeatLimits, SeatLimits]]
+) -> CapacityImpact:
+    """The effect of changed limits, given as (old, new) for each event. What the old limits already caused is not
+    counted.
     """
     changed_limits = {event_id: limits for event_id, limits in limits_by_event.items() if limits[0] != limits[1]}
     if not changed_limits:
@@ -60,10 +62,10 @@ async def by_limits(reader: Reader, limits_by_event: Mapping[EventId, tuple[Seat
     return CapacityImpact(sum(over.values()), sum(stuck.values()), len({*over, *stuck}))
 
 
-async def by_details(reader: Reader, edits: Sequence[tuple[Event, Details]]) -> CapacityImpact:
-    """Effect of new event details."""
+async def impact_of_details(reader: Reader, edits: Sequence[tuple[Event, Details]]) -> CapacityImpact:
+    """The effect of edits of events, given as (event, its new details)."""
     registration_settings = await registration.of_events(reader, [event for event, _ in edits])
-    return await by_limits(
+    return await impact_of_limits(
         reader,
         {
             event.id: (
@@ -75,12 +77,12 @@ async def by_details(reader: Reader, edits: Sequence[tuple[Event, Details]]) -> 
     )
 
 
-async def by_registration_settings(
+async def impact_of_settings(
     reader: Reader, events: Sequence[Event], registration_settings: RegistrationSettings
 ) -> CapacityImpact:
-    """Effect of new registration settings."""
+    """The effect of giving all these events the same new registration settings."""
     current_settings = await registration.of_events(reader, events)
-    return await by_limits(
+    return await impact_of_limits(
         reader,
         {one.id: (limits_of(one, current_settings[one.id]), limits_of(one, registration_settings)) for one in events},
     )

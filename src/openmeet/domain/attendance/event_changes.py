@@ -82,15 +82,15 @@ async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event
     await waitlist.fill_several(tx, freed)
 
 
-async def restore_rsvps_of(tx: Transaction, events: Sequence[Event]) -> None:
-    """Enqueue the RSVP records of restored events and fill free seats. The events are locked."""
+async def resume_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
+    """Recheck the RSVP records of events that are back, and fill their free seats. The events are locked."""
     await recheck_rsvp_records(tx, [event.id for event in events])
     await waitlist.fill_several(tx, events)
 
 
 async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Recheck the RSVP records of events whose own record, audience or existence changed. Whether each is published is
-    decided when its job is leased.
+    """Make the records of all RSVPs to these events due, because the events' own record, audience or existence changed.
+    Whether each is published is decided when it is leased.
     """
     if event_ids:
         rsvps_of_events = "select id from attendances where event_id in :event_ids"
@@ -98,9 +98,9 @@ async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) ->
         await publications.recheck_where(tx, kind=kind, subselect=rsvps_of_events, event_ids=list(event_ids))
 
 
-async def reconsider_hidden_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
-    """Reconsider the RSVP records that were hidden before, because these events are now visible to more people. The
-    events are locked.
+async def release_awaiting_rsvps(tx: Transaction, events: Sequence[Event]) -> None:
+    """Count the RSVPs from other apps whose authors could not see these events until now (``JobKind.FETCH_SUBJECT``).
+    The events are locked.
     """
     # The current time is the job's revision, so it is greater than that of any earlier job.
     addresses = await event_records.addresses_of(tx, events)

@@ -1,18 +1,19 @@
 """Host actions on an event, with their effect on RSVPs: attendees are notified and the waitlist moves."""
 
-from groundwork.database.transaction import Transaction
-from groundwork.errors import Refused
-from openmeet.domain.attendance import queries, reevaluation
-from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, reconsider_hidden_rsvps
+from groundwork.database.transaction import Reader, Transaction
+from groundwork.errors import PreconditionFailed, Refused
+from openmeet.domain.attendance import host_decisions, queries, reevaluation, registration, waitlist
+from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records, release_awaiting_rsvps
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events import drafts, record_changes, series_dates
+from openmeet.domain.events import drafts, ownership, record_changes, series_dates
 from openmeet.domain.events.actions import lock_for_host
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.queries import by_id, lock_by_slug, lock_series_of
+from openmeet.domain.events.queries import by_id, lock_by_slug, lock_series_and_dates_of, lock_series_of, several
 from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.groups.model import INSIDE
@@ -32,7 +33,7 @@ async def revise(
     event = await event_actions.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await recheck_rsvp_records(tx, [event.id])
-        await reconsider_hidden_rsvps(tx, [event])
+        await release_awaiting_rsvps(tx, [event])
         await reevaluation.recheck_former_members(tx, [event])
     notified = await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_CHANGED)
     if before is not None:
@@ -81,6 +82,15 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     return await _notify_attendees(tx, caller, before, event, event_kinds.EVENT_DELETED)
 
 
+async def take_over(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
+    """Accept the offer of an event with ``ownership.accept``, and recheck the RSVP records of the event: it is hosted on
+    this site from now on, and an unlisted event of this site has no public RSVPs.
+    """
+    event = await ownership.accept(tx, caller, slug)
+    await recheck_rsvp_records(tx, [event.id])
+    return event
+
+
 async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Hide the event from everyone but its hosts and delete its record. A draft stays as it is.
 
@@ -95,6 +105,45 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     if await queries.has_rsvps(tx, event.id):
         raise Refused(AttendanceReason.ALREADY_ANSWERED, name="Answered")
     return await drafts.return_to_draft(tx, event)
+
+
+async def change_registration_settings(
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    new_settings: RegistrationSettings,
+    *,
+    for_series: bool = False,
+    expected_revision: int | None = None,
+) -> RegistrationSettings:
+    """Replace the registration settings of this event, or of every date of its series without settings of its own.
+
+    Waitlisted RSVPs that now fit move up. ``expected_revision`` is a result of ``registration.revision_of``. Raises
+    PreconditionFailed.
+    """
+    await host_decisions.find_for_host(tx, caller, slug)
+    if for_series:
+        await lock_series_and_dates_of(tx, slug)
+    event = await host_decisions.lock_for_host(tx, caller, slug)
+    if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
+        raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
+    if not for_series or event.place_in_series is None:
+        saved = await registration.put(tx, event.id, new_settings)
+        await waitlist.fill(tx, event, saved)
+        return saved
+    await registration.delete_own_settings(tx, event.id)
+    saved = await registration.put(tx, event.place_in_series.series_id, new_settings)
+    waited_for = await waitlist.dates_with_waitlist(tx, event.place_in_series.series_id)
+    await waitlist.fill_several(tx, await several(tx, waited_for))
+    return saved
+
+
+async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
+    """An event and the upcoming dates of its series that have no settings of their own."""
+    if event.place_in_series is None:
+        return [event]
+    ids = await registration.dates_without_own_settings(reader, event.place_in_series.series_id)
+    return [event, *(one for one in await several(reader, ids) if one.id != event.id)]
 
 
 async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:

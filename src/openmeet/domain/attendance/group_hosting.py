@@ -29,13 +29,14 @@ async def revise(
     changes.
     """
     before, after = await group_actions.edit(tx, caller, slug, details, expected_revision=expected_revision)
-    await follow_up(tx, before, after)
+    await apply_edit(tx, before, after)
     return after
 
 
-async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
-    """Apply a group edit, made on this site or in the group's record, to those of its events whose visibility or
-    publication changes.
+async def apply_edit(tx: Transaction, before: Group, after: Group) -> None:
+    """Apply an edit of a group, made on this site or in the group's record, to the group's events and their RSVPs.
+
+    Nothing happens unless the edit changes who sees the events or what is published of them.
     """
     if _publication_settings(before.details) == _publication_settings(after.details):
         return

@@ -24,7 +24,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
 from openmeet.domain.webhooks.model import WebhookEvent
 
-_LINE = {
+_COLUMN_TYPES = {
     "id": "text",
     "attendance_id": "text",
     "event_id": "text",
@@ -37,8 +37,8 @@ _LINE = {
     "is_offered": "integer",
     "changed_at": "bigint",
 }
-_INSERT = f"insert into attendance_history ({', '.join(_LINE)}) values ({', '.join(f':{name}' for name in _LINE)})"
-_INSERT_EACH = insert_rows_sql("attendance_history", _LINE)
+_INSERT = f"insert into attendance_history ({', '.join(_COLUMN_TYPES)}) values ({', '.join(f':{name}' for name in _COLUMN_TYPES)})"
+_INSERT_EACH = insert_rows_sql("attendance_history", _COLUMN_TYPES)
 
 COLUMNS = "id, attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
 
@@ -77,12 +77,12 @@ async def append_many(
     await _notify_webhooks(tx, after)
 
 
-async def _notify_webhooks(tx: Transaction, answers: Sequence[Attendance]) -> None:
+async def _notify_webhooks(tx: Transaction, rsvps: Sequence[Attendance]) -> None:
     """Call the webhooks that subscribe to RSVP changes and belong to the person, the hosts or the event's group."""
-    if not answers:
+    if not rsvps:
         return
     rows = await tx.fetch(
-        "select id, author_id, group_id from events where id in :ids", ids=sorted({one.event_id for one in answers})
+        "select id, author_id, group_id from events where id in :ids", ids=sorted({one.event_id for one in rsvps})
     )
     events = {row["id"]: row for row in rows}
     co_hosts = await co_hosts_of(tx, list(events))
@@ -95,7 +95,7 @@ async def _notify_webhooks(tx: Transaction, answers: Sequence[Attendance]) -> No
                 (UserId(events[one.event_id]["author_id"]), *co_hosts.get(one.event_id, ()), one.user_id),
                 events[one.event_id]["group_id"],
             )
-            for one in answers
+            for one in rsvps
             if one.event_id in events
         ],
     )
@@ -109,7 +109,7 @@ async def of_rsvp(reader: Reader, attendance_id: AttendanceId, page: Page = ALL_
         attendance_id=attendance_id,
         **page.values,
     )
-    return [_change_of(row) for row in rows]
+    return [_entry_of(row) for row in rows]
 
 
 async def latest_change_to(
@@ -122,11 +122,11 @@ async def latest_change_to(
         attendance_id=attendance_id,
         status=status.value,
     )
-    return _change_of(row) if row else None
+    return _entry_of(row) if row else None
 
 
 async def has_reply(reader: Reader, attendance_id: AttendanceId) -> bool:
-    """Whether the person has ever replied, so that the RSVP has more than the hosts' decisions."""
+    """Whether the person has ever replied, so that the RSVP consists of more than decisions of hosts."""
     row = await reader.fetch_one(
         "select 1 as found from attendance_history where attendance_id = :attendance_id and after_status not in :of_hosts"
         " limit 1",
@@ -189,7 +189,7 @@ def _values(
     }
 
 
-def _change_of(row: Row) -> HistoryEntry:
+def _entry_of(row: Row) -> HistoryEntry:
     return HistoryEntry(
         id=row["id"],
         attendance_id=AttendanceId(row["attendance_id"]),

@@ -1,14 +1,25 @@
-"""Host decisions on RSVPs: approve, decline, remove, restore, add, check in; and changes of registration settings, which
-may move waitlisted RSVPs up. For inviting, see ``invitations``. The event row is locked first.
+"""Host decisions on RSVPs: approve, decline, give a place, remove, restore, add, check in. For inviting, see
+``invitations``. The event row is locked first.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from enum import StrEnum
+from typing import Final, assert_never
 
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance import history, invitation_queries, queries, registration, rules, save_rsvp, waitlist
+from groundwork.errors import InvalidForm, NotFound, Refused
+from openmeet.domain.attendance import (
+    check_in_times,
+    history,
+    invitation_queries,
+    queries,
+    registration,
+    rules,
+    save_rsvp,
+    seats,
+    waitlist,
+)
 from openmeet.domain.attendance.model import (
     AnswerMode,
     Attendance,
@@ -20,7 +31,7 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
+from openmeet.domain.attendance.registration import DEFAULT
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import RsvpChange
@@ -28,18 +39,26 @@ from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, Atte
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission, may
-from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_series_and_dates_of, several
+from openmeet.domain.events.queries import by_slug, lock_by_slug
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.event_kinds import Approval, Rejection
-from openmeet.domain.notifications.model import NotificationKind, P, When
+from openmeet.domain.notifications.model import NotificationKind, P, Payload, When
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
 
-# Approvals in one transaction. On PostgreSQL they take about half a second.
-APPROVED_AT_ONCE: Final = 500
+# Decisions in one transaction, which holds the lock on the event. On PostgreSQL they take about half a second.
+DECIDED_AT_ONCE: Final = 500
+
+
+class HostDecision(StrEnum):
+    """What a host can decide about several RSVPs at once."""
+
+    APPROVE = "approve"
+    PLACE = "place"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +87,25 @@ async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
     return may(await event_access.role_of(reader, event, caller.user_id), EventPermission.DECIDE_ANSWERS)
 
 
+async def decide(
+    tx: Transaction, caller: Caller, slug: EventSlug, decision: HostDecision, ids: Sequence[AttendanceId]
+) -> DecisionCounts:
+    """Apply a decision to these RSVPs: ``approve``, ``give_places`` or ``remove``."""
+    match decision:
+        case HostDecision.APPROVE:
+            return await approve(tx, caller, slug, ids)
+        case HostDecision.PLACE:
+            return await give_places(tx, caller, slug, ids)
+        case HostDecision.REMOVE:
+            return await remove(tx, caller, slug, ids)
+        case _:
+            assert_never(decision)
+
+
 async def approve(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
     """Approve these RSVPs in order of arrival. If there is no free seat, they join the waitlist."""
     event = await lock_for_host(tx, caller, slug)
-    return await _approve(tx, event, caller, await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE))
+    return await _approve(tx, event, caller.user_id, await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE))
 
 
 async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> DecisionCounts:
@@ -84,17 +118,17 @@ async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> Decision
         async with db.transaction() as tx:
             approved = await approve_next(tx, caller, slug)
         counts = DecisionCounts(counts.seated + approved.seated, counts.waiting + approved.waiting)
-        if approved.seated + approved.waiting < APPROVED_AT_ONCE:
+        if approved.seated + approved.waiting < DECIDED_AT_ONCE:
             return counts
 
 
 async def approve_next(tx: Transaction, caller: Caller, slug: EventSlug) -> DecisionCounts:
-    """Approve the next ``APPROVED_AT_ONCE`` who wait for approval. RSVPs with an unknown network status are left out."""
+    """Approve the next ``DECIDED_AT_ONCE`` who wait for approval. RSVPs with an unknown network status are left out."""
     event = await lock_for_host(tx, caller, slug)
-    return await _approve(tx, event, caller, await queries.requests(tx, event.id, limit=APPROVED_AT_ONCE))
+    return await _approve(tx, event, caller.user_id, await queries.requests(tx, event.id, limit=DECIDED_AT_ONCE))
 
 
-async def _approve(tx: Transaction, event: Event, caller: Caller, rsvps: Sequence[Attendance]) -> DecisionCounts:
+async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Sequence[Attendance]) -> DecisionCounts:
     registration_settings = await registration.of_event(tx, event)
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
@@ -103,17 +137,47 @@ async def _approve(tx: Transaction, event: Event, caller: Caller, rsvps: Sequenc
             tx, event, registration_settings, one, save_rsvp.stored_details(one)
         )
         saved = await apply_host_action(
-            tx, event, one, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
+            tx, event, one, AttendanceAction.APPROVE, actor_id, has_room=has_room, is_approved=True
         )
         (seated if saved.is_seated else waiting).append(saved)
     await notify_approved(tx, event, seated)
     if waiting:
         await waitlist.fill(tx, event, registration_settings)
         # People who were offered a seat just now are notified only of the offer.
-        waitlisted = await queries.in_order(
-            tx, event.id, [AttendanceStatus.WAITLISTED], [one.id for one in waiting], limit=len(waiting)
+        waitlisted = await queries.in_order_of_arrival(
+            tx, event.id, [AttendanceStatus.WAITLISTED], [one.id for one in waiting]
         )
         await notify_approved(tx, event, [one for one in waitlisted if one.offered_until is None])
+    return DecisionCounts(len(seated), len(waiting))
+
+
+async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:
+    """Give places to these waitlisted people, whoever is before them. Those for whom no place is free become first on
+    the waitlist, so that they get the next one, for example when the host raises the limit (invariant 4).
+
+    Raises Refused (``EventCancelled``).
+    """
+    event = await lock_for_host(tx, caller, slug)
+    if event.is_cancelled or event.is_gone:
+        raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
+    registration_settings = await registration.of_event(tx, event)
+    limits = seats.limits_of(event, registration_settings)
+    await waitlist.expire_offers(tx, event)
+    chosen = await queries.in_order_of_arrival(tx, event.id, [AttendanceStatus.WAITLISTED], ids)
+    held = await queries.seats_by_mode(tx, event.id)
+    seated: list[Attendance] = []
+    waiting: list[Attendance] = []
+    for one in chosen:
+        if one.offered_until is None:
+            if not seats.fits(limits, held, one.party, one.mode):
+                waiting.append(one)
+                continue
+            held = held.plus(one.party, one.mode)
+        seated.append(await apply_host_action(tx, event, one, AttendanceAction.MOVE_UP, caller.user_id))
+    first = await waitlist.first_number(tx, event.id) - len(waiting)
+    await queries.save_many(tx, [replace(one, waitlist_number=first + n) for n, one in enumerate(waiting)])
+    await notify_people(tx, event, seated, event_kinds.MOVED_UP, Payload())
+    await waitlist.fill(tx, event, registration_settings)
     return DecisionCounts(len(seated), len(waiting))
 
 
@@ -128,7 +192,7 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     for one in await _rsvps_to_change(tx, event, ids, AttendanceAction.REMOVE):
         if one.user_id == event.author_id:
             raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
-        removed.append(await apply_host_action(tx, event, one, AttendanceAction.REMOVE, caller))
+        removed.append(await apply_host_action(tx, event, one, AttendanceAction.REMOVE, caller.user_id))
     await notify_people(tx, event, removed, event_kinds.ANSWER_DECLINED, _last_known_details(event))
     if removed and event.place_in_series is not None:
         await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in removed])
@@ -148,7 +212,9 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
         return rsvp
     removal = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.REJECTED)
     was_notified = not await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_DECLINED, event.id)
-    saved = await _restore_status(tx, event, caller, rsvp, (removal and removal.before) or AttendanceStatus.DECLINED)
+    saved = await _restore_status(
+        tx, event, caller.user_id, rsvp, (removal and removal.before) or AttendanceStatus.DECLINED
+    )
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:
         await notify_approved(tx, event, [saved])
@@ -156,7 +222,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
 
 
 async def _restore_status(
-    tx: Transaction, event: Event, caller: Caller, rsvp: Attendance, before: AttendanceStatus
+    tx: Transaction, event: Event, actor_id: UserId, rsvp: Attendance, before: AttendanceStatus
 ) -> Attendance:
     """Restore the earlier status. People who were waitlisted or whose seat is taken become first on the waitlist."""
     registration_settings = await registration.of_event(tx, event)
@@ -170,7 +236,7 @@ async def _restore_status(
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
     restored = replace(rsvp, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, restored)
-    await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=caller.user_id)
+    await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
     await save_rsvp.enqueue_record(tx, saved)
     await waitlist.fill(tx, event, registration_settings)
     return await queries.by_id(tx, saved.id) or saved
@@ -197,7 +263,7 @@ async def add(
     )
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(details, is_private=True)
-    return await save_host_decision(tx, event, user_id, None, decision, private, caller)
+    return await save_host_decision(tx, event, user_id, None, decision, private, caller.user_id)
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
@@ -208,7 +274,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is AttendanceStatus.ATTENDED:
         return rsvp
-    rules.require_check_in_time(event, tx.now)
+    check_in_times.require_check_in_time(event, tx.now)
     registration_settings = await registration.of_event(tx, event)
     has_room = await save_rsvp.expire_offers_and_check_room(
         tx, event, registration_settings, rsvp, save_rsvp.stored_details(rsvp)
@@ -232,7 +298,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     if rsvp.status is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
         # They came without a reply, so they agreed neither to be listed nor to have a record published.
         details = replace(details, is_private=True)
-    saved = await save_host_decision(tx, event, rsvp.user_id, rsvp, checked_in, details, caller)
+    saved = await save_host_decision(tx, event, rsvp.user_id, rsvp, checked_in, details, caller.user_id)
     if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved
@@ -248,46 +314,9 @@ async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attend
     if arrival is not None and arrival.before is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
         # The check-in hid them. Their own reply is shown like any other.
         rsvp = replace(rsvp, is_private=await guests.find(tx, rsvp.user_id) is not None)
-    return await _restore_status(tx, event, caller, rsvp, (arrival and arrival.before) or AttendanceStatus.ATTENDING)
-
-
-async def change_registration_settings(
-    tx: Transaction,
-    caller: Caller,
-    slug: EventSlug,
-    new_settings: RegistrationSettings,
-    *,
-    for_series: bool = False,
-    expected_revision: int | None = None,
-) -> RegistrationSettings:
-    """Replace the registration settings of this event, or of every date of its series without settings of its own.
-
-    Waitlisted RSVPs that now fit move up. ``expected_revision`` is a result of ``registration.revision_of``. Raises
-    PreconditionFailed.
-    """
-    await find_for_host(tx, caller, slug)
-    if for_series:
-        await lock_series_and_dates_of(tx, slug)
-    event = await lock_for_host(tx, caller, slug)
-    if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
-        raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
-    if not for_series or event.place_in_series is None:
-        saved = await registration.put(tx, event.id, new_settings)
-        await waitlist.fill(tx, event, saved)
-        return saved
-    await registration.delete_own_settings(tx, event.id)
-    saved = await registration.put(tx, event.place_in_series.series_id, new_settings)
-    waited_for = await waitlist.dates_with_waitlist(tx, event.place_in_series.series_id)
-    await waitlist.fill_several(tx, await several(tx, waited_for))
-    return saved
-
-
-async def dates_with_same_settings(reader: Reader, event: Event) -> list[Event]:
-    """An event and the upcoming dates of its series that have no settings of their own."""
-    if event.place_in_series is None:
-        return [event]
-    ids = await registration.dates_without_own_settings(reader, event.place_in_series.series_id)
-    return [event, *(one for one in await several(reader, ids) if one.id != event.id)]
+    return await _restore_status(
+        tx, event, caller.user_id, rsvp, (arrival and arrival.before) or AttendanceStatus.ATTENDING
+    )
 
 
 async def _require_host(reader: Reader, caller: Caller, event: Event | None) -> Event:
@@ -314,7 +343,7 @@ async def _rsvps_to_change(
     if len(ids) == 1:
         await _rsvp_of(tx, event, ids[0])
     statuses = [status for status in AttendanceStatus if TABLE[action][status] is not AttendanceTransition.KEEP]
-    return await queries.in_order(tx, event.id, statuses, ids, limit=len(ids))
+    return await queries.in_order_of_arrival(tx, event.id, statuses, ids)
 
 
 async def apply_host_action(
@@ -322,17 +351,18 @@ async def apply_host_action(
     event: Event,
     rsvp: Attendance,
     action: AttendanceAction,
-    caller: Caller,
+    actor_id: UserId,
     *,
     has_room: bool = False,
     is_approved: bool = False,
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
+    # The default settings, because the event's own (deadline, approval, members only) do not bind its hosts.
     decision = rules.decide(
         event, DEFAULT, rsvp, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
     details = save_rsvp.stored_details(rsvp)
-    return await save_host_decision(tx, event, rsvp.user_id, rsvp, decision, details, caller, is_approved=is_approved)
+    return await save_host_decision(tx, event, rsvp.user_id, rsvp, decision, details, actor_id, is_approved=is_approved)
 
 
 async def save_host_decision(
@@ -342,11 +372,11 @@ async def save_host_decision(
     rsvp: Attendance | None,
     decision: RsvpDecision,
     details: RsvpDetails,
-    caller: Caller,
+    actor_id: UserId,
     *,
     is_approved: bool = False,
 ) -> Attendance:
-    """Save a host's decision and enqueue the RSVP's record."""
+    """Save a decision of the host ``actor_id`` and enqueue the RSVP's record."""
     saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
@@ -357,7 +387,7 @@ async def save_host_decision(
             details,
             source=rsvp.source if rsvp else RsvpSource.HERE,
             through=ChangeChannel.HOST,
-            actor_id=caller.user_id,
+            actor_id=actor_id,
             answered_at=rsvp.answered_at if rsvp else tx.now,
             is_approved=is_approved,
         ),
@@ -375,7 +405,7 @@ async def notify_people(
     *,
     by: UserId | None = None,
 ) -> None:
-    """Notify each person, except hosts, of the host's decision. ``by`` is the person who invites."""
+    """Notify each person of a host's decision, except the author of the event. ``by``: the host who invites them."""
     by_revision: dict[int, list[UserId]] = {}
     for one in people:
         if one.user_id != event.author_id:

@@ -47,8 +47,11 @@ async def invite(
     """Send one invitation e-mail, unless the person has already answered. The host sees the same in both cases.
 
     With ``for_series``, invite to every upcoming and future date of the event's series, still with one e-mail. Raises
-    NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
+    NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``, ``EventHidden``),
+    TooMany.
     """
+    email = check_email(address)
+    await guests.hold_address(tx, email)
     if for_series:
         await lock_series_and_dates_of(tx, slug)
     event = await host_decisions.lock_for_host(tx, caller, slug)
@@ -56,7 +59,9 @@ async def invite(
         raise InvalidForm({"for_series": AttendanceReason.NOT_A_DATE})
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
         raise Refused(AttendanceReason.TAKES_NO_ANSWERS, name="EventOver")
-    email = check_email(address)
+    if event.is_hidden:
+        # The invitation would be neither sent nor shown.
+        raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
     if await history.count_invitations(tx, event.id, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
         raise TooMany(
             AttendanceReason.TOO_MANY_INVITATIONS,
@@ -106,12 +111,11 @@ async def _invite_to_date(
         if rsvp.pending_for is PendingFor.UNKNOWN:
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
-        caller = Caller(invitee.invited_by, "")
         has_room = await save_rsvp.expire_offers_and_check_room(
             tx, event, await registration.of_event(tx, event), rsvp, save_rsvp.stored_details(rsvp)
         )
         approved = await host_decisions.apply_host_action(
-            tx, event, rsvp, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
+            tx, event, rsvp, AttendanceAction.APPROVE, invitee.invited_by, has_room=has_room, is_approved=True
         )
         await host_decisions.notify_approved(tx, event, [approved])
         return approved, False
@@ -130,9 +134,9 @@ async def _save_invitation(
         return rsvp
     user_id = invitee.user_id if rsvp is None else rsvp.user_id
     saved = await host_decisions.save_host_decision(
-        tx, event, user_id, rsvp, decision, details, Caller(invitee.invited_by, ""), is_approved=True
+        tx, event, user_id, rsvp, decision, details, invitee.invited_by, is_approved=True
     )
     await queries.set_invited_as(tx, saved.id, invitee.invited_as)
     if event.visibility is Visibility.PRIVATE:
-        await event_changes.reconsider_hidden_rsvps(tx, [event])
+        await event_changes.release_awaiting_rsvps(tx, [event])
     return saved

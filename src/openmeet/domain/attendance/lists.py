@@ -19,8 +19,9 @@ from openmeet.domain.attendance.model import (
     PendingFor,
     RsvpSource,
 )
+from openmeet.domain.attendance.moved_dates import smallest_move
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
-from openmeet.domain.attendance.rules import NO_LIMITS, SeatLimits, is_too_large, smallest_move
+from openmeet.domain.attendance.seats import NO_LIMITS, SeatLimits, is_too_large
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import UserId, UserKind
@@ -163,37 +164,37 @@ def _first_of(status: AttendanceStatus, seen: str, after: AttendeeCursor | None)
 def attendee_of(row: Row) -> Attendee:
     """Parse one row of a list."""
     return Attendee(
-        AttendanceId(row["id"]),
-        UserId(row["user_id"]),
-        row["display_name"],
-        UserKind(row["kind"]),
-        AttendanceStatus(row["status"]),
-        RsvpSource(row["source"]),
-        row["answered_at"],
-        row["party"],
-        AnswerMode(row["mode"]) if row["mode"] else None,
-        PendingFor(row["pending_for"]) if row["pending_for"] else None,
-        bool(row["is_private"]),
-        bool(row["is_guest"]),
-        row["offered_until"],
-        tuple(msgspec.json.decode(row["guest_names"])),
-        row["invited_as"] or "",
-        row["waitlist_number"],
-        bool(row["is_unanswered_invitation"]),
+        attendance_id=AttendanceId(row["id"]),
+        user_id=UserId(row["user_id"]),
+        display_name=row["display_name"],
+        kind=UserKind(row["kind"]),
+        status=AttendanceStatus(row["status"]),
+        source=RsvpSource(row["source"]),
+        answered_at=row["answered_at"],
+        party=row["party"],
+        mode=AnswerMode(row["mode"]) if row["mode"] else None,
+        pending_for=PendingFor(row["pending_for"]) if row["pending_for"] else None,
+        is_private=bool(row["is_private"]),
+        is_guest=bool(row["is_guest"]),
+        offered_until=row["offered_until"],
+        guest_names=tuple(msgspec.json.decode(row["guest_names"])),
+        invited_as=row["invited_as"] or "",
+        waitlist_number=row["waitlist_number"],
+        is_unanswered_invitation=bool(row["is_unanswered_invitation"]),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class AttendeeFilter:
-    """Which RSVPs to list. ``q`` is part of a name or handle."""
+    """Which RSVPs to list. ``search_words`` is part of a name or handle; empty for everybody."""
 
     statuses: Sequence[AttendanceStatus]
-    q: str = ""
+    search_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AttendeeRow:
-    """One RSVP as text, as hosts see it."""
+    """One RSVP as text, as hosts see it. ``is_named_by_address``: ``name`` is the address that a host invited."""
 
     attendance_id: AttendanceId
     user_id: UserId
@@ -218,22 +219,14 @@ async def for_hosts(
     """
     search = ""
     values: dict[str, object] = {}
-    if attendee_filter.q:
+    if attendee_filter.search_words:
         search = f"""and (lower(coalesce(a.invited_as, '')) like :q escape '!'
                     or not {IS_UNANSWERED_INVITATION} and (
                        lower(u.display_name) like :q escape '!'
                     or lower(a.guest_names) like :q escape '!'
                     or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!')))"""
-        values["q"] = "%" + re.sub(r"([!%_])", r"!\1", attendee_filter.q.lower()) + "%"
-    after_clause = ""
-    if after is not None:
-        after_clause = """and (coalesce(a.waitlist_number, 0) > :waitlist_number or (coalesce(a.waitlist_number, 0) = :waitlist_number and
-                    (a.answered_at > :answered_at or (a.answered_at = :answered_at and a.id > :last_id))))"""
-        values |= {
-            "waitlist_number": after.waitlist_number,
-            "answered_at": after.answered_at,
-            "last_id": after.attendance_id,
-        }
+        values["q"] = "%" + re.sub(r"([!%_])", r"!\1", attendee_filter.search_words.lower()) + "%"
+    after_clause, position = _after_in_hosts_order(after)
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from attendances a join users u on u.id = a.user_id
@@ -244,8 +237,56 @@ async def for_hosts(
         wanted=[status.value for status in attendee_filter.statuses],
         limit=limit,
         **values,
+        **position,
     )
     return [attendee_of(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class RsvpPosition:
+    """Where ``for_hosts`` lists an RSVP, and whether the RSVP responds to questions of the hosts."""
+
+    cursor: AttendeeCursor
+    has_responses: bool
+
+
+async def positions_for_hosts(
+    reader: Reader, event_id: EventId, after: AttendeeCursor | None, limit: int
+) -> list[RsvpPosition]:
+    """The next of all RSVPs that ``for_hosts`` lists, in its order."""
+    after_clause, values = _after_in_hosts_order(after)
+    rows = await reader.fetch(
+        f"""
+        select a.id, coalesce(a.waitlist_number, 0) as waitlist_number, a.answered_at,
+               case when a.replies <> '{{}}' then 1 else 0 end as has_responses
+          from attendances a
+         where a.event_id = :event_id and not {IS_LEAVING} {after_clause}
+         order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
+        """,
+        event_id=event_id,
+        limit=limit,
+        **values,
+    )
+    return [
+        RsvpPosition(
+            AttendeeCursor(row["waitlist_number"], row["answered_at"], AttendanceId(row["id"])),
+            bool(row["has_responses"]),
+        )
+        for row in rows
+    ]
+
+
+def _after_in_hosts_order(after: AttendeeCursor | None) -> tuple[str, dict[str, object]]:
+    """SQL for the RSVPs behind a position in the order of ``for_hosts``, and its parameters."""
+    if after is None:
+        return "", {}
+    sql = """and (coalesce(a.waitlist_number, 0) > :waitlist_number or (coalesce(a.waitlist_number, 0) = :waitlist_number and
+                    (a.answered_at > :answered_at or (a.answered_at = :answered_at and a.id > :last_id))))"""
+    return sql, {
+        "waitlist_number": after.waitlist_number,
+        "answered_at": after.answered_at,
+        "last_id": after.attendance_id,
+    }
 
 
 async def join_requests(reader: Reader, event_ids: Sequence[EventId], limit: int) -> list[tuple[EventId, Attendee]]:
@@ -342,11 +383,10 @@ def new_time_sentence(going: int, unconfirmed: int) -> str:
     )
 
 
-def shown(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
-    """One RSVP as text. A person invited by address is shown by that address until they have answered.
-
-    That is also true after the host revokes the invitation or checks them in, because the owner of the address would be
-    revealed otherwise. The names of their guests are left out for the same reason.
+def row_of(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
+    """One RSVP as text. Somebody who was invited by address is shown by that address until they answer, even after a host
+    revoked the invitation or checked them in. Anything else, such as the names of their guests, would reveal the owner
+    of the address.
     """
     words = str(STATUS_LABELS[attendee.status])
     if attendee.status is AttendanceStatus.WAITLISTED and attendee.offered_until is not None:
@@ -358,20 +398,20 @@ def shown(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits = 
     elif attendee.pending_for is PendingFor.UNKNOWN:
         words = gettext("unclear answer")
     return AttendeeRow(
-        attendee.attendance_id,
-        attendee.user_id,
-        attendee.invited_as if attendee.is_unanswered_invitation else names[attendee.user_id],
-        attendee.status,
-        words,
-        attendee.party,
-        () if attendee.is_unanswered_invitation else attendee.guest_names,
-        attendee.mode,
-        attendee.pending_for,
+        attendance_id=attendee.attendance_id,
+        user_id=attendee.user_id,
+        name=attendee.invited_as if attendee.is_unanswered_invitation else names[attendee.user_id],
+        status=attendee.status,
+        status_words=words,
+        party=attendee.party,
+        guest_names=() if attendee.is_unanswered_invitation else attendee.guest_names,
+        mode=attendee.mode,
+        pending_for=attendee.pending_for,
         # Either value would reveal whether this address has a local account.
-        attendee.is_guest and not attendee.is_unanswered_invitation,
-        attendee.is_private and not attendee.is_unanswered_invitation,
-        attendee.offered_until is not None,
-        attendee.is_unanswered_invitation,
+        is_guest=attendee.is_guest and not attendee.is_unanswered_invitation,
+        is_private=attendee.is_private and not attendee.is_unanswered_invitation,
+        is_offered=attendee.offered_until is not None,
+        is_named_by_address=attendee.is_unanswered_invitation,
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance import queries, registration, rules, waitlist
+from openmeet.domain.attendance import queries, registration, rules, seats, waitlist
+from openmeet.domain.attendance.calendar_entries import CALENDAR_ENTRY_SENT
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
-from openmeet.domain.attendance.notify import CALENDAR_ENTRY_SENT
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.users.model import UserId
@@ -113,11 +113,11 @@ async def merge_rsvps(
         tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair]
     )
     joined = [
-        publication_moves.JoinedSubjects(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
+        publication_moves.MergedSubjects(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
         for kept, dropped in ordered
         if not with_publication.isdisjoint({kept.id, dropped.id})
     ]
-    await publication_moves.join_subjects(tx, publications.PublicationKind.RSVP, joined, to_user)
+    await publication_moves.merge_subjects(tx, publications.PublicationKind.RSVP, joined, to_user)
     return [dropped for _, dropped in ordered]
 
 
@@ -138,7 +138,7 @@ def _is_same_reply(one: Attendance, other: Attendance) -> bool:
 
 async def has_no_limits(reader: Reader, event: Event) -> bool:
     """Whether the event has no capacity limit, so that no seats are counted."""
-    return rules.limits_of(event, await registration.of_event(reader, event)).is_unlimited
+    return seats.limits_of(event, await registration.of_event(reader, event)).is_unlimited
 
 
 async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:

@@ -62,7 +62,7 @@ class RsvpSource(StrEnum):
 
 
 class ChangeChannel(StrEnum):
-    """The kind of change of an RSVP, for its history."""
+    """By what an RSVP was changed, for its history. CLOCK is a scheduled task, or a place that became free."""
 
     PAGE = "page"
     API = "api"
@@ -95,7 +95,7 @@ class PendingFor(StrEnum):
 # Statuses that hold a seat. An offered seat is also held until the offer expires.
 SEATED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 
-# Statuses shown to everyone who can see the event.
+# Statuses of people who answered and did not decline. ``lists.attendees`` decides who sees which of them.
 SHOWN = (*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
@@ -106,7 +106,7 @@ class Attendance:
     ``party`` is the number of people who come, including this one; ``guest_names`` has the names of the others, if
     given. ``mode`` is None unless the event is hybrid. ``offered_until`` is the instant until which a seat is held for
     a waitlisted person to accept. ``approved_at`` is set once the host approved; no further approval is required.
-    ``known_starts_at`` is the event's start at the time of their last answer (``rules.is_moved_since``). With
+    ``known_starts_at`` is the event's start at the time of their last answer (``moved_dates.is_moved_since``). With
     ``is_private``, only hosts see the person, and nothing is published. With ``skips_record``, an existing record is
     left unchanged. ``form_responses`` has their responses to the host’s questions by question id. ``question_texts``
     has the questions as they were worded then, because hosts change and remove them.
@@ -145,8 +145,8 @@ class Attendance:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRsvp:
-    """The RSVP record that counts for a person and an event. ``first_seen`` is when it was first seen; RSVPs are
-    ordered by it.
+    """The RSVP record that counts for a person and an event, its status (``answer``), and when it was first seen, which is
+    the time of the answer here.
     """
 
     event_id: EventId
@@ -160,6 +160,7 @@ class RecordedRsvp:
         return self.event_id, self.user_id
 
 
+# Stored under the name ``replies`` (``guest_rsvps.GuestRequest``).
 class ReplyDetails(msgspec.Struct, frozen=True, rename={"form_responses": "replies"}):
     """Details given with a reply. None leaves a field as it is."""
 

@@ -1,21 +1,26 @@
-"""Dates of a series that were moved since a person answered them.
+"""Events that were moved since a person answered them, and the dates of a series that they are asked about at once.
 
-The person is asked once for all of these dates. Each can also be answered by itself. ``known_starts_at`` of the RSVPs
-decides (``rules.is_moved_since``), so nothing is stored when a host moves a series.
+Each date can also be answered by itself. ``known_starts_at`` of the RSVP decides (``is_moved_since``), so nothing is
+stored when a host moves a series.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.co_host_queries import CO_HOSTED
-from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.users.model import UserId
 
 # The name, in e-mails and forms, of the reply that confirms all moved dates of a series.
 ALL_DATES: Final = "all_dates"
+
+# The smallest changes of a start that count as a move, in microseconds. All-day events move by whole days, and a change
+# of their time zone is none.
+_SMALLEST_MOVE: Final = 1
+_SMALLEST_MOVE_OF_DAYS: Final = DAY // 2
 
 # SQL condition: the person ``:user_id``, whose RSVP is ``a``, is asked whether the new time of the event ``e`` works. Must
 # agree with ``answer_bar.AnswerState.MOVED``.
@@ -23,7 +28,8 @@ ASKS_ABOUT_NEW_TIME: Final = f"""
     (a.status in ('attending', 'waitlisted', 'pending') and coalesce(a.pending_for, 'approval') = 'approval'
      and not (a.status = 'waitlisted' and coalesce(a.offered_until, 0) > :now)
      and e.starts_at > :now
-     and abs(a.known_starts_at - e.starts_at) >= case when e.is_all_day = 1 then {DAY // 2} else 1 end
+     and abs(a.known_starts_at - e.starts_at)
+         >= case when e.is_all_day = 1 then {_SMALLEST_MOVE_OF_DAYS} else {_SMALLEST_MOVE} end
      and e.is_draft = 0 and e.status <> 'cancelled' and e.deleted_at is null and e.removed_at is null
      and e.author_id <> :user_id and e.id not in ({CO_HOSTED}))
 """
@@ -35,6 +41,20 @@ class MovedDates:
 
     series_slug: str
     count: int
+
+
+def is_moved_since(event: Event, known_starts_at: Instant | None) -> bool:
+    """Whether the event starts at a different time than the person knew when they answered. False again once it is
+    moved back.
+    """
+    if known_starts_at is None or event.starts_at is None:
+        return False
+    return abs(event.starts_at - known_starts_at) >= smallest_move(event)
+
+
+def smallest_move(event: Event) -> int:
+    """The smallest change of the start that counts as a move, in microseconds."""
+    return _SMALLEST_MOVE_OF_DAYS if event.is_all_day else _SMALLEST_MOVE
 
 
 async def moved_dates(reader: Reader, user_id: UserId, series_ids: Collection[str]) -> dict[str, MovedDates]:

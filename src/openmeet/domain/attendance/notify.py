@@ -1,20 +1,18 @@
-"""Notifications about events and RSVPs: their recipients and content when an event changes, notifications to hosts
-about RSVPs, and calendar e-mails to attendees.
+"""Notifications about events and RSVPs: their recipients and content when an event changes, and notifications to hosts
+about RSVPs.
 """
 
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from msgspec import structs
 
-from groundwork.clock import DAY, MINUTE, SECOND, Instant
+from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.bulk import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED, AttendanceStatus
 from openmeet.domain.attendance.queries import IS_GUEST
-from openmeet.domain.attendance.rules import RsvpDecision
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.content import END, changed_fields
 from openmeet.domain.events.model import Event, EventId
@@ -22,8 +20,7 @@ from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged, NewAnswer
 from openmeet.domain.notifications.model import Payload, When
 from openmeet.domain.notifications.notify import Notice, notify, notify_each, notify_write
-from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.emails import enqueue_email_write
+from openmeet.domain.users.model import UserId
 
 # Who is notified when an event changes, is cancelled or reinstated. Checked-in people are included, because check-in
 # opens a day before the start.
@@ -38,9 +35,7 @@ NOTIFIED_STATUSES = (
 
 @dataclass(frozen=True, slots=True)
 class FanOutProgress:
-    """How far the fan-out of an edit had got when the edit was undone: only people with ids up to ``until`` were
-    notified.
-
+    """How far the fan-out of an edit had got when the edit was undone: people with ids up to ``until`` had been notified.
     ``since`` is when the edit was made.
     """
 
@@ -156,7 +151,7 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
 
 
 def earlier_start(before: Event | None, event: Event) -> Instant | None:
-    """The earlier of the old and the new start, because people who have not read the notification still expect the old
+    """The earlier of the old and the new start: until then the notification is urgent for those who still expect the old
     one.
     """
     starts = [one.starts_at for one in (before, event) if one is not None and one.starts_at is not None]
@@ -234,80 +229,3 @@ async def notify_of_foreign(tx: Transaction, event: Event) -> None:
     to = [one for one in hosts if one not in already_notified]
     if to:
         await notify(tx, event_kinds.FOREIGN_ANSWERS, event.id, to, Payload(), revision=day)
-
-
-ANSWERED_MAIL: Final = "answered"
-WITHDRAWN_MAIL: Final = "withdrawn"
-
-# How long calendar e-mails are delayed. People who answered by mistake, or just to try it, have withdrawn by then.
-CALENDAR_EMAIL_DELAY: Final = 5 * MINUTE
-
-# Statuses for which the event belongs in the person's calendar.
-IN_CALENDAR: Final = frozenset(
-    {*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
-)
-
-# Value of ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before that;
-# afterwards the name of the e-mail that ended the entry.
-CALENDAR_ENTRY_SENT: Final = "stands"
-
-
-def calendar_email(
-    tx: Transaction, event: Event, caller: Caller, rsvp: Attendance | None, decision: RsvpDecision
-) -> Sequence[SqlWrite]:
-    """Return SQL writes that enqueue a calendar e-mail to a person who is newly going or no longer going; empty in all
-    other cases.
-
-    Hosts get none, because they already have the event.
-    """
-    if event.author_id == caller.user_id or (rsvp is not None and rsvp.status is decision.status):
-        return ()
-    revision = 1 if rsvp is None else rsvp.revision + 1
-    if decision.status is AttendanceStatus.ATTENDING:
-        return [_email_write(tx, ANSWERED_MAIL, event, caller.user_id, revision)]
-    return calendar_end_email(tx, event, caller.user_id, rsvp, decision)
-
-
-def calendar_end_email(
-    tx: Transaction, event: Event, user_id: UserId, rsvp: Attendance | None, decision: RsvpDecision
-) -> Sequence[SqlWrite]:
-    """Return SQL writes that enqueue the end of a calendar entry for a person who is no longer going. It is sent only
-    if an entry was sent.
-    """
-    if rsvp is None or rsvp.status not in IN_CALENDAR or decision.status in IN_CALENDAR:
-        return ()
-    return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, rsvp.revision + 1)]
-
-
-async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
-    """Record that an e-mail sends the calendar entries of these RSVPs."""
-    if ids:
-        await tx.execute(
-            "update attendances set calendar_entry = :stands where id in :ids and calendar_entry <> :stands",
-            ids=sorted(ids),
-            stands=CALENDAR_ENTRY_SENT,
-        )
-
-
-async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[AttendanceId]:
-    """Mark the calendar entries that this e-mail ends, and return their RSVPs. Only entries that an earlier e-mail sent
-    are included.
-
-    ``mail`` is the name of the e-mail and the same on every delivery attempt. An e-mail with another name finds nothing
-    left to end.
-    """
-    if not ids:
-        return set()
-    rows = await tx.fetch(
-        "update attendances set calendar_entry = :mail where id in :ids and calendar_entry in (:stands, :mail)"
-        " returning id",
-        ids=sorted(ids),
-        stands=CALENDAR_ENTRY_SENT,
-        mail=mail,
-    )
-    return {AttendanceId(row["id"]) for row in rows}
-
-
-def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
-    due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
-    return enqueue_email_write(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

@@ -18,7 +18,7 @@ from openmeet.domain.attendance.model import (
     RsvpCounts,
     RsvpSource,
 )
-from openmeet.domain.attendance.rules import SeatsTaken
+from openmeet.domain.attendance.seats import SeatsTaken
 from openmeet.domain.events.model import EventId
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked
@@ -185,22 +185,21 @@ async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> A
     return attendance_of(row) if row else None
 
 
-async def in_order(
+async def in_order_of_arrival(
     reader: Reader,
     event_id: EventId,
     statuses: Sequence[AttendanceStatus],
     ids: Sequence[AttendanceId],
-    *,
-    limit: int,
 ) -> list[Attendance]:
     """Those of these RSVPs to an event that have one of the statuses and are not hidden, in order of arrival."""
+    if not ids:
+        return []
     rows = await reader.fetch(
         f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {IS_HIDDEN}"
-        " and id in :ids order by answered_at, id limit :limit",
+        " and id in :ids order by answered_at, id",
         event_id=event_id,
         wanted=[status.value for status in statuses],
-        limit=limit,
-        ids=[*ids] or [AttendanceId("")],
+        ids=list(ids),
     )
     return [attendance_of(row) for row in rows]
 

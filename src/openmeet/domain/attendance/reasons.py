@@ -18,6 +18,7 @@ class AttendanceReason(Reason):
     HOST_CANNOT_BE_REMOVED = "attendance.host_cannot_be_removed"
     NOT_A_DATE = "attendance.not_a_date"
     TAKES_NO_ANSWERS = "attendance.takes_no_answers"
+    SEEN_BY_NOBODY_ELSE = "attendance.seen_by_nobody_else"
     TOO_MANY_INVITATIONS = "attendance.too_many_invitations"
     NO_GROUP = "attendance.no_group"
     TOO_MANY_QUESTIONS = "attendance.too_many_questions"

@@ -59,7 +59,7 @@ async def counts_by_state(reader: Reader, event_id: EventId) -> dict[Publication
     }
 
 
-def comparing_handler(db: Database) -> JobHandler:
+def compare_answers_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.COMPARE_ANSWERS``. The subject is the event. Each batch is one transaction and can safely be
     repeated.
     """

@@ -67,7 +67,7 @@ async def end_rsvp(
     return True
 
 
-_RSVPS_IN_LEFT_GROUPS = """
+_EVENTS_IN_LEFT_GROUPS = """
     select a.event_id from attendances a
       join events e on e.id = a.event_id
       join group_members m on m.group_id = e.group_id and m.user_id = a.user_id
@@ -82,8 +82,8 @@ _LEFT_OR_BANNED = "select user_id as subject from group_members where group_id =
 
 
 async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> None:
-    """Recheck people who left the group after the visibility of these events changed. They lose their seats at events
-    that only members can see now. The events are locked.
+    """Recheck the RSVPs of people who left the groups of these events, because only members can see some of the events
+    now. The events are locked.
     """
     private_group_ids = [
         one.group.id for one in events if one.group is not None and one.visibility is Visibility.PRIVATE
@@ -97,9 +97,9 @@ async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> Non
     await enqueue_selected(tx, JobKind.LEFT_GROUP, _LEFT_OR_BANNED, int(tx.now), group_id=group_id)
 
 
-async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:
-    """Upcoming events that this person has an RSVP for, in groups that they have left."""
-    rows = await reader.fetch(_RSVPS_IN_LEFT_GROUPS, user_id=user_id, now=reader.now)
+async def events_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:
+    """The upcoming events of groups that this person has left or was banned from, if they have an RSVP to them."""
+    rows = await reader.fetch(_EVENTS_IN_LEFT_GROUPS, user_id=user_id, now=reader.now)
     return [EventId(row["event_id"]) for row in rows]
 
 
@@ -115,11 +115,24 @@ async def end_rsvp_if_hidden(tx: Transaction, event_id: EventId, user_id: UserId
     return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
 
 
-_UPCOMING_RSVPS = """
+_UPCOMING_EVENTS = """
     select a.event_id from attendances a join events e on e.id = a.event_id
      where a.user_id = :user_id and a.status in ('attending', 'interested', 'pending', 'waitlisted', 'invited')
        and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
 """
+
+
+_LOCK_UPCOMING: Final = """
+    select id from events
+     where author_id = :host and deleted_at is null and (over_at is null or over_at > :now) order by id
+       for no key update
+"""
+
+
+async def lock_upcoming_of_host(tx: Transaction, host: UserId) -> None:
+    """Lock the upcoming events of a host, in id order. SQLite has a single writer and needs no lock."""
+    if tx.engine == "postgresql":
+        await tx.fetch(_LOCK_UPCOMING, host=host, now=tx.now)
 
 
 async def end_upcoming_rsvps(
@@ -129,18 +142,36 @@ async def end_upcoming_rsvps(
     order.
     """
     ended = 0
-    for event_id in await _upcoming_rsvps(tx, user_id, host):
+    for event_id in await _upcoming_events(tx, user_id, host):
         locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
         if locked is not None:
             ended += await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
     return ended
 
 
-async def _upcoming_rsvps(reader: Reader, user_id: UserId, host: UserId | None) -> list[EventId]:
+_BLOCKED_GUESTS: Final = """
+    select count(distinct a.user_id) as number from attendances a
+      join events e on e.id = a.event_id
+      join user_blocks k on k.user_id = :host and k.blocked_id = a.user_id
+     where (e.id = :subject or e.series_id = :subject)
+       and a.status in ('attending', 'interested', 'pending', 'waitlisted')
+       and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
+"""
+
+
+async def count_blocked_guests(reader: Reader, subject: str, host: UserId) -> int:
+    """How many people this host has blocked among those who answered an event or the upcoming dates of a series. Their
+    RSVPs end if the host takes it over.
+    """
+    row = await reader.fetch_one(_BLOCKED_GUESTS, subject=subject, host=host, now=reader.now)
+    return 0 if row is None else int(row["number"])
+
+
+async def _upcoming_events(reader: Reader, user_id: UserId, host: UserId | None) -> list[EventId]:
     clause = "" if host is None else "and e.author_id = :host"
     values: dict[str, object] = {} if host is None else {"host": host}
     rows = await reader.fetch(
-        f"{_UPCOMING_RSVPS} {clause} order by a.event_id", user_id=user_id, now=reader.now, **values
+        f"{_UPCOMING_EVENTS} {clause} order by a.event_id", user_id=user_id, now=reader.now, **values
     )
     return [EventId(row["event_id"]) for row in rows]
 
@@ -170,10 +201,11 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
         registration_settings = await registration.of_event(tx, event)
         relationship = EventRelationship(
             is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
-            is_member=await is_member(tx, event, registration_settings, user_id, always=True),
+            is_member=await is_member(tx, event, user_id),
         )
         details = save_rsvp.stored_details(rsvp)
         has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, rsvp, details)
+        # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.
         decision = rules.decide(
             event,
             registration_settings,

@@ -7,7 +7,7 @@ The SQL follows below.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -79,8 +79,8 @@ class RegistrationSettings:
     questions: tuple[RegistrationQuestion, ...] = ()
     revision: int = 0
 
-    def foreign_on(self, event: Event) -> ForeignAnswers:
-        """The host's choice, or the default: without the host's consent, foreign RSVPs do not take limited places."""
+    def foreign_answers_to(self, event: Event) -> ForeignAnswers:
+        """How this event treats foreign RSVPs: as its host chose, or else they take no places if places are limited."""
         if self.foreign_answers is not None:
             return self.foreign_answers
         has_limit = self.has_limit(event.content.capacity, event.content.mode)
@@ -95,7 +95,7 @@ class RegistrationSettings:
 DEFAULT = RegistrationSettings()
 
 
-def question_id() -> str:
+def new_question_id() -> str:
     """A new question id, unique in the installation."""
     return f"q{new_id(Instant(0))[-12:]}"
 
@@ -333,6 +333,25 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
     settings = await of_event(tx, event)
     if settings is not DEFAULT and await of_subject(tx, to_subject) is None:
         await put(tx, to_subject, settings)
+
+
+async def begin(tx: Transaction, original: Event | None, subject_id: str, needs_approval: bool | None) -> None:
+    """Store the settings of a new event or series: those of the event that it copies, if any, with the choice that the
+    host made in the form. None: the form did not ask.
+
+    Settings that the host has already changed stay, because the form may be sent again.
+    """
+    if await of_subject(tx, subject_id) is None:
+        if original is not None:
+            await copy_of_event(tx, original, subject_id)
+        await set_approval(tx, subject_id, needs_approval)
+
+
+async def set_approval(tx: Transaction, subject_id: str, needs_approval: bool | None) -> None:
+    """Change whether the host of a new event or series approves every guest. Its other settings stay. None: no change."""
+    settings = await of_subject(tx, subject_id) or DEFAULT
+    if needs_approval is not None and settings.needs_approval is not needs_approval:
+        await put(tx, subject_id, replace(settings, needs_approval=needs_approval))
 
 
 async def delete_own_settings(tx: Transaction, subject_id: str) -> None:

@@ -23,7 +23,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import largest_party, limits_of
+from openmeet.domain.attendance.seats import largest_party, limits_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason

@@ -9,7 +9,7 @@ from groundwork.database.row_lock import hold
 from groundwork.database.transaction import Row, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import history, queries, registration, rules, waitlist
+from openmeet.domain.attendance import history, moved_dates, queries, registration, seats, waitlist
 from openmeet.domain.attendance.model import (
     AnswerMode,
     Attendance,
@@ -22,7 +22,8 @@ from openmeet.domain.attendance.queries import HOLDS_SEAT
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
-from openmeet.domain.attendance.rules import RsvpDecision, SeatsTaken
+from openmeet.domain.attendance.rules import RsvpDecision
+from openmeet.domain.attendance.seats import SeatsTaken
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.values import Mode
@@ -189,7 +190,7 @@ async def expire_offers_and_check_room(
 
     The person's own seats count as free. ``usage`` has the seats in use, if they were read since the event was locked.
     """
-    limits = rules.limits_of(event, registration_settings)
+    limits = seats.limits_of(event, registration_settings)
     if limits.is_unlimited:
         return True
     usage = usage or await read_seat_usage(tx, event.id)
@@ -205,17 +206,17 @@ async def expire_offers_and_check_room(
         held = held.plus(-rsvp.party, rsvp.mode)
         if _needs_no_more_seats(rsvp, details):
             return True
-    if not rules.fits(limits, held, details.party, details.mode):
+    if not seats.fits(limits, held, details.party, details.mode):
         return False
-    allows_overtaking = rules.is_last_call(event, tx.now) or not usage.has_waitlist
-    return allows_overtaking or rules.overtakes_nobody(
-        limits, held, await waitlist.first(tx, event.id, limits), details.mode
+    allows_overtaking = seats.is_last_call(event, tx.now) or not usage.has_waitlist
+    return allows_overtaking or seats.overtakes_nobody(
+        limits, held, await waitlist.first_of_each_mode(tx, event.id, limits), details.mode
     )
 
 
 def is_changed(event: Event, rsvp: Attendance | None, decision: RsvpDecision, details: RsvpDetails) -> bool:
     """Whether the decision or the details differ from the RSVP so far, or the event was moved since the RSVP was given."""
-    if rsvp is None or rules.is_moved_since(event, rsvp.known_starts_at):
+    if rsvp is None or moved_dates.is_moved_since(event, rsvp.known_starts_at):
         return True
     return (
         rsvp.status,
@@ -420,13 +421,13 @@ def stored_details(rsvp: Attendance | None) -> RsvpDetails:
     if rsvp is None:
         return RsvpDetails(1, None, (), {}, is_private=False)
     return RsvpDetails(
-        rsvp.party,
-        rsvp.mode,
-        rsvp.guest_names,
-        rsvp.form_responses,
-        rsvp.is_private,
-        rsvp.skips_record,
-        rsvp.question_texts,
+        party=rsvp.party,
+        mode=rsvp.mode,
+        guest_names=rsvp.guest_names,
+        form_responses=rsvp.form_responses,
+        is_private=rsvp.is_private,
+        skips_record=rsvp.skips_record,
+        question_texts=rsvp.question_texts,
     )
 
 
@@ -462,6 +463,7 @@ def may_move_waitlist(before: Attendance | None, after: Attendance) -> bool:
 
 def may_move_waitlist_if_saved(before: Attendance, after: Attendance) -> bool:
     """``may_move_waitlist`` for a change that is not saved yet."""
-    held = before.party if before.is_seated or before.offered_until is not None else 0
-    holds = after.party if after.is_seated or after.offered_until is not None else 0
-    return holds < held or before.mode is not after.mode or before.status is AttendanceStatus.WAITLISTED
+    seats_before, seats_after = (
+        one.party if one.is_seated or one.offered_until is not None else 0 for one in (before, after)
+    )
+    return seats_after < seats_before or before.mode is not after.mode or before.status is AttendanceStatus.WAITLISTED

@@ -4,6 +4,7 @@ fills freed seats.
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.isolation import each_alone
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
@@ -69,15 +70,18 @@ async def remind(db: Database) -> int:
         rows = await reader.fetch(
             f"select distinct e.id, e.starts_at {_UNREMINDED} order by e.starts_at, e.id", **_window(reader)
         )
-    reminded = 0
-    for row in rows:
+
+    async def remind_guests(event_id: EventId) -> int:
+        reminded = 0
         after: UserId | None = UserId("")
         while after is not None:
             async with db.transaction() as tx:
-                people = await _remind_next(tx, EventId(row["id"]), after)
+                people = await _remind_next(tx, event_id, after)
             reminded += len(people)
             after = people[-1] if len(people) == REMINDED_AT_ONCE else None
-    return reminded
+        return reminded
+
+    return await each_alone("reminders", [EventId(row["id"]) for row in rows], remind_guests)
 
 
 async def end_offers(db: Database) -> int:
@@ -86,14 +90,17 @@ async def end_offers(db: Database) -> int:
     """
     async with db.reader() as reader:
         ended = await waitlist.events_with_expired_offers(reader)
-    count = 0
-    for event_id in ended:
+
+    async def expire(event_id: EventId) -> int:
         async with db.transaction() as tx:
             event = await lock_for_update(tx, event_id)
-            if event is not None:
-                count += await waitlist.expire_offers(tx, event)
-                await waitlist.fill(tx, event, await registration.of_event(tx, event))
-    return count
+            if event is None:
+                return 0
+            expired = await waitlist.expire_offers(tx, event)
+            await waitlist.fill(tx, event, await registration.of_event(tx, event))
+            return expired
+
+    return await each_alone("ended_offers", ended, expire)
 
 
 async def announce_group_events(db: Database) -> int:
@@ -104,17 +111,19 @@ async def announce_group_events(db: Database) -> int:
         unchanged_since = Instant(tx.now - GROUP_ANNOUNCEMENT_DELAY)
         await tx.execute(_SKIP_UNANNOUNCED, now=tx.now, unchanged_since=unchanged_since)
         rows = await tx.fetch(_DUE, now=tx.now, unchanged_since=unchanged_since)
-    announced = 0
-    for row in rows:
+
+    async def announce(event_id: EventId) -> int:
         async with db.transaction() as tx:
-            event = await lock_for_update(tx, EventId(row["id"]))
+            event = await lock_for_update(tx, event_id)
             if event is None or not event.may_be_announced(tx.now):
-                continue
+                return 0
             marked = await tx.fetch_one(_MARK_SENT, event_id=event.id)
-            if marked is not None and marked["group_notice"] == "sent":
-                await fan_out.start(tx, GROUP_LISTENERS, event, GroupEventNotice())
-                announced += 1
-    return announced
+            if marked is None or marked["group_notice"] != "sent":
+                return 0
+            await fan_out.start(tx, GROUP_LISTENERS, event, GroupEventNotice())
+            return 1
+
+    return await each_alone("group_events", [EventId(row["id"]) for row in rows], announce)
 
 
 def freed_seats_handler(db: Database) -> JobHandler:

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue, enqueue_many
-from openmeet.domain.attendance import history, queries, registration, rules
+from openmeet.domain.attendance import history, queries, registration, seats
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, ChangeChannel
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken
+from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import event_kinds
@@ -37,20 +37,20 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
     """
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return 0
-    limits = rules.limits_of(event, registration_settings)
+    limits = seats.limits_of(event, registration_settings)
     if limits.is_unlimited:
         parties = await waiting(tx, event.id, MAX_PER_TRANSACTION, with_offered=True)
         await _seat(tx, event, parties)
         return await _enqueue_rest(tx, event, len(parties))
     held = await queries.seats_by_mode(tx, event.id)
-    if rules.are_exceeded(limits, held):
+    if seats.are_exceeded(limits, held):
         # Withdrawn offers can leave room for smaller parties, and the other mode of a hybrid event can have room.
         held = await _withdraw_offers(tx, event, limits, held)
     if limits.total is not None and held.total >= limits.total:
         return 0
     waitlists = await _by_mode(tx, event.id, limits, MAX_PER_TRANSACTION)
-    parties_to_seat = rules.next_up(
-        limits, held, rules.merged_by_number(waitlists), allows_overtaking=rules.is_last_call(event, tx.now)
+    parties_to_seat = seats.next_up(
+        limits, held, seats.merged_by_number(waitlists), allows_overtaking=seats.is_last_call(event, tx.now)
     )
     if not parties_to_seat:
         return 0
@@ -134,13 +134,13 @@ async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
-async def first(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
-    """The first person of each mode's waitlist."""
-    return rules.merged_by_number(await _by_mode(reader, event_id, limits, 1))
+async def first_of_each_mode(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
+    """The first party of each mode's waitlist that could ever fit."""
+    return seats.merged_by_number(await _by_mode(reader, event_id, limits, 1))
 
 
-async def would_wait(reader: Reader, event: Event, registration_settings: RegistrationSettings) -> bool:
-    """Whether a person who comes alone would now have to wait in every mode."""
+async def is_full_now(reader: Reader, event: Event, registration_settings: RegistrationSettings) -> bool:
+    """Whether a person who comes alone would now have to wait, in every mode of the event."""
     return event.id in await full_event_ids(reader, [event], {event.id: registration_settings})
 
 
@@ -153,24 +153,24 @@ async def full_event_ids(
     limited = {
         event.id: (event, limits)
         for event in events
-        if not (limits := rules.limits_of(event, settings[event.id])).is_unlimited
+        if not (limits := seats.limits_of(event, settings[event.id])).is_unlimited
     }
     taken = await queries.seats_by_mode_of_each(reader, list(limited))
     free = {
-        event_id: [mode for mode in _modes(limits) if rules.fits(limits, taken[event_id], 1, mode)]
+        event_id: [mode for mode in _modes(limits) if seats.fits(limits, taken[event_id], 1, mode)]
         for event_id, (_, limits) in limited.items()
     }
     in_doubt = [
         event_id
         for event_id, modes in free.items()
-        if modes and not rules.is_last_call(limited[event_id][0], reader.now)
+        if modes and not seats.is_last_call(limited[event_id][0], reader.now)
     ]
     waits = await _first_in_each(reader, {event_id: limited[event_id][1] for event_id in in_doubt})
     return frozenset(event_id for event_id, modes in free.items() if not modes) | frozenset(
         event_id
         for event_id in in_doubt
         if not any(
-            rules.overtakes_nobody(limited[event_id][1], taken[event_id], waits.get(event_id, ()), mode)
+            seats.overtakes_nobody(limited[event_id][1], taken[event_id], waits.get(event_id, ()), mode)
             for mode in free[event_id]
         )
     )
@@ -189,7 +189,7 @@ async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -
         for mode in _modes(limits):
             name = f"{number}_{mode or 'any'}"
             of_mode = "" if mode is None else f"and {_MODE} = '{mode.value}'"
-            most = rules.largest_party(limits, mode)
+            most = seats.largest_party(limits, mode)
             if most is not None:
                 values[f"most{name}"] = most
             parts.append(
@@ -210,7 +210,7 @@ async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -
 async def _by_mode(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
     """The waitlist of each mode, without parties that can never fit."""
     return [
-        await waiting(reader, event_id, limit, mode, party_up_to=rules.largest_party(limits, mode))
+        await waiting(reader, event_id, limit, mode, party_up_to=seats.largest_party(limits, mode))
         for mode in _modes(limits)
     ]
 
@@ -243,7 +243,7 @@ async def waiting(
     return [queries.attendance_of(row) for row in rows]
 
 
-async def before(reader: Reader, rsvp: Attendance) -> int:
+async def people_ahead(reader: Reader, rsvp: Attendance) -> int:
     """How many waitlisted people are ahead of this one; 0 for a person who is not waiting."""
     if rsvp.waitlist_number is None:
         return 0
@@ -295,7 +295,7 @@ async def _offer(tx: Transaction, event: Event, parties: Sequence[Attendance]) -
     """Offer seats to these people until they accept or the offer expires."""
     if not parties:
         return
-    until = rules.offer_until(event, tx.now)
+    until = seats.offer_until(event, tx.now)
     offered = [replace(one, offered_until=until) for one in parties]
     await queries.save_many(tx, offered)
     await history.append_many(tx, parties, offered, through=ChangeChannel.CLOCK)
@@ -313,7 +313,7 @@ async def _withdraw_offers(tx: Transaction, event: Event, limits: SeatLimits, he
     )
     before = []
     for one in (queries.attendance_of(row) for row in rows):
-        if rules.is_exceeded_for(limits, held, one.mode):
+        if seats.is_exceeded_for(limits, held, one.mode):
             before.append(one)
             held = held.plus(-one.party, one.mode)
     if before:

@@ -68,9 +68,9 @@ def subtitle_of(target: RoomTarget, person: str, viewer: UserId | None) -> str:
     if target.kind is RoomKind.CHANNEL:
         return gettext("Group chat") if target.name == GENERAL else f"# {target.name}"
     return {
-        RoomKind.SERIES: gettext("Everyone going to a date"),
-        RoomKind.EVENT: gettext("Everyone going"),
-        RoomKind.DATE: gettext("Everyone going to this date"),
+        RoomKind.SERIES: gettext("People who answered a date"),
+        RoomKind.EVENT: gettext("People who answered"),
+        RoomKind.DATE: gettext("People who answered this date"),
         RoomKind.HOSTS: gettext("Hosts only"),
     }[target.kind]
 

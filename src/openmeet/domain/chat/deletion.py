@@ -10,7 +10,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.chat import log, mirroring, pictures
 from openmeet.domain.chat.access import series_chain_sql
-from openmeet.domain.chat.model import SIGNAL_KEPT, ChatMessageId, LogKind, RoomId
+from openmeet.domain.chat.model import KEPT_AFTER_DATE, SIGNAL_KEPT, ChatMessageId, LogKind, RoomId
 from openmeet.domain.users.model import UserId
 
 _ROWS: Final = 1_000
@@ -79,7 +79,7 @@ async def _forget_round(db: Database, kept_days: int) -> int:
             tenant=Instant(now - kept_days * DAY) if kept_days else Instant(0),
             year=Instant(now - 365 * DAY),
             quarter=Instant(now - 90 * DAY),
-            month=Instant(now - 30 * DAY),
+            month=Instant(now - KEPT_AFTER_DATE),
             limit=_ROWS,
         )
     ids = list(dict.fromkeys(row["id"] for row in (*signals, *expired)))

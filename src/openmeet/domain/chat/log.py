@@ -82,6 +82,8 @@ async def append_each(tx: Transaction, room: RoomId, kind: LogKind, messages: Se
             for number, message in enumerate(messages, entry.number)
         ],
     )
+    if kind in NEWS_KINDS:
+        await execute_together(tx, [jobs.enqueue_again_write(tx, JobKind.CHAT_NEWS, room)])
     if entry.is_mirrored:
         await wake_mirror(tx, room)
     if tx.engine == "postgresql":

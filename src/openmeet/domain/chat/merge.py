@@ -110,9 +110,11 @@ async def _keep_one_choice(tx: Transaction, people: Mapping[str, UserId]) -> Non
             )
 
 
-# Everybody who had read everything in the remaining thread, and how far they had read the other one.
+# Everybody who had read everything in the remaining thread, and how many messages they had read of the other one.
 _READ_IN_BOTH: Final = """
-    select k.user_id, g.read_number from chat_readers k
+    select k.user_id,
+           (select count(*) from chat_messages m where m.room_id = :goes and m.number <= g.read_number) as messages
+      from chat_readers k
       join chat_readers g on g.room_id = :goes
        and g.user_id = case when k.user_id = :to_user and not exists (
              select 1 from chat_readers o where o.room_id = :goes and o.user_id = :to_user) then :from_user
@@ -122,38 +124,47 @@ _READ_IN_BOTH: Final = """
                where m.room_id = :stays and coalesce(m.user_id, '') <> k.user_id)
      order by k.user_id
 """
+_MOVE_MESSAGES: Final = """
+    update chat_messages
+       set room_id = :stays, number = :last + moved.place, client_id = null,
+           search_words = replace(search_words, :before, :after)
+      from (select m.id, row_number() over (order by m.number) as place from chat_messages m
+             where m.room_id = :goes) as moved
+     where chat_messages.id = moved.id
+"""
 
 
 async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId, people: Mapping[str, UserId]) -> None:
     """Append the messages of one thread to the other, keeping their order. Its sanctions and its moderation log move as
     well. What people had read in both stays read, and links in e-mails about it lead to the remaining thread.
+
+    The number of statements does not depend on the number of messages.
     """
     read = await tx.fetch(_READ_IN_BOTH, goes=goes, stays=stays, **people)
-    new_numbers: list[tuple[int, int]] = []
-    for row in await tx.fetch("select id, number from chat_messages where room_id = :room order by number", room=goes):
-        message = ChatMessageId(row["id"])
-        await tx.execute("delete from chat_log where message_id = :id", id=message)
-        entry = await log.next_entry(tx, stays)
-        await tx.execute(
-            "update chat_messages set room_id = :room, number = :number, client_id = null,"
-            " search_words = replace(search_words, :before, :after) where id = :id",
-            before=f"{room_term(goes)} ",
-            after=f"{room_term(stays)} ",
-            room=stays,
-            number=entry.number,
-            id=message,
-        )
-        await log.write(tx, entry, LogKind.POSTED, message)
-        new_numbers.append((row["number"], entry.number))
-    for row in read:
-        moved = max((new for old, new in new_numbers if old <= row["read_number"]), default=0)
-        await tx.execute(
-            "update chat_readers set read_number = :number"
-            " where room_id = :room and user_id = :user_id and read_number < :number",
-            number=moved,
-            room=stays,
-            user_id=row["user_id"],
-        )
+    moved = [
+        ChatMessageId(row["id"])
+        for row in await tx.fetch("select id from chat_messages where room_id = :room order by number", room=goes)
+    ]
+    last = (await log.next_entry(tx, stays)).number - 1
+    await tx.execute("delete from chat_log where room_id = :room", room=goes)
+    await tx.execute(
+        _MOVE_MESSAGES,
+        goes=goes,
+        stays=stays,
+        last=last,
+        before=f"{room_term(goes)} ",
+        after=f"{room_term(stays)} ",
+    )
+    await log.append_each(tx, stays, LogKind.POSTED, moved)
+    await tx.execute_many(
+        "update chat_readers set read_number = :number"
+        " where room_id = :room and user_id = :user_id and read_number < :number",
+        [
+            {"number": last + row["messages"], "room": stays, "user_id": row["user_id"]}
+            for row in read
+            if row["messages"]
+        ],
+    )
     await email_links.move_to_subject(tx, goes, stays)
     await email_links.move_to_subject(tx, f"{email_links.ROOM}{goes}", f"{email_links.ROOM}{stays}")
     await tx.execute("update chat_pins set room_id = :stays where room_id = :goes", stays=stays, goes=goes)

@@ -40,6 +40,8 @@ SIGNAL_KEPT: Final = DAY
 ANSWER_COUNTS_FOR: Final = 30 * DAY
 # A room turns read-only this long after its last date.
 ARCHIVED_AFTER: Final = 30 * DAY
+# ``RoomRetention.AFTER_DATE``: a message is deleted this long after the date.
+KEPT_AFTER_DATE: Final = 30 * DAY
 # A signal is offered from this long before the start until the end of the event.
 SIGNALS_BEFORE: Final = 120 * MINUTE
 # A date that is over stays the default heading for this long after its end.

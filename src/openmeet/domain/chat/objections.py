@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.chat import log, message_queries, messages, notify, room_queries
 from openmeet.domain.chat.audit_log import SHOWN_REASON, ModerationAct, note_act
 from openmeet.domain.chat.message_queries import is_by_leaving
-from openmeet.domain.chat.model import MAX_REASON, ChatMessageId, LogKind, RoomId
+from openmeet.domain.chat.model import MAX_REASON, SEALED_FOR, ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.notifications import chat_kinds
@@ -102,7 +102,7 @@ async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, 
         "select 1 as found from chat_removed where message_id = :id and until > :now", id=message_id, now=tx.now
     )
     if message is None or removed_message is None:
-        raise Refused(ChatReason.NOTHING_TO_OBJECT_TO, name="NothingToObjectTo")
+        raise Refused(ChatReason.NOTHING_TO_OBJECT_TO, name="NothingToObjectTo", days=SEALED_FOR // DAY)
     await note_act(
         tx,
         message.room_id,

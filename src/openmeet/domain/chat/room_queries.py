@@ -6,6 +6,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.isolation import Position
 from openmeet.domain.chat.model import (
     AudienceSwitch,
     HistoryMode,
@@ -266,14 +267,15 @@ async def living_halves(reader: Reader, deleted: Sequence[SeriesId]) -> dict[Ser
     return {SeriesId(row["head"]): SeriesId(row["id"]) for row in rows}
 
 
-async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
+async def to_archive(reader: Reader, ended_before: Instant, after: Position, limit: int) -> list[tuple[int, RoomId]]:
     """Open rooms whose last date ended before this time. A series that continues always has an upcoming date among its
     events.
     """
     rows = await reader.fetch(
         """
-        select r.id from chat_rooms r
-         where r.closed_at is null and r.opened_at < :before and (
+        select r.opened_at, r.id from chat_rooms r
+         where r.closed_at is null and r.opened_at < :before
+           and (r.opened_at, r.id) > (cast(:after_at as bigint), :after_id) and (
                r.event_id is not null and exists (
                  select 1 from events e where e.id = r.event_id and e.over_at is not null and e.over_at < :before)
             or r.series_id is not null and not exists (
@@ -287,17 +289,19 @@ async def to_archive(reader: Reader, ended_before: Instant, limit: int) -> list[
          order by r.opened_at, r.id limit :limit
         """,
         before=ended_before,
+        after_at=after[0],
+        after_id=after[1],
         limit=limit,
     )
-    return [RoomId(row["id"]) for row in rows]
+    return [(int(row["opened_at"]), RoomId(row["id"])) for row in rows]
 
 
-async def to_reopen(reader: Reader, ended_before: Instant, limit: int) -> list[RoomId]:
-    """Rooms that were closed after their last date, but now have a date that ended after this time or is upcoming."""
+async def to_reopen(reader: Reader, ended_before: Instant, after: Position, limit: int) -> list[tuple[int, RoomId]]:
+    """Rooms that were closed after their last date, but have a date that ended after this time or is upcoming, by id."""
     rows = await reader.fetch(
         """
         select r.id from chat_rooms r
-         where r.closed_by = 'clock' and (
+         where r.closed_by = 'clock' and r.id > :after_id and (
                r.event_id is not null and exists (
                  select 1 from events e where e.id = r.event_id and e.deleted_at is null and e.over_at >= :before)
             or r.series_id is not null and exists (
@@ -311,9 +315,10 @@ async def to_reopen(reader: Reader, ended_before: Instant, limit: int) -> list[R
          order by r.id limit :limit
         """,
         before=ended_before,
+        after_id=after[1],
         limit=limit,
     )
-    return [RoomId(row["id"]) for row in rows]
+    return [(0, RoomId(row["id"])) for row in rows]
 
 
 async def is_banned_from_group(reader: Reader, of: RoomSubject, person: UserId) -> bool:

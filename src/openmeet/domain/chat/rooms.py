@@ -4,13 +4,14 @@ Rooms are created on first use; opening one twice creates it once. When a series
 the first part, so that there is only one.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, NotFound, Refused, Why
+from groundwork.isolation import Position, each_due
 from groundwork.telemetry.logs import log as logged
 from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log, message_queries, room_queries
@@ -53,7 +54,7 @@ from openmeet.domain.users.model import Caller, UserId
 # The first channel of a group.
 GENERAL: Final = "general"
 _MAX_POSITION: Final = 1_000
-_ROUND: Final = 100
+_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,21 +368,33 @@ async def archive_ended(db: Database) -> int:
     """Close rooms 30 days after their last date, and reopen those that have another date now. Return how many. A room
     that was opened or reopened since then stays open for 30 days.
     """
-    async with db.reader() as reader:
-        before = Instant(reader.now - ARCHIVED_AFTER)
-        ended = await room_queries.to_archive(reader, before, _ROUND)
-        to_reopen = await room_queries.to_reopen(reader, before, _ROUND)
-    for room_id in ended:
+
+    async def next_ended(after: Position) -> Sequence[tuple[int, RoomId]]:
+        async with db.reader() as reader:
+            before = Instant(reader.now - ARCHIVED_AFTER)
+            return await room_queries.to_archive(reader, before, after, _AT_ONCE)
+
+    async def next_continued(after: Position) -> Sequence[tuple[int, RoomId]]:
+        async with db.reader() as reader:
+            before = Instant(reader.now - ARCHIVED_AFTER)
+            return await room_queries.to_reopen(reader, before, after, _AT_ONCE)
+
+    async def archive(room_id: RoomId) -> int:
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, room_id)
             if room is not None and not room.is_closed:
                 await _write_closed(tx, room, tx.now, "clock")
-    for room_id in to_reopen:
+        return 1
+
+    async def reopen(room_id: RoomId) -> int:
         async with db.transaction() as tx:
             room = await room_queries.lock(tx, room_id)
             if room is not None and room.closed_by == "clock":
                 await _write_closed(tx, room, None, None)
-    return len(ended) + len(to_reopen)
+        return 1
+
+    archived = await each_due("ended_chats", next_ended, archive)
+    return archived + await each_due("ended_chats", next_continued, reopen)
 
 
 async def readable_room(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:

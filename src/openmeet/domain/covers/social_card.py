@@ -3,7 +3,9 @@ e-mails.
 """
 
 import io
+import math
 import unicodedata
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -35,6 +37,8 @@ _TONE_INK: Final = (
 _TONE_WASH: Final = (
     *("#dcf0ea", "#fde3d9", "#e5e6fa", "#f7e1ec", "#faecc4", "#dcecf6", "#fbe3dc", "#e0e6f1", "#e5efd5"),
 )
+# Diameter of the host's face.
+_FACE: Final = 56
 # The round background of the initial, and at the other end the mark, as in the header of every page.
 _SIGNATURE: Final = f"""<svg xmlns="http://www.w3.org/2000/svg" width="{_TEXT_WIDTH}" height="56">
 <circle cx="28" cy="28" r="28" fill="{{wash}}"/>
@@ -44,6 +48,8 @@ _SIGNATURE: Final = f"""<svg xmlns="http://www.w3.org/2000/svg" width="{_TEXT_WI
 # Font sizes in pixels, and the maximum number of title lines at each.
 _TITLE_SIZES: Final = ((60, 3), (48, 4), (40, 5))
 _MOST_LETTERS: Final = 300
+# A broken word has at least this many letters on its last line.
+_LEAST_LETTERS: Final = 4
 # Unicode categories of emoji and of the characters that join or colour them, followed by the two variation selectors.
 _SIGNS: Final = frozenset({"So", "Sk", "Cf", "Me", "Cn"})
 _VARIANTS: Final = "\ufe0e\ufe0f"
@@ -51,13 +57,16 @@ _VARIANTS: Final = "\ufe0e\ufe0f"
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """The text of the card. Everything but the title is one line. ``host_tone`` is the tone of the host's initial."""
+    """The text of the card. Everything but the title is one line. ``host_picture``: a stored portrait of the host, as a
+    file. If it is empty, their initial is shown on ``host_tone``.
+    """
 
     title: str
     when: str
     place: str
     host: str
     host_tone: int = 0
+    host_picture: bytes = b""
 
 
 def card(cover: Cover, facts: CardFacts) -> bytes:
@@ -67,7 +76,7 @@ def card(cover: Cover, facts: CardFacts) -> bytes:
     Emoji and other symbols are left out.
     """
     title, when, place, host = (_without_signs(text) for text in (facts.title, facts.when, facts.place, facts.host))
-    facts = CardFacts(title, when, place, host, facts.host_tone)
+    facts = CardFacts(title, when, place, host, facts.host_tone, facts.host_picture)
     image = Image.new("RGB", (CARD_WIDTH, CARD_HEIGHT), _PAPER)
     if not facts.title or not all(_is_in_font(text) for text in (facts.title, facts.when, facts.place, facts.host)):
         image.paste(_painted(cover, CARD_WIDTH, CARD_HEIGHT))
@@ -110,41 +119,58 @@ def _write(draw: ImageDraw.ImageDraw, facts: CardFacts, tone_ink: str) -> None:
 
 
 def _sign(image: Image.Image, facts: CardFacts) -> None:
-    """The host with their initial, and the mark of OpenMeet, at the bottom."""
+    """The host with their picture or initial, and the mark of OpenMeet, at the bottom."""
     row = _SIGNATURE.format(wash=_TONE_WASH[facts.host_tone])
     drawn = Image.open(io.BytesIO(resvg_py.svg_to_bytes(svg_string=row, skip_system_fonts=True)))
     image.paste(drawn, (_LEFT, CARD_HEIGHT - 48 - drawn.height), drawn)
     draw, middle = ImageDraw.Draw(image), CARD_HEIGHT - 48 - drawn.height // 2
-    initial = next((letter.upper() for letter in facts.host if letter.isalnum()), "")
-    draw.text((_LEFT + 28, middle), initial, _TONE_INK[facts.host_tone], _font(27, 700), anchor="mm")
+    if facts.host_picture:
+        face = Image.open(io.BytesIO(facts.host_picture)).convert("RGB").resize((_FACE, _FACE))
+        # Drawn larger and scaled down, for a smooth edge.
+        circle = Image.new("L", (4 * _FACE, 4 * _FACE))
+        ImageDraw.Draw(circle).ellipse((0, 0, 4 * _FACE - 1, 4 * _FACE - 1), fill=255)
+        image.paste(face, (_LEFT, middle - _FACE // 2), circle.resize((_FACE, _FACE)))
+    else:
+        initial = next((letter.upper() for letter in facts.host if letter.isalnum()), "")
+        draw.text((_LEFT + 28, middle), initial, _TONE_INK[facts.host_tone], _font(27, 700), anchor="mm")
     name = _cut(facts.host, 27, 650, _TEXT_WIDTH - 2 * 72)
     draw.text((_LEFT + 72, middle + 10), name, _INK, _font(27, 650), anchor="ls")
 
 
 def _title(text: str) -> tuple[int, list[str]]:
-    """The largest font size in which the title fits, and its lines."""
+    """The largest font size in which the title fits, and its lines.
+
+    A smaller size is preferred to a broken word, and lines of similar length to a last line of one word.
+    """
     shown = text[:_MOST_LETTERS]
     for size, most in _TITLE_SIZES:
-        lines = _lines(shown, size)
-        if len(lines) <= most:
-            return size, lines
+        widest = max((_font(size, 760).getlength(word) for word in shown.split()), default=0)
+        lines = _lines(shown, size, _TEXT_WIDTH)
+        if widest <= _TEXT_WIDTH and len(lines) <= most:
+            return size, _lines(shown, size, _narrowest(shown, size, len(lines), math.ceil(widest)))
     size, most = _TITLE_SIZES[-1]
-    lines = _lines(shown, size)
-    return size, [*lines[: most - 1], _cut(" ".join(lines[most - 1 :]), size, 760)]
+    lines = _lines(shown, size, _TEXT_WIDTH)
+    return size, lines if len(lines) <= most else [*lines[: most - 1], _cut(" ".join(lines[most - 1 :]), size, 760)]
 
 
-def _lines(text: str, size: int) -> list[str]:
+def _narrowest(text: str, size: int, number: int, widest: int) -> int:
+    """The smallest width, at least that of the ``widest`` word, in which the text has this number of lines."""
+    return bisect_left(range(_TEXT_WIDTH), x=-number, lo=widest, key=lambda width: -len(_lines(text, size, width)))
+
+
+def _lines(text: str, size: int, most: int) -> list[str]:
+    """The text in lines of at most this width. A word that is wider is broken, with a hyphen."""
     font = _font(size, 760)
     lines, line = [], ""
     for word in text.split():
         longer = f"{line} {word}".strip()
-        if line and font.getlength(longer) > _TEXT_WIDTH:
+        if line and font.getlength(longer) > most:
             lines.append(line)
             longer = word
-        # A word that is wider than the card is broken at its edge.
-        while font.getlength(longer) > _TEXT_WIDTH:
-            fitting = next(n for n in range(len(longer) - 1, 0, -1) if font.getlength(longer[:n]) <= _TEXT_WIDTH)
-            lines.append(longer[:fitting])
+        while font.getlength(longer) > most:
+            fitting = next(n for n in range(len(longer) - 1, 0, -1) if font.getlength(f"{longer[:n]}-") <= most)
+            fitting = max(1, min(fitting, len(longer) - _LEAST_LETTERS))
+            lines.append(f"{longer[:fitting]}-")
             longer = longer[fitting:]
         line = longer
     return [*lines, line] if line else lines

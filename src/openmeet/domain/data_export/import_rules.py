@@ -130,7 +130,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
         skips_record=bool(row.get("skips_record")),
     )
     await attendance_actions.answer(
-        tx, caller, EventSlug(slug), reply, reply_details, through=ChangeChannel.API, is_single=False
+        tx, caller, EventSlug(slug), reply, reply_details, through=ChangeChannel.API, sends_calendar_email=False
     )
 
 

@@ -6,12 +6,14 @@ from typing import Final
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
+from openmeet.domain.attendance.event_changes import recheck_rsvp_records
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.chat import pictures as chat_pictures
 from openmeet.domain.chat.deletion import MESSAGES_OF, ON_MESSAGES, empty_messages
 from openmeet.domain.erasure import retention
 from openmeet.domain.erasure.actions import revoke_programs
-from openmeet.domain.groups import ownership as groups_ownership
+from openmeet.domain.events.model import EventId
+from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.personal_data.model import ADDRESS, DIDS, ColumnContent, OnErasure
 from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
@@ -123,7 +125,7 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
         await identity_actions.delete_custodial_of(tx, [user_id])
         await revoke_programs(tx, user_id)
     async with db.transaction() as tx:
-        await groups_ownership.remove_person(tx, user_id)
+        await group_ownership.remove_person(tx, user_id)
     for name, emptied, empty in _EMPTIED:
         number = _AT_A_TIME
         while number == _AT_A_TIME:
@@ -133,6 +135,9 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
                 if ids:
                     deletion_sql = f"update {name} set deleted_at = coalesce(deleted_at, :now) where id in :ids"
                     await tx.execute(deletion_sql, ids=ids, now=tx.now)
+                    if name == "events":
+                        # Other people's RSVP records refer to the event's record, which is deleted too.
+                        await recheck_rsvp_records(tx, [EventId(one) for one in ids])
                     await empty(tx, ids)
             deleted[name] += number
     number = _AT_A_TIME

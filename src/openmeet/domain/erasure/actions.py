@@ -14,6 +14,7 @@ from groundwork.errors import Failure, NotFound, Refused, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance.event_changes import recheck_rsvp_records
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import matrix_people
 from openmeet.domain.erasure.model import DELETION_MAIL, ENDS_BEFORE, MOST_LISTED, ErasurePreview, HostedEvent
@@ -21,7 +22,7 @@ from openmeet.domain.events import co_host_queries, ownership
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.groups import membership_queries
-from openmeet.domain.groups import ownership as groups_ownership
+from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series import actions as series_actions
@@ -279,7 +280,7 @@ async def _leave_groups(db: Database, user_id: UserId) -> None:
         memberships = await membership_queries.memberships_of(reader, user_id)
     for membership in memberships:
         async with _step(db, user_id) as tx:
-            await groups_ownership.remove_from_group(tx, membership.group_id, user_id)
+            await group_ownership.remove_from_group(tx, membership.group_id, user_id)
 
 
 async def _end_series(db: Database, user_id: UserId) -> None:
@@ -311,10 +312,12 @@ async def _end_event(db: Database, user_id: UserId, event_id: EventId, series_id
 
 async def _hand_over_or_cancel(tx: Transaction, user_id: UserId, event_id: EventId) -> None:
     event = await event_queries.lock_for_update(tx, event_id)
-    if event is None or event.author_id != user_id or event.is_cancelled:
+    if event is None or event.author_id != user_id or event.is_cancelled or event.is_gone:
         return
     if event.place_in_series is not None or not await ownership.pass_to_heir(tx, event):
         await event_hosting.cancel(tx, Caller(user_id, ""), event.slug, "")
+    else:
+        await recheck_rsvp_records(tx, [event.id])
 
 
 async def _withdraw_answers(db: Database, user_id: UserId) -> None:
@@ -326,7 +329,9 @@ async def _withdraw_answers(db: Database, user_id: UserId) -> None:
     for slug in slugs:
         try:
             async with _step(db, user_id) as tx:
-                await attendance_actions.answer(tx, Caller(user_id, ""), slug, RsvpReply.DECLINED, is_single=False)
+                await attendance_actions.answer(
+                    tx, Caller(user_id, ""), slug, RsvpReply.DECLINED, sends_calendar_email=False
+                )
         except Unavailable:
             raise
         except Failure as failure:

@@ -1,5 +1,6 @@
 """Ledger of erasures, deletion requests and merges: a file separate from database and backups. After a backup was
-restored, erased accounts can be erased again and deletion requests are not lost.
+restored, erased accounts can be erased again and deletion requests are not lost. A second file for each database has the
+time at which it was last in use, which shows that an older copy was restored.
 
 A line has a time and a random user id, which no longer identifies anyone once the user's row is empty. For a merged
 account it also has the id of the remaining one. An erasure is recorded before the rows are deleted.
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from groundwork import private_file
 from groundwork.clock import Instant
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
@@ -80,6 +82,18 @@ class ErasureLedger:
             at for line in self._lines() if (at := line.erased_at or line.requested_at or line.withdrawn_at) is not None
         ]
         return _moment(times[-1]) if times else None
+
+    def note_in_use(self, database_id: str, at: Instant) -> None:
+        """Record that a database was in use at this time. It is on disk when this returns."""
+        private_file.write(self._in_use(database_id), str(int(at)).encode())
+
+    def last_used(self, database_id: str) -> Instant | None:
+        """The time at which a database was last in use. None if nothing was recorded."""
+        path = self._in_use(database_id)
+        return Instant(int(path.read_bytes())) if path.exists() else None
+
+    def _in_use(self, database_id: str) -> Path:
+        return self.path.with_name(f"{self.path.stem}.{database_id}.in-use")
 
     def _append(self, line: ErasureLine) -> None:
         text = msgspec.json.encode(line) + b"\n"

@@ -16,7 +16,6 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, PreconditionFailed, Refused
 from openmeet.domain import slugs
 from openmeet.domain.events import draft_queries, event_access, ownership, queries
-from openmeet.domain.events.content import NAMES
 from openmeet.domain.events.edits import (
     blank_event,
     details_in,
@@ -26,6 +25,7 @@ from openmeet.domain.events.edits import (
     search_text,
     with_details,
     with_record,
+    with_values,
 )
 from openmeet.domain.events.model import (
     Details,
@@ -38,12 +38,12 @@ from openmeet.domain.events.model import (
     PlaceInSeries,
 )
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.publication import enqueue_record, notify_webhooks, waits_for_author
+from openmeet.domain.events.publication import enqueue_record, notify_webhooks, settle_merges, waits_for_author
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import further_fields, pack, values_of_event
 from openmeet.domain.events.unsolicited_lists import hold_if_first_event
-from openmeet.domain.events.values import NOWHERE, Visibility
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
@@ -52,8 +52,6 @@ from openmeet.outbox import publications
 
 # Long enough to sign up, find the e-mail, be interrupted and return the next day.
 DRAFT_LIFE = 7 * DAY
-
-_OWN_NAMES = {"name": "title"}
 
 
 class EventAlreadyCreated(Refused):
@@ -157,7 +155,7 @@ async def revise(
         # Fields changed on one date no longer follow the series.
         own = {*place.overridden, *differing(details, details_in(before))}
         after = replace(after, place_in_series=replace(place, overridden=tuple(sorted(own))))
-    return await _save(tx, after, caller)
+    return await _save(tx, before, after, caller)
 
 
 async def cancel(
@@ -173,7 +171,7 @@ async def cancel(
         return before
     if not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
-    return await _save(tx, replace(before, status=EventStatus.CANCELLED, status_reason=reason), caller)
+    return await _save(tx, before, replace(before, status=EventStatus.CANCELLED, status_reason=reason), caller)
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
@@ -182,7 +180,7 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     if not before.is_cancelled:
         return before
     status = await queries.status_before(tx, before.id)
-    return await _save(tx, replace(before, status=status, status_reason=""), caller)
+    return await _save(tx, before, replace(before, status=status, status_reason=""), caller)
 
 
 async def set_picture(
@@ -190,7 +188,8 @@ async def set_picture(
 ) -> Event:
     """Set this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     before = await lock_for_host(tx, caller, slug, expected_revision)
-    return before if before.content.picture == picture else await _save(tx, _with_picture(before, picture), caller)
+    after = _with_picture(before, picture)
+    return before if before.content.picture == picture else await _save(tx, before, after, caller)
 
 
 async def describe_picture(
@@ -200,8 +199,9 @@ async def describe_picture(
     before = await lock_for_host(tx, caller, slug, expected_revision)
     if before.content.picture is None:
         raise Refused(EventReason.NO_PICTURE, name="NoPicture")
-    after = replace(before.content.picture, alt=alt)
-    return before if after == before.content.picture else await _save(tx, _with_picture(before, after), caller)
+    picture = replace(before.content.picture, alt=alt)
+    after = _with_picture(before, picture)
+    return before if before.content.picture == picture else await _save(tx, before, after, caller)
 
 
 async def remove_picture(
@@ -209,7 +209,8 @@ async def remove_picture(
 ) -> Event:
     """Remove the picture. Raises the same errors as ``set_picture``."""
     before = await lock_for_host(tx, caller, slug, expected_revision)
-    return before if before.content.picture is None else await _save(tx, _with_picture(before, None), caller)
+    after = _with_picture(before, None)
+    return before if before.content.picture is None else await _save(tx, before, after, caller)
 
 
 def _with_picture(before: Event, picture: Picture | None) -> Event:
@@ -231,7 +232,7 @@ async def replace_link(
     await slugs.retire(tx, LinkKind.EVENT, [(event.slug, event.id)])
     fresh = new_slug(event.title)
     await set_slugs(tx, [(event.id, fresh)])
-    return await _save(tx, replace(event, slug=fresh), caller)
+    return await _save(tx, event, replace(event, slug=fresh), caller)
 
 
 async def set_slugs(tx: Transaction, slugs: Sequence[tuple[EventId, EventSlug]]) -> None:
@@ -249,11 +250,7 @@ async def set_values(tx: Transaction, caller: Caller, slug: EventSlug, values: M
     not fit.
     """
     before = await lock_for_host(tx, caller, slug, None)
-    own = {_OWN_NAMES.get(name, name): value for name, value in values.items() if name != "venues"}
-    if "venues" in values:
-        own["venue"] = values["venues"][0] if values["venues"] else NOWHERE
-    content_values = {name: own.pop(name) for name in NAMES if name in own}
-    after = replace(before, content=replace(before.content, **content_values), **own)
+    after = with_values(before, values)
     if after == before:
         return before
     if after.starts_at is not None and after.ends_at is not None and after.ends_at < after.starts_at:
@@ -261,7 +258,7 @@ async def set_values(tx: Transaction, caller: Caller, slug: EventSlug, values: M
     after = replace(after, starts_local=local_text(after.starts_at, after.time_zone))
     if after.is_cancelled and not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
-    return await _save(tx, after, caller)
+    return await _save(tx, before, after, caller)
 
 
 async def take_record(tx: Transaction, before: Event, record: NetworkEvent) -> Event:
@@ -278,7 +275,7 @@ async def take_record(tx: Transaction, before: Event, record: NetworkEvent) -> E
         return before
     if after.is_cancelled and not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
-    return await _save(tx, after)
+    return await _save(tx, before, after)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
@@ -317,7 +314,7 @@ async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant
 async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     """Approve, as the author, the publication of other people's changes. Raises NotFound, Forbidden, Refused."""
     event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
-    return await _save(tx, event) if event.needs_author_approval else event
+    return await _save(tx, event, event) if event.needs_author_approval else event
 
 
 async def lock_for_host(
@@ -365,12 +362,12 @@ async def _made_before(reader: Reader, caller: Caller, submission_key: str, dige
     return event
 
 
-async def save_edit(tx: Transaction, caller: Caller, after: Event) -> Event:
+async def save_edit(tx: Transaction, caller: Caller, before: Event, after: Event) -> Event:
     """Save an authorized edit of a locked event."""
-    return await _save(tx, after, caller)
+    return await _save(tx, before, after, caller)
 
 
-async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
+async def _save(tx: Transaction, before: Event, after: Event, by: Caller | None = None) -> Event:
     """Save an edit. ``by`` is the person who made it, given if this may not be the event's author. A co-host's edit
     applies on this site at once. It is published when the event's author approves it or edits the event, or at once if
     the author lets co-hosts publish.
@@ -378,6 +375,7 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     awaits = by is not None and await waits_for_author(tx, saved, by.user_id)
     saved = replace(saved, needs_author_approval=awaits)
+    await settle_merges(tx, [before], [saved])
     await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
     if saved.is_draft:
         # The recurrence rule is not part of an event, so it stays as typed.

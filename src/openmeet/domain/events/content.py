@@ -1,9 +1,9 @@
 """The content of an event, which is everything its host says about it except the time, and all conversions that follow
 from its fields.
 
-A new field needs a line in ``Content`` and a row in ``FIELDS``. From these follow its inputs in forms and the JSON API,
-their labels, its columns, its name in notifications, its part of the object in records, the override of a date and the
-three-way merge.
+A new field needs a line in ``Content`` and a row in ``FIELDS``. From these follow its inputs in forms and the JSON API
+with its documentation, their labels, its columns, its name in notifications, its part of the object in records, the
+override of a date and the three-way merge.
 """
 
 from collections.abc import Callable, Mapping
@@ -149,7 +149,14 @@ FIELDS: Final = (
     ),
     Field(
         "online_url",
-        (Input("online_url", lazy("Link to join"), inputs.web_address(is_shown=False)),),
+        (
+            Input(
+                "online_url",
+                lazy("Link to join"),
+                inputs.web_address(is_shown=False),
+                example="https://talk.example/board-games",
+            ),
+        ),
         change_label=plazy("a field that changed", "link for joining online"),
         audience="online_url_audience",
         stored=columns.text("online_url"),
@@ -220,7 +227,14 @@ FIELDS: Final = (
     ),
     Field(
         "door_note",
-        (Input("door_note", lazy("How to get in"), inputs.long_text(MAX_DOOR_NOTE, shown=str | None)),),
+        (
+            Input(
+                "door_note",
+                lazy("How to get in"),
+                inputs.long_text(MAX_DOOR_NOTE, shown=str | None),
+                example="Ring at the blue door, second floor.",
+            ),
+        ),
         change_label=plazy("a field that changed", "how to get in"),
         audience="door_audience",
         stored=columns.text("door_note"),
@@ -234,8 +248,13 @@ FIELDS: Final = (
     Field(
         "tickets",
         (
-            Input("price", lazy("Price"), inputs.line(MAX_PRICE)),
-            Input("ticket_url", lazy("Link to tickets"), inputs.web_address()),
+            Input("price", lazy("Price"), inputs.line(MAX_PRICE), example="Free, or 5 € for those who can"),
+            Input(
+                "ticket_url",
+                lazy("Link to tickets"),
+                inputs.web_address(),
+                example="https://tickets.example/board-games",
+            ),
         ),
         join=lambda price, url: Tickets(url, price),
         split=lambda tickets: (tickets.price, tickets.url),
@@ -246,7 +265,12 @@ FIELDS: Final = (
         "accessibility",
         (
             Input("access", lazy("Accessibility"), inputs.several(AccessFeature)),
-            Input("access_note", lazy("More about accessibility"), inputs.long_text(MAX_ACCESS_NOTE)),
+            Input(
+                "access_note",
+                lazy("More about accessibility"),
+                inputs.long_text(MAX_ACCESS_NOTE),
+                example="The lift is behind the counter.",
+            ),
         ),
         join=Accessibility,
         split=lambda access: (access.features, access.note),

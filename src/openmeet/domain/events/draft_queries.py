@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
+from groundwork.isolation import Position
 from openmeet.domain.events.model import EventId
 
 
@@ -25,15 +26,17 @@ async def fields_of(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventI
     return {EventId(row["id"]): str(row["draft_fields"]) for row in rows}
 
 
-async def due(reader: Reader, limit: int) -> list[EventId]:
+async def due(reader: Reader, after: Position, limit: int) -> list[tuple[int, EventId]]:
     """Drafts that are due for publication, in the order of their scheduled times."""
     rows = await reader.fetch(
-        "select id from events where publish_at <= :now and is_draft = 1 and deleted_at is null"
-        " order by publish_at, id limit :limit",
+        "select publish_at, id from events where publish_at <= :now and is_draft = 1 and deleted_at is null"
+        " and (publish_at, id) > (cast(:after_at as bigint), :after_id) order by publish_at, id limit :limit",
         now=reader.now,
+        after_at=after[0],
+        after_id=after[1],
         limit=limit,
     )
-    return [EventId(row["id"]) for row in rows]
+    return [(int(row["publish_at"]), EventId(row["id"])) for row in rows]
 
 
 async def put(tx: Transaction, token_hash: bytes, fields: str, expires_at: Instant) -> None:

@@ -7,14 +7,15 @@ A draft, like any new event, can begin as a copy of an event: everything but its
 ``attendance.registration`` copies the registration settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidForm, Refused, Why, encode_explanation
+from groundwork.errors import Conflict, InvalidForm, PreconditionFailed, Refused, Why, encode_explanation
+from groundwork.isolation import Position, each_due
 from openmeet.domain.events import draft_queries, event_access, permissions, queries, rules
-from openmeet.domain.events.actions import announce_revision, lock_for_host
+from openmeet.domain.events.actions import announce_revision, lock_for_host, set_picture
 from openmeet.domain.events.edits import blank_event, search_text, with_details
 from openmeet.domain.events.model import Details, Event, EventId, EventSlug, EventStatus, GroupOfEvent
 from openmeet.domain.events.permissions import EventPermission
@@ -22,12 +23,24 @@ from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, pack, unpack, values_of_event
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_TITLE
+from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import publications
 
-# Drafts published in one run of the scheduler.
-ROUND = 100
+# Drafts that the scheduler reads at once.
+AT_ONCE = 100
+
+# Until another form saves it, a draft has the revision with which it was created.
+_FIRST_REVISION = 1
+
+
+class DraftChangedSince(Conflict):
+    """The form was saved as a draft, and the draft was changed later. ``slug`` is the draft's."""
+
+    def __init__(self, slug: EventSlug) -> None:
+        super().__init__(EventReason.DRAFT_CHANGED)
+        self.slug = slug
 
 
 async def begin(
@@ -39,11 +52,13 @@ async def begin(
     submission_key: str | None = None,
     group: GroupOfEvent | None = None,
     copy_of: Event | None = None,
+    picture: Picture | None = None,
     cancel_reason: str | None = None,
     status: EventStatus | None = None,
 ) -> Event:
     """Create a draft of the caller. ``more`` has form fields that do not belong to an event. Repeating a key updates
-    the draft and returns it. Raises Refused (``KeyReused``) if an event was created with the key.
+    the draft and returns it. Raises DraftChangedSince if a later form has changed the draft, and Refused
+    (``KeyReused``) if an event was created with the key.
 
     ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise. ``cancel_reason``
     is the reason, possibly empty, of an event that was cancelled before its import; it will be cancelled when
@@ -52,11 +67,13 @@ async def begin(
     if submission_key:
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)
         if earlier is not None and earlier[0].is_draft:
-            return await keep(tx, caller, earlier[0].slug, typed, more)
+            return await _begin_again(tx, caller, earlier[0], typed, more, picture)
     new = replace(blank_event(tx.now, typed.title, caller.user_id), is_draft=True, is_held=True, group=group)
     if copy_of is not None:
         its = copy_of.content
         new = replace(new, content=replace(new.content, picture=its.picture, links=its.links, venue=its.venue))
+    if picture is not None:
+        new = replace(new, content=replace(new.content, picture=picture))
     if status is not None:
         new = replace(new, status=status)
     if cancel_reason is not None:
@@ -71,6 +88,25 @@ async def begin(
         raise Refused(EventReason.FORM_USED, name="KeyReused")
     await draft_queries.put_fields(tx, event.id, pack(typed, more))
     return event
+
+
+async def _begin_again(
+    tx: Transaction,
+    caller: Caller,
+    draft: Event,
+    typed: rules.Submission,
+    more: Mapping[str, str],
+    picture: Picture | None,
+) -> Event:
+    """Save the form of a new event again, for example after Back in the browser."""
+    has_picture = picture is None or picture == draft.content.picture
+    if has_picture and await draft_queries.fields(tx, draft.id) == pack(typed, more):
+        return draft
+    try:
+        kept = await keep(tx, caller, draft.slug, typed, more, expected_revision=_FIRST_REVISION)
+    except PreconditionFailed:
+        raise DraftChangedSince(draft.slug) from None
+    return kept if picture is None else await set_picture(tx, caller, kept.slug, picture)
 
 
 async def keep(
@@ -130,13 +166,16 @@ async def drop(tx: Transaction, event: Event) -> None:
 
 async def publish_due(db: Database) -> int:
     """Publish drafts that are due, each in its own transaction. Return how many. Run by the scheduler."""
-    async with db.reader() as reader:
-        due = await draft_queries.due(reader, ROUND)
-    published = 0
-    for event_id in due:
+
+    async def next_drafts(after: Position) -> Sequence[tuple[int, EventId]]:
+        async with db.reader() as reader:
+            return await draft_queries.due(reader, after, AT_ONCE)
+
+    async def publish_one(event_id: EventId) -> int:
         async with db.transaction() as tx:
-            published += await _publish_due(tx, event_id)
-    return published
+            return await _publish_due(tx, event_id)
+
+    return await each_due("scheduled_events", next_drafts, publish_one)
 
 
 async def _publish_due(tx: Transaction, event_id: EventId) -> bool:

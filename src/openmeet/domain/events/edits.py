@@ -1,6 +1,8 @@
 """Compute an event after an edit by its host or by a record. Pure, so that all sources of an edit have the same effect."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, Final
 
 from groundwork.clock import DAY, Instant
 from groundwork.uuid7 import new_id
@@ -101,6 +103,28 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
         record_deleted_at=None,
         updated_at=now,
     )
+
+
+# Fields of ``NetworkEvent`` that have another name in ``Event`` and its ``Content``.
+_OWN_NAMES: Final = {"name": "title", "venues": "venue"}
+
+
+def record_value(event: Event, name: str) -> object:
+    """The value of a field that is named and typed as in ``NetworkEvent``."""
+    if name == "venues":
+        return () if event.content.venue.is_empty else (event.content.venue,)
+    own_name = _OWN_NAMES.get(name, name)
+    return getattr(event.content if own_name in content.NAMES else event, own_name)
+
+
+def with_values(event: Event, values: Mapping[str, Any]) -> Event:
+    """Replace single values, which are named and typed as in ``NetworkEvent``."""
+    own_values = {_OWN_NAMES.get(name, name): value for name, value in values.items()}
+    if "venue" in own_values:
+        # A record can have several places. An event here has the first one.
+        own_values["venue"] = next(iter(own_values["venue"]), NOWHERE)
+    content_values = {name: own_values.pop(name) for name in content.NAMES if name in own_values}
+    return replace(event, content=replace(event.content, **content_values), **own_values)
 
 
 def with_details(event: Event, details: Details) -> Event:

@@ -1,13 +1,18 @@
 """Events of groups: who may create them, and what an event inherits from its group."""
 
+from typing import Final
+
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.model import Event, EventId, GroupOfEvent
 from openmeet.domain.events.rules import GroupEventAccess, access_by
-from openmeet.domain.groups import actions, rules
+from openmeet.domain.groups import actions, membership_queries, rules
 from openmeet.domain.groups.model import Group, GroupId, GroupSlug
-from openmeet.domain.groups.queries import is_deleted, role_in
+from openmeet.domain.groups.queries import by_ids, is_deleted, role_in
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import UserId
+
+# The length of a list that people can still choose from.
+MOST_OFFERED: Final = 100
 
 
 async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent | None:
@@ -17,6 +22,14 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
     group, membership = await actions.visible(reader, GroupSlug(slug), caller)
     rules.require_permission(membership.role if membership else None, GroupPermission.CREATE_EVENT)
     return of_event(group)
+
+
+async def groups_offered(reader: Reader, user_id: UserId) -> list[Group]:
+    """The groups in which this person may create events, by name."""
+    memberships = await membership_queries.memberships_of(reader, user_id)
+    ids = [one.group_id for one in memberships if rules.may(one.role, GroupPermission.CREATE_EVENT)]
+    found = await by_ids(reader, ids)
+    return sorted(found.values(), key=lambda group: (group.details.name.casefold(), group.id))[:MOST_OFFERED]
 
 
 async def may_make_events(reader: Reader, group: GroupOfEvent | None, user_id: UserId) -> bool:

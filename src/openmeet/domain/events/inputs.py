@@ -36,7 +36,7 @@ class Kind(Generic[P]):
     and ``default`` are type and default in requests (``REQUIRED`` means no default). If ``json`` is None, requests do
     not have the input itself. ``shown`` and ``show`` are type and value in responses. If ``shown`` is None, responses
     do not have it, or separate rules apply (``disclosure``). ``boxes`` are the names of checkboxes that show the input
-    (``access.step_free``).
+    (``access.step_free``). ``longest``: how many characters a form accepts, if the kind limits them.
     """
 
     parse: Callable[[str, str, Problems], P]
@@ -47,15 +47,19 @@ class Kind(Generic[P]):
     shown: Any = None
     show: Callable[[P], Any] = _identity
     boxes: tuple[str, ...] = ()
+    longest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input. ``label`` is the text shown to people."""
+    """One input. ``label`` is the text shown to people. ``example`` is a text for the documentation of the API, which
+    a text input needs unless ``web.api.examples`` already has one for a field of this name.
+    """
 
     name: str
     label: LazyText
     kind: Kind[Any]
+    example: str = ""
 
 
 def text_of(value: Any) -> str:
@@ -97,7 +101,7 @@ def line(longest: int) -> Kind[str]:
             problems[name] = GeneralReason.TEXT_TOO_LONG(most=longest)
         return text_line
 
-    return Kind(parse, str, json=str, shown=str)
+    return Kind(parse, str, json=str, shown=str, longest=longest)
 
 
 def place_part(longest: int) -> Kind[str]:
@@ -108,7 +112,7 @@ def place_part(longest: int) -> Kind[str]:
             problems[name] = GeneralReason.TEXT_TOO_LONG(most=longest)
         return one_line(text)
 
-    return Kind(parse, str)
+    return Kind(parse, str, longest=longest)
 
 
 def long_text(longest: int, *, shown: Any = str) -> Kind[str]:
@@ -120,7 +124,8 @@ def long_text(longest: int, *, shown: Any = str) -> Kind[str]:
             problems[name] = GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=longest, length=len(plain))
         return plain
 
-    return Kind(parse, str, json=str, shown=shown, show=_identity if shown is str else lambda text: text or None)
+    show = _identity if shown is str else lambda text: text or None
+    return Kind(parse, str, json=str, shown=shown, show=show, longest=longest)
 
 
 def title(longest: int) -> Kind[str]:
@@ -134,7 +139,7 @@ def title(longest: int) -> Kind[str]:
             problems[name] = EventReason.TITLE_TOO_LONG(most=longest, length=len(text_line))
         return text_line
 
-    return Kind(parse, str, json=str, default=REQUIRED, shown=str)
+    return Kind(parse, str, json=str, default=REQUIRED, shown=str, longest=longest)
 
 
 def description(longest: int) -> Kind[str]:
@@ -146,7 +151,7 @@ def description(longest: int) -> Kind[str]:
             problems[name] = GeneralReason.DESCRIPTION_TOO_LONG(most=longest)
         return plain
 
-    return Kind(parse, str, json=str, shown=str)
+    return Kind(parse, str, json=str, shown=str, longest=longest)
 
 
 def _parse_address(text: str, name: str, problems: Problems) -> str:
@@ -161,7 +166,7 @@ def web_address(*, is_shown: bool = True) -> Kind[str]:
     everyone who can see the field sees it.
     """
     shown = str | None if is_shown else None
-    return Kind(_parse_address, str, json=str, shown=shown, show=lambda text: text or None)
+    return Kind(_parse_address, str, json=str, shown=shown, show=lambda text: text or None, longest=MAX_URL)
 
 
 def number(least: int, most: int, problem: Why) -> Kind[int | None]:

@@ -19,7 +19,7 @@ from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.moderation.blocks import raise_if_blocked
+from openmeet.domain.moderation.blocks import apply_to_new_host, raise_if_blocked
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HandOver
 from openmeet.domain.notifications.notify import notify
@@ -173,6 +173,7 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
         return []
     await set_authors(tx, [one.id for one in passing], to)
     await co_host_queries.remove_author(tx, [one.id for one in passing], to)
+    await apply_to_new_host(tx, to)
     return await _save_next_revision(
         tx, [replace(one, author_id=to, origin=RecordOrigin.HERE, needs_author_approval=False) for one in passing]
     )
@@ -252,7 +253,9 @@ async def return_to(
     dids = {one.did for one in await identity_queries.of_user(tx, owner) if did in {None, one.did}}
     for one in reversed(former):
         if one.is_there and one.uri.split("/")[2] in dids:
-            await publication_moves.undo_move_to_subject(tx, kind, subject_id, SUPERSEDED_KIND[kind], one.uri, owner)
+            await publication_moves.undo_move_to_subject(
+                tx, kind, subject_id, superseded_kind=SUPERSEDED_KIND[kind], superseded_uri=one.uri, user_id=owner
+            )
             return
 
 

@@ -1,13 +1,15 @@
 """Which records of an event are published, how much they contain, and which jobs a change enqueues: for the event's
-record, for records of groups, and for webhooks.
+record, for records of groups, and for webhooks. It also settles merge decisions.
 """
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.co_host_queries import co_hosts_of
+from openmeet.domain.events.edits import record_value
 from openmeet.domain.events.model import (
     USUAL_RECORD,
     Detail,
@@ -24,6 +26,7 @@ from openmeet.domain.groups.model import GroupId, PromotionLevel
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.merge_decisions.queries import EditOfRecord, settle_edited
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
 from openmeet.domain.webhooks.model import WebhookEvent
@@ -200,6 +203,19 @@ async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
     await publications.recheck(
         tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[row["id"] for row in events], is_edit=True
     )
+
+
+async def settle_merges(tx: Transaction, before: Sequence[Event], after: Sequence[Event]) -> None:
+    """Settle the merge decisions about the fields that an edit of these events changes. Call it for every edit, whoever
+    made it and in whatever app.
+    """
+    edits = [
+        EditOfRecord(new.record_uri, partial(record_value, old), partial(record_value, new))
+        for old, new in zip(before, after, strict=True)
+        if new.record_uri is not None and new.revision != old.revision
+    ]
+    if edits:
+        await settle_edited(tx, edits)
 
 
 async def notify_webhooks(tx: Transaction, events: Sequence[Event]) -> None:

@@ -45,7 +45,8 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     """Apply a record to the event with this URI. Nothing is enqueued.
 
     Only fields that the record contains change. The host's choices on this site are kept: visibility of a known event,
-    capacity, who can see the join link.
+    capacity, who can see the join link. A change makes a new revision, so that forms and clients that show the earlier
+    content cannot overwrite it.
     """
     await hold_each(tx, "events", "record_uri", [uri])
     known_events = await event_records.events_with(tx, [uri])
@@ -62,8 +63,11 @@ async def apply_each_from_network(
     changed: list[tuple[Event | None, Event]] = []
     for one in records:
         before = known_events.get(one.uri)
-        new = before or event_of_record(blank_event(tx.now, one.event.name, one.author_id), one.uri, one.event)
-        changed.append((before, with_record(new, one.cid, one.event, tx.now)))
+        if before is None:
+            new = event_of_record(blank_event(tx.now, one.event.name, one.author_id), one.uri, one.event)
+            changed.append((None, with_record(new, one.cid, one.event, tx.now)))
+        else:
+            changed.append((before, _next_revision(before, with_record(before, one.cid, one.event, tx.now))))
     await queries.insert_each(tx, [(after, search_text(after)) for before, after in changed if before is None])
     cancelled = [
         (before.id, before.status)
@@ -73,6 +77,11 @@ async def apply_each_from_network(
     await queries.set_statuses_before(tx, cancelled)
     await queries.update_many(tx, [(after, search_text(after)) for before, after in changed if before is not None])
     return changed
+
+
+def _next_revision(before: Event, after: Event) -> Event:
+    is_same = replace(after, record_cid=before.record_cid, updated_at=before.updated_at) == before
+    return after if is_same else replace(after, revision=before.revision + 1)
 
 
 async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:

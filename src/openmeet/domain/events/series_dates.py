@@ -24,7 +24,7 @@ from openmeet.domain.events.model import (
     PlaceInSeries,
     RecordSettings,
 )
-from openmeet.domain.events.publication import notify_webhooks, waiting_for_authors
+from openmeet.domain.events.publication import notify_webhooks, settle_merges, waiting_for_authors
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.unsolicited_lists import hold_if_first_event
 from openmeet.domain.events.visibility import is_hidden, is_listed
@@ -222,6 +222,7 @@ async def _save_changed(
     if by is not None:
         waiting = await waiting_for_authors(tx, changed, by)
         changed = [replace(one, needs_author_approval=one.id in waiting) for one in changed]
+    await settle_merges(tx, before, after)
     await _save_all(tx, changed)
     saved = {one.id: one for one in changed}
     return [saved.get(one.id, one) for one in after]

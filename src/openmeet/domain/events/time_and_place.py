@@ -181,7 +181,7 @@ def place_lines(mode: Mode, place: Venue, *, hides_place: bool, zone: str = "") 
     if not lines:
         label = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
         lines = list(place.lines) if hides_place else []
-        lines.insert(0, gettext("A place shown to people who are going") if hides_place else str(label))
+        lines.insert(0, gettext("The place is shown to people who are going") if hides_place else str(label))
     return [*lines, gettext("and online")] if mode is Mode.HYBRID else lines
 
 

@@ -6,6 +6,7 @@ Every action locks the group row first, so that role changes happen one at a tim
 import hashlib
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -32,6 +33,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media.pictures import Picture
+from openmeet.domain.merge_decisions.queries import EditOfRecord, settle_edited
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.slugs import LinkKind, new_slug, slug_words
 from openmeet.domain.users.model import Caller, UserId
@@ -152,7 +154,7 @@ async def edit(
     if details.sync_enabled is not before.details.sync_enabled and caller.user_id != before.owner_id:
         raise Forbidden(GroupReason.ONLY_OWNER_PUBLISHES)
     if details.sync_enabled is not before.details.sync_enabled:
-        await publications.forget_loss(tx, kind=PublicationKind.GROUP, subject_id=before.id)
+        await publications.settle_loss(tx, kind=PublicationKind.GROUP, subject_id=before.id)
     return before, await change(tx, before, replace(before, details=details), by=caller.user_id)
 
 
@@ -173,11 +175,19 @@ async def change(tx: Transaction, before: Group, edited: Group, *, by: UserId, i
     is_moved = (details.locality, details.country) != (before.details.locality, before.details.country)
     if is_moved:
         after = replace(after, latitude="", longitude="")
+    if after.network.record_uri is not None:
+        values = partial(_record_value, before.details), partial(_record_value, after.details)
+        await settle_edited(tx, [EditOfRecord(after.network.record_uri, *values)])
     await save(tx, after, publishes=not is_read)
     await invitation_queries.log(
         tx, after.id, by, GroupLogAction.EDITED, by=by, note=invitation_queries.IN_ANOTHER_APP if is_read else ""
     )
     return after
+
+
+def _record_value(details: GroupDetails, name: str) -> object:
+    """The value of a field, which is named as in the group's record."""
+    return getattr(details, "promotion_level" if name == "level" else name)
 
 
 async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, slug_text: str) -> Group:

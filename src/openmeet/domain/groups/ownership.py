@@ -6,6 +6,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
+from groundwork.isolation import each_alone
 from openmeet.domain.groups import invitation_queries, membership_queries, notify, queries, rules
 from openmeet.domain.groups.actions import delete_locked, lock_for, lock_visible
 from openmeet.domain.groups.invitation_queries import LOGGED, logged_of
@@ -34,7 +35,7 @@ from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import of_user
-from openmeet.domain.moderation.blocks import raise_if_blocked
+from openmeet.domain.moderation.blocks import apply_to_new_host, raise_if_blocked
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import enqueue_email
 
@@ -332,6 +333,7 @@ async def _change_owner(
         updated_at=tx.now,
     )
     await move_records(tx, group, after)
+    await apply_to_new_host(tx, heir.user_id)
     return after
 
 
@@ -411,11 +413,14 @@ async def run_successions(db: Database) -> int:
     async with db.reader() as reader:
         alone = await without_owner(reader)
         running = await groups_in_succession(reader)
-    moved = 0
-    for group_id in alone:
+
+    async def start(group_id: GroupId) -> int:
         async with db.transaction() as tx:
-            moved += await start_when_due(tx, group_id)
-    for group_id in running:
+            return await start_when_due(tx, group_id)
+
+    async def go_on(group_id: GroupId) -> int:
         async with db.transaction() as tx:
-            moved += await advance(tx, group_id) is not None
-    return moved
+            return await advance(tx, group_id) is not None
+
+    started = await each_alone("group_successions", alone, start)
+    return started + await each_alone("group_successions", running, go_on)

@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.row_lock import take_turn
 from groundwork.database.transaction import Database, Reader, Transaction
@@ -120,6 +122,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     Raises NotFound, and Refused like an RSVP with an account, or if the host no longer takes guests.
     """
     guest_answer, event = await pending_answer(tx, answer_id)
+    await guests.hold_address(tx, guest_answer.email)
     user = await by_email(tx, guest_answer.email)
     if user is None:
         user_id = await guests.find_or_make(
@@ -138,16 +141,10 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     reply_details = guest_answer.request.details
     if user is None:
         # People without an account have no public profile to show, whatever the client sent.
-        reply_details = ReplyDetails(
-            reply_details.party,
-            reply_details.mode,
-            reply_details.guest_names,
-            reply_details.form_responses,
-            is_private=True,
-        )
+        reply_details = msgspec.structs.replace(reply_details, is_private=True)
     # A guest who is going gets a separate e-mail below. A guest who cancels gets the calendar cancellation like
     # everybody else.
-    is_single = user is not None or guest_answer.request.reply is RsvpReply.DECLINED
+    sends_calendar_email = user is not None or guest_answer.request.reply is RsvpReply.DECLINED
     saved = await attendance_actions.answer(
         tx,
         caller,
@@ -155,7 +152,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
         guest_answer.request.reply,
         reply_details,
         through=ChangeChannel.MAIL,
-        is_single=is_single,
+        sends_calendar_email=sends_calendar_email,
     )
     if user is None and guest_answer.request.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)

@@ -1,10 +1,11 @@
 """Send a message to attendees, now or at a set time. The sender holds the lock on the event row."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Reason, Refused, TooMany, Why
+from groundwork.isolation import Position, each_due
 from groundwork.telemetry.logs import log
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import queries as attendance_queries
@@ -49,8 +50,8 @@ class HostMessageReason(Reason):
     ALREADY_WRITTEN = "host_message.already_written"
 
 
-# Maximum number of messages sent per run of the scheduler.
-ROUND = 50
+# Messages that the scheduler reads at once.
+AT_ONCE = 50
 
 
 class AlreadyWritten(Refused):
@@ -153,13 +154,16 @@ async def cancel(tx: Transaction, caller: Caller, slug: EventSlug, message_id: M
 
 async def send_due(db: Database) -> int:
     """Send messages that are due, each in its own transaction. Returns the number sent."""
-    async with db.reader() as reader:
-        due = await queries.due(reader, ROUND)
-    sent = 0
-    for message_id in due:
+
+    async def next_messages(after: Position) -> Sequence[tuple[int, MessageId]]:
+        async with db.reader() as reader:
+            return await queries.due(reader, after, AT_ONCE)
+
+    async def send(message_id: MessageId) -> int:
         async with db.transaction() as tx:
-            sent += await _send_due(tx, message_id)
-    return sent
+            return await _send_due(tx, message_id)
+
+    return await each_due("scheduled_messages", next_messages, send)
 
 
 async def _send_due(tx: Transaction, message_id: MessageId) -> bool:

@@ -6,6 +6,7 @@ from typing import Final, NewType
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.isolation import Position
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
 from openmeet.domain.paging import ALL_ROWS, Page
@@ -186,11 +187,14 @@ async def written_since(reader: Reader, event_id: EventId, since: Instant) -> in
     return int(row["written"]) if row else 0
 
 
-async def due(reader: Reader, limit: int) -> list[MessageId]:
+async def due(reader: Reader, after: Position, limit: int) -> list[tuple[int, MessageId]]:
     """Return messages that are due, oldest first."""
     rows = await reader.fetch(
-        "select id from host_messages where state = 'scheduled' and send_at <= :now order by send_at, id limit :limit",
+        "select send_at, id from host_messages where state = 'scheduled' and send_at <= :now"
+        " and (send_at, id) > (cast(:after_at as bigint), :after_id) order by send_at, id limit :limit",
         now=reader.now,
+        after_at=after[0],
+        after_id=after[1],
         limit=limit,
     )
-    return [MessageId(row["id"]) for row in rows]
+    return [(int(row["send_at"]), MessageId(row["id"])) for row in rows]

@@ -12,8 +12,9 @@ from typing import Final
 import msgspec
 
 from groundwork.database.transaction import Reader, Transaction
+from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
-from openmeet.domain.attendance.notify import ANSWERED_MAIL, NOTIFIED_STATUSES, WITHDRAWN_MAIL
+from openmeet.domain.attendance.notify import NOTIFIED_STATUSES
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL

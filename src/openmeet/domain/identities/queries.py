@@ -165,7 +165,7 @@ async def by_handle(reader: Reader, handle: str) -> list[Identity]:
 
 
 async def people_by_handles(reader: Reader, handles: Sequence[str]) -> list[UserId]:
-    """Users who have signed in to this site, keyed by verified handle."""
+    """The people with these verified handles who have signed in to this site, ordered by id."""
     if not handles:
         return []
     rows = await reader.fetch(

@@ -20,6 +20,7 @@ from openmeet.domain.attendance import imported_rsvps
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.imported_rsvps import ImportedRsvp
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, RsvpReply, RsvpSource
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events.actions import find_for_host, lock_for_host
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
@@ -61,12 +62,13 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 @dataclass(frozen=True, slots=True)
 class InvitationTarget:
-    """An event or a group to which the caller may invite people."""
+    """An event or a group to which the caller may invite people. ``is_hidden``: an event that only its hosts can open."""
 
     what: ImportKind
     id: str
     slug: str
     title: str
+    is_hidden: bool = False
 
     @property
     def path(self) -> str:
@@ -81,7 +83,7 @@ async def target_of(tx: Transaction, caller: Caller, kind: ImportKind, slug: str
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
         return InvitationTarget(kind, group.id, group.slug, group.details.name)
     event = await lock_for_host(tx, caller, EventSlug(slug), None)
-    return InvitationTarget(kind, event.id, event.slug, event.title)
+    return InvitationTarget(kind, event.id, event.slug, event.title, event.is_hidden)
 
 
 async def find_target(reader: Reader, caller: Caller, kind: ImportKind, slug: str) -> InvitationTarget:
@@ -92,7 +94,7 @@ async def find_target(reader: Reader, caller: Caller, kind: ImportKind, slug: st
         require_permission(membership.role if membership else None, GroupPermission.INVITE)
         return InvitationTarget(kind, group.id, group.slug, group.details.name)
     event = await find_for_host(reader, caller, EventSlug(slug))
-    return InvitationTarget(kind, event.id, event.slug, event.title)
+    return InvitationTarget(kind, event.id, event.slug, event.title, event.is_hidden)
 
 
 async def find_target_by_id(reader: Reader, caller: Caller, kind: ImportKind, target_id: str) -> InvitationTarget:
@@ -179,10 +181,13 @@ async def invite(
 ) -> tuple[InvitationTarget, int]:
     """Enqueue one invitation for everybody on the list who has none yet. ``expected``: the number shown to the host.
 
-    Raises PreconditionFailed if the number has changed, InvalidForm (``message``), Refused (``NobodyToInvite``),
-    TooMany.
+    Raises PreconditionFailed if the number has changed, InvalidForm (``message``), Refused (``NobodyToInvite``,
+    ``EventHidden``), TooMany.
     """
     target = await target_of(tx, caller, kind, slug)
+    if target.is_hidden:
+        # As for a single invitation: nobody could open what they are invited to.
+        raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
     text = message.replace("\r\n", "\n").strip()
     if len(text) > MAX_MESSAGE:
         raise InvalidForm({"message": GeneralReason.TEXT_OF_LENGTH_TOO_LONG(most=MAX_MESSAGE, length=len(text))})

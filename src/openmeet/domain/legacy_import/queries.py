@@ -98,7 +98,7 @@ async def set_state(tx: Transaction, run_id: str, state: RunState) -> None:
 
 
 async def known(reader: Reader, run_id: str, *kinds: LegacyRowKind) -> dict[int, str]:
-    """New ids of imported rows, by legacy id."""
+    """The new ids of rows of these kinds that the run has imported, by legacy id."""
     rows = await reader.fetch(
         "select old_id, new_id from legacy_rows where run_id = :run_id and kind in :kinds order by kind, old_id",
         run_id=run_id,
@@ -108,7 +108,7 @@ async def known(reader: Reader, run_id: str, *kinds: LegacyRowKind) -> dict[int,
 
 
 async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Sequence[int]) -> frozenset[int]:
-    """The given legacy rows that were imported."""
+    """Which of these legacy rows the run has imported."""
     known: set[int] = set()
     for start in range(0, len(old_ids), _AT_ONCE):
         rows = await reader.fetch(
@@ -122,7 +122,7 @@ async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Se
 
 
 async def note(tx: Transaction, run_id: str, kind: LegacyRowKind, pairs: Sequence[tuple[int, str]]) -> None:
-    """Record the mapping. Raises UniqueViolated if a concurrent run of the same source has already recorded it."""
+    """Store which new row each legacy row became. Raises UniqueViolated if a concurrent run of the same source did."""
     await tx.execute_many(
         "insert into legacy_rows (run_id, kind, old_id, new_id) values (:run_id, :kind, :old_id, :new_id)",
         [{"run_id": run_id, "kind": kind.value, "old_id": old, "new_id": new} for old, new in pairs],
@@ -141,7 +141,7 @@ async def last(reader: Reader, run_id: str, kind: LegacyRowKind, limit: int) -> 
 
 
 async def forget(tx: Transaction, run_id: str, kind: LegacyRowKind, new_ids: Sequence[str]) -> None:
-    """Remove the mapping of rows that were rolled back."""
+    """Delete what ``note`` stored about rows that were rolled back."""
     await tx.execute(
         "delete from legacy_rows where run_id = :run_id and kind = :kind and new_id in :new_ids",
         run_id=run_id,

@@ -47,7 +47,7 @@ class OldRow:
         return self.by_name.get(name)
 
 
-# Columns of events that only later migrations added.
+# Columns of events that only later migrations added. A dump in JSON lines may leave out one that is empty in each row.
 _RECURRENCE = frozenset({"recurrencerule", "parenteventid"})
 _SPLIT = "recurrencesplitpoint"
 
@@ -74,7 +74,7 @@ def values_of(row: Mapping[str, Any], noun: str, number: int, oddities: list[Leg
 def shape_of(event_columns: Iterable[str]) -> LegacyShape:
     """Find out the shape of the database from the columns of ``events``."""
     names = {plain(name) for name in event_columns}
-    return LegacyShape(has_recurrence=names >= _RECURRENCE, has_split_points=_SPLIT in names)
+    return LegacyShape(has_recurrence=not names.isdisjoint(_RECURRENCE), has_split_points=_SPLIT in names)
 
 
 def user_of(row: OldRow) -> OldUser:

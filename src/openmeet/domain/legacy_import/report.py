@@ -37,7 +37,10 @@ def lines_of(plan: LegacyPlan) -> Iterator[str]:
     if not plan.oddities:
         yield "No oddities were found."
         return
-    yield f"{len(plan.oddities):,} oddities were found. None of them prevents the import:"
+    if len(plan.oddities) == 1:
+        yield "1 oddity was found. It does not prevent the import:"
+    else:
+        yield f"{len(plan.oddities):,} oddities were found. None of them prevents the import:"
     for what, count in Counter(oddity.what for oddity in plan.oddities).most_common():
         yield f"  {count:,} × {what.value}: {WORDS[what]}"
         same = [oddity for oddity in plan.oddities if oddity.what is what]

@@ -19,7 +19,7 @@ from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunS
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.catalogue import ngettext
 from openmeet.outbox import publications
 
 OnProgress = Callable[[str, int, int], None]
@@ -40,19 +40,38 @@ class ChangesSinceImport:
     published: int
 
     @property
-    def is_nothing(self) -> bool:
-        return not (self.people or self.events or self.answers or self.new_events or self.published)
-
-    @property
     def words(self) -> str:
-        counts = (
-            (self.people, gettext("people have signed in or edited their profile")),
-            (self.events, gettext("events were edited")),
-            (self.answers, gettext("answers were given or changed")),
-            (self.new_events, gettext("events were created in its groups")),
-            (self.published, gettext("events were published")),
+        """These actions as a list for people; empty if there were none."""
+        parts = (
+            (
+                self.people,
+                ngettext(
+                    "%(number)s person has signed in or edited their profile",
+                    "%(number)s people have signed in or edited their profile",
+                    self.people,
+                ),
+            ),
+            (self.events, ngettext("%(number)s event was edited", "%(number)s events were edited", self.events)),
+            (
+                self.answers,
+                ngettext(
+                    "%(number)s answer was given or changed", "%(number)s answers were given or changed", self.answers
+                ),
+            ),
+            (
+                self.new_events,
+                ngettext(
+                    "%(number)s event was created in its groups",
+                    "%(number)s events were created in its groups",
+                    self.new_events,
+                ),
+            ),
+            (
+                self.published,
+                ngettext("%(number)s event was published", "%(number)s events were published", self.published),
+            ),
         )
-        return "; ".join(f"{count} {what}" for count, what in counts if count)
+        return "; ".join(text for count, text in parts if count)
 
 
 async def count_changes_since_import(reader: Reader, run: ImportRun) -> ChangesSinceImport:
@@ -75,9 +94,9 @@ async def roll_back(db: Database, source: str, on_progress: OnProgress) -> int:
         run = await queries.run_of(reader, source)
         if run is None:
             raise NotFound(LegacyImportReason.NOTHING_IMPORTED, source=source)
-        built = await count_changes_since_import(reader, run)
-    if not built.is_nothing:
-        raise Refused(LegacyImportReason.BUILT_UPON, changes=built.words, name="BuiltUpon")
+        changes = (await count_changes_since_import(reader, run)).words
+    if changes:
+        raise Refused(LegacyImportReason.BUILT_UPON, changes=changes, name="BuiltUpon")
     await _all(db, run, LegacyRowKind.ANSWER, attendance.erase, on_progress)
     await _all(db, run, LegacyRowKind.EVENT, _erase_events, on_progress)
     await _all(db, run, LegacyRowKind.SERIES, _erase_series, on_progress, at_once=_SERIES_AT_ONCE)

@@ -155,17 +155,18 @@ def decode(body: bytes, side: int) -> Image.Image:
 def prepare(body: bytes) -> PreparedPicture:
     """Re-encode the first frame, upright and without metadata. Raises InvalidForm (``picture``)."""
     image = decode(body, SIDES[Size.LARGE])
+    # The library would otherwise copy metadata (comments, profiles) from its input.
+    image.info.clear()
     bodies: dict[tuple[Size, PictureFormat], bytes] = {}
-    width = height = 0
+    # By width and height: a small picture has the same ones, and so the same bytes, at several sizes.
+    encoded: dict[tuple[int, int], dict[PictureFormat, bytes]] = {}
     for size in Size:
         made = image.copy()
-        # The library would otherwise copy metadata (comments, profiles) from its input.
-        made.info.clear()
         made.thumbnail((SIDES[size], SIDES[size]), Image.Resampling.LANCZOS)
-        bodies[size, PictureFormat.JPEG] = _jpeg_within_limit(made)
-        bodies[size, PictureFormat.WEBP] = _webp(made)
-        if size is Size.LARGE:
-            width, height = made.size
+        if made.size not in encoded:
+            encoded[made.size] = {PictureFormat.JPEG: _jpeg_within_limit(made), PictureFormat.WEBP: _webp(made)}
+        bodies.update(((size, format_), bytes_) for format_, bytes_ in encoded[made.size].items())
+    width, height = max(encoded)
     return PreparedPicture(bodies, width, height)
 
 

@@ -104,16 +104,16 @@ async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) ->
     if act_id in await audit_log.undone_among(tx, [act_id]):
         raise Refused(ModerationReason.ALREADY_UNDONE, name="UndoneAlready")
     try:
-        return await _taken_back(tx, actor_id, entry, reason)
+        return await _undo(tx, actor_id, entry, reason)
     except UniqueViolated as twice:
         raise Refused(ModerationReason.ALREADY_UNDONE, name="UndoneAlready") from twice
 
 
-async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason: str) -> StatusChange | None:
+async def _undo(tx: Transaction, actor_id: UserId, entry: LogEntry, reason: str) -> StatusChange | None:
     if entry.act is ModerationAction.CHANGE_POLICY:
-        if entry.after != policy.words_of(await policy.current(tx)):
+        if entry.after != policy.encode(await policy.current(tx)):
             raise Conflict(ModerationReason.CHANGED_SINCE)
-        await policy.change(tx, policy.parsed(entry.before), by=actor_id, undoes=entry.id)
+        await policy.change(tx, policy.decode(entry.before), by=actor_id, undoes=entry.id)
         return None
     if entry.act in {ModerationAction.DISMISS, ModerationAction.REOPEN}:
         back = ModerationAction.REOPEN if entry.act is ModerationAction.DISMISS else ModerationAction.DISMISS

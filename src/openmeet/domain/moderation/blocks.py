@@ -13,10 +13,12 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Reason, Refused
+from groundwork.outbox.jobs import enqueue_selected
 from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.moderation.visibility import is_suspended
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
+from openmeet.outbox.kinds import JobKind
 
 EventName = TypeVar("EventName", bound=str)
 
@@ -235,6 +237,15 @@ async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
         "delete from user_mutes where user_id = :user_id and subject = :subject", user_id=user_id, subject=subject
     )
     return deleted_count == 1
+
+
+# One row if the person has blocked anybody.
+_APPLY_BLOCKS = "select :host as subject where exists (select 1 from user_blocks where user_id = :host)"
+
+
+async def apply_to_new_host(tx: Transaction, host: UserId) -> None:
+    """Enqueue the job that applies this person's blocks to what they have just become the owner of."""
+    await enqueue_selected(tx, JobKind.APPLY_BLOCKS, _APPLY_BLOCKS, int(tx.now), host=host)
 
 
 async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Block]:

@@ -165,7 +165,7 @@ async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list
 
 
 @dataclass(frozen=True, slots=True)
-class Labeller:
+class Labeler:
     """A labeler's state. ``heard_at``: when it last sent a label that was stored, or None."""
 
     did: str
@@ -176,14 +176,14 @@ class Labeller:
     heard_at: Instant | None
 
 
-async def labellers(reader: Reader) -> list[Labeller]:
+async def labelers(reader: Reader) -> list[Labeler]:
     """Subscribed labelers, ordered by DID."""
     rows = await reader.fetch(
         "select did, state, reason, cursor, changed_at,"
         " (select max(heard_at) from labels where source = did) as heard_at from labelers order by did"
     )
     return [
-        Labeller(
+        Labeler(
             row["did"],
             row["state"],
             row["reason"],
@@ -195,7 +195,7 @@ async def labellers(reader: Reader) -> list[Labeller]:
     ]
 
 
-async def add_labeller(tx: Transaction, did: str) -> int:
+async def add_labeler(tx: Transaction, did: str) -> int:
     """Add a labeler. Returns the cursor to resume from; 0 means the start of its backlog."""
     await tx.execute(
         "insert into labelers (did, cursor, state, reason, changed_at) values (:did, 0, 'following', '', :now)"

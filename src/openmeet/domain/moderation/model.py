@@ -29,6 +29,7 @@ class ModerationReason(Reason):
     MALFORMED_PDS = "moderation.malformed_pds"
     NOT_MUTABLE = "moderation.not_mutable"
     CHANGED_SINCE_OPENED = "moderation.changed_since_opened"
+    RULES_CHANGED_WHILE_OPEN = "moderation.rules_changed_while_open"
     MODERATORS_ONLY = "moderation.moderators_only"
     NO_SUCH_SUBJECT = "moderation.no_such_subject"
     MALFORMED_SUBJECT = "moderation.malformed_subject"

@@ -1,11 +1,9 @@
-"""Moderators, and the moderation policy: limits that can be changed at run time. Each change is logged."""
+"""The moderation policy: limits that can be changed at run time. Each change is logged."""
 
-from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import Forbidden, InvalidForm, PreconditionFailed, Why
-from openmeet.domain.identities.queries import setting_entry_of
+from groundwork.errors import InvalidForm, PreconditionFailed, Why
 from openmeet.domain.moderation import audit_log
 from openmeet.domain.moderation.audit_log import NewLogEntry
 from openmeet.domain.moderation.model import (
@@ -16,7 +14,7 @@ from openmeet.domain.moderation.model import (
     ModerationReason,
     Subject,
 )
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.model import UserId
 
 _NUMBERS = {
     "new_account_days": (1, 365),
@@ -85,62 +83,18 @@ async def change(
     if not made:
         raise PreconditionFailed(ModerationReason.CHANGED_SINCE_OPENED)
     await audit_log.add(
-        tx, by, [NewLogEntry(ModerationAction.CHANGE_POLICY, SUBJECT, words_of(before), words_of(after), undoes=undoes)]
+        tx, by, [NewLogEntry(ModerationAction.CHANGE_POLICY, SUBJECT, encode(before), encode(after), undoes=undoes)]
     )
     return after
 
 
-def parsed(words: str) -> ModerationPolicy:
-    """Parse the policy stored in a log line."""
+def decode(words: str) -> ModerationPolicy:
+    """Decode the policy in a log line."""
     values = dict(part.split("=") for part in words.split())
     numbers = {name: int(values[name]) for name in _NUMBERS}
     return ModerationPolicy(holds_first_events=values["holds_first_events"] == "1", **numbers)
 
 
-def words_of(policy: ModerationPolicy) -> str:
+def encode(policy: ModerationPolicy) -> str:
     """Encode the policy for a log line."""
     return " ".join(f"{one.name}={int(getattr(policy, one.name))}" for one in fields(policy) if one.name in NAMES)
-
-
-async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) -> bool:
-    """Whether the caller is a moderator of the community. ``named``: the moderators listed in the settings."""
-    if await setting_entry_of(reader, user_id, named) is not None:
-        return True
-    by_command = "select 1 as found from moderators where user_id = :user_id"
-    return await reader.fetch_one(by_command, user_id=user_id) is not None
-
-
-async def require_moderator(reader: Reader, caller: Caller, named: Sequence[str]) -> None:
-    """Raise Forbidden unless the caller is a moderator of the community."""
-    if not await is_moderator(reader, caller.user_id, named):
-        raise Forbidden(ModerationReason.MODERATORS_ONLY)
-
-
-async def appoint(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
-    """Appoint a moderator. False if they already are one."""
-    made = await tx.execute(
-        "insert into moderators (user_id, named_at) values (:user_id, :now) on conflict (user_id) do nothing",
-        user_id=user_id,
-        now=tx.now,
-    )
-    if made:
-        await audit_log.add(
-            tx, by, [NewLogEntry(ModerationAction.NAME, Subject(ModeratedKind.PERSON, user_id), "", "moderator")]
-        )
-    return made == 1
-
-
-async def dismiss(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
-    """Dismiss a moderator whom the command appointed. False if there is none. Moderators listed in the settings stay."""
-    deleted_count = await tx.execute("delete from moderators where user_id = :user_id", user_id=user_id)
-    if deleted_count:
-        await audit_log.add(
-            tx, by, [NewLogEntry(ModerationAction.UNNAME, Subject(ModeratedKind.PERSON, user_id), "moderator", "")]
-        )
-    return deleted_count == 1
-
-
-async def appointed_moderators(reader: Reader) -> list[UserId]:
-    """Moderators appointed by the command, oldest first."""
-    rows = await reader.fetch("select user_id from moderators order by named_at, user_id")
-    return [UserId(row["user_id"]) for row in rows]

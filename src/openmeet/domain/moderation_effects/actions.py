@@ -16,7 +16,7 @@ from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import StatusChange
 from openmeet.domain.moderation.model import ActId, ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds, group_kinds
-from openmeet.domain.notifications.event_kinds import Moderated
+from openmeet.domain.notifications.model import Moderated
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.safety import subjects
 from openmeet.domain.series import date_queries

@@ -8,6 +8,13 @@ from typing import Protocol
 from groundwork.clock import Instant
 
 
+class ModeratorDecision(Protocol):
+    """A payload with a moderator's decision: whether the event or group is hidden."""
+
+    @property
+    def is_hidden(self) -> bool: ...
+
+
 class SubjectState(Protocol):
     """The current state of the subject of a notification, and its reader's part in it.
 
@@ -86,6 +93,11 @@ def if_not_only_cancelled(_: object, state: SubjectState) -> bool:
     if state.is_gone:
         return False
     return not state.is_cancelled or state.is_over or "event_cancelled" not in state.together
+
+
+def if_decided(payload: ModeratorDecision, state: SubjectState) -> bool:
+    """Whether this moderator's decision still applies."""
+    return (state.takes_place or not state.is_event) and state.is_hidden is payload.is_hidden
 
 
 def if_unread(_: object, state: SubjectState) -> bool:

@@ -8,12 +8,14 @@ import msgspec
 from groundwork.clock import Instant
 from openmeet.domain.notifications.conditions import (
     SubjectState,
+    if_decided,
     if_going,
     if_not_gone,
     if_not_only_cancelled,
     is_coming,
 )
 from openmeet.domain.notifications.model import (
+    Moderated,
     NotificationKind,
     NotificationTopic,
     Payload,
@@ -118,13 +120,6 @@ class CoHostAnswered(Payload, frozen=True):
     is_for_series: bool = False
 
 
-class Moderated(Payload, frozen=True):
-    """Payload of a moderator's decision. ``is_hidden``: the decision. ``reason``: the moderator's words."""
-
-    is_hidden: bool = False
-    reason: str = ""
-
-
 class SearchMatch(Payload, frozen=True):
     """Payload of a match of a saved search. ``search_name`` is the search's name at that time."""
 
@@ -222,9 +217,8 @@ def _if_answered(payload: NewAnswer, state: SubjectState) -> bool:
     return payload.person_id is not None and state.takes_place
 
 
-def if_decided(payload: Moderated, state: SubjectState) -> bool:
-    """Whether this moderator's decision still applies."""
-    return (state.takes_place or not state.is_event) and state.is_hidden is payload.is_hidden
+def _is_request(payload: NewAnswer) -> bool:
+    return payload.answer == "pending"  # ``AttendanceStatus.PENDING``; its package imports this one
 
 
 _EVENT = SubjectType.EVENT
@@ -287,7 +281,9 @@ EVENT_CHANGED: Final = NotificationKind(
     in_calendar=True,
     still_true=_if_moved,
 )
-MOVED_UP: Final = NotificationKind("moved_up", _Topic.WAITLIST, _EVENT, Payload, in_calendar=True, still_true=if_going)
+MOVED_UP: Final = NotificationKind(
+    "moved_up", _Topic.WAITLIST, _EVENT, Payload, _Urgency.SOON, in_calendar=True, still_true=if_going
+)
 SEAT_WITHDRAWN: Final = NotificationKind(
     "seat_withdrawn", _Topic.WAITLIST, _EVENT, Payload, _Urgency.AT_ONCE, in_calendar=True, still_true=_if_waiting_again
 )
@@ -295,10 +291,10 @@ SEAT_OFFERED: Final = NotificationKind(
     "seat_offered", _Topic.WAITLIST, _EVENT, Payload, _Urgency.EXPIRES, in_calendar=True, still_true=_if_offered
 )
 ANSWER_APPROVED: Final = NotificationKind(
-    "answer_approved", _Topic.WAITLIST, _EVENT, Approval, in_calendar=True, still_true=_if_approved
+    "answer_approved", _Topic.WAITLIST, _EVENT, Approval, _Urgency.SOON, in_calendar=True, still_true=_if_approved
 )
 ANSWER_DECLINED: Final = NotificationKind(
-    "answer_declined", _Topic.WAITLIST, _EVENT, Rejection, still_true=_if_rejected
+    "answer_declined", _Topic.WAITLIST, _EVENT, Rejection, _Urgency.SOON, still_true=_if_rejected
 )
 INVITED: Final = NotificationKind(
     "invited",
@@ -335,5 +331,12 @@ HOST_MESSAGE: Final = NotificationKind(
     still_true=if_not_gone,
 )
 NEW_ANSWER: Final = NotificationKind(
-    "new_answer", _Topic.ANSWERS, _EVENT, NewAnswer, _Urgency.BUNDLED, has_author=True, still_true=_if_answered
+    "new_answer",
+    _Topic.ANSWERS,
+    _EVENT,
+    NewAnswer,
+    _Urgency.BUNDLED,
+    has_author=True,
+    still_true=_if_answered,
+    awaits_decision=_is_request,
 )

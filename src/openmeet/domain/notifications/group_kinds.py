@@ -2,9 +2,16 @@
 
 from typing import Final
 
-from openmeet.domain.notifications.conditions import SubjectState, who_approves, who_reads_announcements
-from openmeet.domain.notifications.event_kinds import Moderated, if_decided
-from openmeet.domain.notifications.model import NotificationKind, NotificationTopic, Payload, SubjectType
+from openmeet.domain.notifications.conditions import SubjectState, if_decided, who_approves, who_reads_announcements
+from openmeet.domain.notifications.model import (
+    Moderated,
+    NotificationKind,
+    NotificationTopic,
+    Payload,
+    SubjectType,
+    Urgency,
+    worth_mail,
+)
 
 
 class RoleDecided(Payload, frozen=True):
@@ -54,8 +61,11 @@ JOIN_REQUEST: Final = NotificationKind(
     page="/requests",
     still_true=_if_undecided,
     may_read=who_approves,
+    awaits_decision=worth_mail,
 )
-JOIN_DECIDED: Final = NotificationKind("join_decided", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided, still_true=_if_role)
+JOIN_DECIDED: Final = NotificationKind(
+    "join_decided", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided, Urgency.SOON, still_true=_if_role
+)
 ROLE_CHANGED: Final = NotificationKind("role_changed", _Topic.MEMBERSHIP, _MEMBERSHIP, RoleDecided, still_true=_if_role)
 OWNERSHIP: Final = NotificationKind(
     "ownership", _Topic.MEMBERSHIP, _GROUP, Succession, page="/ownership", still_true=_if_step_counts

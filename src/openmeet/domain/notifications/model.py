@@ -150,6 +150,7 @@ class Urgency(StrEnum):
     AT_ONCE = "at_once"  # at once, because otherwise somebody could travel or stay at home in vain
     NEAR = "near"  # at once if the event starts within a day, otherwise bundled
     PROMPT = "prompt"  # like NEAR, but without bundling: only quiet hours delay it
+    SOON = "soon"  # like PROMPT, but two minutes later, so that a host can undo a mistake before anybody learns of it
     BUNDLED = "bundled"
     TALK = "talk"  # after ten minutes, if it has not been read by then
     BEFORE_START = "before_start"  # bundled; in a digest only if the digest is sent well before the start
@@ -166,11 +167,24 @@ class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
     group_id: str | None = None
 
 
+class Moderated(Payload, frozen=True):
+    """Payload of a moderator's decision about an event or a group. ``is_hidden``: the decision. ``reason``: the
+    moderator's words.
+    """
+
+    is_hidden: bool = False
+    reason: str = ""
+
+
 P = TypeVar("P", bound=Payload)
 
 
 def worth_mail(_: Payload) -> bool:
     return True
+
+
+def never(_: Payload) -> bool:
+    return False
 
 
 def newest(payloads: Sequence[P]) -> Sequence[P]:
@@ -193,6 +207,8 @@ class NotificationKind(Generic[P]):
     shown. ``has_author``: it comes from somebody whom the recipient may block or mute; kinds about one's own RSVPs and
     roles reach everybody. ``in_calendar``: it changes the recipient's calendar. ``page``: the part of the group's pages
     that it links to. ``mail_gap``: the minimum time between two e-mails about one subject, in microseconds.
+    ``awaits_decision``: somebody waits for the recipient. The first such e-mail is sent soon, those after it as often
+    as other bundled ones.
     """
 
     name: str
@@ -208,6 +224,7 @@ class NotificationKind(Generic[P]):
     in_calendar: bool = False
     page: str = ""
     mail_gap: int = 0
+    awaits_decision: Callable[[P], bool] = never
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

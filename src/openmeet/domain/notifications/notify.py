@@ -142,18 +142,21 @@ async def _waiting(
 ) -> list[DueNotification]:
     """One due e-mail per user, with the earliest due time."""
     now = tx.now
-    last: Mapping[tuple[UserId, str], Instant] = {}
-    if kind.mail_gap:
-        last = await emails.last_sent(tx, {(one.addressee.user_id, one.notice.subject_id) for one in recipients})
+    spaced = [one for one in recipients if rules.mail_gap(kind, one.notice.payload)]
+    last = await emails.last_sent(
+        tx, {(one.addressee.user_id, one.notice.bundle or one.notice.subject_id) for one in spaced}
+    )
     waiting: dict[UserId, DueNotification] = {}
     for one in recipients:
         if one.channel is not Channel.EMAIL:
             continue
         is_urgent = _is_urgent(kind, one.notice, now)
-        due_at = rules.mail_due_at(one.addressee.hours, now, urgent=is_urgent, waits=rules.waits_for(kind))
+        due_at = rules.mail_due_at(
+            one.addressee.hours, now, urgent=is_urgent, waits=rules.waits_for(kind, one.notice.payload)
+        )
         user_id, subject = one.addressee.user_id, one.notice.bundle or one.notice.subject_id
         if (user_id, subject) in last:
-            rested = Instant(last[user_id, subject] + kind.mail_gap)
+            rested = Instant(last[user_id, subject] + rules.mail_gap(kind, one.notice.payload))
             due_at = max(due_at, rules.after_quiet(one.addressee.hours, rested))
         if user_id not in waiting or due_at < waiting[user_id].due_at:
             waiting[user_id] = DueNotification(user_id, subject, due_at)
@@ -173,7 +176,7 @@ async def notify_write(
         channel = rules.channel_of_mail(one) if kind.is_mailed(payload) else None
         mail_id = None
         if channel is not None:
-            due_at = rules.mail_due_at(one.hours, tx.now, urgent=False)
+            due_at = rules.mail_due_at(one.hours, tx.now, urgent=False, waits=rules.waits_for(kind, payload))
             if channel is not Channel.EMAIL or open_id is None or leaves_at is None or leaves_at > due_at:
                 return None
             mail_id = open_id

@@ -21,6 +21,9 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 # How long notifications to one user about one subject are bundled.
 BUNDLED_FOR = 30 * MINUTE
 
+# Delay of e-mails about places. A host who undoes a decision within this time has told nobody.
+UNDO_TIME = 2 * MINUTE
+
 # Delay of e-mails about chat messages. Anyone who reads a message before that gets no e-mail about it.
 TALK_WAITS_FOR = 10 * MINUTE
 
@@ -48,7 +51,7 @@ def is_urgent(kind: NotificationKind[Any], starts_at: Instant | None, now: Insta
             return True
         case Urgency.BUNDLED | Urgency.BEFORE_START | Urgency.TALK:
             return False
-        case Urgency.NEAR | Urgency.PROMPT:
+        case Urgency.NEAR | Urgency.PROMPT | Urgency.SOON:
             return starts_at is not None and now <= starts_at < now + NEAR
         case _:
             assert_never(kind.urgency)
@@ -75,9 +78,16 @@ def is_too_late_in(digest_at: Instant, kind: NotificationKind[Any], starts_at: I
     return urgent and starts_at is not None and starts_at <= digest_at
 
 
-def waits_for(kind: NotificationKind[Any]) -> int:
+def waits_for(kind: NotificationKind[P], payload: P) -> int:
     """How long to wait for more notifications to bundle, in microseconds."""
-    return {Urgency.PROMPT: 0, Urgency.TALK: TALK_WAITS_FOR}.get(kind.urgency, BUNDLED_FOR)
+    if kind.awaits_decision(payload):
+        return UNDO_TIME
+    return {Urgency.PROMPT: 0, Urgency.SOON: UNDO_TIME, Urgency.TALK: TALK_WAITS_FOR}.get(kind.urgency, BUNDLED_FOR)
+
+
+def mail_gap(kind: NotificationKind[P], payload: P) -> int:
+    """The minimum time between two e-mails about one subject, in microseconds."""
+    return BUNDLED_FOR if kind.awaits_decision(payload) else kind.mail_gap
 
 
 def mail_due_at(hours: DeliveryHours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:

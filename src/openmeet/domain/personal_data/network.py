@@ -229,6 +229,14 @@ SITE: Final = (
         (secret("token_hash"), plain("id name scopes created_at last_used_at revoked_at")),
     ),
     StoredTable(
+        "database_periods",
+        "When this database was in use. Between two periods it was restored from a backup.",
+        "",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (plain("id began_at alive_at"),),
+    ),
+    StoredTable(
         "feature_flags",
         "Features that are turned on.",
         "",

@@ -6,6 +6,7 @@ written under another name and then moved, so concurrent builds do no harm, and 
 would be read.
 """
 
+import gc
 import importlib.resources
 import math
 import os
@@ -19,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from openmeet.domain.places.model import folded, spelled_out
+from openmeet.domain.places.model import forms
 
 # Change the name whenever the tables or the data change.
 FILE_NAME: Final = "places-2.db"
@@ -78,6 +79,8 @@ def build(path: Path) -> None:
         with closing(sqlite3.connect(unfinished)) as connection:
             connection.execute("pragma journal_mode = off")
             connection.execute("pragma synchronous = off")
+            # The whole file, because names are inserted in no order.
+            connection.execute("pragma cache_size = -64000")
             connection.executescript(_SCHEMA)
             connection.executemany("insert into places values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _places(cities, states))
             connection.executemany("insert into names values (?, ?, ?)", _names(cities))
@@ -88,11 +91,11 @@ def build(path: Path) -> None:
 
 
 def _places(cities: Iterable[_City], states: dict[str, str]) -> Iterator[tuple[object, ...]]:
-    large = _CitiesAround(cities)
+    larger_ones = _larger_ones(cities)
     for one in cities:
         region = states.get(one.admin1code, "") if one.countrycode == "US" else ""
-        around = large.largest_near(one)
-        near = "" if around is None or around.name == one.name else around.name
+        larger = larger_ones.get(one.geonameid)
+        near = "" if larger is None or larger.name == one.name else larger.name
         yield (
             one.geonameid, one.name, one.countrycode, region, one.admin1code if region else "", near,
             one.latitude, one.longitude, one.population, one.timezone,
@@ -101,47 +104,46 @@ def _places(cities: Iterable[_City], states: dict[str, str]) -> Iterator[tuple[o
 
 def _names(cities: Iterable[_City]) -> Iterator[tuple[str, int, int]]:
     for one in cities:
-        ranks = dict.fromkeys(_forms(one.name), MAIN)
+        ranks = dict.fromkeys(forms(one.name), MAIN)
         for name in one.alternatenames:
-            for form in _forms(name):
+            for form in forms(name):
                 ranks.setdefault(form, CODE if _is_code(name) else OTHER)
-        yield from ((form, rank, one.geonameid) for form, rank in ranks.items())
-
-
-def _forms(name: str) -> set[str]:
-    return {folded(name), spelled_out(name)} - {""}
+        yield from ((form, rank, one.geonameid) for form, rank in ranks.items() if form)
 
 
 def _is_code(name: str) -> bool:
     return len(name) <= _CODE_LETTERS and name.isascii() and name.isupper()
 
 
-class _CitiesAround:
-    """Places by squares of one degree, largest first."""
-
-    def __init__(self, cities: Iterable[_City]) -> None:
-        self._squares: dict[tuple[int, int], list[_City]] = defaultdict(list)
-        for one in sorted(cities, key=lambda city: -city.population):
-            self._squares[_square(one)].append(one)
-
-    def largest_near(self, place: _City) -> _City | None:
-        """The largest place in the same country around this one. None if no other is larger."""
-        north, east = _square(place)
-        largest = place
-        wide = 1 + math.ceil(_AROUND_KM / (_KM_OF_DEGREE * max(0.2, math.cos(math.radians(place.latitude)))))
-        for row in range(north - 2, north + 3):
-            for column in range(east - wide, east + wide + 1):
-                for one in self._squares.get((row, column), ()):
-                    if one.population <= largest.population:
-                        break
-                    if one.countrycode == place.countrycode and _km(one, place) <= _AROUND_KM:
-                        largest = one
-                        break
-        return None if largest is place else largest
+def _larger_ones(cities: Iterable[_City]) -> dict[int, _City]:
+    """By place, the largest of the larger places in the same country around it. Places without one are left out."""
+    # By squares of one degree, the places that have none yet.
+    waiting: dict[tuple[str, int, int], list[_City]] = defaultdict(list)
+    for one in cities:
+        waiting[one.countrycode, math.floor(one.latitude), math.floor(one.longitude)].append(one)
+    larger_ones = {}
+    # Each place is compared only until it has one, which for most is one of the first.
+    for large in sorted(cities, key=lambda city: -city.population):
+        for square in _squares_around(large):
+            if square in waiting:
+                left = []
+                for one in waiting.pop(square):
+                    if one.population < large.population and _km(large, one) <= _AROUND_KM:
+                        larger_ones[one.geonameid] = large
+                    elif one is not large:
+                        left.append(one)
+                if left:
+                    waiting[square] = left
+    return larger_ones
 
 
-def _square(city: _City) -> tuple[int, int]:
-    return math.floor(city.latitude), math.floor(city.longitude)
+def _squares_around(city: _City) -> Iterator[tuple[str, int, int]]:
+    high = _AROUND_KM / _KM_OF_DEGREE
+    # Places nearer to the pole than this one are farther away in degrees.
+    wide = high / max(0.1, math.cos(math.radians(abs(city.latitude) + high)))
+    for row in range(math.floor(city.latitude - high), math.floor(city.latitude + high) + 1):
+        for column in range(math.floor(city.longitude - wide), math.floor(city.longitude + wide) + 1):
+            yield city.countrycode, row, column
 
 
 def _km(one: _City, other: _City) -> float:
@@ -151,4 +153,6 @@ def _km(one: _City, other: _City) -> float:
 
 
 if __name__ == "__main__":
+    # The process ends with its only job, which makes no garbage, but hundreds of thousands of values that it would scan.
+    gc.disable()
     build(Path(sys.argv[1]))

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import filterfalse
 from typing import Final
 
 from groundwork.errors import Reason
@@ -26,6 +27,7 @@ _PLAIN: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h"}
 )
 _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa"})
+_UMLAUTED: Final = re.compile("[äöüå]")
 _APART = re.compile(r"[\W_]+")
 
 
@@ -61,11 +63,17 @@ class PlaceMatch:
 def folded(name: str) -> str:
     """Fold a name for comparison, without case, diacritics and punctuation. ``Neukölln`` and ``NEUKOLLN`` are equal."""
     if name.isascii():
-        return _APART.sub(" ", name.lower()).strip()
-    bare = "".join(one for one in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(one))
-    return _APART.sub(" ", bare.translate(_PLAIN)).strip()
+        bare = name.lower()
+    else:
+        decomposed = unicodedata.normalize("NFKD", name.casefold())
+        bare = "".join(filterfalse(unicodedata.combining, decomposed)).translate(_PLAIN)
+    return bare if bare.isalnum() else _APART.sub(" ", bare).strip()
 
 
-def spelled_out(name: str) -> str:
-    """Fold a name with ``ae``, ``oe`` and ``ue`` for umlauts: ``koeln``."""
-    return folded(name if name.isascii() else unicodedata.normalize("NFC", name.casefold()).translate(_UMLAUTS))
+def forms(name: str) -> tuple[str, ...]:
+    """The folded forms of a name: ``koln``, and ``koeln`` with ``ae``, ``oe`` and ``ue`` for umlauts."""
+    form = folded(name)
+    if name.isascii():
+        return (form,)
+    composed = unicodedata.normalize("NFC", name.casefold())
+    return (form, folded(composed.translate(_UMLAUTS))) if _UMLAUTED.search(composed) else (form,)

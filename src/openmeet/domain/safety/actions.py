@@ -1,7 +1,10 @@
 """Report, block and mute, with their consequences for RSVPs, messages and lists."""
 
-from groundwork.database.transaction import Transaction
+from groundwork.database.row_lock import hold_each
+from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.moderation import blocks, model, reports
@@ -36,12 +39,45 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
     if await user_queries.by_id(tx, other) is None:
         raise NotFound(GeneralReason.NO_SUCH_PERSON)
     is_known = await subjects.may_know(tx, caller.user_id, other)
+    await _lock_hosted(tx, caller.user_id)
     if not await blocks.block(tx, caller.user_id, other, is_known=is_known):
         return False
-    await follower_queries.leave_series_of_host(tx, caller.user_id, other)
-    await membership_queries.end_following_of_host(tx, caller.user_id, other)
-    await reevaluation.end_upcoming_rsvps(tx, other, host=caller.user_id, actor_id=caller.user_id)
+    await _end_participation(tx, caller.user_id, other)
     return True
+
+
+def apply_blocks_handler(db: Database) -> JobHandler:
+    """Return the handler of ``JobKind.APPLY_BLOCKS``: people whom the host has blocked lose their place at the host's
+    upcoming events. The subject of the job is the host. Idempotent.
+    """
+
+    async def handle(job: Job) -> None:
+        host = UserId(job.subject)
+        async with db.reader() as reader:
+            people = [UserId(one.subject.id) for one in await blocks.blocked_by(reader, host)]
+        # One transaction each, because others may be waiting for the locks of these events.
+        for other in people:
+            async with db.transaction() as tx:
+                if await blocks.has_blocked(tx, host, other):
+                    await _end_participation(tx, host, other)
+
+    return handle
+
+
+async def _end_participation(tx: Transaction, host: UserId, other: UserId) -> None:
+    """End what a blocked person takes part in: the host's series, groups that they only follow, and upcoming events."""
+    await follower_queries.leave_series_of_host(tx, host, other)
+    await membership_queries.end_following_of_host(tx, host, other)
+    await reevaluation.end_upcoming_rsvps(tx, other, host=host, actor_id=host)
+
+
+async def _lock_hosted(tx: Transaction, host: UserId) -> None:
+    """Lock what the host offers to others before the block is stored, because people who follow or answer it hold these
+    locks while they check for a block. Otherwise a reply that is being saved would survive the block.
+    """
+    await hold_each(tx, "groups", "owner_id", [host])
+    await hold_each(tx, "event_series", "user_id", [host])
+    await reevaluation.lock_upcoming_of_host(tx, host)
 
 
 async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:

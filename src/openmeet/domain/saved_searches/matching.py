@@ -21,6 +21,8 @@ from openmeet.i18n.markdown import folded
 _LENGTHS: Final = (12, 8, 5, 3, 2, 1)
 # Shorter prefixes are too common to be selective.
 _TELLING: Final = 5
+# Kinds of topics in order of selectivity: few events share a tag, many a category. Kinds that are not listed get 2.
+_SELECTIVITY: Final = {"tag": 0, "access": 1, "language": 3, "category": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,7 @@ def keys_of(query: SearchQuery) -> tuple[str, ...]:
         width = NARROW if query.near.within_km <= NARROWLY else WIDE
         return tuple(_cell(cell, width) for cell in cells(point, line, width))
     if query.topics:
-        # In order of selectivity.
-        order = ("tag", "access", "language", "category")
-        return (topic_term(min(query.topics, key=lambda topic: order.index(topic.partition(":")[0]))),)
+        return (topic_term(min(query.topics, key=lambda topic: _SELECTIVITY.get(topic.partition(":")[0], 2))),)
     return (word,) if word else ()
 
 

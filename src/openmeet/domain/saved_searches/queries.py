@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.isolation import Position
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import DEPARTED
@@ -178,14 +179,20 @@ async def drop_unfindable(tx: Transaction, limit: int) -> int:
     return await tx.execute(_UNFINDABLE, now=tx.now, limit=limit)
 
 
-async def due(reader: Reader, limit: int) -> list[EventId]:
+async def due(reader: Reader, after: Position, limit: int) -> list[tuple[int, EventId]]:
     """Queued events that are due, the longest-waiting first."""
     rows = await reader.fetch(
-        "select event_id from saved_search_queue where look_at <= :now order by look_at, event_id limit :limit",
+        """
+        select look_at, event_id from saved_search_queue
+         where look_at <= :now and (look_at, event_id) > (cast(:after_at as bigint), :after_id)
+         order by look_at, event_id limit :limit
+        """,
         now=reader.now,
+        after_at=after[0],
+        after_id=after[1],
         limit=limit,
     )
-    return [EventId(row["event_id"]) for row in rows]
+    return [(int(row["look_at"]), EventId(row["event_id"])) for row in rows]
 
 
 async def queued(reader: Reader, event_id: EventId) -> QueuedEvent | None:

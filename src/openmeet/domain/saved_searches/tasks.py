@@ -5,12 +5,14 @@ A changed event is announced only to owners of searches that it did not match be
 already know of it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Transaction
+from groundwork.isolation import Position, each_due
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.unsolicited_lists import (
@@ -23,14 +25,14 @@ from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.event_kinds import SearchMatch
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.notify import Notice
-from openmeet.domain.profiles import queries as people
+from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS, HostEventNotice
 from openmeet.domain.saved_searches import matching, queries
 from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.saved_searches.queries import QueuedEvent
 
-# Maximum number of events per run.
-ROUND: Final = 200
+# Events that the scheduler reads at once.
+AT_ONCE: Final = 200
 _DROPPED_AT_ONCE: Final = 5_000
 # Minimum time before a hidden event is checked again.
 HIDDEN_FOR: Final = 2 * MINUTE
@@ -50,18 +52,23 @@ async def announce_public_events(db: Database, shown: FrontPagePolicy = FAMILIAR
             dropped = await queries.drop_unfindable(tx, _DROPPED_AT_ONCE)
         if dropped < _DROPPED_AT_ONCE:
             break
-    async with db.reader() as reader:
-        due = await queries.due(reader, ROUND)
-    for event_id in due:
+
+    async def next_events(after: Position) -> Sequence[tuple[int, EventId]]:
+        async with db.reader() as reader:
+            return await queries.due(reader, after, AT_ONCE)
+
+    async def announce(event_id: EventId) -> int:
         async with db.transaction() as tx:
             await _announce(tx, event_id, shown)
-    return len(due)
+        return 1
+
+    return await each_due("search_finds", next_events, announce)
 
 
 async def forget_departed(db: Database) -> int:
     """Delete follows and searches of users whose accounts are gone. Returns the number of rows."""
     async with db.transaction() as tx:
-        return await queries.drop_departed(tx) + await people.drop_departed(tx)
+        return await queries.drop_departed(tx) + await profiles.drop_departed(tx)
 
 
 async def _announce(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) -> None:

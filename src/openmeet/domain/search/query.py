@@ -1,57 +1,37 @@
 """Parse a search form or query string into ``search.SearchQuery``, and explain empty results. Pure."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 from urllib.parse import urlencode
 
 from groundwork.database.words import MAX_WORDS, query_terms
-from groundwork.errors import InvalidForm, Reason, Why
+from groundwork.errors import InvalidForm, InvalidInput, Why
 from groundwork.geo_points import Near
 from openmeet.domain.events.values import Mode
-from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category, normalised
+from openmeet.domain.search.filters import (
+    BY_NAME,
+    DEFAULT_WITHIN_KM,
+    FIELDS,
+    FILTERS,
+    MAX_WITHIN_KM,
+    SOURCE_LABELS,
+    TOPICS,
+    SearchReason,
+)
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting, languages
-from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import folded
 from openmeet.recurrence import wall_time
-
-
-class SearchReason(Reason):
-    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
-
-    LAST_DAY_BEFORE_FIRST = "search.last_day_before_first"
-    MALFORMED_TAG = "search.malformed_tag"
-    TAG_TOO_LONG = "search.tag_too_long"
-    UNKNOWN_LANGUAGE = "search.unknown_language"
-    DISTANCE_OUT_OF_RANGE = "search.distance_out_of_range"
-    MALFORMED_POINT = "search.malformed_point"
-    UNKNOWN_GROUPS = "search.unknown_groups"
-    SIGN_IN_FOR_GROUPS = "search.sign_in_for_groups"
-    MALFORMED_DAY = "search.malformed_day"
-    UNKNOWN_SOURCE = "search.unknown_source"
-
 
 # Separates the name of a place from its coordinates: ``Berlin @52.52437,13.41053``.
 AT: Final = "@"
 MAX_QUERY = 200
-MAX_WITHIN: Final = 500
-WITHIN: Final = 25
-_MAX_TOPIC: Final = 40
-
-# All fields of the form and the query string, in the form's order.
-FIELDS: Final = (
-    "q", "from", "to", "category", "tag", "language", "access", "mode", "source", "near", "within", "groups",
-)  # fmt: skip
-MODE_LABELS: Final = {Mode.IN_PERSON.value: lazy("In person"), Mode.ONLINE.value: lazy("Online")}
-SOURCE_LABELS: Final = {
-    EventOrigin.ALL.value: lazy("Everywhere"),
-    EventOrigin.OPENMEET.value: lazy("Created here"),
-    EventOrigin.ATPROTO.value: lazy("From other apps"),
-}
+_MAX_TAG: Final = 40
 # Aliases, for clients that use other names.
 _ALIASES: Final = {"bluesky": EventOrigin.ATPROTO.value}
 
@@ -78,10 +58,8 @@ def parse_query(typed: Mapping[str, str], viewer: UserId | None = None) -> Searc
     last = _day(typed, "to", problems)
     if first and last and last < first:
         problems["to"] = SearchReason.LAST_DAY_BEFORE_FIRST
-    mode = _one_of(typed, "mode", MODE_LABELS, problems)
-    source = _one_of(
-        {"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", SOURCE_LABELS, problems
-    )
+    mode = _choice(typed, "mode", problems)
+    source = _choice({"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", problems)
     if "source" in problems:
         problems["source"] = SearchReason.UNKNOWN_SOURCE
     query = SearchQuery(
@@ -104,6 +82,14 @@ def source_or_none(text: str) -> EventOrigin | None:
     """Parse the origin filter for lists of groups or series. None if it is unknown or missing."""
     text = _ALIASES.get(text.strip(), text.strip())
     return EventOrigin(text) if text in SOURCE_LABELS else None
+
+
+def source_of(text: str) -> EventOrigin | None:
+    """Parse the origin filter of a request for groups or series. None if it is missing. Raises InvalidInput."""
+    source = source_or_none(text)
+    if text and source is None:
+        raise InvalidInput("source", SearchReason.UNKNOWN_SOURCE)
+    return source
 
 
 def created_here_filter(source: EventOrigin | None) -> bool | None:
@@ -135,22 +121,17 @@ def words_of(typed: Mapping[str, str]) -> str:
 
 def words_by_filter(typed: Mapping[str, str]) -> dict[str, str]:
     """A valid search as text by field. Both days are under ``from``."""
-    words: Mapping[str, Mapping[str, LazyText]] = {
-        "category": {one.value: text for one, text in CATEGORY_LABELS.items()},
-        "access": {one.value: text for one, text in ACCESS_LABELS.items()},
-        "mode": MODE_LABELS,
-        "source": SOURCE_LABELS,
-    }
     own: Mapping[str, Callable[[Mapping[str, str]], str]] = {
         "from": _days_label,
         "language": _language_label,
         "near": _near_label,
-        "groups": _groups_label,
     }
     named = {
-        name: own[name](typed) if name in own else str(words.get(name, {}).get(_of(typed, name), _of(typed, name)))
-        for name in FIELDS
-        if name not in {"to", "within"}
+        one.name: own[one.name](typed)
+        if one.name in own
+        else str(one.choices.get(_of(typed, one.name), _of(typed, one.name)))
+        for one in FILTERS
+        if one.name not in {"to", "within"}
     }
     return {name: text for name, text in named.items() if text}
 
@@ -179,10 +160,6 @@ def _days_label(typed: Mapping[str, str]) -> str:
     return gettext("until %(day)s", day=formatting.day(last)) if last else ""
 
 
-def _groups_label(typed: Mapping[str, str]) -> str:
-    return gettext("From your groups") if _of(typed, "groups") else ""
-
-
 def _language_label(typed: Mapping[str, str]) -> str:
     text = _of(typed, "language")
     code = languages.known_code(text)
@@ -208,8 +185,8 @@ def next_steps(typed: Mapping[str, str], *, is_name: bool = False) -> list[Empty
 
 
 def _wider(typed: Mapping[str, str]) -> Iterator[Empty]:
-    within = int(_of(typed, "within") or WITHIN)
-    for wider in dict.fromkeys((min(MAX_WITHIN, within * 4), MAX_WITHIN)) if _of(typed, "near") else ():
+    within = int(_of(typed, "within") or DEFAULT_WITHIN_KM)
+    for wider in dict.fromkeys((min(MAX_WITHIN_KM, within * 4), MAX_WITHIN_KM)) if _of(typed, "near") else ():
         if wider > within:
             yield Empty(
                 gettext("Nothing nearby"),
@@ -234,7 +211,9 @@ def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
     if narrowing == ["near"]:
         yield Empty(
             gettext("Nothing nearby"),
-            gettext("There’s no matching event within %(distance)s km.", distance=_of(typed, "within") or WITHIN),
+            gettext(
+                "There’s no matching event within %(distance)s km.", distance=_of(typed, "within") or DEFAULT_WITHIN_KM
+            ),
             _path(query_string(typed, near="", within="")),
             gettext("Search everywhere"),
         )
@@ -282,32 +261,34 @@ def _of(typed: Mapping[str, str], name: str) -> str:
     return typed.get(name, "").strip()
 
 
-def _one_of(typed: Mapping[str, str], name: str, offered: Collection[str], problems: dict[str, Why]) -> str:
-    value = _of(typed, name)
-    if value and value not in offered:
-        problems[name] = GeneralReason.CHOOSE_ONE(choices=", ".join(offered))
+def _choice(typed: Mapping[str, str], name: str, problems: dict[str, Why]) -> str:
+    value, choices = _of(typed, name), BY_NAME[name].choices
+    if value and value not in choices:
+        problems[name] = GeneralReason.CHOOSE_ONE(choices=", ".join(choices))
         return ""
     return value
 
 
 def _topics(typed: Mapping[str, str], problems: dict[str, Why]) -> tuple[str, ...]:
-    category = _one_of(typed, "category", tuple(Category), problems)
-    access = _one_of(typed, "access", tuple(AccessFeature), problems)
-    tag, language = _of(typed, "tag"), languages.known_code(_of(typed, "language")[:100])
-    if tag and not normalised(tag):
-        problems["tag"] = SearchReason.MALFORMED_TAG
-    if len(tag) > _MAX_TOPIC:
-        problems["tag"] = SearchReason.TAG_TOO_LONG(most=_MAX_TOPIC)
-    if _of(typed, "language") and not language:
-        problems["language"] = SearchReason.UNKNOWN_LANGUAGE
-    named = {"category": category, "tag": normalised(tag), "language": language, "access": access}
-    return tuple(f"{kind}:{value}" for kind, value in named.items() if value)
+    topics: list[str] = []
+    for one in TOPICS:
+        typed_text = _of(typed, one.name)
+        value = _choice(typed, one.name, problems) if one.choices else one.value_of(typed_text)
+        if typed_text and not value and one.name not in problems:
+            problems[one.name] = one.invalid
+        if value:
+            topics.append(f"{one.name}:{value}")
+    if len(_of(typed, "tag")) > _MAX_TAG:
+        problems["tag"] = SearchReason.TAG_TOO_LONG(most=_MAX_TAG)
+    return tuple(topics)
 
 
 def _near(typed: Mapping[str, str], problems: dict[str, Why]) -> Near | None:
     within = _of(typed, "within")
-    if within and not (within.isascii() and within.isdigit() and len(within) <= 6 and 1 <= int(within) <= MAX_WITHIN):
-        problems["within"] = SearchReason.DISTANCE_OUT_OF_RANGE(most=MAX_WITHIN)
+    if within and not (
+        within.isascii() and within.isdigit() and len(within) <= 6 and 1 <= int(within) <= MAX_WITHIN_KM
+    ):
+        problems["within"] = SearchReason.DISTANCE_OUT_OF_RANGE(most=MAX_WITHIN_KM)
     text = _of(typed, "near")
     if not text:
         return None
@@ -318,7 +299,7 @@ def _near(typed: Mapping[str, str], problems: dict[str, Why]) -> Near | None:
     # If the number is not valid, there is no radius.
     if near_point is None or "near" in problems or "within" in problems:
         return None
-    return Near(*near_point, int(within or WITHIN))
+    return Near(*near_point, int(within or DEFAULT_WITHIN_KM))
 
 
 def _point(text: str) -> tuple[float, float] | None:

@@ -290,7 +290,9 @@ async def follow(tx: Transaction, caller: Caller, slug: SeriesSlug, *, notifies:
     """Follow the series, to be notified of new, moved and cancelled dates. Calling it again turns notifications on or
     off. Raises NotFound, Refused (``NotWelcome``).
     """
-    series = await agenda.visible(tx, slug, caller.user_id)
+    await agenda.visible(tx, slug, caller.user_id)
+    # Locked, because a block ends the following of the series, also one that begins at the same time.
+    series = await agenda.require_visible(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
     await visibility.raise_if_unwelcome(tx, series, caller.user_id, refusal=SeriesReason.CANNOT_FOLLOW)
     await follower_queries.follow(tx, series.id, caller.user_id, notifies=notifies)
 

@@ -65,10 +65,12 @@ _TOPICS: Final = {
 
 async def impact_of_plan(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> AudienceSize:
     """Impact of a plan for a locked series, assuming that its host chooses to notify people."""
-    changed = [one.event for one in plan.dates_changed]
+    # As in ``notify.of_changes``.
+    changes = [one for one in plan.dates_changed if not one.event.is_cancelled] or plan.dates_changed
+    changed = [one.event for one in changes]
     moved = [
         one.event.id
-        for one in plan.dates_changed
+        for one in changes
         if event_kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
     ]
     followers, of_followers = follower_queries.followers_to_notify_sql(series)

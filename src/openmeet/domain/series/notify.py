@@ -96,14 +96,16 @@ def of_changes(
     *,
     notifies: bool = True,
 ) -> list[SeriesNews]:
-    """Notices about changed dates (before, after) of a locked series.
+    """Notices about changed dates (before, after) of a locked series. Dates that were cancelled before and still are do
+    not count, unless nothing else changed: a list with their new times would read as if they took place.
 
     ``notifies``: False if the host chose not to notify anybody. Hosts of these dates are notified in any case if
     somebody else changed them.
     """
     if not changed:
         return []
-    ordered = sorted(changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
+    taking_place = [(before, after) for before, after in changed if not (_is_cancelled(before) and after.is_cancelled)]
+    ordered = sorted(taking_place or changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
     authors = {after.author_id for _, after in changed} | {series.owner_id}
     return [
         SeriesNews(
@@ -294,6 +296,10 @@ def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:
         others=tuple(one.is_at for one in others if one.is_at is not None),
         others_moved=all(one.payload.starts is not None for one in others),
     )
+
+
+def _is_cancelled(event: Event | None) -> bool:
+    return event is not None and event.is_cancelled
 
 
 def _start_of(event: Event) -> When | None:

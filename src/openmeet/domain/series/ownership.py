@@ -23,7 +23,7 @@ from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import ALLOWED, GroupPermission, may
-from openmeet.domain.moderation.blocks import is_block_between_sql, raise_if_blocked
+from openmeet.domain.moderation.blocks import apply_to_new_host, is_block_between_sql, raise_if_blocked
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HandOver
 from openmeet.domain.notifications.notify import notify
@@ -214,6 +214,8 @@ async def _transfer(tx: Transaction, series: Series, to: UserId) -> Series:
     saved = await save_series.save(tx, replace(series, owner_id=to, changed_by=to))
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     await ownership.change(tx, coming, to)
+    # Also if no date is coming: people follow the series.
+    await apply_to_new_host(tx, to)
     return saved
 
 

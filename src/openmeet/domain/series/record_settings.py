@@ -91,7 +91,7 @@ async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record:
     if record == before.record:
         return before
     require_fitting_audience(before, record)
-    saved = await event_actions.save_edit(tx, caller, replace(before, record=record))
+    saved = await event_actions.save_edit(tx, caller, before, replace(before, record=record))
     await recheck_rsvp_records(tx, [saved.id])
     return saved
 

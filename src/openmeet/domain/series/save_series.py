@@ -7,14 +7,17 @@ later. A change by the owner approves all of these.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.identities import publication_consent
+from openmeet.domain.merge_decisions.queries import EditOfRecord, settle_edited
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series
+from openmeet.domain.series.record_fields import fields_of
 from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
 from openmeet.domain.webhooks.model import WebhookEvent
 
@@ -29,9 +32,11 @@ async def insert(tx: Transaction, series: Series, *, submission: tuple[str, byte
 
 async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Series:
     """Save the next revision of a locked series. ``publishes``: False if its record already has the changes."""
+    before = None if after.record_uri is None else await queries.by_id(tx, after.id)
     saved = await queries.save(
         tx, replace(after, needs_author_approval=await _awaits_approval(tx, after)), publishes=publishes
     )
+    await _settle_merges(tx, before, saved)
     await _notify_webhooks(tx, saved)
     if saved.needs_author_approval and saved.changed_by is not None:
         await series_dates.let_wait(tx, saved.id, saved.changed_by)
@@ -52,6 +57,7 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     """Restore a locked series from the result of ``queries.values_of``."""
     awaits = await _awaits_approval(tx, series)
     await queries.restore(tx, series, {**values, "needs_author_approval": int(awaits)})
+    await _settle_merges(tx, series, await queries.by_id(tx, series.id))
     await _notify_webhooks(tx, series)
     if awaits and series.changed_by is not None:
         await series_dates.let_wait(tx, series.id, series.changed_by)
@@ -70,6 +76,14 @@ async def _awaits_approval(tx: Transaction, series: Series) -> bool:
     if date is None or reach(series.content.visibility, series.group, series.record) is PublishLevel.NOTHING:
         return True
     return not await publication_consent.use(tx, series.owner_id, by, date, series.revision + 1)
+
+
+async def _settle_merges(tx: Transaction, before: Series | None, after: Series | None) -> None:
+    """Settle the merge decisions about the fields of the series' record that an edit has changed."""
+    if before is None or after is None or after.record_uri is None:
+        return
+    old, new = fields_of(before.content, before.timing), fields_of(after.content, after.timing)
+    await settle_edited(tx, [EditOfRecord(after.record_uri, partial(getattr, old), partial(getattr, new))])
 
 
 async def _notify_webhooks(tx: Transaction, series: Series) -> None:

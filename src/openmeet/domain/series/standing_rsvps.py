@@ -17,8 +17,8 @@ from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job, enqueue_many
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import moved_dates, reevaluation, registration
+from openmeet.domain.attendance.calendar_entries import CALENDAR_EMAIL_DELAY, IN_CALENDAR
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, ChangeChannel, RsvpReply
-from openmeet.domain.attendance.notify import CALENDAR_EMAIL_DELAY, IN_CALENDAR
 from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
@@ -82,7 +82,13 @@ async def answer_all(
             # Notify the host only once, not for each date. A date that refuses the reply, or whose RSVP stays as it
             # was, notifies nobody.
             saved = await attendance_actions.answer(
-                tx, caller, event.slug, reply, through=through, notifies_hosts=not is_host_notified, is_single=False
+                tx,
+                caller,
+                event.slug,
+                reply,
+                through=through,
+                notifies_hosts=not is_host_notified,
+                sends_calendar_email=False,
             )
         except NotFound:
             continue  # the person may not see this date
@@ -115,7 +121,7 @@ async def confirm_new_times(
     for date in moved:
         try:
             await attendance_actions.answer(
-                tx, caller, date, RsvpReply.GOING, through=through, notifies_hosts=False, is_single=False
+                tx, caller, date, RsvpReply.GOING, through=through, notifies_hosts=False, sends_calendar_email=False
             )
         except (NotFound, Refused, InvalidForm):
             continue
@@ -138,7 +144,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
         # The host is notified only once, and the person gets a single e-mail.
         notifies = event is going[0]
         await attendance_actions.answer(
-            tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, is_single=False
+            tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, sends_calendar_email=False
         )
     await _enqueue_email(tx, series, caller, coming, rsvps)
     return len(going)
@@ -241,7 +247,12 @@ async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRs
             continue
         try:
             await attendance_actions.answer(
-                tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, notifies_hosts=False, is_single=False
+                tx,
+                Caller(one.user_id, ""),
+                event.slug,
+                RsvpReply.GOING,
+                notifies_hosts=False,
+                sends_calendar_email=False,
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
             continue  # they left the group, or the date refuses them or has questions: they can answer on its page
@@ -280,7 +291,7 @@ async def end_answers(db: Database, user_id: UserId) -> int:
             await _end_standing_rsvp(tx, series_id, user_id)
     # After the standing RSVPs have ended, so that they do not answer dates stored later.
     async with db.reader() as reader:
-        event_ids = await reevaluation.rsvps_in_left_groups(reader, user_id)
+        event_ids = await reevaluation.events_in_left_groups(reader, user_id)
     ended = 0
     for event_id in event_ids:
         async with db.transaction() as tx:

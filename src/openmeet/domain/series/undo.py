@@ -409,7 +409,7 @@ async def _restore_dates(
         after for now, after in pairs if now.visibility is not after.visibility or now.is_gone is not after.is_gone
     ]
     await recheck_rsvp_records(tx, [one.id for one in shown_otherwise])
-    await event_changes.reconsider_hidden_rsvps(tx, shown_otherwise)
+    await event_changes.release_awaiting_rsvps(tx, shown_otherwise)
     await reevaluation.recheck_former_members(tx, shown_otherwise)
     return pairs
 

@@ -127,7 +127,7 @@ def check_email(text: str) -> str:
 
 
 def code_of(key: SigningKey, challenge_id: ChallengeId) -> str:
-    """The code of a challenge: eight characters, derived from the server's key and never stored (invariant 8)."""
+    """The code of a challenge, derived from the server's key and never stored (invariant 8)."""
     digest = key.digest(b"sign-in code\x00" + challenge_id.encode())
     # 128 bits reduced to 27^8: the bias is negligible.
     number = int.from_bytes(digest[:16])

@@ -84,6 +84,8 @@ async def create_person(
 
     ``email`` must be in lower case and proven.
     """
+    if email:
+        await guests.hold_address(tx, email)
     guest = await guests.become_person(tx, email, display_name, time_zone) if email else None
     if guest is not None:
         return guest
@@ -121,6 +123,11 @@ async def claim_shadow(tx: Transaction, user_id: UserId, *, display_name: str = 
 async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
     """Delete everything known about a shadow account. A person who has signed in does not change."""
     await queries.blank_shadow(tx, user_id)
+
+
+async def set_time_zone(tx: Transaction, user_id: UserId, time_zone: str) -> None:
+    """Replace only the time zone of the caller's profile."""
+    await queries.set_time_zone(tx, user_id, time_zone)
 
 
 async def edit_profile(

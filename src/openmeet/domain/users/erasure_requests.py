@@ -167,16 +167,15 @@ async def finish(tx: Transaction, user_id: UserId) -> None:
 
 
 async def due(
-    reader: Reader, stages: Sequence[ErasureStage], before: Instant, limit: int, *, after: Instant | None = None
+    reader: Reader, stages: Sequence[ErasureStage], before: Instant, *, after: Instant | None = None
 ) -> list[ErasureRequest]:
     """Requests in these stages that are due by one instant and after another, in order."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from account_erasures where stage in :stages and due_at <= :before and due_at > :after"
-        " order by due_at, user_id limit :limit",
+        " order by due_at, user_id",
         stages=[stage.value for stage in stages],
         before=before,
         after=-1 if after is None else after,
-        limit=limit,
     )
     return [_request(row) for row in rows]
 

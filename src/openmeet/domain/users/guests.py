@@ -1,12 +1,13 @@
 """Guests: people without an account, who answered by e-mail with a confirmed address or whom a host added by name.
 
 A guest is a row of ``users`` that cannot sign in. Anyone who signs up with the same confirmed address becomes the user
-of that row and keeps its RSVPs. An address belongs to a person or to a guest, never to both.
+of that row and keeps its RSVPs. An address belongs to a person or to a guest, never to both: ``hold_address``.
 """
 
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
+from groundwork.database.row_lock import wait_for_turn
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict
 from groundwork.uuid7 import new_id
@@ -35,6 +36,14 @@ async def by_email(reader: Reader, email: str) -> UserId | None:
     return UserId(row["user_id"]) if row else None
 
 
+async def hold_address(tx: Transaction, email: str) -> None:
+    """Let nobody else give this address to a person or a guest until the transaction ends.
+
+    Call it first, before looking for whom the address belongs to and before any row lock.
+    """
+    await wait_for_turn(tx, f"address {email}")
+
+
 async def make(tx: Transaction, *, display_name: str, email: str | None, language: str | None = None) -> UserId:
     """Create a guest. ``language``: the language of the page on which they answered."""
     user_id = UserId(new_id(tx.now))
@@ -54,7 +63,9 @@ async def make(tx: Transaction, *, display_name: str, email: str | None, languag
 
 
 async def find_or_make(tx: Transaction, *, email: str, display_name: str, language: str | None = None) -> UserId:
-    """Find or create the guest with this address. Name and language are updated from the latest answer, if given."""
+    """Find or create the guest with this address, which the caller holds and no person has. Name and language are updated
+    from the latest answer, if given.
+    """
     user = await by_email(tx, email)
     if user is None:
         return await make(tx, display_name=display_name, email=email, language=language)

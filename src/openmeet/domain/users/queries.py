@@ -189,6 +189,15 @@ async def update_profile(
     return user_of(row) if row else None
 
 
+async def set_time_zone(tx: Transaction, user_id: UserId, time_zone: str) -> None:
+    await tx.execute(
+        "update users set time_zone = :time_zone, revision = revision + 1, updated_at = :now where id = :id",
+        id=user_id,
+        time_zone=time_zone,
+        now=tx.now,
+    )
+
+
 async def set_week_start(tx: Transaction, user_id: UserId, week_start: int | None) -> None:
     """Set the weekday with which the user's calendar week begins. None means the usual first weekday in the country of
     their time zone.

@@ -9,6 +9,7 @@ class UserReason(Reason):
     UNKNOWN_ZONE = "user.unknown_zone"
     UNKNOWN_LANGUAGE = "user.unknown_language"
     CHANGED_SINCE_OPENED = "user.changed_since_opened"
+    CHANGED_WHILE_OPEN = "user.changed_while_open"
     NAME_NEEDED = "user.name_needed"
     NAME_IS_HANDLE = "user.name_is_handle"
     EMAIL_IN_USE = "user.email_in_use"

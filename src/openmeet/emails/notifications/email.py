@@ -9,15 +9,15 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
-from openmeet.domain.attendance import answer_texts, notify, registration
+from openmeet.domain.attendance import answer_texts, calendar_entries, registration
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
-from openmeet.domain.attendance.moved_dates import MovedDates, several_moved
-from openmeet.domain.attendance.notify import IN_CALENDAR
+from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.calendars.queries import zone_of_person
-from openmeet.domain.events.event_access import private_details_for
+from openmeet.domain.events.event_access import may_see, private_details_for
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.groups.model import GroupId
@@ -30,7 +30,7 @@ from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.saved_searches import queries as alerts
 from openmeet.domain.users import guests
 from openmeet.domain.users import queries as user_queries
-from openmeet.domain.users.model import User, UserId
+from openmeet.domain.users.model import User, UserId, UserKind
 from openmeet.emails import calendar_file, series_confirmation
 from openmeet.emails.calendar_file import cancellation_of, file_of, file_of_dates
 from openmeet.emails.notifications import texts
@@ -59,9 +59,9 @@ class Story:
 
     ``when`` and ``place`` are empty if the points already show them as changes. ``url`` is empty if there is no page,
     ``answer_url`` if the recipient cannot RSVP. ``is_shut_out``: the host has removed the recipient, who may no longer
-    see the event. ``asks_for_answer``: the RSVP is the main action, because they have not answered for the current time
-    or have been offered a place. ``replies``: the URL and label of each reply they can choose, if they are asked for
-    one; the page behind the URL asks for confirmation. ``cover_url``: the event's picture, in an invitation.
+    see the event. ``asks_for_answer``: the RSVP is the main action, because they have not answered for the current time.
+    ``replies``: the URL and label of each reply they can choose, if they are asked for one or have been offered a place;
+    the page behind the URL asks for confirmation. ``cover_url``: the event's picture, in an invitation.
     """
 
     event: Event | None
@@ -358,6 +358,12 @@ async def _story(
     has_answered = has_answered and (bar is None or bar.state is not AnswerState.MOVED)
     in_series = event.place_in_series if bar is not None and bar.state is AnswerState.MOVED else None
     moved = None if in_series is None else await several_moved(tx, user.id, in_series.series_id)
+    labels = {} if bar is None or has_answered else answer_texts.reply_labels(bar, moved)
+    if offer:
+        labels = {
+            RsvpReply.GOING.value: offer,
+            RsvpReply.DECLINED.value: str(answer_texts.REPLY_LABELS[RsvpReply.DECLINED]),
+        }
     place = tuple(one_line(line) for line in lines_without_own_country(seen.place, zone))
     changes = [change for one in news_points for change in one.changes]
     return Story(
@@ -367,26 +373,27 @@ async def _story(
         when="" if any(not one.is_place for one in changes) else texts.when_label(event, tx.now),
         place=() if any(one.is_place for one in changes) else place,
         point=geo_of(seen.place),
-        url="" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}",
+        url=f"{head.public_url}/events/{quote(event.slug)}" if await _has_page(tx, event, user) else "",
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
-        asks_for_answer=bool(answer_url and (offer or not has_answered)),
-        replies=() if bar is None or has_answered else _replies(bar, answer_url, moved),
+        asks_for_answer=bool(answer_url) and not has_answered,
+        replies=tuple((f"{answer_url}?reply={reply}", label) for reply, label in labels.items()) if answer_url else (),
         cover_url=cover_url(head, event) if news_points[0].kind is event_kinds.INVITED else "",
     )
+
+
+async def _has_page(tx: Transaction, event: Event, user: User) -> bool:
+    """Whether the event has a page that the person can open. Guests cannot sign in to see a private one."""
+    if event.is_gone:
+        return False
+    return user.kind is UserKind.PERSON or await may_see(tx, event, None, has_rsvp_access=False)
 
 
 async def _answer_bar_of(tx: Transaction, event: Event, person: UserId, own_rsvp: Attendance | None) -> AnswerBar:
     settings = await registration.of_event(tx, event)
     return answer_bar_of(await bar_input_of(tx, event, person, rsvp=own_rsvp, settings=settings))
-
-
-def _replies(bar: AnswerBar, answer_url: str, moved: MovedDates | None) -> tuple[tuple[str, str], ...]:
-    """The replies as URLs with labels. ``moved``: the dates of the series that one reply can confirm."""
-    replies = answer_texts.reply_labels(bar, moved)
-    return tuple((f"{answer_url}?reply={reply}", label) for reply, label in replies.items())
 
 
 def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[Story]:
@@ -419,17 +426,17 @@ async def _calendar_file(
     also, answers = await series_confirmation.attended_dates(tx, event, UserId(due.person)) if goes_to_all else ([], {})
     is_sent_away = own_rsvp is not None and own_rsvp.status is AttendanceStatus.REJECTED
     if also and not is_sent_away and (own_rsvp is None or own_rsvp.status not in IN_CALENDAR or event.is_over(tx.now)):
-        await notify.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
+        await calendar_entries.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
         return await file_of_dates(tx, head, also, [], UserId(due.person))
     if own_rsvp is None or event.is_over(tx.now):
         return None
     if own_rsvp.status is AttendanceStatus.REJECTED:
-        is_ended = bool(await notify.end_calendar_entries(tx, [own_rsvp.id], due.message_id_local))
+        is_ended = bool(await calendar_entries.end_calendar_entries(tx, [own_rsvp.id], due.message_id_local))
         return await cancellation_of(tx, head, event, own_rsvp, is_shut_out=story.is_shut_out) if is_ended else None
     if own_rsvp.status not in IN_CALENDAR or not (also or any(point.kind.in_calendar for point in story.points)):
         return None
     file = await file_of(tx, head, event, own_rsvp.user_id, also=also)
-    await notify.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
+    await calendar_entries.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
     if file is not None and not event.is_cancelled:
-        await notify.mark_calendar_entries_sent(tx, [own_rsvp.id])
+        await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvp.id])
     return file

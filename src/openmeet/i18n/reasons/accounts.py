@@ -10,6 +10,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.unknown_zone": mark("Choose a time zone from the list."),
     "user.unknown_language": mark("Choose a language from the list."),
     "user.changed_since_opened": mark("Your profile was changed since you read it. Read it again, then change it."),
+    "user.changed_while_open": mark(
+        "This was changed after you opened this page. What you typed is still here. Fields that differ show the current "
+        "version next to them. Save again to use yours."
+    ),
     "user.name_needed": mark("Enter the name that others see."),
     "user.email_in_use": mark("Somebody is signing up with this address right now. Try again in a moment."),
     "user.name_is_handle": mark(

@@ -63,7 +63,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.no_matrix_here": mark("This site isn’t connected to Matrix."),
     "chat.never_mirrored": mark("Messages between hosts and questions to hosts always stay here."),
     "chat.mirror_needs_confirmation": mark(
-        "The people who run the homeserver can read this, and people who leave keep the messages they have. Confirm "
+        "The people who run the Matrix server can read this, and people who leave keep the messages they have. Confirm "
         "that first."
     ),
     "chat.no_guests_here": mark("Allow guests from Matrix in the settings of this chat first."),
@@ -88,7 +88,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.room_changed": mark("The settings have changed. Look at them again."),
     "chat.removed_by_site": mark("The moderators of this site removed it. Only they can bring it back."),
     "chat.sanctioned_by_site": mark("The moderators of this site decided this. Only they can lift it."),
-    "chat.nothing_to_object_to": mark("It was removed more than 30 days ago, so it can’t be restored."),
+    "chat.nothing_to_object_to": mark("It was removed more than %(days)s days ago, so it can’t be restored."),
     "chat.already_objected": mark("You’ve already objected. A moderator will look at it."),
     "chat.too_many_pictures": mark("A message can have up to %(most)s pictures."),
     "chat.no_such_picture": mark("That picture is no longer there. Choose it again."),

@@ -94,7 +94,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.start_in_past_send_again": mark("This start is in the past. If that’s right, send allowPast: true."),
     "event.start_in_past_save_again": mark("This start is in the past. If that’s right, choose “%(button)s” again."),
     "event.draft_changed_while_open": mark(
-        "This draft was changed after you opened it. What you typed is still here. Save again to use your version."
+        "This draft was changed after you opened it. What you typed is still here. Fields that differ show the current "
+        "version next to them. Save again to use yours."
     ),
     "event.series_not_scheduled": mark("Repeating events can’t be scheduled. Publish it yourself when it’s ready."),
     "event.moment_needed": mark("Choose a time, or publish it now."),
@@ -163,7 +164,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "search.unknown_groups": mark("Choose one of: mine."),
     "search.sign_in_for_groups": mark("Sign in to search in your groups."),
     "search.malformed_day": mark("Enter the day like 2026-07-04."),
-    "search.unknown_source": mark("Choose events created here, events from other apps, or all events."),
+    "search.unknown_source": mark("Choose what was created here, what comes from other apps, or everything."),
     # reasons of openmeet.domain.attendance
     "attendance.event_removed": mark("This event has been removed."),
     "attendance.not_welcome": mark("You can’t answer this event."),
@@ -181,6 +182,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "attendance.not_a_date": mark("This event isn’t a date of a series."),
     "attendance.takes_no_answers": mark("This event no longer takes answers."),
+    "attendance.seen_by_nobody_else": mark("Nobody else can open this event right now, so you can’t invite anyone."),
     "attendance.too_many_invitations": mark(
         "You can send up to %(most)s invitations a day for one event. Share its link instead."
     ),
@@ -310,7 +312,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.too_many_dates_chosen": mark("With the selected dates, that’s more than %(most)s. Do it in several steps."),
     "series.dates_needed": mark("Choose dates first."),
     "series.changed_while_open": mark(
-        "The series was changed after you opened this form. What you typed is still here. Check it and continue."
+        "The series was changed after you opened this form. What you typed is still here. Fields that differ show the current version next to them."
     ),
     "series.rule_needed": mark("A series repeats. To end it, give it a last day, or cancel or delete it."),
     "series.how_often_needed": mark("Choose how often it repeats."),

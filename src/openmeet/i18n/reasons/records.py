@@ -59,6 +59,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.network.repositories
     "repository.not_connected": mark("Connect your Bluesky account, or another account, first."),
     "repository.account_inactive": mark("This account isn’t active at its account server. Check it there."),
+    "repository.no_client_key": mark("This site has no key for other servers yet. Try again in a minute."),
     "repository.site_not_trusted": mark("Other servers can’t trust this site’s address. Sign in another way."),
     "repository.other_server_answered": mark("The response came from a different server than the one we asked."),
     "repository.not_allowed_by_you": mark("You didn’t allow it, so nothing changed."),
@@ -190,7 +191,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.hidden": mark("A moderator has hidden it."),
     "publication.kept_off": mark("Its host doesn’t share it with other apps."),
     "publication.no_events": mark("You chose not to sync your events."),
-    "publication.other_date_published": mark("Another date of this series is synced."),
+    "publication.other_date_published": mark("Its series doesn’t sync this date."),
     "publication.author_must_agree": mark(
         "Fewer people can see it now. Its host hasn’t decided yet what other apps can still show."
     ),
@@ -253,9 +254,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication_status.waiting_for_accounts": mark("Waiting until we’ve read your accounts"),
     "publication_status.waiting_for_event": mark("Waiting for the event to sync"),
     "publication_status.published": mark("Synced"),
-    "publication_status.merged": mark("Changed in another app, merged"),
+    "publication_status.merged": mark("Changed in another app"),
     "publication_status.published_incomplete": mark("Synced, %(problem)s"),
-    "publication_status.merged_incomplete": mark("Changed in another app, merged, %(problem)s"),
+    "publication_status.merged_incomplete": mark("Changed in another app, %(problem)s"),
     "publication_status.switched_off": mark("Waiting: sync is switched off on this site"),
     "publication_status.retrying_now": mark("Syncing, next try now"),
     "publication_status.retrying_in_seconds": mark("Syncing, next try in %(seconds)s s"),

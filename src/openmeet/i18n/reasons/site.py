@@ -123,6 +123,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.changed_since_opened": mark(
         "This has been changed since you opened it. Read it again, then change it."
     ),
+    "moderation.rules_changed_while_open": mark(
+        "Somebody changed these rules after you opened this page. What you typed is still here. Fields that differ show "
+        "the current version next to them. Save again to use yours."
+    ),
     "moderation.moderators_only": mark("This is for the moderators of this site."),
     "moderation.no_such_subject": mark("This item doesn’t exist."),
     "moderation.malformed_subject": mark(

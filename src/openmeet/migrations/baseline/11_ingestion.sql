@@ -47,7 +47,7 @@ create index record_subjects_by_repository on record_subjects (
   /*sqlite (substr(substr(uri, instr(uri, '://') + 3), 1, instr(substr(uri, instr(uri, '://') + 3), '/') - 1)) */
 );
 
--- network/ingestion: fields that were changed both here and in the network, and the chosen value.
+-- domain/merge_decisions: fields that were changed both here and in the network, and the chosen value.
 create table merge_decisions (
   uri text not null,
   field text not null,

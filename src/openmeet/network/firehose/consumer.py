@@ -7,24 +7,24 @@ from dataclasses import replace
 from openmeet.network.firehose import cursors, unresolved
 from openmeet.network.firehose.following import Consumer, follow_until
 from openmeet.network.firehose.repo_stream import RepoStream
-from openmeet.network.firehose.sources import Upstream
 from openmeet.network.firehose.unresolved import RetryContext
+from openmeet.network.firehose.upstreams import Upstream
 
 
 async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.Event) -> None:
     """Follow all sources until ``stop`` is set, and retry repositories whose identity could not be resolved."""
     await consumer.unresolved.load(consumer.db)
-    retrying = RetryContext(
+    retry_context = RetryContext(
         consumer.db,
         consumer.clock,
         consumer.verifier.dids,
         consumer.interests,
-        consumer.delivering,
-        consumer.counting,
+        consumer.tenant_queues,
+        consumer.metrics,
         consumer.unresolved,
     )
     await asyncio.gather(
-        unresolved.retry(retrying, stop),
+        unresolved.retry(retry_context, stop),
         *(
             follow_source(
                 replace(consumer, verifier=replace(consumer.verifier, verification=one.verification)),

@@ -17,7 +17,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.network.firehose.sources import Interests
+from openmeet.network.firehose.tenant_interests import Interests
 from openmeet.network.records.message import Hint, HintKind
 
 # Enough to inspect, but not enough for a hostile stream to fill the disk.
@@ -46,7 +46,7 @@ ADVANCE = """
 
 # Some servers switched from time-based cursors to plain numbers in an upgrade. Values from 10^15 on are times in
 # microseconds.
-ADVANCE_LINES = """
+ADVANCE_JETSTREAM = """
     update sources set cursor = :cursor, seen_at = :now, state = 'following', reason = ''
      where url = :url and (cursor is null or cursor < :cursor
                            or (cursor >= 1000000000000000 and :cursor < 1000000000000000))
@@ -160,11 +160,11 @@ async def advance(
     await tx.execute(ADVANCE, url=url, cursor=cursor, now=tx.now)
 
 
-async def advance_lines(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[RejectedFrame]) -> None:
+async def advance_jetstream(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[RejectedFrame]) -> None:
     """Store how far a Jetstream source was read, and what was rejected. Jetstream provides no verified repositories."""
     await _reject(tx, rejected)
     if cursor is not None:
-        await tx.execute(ADVANCE_LINES, url=url, cursor=cursor, now=tx.now)
+        await tx.execute(ADVANCE_JETSTREAM, url=url, cursor=cursor, now=tx.now)
 
 
 async def seen_at(reader: Reader, url: str) -> Instant | None:
@@ -194,7 +194,7 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "\ufffd")[:MAX_KEPT_TEXT]
 
 
-async def known_of(reader: Reader, did: str) -> AccountState:
+async def account_state_of(reader: Reader, did: str) -> AccountState:
     """Return the last verified state of a repository. For a new one, any first commit is accepted."""
     row = await reader.fetch_one(KNOWN, did=did)
     if row is None:
@@ -262,8 +262,8 @@ def all_followed_dids(interests: Interests) -> list[str]:
     return sorted(interests.followed | interests.dids.keys())
 
 
-def reads_due(dids: Iterable[str], why: str, now: Instant) -> Sequence[Hint]:
-    """Return a full read of each repository. The rev of the missed commits is unknown, so any read from now on closes
-    the gap.
+def read_requests(dids: Iterable[str], why: str, now: Instant) -> Sequence[Hint]:
+    """Return a request to read each repository completely. The rev of the missed commits is unknown, so any read from now
+    on closes the gap.
     """
     return [Hint(parse_did(did), HintKind.REPOSITORY, why, int(now)) for did in sorted(set(dids))]

@@ -18,9 +18,9 @@ from groundwork.errors import Unavailable
 from groundwork.outbox import jobs
 from groundwork.queue.contract import Message, Queue
 from groundwork.telemetry.logs import log
-from openmeet.network.firehose import sources
+from openmeet.network.firehose import tenant_interests
 from openmeet.network.firehose.metrics import FirehoseMetrics
-from openmeet.network.firehose.sources import Interests
+from openmeet.network.firehose.tenant_interests import Interests
 from openmeet.network.records.message import Hint, RecordMessage, encode
 from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import Tenant
@@ -38,56 +38,56 @@ class TenantQueues:
     """
 
     queues: Mapping[str, Queue]
-    counting: FirehoseMetrics
+    metrics: FirehoseMetrics
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     # Message id → whether the message was signed.
     recent: LRUCache[str, bool] = field(default_factory=lambda: LRUCache(REMEMBERED))
 
 
-async def deliver(delivering: TenantQueues, interests: Interests, messages: Sequence[RecordMessage | Hint]) -> None:
+async def deliver(tenant_queues: TenantQueues, interests: Interests, messages: Sequence[RecordMessage | Hint]) -> None:
     """Deliver messages. Returns when every queue has confirmed its messages."""
-    fresh = [message for message in messages if not _is_delivered(delivering, message)]
-    delivering.counting.messages_repeated.inc(len(messages) - len(fresh))
-    by_tenant: dict[str, list[Message]] = {tenant: [] for tenant in delivering.queues}
+    fresh = [message for message in messages if not _is_delivered(tenant_queues, message)]
+    tenant_queues.metrics.messages_repeated.inc(len(messages) - len(fresh))
+    by_tenant: dict[str, list[Message]] = {tenant: [] for tenant in tenant_queues.queues}
     for message in fresh:
         envelope = Message(message.routing_key, message.did, encode(message), message.message_id)
-        for tenant in _concerned(interests, message):
+        for tenant in _tenants_for(interests, message):
             if tenant in by_tenant:
                 by_tenant[tenant].append(envelope)
-                delivering.counting.messages_enqueued.inc()
+                tenant_queues.metrics.messages_enqueued.inc()
     for tenant, envelopes in by_tenant.items():
         for start in range(0, len(envelopes), AT_ONCE):
-            await _publish(delivering, tenant, envelopes[start : start + AT_ONCE])
+            await _publish(tenant_queues, tenant, envelopes[start : start + AT_ONCE])
     for message in fresh:
         if isinstance(message, RecordMessage):
-            was_signed = delivering.recent.get(message.message_id, False)
-            delivering.recent[message.message_id] = message.is_verified or was_signed
+            was_signed = tenant_queues.recent.get(message.message_id, False)
+            tenant_queues.recent[message.message_id] = message.is_verified or was_signed
 
 
-def _is_delivered(delivering: TenantQueues, message: RecordMessage | Hint) -> bool:
+def _is_delivered(tenant_queues: TenantQueues, message: RecordMessage | Hint) -> bool:
     if not isinstance(message, RecordMessage):
         return False
-    was_signed = delivering.recent.get(message.message_id)
+    was_signed = tenant_queues.recent.get(message.message_id)
     return was_signed is not None and (was_signed or not message.is_verified)
 
 
-def _concerned(interests: Interests, message: RecordMessage | Hint) -> frozenset[str]:
+def _tenants_for(interests: Interests, message: RecordMessage | Hint) -> frozenset[str]:
     if isinstance(message, RecordMessage):
         return interests.tenants_for(message.did, message.collection)
     return interests.all_tenants
 
 
-async def _publish(delivering: TenantQueues, tenant: str, messages: Sequence[Message]) -> None:
+async def _publish(tenant_queues: TenantQueues, tenant: str, messages: Sequence[Message]) -> None:
     """Retry until the queue has confirmed. Meanwhile the buffer fills up and reading stops."""
-    wait = delivering.backoff.first_seconds
+    wait = tenant_queues.backoff.first_seconds
     while True:
         try:
-            await delivering.queues[tenant].publish(messages)
+            await tenant_queues.queues[tenant].publish(messages)
         except Unavailable as away:
             log.warning("queue.unavailable", tenant=tenant, messages=len(messages), reason=away.why)
-            await delivering.sleep(wait)
-            wait = min(wait * 2, delivering.backoff.longest_seconds)
+            await tenant_queues.sleep(wait)
+            wait = min(wait * 2, tenant_queues.backoff.longest_seconds)
         else:
             return
 
@@ -105,22 +105,22 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
     tenants, and the backfill reads everything older.
     """
     async with installation.transaction() as tx:
-        await sources.forget_others(tx, [one.name for one in tenants])
-        interests = await sources.load(tx)
-    heard_of = sorted(interests.followed | set(interests.dids))
+        await tenant_interests.forget_others(tx, [one.name for one in tenants])
+        interests = await tenant_interests.load(tx)
+    known_dids = sorted(interests.followed | set(interests.dids))
     added = []
     for tenant in tenants:
         if tenant.name not in interests.tenants_with_all_records:
             try:
-                await _enqueue_backfill(tenant, heard_of)
+                await _enqueue_backfill(tenant, known_dids)
             except Unavailable as away:
                 log.warning("tenant.seated_later", tenant=tenant.name, reason=away.why)
                 continue
         added.append(tenant.name)
     async with installation.transaction() as tx:
         for name in added:
-            await sources.add(tx, sources.default_interests(name))
-        return await sources.load(tx)
+            await tenant_interests.add(tx, tenant_interests.default_interests(name))
+        return await tenant_interests.load(tx)
 
 
 async def ensure_default_interests_late(installation: Database, tenant: Tenant, interests: Interests) -> None:
@@ -134,7 +134,7 @@ async def ensure_default_interests_late(installation: Database, tenant: Tenant, 
     interests.subscribe_to_all_records(tenant.name)
     await _enqueue_backfill(tenant, sorted(interests.followed | set(interests.dids)))
     async with installation.transaction() as tx:
-        await sources.add(tx, sources.default_interests(tenant.name))
+        await tenant_interests.add(tx, tenant_interests.default_interests(tenant.name))
 
 
 async def _enqueue_backfill(tenant: Tenant, dids: Sequence[str]) -> None:

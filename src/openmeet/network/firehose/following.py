@@ -12,7 +12,7 @@ from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import FirehoseMetrics
-from openmeet.network.firehose.sources import Interests
+from openmeet.network.firehose.tenant_interests import Interests
 from openmeet.network.firehose.unresolved import UnresolvedAuthors
 from openmeet.network.firehose.verification import Verifier
 
@@ -32,8 +32,8 @@ class Consumer:
     clock: Clock
     verifier: Verifier
     interests: Interests
-    delivering: TenantQueues
-    counting: FirehoseMetrics
+    tenant_queues: TenantQueues
+    metrics: FirehoseMetrics
     unresolved: UnresolvedAuthors = field(default_factory=UnresolvedAuthors)
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

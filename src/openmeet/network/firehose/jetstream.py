@@ -29,7 +29,7 @@ from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import HOUR, MINUTE, SECOND, Instant
 from groundwork.errors import Failure, Unavailable
 from groundwork.telemetry.logs import log
-from openmeet.network.firehose import cursors, sources
+from openmeet.network.firehose import cursors, tenant_interests
 from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer, follow_until
@@ -104,29 +104,31 @@ class _Lines:
     """The Jetstream server being followed."""
 
     def __init__(
-        self, consumer: Consumer, url: str, cursor: int | None, heard_at: Instant | None, unpack: Unpack | None
+        self, consumer: Consumer, url: str, cursor: int | None, received_at: Instant | None, unpack: Unpack | None
     ) -> None:
         self._consumer = consumer
         self._url = url
         self._cursor = cursor  # all messages up to this cursor are confirmed
         self._stored = cursor
-        self._heard_at = heard_at  # when a line was last received, in this process or an earlier one; None if never
+        self._received_at = (
+            received_at  # when a line was last received, in this process or an earlier one; None if never
+        )
         self._unpack = unpack
         # When this is full, the queue is unreachable or slow, and reading stops.
         self._pending: asyncio.Queue[ParsedLine] = asyncio.Queue(MAX_PENDING)
         self._lost: str | None = None
 
-    async def _listen(self) -> None:
+    async def _note_received(self) -> None:
         """Note that a line was received. If the server's backlog does not reach back to the previous line, enqueue a
         read of all repositories first.
         """
-        now, since = self._consumer.clock.now(), self._heard_at
+        now, since = self._consumer.clock.now(), self._received_at
         if since is not None and now - since > MEMORY:
             followed = cursors.all_followed_dids(self._consumer.interests)
             log.warning("source.gap", source=self._url, repositories=len(followed))
-            hints = cursors.reads_due(followed, f"not heard since {since}", now)
-            await deliver(self._consumer.delivering, self._consumer.interests, hints)
-        self._heard_at = now
+            hints = cursors.read_requests(followed, f"not heard since {since}", now)
+            await deliver(self._consumer.tenant_queues, self._consumer.interests, hints)
+        self._received_at = now
 
     async def read(self) -> None:
         """Receive lines, over as many connections as needed."""
@@ -136,8 +138,8 @@ class _Lines:
         )
         async with aclosing(again) as lines:
             async for text in lines:
-                consumer.counting.frames_looked_at.inc()
-                await self._listen()
+                consumer.metrics.frames_looked_at.inc()
+                await self._note_received()
                 line = read_line(text)
                 if line is not None and self._is_wanted(line):
                     await self._pending.put(line)
@@ -165,15 +167,16 @@ class _Lines:
         while True:
             batch: list[ParsedLine] = []
             with contextlib.suppress(TimeoutError):
-                batch.append(await asyncio.wait_for(self._pending.get(), SAVE_SECONDS))
+                async with asyncio.timeout(SAVE_SECONDS):
+                    batch.append(await self._pending.get())
             while len(batch) < BATCH and not self._pending.empty():
                 batch.append(self._pending.get_nowait())
             messages = [line.message for line in batch if line.message is not None]
-            await deliver(self._consumer.delivering, self._consumer.interests, messages)
+            await deliver(self._consumer.tenant_queues, self._consumer.interests, messages)
             authors = {message.did for message in messages if isinstance(message, RecordMessage)}
             refused = [line for line in batch if line.refusal]
             for line in refused:
-                self._consumer.counting.frames_rejected.inc()
+                self._consumer.metrics.frames_rejected.inc()
                 log.warning("line.rejected", source=self._url, reason=line.refusal)
             # Lines of the same commit share a cursor, and a refused line may have none.
             latest = self._consumer.clock.now() + MAX_AHEAD
@@ -188,19 +191,19 @@ class _Lines:
         fresh = {did for did in authors if did not in interests.followed and did not in interests.dids}
         if self._cursor == self._stored and self._lost is None and not refused and not fresh:
             return
-        while not await self._is_saved(fresh, authors - fresh, refused):
+        while not await self._try_to_save(fresh, authors - fresh, refused):
             await self._consumer.sleep(SAVE_SECONDS)
         interests.followed.update(fresh)
 
-    async def _is_saved(self, fresh: set[Did], known: set[Did], refused: list[RejectedFrame]) -> bool:
+    async def _try_to_save(self, fresh: set[Did], known: set[Did], refused: list[RejectedFrame]) -> bool:
         lost = self._lost
         try:
             async with self._consumer.db.transaction() as tx:
                 # Jetstream has no chains of commits. After a restart, only these rows show which accounts to follow.
                 tenants = sorted(self._consumer.interests.all_tenants)
-                await sources.add(tx, [(tenant, "did", did) for tenant in tenants for did in sorted(fresh)])
-                await sources.note_seen(tx, tenants, known)
-                await cursors.advance_lines(tx, self._url, self._cursor, refused)
+                await tenant_interests.add(tx, [(tenant, "did", did) for tenant in tenants for did in sorted(fresh)])
+                await tenant_interests.note_seen(tx, tenants, known)
+                await cursors.advance_jetstream(tx, self._url, self._cursor, refused)
                 if lost is not None:
                     await cursors.set_state(tx, self._url, SourceState.FAILING, lost)
         except Unavailable as away:
@@ -208,7 +211,7 @@ class _Lines:
             return False
         self._stored, self._lost = self._cursor, None
         if self._cursor is not None:
-            self._consumer.counting.cursor.labels(self._url).set(self._cursor)
+            self._consumer.metrics.cursor.labels(self._url).set(self._cursor)
         return True
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:

@@ -85,7 +85,7 @@ async def follow_labelers(labelling: LabelerContext, labeler_dids: Sequence[str]
 async def follow_labeler(labelling: LabelerContext, did: Did, stop: asyncio.Event) -> None:
     """Follow one labeler from its stored cursor until it no longer recognizes that cursor."""
     async with labelling.db.transaction() as tx:
-        cursor = await labels.add_labeller(tx, did)
+        cursor = await labels.add_labeler(tx, did)
     await follow_until(stop, _LabelerStream(labelling, did, cursor), did)
 
 
@@ -108,7 +108,8 @@ async def _expire_by_the_clock(labelling: LabelerContext, stop: asyncio.Event) -
         except Unavailable as away:
             log.warning("labels.expiry_waits", reason=away.why)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), EXPIRY_SECONDS)
+            async with asyncio.timeout(EXPIRY_SECONDS):
+                await stop.wait()
 
 
 async def _delete_labels(labelling: LabelerContext, did: str, stop: asyncio.Event) -> None:
@@ -119,11 +120,11 @@ async def _delete_labels(labelling: LabelerContext, did: str, stop: asyncio.Even
             async with labelling.db.transaction() as tx:
                 is_more = await labels.forget_some(tx, did)
         except Unavailable as away:
-            log.warning("labels.forgetting_waits", labeller=did, reason=away.why)
+            log.warning("labels.forgetting_waits", labeler=did, reason=away.why)
             await labelling.sleep(labelling.backoff.first_seconds)
         if is_more and stop.is_set():
             return
-    log.info("labeller.forgotten", labeller=did)
+    log.info("labeler.forgotten", labeler=did)
 
 
 async def _notify_webhooks(tx: Transaction, subjects: Sequence[str]) -> None:
@@ -165,10 +166,10 @@ class _LabelerStream:
         try:
             document = await self._labelling.dids.resolve(self._did)
         except Failure as unknown:
-            raise RemoteFailed(f"The labeller’s identity cannot be resolved: {unknown.why}") from unknown
+            raise RemoteFailed(f"The labeler’s identity cannot be resolved: {unknown.why}") from unknown
         service = document.service(LABELER_SERVICE, LABELER_TYPE)
         if service is None:
-            raise RemoteFailed("The labeller’s DID document names no label service.")
+            raise RemoteFailed("The labeler’s DID document names no label service.")
         url = stream_url(service, SUBSCRIBE_LABELS, {"cursor": self._cursor})
         async with aclosing(read_frames(self._labelling.http, url, on_open=self._opened)) as frames:
             async for frame in frames:
@@ -178,9 +179,9 @@ class _LabelerStream:
         with contextlib.suppress(Malformed):  # ``drain`` counts it
             message = decode(frame)
             if isinstance(message, ErrorFrame):
-                log.error("labeller.said_error", labeller=self._did, error=message.error, message=message.message)
+                log.error("labeler.said_error", labeler=self._did, error=message.error, message=message.message)
                 if message.error == "FutureCursor":
-                    await self._note(SourceState.STOPPED, "The labeller does not know our cursor.")
+                    await self._note(SourceState.STOPPED, "The labeler does not know our cursor.")
                     return True
         return False
 
@@ -225,12 +226,12 @@ class _LabelerStream:
                 if is_signed:
                     received.append(_kept(label))
                 else:
-                    self._refuse("the label is not signed by the labeller")
+                    self._refuse("the label is not signed by the labeler")
         return cursor, received
 
     def _check(self, label: SignedLabel) -> None:
         if label.source != self._did:
-            raise Malformed("label", label.source, f"not of {self._did}, the labeller that was asked")
+            raise Malformed("label", label.source, f"not of {self._did}, the labeler that was asked")
         if len(label.subject.encode()) > MAX_SUBJECT_BYTES:
             raise Malformed("label", label.subject[:100], f"its subject has more than {MAX_SUBJECT_BYTES} bytes")
         if label.created_at > self._labelling.clock.now() + MAX_AHEAD:
@@ -250,7 +251,7 @@ class _LabelerStream:
             if key is not None:
                 return key
             own.dids.recheck(self._did)
-            log.warning("labeller.no_key", labeller=self._did, reason=reason)
+            log.warning("labeler.no_key", labeler=self._did, reason=reason)
             await self._note(SourceState.FAILING, reason)
             await own.sleep(wait)
             wait = min(wait * 2, own.backoff.longest_seconds)
@@ -265,7 +266,7 @@ class _LabelerStream:
                     await _notify_webhooks(tx, list(dict.fromkeys(changed)))
                     await labels.advance(tx, self._did, cursor)
             except Unavailable as away:
-                log.error("labels.save_failed", labeller=self._did, reason=away.why)
+                log.error("labels.save_failed", labeler=self._did, reason=away.why)
                 await own.sleep(own.backoff.first_seconds)
                 continue
             self._cursor = cursor
@@ -278,14 +279,14 @@ class _LabelerStream:
             async with self._labelling.db.transaction() as tx:
                 await labels.set_state(tx, self._did, state.value, why)
         except Unavailable as away:
-            log.error("labeller.note_failed", labeller=self._did, reason=away.why)
+            log.error("labeler.note_failed", labeler=self._did, reason=away.why)
 
     def _count(self, outcome: str, number: int = 1) -> None:
         self._labelling.counter.labels(outcome).inc(number)
 
     def _refuse(self, why: str) -> None:
         self._count("refused")
-        log.warning("label.refused", labeller=self._did, reason=why)
+        log.warning("label.refused", labeler=self._did, reason=why)
 
     async def _opened(self) -> None:
         """Note that the stream works again, even if the labeler has not sent any labels yet."""
@@ -296,7 +297,7 @@ class _LabelerStream:
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
         reason = "closed by the server" if failure is None else failure.why
         self._lost = "" if failure is None else str(reason)
-        log.warning("labeller.lost", labeller=self._did, reason=reason, again_in_seconds=round(seconds, 1))
+        log.warning("labeler.lost", labeler=self._did, reason=reason, again_in_seconds=round(seconds, 1))
 
 
 def _concerns(subject: str) -> bool:

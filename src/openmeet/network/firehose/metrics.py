@@ -21,19 +21,23 @@ class FirehoseMetrics:
     cursor: Gauge
 
 
-def counting(metrics: Metrics) -> FirehoseMetrics:
+def firehose_metrics(metrics: Metrics) -> FirehoseMetrics:
     """Register the counters of the consumer, once per program."""
     return FirehoseMetrics(
-        metrics.counter("firehose_frames", "Frames received"),
-        metrics.counter("firehose_frames_rejected", "Invalid frames, kept for inspection"),
-        metrics.counter("firehose_frames_dropped", "Frames dropped because their repository will be read later"),
-        metrics.gauge("firehose_repositories_unresolved", "Repositories to read once their identity can be resolved"),
-        metrics.counter(
+        frames_looked_at=metrics.counter("firehose_frames", "Frames received"),
+        frames_rejected=metrics.counter("firehose_frames_rejected", "Invalid frames, kept for inspection"),
+        frames_dropped=metrics.counter(
+            "firehose_frames_dropped", "Frames dropped because their repository will be read later"
+        ),
+        repositories_unresolved=metrics.gauge(
+            "firehose_repositories_unresolved", "Repositories to read once their identity can be resolved"
+        ),
+        repositories_forgotten=metrics.counter(
             "firehose_repositories_forgotten", "Repositories evicted before their identity could be resolved"
         ),
-        metrics.counter("firehose_messages", "Messages passed to ingestion"),
-        metrics.counter(
+        messages_enqueued=metrics.counter("firehose_messages", "Messages passed to ingestion"),
+        messages_repeated=metrics.counter(
             "firehose_messages_repeated", "Messages skipped because another source had already delivered them"
         ),
-        metrics.gauge("firehose_cursor", "Sequence number up to which all messages are confirmed", ["source"]),
+        cursor=metrics.gauge("firehose_cursor", "Sequence number up to which all messages are confirmed", ["source"]),
     )

@@ -4,7 +4,7 @@
   strictly in order, different DIDs concurrently.
 - Verified messages are published in stream order; the cursor moves only after the queue has confirmed them. While the
   queue is unreachable, a bounded number of frames waits here, then reading stops.
-- Lookups do not block the stream: a commit whose author must be resolved waits separately (``waiting_commits``), and the
+- Lookups do not block the stream: a commit whose author must be resolved waits separately (``identity_lookups``), and the
   cursor stays below it. If the author's key cannot be resolved, their frames are dropped and the repository is read
   later (``unresolved``).
 - An invalid frame is counted and kept for inspection, and does not stop the stream.
@@ -37,6 +37,7 @@ from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
+from openmeet.network.firehose.identity_lookups import Lookups, PendingCommit
 from openmeet.network.firehose.verification import (
     NOTHING,
     AuthorIdentity,
@@ -45,7 +46,6 @@ from openmeet.network.firehose.verification import (
     decode,
     read_message,
 )
-from openmeet.network.firehose.waiting_commits import Lookups, PendingCommit
 from openmeet.network.records.message import Hint, RecordMessage
 
 KNOWN_IN_MEMORY = 50_000
@@ -75,14 +75,20 @@ class RepoStream:
         self._position = StreamPosition(last_seq=cursor or 0)
         self._pending: deque[_Item] = deque()
         self._last_of_did: dict[str, asyncio.Task[FrameResult]] = {}
-        self._looked_up: deque[tuple[PendingCommit, Did, FrameResult]] = deque()  # delivered out of order
+        self._verified_late: deque[tuple[PendingCommit, Did, FrameResult]] = (
+            deque()
+        )  # delivered out of order, because their authors were looked up
         self._lookups = Lookups(
-            consumer.verifier.dids, read=self._judge, done=self._on_read, failed=self._buffer, crashed=self._on_crash
+            consumer.verifier.dids,
+            read=self._judge,
+            done=self._on_verified,
+            failed=self._read_later,
+            crashed=self._on_crash,
         )
         self._crash: BaseException | None = None
         self._known: LRUCache[str, AccountState] = LRUCache(KNOWN_IN_MEMORY)
-        self._something = asyncio.Event()
-        self._room = asyncio.Event()
+        self._has_work = asyncio.Event()
+        self._has_room = asyncio.Event()
         self._lost: str | None = None
         self._refused_jump: int | None = None  # set by the previous connection; None once a frame was accepted
         self._jumps = 0
@@ -108,7 +114,7 @@ class RepoStream:
             on_lost=self._on_lost,
             sleep=consumer.sleep,
         )
-        looked_at = consumer.counting.frames_looked_at
+        looked_at = consumer.metrics.frames_looked_at
         async with aclosing(frames):
             async for frame in frames:
                 looked_at.inc()
@@ -119,7 +125,7 @@ class RepoStream:
                     await self._make_room()
                     continue
                 if not seen.seq:
-                    if await self._unsequenced(frame):
+                    if await self._receive_unsequenced(frame):
                         return True
                     await self._make_room()
                     continue
@@ -153,14 +159,14 @@ class RepoStream:
             return
         self._gap = self._cursor, now
         log.warning("source.gap", source=self._url, reason=why)
-        reading = asyncio.create_task(self._reads_due(why))
+        reading = asyncio.create_task(self._read_requests(why))
         self._append(_Item(self._position.last_seq, "", b"", reading))
 
-    async def _reads_due(self, why: str) -> FrameResult:
+    async def _read_requests(self, why: str) -> FrameResult:
         consumer = self._consumer
         if self._sender is None:
             dids = cursors.all_followed_dids(consumer.interests)
-            return FrameResult(tuple(cursors.reads_due(dids, why, consumer.clock.now())))
+            return FrameResult(tuple(cursors.read_requests(dids, why, consumer.clock.now())))
         while True:
             try:
                 async with consumer.db.reader() as reader:
@@ -170,30 +176,31 @@ class RepoStream:
                 await consumer.sleep(SAVE_SECONDS)
             else:
                 # Repositories seen in earlier frames may not be stored yet.
-                return FrameResult(tuple(cursors.reads_due([*dids, *self._known], why, consumer.clock.now())))
+                return FrameResult(tuple(cursors.read_requests([*dids, *self._known], why, consumer.clock.now())))
 
     async def _make_room(self) -> None:
         """Wait while the maximum number of frames, valid or not, is in progress."""
         while len(self._pending) >= MAX_PENDING:
-            self._room.clear()
-            await self._room.wait()
+            self._has_room.clear()
+            await self._has_room.wait()
 
     async def drain(self) -> None:
         """Publish verified messages in stream order, and move the cursor past them."""
         while True:
-            self._something.clear()
+            self._has_work.clear()
             if self._crash is not None:
                 raise self._crash
-            if not self._looked_up and not self._is_head_read():
+            if not self._verified_late and not self._is_head_read():
                 if not self._pending:
                     self._advance(self._position.last_seq)
                     await self._save_skipped()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._something.wait(), SAVE_SECONDS)
+                    async with asyncio.timeout(SAVE_SECONDS):
+                        await self._has_work.wait()
                 continue
-            batch, beside = self._finished(), list(self._looked_up)
-            await self._deliver(batch, beside)
-            self._room.set()
+            batch, late = self._finished(), list(self._verified_late)
+            await self._deliver(batch, late)
+            self._has_room.set()
 
     def _is_head_read(self) -> bool:
         return bool(self._pending) and self._pending[0].reading.done()
@@ -212,7 +219,7 @@ class RepoStream:
 
     def _append(self, item: _Item) -> None:
         self._pending.append(item)
-        item.reading.add_done_callback(lambda _done: self._something.set() if self._is_head_read() else None)
+        item.reading.add_done_callback(lambda _done: self._has_work.set() if self._is_head_read() else None)
 
     def _reject_at_once(self, frame: bytes, why: str) -> None:
         """Reject a frame that has no usable sequence number; it is placed after the last frame seen."""
@@ -254,35 +261,35 @@ class RepoStream:
             self._known[did] = result.state
         return result
 
-    def _on_read(self, pending_commit: PendingCommit, did: Did, result: FrameResult) -> None:
-        self._looked_up.append((pending_commit, did, result))
-        self._something.set()
+    def _on_verified(self, pending_commit: PendingCommit, did: Did, result: FrameResult) -> None:
+        self._verified_late.append((pending_commit, did, result))
+        self._has_work.set()
 
     def _on_crash(self, error: BaseException) -> None:
         self._crash = error
-        self._something.set()
+        self._has_work.set()
 
-    def _buffer(self, did: Did, dropped: int, why: str) -> None:
+    def _read_later(self, did: Did, dropped: int, why: str) -> None:
         """Mark an author's repository to be read later, because their key cannot be resolved; the stream continues."""
-        own = self._consumer
+        consumer = self._consumer
         log.warning("identity.unreachable", did=did, source=self._url, reason=why)
-        forgotten = own.unresolved.add(did, self._url, why, own.clock.now())
-        own.counting.repositories_forgotten.inc(forgotten)
-        own.counting.repositories_unresolved.set(len(own.unresolved))
-        own.counting.frames_dropped.inc(dropped)
-        self._something.set()
+        forgotten = consumer.unresolved.add(did, self._url, why, consumer.clock.now())
+        consumer.metrics.repositories_forgotten.inc(forgotten)
+        consumer.metrics.repositories_unresolved.set(len(consumer.unresolved))
+        consumer.metrics.frames_dropped.inc(dropped)
+        self._has_work.set()
 
     def _is_dropped(self, did: str) -> bool:
         if did not in self._consumer.unresolved:
             return False
-        self._consumer.counting.frames_dropped.inc()
+        self._consumer.metrics.frames_dropped.inc()
         return True
 
     async def _state_of(self, did: Did) -> AccountState:
         while (state := self._known.get(did)) is None:
             try:
                 async with self._consumer.db.reader() as reader:
-                    return await cursors.known_of(reader, did)
+                    return await cursors.account_state_of(reader, did)
             except Unavailable as away:
                 log.warning("source.waits_for_store", source=self._url, reason=away.why)
                 await self._consumer.sleep(SAVE_SECONDS)
@@ -296,8 +303,8 @@ class RepoStream:
             batch.append(item)
         return batch
 
-    async def _deliver(self, batch: Sequence[_Item], beside: Sequence[tuple[PendingCommit, Did, FrameResult]]) -> None:
-        reads = [(pending_commit.seq, did, pending_commit.frame, result) for pending_commit, did, result in beside]
+    async def _deliver(self, batch: Sequence[_Item], late: Sequence[tuple[PendingCommit, Did, FrameResult]]) -> None:
+        reads = [(pending_commit.seq, did, pending_commit.frame, result) for pending_commit, did, result in late]
         reads += [(item.seq, Did(item.did), item.frame, item.reading.result()) for item in batch]
         account_states: dict[str, AccountState] = {}
         refused: list[RejectedFrame] = []
@@ -305,16 +312,16 @@ class RepoStream:
         for seq, did, frame, result in reads:
             if result.refusal:
                 refused.append(RejectedFrame(self._url, seq or None, did or None, result.refusal, frame))
-                self._consumer.counting.frames_rejected.inc()
+                self._consumer.metrics.frames_rejected.inc()
                 log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=result.refusal)
             if result.state is not None:
                 account_states[did] = _newer(account_states.get(did), result.state)
                 if result.state.last_head is not None:
                     self._consumer.interests.followed.add(did)
             messages += result.messages
-        await deliver(self._consumer.delivering, self._consumer.interests, messages)
-        for _ in beside:
-            self._looked_up.popleft()
+        await deliver(self._consumer.tenant_queues, self._consumer.interests, messages)
+        for _ in late:
+            self._verified_late.popleft()
         for _ in batch:
             item = self._pending.popleft()
             if self._last_of_did.get(item.did) is item.reading:
@@ -325,9 +332,9 @@ class RepoStream:
 
     def _advance(self, seq: int) -> None:
         """Move the cursor: all frames up to ``seq`` are done, except those in lookups."""
-        beside = [pending_commit.seq for pending_commit, _, _ in self._looked_up]
+        late = [pending_commit.seq for pending_commit, _, _ in self._verified_late]
         lowest = self._lookups.lowest_seq
-        reach = min([seq, *(one - 1 for one in [*beside, *([] if lowest is None else [lowest])])])
+        reach = min([seq, *(one - 1 for one in [*late, *([] if lowest is None else [lowest])])])
         if reach > (self._cursor or 0):
             self._cursor = reach
 
@@ -339,17 +346,17 @@ class RepoStream:
         """Store the cursor, and what was read before it. Retry until the database has stored both. Meanwhile the buffer
         fills up and reading stops: these frames are not sent again, so an author might otherwise not be followed.
         """
-        while not await self._is_saved(account_states, refused):
+        while not await self._try_to_save(account_states, refused):
             await self._consumer.sleep(SAVE_SECONDS)
 
-    async def _is_saved(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> bool:
-        cursor, lost, later = self._cursor, self._lost, self._consumer.unresolved
-        stored = later.snapshot()
+    async def _try_to_save(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> bool:
+        cursor, lost, unresolved = self._cursor, self._lost, self._consumer.unresolved
+        stored = unresolved.snapshot()
         try:
             async with self._consumer.db.transaction() as tx:
                 # Saved in the same transaction as the cursor, because frames that were dropped before the cursor must
                 # be read later.
-                await later.save(tx)
+                await unresolved.save(tx)
                 if cursor is not None:
                     await cursors.advance(tx, self._url, cursor, account_states, refused)
                 if lost is not None:
@@ -357,14 +364,14 @@ class RepoStream:
         except Unavailable as away:
             log.error("cursor.save_failed", source=self._url, reason=away.why)
             return False
-        later.saved(stored)
+        unresolved.saved(stored)
         self._stored = cursor
         self._lost = None
         if cursor is not None:
-            self._consumer.counting.cursor.labels(self._url).set(cursor)
+            self._consumer.metrics.cursor.labels(self._url).set(cursor)
         return True
 
-    async def _unsequenced(self, frame: bytes) -> bool:
+    async def _receive_unsequenced(self, frame: bytes) -> bool:
         """Handle an error, a notice, or an unknown frame type; returns True if following has ended."""
         try:
             message = decode(frame)

@@ -19,7 +19,7 @@ from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, 
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose.delivery import TenantQueues, deliver
 from openmeet.network.firehose.metrics import FirehoseMetrics
-from openmeet.network.firehose.sources import Interests
+from openmeet.network.firehose.tenant_interests import Interests
 from openmeet.network.records.message import Hint, HintKind
 
 # An outage of the PLC directory produces fewer; a hostile stream must not produce more.
@@ -158,40 +158,41 @@ class RetryContext:
     clock: Clock
     dids: DidResolver
     interests: Interests
-    delivering: TenantQueues
-    counting: FirehoseMetrics
+    tenant_queues: TenantQueues
+    metrics: FirehoseMetrics
     unresolved: UnresolvedAuthors
 
 
-async def retry(retrying: RetryContext, stop: asyncio.Event) -> None:
+async def retry(context: RetryContext, stop: asyncio.Event) -> None:
     """Retry due DIDs every few seconds until ``stop`` is set."""
     while not stop.is_set():
         try:
-            while await retry_due(retrying) == RETRIED_AT_ONCE and not stop.is_set():
+            while await retry_due(context) == RETRIED_AT_ONCE and not stop.is_set():
                 pass
         except Unavailable as away:
             log.warning("unresolved.retry_waits", reason=away.why)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
+            async with asyncio.timeout(RETRY_SECONDS):
+                await stop.wait()
 
 
-async def retry_due(retrying: RetryContext) -> int:
+async def retry_due(context: RetryContext) -> int:
     """Try to resolve due DIDs, a bounded number concurrently; return how many were tried. Raises Unavailable if the
     database is unreachable.
     """
-    now = retrying.clock.now()
-    async with retrying.db.reader() as reader:
+    now = context.clock.now()
+    async with context.db.reader() as reader:
         due = await _due(reader, now)
         stored = {row["did"] for row in await reader.fetch(_LIST)}
-    retrying.unresolved.keep_only(stored)
-    outcomes = await asyncio.gather(*(_resolve(retrying, did) for did, _, _ in due))
+    context.unresolved.keep_only(stored)
+    outcomes = await asyncio.gather(*(_resolve(context, did) for did, _, _ in due))
     resolved = [did for (did, _, _), why in zip(due, outcomes, strict=True) if why is None]
     # Before the repository is read, so that no commit falls in between. If this fails, the stored row is due again.
     for did in resolved:
-        retrying.unresolved.discard(did)
+        context.unresolved.discard(did)
     if resolved:
-        await deliver(retrying.delivering, retrying.interests, _hints(resolved, now))
-    async with retrying.db.transaction() as tx:
+        await deliver(context.tenant_queues, context.interests, _hints(resolved, now))
+    async with context.db.transaction() as tx:
         over = []
         for (did, attempts, failed_at), why in zip(due, outcomes, strict=True):
             if why is None or why == _NOBODY or failed_at <= now - KEPT_FOR:
@@ -201,9 +202,9 @@ async def retry_due(retrying: RetryContext) -> int:
             wait = min(FIRST_RETRY * 2 ** min(attempts + 1, 20), LONGEST_RETRY)
             await tx.execute(_POSTPONE, did=did, due_at=now + wait, reason=why[:MAX_REASON])
     for did in over:
-        retrying.unresolved.discard(did)
-    retrying.counting.repositories_forgotten.inc(len(over) - len(resolved))
-    retrying.counting.repositories_unresolved.set(len(retrying.unresolved))
+        context.unresolved.discard(did)
+    context.metrics.repositories_forgotten.inc(len(over) - len(resolved))
+    context.metrics.repositories_unresolved.set(len(context.unresolved))
     if resolved:
         log.info("unresolved.read_now", repositories=len(resolved))
     return len(due)
@@ -217,10 +218,10 @@ async def _due(reader: Reader, now: Instant) -> list[tuple[Did, int, int]]:
     return [(parse_did(row["did"]), row["attempts"], row["failed_at"]) for row in rows]
 
 
-async def _resolve(retrying: RetryContext, did: Did) -> str | None:
+async def _resolve(context: RetryContext, did: Did) -> str | None:
     """Return None if the DID can be resolved, otherwise the reason why not."""
     try:
-        await retrying.dids.resolve(did)
+        await context.dids.resolve(did)
     except (NotFound, InvalidInput):
         return _NOBODY
     except (RemoteFailed, RemoteSlow, Unavailable) as away:

@@ -38,7 +38,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Clock
 from openmeet.domain.identities.model import PROFILE
-from openmeet.network.firehose.sources import authority
+from openmeet.network.firehose.upstreams import authority
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
 
@@ -101,7 +101,7 @@ async def read_message(
     """Check a message against the known state of its account. Any input from a sender ends in a result, never in an
     exception.
 
-    ``sender`` is the PDS whose own stream this is (``sources.authority``): commits of accounts on other servers are
+    ``sender`` is the PDS whose own stream this is (``upstreams.authority``): commits of accounts on other servers are
     refused. Hints are accepted from any server, because a hint only causes a request to the account's own PDS. Makes no
     network call. Returns ``IdentityLookup`` if the given identity does not suffice; the caller resolves it, outside the
     stream's order, and calls again.

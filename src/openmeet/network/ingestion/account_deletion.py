@@ -1,7 +1,7 @@
 """Erase the content of a deleted account, once its own PDS or the PLC directory has confirmed the deletion.
 
 Removed: raw records, agreed versions, merge decisions, RSVPs (also awaiting ones), dead letters, names. A keyed hash of
-each URI with its rev stays (``records.repository_state``). Events and RSVPs of people who have an account here belong to
+each URI with its rev stays (``records.erased_records``). Events and RSVPs of people who have an account here belong to
 them and stay, without the deleted record; data known only from the repository is cleared. RSVPs of other people to such
 an event become pending, and count again if the event comes back under its URI; RSVP records that this site wrote are
 retracted. A person who can no longer sign in leaves every group, and the groups that they owned pass to other people.
@@ -16,21 +16,22 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import group_hosting, record_actions
-from openmeet.domain.attendance.record_actions import erase_answers_to
+from openmeet.domain.attendance import group_hosting, rsvp_records
+from openmeet.domain.attendance.rsvp_records import erase_answers_to
 from openmeet.domain.events import event_records
 from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.groups import administration as groups
 from openmeet.domain.groups import membership_queries, ownership
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import newcomers
 from openmeet.domain.series import detection_queries
 from openmeet.domain.series import ownership as series_handing_over
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import discrepancies, merge_decisions, quarantine, remote_groups
-from openmeet.network.records import links, repository_state, seen, seen_rsvps
+from openmeet.network.ingestion import discrepancies, quarantine, remote_groups
+from openmeet.network.records import erased_records, links, seen, seen_rsvps
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.kinds import JobKind
@@ -38,7 +39,7 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class ErasureContext:
-    """Dependencies of erasing an account. ``keys``: see ``records.repository_state``. ``erase_outside`` erases data
+    """Dependencies of erasing an account. ``keys``: see ``records.erased_records``. ``erase_outside`` erases data
     outside this database (messages, frames).
     """
 
@@ -55,7 +56,7 @@ async def erase(db: Database, erasing: ErasureContext, did: Did) -> None:
     after: tuple[str, str] | None = ("", "")
     while after is not None:
         async with db.transaction() as tx:
-            after = await record_actions.erase_next(tx, did, after)
+            after = await rsvp_records.erase_next(tx, did, after)
     await _hand_over_hosting(db, did)
     async with db.transaction() as tx:
         await erase_here(tx, erasing.keys, did)
@@ -92,7 +93,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     """
     revs = await seen.erase(tx, did)
     # Commits that we have not seen yet are older than the deletion, and therefore older than this moment.
-    await repository_state.note_erased(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
+    await erased_records.note_erased(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
     await merge_decisions.erase_of(tx, did)
     await discrepancies.erase_of(tx, did)
     await quarantine.erase_of(tx, did)
@@ -121,7 +122,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
 async def _erase_rsvps(tx: Transaction, did: Did) -> None:
     after: tuple[str, str] | None = ("", "")
     while after is not None:
-        after = await record_actions.erase_next(tx, did, after)
+        after = await rsvp_records.erase_next(tx, did, after)
 
 
 async def _forget_jobs(tx: Transaction, did: Did, uris: Collection[str]) -> None:

@@ -39,7 +39,7 @@ async def apply(
     batch = await load_batch(tx, context, parsed_messages)
     if not counts_awaiting:
         batch.waited_for.clear()
-    parsed_messages = batch.following(parsed_messages)
+    parsed_messages = batch.with_current_subjects(parsed_messages)
     outcomes: dict[int, IngestResult] = {}
     try:
         for number, wave in enumerate(_waves(batch, parsed_messages)):
@@ -47,7 +47,7 @@ async def apply(
                 uris = sorted({parsed_messages[index].message.uri for index in wave})
                 # A second version of a record must see the result of the first.
                 seen_records = await seen.find_many(tx, uris)
-                parsed_messages = await _following_now(tx, batch, parsed_messages)
+                parsed_messages = await _with_subjects_now(tx, batch, parsed_messages)
             else:
                 seen_records = batch.seen_records
             await _apply_wave(
@@ -56,7 +56,7 @@ async def apply(
         await remote_series.fill_freed_dates(tx, batch.freed_dates, batch.changed_series)
         await _follow_transfers(tx, context, parsed_messages, outcomes)
     except ForeignKeyViolated as failure:
-        raise TransactionConflict("somebody was joined with another row of theirs in between") from failure
+        raise TransactionConflict("a person’s account was merged with another one in between") from failure
     of_version = {_version(parsed_messages[index].message): outcome for index, outcome in outcomes.items()}
     for index, parsed in enumerate(parsed_messages):
         if index not in outcomes:
@@ -67,14 +67,16 @@ async def apply(
     return results
 
 
-async def _following_now(tx: Transaction, batch: Batch, parsed_messages: list[ParsedMessage]) -> list[ParsedMessage]:
-    """Point later messages at the current records. A record of the previous wave may be the new record of a transferred
-    event.
+async def _with_subjects_now(
+    tx: Transaction, batch: Batch, parsed_messages: list[ParsedMessage]
+) -> list[ParsedMessage]:
+    """Return the messages with RSVPs that refer to the current records of their events: a record of the previous wave may
+    be the new record of a transferred event.
     """
     if not any(parsed.event is not None and parsed.message.uri in batch.published_uris for parsed in parsed_messages):
         return parsed_messages
     subjects = {str(parsed.rsvp.subject) for parsed in parsed_messages if parsed.rsvp is not None}
-    return replace(batch, current_uris=await event_records.current(tx, subjects)).following(parsed_messages)
+    return replace(batch, current_uris=await event_records.current(tx, subjects)).with_current_subjects(parsed_messages)
 
 
 async def _follow_transfers(
@@ -92,11 +94,11 @@ async def _follow_transfers(
 
 
 def _waves(batch: Batch, parsed_messages: Sequence[ParsedMessage]) -> Iterator[list[int]]:
-    """Yield the messages, by index, in waves: no two messages of one wave are about the same record or the same
-    person's RSVP to the same event.
+    """Yield the messages, by index, in waves that are applied one after the other. No two messages of a wave are about the
+    same record, or about the same person's RSVP to the same event.
 
-    Repeated copies of a message, which several sources may deliver, are left out. Messages about our own records are
-    always applied.
+    Several sources may deliver copies of a message; only the first one is kept, except of messages about our own
+    records.
     """
     # A deletion does not name its record's subject, and the current version is only known after the earlier waves.
     subjects: dict[str, set[str | None]] = {
@@ -134,7 +136,7 @@ async def _apply_wave(
     seen_records: dict[str, SeenRecord],
     outcomes: dict[int, IngestResult],
 ) -> None:
-    doubted: list[str] = []
+    to_prove: list[str] = []
     events: dict[int, apply_bulk.EventUpdate] = {}
     replies: dict[int, apply_bulk.RsvpUpdate] = {}
     deletions: dict[int, RecordMessage] = {}
@@ -146,11 +148,11 @@ async def _apply_wave(
         if refusal is not None:
             outcomes[index] = refusal
             continue
-        if batch.is_late(message):
+        if batch.is_late_create(message):
             remaining[index] = parsed
             continue
-        if before is not None and _is_in_flight(message, before):
-            doubted.append(message.uri)
+        if before is not None and _needs_proof(message, before):
+            to_prove.append(message.uri)
         if message.uri in batch.published_uris or message.uri in batch.superseded_uris:
             remaining[index] = parsed
         elif message.body is None:
@@ -167,9 +169,9 @@ async def _apply_wave(
         else:
             remaining[index] = parsed
     # The current time serves as a growing revision: a message that arrives after a proof requests another one.
-    await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
-    outcomes.update(zip(events, await apply_bulk.put_each(tx, context, batch, list(events.values())), strict=True))
-    outcomes.update(zip(replies, await apply_bulk.put_each_rsvp(tx, batch, list(replies.values())), strict=True))
+    await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in to_prove])
+    outcomes.update(zip(events, await apply_bulk.put_events(tx, context, batch, list(events.values())), strict=True))
+    outcomes.update(zip(replies, await apply_bulk.put_rsvps(tx, batch, list(replies.values())), strict=True))
     await _note_gone(tx, list(unknown.values()), seen_records)
     outcomes.update(dict.fromkeys(unknown, IngestResult.KNOWN))
     outcomes.update(await _delete_each(tx, context, batch, deletions))
@@ -215,9 +217,9 @@ async def _note_gone(
             await late_change_times.reconsider_with(tx, one.message, seen_records.get(one.message.uri))
 
 
-def _is_in_flight(message: RecordMessage, seen_record: SeenRecord) -> bool:
-    """Whether a verified and an unverified version disagree and the unverified one claims to be newer. In that case the
-    repository itself must be queried.
+def _needs_proof(message: RecordMessage, seen_record: SeenRecord) -> bool:
+    """Whether only the repository can tell which version it has: a verified and an unverified one differ, and the
+    unverified one claims to be newer.
     """
     if message.is_verified == seen_record.is_verified or message.cid == seen_record.cid:
         return False

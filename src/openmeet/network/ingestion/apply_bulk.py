@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import parse_did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import event_changes, network_rsvps
+from openmeet.domain.attendance import event_changes, rsvp_records_in_bulk
 from openmeet.domain.events import event_records, record_changes
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.record_changes import RecordRead
@@ -46,7 +46,7 @@ class EventUpdate:
     seen_record: SeenRecord | None
 
 
-async def put_each(
+async def put_events(
     tx: Transaction, context: IngestionContext, batch: Batch, puts: Sequence[EventUpdate]
 ) -> list[IngestResult]:
     """Apply versions of different event records, none of which we write; one result each."""
@@ -110,7 +110,7 @@ async def _apply_events(
     )
     of_uri = {after.record_uri: (before, after) for before, after in changed}
     back = [after for before, after in changed if before is not None and before.is_without_record]
-    await event_changes.restore_rsvps_of(tx, back)
+    await event_changes.resume_rsvps(tx, back)
     puts = [one for one, _ in applied if one.parsed.message.uri in records]
     await _notify(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
@@ -167,7 +167,7 @@ class RsvpUpdate:
     is_echo: bool = False
 
 
-async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -> list[IngestResult]:
+async def put_rsvps(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate]) -> list[IngestResult]:
     """Apply versions of different RSVP records, no two by the same person about the same event; one result each."""
     if not puts:
         return []
@@ -301,16 +301,16 @@ async def delete_rsvps(tx: Transaction, deleted_records: Sequence[DeletedRecord]
     event_ids = await event_records.ids_with(
         tx, {one.seen_record.subject_uri for one in applied if one.seen_record.subject_uri}
     )
-    alone = await _not_by_strangers(tx, applied, event_ids)
-    strangers = [one for one in applied if one.message.uri not in alone]
-    uncovered = await _next_effective(tx, strangers, event_ids)
-    await apply_rsvp.derive_each(tx, [*uncovered.values()])
-    last = [one for one in strangers if _pair(one) not in uncovered]
-    remaining_rsvps = await network_rsvps.withdraw_each(
+    one_by_one = await _uris_for_one_by_one(tx, applied, event_ids)
+    in_bulk = [one for one in applied if one.message.uri not in one_by_one]
+    next_effective = await _next_effective(tx, in_bulk, event_ids)
+    await apply_rsvp.derive_each(tx, [*next_effective.values()])
+    last = [one for one in in_bulk if _pair(one) not in next_effective]
+    remaining_rsvps = await rsvp_records_in_bulk.withdraw_in_bulk(
         tx, {one.message.uri: event_ids.get(one.seen_record.subject_uri or "") for one in last}
     )
     for one in applied:
-        if one.message.uri in alone or one.message.uri in remaining_rsvps:
+        if one.message.uri in one_by_one or one.message.uri in remaining_rsvps:
             await apply_rsvp_deletion(tx, one.message, one.seen_record)
     return _outcomes(deleted_records, newest)
 
@@ -330,16 +330,18 @@ def _outcomes(deleted_records: Sequence[DeletedRecord], newest: set[str]) -> lis
     return [IngestResult.APPLIED if one.message.uri in newest else IngestResult.KNOWN for one in deleted_records]
 
 
-async def _not_by_strangers(
+async def _uris_for_one_by_one(
     tx: Transaction, deleted_records: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> set[str]:
-    """Return the URIs of records whose authors have signed in, have several DIDs, or are not known yet."""
+    """Return the URIs of records that are deleted one by one: their authors have signed in, have several DIDs or are not
+    known yet.
+    """
     people = await identity_queries.of_people_with(tx, {one.message.did for one in deleted_records})
     return {
         one.message.uri
         for one in deleted_records
         if not (
-            apply_rsvp.is_stranger(people[one.message.did])
+            apply_rsvp.is_known_by_one_did(people[one.message.did])
             if one.message.did in people
             else one.seen_record.subject_uri not in event_ids
         )

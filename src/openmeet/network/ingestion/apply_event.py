@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
@@ -15,12 +14,12 @@ from openmeet.domain.events import event_records, record_changes
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.content import extension_of
 from openmeet.domain.events.model import Event, EventId, NetworkEvent, RecordOrigin
-from openmeet.domain.events.publication import PublishLevel, reach_of
+from openmeet.domain.events.publication import PublishLevel, reach_of, settle_merges
 from openmeet.domain.identities import actions as identity_actions
+from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Switchboard
-from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way_merge import (
     MERGE_RULE,
     MergeInput,
@@ -63,7 +62,7 @@ def version_seen(seen_record: SeenRecord) -> RecordVersion | None:
 class IngestionContext:
     """Settings of the installation that ingestion needs. ``instance``: its address, as written in our records.
 
-    ``erasure_keys``: see ``records.repository_state``; without any keys, nothing can have been erased.
+    ``erasure_keys``: see ``records.erased_records``; without any keys, nothing can have been erased.
     ``trusted_origins``: see ``intake.receive``.
     """
 
@@ -71,9 +70,6 @@ class IngestionContext:
     erasure_keys: tuple[bytes, ...] = ()
     flags: Switchboard = field(default_factory=Switchboard)
     trusted_origins: frozenset[str] = frozenset()
-
-    def page_of(self, event: Event) -> str:
-        return f"{self.instance}/events/{quote(event.slug)}"
 
 
 async def apply_record(
@@ -119,7 +115,7 @@ async def _apply_with_consequences(
     if before is None:
         await superseded_records.delete(tx, uri)
     elif before.is_without_record:
-        await event_changes.restore_rsvps_of(tx, await event_queries.several(tx, [event_id]))
+        await event_changes.resume_rsvps(tx, await event_queries.several(tx, [event_id]))
     return event_id
 
 
@@ -146,10 +142,6 @@ async def remove(
                 tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED
             )
         await record_links.note_superseded_gone(tx, uri)
-        event = await event_records.by_record_uri(tx, uri)
-        if event is not None:
-            await record_changes.forget_record(tx, event.id)
-            await event_changes.recheck_rsvp_records(tx, [event.id])
         return
     if publication is not None and publication.has_unanswered_delete:
         await record_changes.forget_record(tx, EventId(publication.subject_id), uri)
@@ -336,9 +328,7 @@ async def _sides(
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
     part = await series_part(tx, event, context.instance)
     group_uri = await group_part(tx, event)
-    ours_public = publishable(
-        event, instance=context.instance, page_url=context.page_of(event), series=part, group_uri=group_uri
-    )
+    ours_public = publishable(event, instance=context.instance, series=part, group_uri=group_uri)
     earlier = EarlierVersions(written=None if publication.chosen_body is None else _record(publication.chosen_body))
     # If another app has removed our mark, our last version shows which sentence we added.
     sentence = sentence_in(base_record) or sentence_in(earlier.written)
@@ -391,6 +381,8 @@ async def _merge_with_edits(
             _with_private_values(event, with_local_values(event, ours_before, merged.value)), context
         ),
     )
+    if after := await event_queries.by_id(tx, event.id):
+        await settle_merges(tx, [event], [after])
     await merge_decisions.store(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=publication.revision, decisions=merged.decisions
     )

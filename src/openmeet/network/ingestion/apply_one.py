@@ -9,7 +9,7 @@ from at_protocol.data import cbor
 from groundwork.database.transaction import Transaction
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import record_actions
+from openmeet.domain.attendance import rsvp_records
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import event_records
 from openmeet.domain.events.model import EventId
@@ -31,7 +31,7 @@ from openmeet.network.ingestion import (
 from openmeet.network.ingestion.apply_event import IngestionContext, version_of
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
-from openmeet.network.records import links, seen, seen_rsvps
+from openmeet.network.records import links, repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.group_statements import OF_STATEMENTS
@@ -51,7 +51,7 @@ async def apply_one(
 ) -> IngestResult:
     """Apply a message that ``Batch.refusal`` allows. ``seen_record``: its record as last seen, which is locked."""
     message = parsed.message
-    if batch.is_late(message):
+    if batch.is_late_create(message):
         return await _retract_again(tx, parsed)
     is_ours = message.uri in batch.published_uris
     publication = await publication_queries.find_by_uri(tx, message.uri) if is_ours else None
@@ -70,9 +70,9 @@ async def apply_one(
             is_deleted_since=await _is_deleted_since(tx, message, seen_record),
         )
         if is_echo or message.cid == publication.base_cid:
-            _notify_of_return(publication, message)
+            _trace_return(publication, message)
         if is_echo:
-            publication = await _note_record(tx, message)
+            publication = await _store_location(tx, message)
     if message.body is None:
         return await _delete(tx, context, batch, message, seen_record, publication)
     if message.collection in EVENTS:
@@ -83,16 +83,14 @@ async def apply_one(
         return await _put_series(tx, batch, parsed, seen_record, publication, is_echo=is_echo)
     if message.collection in OF_GROUPS:
         return await _put_of_group(tx, parsed, seen_record, publication, is_echo=is_echo)
-    ((outcome),) = await apply_bulk.put_each_rsvp(
-        tx, batch, [apply_bulk.RsvpUpdate(parsed, seen_record, is_echo=is_echo)]
-    )
+    ((outcome),) = await apply_bulk.put_rsvps(tx, batch, [apply_bulk.RsvpUpdate(parsed, seen_record, is_echo=is_echo)])
     return outcome
 
 
 async def _is_deleted_since(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> bool:
     """Whether the record is known to have been deleted since. An old, repeated message changes nothing (invariant 10)."""
     if seen_record is None:
-        return await seen.is_history(tx, message.did, message.rev)
+        return await repository_state.is_history(tx, message.did, message.rev)
     return seen_record.state is RecordState.TOMBSTONE and seen_record.rev >= message.rev
 
 
@@ -109,14 +107,14 @@ async def _retract_again(tx: Transaction, parsed: ParsedMessage) -> IngestResult
     return IngestResult.LATE
 
 
-def _notify_of_return(publication: Publication, message: RecordMessage) -> None:
-    """Trace that a publication has completed its round trip: its record has come back through the stream."""
+def _trace_return(publication: Publication, message: RecordMessage) -> None:
+    """Write a trace event: a record of ours has come back through the stream."""
     tracing.note(
         "record.came_back", publication.subject_id, kind=publication.kind.value, uri=message.uri, rev=str(message.rev)
     )
 
 
-async def _note_record(tx: Transaction, message: RecordMessage) -> Publication | None:
+async def _store_location(tx: Transaction, message: RecordMessage) -> Publication | None:
     """Store the location of a record on its event, RSVP, series or group. The echo can arrive before the PDS's
     response.
     """
@@ -129,7 +127,7 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
         await links.note_series(tx, SeriesId(publication.subject_id), message.uri)
     elif publication.kind is PublicationKind.RSVP:
         about = subject_of(cbor.decode(message.body or b""))
-        await record_actions.store_record_uri(
+        await rsvp_records.store_record_uri(
             tx,
             AttendanceId(publication.subject_id),
             uri=message.uri,

@@ -30,8 +30,8 @@ from openmeet.outbox.kinds import JobKind
 BATCH = 100
 
 
-# Written in the same transaction as the applied messages.
-Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
+# Writes something else in the transaction of the applied messages.
+AlsoWrite = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ApplyResult:
     failed: Sequence[RecordFailure]
 
 
-async def apply_each(
+async def apply_of_repository(
     db: Database, context: IngestionContext, messages: Sequence[RecordMessage], *, room: int = MOST_QUARANTINED
 ) -> ApplyResult:
     """Apply the messages of one repository in order. ``room``: the maximum number of failing records; if more fail, the
@@ -54,9 +54,9 @@ async def apply_each(
     """
     is_whole, failed = True, list[RecordFailure]()
     for start in range(0, len(messages), BATCH):
-        became = await _apply_batch(db, context, messages[start : start + BATCH], _count_read)
-        is_whole = is_whole and IngestResult.SWITCHED_OFF not in became
-        failed += _failed_of(became)
+        outcomes_and_failures = await _apply_batch(db, context, messages[start : start + BATCH], _count_read)
+        is_whole = is_whole and IngestResult.SWITCHED_OFF not in outcomes_and_failures
+        failed += _failed_of(outcomes_and_failures)
         if len(failed) > room:
             raise failed[-1].failure
     return ApplyResult(is_whole, failed)
@@ -66,7 +66,7 @@ async def apply_fetched(db: Database, context: IngestionContext, message: Record
     """Apply an individually fetched record, or quarantine it. Raises the database's errors if the record is not the
     cause.
     """
-    await _quarantine(db, _failed_of(await _apply_batch(db, context, [message], _heal)))
+    await _quarantine(db, _failed_of(await _apply_batch(db, context, [message], _release)))
 
 
 async def apply_submitted(
@@ -76,15 +76,15 @@ async def apply_submitted(
 
     Raises the database's errors if no record is the cause, or if more than ``MOST_QUARANTINED`` fail.
     """
-    became = await _apply_batch(db, context, messages, _nothing)
-    failed = _failed_of(became)
+    outcomes_and_failures = await _apply_batch(db, context, messages, _nothing)
+    failed = _failed_of(outcomes_and_failures)
     if len(failed) > MOST_QUARANTINED:
         raise failed[-1].failure
     await _quarantine(db, failed)
-    return became
+    return outcomes_and_failures
 
 
-async def apply_without_pending(
+async def apply_without_awaiting_rsvps(
     db: Database, context: IngestionContext, message: RecordMessage, failure: Exception
 ) -> list[IngestResult]:
     """Apply a failed event without the RSVPs that await it, one of which may be the cause. The RSVPs are counted
@@ -94,32 +94,32 @@ async def apply_without_pending(
     """
     if message.collection not in EVENTS or message.body is None or not is_of_record(failure):
         raise failure
-    return await db.batch(partial(_apply_without_waiting, context, message, _nothing))
+    return await db.batch(partial(_apply_without_awaiting_rsvps, context, message, _nothing))
 
 
 async def _apply_batch(
-    db: Database, context: IngestionContext, messages: Sequence[RecordMessage], along: Along
+    db: Database, context: IngestionContext, messages: Sequence[RecordMessage], also_write: AlsoWrite
 ) -> list[IngestResult | RecordFailure]:
     try:
-        return [*await db.batch(partial(_apply, context, messages, along))]
+        return [*await db.batch(partial(_apply, context, messages, also_write))]
     except Exception as failure:
         if not is_of_record(failure):
             raise
         if len(messages) == 1:
-            return [*await _apply_alone(db, context, messages[0], along, failure)]
+            return [*await _apply_alone(db, context, messages[0], also_write, failure)]
     # Split into halves, so that one bad record costs a few transactions instead of one for each other record.
     middle = len(messages) // 2
-    first = await _apply_batch(db, context, messages[:middle], along)
-    return first + await _apply_batch(db, context, messages[middle:], along)
+    first = await _apply_batch(db, context, messages[:middle], also_write)
+    return first + await _apply_batch(db, context, messages[middle:], also_write)
 
 
 async def _apply_alone(
-    db: Database, context: IngestionContext, message: RecordMessage, along: Along, failure: Exception
+    db: Database, context: IngestionContext, message: RecordMessage, also_write: AlsoWrite, failure: Exception
 ) -> Sequence[IngestResult | RecordFailure]:
     """Return the result of one record that failed on its own or together with RSVPs that await it."""
     if message.collection in EVENTS and message.body is not None:
         try:
-            return await db.batch(partial(_apply_without_waiting, context, message, along))
+            return await db.batch(partial(_apply_without_awaiting_rsvps, context, message, also_write))
         except Exception as again:
             if not is_of_record(again):
                 raise
@@ -129,8 +129,8 @@ async def _apply_alone(
     return [record_failure]
 
 
-def _failed_of(became: Sequence[IngestResult | RecordFailure]) -> list[RecordFailure]:
-    return [one for one in became if isinstance(one, RecordFailure)]
+def _failed_of(outcomes_and_failures: Sequence[IngestResult | RecordFailure]) -> list[RecordFailure]:
+    return [one for one in outcomes_and_failures if isinstance(one, RecordFailure)]
 
 
 async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
@@ -139,20 +139,20 @@ async def _quarantine(db: Database, failed: Sequence[RecordFailure]) -> None:
             await quarantine.add(tx, FailedStep.APPLY, failed)
 
 
-async def _apply_without_waiting(
-    context: IngestionContext, message: RecordMessage, along: Along, tx: Transaction
+async def _apply_without_awaiting_rsvps(
+    context: IngestionContext, message: RecordMessage, also_write: AlsoWrite, tx: Transaction
 ) -> list[IngestResult]:
     outcomes = await apply(tx, context, [message], counts_awaiting=False)
-    await along(tx, [message])
+    await also_write(tx, [message])
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
     return outcomes
 
 
 async def _apply(
-    context: IngestionContext, messages: Sequence[RecordMessage], along: Along, tx: Transaction
+    context: IngestionContext, messages: Sequence[RecordMessage], also_write: AlsoWrite, tx: Transaction
 ) -> list[IngestResult]:
     outcomes = await apply(tx, context, messages)
-    await along(tx, messages)
+    await also_write(tx, messages)
     return outcomes
 
 
@@ -162,7 +162,7 @@ async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> Non
     )
 
 
-async def _heal(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
+async def _release(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
     await quarantine.release(tx, FailedStep.APPLY, [one.uri for one in messages])
 
 

@@ -13,8 +13,8 @@ from at_protocol.data import cbor
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import network_rsvps, record_actions
 from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance import rsvp_records, rsvp_records_in_bulk
 from openmeet.domain.attendance import rules as attendance_rules
 from openmeet.domain.attendance.model import (
     Attendance,
@@ -28,10 +28,12 @@ from openmeet.domain.events.model import EventId, RecordOrigin
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.domain.users.model import UserId
-from openmeet.network.ingestion import merge_decisions
+from openmeet.network.ingestion import restored_records
 from openmeet.network.ingestion.apply_event import moment_of_rev
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeInput, MergeReason, MergeSide, most_recent
+from openmeet.network.ingestion.three_way_merge import MergeInput, most_recent
 from openmeet.network.records import repository_state, seen_rsvps
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.reasons import RecordReason
@@ -74,6 +76,8 @@ async def derive(
             return
     answer = _answer_of(effective, parsed_with_cid)
     await _apply(tx, did, subject_uri, RecordedRsvp(event_id, user_id, effective.uri, answer, effective.first_seen_at))
+    if not person.is_shadow:
+        await restored_records.attach_rsvp(tx, effective, user_id)
 
 
 async def adopt_effective(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
@@ -92,7 +96,7 @@ class PersonAndEvent:
     did: Did
     subject_uri: str
     event_id: EventId
-    read: tuple[str, ParsedRsvp] | None = None
+    parsed_with_cid: tuple[str, ParsedRsvp] | None = None
 
 
 async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEvent]) -> None:
@@ -104,7 +108,9 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
     people = await identity_queries.of_people_with(tx, {one.did for one in people_and_events})
     met = await identity_actions.authors_for_dids(tx, {one.did for one in people_and_events} - people.keys())
     strangers = {did: user_id for did, (user_id, _) in met.items()} | {
-        did: person_identities[0].user_id for did, person_identities in people.items() if is_stranger(person_identities)
+        did: person_identities[0].user_id
+        for did, person_identities in people.items()
+        if is_known_by_one_did(person_identities)
     }
     pairs = [(one.subject_uri, one.did) for one in people_and_events if one.did in strangers]
     effective = await seen_rsvps.effective_answers(tx, pairs, sorted(RSVPS))
@@ -112,11 +118,11 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
     for index, one in enumerate(people_and_events):
         counts = effective.get((one.subject_uri, one.did))
         if one.did in strangers and counts is not None:
-            answer = _answer_of(counts, one.read)
+            answer = _answer_of(counts, one.parsed_with_cid)
             recorded_rsvps[index] = RecordedRsvp(
                 one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at
             )
-    unprocessed = await network_rsvps.apply_each(tx, list(recorded_rsvps.values()))
+    unprocessed = await rsvp_records_in_bulk.apply_in_bulk(tx, list(recorded_rsvps.values()))
     for index, one in enumerate(people_and_events):
         if one.did not in strangers:
             await derive(
@@ -124,20 +130,20 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
                 did=one.did,
                 subject_uri=one.subject_uri,
                 event_id=one.event_id,
-                parsed_with_cid=one.read,
+                parsed_with_cid=one.parsed_with_cid,
             )
         elif index in recorded_rsvps and recorded_rsvps[index].key in unprocessed:
             await _apply(tx, one.did, one.subject_uri, recorded_rsvps[index])
 
 
-def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
+def is_known_by_one_did(identities_of_one: Sequence[Identity]) -> bool:
     """Whether somebody has only one DID, and nobody has signed in with it."""
     return len(identities_of_one) == 1 and identities_of_one[0].kind is IdentityKind.SHADOW
 
 
 async def _apply(tx: Transaction, did: Did, subject_uri: str, recorded: RecordedRsvp) -> None:
     """Make the effective record the person's RSVP, or leave it pending until the event is visible to them."""
-    saved = await record_actions.apply_from_network(tx, recorded)
+    saved = await rsvp_records.apply_from_network(tx, recorded)
     if saved is None:
         dids = [identity.did for identity in await identity_queries.of_person_with(tx, did)] or [did]
         await seen_rsvps.make_person_await(
@@ -160,7 +166,7 @@ async def withdraw(
     if publication is not None and publication.has_unanswered_delete:
         recorded_attendance = await attendance_queries.by_record_uri(tx, uri)
         if recorded_attendance is not None:
-            await record_actions.forget_record(tx, recorded_attendance.id)
+            await rsvp_records.forget_record(tx, recorded_attendance.id)
         return
     if publication is not None:
         # The latest change counts: an RSVP given here after the deletion stays and is written again.
@@ -175,7 +181,7 @@ async def withdraw(
         if is_newer:
             recorded_attendance = await attendance_queries.by_record_uri(tx, uri)
             if recorded_attendance is not None:
-                await record_actions.forget_record(tx, recorded_attendance.id)
+                await rsvp_records.forget_record(tx, recorded_attendance.id)
             return
     if subject_uri is not None and event_id is not None:
         person, remaining = await answers_of(tx, did, subject_uri)
@@ -186,7 +192,7 @@ async def withdraw(
             return
     if publication is None and await _was_answered_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
         return
-    await record_actions.withdraw_from_network(tx, record_uri=uri)
+    await rsvp_records.withdraw_from_network(tx, record_uri=uri)
 
 
 async def _is_latest_again(
@@ -216,8 +222,8 @@ async def _is_latest_again(
             await _store_decision(tx, publication, overridden_value, effective, read_of(effective), MergeSide.THEIRS)
             return False
     if own_attendance.record_uri == uri:
-        await record_actions.forget_record(tx, own_attendance.id)
-    await record_actions.restore_reply(
+        await rsvp_records.forget_record(tx, own_attendance.id)
+    await rsvp_records.restore_reply(
         tx, own_attendance.id, AttendanceStatus(overridden_value), answered_at=publication.edited_at
     )
     return True
@@ -241,7 +247,7 @@ async def _was_answered_after_deletion(tx: Transaction, *, did: Did, uri: str, r
             tx, publication, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
         )
     if is_newer:
-        await record_actions.forget_record(tx, own_attendance.id)
+        await rsvp_records.forget_record(tx, own_attendance.id)
     return is_newer
 
 
@@ -380,7 +386,7 @@ async def latest_possible_commit(tx: Transaction, did: Did, rev: str, after_rev:
     """
     if after_rev == rev:
         return rev
-    bounds = [one for one in await repository_state.before(tx, did) if after_rev < one < rev]
+    bounds = [one for one in await repository_state.missed_revs(tx, did) if after_rev < one < rev]
     return next((one for one in bounds if written <= moment_of_rev(one, tx.now)), rev)
 
 

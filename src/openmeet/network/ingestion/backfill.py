@@ -38,7 +38,7 @@ from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.apply_event import IngestionContext
-from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_each
+from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_of_repository
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing, list_records
 from openmeet.network.ingestion.quarantine import MOST_QUARANTINED, FailedStep, RecordFailure
@@ -199,10 +199,10 @@ async def apply_export(
     has.
     """
     listing = Listing(rev, {message.uri: message.cid or "" for message in messages})
-    applied = await apply_each(db, context, messages)
+    applied = await apply_of_repository(db, context, messages)
     for _ in range(MOST_COMPARISONS):
         missing = await _missing_records(db, did, rev, CONCERNING, listing.cids.keys())
-        deletions_result = await apply_each(
+        deletions_result = await apply_of_repository(
             db, context, [_deleted(uri, rev) for uri in missing], room=MOST_QUARANTINED - len(applied.failed)
         )
         result = ApplyResult(applied.is_whole, [*applied.failed, *deletions_result.failed])
@@ -272,7 +272,7 @@ async def apply_listing(
     Raises the error that ended it early; everything applied before that is kept.
     """
     async with db.reader() as reader:
-        understood = await repository_state.understood(reader, did, sorted(collections))
+        understood = await seen.understood(reader, did, sorted(collections))
     unknown = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid]
     missing = await _missing_records(db, did, listing.rev, collections, listing.cids.keys())
     if is_waited_for:
@@ -283,7 +283,7 @@ async def apply_listing(
     uris = [*unknown, *missing]
     for start in range(0, len(uris), BATCH):
         proofs = await fetch_proven_each(network, uris[start : start + BATCH], spend_on_host, listing.records)
-        result = await apply_each(db, context, proofs.messages, room=MOST_QUARANTINED - len(failed))
+        result = await apply_of_repository(db, context, proofs.messages, room=MOST_QUARANTINED - len(failed))
         failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *result.failed]
         is_whole = is_whole and result.is_whole
         if proofs.ended_by is not None:
@@ -309,10 +309,10 @@ async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> 
             return False
         await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, repository_read.applied.failed)
         if repository_read.applied.is_whole and not repository_read.applied.failed:
-            await seen.raise_floor(tx, did, repository_read.rev)
+            await repository_state.raise_floor(tx, did, repository_read.rev)
         else:
             # Records that were not applied will be read again at this same rev.
-            await seen.note_read(tx, did)
+            await repository_state.note_read(tx, did)
         await repository_state.note_read_up_to(tx, did, repository_read.rev)
         await _release_waiting(tx, did)
     log.info(
@@ -328,12 +328,12 @@ async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> 
 
 async def _is_outdated(reader: Reader, did: Did, listing: Listing, proven: Collection[str]) -> bool:
     """Whether an unproven record differs from the listing although its rev is one that the listing covers."""
-    understood = await repository_state.understood(reader, did, sorted(CONCERNING))
+    understood = await seen.understood(reader, did, sorted(CONCERNING))
     otherwise = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid and uri not in proven]
     rows = await seen.find_many(reader, otherwise)
     if any(uri not in rows or rows[uri].rev <= listing.rev for uri in otherwise):
         return True
-    expected = await repository_state.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
+    expected = await seen.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
     return any(uri not in listing.cids and uri not in proven for uri, _, _ in expected)
 
 
@@ -390,7 +390,7 @@ async def _missing_records(
 ) -> list[str]:
     """Return the known records that a complete read at ``rev`` must contain but does not."""
     async with db.reader() as reader:
-        expected = await repository_state.not_newer_than(reader, did, rev, sorted(collections))
+        expected = await seen.not_newer_than(reader, did, rev, sorted(collections))
     return [uri for uri, _, _ in expected if uri not in listed_uris]
 
 

@@ -12,7 +12,7 @@ from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
-from openmeet.network.records import links, repository_state, seen, seen_rsvps
+from openmeet.network.records import erased_records, links, repository_state, seen, seen_rsvps
 from openmeet.network.records.collections import (
     CONCERNING,
     EVENTS,
@@ -33,32 +33,32 @@ MAX_AHEAD = 5 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of messages, and everything known about its records. ``seen_records``: records as last seen, by URI.
-    ``published_uris``: URIs of records that we write.
+    """What is known about the records of a batch of messages, and what the batch has to do at its end."""
 
-    ``waited_for``: events that RSVPs await. ``abandoned_creates``: (URI, CID) of our abandoned creates that may
-    arrive late. ``superseded_uris``: URIs of superseded records of events, series or groups on this site;
-    ``current_uris``: old URI → URI of the current record. ``freed_dates``: dates of other people's series that lost
-    their events in the batch; ``changed_series``: changed records of such series. Both are processed at the end of the
-    batch. ``erased``: the rev up to which a DID or URI was erased.
-    """
-
+    # Records as last seen, by URI.
     seen_records: dict[str, SeenRecord]
+    # Records that we write.
     published_uris: set[str]
+    # Records of events that RSVPs await.
     waited_for: set[str]
-    abandoned_creates: frozenset[tuple[str, str]]
+    # (URI, CID) of our writes that may still arrive; under an abandoned key they are late creates.
+    in_flight: frozenset[tuple[str, str]]
+    # The rev up to which a DID or URI was erased.
     erased: dict[str, str]
     switches: Switches
+    # Superseded records of events, series and groups of this site.
     superseded_uris: set[str]
+    # URI of a previous record → URI of the current one.
     current_uris: dict[str, str]
+    # At the end: dates of other people's series that lost their events, and changed records of such series.
     freed_dates: remote_series.Freed = field(default_factory=dict)
     changed_series: set[str] = field(default_factory=set)
 
-    def following(self, parsed_messages: Sequence[ParsedMessage]) -> list[ParsedMessage]:
-        """Return the messages, with RSVPs redirected to the current record of their event."""
-        return [self._following(parsed) for parsed in parsed_messages]
+    def with_current_subjects(self, parsed_messages: Sequence[ParsedMessage]) -> list[ParsedMessage]:
+        """Return the messages with RSVPs that refer to the current records of their events."""
+        return [self._with_current_subject(parsed) for parsed in parsed_messages]
 
-    def _following(self, parsed: ParsedMessage) -> ParsedMessage:
+    def _with_current_subject(self, parsed: ParsedMessage) -> ParsedMessage:
         current = None if parsed.rsvp is None else self.current_uris.get(str(parsed.rsvp.subject))
         if parsed.rsvp is None or current is None:
             return parsed
@@ -72,30 +72,30 @@ class Batch:
             return IngestResult.FROM_THE_FUTURE
         if message.rev <= max(self.erased.get(message.did, ""), self.erased.get(message.uri, "")):
             return IngestResult.KNOWN
-        return None if self.is_late(message) or self._is_taken(message) else IngestResult.SWITCHED_OFF
+        return None if self.is_late_create(message) or self._is_accepted(message) else IngestResult.SWITCHED_OFF
 
-    def is_late(self, message: RecordMessage) -> bool:
+    def is_late_create(self, message: RecordMessage) -> bool:
         """Whether this message reports a create of ours under a record key that we have abandoned."""
-        return message.uri not in self.published_uris and (message.uri, message.cid) in self.abandoned_creates
+        return message.uri not in self.published_uris and (message.uri, message.cid) in self.in_flight
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
-        """Whether this record is not known to exist, but could have been written by us: before a restore, or until we
-        retracted it.
+        """Whether we could have written this record, although we do not know it: before the database was restored, or
+        before we retracted it.
 
-        A record that is not an event, under a retracted URI, does not hide an event that returns there.
+        If another kind of record is seen under a retracted URI, an event that returns there is still found.
         """
         seen_record = self.seen_records.get(message.uri)
         is_free = (
             seen_record is None or seen_record.state is RecordState.TOMBSTONE or message.uri in self.superseded_uris
         )
         is_new = seen_record is None or (is_free and seen_record.rev < message.rev)
-        is_new = is_new and message.uri not in self.published_uris and not self.is_late(message)
+        is_new = is_new and message.uri not in self.published_uris and not self.is_late_create(message)
         return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}
 
-    def _is_taken(self, message: RecordMessage) -> bool:
-        """Whether records like this one are currently accepted. Our own records and deletions always are."""
-        is_taken = message.body is None or message.uri in self.published_uris
-        return is_taken or _flag_of(message.collection) in self.switches
+    def _is_accepted(self, message: RecordMessage) -> bool:
+        """Whether this site accepts such records at present. It always accepts deletions and our own records."""
+        is_always_accepted = message.body is None or message.uri in self.published_uris
+        return is_always_accepted or _flag_of(message.collection) in self.switches
 
 
 def _flag_of(collection: str) -> Flag:
@@ -122,7 +122,10 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
         seen_record.subject_uri for seen_record in seen_records.values()
     }
     subject_uris = {subject for subject in subjects if subject is not None}
-    of_series, of_groups = remote_series.named_by(parsed_messages), remote_groups.named_by(parsed_messages)
+    of_series, of_groups = (
+        remote_series.series_named_by(parsed_messages),
+        remote_groups.groups_named_by(parsed_messages),
+    )
     flags = {_flag_of(one.message.collection) for one in parsed_messages if one.message.collection in CONCERNING}
     flags |= {Flag.SERIES_LEXICON} if of_series else set()
     flags |= {Flag.GROUPS} if of_groups else set()
@@ -138,7 +141,7 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
         await publication_queries.published_among(tx, sorted(uris)),
         await seen_rsvps.awaited_among(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
-        await repository_state.erased_up_to(
+        await erased_records.erased_up_to(
             tx, context.erasure_keys, {*uris, *(parsed.message.did for parsed in parsed_messages)}
         ),
         await context.flags.switches(tx, flags),

@@ -7,7 +7,7 @@ from at_protocol.failures import Malformed
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.queue.contract import DeadLetter, Queue
-from openmeet.network.records import repository_state
+from openmeet.network.records import erased_records
 from openmeet.network.records.message import RecordMessage, decode
 
 PAGE = 100
@@ -60,7 +60,7 @@ async def erase(db: Database, keys: Sequence[bytes], queue: Queue, did: str) -> 
     Returns their number. Records newer than the erasure stay, because the DID may be in use again.
     """
     async with db.reader() as reader:
-        erased = (await repository_state.erased_up_to(reader, keys, {did})).get(did, "")
+        erased = (await erased_records.erased_up_to(reader, keys, {did})).get(did, "")
     return await queue.forget(did, lambda body: "" < _rev(body) <= erased)
 
 
@@ -73,7 +73,7 @@ async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> in
     deleted_count, after = 0, ""
     while letters := await queue.dead_letters(PAGE, after):
         async with db.reader() as reader:
-            erased = await repository_state.erased_up_to(reader, keys, {one.message.partition for one in letters})
+            erased = await erased_records.erased_up_to(reader, keys, {one.message.partition for one in letters})
         letter_ids = [
             one.letter_id
             for one in letters

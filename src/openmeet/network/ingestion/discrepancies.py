@@ -32,8 +32,8 @@ class RecordDiscrepancy:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRecord:
-    """A record as last seen."""
+class SeenVersion:
+    """What ``compare`` needs of a record as last seen."""
 
     cid: str | None
     rev: str
@@ -54,7 +54,7 @@ class RepositoryFacts:
     without a record.
     """
 
-    kept: Mapping[str, KeptRecord]
+    kept: Mapping[str, SeenVersion]
     published: Mapping[str, PublishedVersion]
     rowless: Sequence[str]
     recordless: Sequence[str]
@@ -76,7 +76,7 @@ def in_order(discrepancies: Iterable[RecordDiscrepancy]) -> list[RecordDiscrepan
     return sorted(discrepancies, key=lambda one: (one.uri, one.kind))
 
 
-def _records(listed_cids: Mapping[str, str], rev: str, kept: Mapping[str, KeptRecord]) -> Iterator[RecordDiscrepancy]:
+def _records(listed_cids: Mapping[str, str], rev: str, kept: Mapping[str, SeenVersion]) -> Iterator[RecordDiscrepancy]:
     for uri, cid in listed_cids.items():
         record = kept.get(uri)
         if record is None or (record.cid is None and record.rev <= rev):

@@ -111,16 +111,15 @@ def record_handler(
     """
 
     async def handle(job: Job) -> None:
-        await resolve_in_flight(db, network, context, _uri_of(job), spend_on_host)
+        await prove_and_apply(db, network, context, _uri_of(job), spend_on_host)
 
     return handle
 
 
-async def resolve_in_flight(
+async def prove_and_apply(
     db: Database, network: NetworkClients, context: IngestionContext, uri: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> None:
-    """Find out whether a write arrived: ask the repository for the record, and apply the proof that it exists or is
-    absent.
+    """Ask the repository for a record, and apply the proof that it exists or is absent.
 
     A repository that is not served proves nothing. Raises TooMany if the budget of its host is spent.
     """

@@ -21,7 +21,7 @@ from openmeet.domain.users.actions import claims_handle_of_others
 from openmeet.network.ingestion import intake
 from openmeet.network.ingestion.account_deletion import ErasureContext, erase
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
-from openmeet.network.records import repository_state, seen
+from openmeet.network.records import repository_state
 from openmeet.network.repositories import credentials_cache
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import DELETED, account_status, profile_name
@@ -106,7 +106,7 @@ async def refresh(
         )
         if before is not None:
             await follow_account(tx, before, pds_url=pds, status=status)
-        await seen.set_status(tx, did, status)
+        await repository_state.set_status(tx, did, status)
         await intake.note_host(tx, did, pds, trusted_origins)
         if status == ACTIVE and await repository_state.is_behind(tx, did):
             # The repository must still be read, for example because the account was inactive before.

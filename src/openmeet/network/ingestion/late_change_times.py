@@ -13,15 +13,16 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance import record_actions
+from openmeet.domain.attendance import rsvp_records
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
 from openmeet.domain.events import event_records
 from openmeet.domain.events.model import EventId
-from openmeet.network.ingestion import apply_rsvp, merge_decisions
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import EarlierDecision, MergeSide
+from openmeet.network.ingestion import apply_rsvp
 from openmeet.network.ingestion.apply_event import moment_of_rev
 from openmeet.network.ingestion.apply_rsvp import DELETED, FIELD, facts_of
-from openmeet.network.ingestion.merge_decisions import EarlierDecision
-from openmeet.network.ingestion.three_way_merge import MergeSide, most_recent
+from openmeet.network.ingestion.three_way_merge import most_recent
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import written_at
@@ -32,7 +33,9 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
 async def reconsider_with(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:
-    """Decide an RSVP again when a commit arrives whose version or deletion was already found by a read."""
+    """Decide again about an RSVP: a read found its change before, and only now has the commit arrived that made the change
+    and tells its time.
+    """
     if message.is_read or seen_record is None or seen_record.cid != message.cid or seen_record.rev <= message.rev:
         return
     decision = await merge_decisions.of_commit(tx, uri=message.uri, field=FIELD, rev=message.rev)
@@ -61,17 +64,16 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
 async def reconsider_missed(
     tx: Transaction, missed: Iterable[tuple[Did, Tid]], locked: Mapping[str, SeenRecord]
 ) -> None:
-    """Decide RSVPs again whose change was missed by the stream, now that a later commit of each repository is known
-    (``missed``).
-
-    The first matching decision is used, because nothing indicates that a later one applies. ``locked``: the result of
-    ``lock_missed``.
+    """Decide again about RSVPs whose changes no stream announced. ``missed`` has a later commit of each repository, which
+    counts as the one that made the changes. ``locked`` is the result of ``lock_missed``.
     """
     for did, rev in sorted(missed):
         for decision in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev):
             seen_record = locked.get(decision.uri)
             if seen_record is None or seen_record.subject_uri is None:
                 continue
+            if seen_record.said_rev != decision.theirs_rev:
+                continue  # another version, or its deletion, has been seen since and is decided for itself
             # A version that claims to be newer was written by another commit, which has not arrived yet.
             if seen_record.cid is None or written_at(seen_record.precedence) <= moment_of_rev(rev, tx.now):
                 await _reconsider(tx, did, decision, seen_record, rev)
@@ -92,7 +94,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
     if side is decision.result:
         return
     if side is MergeSide.OURS:
-        revision = await record_actions.restore_reply(
+        revision = await rsvp_records.restore_reply(
             tx, own_attendance.id, AttendanceStatus(decision.ours), answered_at=publication.edited_at
         )
         await merge_decisions.replace_result(tx, decision, field=FIELD, result=side, ours_revision=revision)
@@ -111,15 +113,15 @@ async def _undo_result(
     own_attendance: Attendance,
     publication: Publication,
 ) -> bool:
-    """Undo the result of a commit that turned out not to be the right one. Returns False if the result is already being
-    sent to the repository.
+    """Let the change count after all, because it turned out to be later than the RSVP given here. Returns False if that
+    RSVP is being sent to the repository already.
     """
     is_deleted = decision.theirs == DELETED
     if publication.state is PublicationState.SENDING or (is_deleted and publication.uri is not None):
         return False
     await publication_echoes.abandon_revision(tx, publication)
     if is_deleted:
-        await record_actions.withdraw_after_late_deletion(tx, own_attendance.id)
+        await rsvp_records.withdraw_after_late_deletion(tx, own_attendance.id)
     else:
         await apply_rsvp.adopt_effective(tx, did=did, subject_uri=subject_uri, event_id=event_id)
     return True

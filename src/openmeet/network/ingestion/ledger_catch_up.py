@@ -19,6 +19,7 @@ from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import UserId
+from openmeet.network.records import database_periods
 
 _AT_A_TIME = 500
 
@@ -79,6 +80,7 @@ async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> LedgerGap
     Deleted people are hidden and due now, and cannot change their mind. Requests are made or withdrawn again. Other
     requests in the backup get a new grace period (microseconds), because their people may have signed in since.
     """
+    await database_periods.note_restore(db, ledger)
     gaps = await gaps_of(db, ledger)
     if not gaps:
         return gaps

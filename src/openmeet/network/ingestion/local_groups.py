@@ -32,10 +32,11 @@ from openmeet.domain.groups.publication import BY_LEVEL, Share, record_holder_of
 from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.merge_decisions.model import MergeReason, MergeSide
 from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
-from openmeet.network.ingestion.three_way_merge import MergeInput, MergeReason, MergeRule, MergeSide, by_most_recent
+from openmeet.network.ingestion.three_way_merge import MergeInput, MergeRule, by_most_recent
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import GroupToWrite, ParsedGroup, read_group, role_of, write_group
@@ -134,7 +135,7 @@ async def record_deleted(
     if group is not None and group.deleted_at is None and group.details.sync_enabled:
         without_sync = replace(group, details=replace(group.details, sync_enabled=False))
         after = await actions.change(tx, group, without_sync, by=record_holder_of(group), is_read=True)
-        await group_hosting.follow_up(tx, group, after)
+        await group_hosting.apply_edit(tx, group, after)
     await links.note(tx, PublicationKind.GROUP, publication.subject_id, uri=None, cid=None)
 
 
@@ -147,7 +148,7 @@ async def publish_again(tx: Transaction, group: Group) -> None:
         return
     with_sync = replace(group, details=replace(group.details, sync_enabled=True))
     after = await actions.change(tx, group, with_sync, by=record_holder_of(group), is_read=True)
-    await group_hosting.follow_up(tx, group, after)
+    await group_hosting.apply_edit(tx, group, after)
 
 
 async def _unsent(
@@ -244,7 +245,7 @@ async def _apply(tx: Transaction, group: Group, ours: ParsedGroup, merged: Parse
     if changed_group == group:
         return
     after = await actions.change(tx, group, changed_group, by=record_holder_of(group), is_read=True)
-    await group_hosting.follow_up(tx, group, after)
+    await group_hosting.apply_edit(tx, group, after)
     if share_of(after) is not share_of(group):
         # Retract what exceeds the current publish level.
         await publications.recheck(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])

@@ -6,9 +6,9 @@ not a change, because most apps do not know these fields. Edits made here in the
 be applied is listed for the host.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from at_protocol.data.model import Value
@@ -18,24 +18,19 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.events.publication import PublishLevel, reach
-from openmeet.domain.events.values import Mode, Venue
+from openmeet.domain.events.values import Venue
 from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.domain.series import agenda, apply_edits, date_queries, queries
-from openmeet.domain.series.dates import original_of, original_text
+from openmeet.domain.series.dates import original_of
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
-from openmeet.network.ingestion import merge_decisions, merge_local
+from openmeet.domain.series.record_fields import SeriesRecordFields, fields_of, timing_of
+from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
-from openmeet.network.ingestion.three_way_merge import (
-    FieldDecision,
-    MergeInput,
-    MergeReason,
-    MergeRule,
-    MergeSide,
-    both_venues,
-    by_most_recent,
-)
+from openmeet.network.ingestion.three_way_merge import MergeInput, MergeRule, both_venues, by_most_recent
 from openmeet.network.records import links
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_reader import read_event
@@ -60,7 +55,6 @@ from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern
-from openmeet.recurrence.rule import format_rule, parse_rule
 from openmeet.recurrence.wall_time import instant_of
 
 _FIELD: Final = "rrule"
@@ -197,68 +191,8 @@ def _text(record: Mapping[str, Value]) -> str:
     return ", ".join(map(str, stated)) if isinstance(stated, list) else str(stated or "")
 
 
-@dataclass(frozen=True, slots=True)
-class SeriesRecordFields:
-    """The content of a series record, field by field. ``start``: local time. ``minutes``: duration; None if dates have
-    no end.
-
-    ``left_out`` and ``added``: dates at the time of day of ``start`` are stored as the day only, so that they move
-    along when the time changes.
-    """
-
-    name: str
-    description: str
-    time_zone: str
-    start: str
-    minutes: int | None
-    rule: str
-    left_out: tuple[str, ...]
-    added: tuple[str, ...]
-    mode: Mode
-    venue: Venue
-
-
 _TEMPLATE: Final[Mapping[str, str]] = {"name": "title", "description": "description", "mode": "mode", "venue": "venue"}
 _TIMING: Final = frozenset({"time_zone", "start", "minutes", "rule", "left_out", "added"})
-
-
-def fields_of(parsed_series: ParsedSeries) -> SeriesRecordFields:
-    """Return the fields of a parsed record."""
-    shape, length = parsed_series.timing.pattern, parsed_series.timing.length
-    return SeriesRecordFields(
-        name=parsed_series.content.title,
-        description=parsed_series.content.description,
-        time_zone=shape.zone_name or "UTC",
-        start=original_text(shape.start),
-        minutes=None if length is None else round(length.total_seconds() / 60),
-        rule="" if shape.rule is None else format_rule(shape.rule),
-        left_out=_by_day(shape.left_out, shape.start),
-        added=_by_day(shape.added, shape.start),
-        mode=parsed_series.content.mode,
-        venue=parsed_series.content.venue,
-    )
-
-
-def timing_of(stated: SeriesRecordFields, *, is_all_day: bool) -> Timing:
-    """Return the timing of the series. Raises RuleRefused."""
-    start = original_of(stated.start)
-    shape = pattern(
-        start,
-        stated.time_zone,
-        parse_rule(stated.rule) if stated.rule else None,
-        left_out=[_at(text, start) for text in stated.left_out],
-        added=[_at(text, start) for text in stated.added],
-        is_all_day=is_all_day and start.time() == datetime.min.time(),
-    )
-    return Timing(shape, None if stated.minutes is None else timedelta(minutes=stated.minutes))
-
-
-def _by_day(dates: Iterable[datetime], start: datetime) -> tuple[str, ...]:
-    return tuple(at.date().isoformat() if at.time() == start.time() else original_text(at) for at in dates)
-
-
-def _at(text: str, start: datetime) -> datetime:
-    return original_of(text) if "T" in text else datetime.combine(date.fromisoformat(text), start.time())
 
 
 def _decide(field: str, was: Any, ours: Any, theirs: Any, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
@@ -321,9 +255,9 @@ async def apply_record(
         return
     agreed = merge_local.agreed_record(publication, version, tx.now)
     base_record = record_of(version.body) if agreed is None else agreed
-    ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
-    base = ours if agreed is None else _read(base_record) or fields_of(parsed_series)
-    theirs = fields_of(parsed_series)
+    ours = _fields_read(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
+    base = ours if agreed is None else _read(base_record) or _fields_read(parsed_series)
+    theirs = _fields_read(parsed_series)
     if not isinstance(record_of(version.body).get("template"), Mapping):
         theirs = replace(theirs, mode=base.mode, venue=base.venue)
     if not is_same_place(ours.venue, series.content.venue):
@@ -342,6 +276,10 @@ async def apply_record(
     await merge_local.store_merge(tx, MERGE_RULE, publication, version, result)
 
 
+def _fields_read(parsed_series: ParsedSeries) -> SeriesRecordFields:
+    return fields_of(parsed_series.content, parsed_series.timing)
+
+
 def is_being_retracted(series: Series) -> bool:
     """Whether the series may have no record of its own now."""
     is_full = reach(series.content.visibility, series.group, series.record) is PublishLevel.FULL
@@ -356,8 +294,8 @@ async def differing(
     if series is None or is_being_retracted(series):
         return ()
     record = record_of(body)
-    theirs = fields_of(read_series(SERIES, record))
-    ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), record)))
+    theirs = _fields_read(read_series(SERIES, record))
+    ours = _fields_read(read_series(SERIES, write_series(series, series_page(context.instance, series), record)))
     return tuple(
         name for name in SeriesRecordFields.__dataclass_fields__ if getattr(ours, name) != getattr(theirs, name)
     )
@@ -374,7 +312,7 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     )
     timing = series.timing
     if values.keys() & _TIMING:
-        stated = replace(fields_of(ParsedSeries(series.content, timing)), **values)
+        stated = replace(fields_of(series.content, timing), **values)
         timing = timing_of(stated, is_all_day=timing.pattern.is_all_day)
         if "minutes" not in values:
             timing = replace(timing, length=series.timing.length)
@@ -405,12 +343,12 @@ def _unsent(context: IngestionContext, series: Series, publication: Publication)
     base = None if publication.base_body is None or is_being_retracted(series) else _read(record)
     if base is None:
         return None
-    ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), record)))
+    ours = _fields_read(read_series(SERIES, write_series(series, series_page(context.instance, series), record)))
     return merge_local.unsent_edits(MERGE_RULE, publication, base, ours)
 
 
 def _read(record: dict[str, Value]) -> SeriesRecordFields | None:
     try:
-        return fields_of(read_series(SERIES, record))
+        return _fields_read(read_series(SERIES, record))
     except Unmappable:
         return None

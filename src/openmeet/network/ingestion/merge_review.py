@@ -16,6 +16,8 @@ from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import Group, GroupSlug
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.merge_decisions.model import KeptDecision, MergeSide
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind
@@ -23,10 +25,9 @@ from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import actions, agenda, apply_edits, queries, visibility
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.network.ingestion import local_groups, local_series, merge_decisions
-from openmeet.network.ingestion.merge_decisions import KeptDecision
+from openmeet.network.ingestion import local_groups, local_series
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.ingestion.three_way_merge import MERGE_RULE, MergeSide
+from openmeet.network.ingestion.three_way_merge import MERGE_RULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ async def choose(
     await lock_series_of(tx, slug)
     await lock_by_slug(tx, slug)
     before = await _editable(tx, caller, slug)
-    kept = await merge_decisions.find_one(tx, _uris(before), field, theirs_rev)
+    kept = await _decision(tx, _uris(before), field, theirs_rev)
     values = kept.decision.ours_values if choice is MergeSide.OURS else kept.decision.theirs_values
     if values is None or choice is MergeSide.BOTH:
         raise Refused(IngestionReason.NOT_REVERSIBLE, name="NotReversible")
@@ -170,7 +171,7 @@ async def choose_for_group(
     # Locked before its details are read, or a concurrent edit would be overwritten with them.
     await group_actions.lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     group, uris = await _group_to_change(tx, caller, slug)
-    kept = await merge_decisions.find_one(tx, uris, field, theirs_rev)
+    kept = await _decision(tx, uris, field, theirs_rev)
     values = local_groups.MERGE_RULE.decode_edits(_values(kept, choice))
     after = await group_hosting.revise(tx, caller, group.slug, local_groups.details_with(group.details, values))
     await merge_decisions.mark_reviewed(tx, kept, choice)
@@ -199,7 +200,7 @@ async def choose_for_series(
 ) -> Series:
     """Choose one side of a decision about a series: an edit of all its upcoming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
-    kept = await merge_decisions.find_one(tx, uris, field, theirs_rev)
+    kept = await _decision(tx, uris, field, theirs_rev)
     values = local_series.MERGE_RULE.decode_edits(_values(kept, choice))
     series = await actions.lock_to_change(tx, caller, slug)
     plan = await local_series.plan_of(tx, series, values)
@@ -207,6 +208,13 @@ async def choose_for_series(
         series = await apply_edits.apply_plan(tx, series, plan)
     await merge_decisions.mark_reviewed(tx, kept, choice)
     return series
+
+
+async def _decision(reader: Reader, uris: list[str], field: str, theirs_rev: str) -> KeptDecision:
+    kept = await merge_decisions.find(reader, uris, field, theirs_rev)
+    if kept is None:
+        raise NotFound(IngestionReason.NO_SUCH_DECISION)
+    return kept
 
 
 def _values(kept: KeptDecision, choice: MergeSide) -> bytes:

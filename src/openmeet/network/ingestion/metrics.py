@@ -17,6 +17,11 @@ AGE_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 90
 # A message's share of its batch. Applying a record takes about a millisecond.
 SHARE_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 
+# The first words of routing keys. A message in a broker can have any other one, which must not become a label.
+_NOUNS: Final = frozenset(
+    {"event", "rsvp", "series", "group", "membership", "group_event", "other", "identity", "account"}
+)
+
 # Messages that were already applied, or already in the repository, count as neither success nor failure.
 _UNCOUNTED: Final = frozenset({IngestResult.IGNORED, IngestResult.SWITCHED_OFF})
 
@@ -49,7 +54,8 @@ class IngestionMetrics:
 
     def result(self, routing_key: str, result: Result) -> None:
         """Count a message that was not applied."""
-        self.results.labels("ingest", routing_key.partition(".")[0], result.value).inc()
+        noun = routing_key.partition(".")[0]
+        self.results.labels("ingest", noun if noun in _NOUNS else "other", result.value).inc()
 
     def given_up(self, routing_key: str) -> None:
         """Count a message that became a dead letter."""
@@ -57,7 +63,7 @@ class IngestionMetrics:
         self.result(routing_key, Result.FAILED)
 
 
-def counting(metrics: Metrics, results: Counter, *, tenant: str = "default") -> IngestionMetrics:
+def ingestion_metrics(metrics: Metrics, results: Counter, *, tenant: str = "default") -> IngestionMetrics:
     """Register the metrics of ingestion, once per program. ``results``: its counter from
     ``records.collections.results_of``.
     """

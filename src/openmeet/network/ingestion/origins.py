@@ -36,7 +36,7 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import local_groups, local_series
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
-from openmeet.network.records import links, seen
+from openmeet.network.records import links, repository_state
 from openmeet.network.records.collections import EVENT, GROUP, SERIES
 from openmeet.network.records.event_reader import OriginMark
 from openmeet.network.records.first_keys import first_key, ids_with_first_key
@@ -59,7 +59,7 @@ async def attach_own_records(tx: Transaction, instance: str, parsed_messages: Se
         message = parsed.message
         if not _may_be_own(instance, parsed) or message.uri in own_uris:
             continue
-        if await seen.is_history(tx, message.did, message.rev):
+        if await repository_state.is_history(tx, message.did, message.rev):
             continue  # an old message about a record that is known to be deleted (invariant 10)
         if await _attach(tx, parsed):
             own_uris.add(message.uri)

@@ -96,7 +96,7 @@ async def _join(
     author_id, _ = await identity_actions.author_for_did(tx, did)
     await ownership.detach_event_record(tx, new_event.id)
     await superseded_records.store(tx, PublicationKind.EVENT, old_event.id, old, is_authors=True)
-    await superseded_records.assign(tx, PublicationKind.EVENT, new_event.id, old_event.id)
+    await superseded_records.assign(tx, PublicationKind.EVENT, dropped=new_event.id, kept=old_event.id)
     await event_records.set_record(tx, old_event.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, old_event.id, author_id)
     parsed_event = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.blobstore.contract import BlobStore
-from groundwork.clock import DAY, Instant
+from groundwork.clock import Instant
 from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Database
 from groundwork.telemetry.logs import log
@@ -23,6 +23,7 @@ from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import account_deletion, ledger_catch_up
 from openmeet.network.ingestion.account_deletion import ErasureContext
+from openmeet.network.records import database_periods
 
 _AT_A_TIME = 100
 
@@ -30,33 +31,31 @@ _AT_A_TIME = 100
 @dataclass(frozen=True, slots=True)
 class PersonErasureContext:
     """Dependencies of deleting a person. ``ledger``: the record of deletions that survives a restore. ``pictures``: the
-    blob store.
+    blob store. ``grace``: grace period of requests, in microseconds.
 
     ``other_databases``: databases other than the community's that may hold data of the person, such as the queue's.
-    ``grace``: grace period of requests, in microseconds.
     """
 
     erasing: ErasureContext
     ledger: ErasureLedger
     pictures: BlobStore
+    grace: int
     other_databases: Sequence[Database] = ()
-    grace: int = 14 * DAY
 
 
 async def take_due(db: Database, erasing: PersonErasureContext) -> int:
     """Continue every deletion request that has reached its next stage; return how many accounts were deleted."""
     await ledger_catch_up.catch_up(db, erasing.ledger, erasing.grace)
+    await database_periods.note_in_use(db, erasing.ledger)
     try:
         await actions.end_soon(db)
     except Exception as failure:  # noqa: BLE001 - as below
         log.error("account.events_not_ended", exc_info=failure)
     async with db.reader() as reader:
         now = reader.now
-        # Queried separately, so that requests that only wait for their date do not use up the limit of the others.
-        over = await erasure_requests.due(reader, tuple(ErasureStage), now, _AT_A_TIME)
-        ending = await erasure_requests.due(
-            reader, (ErasureStage.REQUESTED,), Instant(now + ENDS_BEFORE), _AT_A_TIME, after=now
-        )
+        # No limit, because requests that fail stay due and would keep later ones waiting.
+        over = await erasure_requests.due(reader, tuple(ErasureStage), now)
+        ending = await erasure_requests.due(reader, (ErasureStage.REQUESTED,), Instant(now + ENDS_BEFORE), after=now)
     await note_merges(db, erasing.ledger)
     await note_requests(db, erasing.ledger)
     waiting = [*over, *ending]

@@ -4,31 +4,36 @@ after the commit.
 A failing batch is split, so that one message does not affect the others. If an event fails because of an RSVP that
 awaits it, the event is applied without the RSVP (``apply_read``). A message that keeps failing becomes a dead letter
 with the reason, for an operator; so does an unreadable one.
+
+If the database or the queue is unavailable, no message is the cause: the batch is neither split nor counted as an
+attempt, and is tried again as a whole after a pause.
 """
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from at_protocol.failures import Malformed
 from groundwork.clock import Clock, SystemClock
-from groundwork.database.transaction import Database, Transaction
+from groundwork.database.transaction import Database, DatabaseUnavailable, Transaction
 from groundwork.errors import Failure, reason_of
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import RetryPolicy
 from groundwork.queue.contract import Delivery, Queue
+from groundwork.telemetry.health import log_fields
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.network.ingestion import late_change_times
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.apply_event import IngestionContext
-from openmeet.network.ingestion.apply_read import apply_without_pending
+from openmeet.network.ingestion.apply_read import apply_without_awaiting_rsvps
 from openmeet.network.ingestion.metrics import IngestionMetrics
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.reasons import IngestionReason
-from openmeet.network.records import repository_state, seen
+from openmeet.network.records import repository_state
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
@@ -39,10 +44,15 @@ BATCH = 400
 _FIRST_BATCH = 50
 _BATCH_SECONDS = 0.5
 LEASE_SECONDS = 60.0
+# A batch that waits for the database is given back early enough for its last attempt to end within the lease.
+_HELD_SECONDS = LEASE_SECONDS / 2
+# The pause doubles with each failure up to the longest, after which the queue and the database are soon noticed again.
 PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 8.0
 POLICY = RetryPolicy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)
-# Temporary failures (an unreachable database) are retried for about two hours, then an operator must look.
-PASSING_TRIES = 30
+# Temporary failures of a single message (a lost race, a slow transaction) are retried for about two hours, then an
+# operator must look.
+TEMPORARY_TRIES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +62,46 @@ class Processor:
     db: Database
     queue: Queue
     ingestion_context: IngestionContext
-    counting: IngestionMetrics
+    metrics: IngestionMetrics
     clock: Clock = field(default_factory=SystemClock)
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedBatch:
+    """Messages leased from the queue that are not applied yet, and for how long they have been leased, in seconds."""
+
+    deliveries: Sequence[Delivery]
+    held_seconds: Callable[[], float]
 
 
 async def run(processor: Processor, stop: asyncio.Event) -> None:
     """Take messages from the queue and apply them, batch by batch, until ``stop`` is set.
 
-    While the queue is unavailable (a full disk), it is asked again every second. The log says so at growing intervals.
+    While the database or the queue is unavailable (a restart, a full disk), the same batch is tried again after growing
+    pauses. The log says so at growing intervals.
     """
-    limit, failures = _FIRST_BATCH, 0
+    limit, failures, batch = _FIRST_BATCH, 0, None
     while not stop.is_set():
         try:
+            if batch is None or batch.held_seconds() > _HELD_SECONDS:
+                batch = await lease(processor, limit=limit)
             elapsed = stopwatch()
-            count = await run_once(processor, limit=limit)
+            await apply_batch(processor, batch)
             if failures:
                 log.info("processor.resumed", failures=failures)
                 failures = 0
+            count, batch = len(batch.deliveries), None
             limit = next_limit(limit, count, elapsed())
             if count == 0:
                 await processor.queue.wait(1.0)
         except Failure as away:
             failures += 1
             if failures.bit_count() == 1:  # after 1, 2, 4, 8, … failures
-                log.warning("processor.paused", reason=away.why, failures=failures)
-            await asyncio.sleep(PAUSE_SECONDS)
+                log.warning("processor.paused", **log_fields(away), failures=failures)
+            pause = min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2.0 ** min(failures - 1, 8))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await stop.wait()
 
 
 def next_limit(limit: int, count: int, seconds: float) -> int:
@@ -91,40 +116,56 @@ def next_limit(limit: int, count: int, seconds: float) -> int:
 
 
 async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
-    """Take one batch and complete every message in it; return how many there were."""
+    """Take one batch and complete every message in it; return how many there were.
+
+    Raises Unavailable if the database or the queue is; the messages are delivered again when their lease ends.
+    """
+    batch = await lease(processor, limit=limit)
+    await apply_batch(processor, batch)
+    return len(batch.deliveries)
+
+
+async def lease(processor: Processor, *, limit: int) -> LeasedBatch:
+    """Take up to ``limit`` messages from the queue."""
+    held = stopwatch()
+    return LeasedBatch(await processor.queue.lease(limit, LEASE_SECONDS), held)
+
+
+async def apply_batch(processor: Processor, batch: LeasedBatch) -> None:
+    """Complete every message of a batch. Repeating this is harmless. Raises Unavailable as ``run_once`` does."""
+    if not batch.deliveries:
+        return
     elapsed = stopwatch()
-    deliveries = await processor.queue.lease(limit, LEASE_SECONDS)
-    if not deliveries:
-        return 0
     readable: list[tuple[Delivery, RecordMessage | Hint]] = []
-    for delivery in deliveries:
+    for delivery in batch.deliveries:
         try:
             readable.append((delivery, decode(delivery.message.body)))
         except Malformed as wrong:
             await _bury(processor, delivery, str(wrong))
-    await _apply_batch(processor, readable)
-    processor.counting.seconds.observe(elapsed())
-    return len(deliveries)
+    await _apply_readable(processor, readable)
+    processor.metrics.seconds.observe(elapsed())
 
 
-async def _apply_batch(processor: Processor, batch: Sequence[tuple[Delivery, RecordMessage | Hint]]) -> None:
+async def _apply_readable(processor: Processor, batch: Sequence[tuple[Delivery, RecordMessage | Hint]]) -> None:
     if not batch:
         return
     elapsed = stopwatch()
     try:
-        outcomes = await _apply_or_take(processor, [message for _, message in batch])
+        outcomes = await _apply_or_isolate(processor, [message for _, message in batch])
+    except DatabaseUnavailable:
+        raise
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: whatever it is, the message must not be lost
         if len(batch) > 1:
             # Split into halves, so that one bad message costs a few transactions instead of one for each other message.
             middle = len(batch) // 2
-            await _apply_batch(processor, batch[:middle])
-            await _apply_batch(processor, batch[middle:])
+            await _apply_readable(processor, batch[:middle])
+            await _apply_readable(processor, batch[middle:])
         else:
-            await _failed(processor, batch[0][0], failure)
+            await _retry_or_bury(processor, batch[0][0], failure)
         return
     seconds, now = elapsed() / len(batch), processor.clock.now()
     for (_, message), outcome in zip(batch, outcomes, strict=True):
-        processor.counting.count(message, outcome, seconds, now)
+        processor.metrics.count(message, outcome, seconds, now)
     refused = [
         delivery
         for (delivery, _), outcome in zip(batch, outcomes, strict=True)
@@ -135,14 +176,15 @@ async def _apply_batch(processor: Processor, batch: Sequence[tuple[Delivery, Rec
     await processor.queue.ack([delivery for delivery, _ in batch if delivery not in refused])
 
 
-async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
+async def _apply_or_isolate(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
+    """Apply messages. An event that fails by itself is applied again without the RSVPs that await it."""
     try:
         return await _apply(processor, messages)
     except Exception as failure:
         (first, *others) = messages
         if others or isinstance(first, Hint):
             raise
-        return await apply_without_pending(processor.db, processor.ingestion_context, first, failure)
+        return await apply_without_awaiting_rsvps(processor.db, processor.ingestion_context, first, failure)
 
 
 async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
@@ -164,7 +206,7 @@ async def _enqueue_jobs(tx: Transaction, hints: Sequence[Hint]) -> None:
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
     revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
     locked = await late_change_times.lock_missed(tx, revs)
-    await seen.mark_stale(tx, {hint.did for hint in hints})
+    await repository_state.mark_stale(tx, {hint.did for hint in hints})
     await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
     # A read may have already fetched the missed changes before the stream reported the gap.
     await late_change_times.reconsider_missed(tx, revs, locked)
@@ -174,20 +216,20 @@ async def _enqueue_jobs(tx: Transaction, hints: Sequence[Hint]) -> None:
     )
 
 
-async def _failed(processor: Processor, delivery: Delivery, failure: Exception) -> None:
+async def _retry_or_bury(processor: Processor, delivery: Delivery, failure: Exception) -> None:
     attempts = delivery.attempts + 1
-    is_passing = isinstance(failure, Failure) and retry.is_worth_retrying(failure)
+    is_temporary = isinstance(failure, Failure) and retry.is_worth_retrying(failure)
     log.error("message.failed", message_id=delivery.message.message_id, attempts=attempts, error=repr(failure))
     reason = str(reason_of(failure)) if isinstance(failure, Failure) else f"{type(failure).__name__}: {failure}"
-    if attempts >= (PASSING_TRIES if is_passing else POLICY.unforeseen_tries):
+    if attempts >= (TEMPORARY_TRIES if is_temporary else POLICY.unforeseen_tries):
         await _bury(processor, delivery, reason)
         return
-    processor.counting.result(delivery.message.routing_key, Result.RETRIED)
+    processor.metrics.result(delivery.message.routing_key, Result.RETRIED)
     jitter = random.random()  # noqa: S311 - spreads retries; not used for security
     await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), reason)
 
 
 async def _bury(processor: Processor, delivery: Delivery, reason: str) -> None:
     log.error("message.buried", message_id=delivery.message.message_id, reason=reason)
-    processor.counting.given_up(delivery.message.routing_key)
+    processor.metrics.given_up(delivery.message.routing_key)
     await processor.queue.bury(delivery, reason)

@@ -25,14 +25,14 @@ from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import discrepancies, quarantine
 from openmeet.network.ingestion.apply_event import IngestionContext
-from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_each, apply_fetched
+from openmeet.network.ingestion.apply_read import BATCH, ApplyResult, apply_fetched, apply_of_repository
 from openmeet.network.ingestion.backfill import apply_listing, list_repository, mark_read
 from openmeet.network.ingestion.discrepancies import (
     Discrepancy,
-    KeptRecord,
     PublishedVersion,
     RecordDiscrepancy,
     RepositoryFacts,
+    SeenVersion,
     compare,
     in_order,
 )
@@ -41,7 +41,7 @@ from openmeet.network.ingestion.listing import Listing
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.ingestion.record_proofs import fetch_proven, fetch_proven_each
 from openmeet.network.ingestion.row_consistency import derive_anew, detach_record, differing, mark_not_published
-from openmeet.network.records import repository_state, seen
+from openmeet.network.records import seen
 from openmeet.network.records.collections import (
     CONCERNING,
     EVENTS,
@@ -189,7 +189,7 @@ async def reconcile(
     if is_dry_run:
         return ReconcileResult(did, len(listed_cids), (), differences)
     is_first = await _is_first(db, did)
-    proven = await apply_each(db, context, proofs)
+    proven = await apply_of_repository(db, context, proofs)
     taking = await _waiting_for_budget(
         asking, lambda: apply_listing(db, network, context, did, listing, CONCERNING, asking.spend_on_host)
     )
@@ -228,7 +228,7 @@ async def _proven(
 ) -> list[RecordMessage]:
     """Return every record that is listed or should be listed, with its proof. Those that cannot be proven are left out."""
     async with db.reader() as reader:
-        expected = await repository_state.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
+        expected = await seen.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
     uris = [*listing.cids, *(uri for uri, _, _ in expected if uri not in listing.cids)]
     messages: list[RecordMessage] = []
     for start in range(0, len(uris), BATCH):
@@ -280,7 +280,7 @@ async def _facts(db: Database, did: Did) -> RepositoryFacts:
         )
         recordless = await reader.fetch(RECORDLESS[reader.engine], did=did)
     return RepositoryFacts(
-        {row["uri"]: KeptRecord(row["cid"], row["rev"], RecordState(row["standing"])) for row in record_rows},
+        {row["uri"]: SeenVersion(row["cid"], row["rev"], RecordState(row["standing"])) for row in record_rows},
         {row["uri"]: PublishedVersion(row["base_cid"], row["base_rev"] or "") for row in published},
         [row["uri"] for row in rowless],
         [row["uri"] for row in recordless],

@@ -43,9 +43,9 @@ from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.slugs import new_slug
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switches
-from openmeet.network.ingestion import local_groups
+from openmeet.network.ingestion import local_groups, restored_records
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
-from openmeet.network.records import links, repository_state, seen
+from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.group import ParsedGroup, read_group
 from openmeet.network.records.group_statements import GroupStatement, StatementKind, read_link
@@ -130,22 +130,24 @@ async def apply_statement(tx: Transaction, did: Did, uri: str, statement: GroupS
         return
     await record_queries.put(tx, statement.kind.value, stated)
     if before is not None and (before.group_uri, before.about) != (stated.group_uri, stated.about):
-        await _follow_up(tx, statement.kind, before, is_new=False)
-    await _follow_up(tx, statement.kind, stated, is_new=True)
+        await _apply_effects(tx, statement.kind, before, is_new=False)
+    await _apply_effects(tx, statement.kind, stated, is_new=True)
+    if statement.kind is StatementKind.MEMBERSHIP:
+        await restored_records.attach_membership(tx, uri, stated.group_uri)
 
 
 async def withdraw_statement(tx: Transaction, kind: StatementKind, uri: str) -> None:
     """Apply the deletion of a repository's statement about a group."""
     before = await record_queries.forget(tx, uri)
     if before is not None:
-        await _follow_up(tx, kind, before, is_new=False)
+        await _apply_effects(tx, kind, before, is_new=False)
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """Remove the statements about groups and members of a DID whose account was deleted, and its groups."""
     for kind in StatementKind:
         for stated in await record_queries.erase_of(tx, did, kind.value):
-            await _follow_up(tx, kind, stated, is_new=False)
+            await _apply_effects(tx, kind, stated, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
         await links.recheck_references(tx, group_id)
     for group_id in await record_queries.groups_of_repository(tx, did):
@@ -155,14 +157,14 @@ async def erase_from(tx: Transaction, did: str) -> None:
         blank = replace(group.details, name="", description="", locality="", country="", join_question="")
         erased_group = replace(group, details=blank, deleted_at=tx.now, revision=group.revision + 1, updated_at=tx.now)
         await queries.update(tx, erased_group)
-        # A keyed hash of the URI stays (``records.repository_state``). A group from the network must have a record URI,
+        # A keyed hash of the URI stays (``records.erased_records``). A group from the network must have a record URI,
         # and this one does not reveal its owner.
         await record_queries.set_record(tx, group_id, f"erased://{group_id}/", None)
         await record_queries.set_predecessor(tx, group_id, "")
         await leave_network_group(tx, group_id)
 
 
-def named_by(parsed_messages: Iterable[ParsedMessage]) -> set[str]:
+def groups_named_by(parsed_messages: Iterable[ParsedMessage]) -> set[str]:
     """Return the groups that these events refer to. The two may arrive in either order."""
     return {read_link(one.record) for one in parsed_messages if one.event is not None} - {""}
 
@@ -212,7 +214,10 @@ async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
     return uris
 
 
-async def _follow_up(tx: Transaction, kind: StatementKind, stated: MembershipStatement, *, is_new: bool) -> None:
+async def _apply_effects(tx: Transaction, kind: StatementKind, stated: MembershipStatement, *, is_new: bool) -> None:
+    """Apply what a statement changes, or its end unless ``is_new``: the group of an event, or a membership. One of our
+    groups decides about its members; in groups of other installations they follow from the statements of both sides.
+    """
     if kind is StatementKind.EVENT:
         event = await event_records.by_record_uri(tx, stated.about)
         if event is not None:
@@ -373,7 +378,7 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
     for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MOST):
         await _derive(tx, group, did)
     listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, group_uris[:1], limit=MOST)
-    own = await repository_state.newest_uris(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
+    own = await seen.newest_uris(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
         event = await event_records.by_record_uri(tx, event_uri)
         if event is not None:

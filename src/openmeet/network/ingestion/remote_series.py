@@ -30,7 +30,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import RecordVersion
 
 # Records per transaction; each one is decoded.
-PIECE: Final = 500
+BATCH: Final = 500
 
 _NEWEST: Final = """
     select uri, rkey, body from records where did = :did and collection = :collection and standing = 'mapped'
@@ -46,13 +46,13 @@ _AFTER: Final = """
 Claim = tuple[str, str]
 
 
-async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dict[str, list[Claim]]:
+async def newest_claims(tx: Transaction, did: Did, series_uris: Collection[str]) -> dict[str, list[Claim]]:
     """Return (URI, name of the date) of the events that claim a date of these series, newest first, by series.
 
     The repository's records are read once for all of these series. Older records, if any, are left to a job.
     """
-    rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
-    if len(rows) == PIECE:
+    rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=BATCH)
+    if len(rows) == BATCH:
         await jobs.enqueue_many(tx, JobKind.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
     claims_by_series: dict[str, list[Claim]] = {uri: [] for uri in series_uris}
     for row in rows:
@@ -71,12 +71,12 @@ def claimed_dates_handler(db: Database) -> JobHandler:
         after: str | None = ""
         while after is not None:
             async with db.transaction() as tx:
-                after = await _place_piece(tx, job.subject, after)
+                after = await _place_batch(tx, job.subject, after)
 
     return handle
 
 
-async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | None:
+async def _place_batch(tx: Transaction, series_uri: str, after: str) -> str | None:
     """Assign the events of one batch to the dates they claim, if those are free. Returns the record after which the
     next batch begins, or None.
     """
@@ -84,7 +84,7 @@ async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | No
     series = None if placed_series is None else await queries.lock(tx, placed_series.id)
     if series is None or not series.is_read_only or series.deleted_at is not None:
         return None
-    claims, following = await _piece(tx, series_uri, after)
+    claims, following = await _next_batch(tx, series_uri, after)
     for event_uri, name in claims:
         event = await event_records.by_record_uri(tx, event_uri)
         if event is not None:
@@ -92,12 +92,12 @@ async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | No
     return following
 
 
-async def _piece(reader: Reader, series_uri: str, after: str) -> tuple[list[Claim], str | None]:
+async def _next_batch(reader: Reader, series_uri: str, after: str) -> tuple[list[Claim], str | None]:
     author = parse_at_uri(series_uri).authority
-    rows = await reader.fetch(_AFTER, did=author, collection=EVENT, after=after, limit=PIECE)
+    rows = await reader.fetch(_AFTER, did=author, collection=EVENT, after=after, limit=BATCH)
     links = [(row["uri"], _link_in(bytes(row["body"]))) for row in rows]
     claims = [(uri, link.recurrence_id) for uri, link in links if link is not None and link.uri == series_uri]
-    return claims, rows[-1]["rkey"] if len(rows) == PIECE else None
+    return claims, rows[-1]["rkey"] if len(rows) == BATCH else None
 
 
 def _link_in(body: bytes) -> ParsedSeriesLink | None:
@@ -125,7 +125,7 @@ async def apply_record(
         changed_series.add(uri)
 
 
-def named_by(parsed_messages: Iterable[ParsedMessage]) -> set[str]:
+def series_named_by(parsed_messages: Iterable[ParsedMessage]) -> set[str]:
     """Return the series records that these events refer to. The two may arrive in either order."""
     links = (read_link(one.record) for one in parsed_messages if one.event is not None)
     return {link.uri for link in links if link is not None and _is_series(link.uri)}
@@ -157,7 +157,7 @@ async def place(
     names_own = link is not None and link.uri.startswith(f"at://{version.did}/") and Flag.SERIES_LEXICON in switches
     by_rule = Flag.NATIVE_RECURRENCE in switches
     if by_rule and not names_own and "rrule" in record:
-        await _by_rule(tx, version, record, network_event, event_id)
+        await _start_series_by_rule(tx, version, record, network_event, event_id)
     elif by_rule:
         await remote_records.remove_from_network(tx, version.uri)
     if Flag.SERIES_LEXICON in switches:
@@ -171,7 +171,7 @@ async def _assign_to_named_series(
     event = await event_queries.by_id(tx, event_id)
     if event is None:
         return
-    before = await _series_around(tx, event)
+    before = await _series_of_date(tx, event)
     if before is not None and event.place_in_series is not None:
         name = event.place_in_series.original_date
         if link is not None and (link.uri, normal_name(link.recurrence_id)) == (before.record_uri, name):
@@ -190,7 +190,7 @@ async def free_date(tx: Transaction, event: Event, freed: Freed) -> None:
     """
     if event.place_in_series is not None and event.record_uri is not None:
         await remote_records.remove_from_network(tx, event.record_uri)
-    series = await _series_around(tx, event)
+    series = await _series_of_date(tx, event)
     if series is not None and event.place_in_series is not None:
         freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)
 
@@ -205,19 +205,19 @@ async def fill_freed_dates(tx: Transaction, freed: Freed, changed_series: Collec
     for uri in sorted({*freed, *changed_series}):
         of_author.setdefault(parse_did(parse_at_uri(uri).authority), []).append(uri)
     for did, uris in of_author.items():
-        claims = await newest(tx, did, uris)
+        claims = await newest_claims(tx, did, uris)
         names_by_series = {uri: _named(claims[uri], freed[uri]) for uri in uris if uri not in changed_series}
         claimants = {claimant for names in names_by_series.values() for claimant in names}
         claimants |= {claimant for uri in uris if uri in changed_series for claimant, _ in claims[uri]}
         events_by_uri = await event_records.events_with(tx, claimants)
         for uri in uris:
             if uri in names_by_series:
-                await _fill(tx, uri, names_by_series[uri], events_by_uri)
+                await _assign_freed(tx, uri, names_by_series[uri], events_by_uri)
             else:
-                await _fill_all(tx, uri, claims[uri], events_by_uri)
+                await _assign_all(tx, uri, claims[uri], events_by_uri)
 
 
-async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], events_by_uri: Mapping[str, Event]) -> None:
+async def _assign_all(tx: Transaction, uri: str, claims: Iterable[Claim], events_by_uri: Mapping[str, Event]) -> None:
     series = await _locked(tx, uri)
     if series is None:
         return
@@ -239,7 +239,7 @@ def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
     return {event_uri: name for event_uri, name in name_by_event.items() if name in names}
 
 
-async def _fill(
+async def _assign_freed(
     tx: Transaction, uri: str, names_by_event: Mapping[str, str], events_by_uri: Mapping[str, Event]
 ) -> None:
     series = await _locked(tx, uri) if names_by_event else None
@@ -255,8 +255,8 @@ async def _fill(
             filled.add(name)
 
 
-async def _series_around(tx: Transaction, event: Event) -> Series | None:
-    """Lock and return the series that this event is a date of, if the series has its own record."""
+async def _series_of_date(tx: Transaction, event: Event) -> Series | None:
+    """Lock and return the foreign series that this event is a date of, if the series has a record of its own."""
     if event.place_in_series is None:
         return None
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
@@ -268,7 +268,7 @@ def _is_series(uri: str) -> bool:
     return any(f"/{collection}/" in uri for collection in SERIES_COLLECTIONS)
 
 
-async def _by_rule(
+async def _start_series_by_rule(
     tx: Transaction, version: RecordVersion, record: dict[str, object], network_event: NetworkEvent, event_id: EventId
 ) -> None:
     native_rule = read_native(

@@ -61,7 +61,7 @@ class SubmissionResult:
     reason: Explanation | None
 
 
-async def process(
+async def apply_batch(
     db: Database,
     context: IngestionContext,
     batch: Sequence[SubmittedRecord],
@@ -74,27 +74,27 @@ async def process(
     If that fails, the batch is split (``apply_read``): a record that fails on its own is quarantined and refused, and
     all others are applied.
     """
-    readings = [_read(one, collections, is_vouched=is_vouched) for one in batch]
-    messages = [one for one in readings if isinstance(one, RecordMessage)]
-    became = iter(await apply_submitted(db, context, messages) if messages else [])
+    parsed = [_read(one, collections, is_vouched=is_vouched) for one in batch]
+    messages = [one for one in parsed if isinstance(one, RecordMessage)]
+    outcomes = iter(await apply_submitted(db, context, messages) if messages else [])
     async with db.reader() as reader:
         seen_records = await seen.find_many(reader, sorted({message.uri for message in messages}))
     results = []
-    for one, reading in zip(batch, readings, strict=True):
-        if isinstance(reading, Explanation):
+    for one, parsed_one in zip(batch, parsed, strict=True):
+        if isinstance(parsed_one, Explanation):
             results.append(
-                SubmissionResult(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading)
+                SubmissionResult(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", parsed_one)
             )
             continue
-        outcome = next(became)
+        outcome = next(outcomes)
         if isinstance(outcome, RecordFailure):
-            results.append(SubmissionResult(reading.uri, "refused", RecordReason.QUARANTINED()))
+            results.append(SubmissionResult(parsed_one.uri, "refused", RecordReason.QUARANTINED()))
             continue
-        seen_record = seen_records.get(reading.uri)
-        is_raw = seen_record is not None and seen_record.state is RecordState.RAW and seen_record.rev == reading.rev
+        seen_record = seen_records.get(parsed_one.uri)
+        is_raw = seen_record is not None and seen_record.state is RecordState.RAW and seen_record.rev == parsed_one.rev
         results.append(
             SubmissionResult(
-                reading.uri, outcome.value, seen_record.reason if is_raw and seen_record is not None else None
+                parsed_one.uri, outcome.value, seen_record.reason if is_raw and seen_record is not None else None
             )
         )
     return results
@@ -102,10 +102,10 @@ async def process(
 
 def message_of(record: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
     """Return a submitted record as a message. Raises InvalidInput."""
-    reading = _read(record, collections, is_vouched=is_vouched)
-    if isinstance(reading, Explanation):
-        raise InvalidInput("record", reading)
-    return reading
+    parsed_one = _read(record, collections, is_vouched=is_vouched)
+    if isinstance(parsed_one, Explanation):
+        raise InvalidInput("record", parsed_one)
+    return parsed_one
 
 
 async def delete_reported(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from enum import StrEnum
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -12,6 +11,7 @@ from openmeet.domain.events.content import EXTENDED, extension_of
 from openmeet.domain.events.model import Event, EventStatus, NetworkEvent, RecordOrigin
 from openmeet.domain.events.values import NOWHERE, Accessibility, EventLink, Tickets, Venue
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
+from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records.places import share_a_part
 
 
@@ -20,43 +20,6 @@ class _Dataclass(Protocol):
 
 
 T = TypeVar("T", bound=_Dataclass)
-
-
-class MergeSide(StrEnum):
-    """The side whose value is chosen."""
-
-    OURS = "ours"
-    THEIRS = "theirs"
-    BOTH = "both"
-
-
-class MergeReason(StrEnum):
-    """The rule by which a merge chose one side of a field."""
-
-    MANUAL_EDIT_IS_KEPT = "manual edit is kept"
-    ORIGIN_WINS = "origin wins"
-    PARTS_ADD_UP = "different parts add up"
-    MORE_RESTRICTIVE = "more restrictive wins until reviewed"
-    MOST_RECENT = "most recent change wins"
-    LATEST_ANSWER = "latest answer wins"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldDecision:
-    """A field that both sides changed, and the choice. Values are text for people.
-
-    ``ours_values``, ``theirs_values``: the same values as stored by ``encode_edits``, so that a person can reverse the
-    decision; None if that is not possible.
-    """
-
-    field: str
-    base: str
-    ours: str
-    theirs: str
-    policy: MergeReason
-    result: MergeSide
-    ours_values: bytes | None = None
-    theirs_values: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.events.model import EventStatus
+from openmeet.domain.events.reasons import EventReason
 from openmeet.i18n.catalogue import LazyText, lazy
+from openmeet.i18n.formatting import clock
 from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
@@ -142,7 +144,11 @@ def _put(record: dict[str, Value], key: str, text: str) -> None:
 
 
 def _moment(field: str, text: str, zone: str) -> Instant:
-    return wall_time.instant_of(wall_time.parse_local(text, field), zone)
+    local = wall_time.parse_local(text, field)
+    instead = wall_time.instead_of(local, zone)
+    if instead is not None:
+        raise InvalidInput(field, EventReason.SKIPPED_TIME, time=clock(local), instead=clock(instead))
+    return wall_time.instant_of(local, zone)
 
 
 def _local(instant: Instant | None, zone: str) -> str:

@@ -25,11 +25,12 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Conflict, InvalidInput, NotFound
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.event_records import events_with
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.model import Identity
 from openmeet.network.own_records.edits import EventRecordForm, form_of, written
 from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.publishing.repository_calls import delete_record, get_record, put_record
-from openmeet.network.records import repository_state, seen
+from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.reading_notes import Unmappable
@@ -214,14 +215,19 @@ async def _known(
         leaving: list[str] = []
         if between is not None:
             above, below = between
-            leaving = await repository_state.uris_between(
+            leaving = await seen.uris_between(
                 reader, identity.did, collection, above=above, below=below, besides=list(at_server), limit=PAGE
             )
         subjects = {text: _subject(one.get("value")) or text for text, one in at_server.items()}
         here_too = await events_with(reader, [*subjects.values(), *leaving])
     shown = {uri: event for uri, event in here_too.items() if not event.is_gone}
-    slugs = {uri: event.slug for uri, event in shown.items()}
-    about = {uri: event.title for uri, event in shown.items() if are_rsvps_publishable(event)}
+    # Anybody can write an RSVP to any address, and the slug may be all that protects the page of an event.
+    open_to_all = {uri: event for uri, event in shown.items() if are_rsvps_publishable(event)}
+    slugs = {
+        uri: event.slug
+        for uri, event in shown.items()
+        if event.visibility is Visibility.PUBLIC or uri in open_to_all or event.author_id == identity.user_id
+    }
     records = []
     for text, one in at_server.items():
         last = seen_records.get(text)
@@ -230,8 +236,8 @@ async def _known(
         uri = parse_at_uri(text)
         title, starts_at = _title_and_start(uri, one.get("value"))
         subject = subjects[text]
-        rsvp_status = "" if uri.collection == EVENT else about.get(subject, "")
-        records.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), rsvp_status))
+        about = "" if uri.collection == EVENT or subject not in open_to_all else open_to_all[subject].title
+        records.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), about))
     deleted_uris = [parse_at_uri(text) for text in leaving]
     names = {uri: event.title for uri, event in shown.items()}
     return records + [

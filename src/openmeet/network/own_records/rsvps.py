@@ -57,7 +57,7 @@ async def create(db: Database, network: NetworkClients, identity: Identity, subj
     token = _token(choice)
     async for one in list_rsvps(agent, identity.did):
         if one.subject == subject:
-            return await _stands(agent, one.uri, token)
+            return await _existing_if_same(agent, one.uri, token)
     uri = AtUri(identity.did, RSVP, RecordKey(record_key_for(subject)))
     record = write_rsvp(
         token,
@@ -69,7 +69,7 @@ async def create(db: Database, network: NetworkClients, identity: Identity, subj
     try:
         await put_record(agent, uri, checked(RSVP, record, "event"), swap=None)
     except Conflict:
-        return await _stands(agent, uri, token)
+        return await _existing_if_same(agent, uri, token)
     return uri
 
 
@@ -161,7 +161,7 @@ async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
     return str(proven.cid)
 
 
-async def _stands(agent: XrpcClient, uri: AtUri, token: str) -> AtUri:
+async def _existing_if_same(agent: XrpcClient, uri: AtUri, token: str) -> AtUri:
     """Return the existing RSVP if it already has this status, because the form was submitted twice. Raises
     InvalidInput.
     """

@@ -25,8 +25,8 @@ from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.draft_record import Draft, first_draft
 from openmeet.network.publishing.eligibility import decide
+from openmeet.network.publishing.in_flight_writes import clearing_if_refused
 from openmeet.network.publishing.repository_calls import WriteReceipt, apply_creates
-from openmeet.network.publishing.unanswered_writes import clearing_if_refused
 from openmeet.network.publishing.write_record import MAX_WRITES_PER_HOUR, WRITE_COST
 from openmeet.network.records.event_writer import WrittenRecord, encode_record
 from openmeet.network.repositories.agents import agent_for
@@ -161,7 +161,7 @@ async def _store_before_sending(publisher: Publisher, batch: Sequence[_Create]) 
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 fixed.append(one)
             elif writes is not None:
-                await in_flight.delete_answered(tx, one.sent)  # it will not be sent
+                await in_flight.remove(tx, one.sent)  # it will not be sent
                 too_often.append((one, writes))
     for one, writes in too_often:
         await write_record.stop_rewriting(publisher, one.publication, one.sent.uri, writes)

@@ -7,6 +7,7 @@ deleted and that one is updated.
 
 from typing import Final
 
+from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import RsvpSource
@@ -16,7 +17,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.decision import AwaitPermission, RetractDuplicate, Wait, Withhold
-from openmeet.network.records import seen, seen_rsvps
+from openmeet.network.records import database_periods, repository_state, seen_rsvps
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox import publication_queries
 from openmeet.outbox.publication_queries import Publication
@@ -90,7 +91,7 @@ async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
     if identity.kind is not IdentityKind.CONNECTED:
         return True
     return (
-        await seen.was_read(reader, identity.did)
+        await repository_state.was_read(reader, identity.did)
         and await backfill_progress.requested_at(reader, [identity.did]) is None
     )
 
@@ -98,9 +99,17 @@ async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
 async def _read_until(reader: Reader, identities: list[Identity]) -> Instant | None:
     """Return until when to wait for the contents of these accounts; None if they are known or the wait is over."""
     connected = [one.did for one in identities if one.kind is IdentityKind.CONNECTED]
-    asked_at = await backfill_progress.requested_at(reader, connected)
-    until = None if asked_at is None else Instant(asked_at + READ_WITHIN)
-    return until if until is not None and until > reader.now else None
+    since = [await backfill_progress.requested_at(reader, connected), await _restored_at(reader, connected)]
+    until = Instant(max((one for one in since if one is not None), default=0) + READ_WITHIN)
+    return until if until > reader.now else None
+
+
+async def _restored_at(reader: Reader, dids: list[Did]) -> Instant | None:
+    """Return when the database was restored, if these repositories have not all been read again since."""
+    restored_at = await database_periods.restored_at(reader)
+    if restored_at is None or all([await repository_state.was_read(reader, one) for one in dids]):
+        return None
+    return restored_at
 
 
 # A group's statements are in the repository that has the group's record. If another repository takes over, they are

@@ -24,11 +24,10 @@ from openmeet.domain.identities.model import Consent, ConsentPreview, Identity
 from openmeet.domain.identities.publication_consent import ConsentUseView, PublicationConsent
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
-from openmeet.network.publishing.dependencies import page_of
 from openmeet.network.records.event_writer import Publishable, publishable, write_event
 from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import CustodialPds, check_handle
+from openmeet.network.repositories.custodial import CustodialPds, check_handle, handle_domain_of
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.outbox.kinds import JobKind
 
@@ -46,7 +45,7 @@ _HAS_PUBLICATION = "exists (select 1 from publications p where p.kind = '{}' and
 COUNTS = f"""
     select (select count(*) from events
              where author_id = :user_id and {may_be_published("events")} and is_read_only = 0
-               and is_draft = 0
+               and is_draft = 0 and is_published_by_policy = 1
                and deleted_at is null and removed_at is null
                and (record_uri is null or {_HAS_PUBLICATION.format("event", "events")})) as events,
            (select count(*) from attendances a join events e on e.id = a.event_id
@@ -63,8 +62,8 @@ _RECORDED = [status.value for status in AttendanceStatus if not isinstance(statu
 
 
 @dataclass(frozen=True, slots=True)
-class PublishingDependencies:
-    """Dependencies of consent to publish: the network clients, and the PDS of custodial repositories."""
+class ConsentDependencies:
+    """Dependencies of the pages and operations of consent: the network clients, and the PDS of custodial repositories."""
 
     network: NetworkClients
     custodial_pds: CustodialPds
@@ -114,11 +113,11 @@ async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
 
 async def handle_for(network: NetworkClients, custodial_pds: CustodialPds, state: ConsentState, typed: str) -> str:
     """Return the handle that they consent to: their own, or a free one on the custodial domain. Raises InvalidInput,
-    Refused (it is taken).
+    Refused (it is taken), and the errors of the PDS.
     """
     if state.identity is not None:
         return state.identity.handle or state.identity.did
-    handle = check_handle(typed, custodial_pds.handle_domain)
+    handle = check_handle(typed, await handle_domain_of(network, custodial_pds))
     if handle == state.consent.handle and not state.problem:
         return handle
     client = XrpcClient(network.http, network.clock, custodial_pds.pds_url)
@@ -148,10 +147,7 @@ async def _record(reader: Reader, user_id: UserId, instance: str) -> str:
     """Return the record of the person's newest public event, or of an example."""
     row = await reader.fetch_one(NEWEST_PUBLIC, user_id=user_id)
     event = None if row is None else await event_queries.by_id(reader, row["id"])
-    if event is None:
-        ours = _example(reader.now, instance)
-    else:
-        ours = publishable(event, instance=instance, page_url=page_of(instance, event))
+    ours = _example(reader.now, instance) if event is None else publishable(event, instance=instance)
     return json.dumps(json_form.to_json(write_event(ours, None)), ensure_ascii=False, indent=2)
 
 

@@ -66,7 +66,9 @@ class PublishGroup:
 
 @dataclass(frozen=True, slots=True)
 class PublishPlain:
-    """Write a record that depends only on our own rows. ``key``: None if the key is chosen once and never reused."""
+    """Write the record that ``write`` makes: a statement of a group or member, or the link of a superseded record.
+    ``key``: None if the key is chosen once and never reused.
+    """
 
     identity: Identity
     collection: Nsid

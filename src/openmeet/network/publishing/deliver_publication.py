@@ -167,7 +167,7 @@ async def _publish(publisher: Publisher, publication: Publication, decision: Pub
     try:
         await write_record.write(publisher, client, publication, decision)
     except NotSignedIn as refused:
-        await _session_refused(client, decision.identity, refused)
+        await _raise_session_refused(client, decision.identity, refused)
 
 
 async def _finish_unwanted_retraction(publisher: Publisher, publication: Publication) -> None:
@@ -252,7 +252,7 @@ async def _retract(publisher: Publisher, retracting: Publication) -> None:
                 return
             rev = await _delete(publisher, client, retracting, uri)
         except NotSignedIn as refused:
-            await _session_refused(client, identity, refused)
+            await _raise_session_refused(client, identity, refused)
         deletion = await deletion_of(publisher, uri, rev)
     except Failure as failure:
         await _store_failure(publisher, retracting, failure)
@@ -311,9 +311,8 @@ async def _store_failure(publisher: Publisher, publication: Publication, failure
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
         await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=reason_of(failure))
         async with publisher.db.transaction() as tx:
-            fixed = await publication_queries.find(
-                tx, publication.kind, publication.subject_id
-            )  # a first write has stored its key since the row was leased
+            # A first write has stored its key since the row was leased.
+            fixed = await publication_queries.find(tx, publication.kind, publication.subject_id)
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
@@ -322,9 +321,9 @@ async def _store_failure(publisher: Publisher, publication: Publication, failure
         await store_outcome.refuse(publisher, publication, reason_of(failure))
 
 
-async def _session_refused(client: XrpcClient, identity: Identity, refused: NotSignedIn) -> NoReturn:
-    """Handle a session that the PDS no longer accepts. Custodial accounts sign in on the next attempt; people are asked
-    to sign in.
+async def _raise_session_refused(client: XrpcClient, identity: Identity, refused: NotSignedIn) -> NoReturn:
+    """Raise the failure for a session that the PDS no longer accepts: custodial accounts sign in on the next attempt,
+    people are asked to sign in.
     """
     await note_refused(client, refused)
     if identity.kind is IdentityKind.CUSTODIAL:

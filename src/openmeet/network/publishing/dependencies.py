@@ -1,14 +1,12 @@
-"""Dependencies of publishing, assembled once by ``programs/``, and the URL of an event's page."""
+"""Dependencies of publishing, assembled once by ``programs/``."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.tid import TidClock
 from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Database
-from openmeet.domain.events.model import Event
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import RecordMessage
@@ -40,8 +38,3 @@ class Publisher:
     count_rsvp: CountRsvp = lambda _operation, _status: None
     count_result: CountResult = lambda _kind, _result: None
     flags: Switchboard = field(default_factory=Switchboard)
-
-
-def page_of(instance: str, event: Event) -> str:
-    """Return the URL of the event's page on this installation."""
-    return f"{instance}/events/{quote(event.slug)}"

@@ -35,7 +35,7 @@ from openmeet.network.publishing.decision import (
     PublishRsvp,
     PublishSeries,
 )
-from openmeet.network.publishing.dependencies import Publisher, page_of
+from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.repository_calls import CurrentRecord, fetch_proof, get_record, list_rsvps
 from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
@@ -133,7 +133,7 @@ async def _first_record(publisher: Publisher, publication: Publication, decision
         case PublishGroup():
             return _made_unique(publication, write_group(_group_content(publisher, decision, None), None))
         case PublishSeries():
-            return await _series_record(publisher, publication, decision, None, None)
+            return await _series_record(publisher, publication, decision, previous=None, written=None, agreed=None)
         case PublishRsvp():
             return await _rsvp_record(publisher, publication, decision, None)
 
@@ -173,8 +173,14 @@ async def draft_write(
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
         return await _group_draft(publisher, publication, decision, target, limit)
     if isinstance(decision, PublishSeries):
-        written, agreed = _decoded(publication.chosen_body), _decoded(publication.base_body)
-        record = await _series_record(publisher, publication, decision, target.previous, written, agreed)
+        record = await _series_record(
+            publisher,
+            publication,
+            decision,
+            previous=target.previous,
+            written=_decoded(publication.chosen_body),
+            agreed=_decoded(publication.base_body),
+        )
     elif isinstance(decision, PublishPlain):
         record = decision.write(publisher.instance, publisher.network.clock.now(), target.previous)
     else:
@@ -255,8 +261,7 @@ async def _publishable(publisher: Publisher, event: Event, limit: int | None) ->
     picture = await blob_of(
         publisher.pictures, event.content.picture if reach_of(event) is PublishLevel.FULL else None, limit
     )
-    page = page_of(publisher.instance, event)
-    ours = publishable(event, instance=publisher.instance, page_url=page, series=series, group_uri=group_uri)
+    ours = publishable(event, instance=publisher.instance, series=series, group_uri=group_uri)
     return replace(ours, media=None if picture.blob is None else picture.blob.media, predecessors=predecessors), picture
 
 
@@ -270,10 +275,14 @@ async def _series_record(
     publisher: Publisher,
     publication: Publication,
     decision: PublishSeries,
+    *,
     previous: dict[str, Value] | None,
     written: dict[str, Value] | None,
-    agreed: dict[str, Value] | None = None,
+    agreed: dict[str, Value] | None,
 ) -> dict[str, Value]:
+    """The record of the series. ``previous``: the record at the PDS; ``written``: what we sent last; ``agreed``: the last
+    version that was the same on both sides.
+    """
     async with publisher.db.reader() as reader:
         predecessors = await predecessors_of(reader, PublicationKind.SERIES, decision.series.id)
     record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)

@@ -144,8 +144,6 @@ async def _decide_event(
         # A published record belongs to its author, and only the author retracts it. The event is hidden here, but the
         # record stays and is not written again.
         return DoNothing()
-    if not event.is_published_by_policy:
-        return Withhold(PublicationReason.OTHER_DATE_PUBLISHED)
     if event.needs_author_approval:
         if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
             return Withhold(PublicationReason.AUTHOR_MUST_AGREE)
@@ -252,6 +250,8 @@ async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
 
 def _why_not_public(event: Event) -> PublicationReason:
     match circle_of(event.content.visibility, event.group):
+        case Circle.EVERYBODY if not event.is_published_by_policy:
+            return PublicationReason.OTHER_DATE_PUBLISHED
         case Circle.EVERYBODY:
             return PublicationReason.GROUP_KEEPS_EVENTS
         case Circle.LINK_HOLDERS:

@@ -28,7 +28,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 _WAIT_FOR_ROUNDS_SECONDS = 0.5
 # Maximum number of slow servers at a time. When it is reached, new rounds wait for one of them.
 _MAX_ROUNDS = 50
-# Concurrent requests after a failed call. Those in flight when the circuit breaker opens are lost.
+# Concurrent requests to a server whose last call failed. If the circuit breaker opens, all that are in flight fail.
 _MOST_AFTER_FAILURE = 2
 _RETRY_AFTER = 5 * SECOND
 
@@ -136,19 +136,19 @@ def _in_order(publications: Sequence[Publication]) -> list[Publication]:
 
 
 async def _deliver_all(publisher: Publisher, server: str, publications: Sequence[Publication], limit: int) -> None:
-    alone = await deliver_batched(publisher, publications)
+    one_by_one = await deliver_batched(publisher, publications)
     has_failed = publisher.network.circuits.of(server).failures > 0
     at_once = asyncio.Semaphore(_MOST_AFTER_FAILURE if has_failed else limit)
     untried: list[Publication] = []
 
-    async def deliver_alone(publication: Publication) -> None:
+    async def deliver_if_closed(publication: Publication) -> None:
         async with at_once:
             if publisher.network.circuits.state_of(server) is CircuitState.CLOSED:
                 await deliver_one(publisher, publication)
             else:
                 untried.append(publication)
 
-    await asyncio.gather(*(deliver_alone(one) for one in alone))
+    await asyncio.gather(*(deliver_if_closed(one) for one in one_by_one))
     await _release(publisher, server, untried)
 
 

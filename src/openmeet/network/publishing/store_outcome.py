@@ -14,7 +14,7 @@ from groundwork.errors import Explanation, Reason
 from groundwork.outbox import retry
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import event_changes, record_actions
+from openmeet.domain.attendance import event_changes, rsvp_records
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import record_changes
 from openmeet.domain.events.model import EventId
@@ -75,7 +75,7 @@ async def store_published(
             overtaken_by = await _newer(tx, message)
         is_completed = await mark_published(tx, publication, version, revision=revision, omitted=omitted)
         if is_completed and answered_write is not None:
-            await in_flight.delete_answered(tx, answered_write)
+            await in_flight.remove(tx, answered_write)
     if publication.kind is PublicationKind.RSVP and version.cid != publication.base_cid:
         publisher.count_rsvp("create" if publication.base_cid is None else "update", _status_in(version.body))
     if overtaken_by is not None:
@@ -104,7 +104,7 @@ async def mark_published(
     elif publication.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(publication.subject_id), version.uri)
     elif publication.kind is PublicationKind.RSVP:
-        await record_actions.store_record_uri(
+        await rsvp_records.store_record_uri(
             tx,
             AttendanceId(publication.subject_id),
             uri=version.uri,
@@ -144,7 +144,7 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
         elif publication.kind is PublicationKind.SERIES:
             await links.note_series(tx, SeriesId(publication.subject_id), None)
         elif publication.kind is PublicationKind.RSVP:
-            await record_actions.forget_record(tx, AttendanceId(publication.subject_id))
+            await rsvp_records.forget_record(tx, AttendanceId(publication.subject_id))
         elif publication.kind in SUPERSEDED_KIND.values():
             if deletion is not None:
                 await links.note_superseded_gone(tx, publication.subject_id)
@@ -172,9 +172,13 @@ async def keep_in_repository(publisher: Publisher, publication: Publication, uri
         if now is None or now.lease != publication.lease or now.uri is not None:
             return
         await superseded_records.delete(tx, uri)
-        superseded_kind = SUPERSEDED_KIND[publication.kind]
         await publication_moves.undo_move_to_subject(
-            tx, publication.kind, publication.subject_id, superseded_kind, uri, publication.user_id
+            tx,
+            publication.kind,
+            publication.subject_id,
+            superseded_kind=SUPERSEDED_KIND[publication.kind],
+            superseded_uri=uri,
+            user_id=publication.user_id,
         )
         await publications.enqueue(
             tx,

@@ -1,4 +1,4 @@
-"""Write one record: draft it (``draft``), store its key and CID, send it, store the PDS's response.
+"""Write one record: draft it (``draft_record``), store its key and CID, send it, store the PDS's response.
 
 A change found in the repository is passed to ingestion with its proof and merged there. After three such rounds, or
 more than five writes within an hour without an edit by a person, a person must decide.
@@ -16,6 +16,7 @@ from openmeet.network.publishing.blobs import PictureTooLarge, store_lower_limit
 from openmeet.network.publishing.decision import Publish
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.publishing.draft_record import ChangedElsewhere, Draft, KeyOccupied, check_record, draft_write
+from openmeet.network.publishing.in_flight_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.publishing.repository_calls import (
     CurrentRecord,
     WriteReceipt,
@@ -25,7 +26,6 @@ from openmeet.network.publishing.repository_calls import (
     put_record,
     rev_of,
 )
-from openmeet.network.publishing.unanswered_writes import clear_in_flight, clearing_if_refused
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import encode_record
 from openmeet.outbox import leased_publications

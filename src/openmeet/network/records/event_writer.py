@@ -7,6 +7,7 @@ link that is for attendees only nor the entry instructions.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
@@ -103,13 +104,15 @@ class Publishable:
 
 
 def publishable(
-    event: Event, *, instance: str, page_url: str, series: SeriesPart | None = None, group_uri: str | None = None
+    event: Event, *, instance: str, series: SeriesPart | None = None, group_uri: str | None = None
 ) -> Publishable:
-    """Reduce an event to what may be public, or to the minimum if its audience requires that.
+    """Reduce an event to what may be public, or to the minimum if its audience requires that. ``instance`` is the address
+    of this site, without a slash at the end.
 
     ``series`` comes from ``series_part`` and ``group_uri`` from ``group_part``; those functions decide what may be
     public of either.
     """
+    page_url = f"{instance}/events/{quote(event.slug)}"
     is_minimal = reach_of(event) is PublishLevel.MINIMAL
     note = NOTES[circle_of(event.content.visibility, event.group)]
     is_shown = (

@@ -56,12 +56,19 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 
 
 async def note_superseded_gone(tx: Transaction, uri: str) -> None:
-    """Note that a superseded record was deleted or retracted. Its successor no longer names it, and its URI is kept."""
+    """Note that a superseded record was deleted or retracted. Its successor no longer names it, and its URI is kept.
+
+    If no record has replaced it, its event has no record any more, and RSVPs wait for the next one.
+    """
     superseded = await superseded_records.mark_gone(tx, uri)
     if superseded is not None:
         if superseded.kind is PublicationKind.EVENT:
             await event_records.count_retraction(tx, EventId(superseded.subject_id))
         await publications.recheck(tx, kind=superseded.kind, subject_ids=[superseded.subject_id], is_edit=True)
+    event = await event_records.by_record_uri(tx, uri)
+    if event is not None:
+        await record_changes.forget_record(tx, event.id)
+        await event_changes.recheck_rsvp_records(tx, [event.id])
 
 
 async def erase_from(tx: Transaction, did: str) -> None:

@@ -1,57 +1,116 @@
-"""State of repositories: hashes of erased records, missed revs, queries about the known records, and locks on the rev
-below which a version is history (the floor).
-
-An erased record leaves a keyed hash of its URI with its rev, from which nothing can be recovered. It has one purpose: a
-late or repeated message must not bring back a record that its author deleted. A message about this URI or from this DID
-counts only if its rev is greater than the stored one. The keys are derived from the sealing keys, newest first. New
-hashes use the newest key; lookups try all of them.
+"""Repositories as far as they are read: status, epoch, the rev below which a version is history (the floor), and the revs
+before which changes were missed.
 """
 
-import hashlib
-import hmac
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, parse_tid
 from groundwork.database.bulk import fetch_each
-from groundwork.database.transaction import Engine, Reader, Transaction
+from groundwork.database.transaction import Reader, Transaction
 
-PUT = """
-    insert into erased_records (hash, rev, erased_at) values (:hash, :rev, :now)
-        on conflict (hash) do update set rev = excluded.rev, erased_at = excluded.erased_at
-            where excluded.rev > erased_records.rev
+CREATE_ROW = """
+    insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
+    values (:did, 0, '', 'active', null, null, :now)
+        on conflict (did) do nothing
 """
 
-ANY = "select 1 as one from erased_records limit 1"
-FIND = "select hash, rev from erased_records where hash in :hashes"
+MARK_STALE = """
+    insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
+    select given.did, 0, '', 'active', cast(:now as bigint), null, cast(:now as bigint) from each(did text) as given where 1 = 1
+        on conflict (did) do update set stale_at = excluded.stale_at, updated_at = excluded.updated_at
+"""
+
+SET_STATUS = """
+    update repositories set status = :status, stale_at = null, updated_at = :now where did = :did
+"""
+
+RAISE_FLOOR = """
+    update repositories set floor_rev = :rev, synced_at = :now, updated_at = :now where did = :did and floor_rev < :rev
+"""
+
+NOTE_READ = "update repositories set synced_at = :now, updated_at = :now where did = :did"
+
+MARK_OWN_UNREAD = """
+    update repositories set synced_at = null, updated_at = :now
+     where did in (select did from identities where kind in ('connected', 'custodial'))
+    returning did
+"""
+
+NEW_EPOCH = """
+    insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
+    values (:did, 1, '', 'active', :now, null, :now)
+        on conflict (did) do update
+       set epoch = repositories.epoch + 1, floor_rev = '', missed_rev = '', stale_at = excluded.stale_at, updated_at = excluded.updated_at
+"""
+
+# Tombstones of this same read stay until the next read, because the stream may still deliver the deletion itself, which
+# is then looked up here.
+DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
 
 
-async def note_erased(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) -> None:
-    """Store the rev up to which records are erased, by URI or by DID (all records of an account). Names are stored as
-    hashes.
+async def create_row(tx: Transaction, did: str) -> None:
+    """Create the row of a repository, for example when its read begins, so that its floor can be locked."""
+    await tx.execute(CREATE_ROW, did=did, now=tx.now)
+
+
+async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
+    """Note that these accounts may have changed, so that their identities are refreshed."""
+    await fetch_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
+
+
+async def set_status(tx: Transaction, did: str, status: str) -> None:
+    """Store an account's status, as stated by its own PDS. The status can hide rows but does not change them."""
+    await create_row(tx, did)
+    await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
+
+
+async def is_history(reader: Reader, did: str, rev: str) -> bool:
+    """Whether a complete read of this repository, as of this rev or later, has been applied."""
+    row = await reader.fetch_one("select floor_rev from repositories where did = :did", did=did)
+    return row is not None and rev <= row["floor_rev"]
+
+
+async def was_read(reader: Reader, did: str) -> bool:
+    """Whether the repository was ever read completely."""
+    row = await reader.fetch_one("select synced_at from repositories where did = :did", did=did)
+    return row is not None and row["synced_at"] is not None
+
+
+async def raise_floor(tx: Transaction, did: str, rev: str) -> None:
+    """Note that a complete read as of ``rev`` was applied: delete older tombstones, and ignore older messages from now
+    on.
     """
-    if not keys:
-        raise ValueError("erasing needs a key")
-    rows = [{"hash": _hash(keys[0], name), "rev": rev, "now": tx.now} for name, rev in sorted(revs.items())]
-    await tx.execute_many(PUT, rows)
+    await create_row(tx, did)
+    await tx.execute(RAISE_FLOOR, did=did, rev=rev, now=tx.now)
+    await tx.execute(DROP_OLD_TOMBSTONES, did=did, rev=rev)
 
 
-async def erased_up_to(reader: Reader, keys: Sequence[bytes], names: Iterable[str]) -> dict[str, str]:
-    """Return the rev up to which each of these names is erased. Names that are not erased are missing."""
-    if not keys or await reader.fetch_one(ANY) is None:
-        return {}
-    hashes = {_hash(key, name): name for name in names for key in keys}
-    if not hashes:
-        return {}
-    revs_by_name: dict[str, str] = {}
-    for row in await reader.fetch(FIND, hashes=list(hashes)):
-        name = hashes[bytes(row["hash"])]
-        revs_by_name[name] = max(revs_by_name.get(name, ""), row["rev"])
-    return revs_by_name
+async def note_read(tx: Transaction, did: str) -> None:
+    """Note a read that was applied only in part or is unsigned. It does not have to be repeated soon, and the floor
+    stays.
+    """
+    await create_row(tx, did)
+    await tx.execute(NOTE_READ, did=did, now=tx.now)
 
 
-def _hash(key: bytes, name: str) -> bytes:
-    return hmac.digest(key, name.encode(), hashlib.sha256)
+async def mark_own_unread(tx: Transaction) -> list[str]:
+    """Treat the repositories of people who use this site as if they had never been read; return their DIDs, in order."""
+    return sorted(row["did"] for row in await tx.fetch(MARK_OWN_UNREAD, now=tx.now))
+
+
+async def start_epoch(tx: Transaction, did: str) -> None:
+    """Start a new epoch of a repository that was re-created with lower revs, after an operator confirmed that the new
+    messages are newer.
+    """
+    await tx.execute(NEW_EPOCH, did=did, now=tx.now)
+    await forget_missed(tx, did)
+
+
+async def erase(tx: Transaction, did: str) -> None:
+    """Delete what is known about a repository, because its account was deleted."""
+    await tx.execute("delete from repositories where did = :did", did=did)
+    await forget_missed(tx, did)
 
 
 # Below every rev: the rev that a read must reach is unknown, so any read closes the gap.
@@ -109,12 +168,12 @@ async def note_read_up_to(tx: Transaction, did: Did, rev: Tid) -> None:
     await tx.execute("delete from repository_gaps where did = :did and rev <= :rev", did=did, rev=rev)
 
 
-async def forget(tx: Transaction, did: str) -> None:
+async def forget_missed(tx: Transaction, did: str) -> None:
     """Delete the missed revs of a repository that starts anew, because they no longer apply."""
     await tx.execute("delete from repository_gaps where did = :did", did=did)
 
 
-async def before(reader: Reader, did: Did) -> list[Tid]:
+async def missed_revs(reader: Reader, did: Did) -> list[Tid]:
     """Return the known revs before which changes were missed, in order."""
     rows = await reader.fetch("select rev from repository_gaps where did = :did order by rev", did=did)
     return [parse_tid(row["rev"]) for row in rows]
@@ -126,113 +185,13 @@ async def is_behind(reader: Reader, did: Did) -> bool:
     return row is not None and row["missed_rev"] != ""
 
 
-# Candidates for records that a complete read did not contain: only those that were not changed after it.
-ABSENT = """
-    select uri, collection, rkey from records
-     where did = :did and collection in :collections and standing <> 'tombstone'
-       and (rev <= :rev or epoch < (select epoch from repositories where did = :did))
-     order by uri
-"""
-
-# Deletions and unmapped records are left out, so every read checks them again: they may exist or be understood by now.
-UNDERSTOOD = """
-    select uri, cid from records
-     where did = :did and collection in :collections and standing in ('mapped', 'parked') and is_verified = 1
-       and epoch >= coalesce((select epoch from repositories where did = :did), 0)
-     order by uri
-"""
-
-# DIDs with records here, and DIDs with another connection to somebody here.
-REFERRED_TO = """
-    select given.did from each(did text) as given
-     where exists (select 1 from records r where r.did = given.did and r.standing <> 'tombstone')
-        or exists (select 1 from publications p where p.did = given.did)
-        or exists (select 1 from group_follows f where f.did = given.did)
-        or exists (select 1 from identities i join users u on u.id = i.user_id where i.did = given.did
-                    and (u.kind <> 'shadow'
-                         or exists (select 1 from profile_followers f where f.followed_id = u.id)
-                         or exists (select 1 from attendances a where a.user_id = u.id)
-                         or exists (select 1 from group_members m where m.user_id = u.id)))
-"""
-
-# Record URIs of a collection with keys between two keys, without those that are known to exist.
-BETWEEN = """
-    select uri from records
-     where did = :did and collection = :collection and standing <> 'tombstone' and {rkey} > :above and {rkey} < :below
-       and uri not in :besides
-     order by {rkey} desc limit :limit
-"""
-
-
-async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return (URI, collection, key) of records that a complete read at ``rev`` must contain if they still exist."""
-    rows = await reader.fetch(ABSENT, did=did, rev=rev, collections=list(collections))
-    return [(row["uri"], row["collection"], row["rkey"]) for row in rows]
-
-
-async def understood(reader: Reader, did: str, collections: Sequence[str]) -> dict[str, str]:
-    """Return the CIDs of verified, understood records as last seen, by URI."""
-    rows = await reader.fetch(UNDERSTOOD, did=did, collections=list(collections))
-    return {row["uri"]: row["cid"] for row in rows}
-
-
-async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
-    """Return the DIDs among these that a row in this database refers to."""
-    rows = await fetch_each(reader, REFERRED_TO, [{"did": did} for did in dids])
-    return {row["did"] for row in rows}
-
-
-async def uris_between(
-    reader: Reader, did: str, collection: str, *, above: str, below: str, besides: Sequence[str], limit: int
-) -> list[str]:
-    """Return URIs of a collection's known records with keys between the two given ones, greatest first; at most
-    ``limit``.
-
-    ``besides``: URIs to leave out. Keys are compared byte by byte, in the order in which servers list them.
-    """
-    sql = BETWEEN.format(rkey=_bytewise("rkey", reader.engine))
-    values = {"above": above, "below": below, "besides": list(besides), "limit": limit}
-    return [row["uri"] for row in await reader.fetch(sql, did=did, collection=collection, **values)]
-
-
-async def newest_uris(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
-    """Return the URIs of a collection in a repository, newest keys first."""
-    rows = await reader.fetch(
-        "select uri from records where did = :did and collection = :collection and standing = 'mapped'"
-        " order by uri desc limit :limit",
-        did=did,
-        collection=collection,
-        limit=limit,
-    )
-    return [row["uri"] for row in rows]
-
-
-def _bytewise(column: str, engine: Engine) -> str:
-    """Return the column with byte-by-byte comparison and ordering, as in Python, regardless of the PostgreSQL
-    database's collation.
-
-    PostgreSQL cannot use an index on the column for this. SQLite orders this way anyway.
-    """
-    return f'{column} collate "C"' if engine == "postgresql" else column
-
-
-# The floor of a repository (``records.seen``) has a lock: shared while versions are applied, exclusive when a read of the
+# The floor of a repository has a lock: shared while versions are applied, exclusive when a read of the
 # repository ends. Without it, a read could find nothing changed while an older message is being applied concurrently.
 # With the floor above that message, every later correction would be ignored as history, and the older version would stay
 # permanently. SQLite has only one writer, which effectively holds all locks.
-CREATE_ROW = """
-    insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
-    values (:did, 0, '', 'active', null, null, :now)
-        on conflict (did) do nothing
-"""
 # A shared lock: any number of transactions can hold it.
 HOLD_FLOORS = "select did from repositories where did in :dids order by did for share"
 LOCK_FLOOR = "select did from repositories where did = :did for no key update"
-
-
-async def create_row(tx: Transaction, did: str) -> None:
-    """Create the row of a repository whose read begins, so that its floor can be locked."""
-    await tx.execute(CREATE_ROW, did=did, now=tx.now)
 
 
 async def hold_floors(tx: Transaction, dids: Iterable[str]) -> None:

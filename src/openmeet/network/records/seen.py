@@ -2,8 +2,8 @@
 
 A version replaces another only if its (is verified, epoch, rev) is greater. An unverified version therefore never
 overrides a verified one, and a verified one always overrides it, regardless of the revs. Deletes leave a tombstone with
-their rev. After a complete read of a repository, its ``floor_rev`` is raised: messages at or below it are history and
-ignored. Any order and any repetition of messages therefore produce the same rows.
+their rev. Messages at or below the floor of their repository (``repository_state``) are history and ignored. Any order
+and any repetition of messages therefore produce the same rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -92,39 +92,6 @@ FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 MAKE_SUBJECTS = "insert into record_subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
 LOCK_SUBJECTS = "select uri from record_subjects where uri in :uris order by uri for update"
 
-TOUCH_REPOSITORY = """
-    insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
-    values (:did, 0, '', 'active', null, null, :now)
-        on conflict (did) do nothing
-"""
-
-MARK_STALE = """
-    insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
-    select given.did, 0, '', 'active', cast(:now as bigint), null, cast(:now as bigint) from each(did text) as given where 1 = 1
-        on conflict (did) do update set stale_at = excluded.stale_at, updated_at = excluded.updated_at
-"""
-
-SET_STATUS = """
-    update repositories set status = :status, stale_at = null, updated_at = :now where did = :did
-"""
-
-RAISE_FLOOR = """
-    update repositories set floor_rev = :rev, synced_at = :now, updated_at = :now where did = :did and floor_rev < :rev
-"""
-
-NOTE_READ = "update repositories set synced_at = :now, updated_at = :now where did = :did"
-
-NEW_EPOCH = """
-    insert into repositories (did, epoch, floor_rev, status, stale_at, synced_at, updated_at)
-    values (:did, 1, '', 'active', :now, null, :now)
-        on conflict (did) do update
-       set epoch = repositories.epoch + 1, floor_rev = '', missed_rev = '', stale_at = excluded.stale_at, updated_at = excluded.updated_at
-"""
-
-# Tombstones of this same read stay until the next read, because the stream may still deliver the deletion itself, which
-# is then looked up here.
-DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
-
 # Includes URIs without a record here, because their records were refused or too old.
 URIS_OF: Mapping[Engine, str] = {
     engine: f"""
@@ -136,7 +103,43 @@ URIS_OF: Mapping[Engine, str] = {
 }
 ERASE = "delete from records where did = :did returning uri, rev"
 UNLOCK = "delete from record_subjects where uri = :uri"
-ERASE_REPOSITORY = "delete from repositories where did = :did"
+
+# Candidates for records that a complete read did not contain: only those that were not changed after it.
+ABSENT = """
+    select uri, collection, rkey from records
+     where did = :did and collection in :collections and standing <> 'tombstone'
+       and (rev <= :rev or epoch < (select epoch from repositories where did = :did))
+     order by uri
+"""
+
+# Deletions and unmapped records are left out, so every read checks them again: they may exist or be understood by now.
+UNDERSTOOD = """
+    select uri, cid from records
+     where did = :did and collection in :collections and standing in ('mapped', 'parked') and is_verified = 1
+       and epoch >= coalesce((select epoch from repositories where did = :did), 0)
+     order by uri
+"""
+
+# DIDs with records here, and DIDs with another connection to somebody here.
+REFERRED_TO = """
+    select given.did from each(did text) as given
+     where exists (select 1 from records r where r.did = given.did and r.standing <> 'tombstone')
+        or exists (select 1 from publications p where p.did = given.did)
+        or exists (select 1 from group_follows f where f.did = given.did)
+        or exists (select 1 from identities i join users u on u.id = i.user_id where i.did = given.did
+                    and (u.kind <> 'shadow'
+                         or exists (select 1 from profile_followers f where f.followed_id = u.id)
+                         or exists (select 1 from attendances a where a.user_id = u.id)
+                         or exists (select 1 from group_members m where m.user_id = u.id)))
+"""
+
+# Record URIs of a collection with keys between two keys, without those that are known to exist.
+BETWEEN = """
+    select uri from records
+     where did = :did and collection = :collection and standing <> 'tombstone' and {rkey} > :above and {rkey} < :below
+       and uri not in :besides
+     order by {rkey} desc limit :limit
+"""
 
 LIST_RAW = f"""
     select {COLUMNS} from records where standing = 'raw' and uri > :after order by uri limit :limit
@@ -230,63 +233,66 @@ async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
         is_locked = tx.engine == "sqlite" or len(await tx.fetch(LOCK_SUBJECTS, uris=ordered)) == len(ordered)
 
 
-async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
-    """Note that these accounts may have changed, so that their identities are refreshed."""
-    await fetch_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
-
-
-async def set_status(tx: Transaction, did: str, status: str) -> None:
-    """Store an account's status, as stated by its own PDS. The status can hide rows but does not change them."""
-    await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
-    await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
-
-
-async def is_history(reader: Reader, did: str, rev: str) -> bool:
-    """Whether a complete read of this repository, as of this rev or later, has been applied."""
-    row = await reader.fetch_one("select floor_rev from repositories where did = :did", did=did)
-    return row is not None and rev <= row["floor_rev"]
-
-
-async def was_read(reader: Reader, did: str) -> bool:
-    """Whether the repository was ever read completely."""
-    row = await reader.fetch_one("select synced_at from repositories where did = :did", did=did)
-    return row is not None and row["synced_at"] is not None
-
-
-async def raise_floor(tx: Transaction, did: str, rev: str) -> None:
-    """Note that a complete read as of ``rev`` was applied: delete older tombstones, and ignore older messages from now
-    on.
-    """
-    await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
-    await tx.execute(RAISE_FLOOR, did=did, rev=rev, now=tx.now)
-    await tx.execute(DROP_OLD_TOMBSTONES, did=did, rev=rev)
-
-
-async def note_read(tx: Transaction, did: str) -> None:
-    """Note a read that was applied only in part or is unsigned. It does not have to be repeated soon, and the floor
-    stays.
-    """
-    await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
-    await tx.execute(NOTE_READ, did=did, now=tx.now)
-
-
-async def start_epoch(tx: Transaction, did: str) -> None:
-    """Start a new epoch of a repository that was re-created with lower revs, after an operator confirmed that the new
-    messages are newer.
-    """
-    await tx.execute(NEW_EPOCH, did=did, now=tx.now)
-    await repository_state.forget(tx, did)
-
-
 async def erase(tx: Transaction, did: str) -> dict[str, str]:
     """Delete everything that a DID wrote; return the last rev of each known URI."""
     uris = [row["uri"] for row in await tx.fetch(URIS_OF[tx.engine], did=did)]
     await _lock(tx, uris)
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
     await tx.execute_many(UNLOCK, [{"uri": uri} for uri in uris])
-    await tx.execute(ERASE_REPOSITORY, did=did)
-    await repository_state.forget(tx, did)
+    await repository_state.erase(tx, did)
     return revs
+
+
+async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return (URI, collection, key) of records that a complete read at ``rev`` must contain if they still exist."""
+    rows = await reader.fetch(ABSENT, did=did, rev=rev, collections=list(collections))
+    return [(row["uri"], row["collection"], row["rkey"]) for row in rows]
+
+
+async def understood(reader: Reader, did: str, collections: Sequence[str]) -> dict[str, str]:
+    """Return the CIDs of verified, understood records as last seen, by URI."""
+    rows = await reader.fetch(UNDERSTOOD, did=did, collections=list(collections))
+    return {row["uri"]: row["cid"] for row in rows}
+
+
+async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
+    """Return the DIDs among these that a row in this database refers to."""
+    rows = await fetch_each(reader, REFERRED_TO, [{"did": did} for did in dids])
+    return {row["did"] for row in rows}
+
+
+async def uris_between(
+    reader: Reader, did: str, collection: str, *, above: str, below: str, besides: Sequence[str], limit: int
+) -> list[str]:
+    """Return URIs of a collection's known records with keys between the two given ones, greatest first; at most
+    ``limit``.
+
+    ``besides``: URIs to leave out. Keys are compared byte by byte, in the order in which servers list them.
+    """
+    sql = BETWEEN.format(rkey=_bytewise("rkey", reader.engine))
+    values = {"above": above, "below": below, "besides": list(besides), "limit": limit}
+    return [row["uri"] for row in await reader.fetch(sql, did=did, collection=collection, **values)]
+
+
+async def newest_uris(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
+    """Return the URIs of a collection in a repository, newest keys first."""
+    rows = await reader.fetch(
+        "select uri from records where did = :did and collection = :collection and standing = 'mapped'"
+        " order by uri desc limit :limit",
+        did=did,
+        collection=collection,
+        limit=limit,
+    )
+    return [row["uri"] for row in rows]
+
+
+def _bytewise(column: str, engine: Engine) -> str:
+    """Return the column with byte-by-byte comparison and ordering, as in Python, regardless of the PostgreSQL
+    database's collation.
+
+    PostgreSQL cannot use an index on the column for this. SQLite orders this way anyway.
+    """
+    return f'{column} collate "C"' if engine == "postgresql" else column
 
 
 async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list[SeenRecord]:
@@ -303,19 +309,19 @@ def seen_record_of(row: Row) -> SeenRecord:
     """Parse a row with ``COLUMNS``."""
     body = row["body"]
     return SeenRecord(
-        row["uri"],
-        row["did"],
-        row["collection"],
-        row["rkey"],
-        row["rev"],
-        row["cid"],
-        None if body is None else bytes(body),
-        bool(row["is_verified"]),
-        RecordState(row["standing"]),
-        decode_explanation(row["reason"]),
-        row["subject_uri"],
-        row["precedence"],
-        Instant(row["first_seen_at"]),
-        row["said_rev"] or row["rev"],
-        row["after_rev"],
+        uri=row["uri"],
+        did=row["did"],
+        collection=row["collection"],
+        rkey=row["rkey"],
+        rev=row["rev"],
+        cid=row["cid"],
+        body=None if body is None else bytes(body),
+        is_verified=bool(row["is_verified"]),
+        state=RecordState(row["standing"]),
+        reason=decode_explanation(row["reason"]),
+        subject_uri=row["subject_uri"],
+        precedence=row["precedence"],
+        first_seen_at=Instant(row["first_seen_at"]),
+        said_rev=row["said_rev"] or row["rev"],
+        after_rev=row["after_rev"],
     )

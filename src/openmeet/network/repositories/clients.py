@@ -20,7 +20,7 @@ from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.identities.permissions import EVERY_SCOPE
-from openmeet.tenants.configured import DEFAULT_TENANT
+from openmeet.tenants.names import DEFAULT_TENANT
 
 DOCUMENT_PATH = "/client-metadata.json"
 KEYS_PATH = "/jwks.json"

@@ -52,7 +52,8 @@ class CustodialPds:
     """The PDS of custodial accounts, and how this service gets an invite code there.
 
     ``admin_authorization`` is a Basic header that may create invite codes; empty if the PDS requires none.
-    ``handle_domain`` has the form ``.town.example``. ``mail_domain`` is one of our own domains that receives no e-mail.
+    ``handle_domain`` is the configured domain of handles, in the form ``.town.example``; empty if the PDS is asked for
+    it (``handle_domain_of``). ``mail_domain`` is one of our own domains that receives no e-mail.
     """
 
     pds_url: str
@@ -224,14 +225,29 @@ async def _create_invite_code(network: NetworkClients, custodial_pds: CustodialP
     return code
 
 
-async def offered_domain(network: NetworkClients, pds_url: str) -> str:
-    """Return the first domain on which a PDS offers handles, such as ``.town.example``."""
-    response = await XrpcClient(network.http, network.clock, pds_url).query("com.atproto.server.describeServer")
+async def handle_domain_of(network: NetworkClients, custodial_pds: CustodialPds) -> str:
+    """Return the domain of the handles of custodial accounts, such as ``.town.example``: the configured one, or else the
+    first that the PDS offers. Raises the errors of the PDS.
+    """
+    if custodial_pds.handle_domain:
+        return custodial_pds.handle_domain
+    client = XrpcClient(network.http, network.clock, custodial_pds.pds_url, circuits=network.circuits)
+    response = await client.query("com.atproto.server.describeServer")
     domains = response.get("availableUserDomains")
     first = domains[0] if isinstance(domains, list) and domains else None
     if not isinstance(first, str) or not first.startswith("."):
         raise RemoteFailed(RepositoryReason.NO_HANDLE_DOMAIN)
     return first
+
+
+async def suggested_domain_of(network: NetworkClients, custodial_pds: CustodialPds) -> str:
+    """Return the domain to show with a suggested handle. While the PDS is unavailable, it is the PDS's host name, which
+    is what most PDSes offer. A handle is only accepted with the domain of ``handle_domain_of``.
+    """
+    try:
+        return await handle_domain_of(network, custodial_pds)
+    except Failure:
+        return f".{urlsplit(custodial_pds.pds_url).hostname}"
 
 
 def mail_domain_of(public_url: str) -> str:
@@ -275,7 +291,10 @@ def _tokens(response: dict[str, object]) -> BearerTokens:
     did, access, refresh = response.get("did"), response.get("accessJwt"), response.get("refreshJwt")
     if not isinstance(did, str) or not isinstance(access, str) or not isinstance(refresh, str):
         raise RemoteFailed(RepositoryReason.NO_ACCOUNT_MADE)
-    return BearerTokens(parse_did(did), access, refresh)
+    try:
+        return BearerTokens(parse_did(did), access, refresh)
+    except Malformed:
+        raise RemoteFailed(RepositoryReason.NO_ACCOUNT_MADE) from None
 
 
 MIN_PASSWORD = 10

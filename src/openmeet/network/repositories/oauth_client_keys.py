@@ -76,11 +76,13 @@ async def client_of_session(
 
 
 async def key_set(db: Database, network: NetworkClients) -> dict[str, object]:
-    """Return the public keys as a JWKS document (RFC 7517). Never empty, or servers would cache that there are none."""
+    """Return the public keys as a JWKS document (RFC 7517). Raises Unavailable before there is one, because servers
+    would cache an empty set. They ask for it during a sign-in, which creates the first key.
+    """
     async with db.reader() as reader:
         keys = await _all(reader, network)
     if not keys:
-        keys = [await add(db, network)]
+        raise Unavailable(RepositoryReason.NO_CLIENT_KEY, after_seconds=60.0)
     return {"keys": [_public(network, key) for key in keys]}
 
 
@@ -97,13 +99,15 @@ async def add(db: Database, network: NetworkClients) -> SealedClientKey:
 
 
 async def rotate_when_due(db: Database, network: NetworkClients) -> bool:
-    """Create a key if the newest is old, and delete old ones that no session needs. Returns whether one was created."""
+    """Create a key if there is none or the newest is old, and delete old ones that no session needs. Returns whether one
+    was created.
+    """
     if network.app is None or not network.app.is_confidential:
         return False
     async with db.transaction() as tx:
         keys = await _all(tx, network)
         await forget_unused(tx)
-        is_due = bool(keys) and keys[0].created_at <= tx.now - ROTATED_AFTER
+        is_due = not keys or keys[0].created_at <= tx.now - ROTATED_AFTER
     if is_due:
         await add(db, network)
     return is_due

@@ -58,7 +58,7 @@ async def prove_record(network: NetworkClients, did: Did, collection: str, rkey:
     """Return the record, or proof of its absence, as of the repository's current commit.
 
     A wrong signature is checked again with a fresh DID document, because keys rotate. Raises NotFound (no such
-    repository, or not served), BadProof, RemoteFailed, RemoteSlow.
+    repository, or not served), BadRecordProof, RemoteFailed, RemoteSlow.
     """
     path = f"{collection}/{rkey}"
     document = await network.dids.resolve(did)
@@ -192,8 +192,8 @@ async def profile_picture(network: NetworkClients, did: Did) -> bytes:
 
 
 def not_served(refused: Refused) -> Failure:
-    """Whether the error means that the repository is not served because the account is inactive. Such an error says
-    nothing about the repository's content.
+    """The failure to raise instead: NotFound if the repository is not served because its account is inactive, which says
+    nothing about its content; otherwise the same one.
     """
     return NotFound(refused.why, name=refused.name) if refused.name in _INACTIVE else refused
 

@@ -9,6 +9,7 @@ class RepositoryReason(Reason):
     NOT_CONNECTED = "repository.not_connected"
     ACCOUNT_INACTIVE = "repository.account_inactive"
     SITE_NOT_TRUSTED = "repository.site_not_trusted"
+    NO_CLIENT_KEY = "repository.no_client_key"
     OTHER_SERVER_ANSWERED = "repository.other_server_answered"
     NOT_ALLOWED_BY_YOU = "repository.not_allowed_by_you"
     SERVER_REFUSED = "repository.server_refused"

@@ -24,6 +24,15 @@ class PdsSession:
     key: p256.P256PrivateKey | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class SessionTokens:
+    """The tokens of a session. ``key``: the key that OAuth tokens are bound to."""
+
+    access: str = field(repr=False)
+    refresh: str = field(repr=False)
+    key: p256.P256PrivateKey | None = field(repr=False)
+
+
 def seal(network: NetworkClients, did: str, access: str, refresh: str, key: p256.P256PrivateKey | None = None) -> bytes:
     """Seal tokens for storage, bound to tenant and DID."""
     parts = [access, refresh, base64.b64encode(key.to_bytes()).decode() if key is not None else ""]
@@ -37,12 +46,18 @@ def new_password_session(network: NetworkClients, pds_url: str, tokens: BearerTo
 
 
 def unseal(network: NetworkClients, stored: SealedSession) -> PdsSession:
-    """Return the tokens of a stored session. Raises CannotUnseal if they were sealed with a key that is gone."""
+    """Return a stored session with its tokens. Raises CannotUnseal if they were sealed with a key that is gone."""
+    tokens = tokens_of(network, stored)
+    return PdsSession(stored, tokens.access, tokens.refresh, tokens.key)
+
+
+def tokens_of(network: NetworkClients, session: NewSession | SealedSession) -> SessionTokens:
+    """Return the tokens of a session. Raises CannotUnseal if they were sealed with a key that is gone."""
     parts = msgspec.json.decode(
-        network.sealer.unseal(stored.sealed, purpose_of(network.tenant, stored.did)), type=list[str]
+        network.sealer.unseal(session.sealed, purpose_of(network.tenant, session.did)), type=list[str]
     )
     access, refresh, key = parts
-    return PdsSession(stored, access, refresh, p256.P256PrivateKey(base64.b64decode(key)) if key else None)
+    return SessionTokens(access, refresh, p256.P256PrivateKey(base64.b64decode(key)) if key else None)
 
 
 def opens(network: NetworkClients, stored: SealedSession) -> bool:

@@ -27,7 +27,7 @@ from groundwork.errors import Failure, NotFound, NotSignedIn, RemoteSlow, Unavai
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries, session_queries
-from openmeet.domain.identities.model import ACTIVE, CustodialAccount, Identity, IdentityKind, SealedSession
+from openmeet.domain.identities.model import ACTIVE, CustodialAccount, Identity, IdentityKind, NewSession, SealedSession
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import credentials_cache, oauth_client_keys, session_sealing
 from openmeet.network.repositories.clients import NetworkClients
@@ -289,7 +289,14 @@ async def revoke_all_at_servers(
     await asyncio.gather(*(revoke_at_server(db, network, session) for session in ended))
 
 
-async def revoke_at_server(db: Database, network: NetworkClients, ended: SealedSession) -> None:
+def revoke_later(db: Database, network: NetworkClients, ended: NewSession | SealedSession) -> None:
+    """Revoke a session at its server in the background, before the program ends."""
+    task = asyncio.create_task(revoke_at_server(db, network, ended))
+    network.refreshing.add(task)
+    task.add_done_callback(network.refreshing.discard)
+
+
+async def revoke_at_server(db: Database, network: NetworkClients, ended: NewSession | SealedSession) -> None:
     """Revoke a session at its server. A failure is only logged; nothing here depends on it."""
     try:
         async with asyncio.timeout(REVOKE_SECONDS):
@@ -300,9 +307,9 @@ async def revoke_at_server(db: Database, network: NetworkClients, ended: SealedS
         log.warning("session.not_revoked", did=ended.did, reason=failure.name, why=failure.why)
 
 
-async def _revoke(db: Database, network: NetworkClients, ended: SealedSession) -> None:
+async def _revoke(db: Database, network: NetworkClients, ended: NewSession | SealedSession) -> None:
     try:
-        session = session_sealing.unseal(network, ended)
+        session = session_sealing.tokens_of(network, ended)
     except CannotUnseal:
         return  # a session that cannot be unsealed cannot be used
     if session.key is None:

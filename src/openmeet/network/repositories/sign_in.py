@@ -18,11 +18,12 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn
 from groundwork.outbox.jobs import enqueue
 from openmeet.domain.identities import actions, session_queries
-from openmeet.domain.identities.model import PdsSessionKind
+from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedSession
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.network.repositories.session_sealing import new_password_session
+from openmeet.network.repositories.sessions import revoke_later
 from openmeet.outbox.kinds import JobKind
 
 # Find or create the user of a proven DID: (transaction, DID, handle, PDS). Bound by ``programs/``, because account
@@ -56,7 +57,8 @@ async def sign_in_with_password(
     the visitor's address.
 
     A valid OAuth session at the same server stays, and the password then only identifies the person: scopes granted
-    there are never exchanged for full access without asking. Enqueues a read of their calendar (``JobKind.BACKFILL``).
+    there are never exchanged for full access without asking. The session that is not used, the new or the earlier one,
+    is revoked. Enqueues a read of their calendar (``JobKind.BACKFILL``).
     Raises InvalidInput (not a handle), NotFound (unknown handle), NotSignedIn (wrong password, or a code is needed),
     TooMany, RemoteFailed and RemoteSlow.
     """
@@ -75,16 +77,26 @@ async def sign_in_with_password(
         if refused.name == "AuthFactorTokenRequired":
             raise NotSignedIn(RepositoryReason.SECOND_FACTOR, name=refused.name) from None
         raise NotSignedIn(RepositoryReason.WRONG_PASSWORD, name=refused.name) from None
-    if tokens.did != account.did:
-        raise NotSignedIn(RepositoryReason.SERVER_NAMED_OTHER_ACCOUNT)
-    handle = "" if account.handle == INVALID else str(account.handle)
-    async with db.transaction() as tx:
-        user_id = await arrive(tx, account.did, handle, pds)
-        before = await session_queries.find(tx, account.did)
-        is_granted = before is not None and before.kind is PdsSessionKind.OAUTH and not before.needs_login
-        if before is None or not is_granted or before.pds_url != pds:
-            await session_queries.put(tx, new_password_session(network, pds, tokens))
-        await enqueue(tx, JobKind.BACKFILL, account.did, int(tx.now))
+    opened = new_password_session(network, pds, tokens)
+    unused: NewSession | SealedSession | None = opened
+    try:
+        if tokens.did != account.did:
+            raise NotSignedIn(RepositoryReason.SERVER_NAMED_OTHER_ACCOUNT)
+        handle = "" if account.handle == INVALID else str(account.handle)
+        async with db.transaction() as tx:
+            user_id = await arrive(tx, account.did, handle, pds)
+            before = await session_queries.find(tx, account.did)
+            valid = before if before is not None and not before.needs_login else None
+            stays = valid is not None and (valid.kind, valid.pds_url) == (PdsSessionKind.OAUTH, pds)
+            if not stays:
+                await session_queries.put(tx, opened)
+            await enqueue(tx, JobKind.BACKFILL, account.did, int(tx.now))
+        if not stays:
+            unused = valid
+    finally:
+        # Otherwise it would stay open at the server until its refresh token expires.
+        if unused is not None:
+            revoke_later(db, network, unused)
     return PasswordSignIn(user_id, tokens.may_be_of_app_password)
 
 

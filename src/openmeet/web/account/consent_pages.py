@@ -9,16 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidInput, Refused
-from groundwork.http.forms import FormState, form_with_problems, local_path, read_form
+from groundwork.errors import InvalidInput, PreconditionFailed, Refused
+from groundwork.http.forms import FormState, form_with_problems, local_path, outdated_form, read_form
 from openmeet.domain.identities import actions, publication_consent
 from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.domain.users.model import Caller
+from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n import formatting
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.publishing.consent import ConsentState, handle_for, preview, state_of
-from openmeet.network.repositories.custodial import CustodialPds, suggest_handle
+from openmeet.network.repositories.custodial import suggest_handle, suggested_domain_of
+from openmeet.web.api.etags import revision_in_form
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
@@ -34,10 +36,15 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
+    publishing, caller = publishing_of(request), caller_of(request)
     state, consent_preview = await _consent_and_preview(request, caller)
-    handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, custodial_pds.handle_domain)
-    return _consent_page(request, custodial_pds, state, consent_preview, FormState({"handle": handle, "publish": "no"}))
+    domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
+    return _consent_page(request, domain, state, consent_preview, _consent_form(domain, caller, state))
+
+
+def _consent_form(domain: str, caller: Caller, state: ConsentState) -> FormState:
+    handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
+    return FormState({"handle": handle, "publish": "no"})
 
 
 async def save_consent(request: Request) -> Response:
@@ -53,20 +60,30 @@ async def save_consent(request: Request) -> Response:
         handle = await handle_for(publishing.network, publishing.custodial_pds, state, form.get("handle", ""))
     except (InvalidInput, Refused) as wrong:
         problem = InvalidInput("handle", wrong.why)
-        return _consent_page(
-            request, publishing.custodial_pds, state, consent_preview, form_with_problems(form, problem), status=400
-        )
+        domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
+        return _consent_page(request, domain, state, consent_preview, form_with_problems(form, problem), status=400)
     async with database_of(request).transaction() as tx:
         await actions.grant_consent(tx, caller.user_id, handle=handle)
     return go(following, flash="publishing_on")
 
 
 async def save_records(request: Request) -> Response:
-    publishing_of(request)
-    caller = caller_of(request)
+    publishing, caller = publishing_of(request), caller_of(request)
     form = await read_form(request)
-    async with database_of(request).transaction() as tx:
-        await publication_consent.change(tx, caller.user_id, _submitted_consent(form))
+    try:
+        async with database_of(request).transaction() as tx:
+            await publication_consent.change(
+                tx,
+                caller.user_id,
+                _submitted_consent(form),
+                expected_revision=revision_in_form(form.get("revision", "")),
+            )
+    except PreconditionFailed:
+        state, consent_preview = await _consent_and_preview(request, caller)
+        outdated = outdated_form(form, _records_form(state.publication_consent), UserReason.CHANGED_WHILE_OPEN)
+        domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
+        consent_form = _consent_form(domain, caller, state)
+        return _consent_page(request, domain, state, consent_preview, consent_form, records=outdated, status=409)
     return go("/settings/publishing", flash="record_preferences_saved")
 
 
@@ -98,16 +115,18 @@ def _records_form(consent: PublicationConsent) -> dict[str, str]:
         "declined_as": consent.declined_as.value,
         "waiting_as": consent.waiting_as.value,
         "lets_co_hosts_publish": "yes" if consent.lets_co_hosts_publish else "",
+        "revision": str(consent.revision),
     }
 
 
 def _consent_page(
     request: Request,
-    custodial_pds: CustodialPds,
+    domain: str,
     state: ConsentState,
     consent_preview: ConsentPreview,
     form_state: FormState,
     *,
+    records: FormState | None = None,
     status: int = 200,
 ) -> Response:
     context = {
@@ -116,10 +135,10 @@ def _consent_page(
         "identity": state.identity,
         "is_being_made": state.is_repository_being_created,
         "problem": explain(state.problem),
-        "records": FormState(_records_form(state.publication_consent)),
+        "records": records or FormState(_records_form(state.publication_consent)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
         "would": consent_preview,
-        "domain": custodial_pds.handle_domain,
+        "domain": domain,
         "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
     }
     return page(request, "account/publishing.html", context, status=status)

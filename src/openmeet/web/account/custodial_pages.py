@@ -17,7 +17,7 @@ from openmeet.domain.identities.recovery_key_queries import WaitingKey
 from openmeet.domain.users.queries import by_id
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import gettext
-from openmeet.network.publishing.consent import PublishingDependencies
+from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import check_password, custodial_identity_of, take_over
 from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
@@ -142,7 +142,7 @@ async def erase(request: Request) -> Response:
     return go("/settings/identity" if left is None else PATH, flash="recovery_key_kept" if is_erased else "")
 
 
-def _account_page(publishing: PublishingDependencies) -> str:
+def _account_page(publishing: ConsentDependencies) -> str:
     """The account page on the PDS that held the repository."""
     return f"{publishing.custodial_pds.pds_url}/account"
 

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import MINUTE
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany, Why
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
@@ -14,8 +15,8 @@ from openmeet.domain.account_merge.model import AccountClaim, ClaimId
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import ChallengeId, check_email
-from openmeet.domain.users.model import UserId, UserKind
+from openmeet.domain.sign_in.model import CODE_LENGTH, CODE_LIFE, ChallengeId, check_email
+from openmeet.domain.users.model import User, UserId, UserKind
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.sign_in import limits
@@ -40,8 +41,10 @@ def routes() -> list[Route]:
 
 
 async def show_start(request: Request) -> Response:
-    caller_of(request)
-    return _start_page(request, EMPTY)
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        me = await by_id(reader, caller.user_id)
+    return _start_page(request, me, EMPTY)
 
 
 async def ask_code(request: Request) -> Response:
@@ -54,16 +57,16 @@ async def ask_code(request: Request) -> Response:
         email = check_email(form.get("email", ""))
         if me is not None and me.email == email:
             own = {"email": gettext("This is the address that you sign in with. Enter the other one.")}
-            return _start_page(request, FormState(form, own), status=400)
+            return _start_page(request, me, FormState(form, own), status=400)
         await spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:
             challenge = await sign_in.ask_for_code(tx, email, next_path="/settings/join")
     except InvalidForm as wrong:
-        return _start_page(request, form_with_problems(form, wrong), status=400)
+        return _start_page(request, me, form_with_problems(form, wrong), status=400)
     except TooMany as limit:
-        return _start_page(request, FormState(form, {"email": limit.why}), status=429)
+        return _start_page(request, me, FormState(form, {"email": limit.why}), status=429)
     except Forbidden as weak:
-        return _start_page(request, FormState(form, {"email": weak.why}), status=403)
+        return _start_page(request, me, FormState(form, {"email": weak.why}), status=403)
     return go("/settings/join/code?" + urlencode({"challenge": challenge.id}))
 
 
@@ -151,10 +154,17 @@ async def _sign_in_methods(reader: Reader, claim: AccountClaim) -> dict[str, obj
     }
 
 
-def _start_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    return page(request, "account/start.html", {"typed": form_state}, status=status)
+def _start_page(request: Request, me: User | None, form_state: FormState, *, status: int = 200) -> Response:
+    context = {"typed": form_state, "has_email": me is not None and me.email is not None}
+    return page(request, "account/start.html", context, status=status)
 
 
 def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
-    context = {"typed": form_state, "challenge": challenge, "with_mailbox": services(request).settings.dev_mailbox}
+    context = {
+        "typed": form_state,
+        "challenge": challenge,
+        "with_mailbox": services(request).settings.dev_mailbox,
+        "code_length": CODE_LENGTH,
+        "code_minutes": CODE_LIFE // MINUTE,
+    }
     return page(request, "account/code.html", context, status=status)

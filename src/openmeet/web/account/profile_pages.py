@@ -14,6 +14,7 @@ from groundwork.errors import (
     InvalidForm,
     InvalidInput,
     NotFound,
+    PreconditionFailed,
     Refused,
     RemoteFailed,
     RemoteSlow,
@@ -23,19 +24,20 @@ from groundwork.errors import (
     Why,
     kind_of,
 )
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, outdated_form, read_form
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import require_acceptable
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
-from openmeet.domain.users.model import Profile, User, UserId
+from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import choices, gettext, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
 from openmeet.network.repositories.read import profile_picture
+from openmeet.web.api.etags import revision_in_form
 from openmeet.web.media.uploads import read_picture, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
@@ -47,7 +49,7 @@ PICTURE_PATH = "/settings/picture"
 
 _TICKS = (
     ("shows_about", lazy("What I wrote about myself"), lazy("Then anyone can read it.")),
-    ("shows_groups", lazy("The public groups I’m in"), lazy("Groups that are hidden or private are never shown.")),
+    ("shows_groups", lazy("The public groups I’m in"), lazy("Unlisted and private groups are never shown.")),
 )
 
 
@@ -65,10 +67,7 @@ def routes() -> list[Route]:
 
 async def show_profile(request: Request) -> Response:
     user = await _own_user(request)
-    values = {"display_name": user.display_name, "bio": user.bio, "time_zone": user.time_zone or ""}
-    values["language"] = user.language or ""
-    values |= {"shows_about": "on" if user.shows_about else "", "shows_groups": "on" if user.shows_groups else ""}
-    return await _profile_page(request, user, FormState(values))
+    return await _profile_page(request, user, FormState(_form_values(user)))
 
 
 async def save_profile(request: Request) -> Response:
@@ -89,9 +88,32 @@ async def save_profile(request: Request) -> Response:
         )
     except InvalidForm as wrong:
         return await _profile_page(request, user, form_with_problems(form, wrong), status=400)
-    async with database_of(request).transaction() as tx:
-        await actions.edit_profile(tx, user.id, profile)
+    try:
+        async with database_of(request).transaction() as tx:
+            await actions.edit_profile(
+                tx, user.id, profile, expected_revision=revision_in_form(form.get("revision", ""))
+            )
+    except PreconditionFailed:
+        newest = await _own_user(request)
+        outdated = outdated_form(form, _form_values(newest), UserReason.CHANGED_WHILE_OPEN, label=_value_label)
+        return await _profile_page(request, newest, outdated, status=409)
     return go("/settings/profile", flash="profile_saved")
+
+
+def _form_values(user: User) -> dict[str, str]:
+    return {
+        "display_name": user.display_name,
+        "bio": user.bio,
+        "time_zone": user.time_zone or "",
+        "language": user.language or "",
+        "shows_about": "on" if user.shows_about else "",
+        "shows_groups": "on" if user.shows_groups else "",
+        "revision": str(user.revision),
+    }
+
+
+def _value_label(name: str, text: str) -> str:
+    return text.replace("_", " ") if name == "time_zone" else text
 
 
 async def save_zone(request: Request) -> Response:
@@ -102,9 +124,7 @@ async def save_zone(request: Request) -> Response:
     if zone not in ZONES:
         raise InvalidInput("time_zone", UserReason.UNKNOWN_ZONE)
     async with database_of(request).transaction() as tx:
-        await actions.edit_profile(
-            tx, user.id, Profile(user.display_name, user.bio, zone, user.shows_about, user.shows_groups, user.language)
-        )
+        await actions.set_time_zone(tx, user.id, zone)
     return go(local_path(form.get("next", "/")), flash="profile_saved")
 
 
@@ -159,6 +179,7 @@ async def _profile_page(request: Request, user: User, form_state: FormState, *, 
         portraits = await portraits_of(reader, user.id, [user.id])
     context = {
         "typed": form_state,
+        "lengths": {"display_name": MAX_NAME, "bio": MAX_BIO},
         "portrait": avatar_of(user.id, user.display_name, portraits),
         "zones": OFFERED_ZONES,
         "languages": choices(services(request).settings.language),

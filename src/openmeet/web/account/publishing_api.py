@@ -22,8 +22,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.publishing.consent import ConsentState, PublishingDependencies, handle_for, preview, state_of
-from openmeet.network.repositories.custodial import suggest_handle
+from openmeet.network.publishing.consent import ConsentDependencies, ConsentState, handle_for, preview, state_of
+from openmeet.network.repositories.custodial import suggest_handle, suggested_domain_of
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
@@ -124,8 +124,9 @@ def _settings_response(consent: PublicationConsent) -> Response:
 
 async def show_consent(request: Request) -> Response:
     caller, publishing = caller_of(request), _publishing(request)
+    domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
     async with database_of(request).reader() as reader:
-        return await _consent_response(reader, publishing, caller, services(request).settings.public_url)
+        return await _consent_response(reader, domain, caller, services(request).settings.public_url)
 
 
 async def save_consent(request: Request) -> Response:
@@ -135,11 +136,12 @@ async def save_consent(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         state = await state_of(reader, caller.user_id)
     _require_revision(expected, state)
+    domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
     if not body.is_given:
         async with database_of(request).transaction() as tx:
             _require_revision(expected, await state_of(tx, caller.user_id))
             await actions.withdraw(tx, caller.user_id)
-            return await _consent_response(tx, publishing, caller, services(request).settings.public_url)
+            return await _consent_response(tx, domain, caller, services(request).settings.public_url)
     if body.notice != NOTICE:
         raise Refused(
             UserReason.NOTICE_NEEDED,
@@ -147,15 +149,13 @@ async def save_consent(request: Request) -> Response:
         )
     if expected is None:
         raise InvalidInput("If-Match", UserReason.VERSION_NEEDED)
-    suggested = state.consent.handle or suggest_handle(
-        caller.display_name, caller.user_id, publishing.custodial_pds.handle_domain
-    )
+    suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
     handle = await handle_for(publishing.network, publishing.custodial_pds, state, body.handle or suggested)
     async with database_of(request).transaction() as tx:
         # The caller may have withdrawn consent during the request to the PDS about the handle. Do not override that.
         _require_revision(expected, await state_of(tx, caller.user_id))
         await actions.grant_consent(tx, caller.user_id, handle=handle)
-        return await _consent_response(tx, publishing, caller, services(request).settings.public_url)
+        return await _consent_response(tx, domain, caller, services(request).settings.public_url)
 
 
 def _require_revision(expected: int | None, state: ConsentState) -> None:
@@ -164,19 +164,16 @@ def _require_revision(expected: int | None, state: ConsentState) -> None:
         raise PreconditionFailed(UserReason.CHOICE_CHANGED_SINCE_READ)
 
 
-def _publishing(request: Request) -> PublishingDependencies:
+def _publishing(request: Request) -> ConsentDependencies:
     publishing = services(request).publishing
     if publishing is None:
         raise Unavailable(UserReason.PUBLISHES_NOTHING)
     return publishing
 
 
-async def _consent_response(
-    reader: Reader, publishing: PublishingDependencies, caller: Caller, public_url: str
-) -> Response:
+async def _consent_response(reader: Reader, domain: str, caller: Caller, public_url: str) -> Response:
     state = await state_of(reader, caller.user_id)
     consent_preview = await preview(reader, caller.user_id, instance=public_url)
-    domain = publishing.custodial_pds.handle_domain
     suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
     return json_response(
         _consent_output(state, consent_preview, suggested, domain), headers=etag_of(state.consent.revision)

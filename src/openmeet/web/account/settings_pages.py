@@ -28,7 +28,7 @@ from openmeet.domain.paging import Page
 from openmeet.domain.search import my_event_lists
 from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in import queries as sessions
+from openmeet.domain.sign_in import queries as sign_in_queries
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
 from openmeet.domain.users import queries
 from openmeet.domain.users.model import User
@@ -115,7 +115,7 @@ async def show_sessions(request: Request) -> Response:
     caller = caller_of(request)
     own_token_hash = hash_token(session.cookie_token(request))
     async with database_of(request).reader() as reader:
-        listed_sessions = await sessions.open_of(reader, caller.user_id)
+        listed_sessions = await sign_in_queries.open_of(reader, caller.user_id)
         now = reader.now
     rows = [
         SessionRow(
@@ -326,7 +326,7 @@ def _language_and_zone(request: Request, user: User) -> str:
 
 
 async def _sessions_state(reader: Reader, user: User) -> str:
-    number = len(await sessions.open_of(reader, user.id))
+    number = len(await sign_in_queries.open_of(reader, user.id))
     return ngettext("%(number)s session", "%(number)s sessions", number)
 
 

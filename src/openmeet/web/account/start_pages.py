@@ -15,7 +15,7 @@ from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.saved_searches import actions as saved_searches
-from openmeet.domain.search import query
+from openmeet.domain.search.filters import FIELDS
 from openmeet.domain.users.model import Caller
 from openmeet.web.account.profile_pages import picture_context
 from openmeet.web.search import places
@@ -45,7 +45,7 @@ async def start(request: Request) -> Response:
     form = await read_form(request)
     topics = [one for one in Category if form.get(f"topics.{one.value}")]
     slugs = [GroupSlug(name.removeprefix("groups.")) for name in form if name.startswith("groups.")][:_MOST_GROUPS]
-    search_fields: dict[str, str] = dict.fromkeys(query.FIELDS, "")
+    search_fields: dict[str, str] = dict.fromkeys(FIELDS, "")
     try:
         search_fields = await places.add_point(request, search_fields | {"near": form.get("near", "").strip()})
         async with database_of(request).transaction() as tx:

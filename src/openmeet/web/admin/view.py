@@ -42,7 +42,7 @@ CIRCUIT_LABELS: Final = {
     CircuitState.OPEN: lazy("not called (circuit open)"),
     CircuitState.HALF_OPEN: lazy("being tried (circuit half open)"),
 }
-# States of sources, labellers, records and jobs.
+# States of sources, labelers, records and jobs.
 STATE_LABELS: Final[dict[str, LazyText]] = {
     SourceState.FOLLOWING: lazy("following"),
     SourceState.FAILING: lazy("failing"),
@@ -146,7 +146,7 @@ def _lasting_problems(status: SyncStatus, unreachable: Sequence[str]) -> list[Op
         (one.url, one.reason, "globe", "#sources") for one in status.sources if one.state is not SourceState.FOLLOWING
     ]
     unread += [
-        (one.did, one.reason, "flag", "#labellers") for one in status.labellers if one.state != SourceState.FOLLOWING
+        (one.did, one.reason, "flag", "#labelers") for one in status.labelers if one.state != SourceState.FOLLOWING
     ]
     needs += [
         OperatorNeed(icon, gettext("We can’t read %(name)s", name=name), path, reason)

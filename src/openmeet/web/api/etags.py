@@ -2,15 +2,17 @@
 
 A tag is the revision of the resource, a dash and the digest of the response: ``"3-9f2c41d07b3e"``. ``If-Match``
 protects an edit. It compares the revision alone, because the other fields of a response (attendee counts) are not
-edited. ``If-None-Match`` saves sending a response and compares the whole tag. A resource without a revision has only
-the digest, which both headers compare.
+edited. A change of the record in another app is a new revision, too. ``If-None-Match`` saves sending a response and
+compares the whole tag. A resource without a revision has only the digest, which both headers compare.
 """
 
 import hashlib
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -20,7 +22,10 @@ from openmeet.web.api.operations import Parameter
 from openmeet.web.api.reasons import ApiReason
 
 IF_MATCH: Final = Parameter(
-    "If-Match", "The ETag of the version to change; without it, the newest version is changed", "header"
+    "If-Match",
+    "The ETag of the version to change; 412 if it was changed since, here or in another app. Without it, the newest"
+    " version is changed",
+    "header",
 )
 IF_NONE_MATCH: Final = Parameter(
     "If-None-Match", "The ETag of the version that the client has; 304 if it is still current", "header"
@@ -48,6 +53,11 @@ def revision_in_form(text: str) -> int | None:
     if _NUMBER.fullmatch(text) is None:
         raise PreconditionFailed(ApiReason.NO_VERSION_IN_FORM)
     return int(text)
+
+
+def version_of_values(values: Mapping[str, str]) -> str:
+    """The version in the hidden field of a form that has no revision: a digest of the values with which it opened."""
+    return _body_digest(msgspec.json.encode(values, order="sorted"))
 
 
 def expected_revision(request: Request) -> int | None:
@@ -102,7 +112,8 @@ def answer_unless_known(request: Request, response: Response) -> Response:
     # 13.1.2).
     if_none_match = request.headers.get("if-none-match", "")
     if if_none_match.strip() == "*" or tag in _ANY_TAG.findall(if_none_match):
-        headers = {name: response.headers[name] for name in ("etag", "cache-control")}
+        kept = ("etag", "cache-control", "vary")
+        headers = {name: response.headers[name] for name in kept if name in response.headers}
         return Response(status_code=304, headers=headers)
     return response
 

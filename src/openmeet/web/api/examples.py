@@ -1,13 +1,17 @@
 """Examples for the JSON API, generated from the types. The example of a text field is looked up by the name of the
 field.
 
-A new text field needs a line in ``TEXTS``, unless the table already has its name. Without this line, the document
-cannot be generated. A type whose fields exclude each other defines ``EXAMPLE: ClassVar`` itself.
+A new text field needs a line in ``TEXTS``, unless the table already has its name; an input of events has its example in
+``domain.events.content``. Without an example, the document cannot be generated. A type whose fields exclude each other
+defines ``EXAMPLE: ClassVar`` itself.
 """
 
 from typing import Any, Final
 
 from msgspec import inspect
+
+from openmeet.domain.data_export.tables import camel
+from openmeet.domain.events.content import INPUTS
 
 _PERSON: Final = "0198a3c2-7b1e-7c40-9d5e-2f6a1b8c4d01"
 _THING: Final = "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46"
@@ -16,7 +20,9 @@ _LATER: Final = "2027-03-09T17:00:00Z"
 _LOCAL: Final = "2027-03-02T18:00:00"
 _SLUG: Final = "board-games-k7x2p"
 
+
 TEXTS: Final = {
+    **{camel(one.name): one.example for one in INPUTS if one.example},
     # Chat.
     **dict.fromkeys(("eventId", "seriesId", "withUserId", "with", "person", "mentions"), _PERSON),
     **dict.fromkeys(("room", "roomId", "messageId", "replyTo"), _THING),
@@ -45,7 +51,7 @@ TEXTS: Final = {
     **dict.fromkeys(("subject", "subjectId", "undoes"), _THING),
     "reporterId": _PERSON,
     **dict.fromkeys(("at", "since", "thereSince"), _AT),
-    **dict.fromkeys(("before", "after"), "hidden"),
+    "after": "hidden",
     "removedText": "See https://spam.example",
     "removalReason": "Advertising",
     "objection": "That was my own event.",
@@ -81,7 +87,7 @@ TEXTS: Final = {
         ),
         _THING,
     ),
-    **dict.fromkeys(("slug", "event", "events", "continues", "continuedBy"), _SLUG),
+    **dict.fromkeys(("slug", "event", "continues", "continuedBy"), _SLUG),
     **dict.fromkeys(("group", "groups"), "board-gamers"),
     "url": f"https://meet.example/events/{_SLUG}",
     **dict.fromkeys(
@@ -163,15 +169,10 @@ TEXTS: Final = {
     "tag": "board games",
     "language": "en",
     "near": "52.52,13.40",
-    "within": 25,
     "longitude": "13.402",
-    "onlineUrl": "https://talk.example/board-games",
-    "doorNote": "Ring at the blue door, second floor.",
     **dict.fromkeys(("startsOn", "endsOn"), "2027-03-02"),
-    **dict.fromkeys(("ticketUrl", "smallUrl"), "https://tickets.example/board-games"),
+    "smallUrl": "https://meet.example/pictures/board-games/small",
     # Texts that people write.
-    "price": "Free, or 5 € for those who can",
-    "accessNote": "The lift is behind the counter.",
     "tags": "cooperative games",
     "languages": "de",
     "alt": "Six people around a table full of cards.",
@@ -181,7 +182,7 @@ TEXTS: Final = {
     "groupName": "Board gamers",
     "groupDescription": "We play on Tuesdays.",
     "text": "The library is closed next week: we meet at the café.",
-    **dict.fromkeys(("objection", "decision"), "It was a quote."),
+    "decision": "It was a quote.",
     "held": "0195a1c2-7b3d-7e4f-8a90-1b2c3d4e5f60",
     "note": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
     "description": "Bring a game, or play one of ours.",
@@ -204,7 +205,6 @@ TEXTS: Final = {
     "service": "Luma",
     "status": "approved",
     "header": "email",
-    "columns": "email",
     "message": "We have moved here. Come along!",
     # Calendars.
     "place": "Town library, Berlin",
@@ -256,12 +256,13 @@ NUMBERS: Final = {
     "dates": 12,
     **dict.fromkeys(("changes", "known", "newPeople", "knownPeople", "people", "expectedPeople"), 12),
     "line": 2,
+    "within": 25,
     "limit": 30,
 }
 
 
 class NoExample(Exception):
-    """A text field has no line in ``TEXTS``. This is a programming error that no client can cause."""
+    """A text field has no example. This is a programming error that no client can cause."""
 
 
 def example_of(shape: Any, name: str = "") -> Any:
@@ -296,4 +297,7 @@ def _example_of(kind: inspect.Type, name: str) -> Any:
         case inspect.StrType() if name in TEXTS:
             return TEXTS[name]
         case _:
-            raise NoExample(f"Give {name!r} ({type(kind).__name__}) an example in openmeet/web/api/examples.py.")
+            raise NoExample(
+                f"Give {name!r} ({type(kind).__name__}) an example in openmeet/web/api/examples.py, or in"
+                " openmeet/domain/events/content.py if it is an input of events."
+            )

@@ -148,7 +148,7 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
         )
         for one in sent.messages
     ]
-    results = await submitted_records.process(
+    results = await submitted_records.apply_batch(
         database_of(request),
         sync_dependencies_of(request).ingestion_context,
         batch,

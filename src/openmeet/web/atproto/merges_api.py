@@ -12,13 +12,12 @@ from groundwork.http.json_bodies import json_response, read_json
 from groundwork.http.json_names import json_name
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.merge_decisions.model import KeptDecision, MergeSide
 from openmeet.domain.paging import MAX_LIMIT, Page
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
 from openmeet.network.ingestion import merge_review
-from openmeet.network.ingestion.merge_decisions import KeptDecision
-from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.atproto.merges_pages import (

@@ -1,8 +1,9 @@
 """Merge decisions about a user's event, group or series. Each shows both versions, with a button to choose each."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -14,16 +15,17 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, Refused, decode_explanation
 from groundwork.http.forms import read_form
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.groups.model import GroupSlug
+from openmeet.domain.events.values import Mode
+from openmeet.domain.groups.model import GroupSlug, JoinPolicy, PromotionLevel
+from openmeet.domain.merge_decisions.model import FieldDecision, KeptDecision, MergeReason, MergeSide
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_review
-from openmeet.network.ingestion.merge_decisions import KeptDecision
-from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
+from openmeet.network.own_records.edits import STATUSES
 from openmeet.network.records import provenance
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe
@@ -31,6 +33,7 @@ from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.merged_fields import FIELD_LABELS
+from openmeet.web.groups.view import ROLE_CHIPS
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -38,7 +41,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 _WHY = {
     MergeReason.MANUAL_EDIT_IS_KEPT: lazy("We kept the version from this site."),
-    MergeReason.ORIGIN_WINS: lazy("The time zone of the place where it was created."),
+    MergeReason.ORIGIN_WINS: lazy("We kept the version from where it was created."),
     MergeReason.PARTS_ADD_UP: lazy("Both changed different parts, so we kept both changes."),
     MergeReason.MORE_RESTRICTIVE: lazy("We use the more cautious of the two until you decide."),
     MergeReason.MOST_RECENT: lazy("We kept the later change."),
@@ -47,10 +50,34 @@ _WHY = {
 
 _IN_USE = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: "both"}
 
+# The values of fields that have a few fixed ones.
+_VALUE_LABELS: Final[Mapping[str, Mapping[str, LazyText]]] = {
+    "mode": {
+        Mode.IN_PERSON: lazy("In person"),
+        Mode.ONLINE: lazy("Online"),
+        Mode.HYBRID: lazy("In person and online"),
+    },
+    "status": STATUSES,
+    "is_discoverable": {str(True): lazy("yes"), str(False): lazy("no")},
+    "join_policy": {
+        JoinPolicy.OPEN: lazy("Everyone can join"),
+        JoinPolicy.REQUEST: lazy("People ask, you decide"),
+        JoinPolicy.INVITE: lazy("By invitation only"),
+    },
+    "level": {
+        PromotionLevel.PUBLIC: lazy("Public events in full"),
+        PromotionLevel.MEMBERS: lazy("Only name, time and a link"),
+        PromotionLevel.PRIVATE: lazy("Nothing in other apps"),
+    },
+    "role": {role.value: label for role, label in ROLE_CHIPS.items()},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class MergeView:
-    """One merge decision, for the template. ``in_use`` says which value is used: yours, theirs or both."""
+    """One merge decision, for the template. ``in_use`` says which value is used: yours, theirs or both; it is empty
+    if ``is_replaced``, because the field has another value now.
+    """
 
     field: str
     theirs_rev: str
@@ -62,12 +89,18 @@ class MergeView:
     in_use: str
     when: str
     is_decided: bool
+    is_replaced: bool
     may_choose: bool
 
 
-def merge_view(conflict: KeptDecision, zone: str, now: Instant, first: datetime | None = None) -> MergeView:
-    """One merge decision as the host sees it. Times are shown in ``zone``. ``first`` is the start of a series."""
+def merge_view(
+    conflict: KeptDecision, zone: str, now: Instant, first: datetime | None = None, *, is_newest: bool
+) -> MergeView:
+    """One merge decision as the host sees it. Times are shown in ``zone``. ``first`` is the start of a series.
+    ``is_newest``: no later decision is about the same field.
+    """
     decision = conflict.decision
+    is_replaced = not is_newest or (conflict.reviewed_at is not None and conflict.choice is None)
     return MergeView(
         field=decision.field,
         theirs_rev=conflict.theirs_rev,
@@ -75,12 +108,19 @@ def merge_view(conflict: KeptDecision, zone: str, now: Instant, first: datetime 
         before=_value(decision.field, decision.base, zone, first),
         yours=_value(decision.field, decision.ours, zone, first),
         theirs=remote_version_of(decision) or _value(decision.field, decision.theirs, zone, first),
-        why=gettext("You decided this.") if conflict.choice is not None else str(_WHY[decision.policy]),
-        in_use=_IN_USE[conflict.choice or decision.result],
+        why=_reason(conflict, is_replaced=is_replaced),
+        in_use="" if is_replaced else _IN_USE[conflict.choice or decision.result],
         when=formatting.ago(conflict.decided_at, now),
         is_decided=conflict.choice is not None,
-        may_choose=decision.ours_values is not None,
+        is_replaced=is_replaced,
+        may_choose=decision.ours_values is not None and not is_replaced,
     )
+
+
+def _reason(conflict: KeptDecision, *, is_replaced: bool) -> str:
+    if is_replaced:
+        return gettext("It was changed again later.")
+    return gettext("You decided this.") if conflict.choice is not None else str(_WHY[conflict.decision.policy])
 
 
 # Fields whose remote version could not be applied. Instead of a value, they store the reason and the beginning of that
@@ -96,12 +136,12 @@ def remote_version_of(decision: FieldDecision) -> str:
 def _value(field: str, text: str, zone: str, first: datetime | None) -> str:
     if not text:
         return gettext("nothing")
+    if field in _VALUE_LABELS:
+        return str(_VALUE_LABELS[field].get(text, text))
     match field:
         case "starts_at" | "ends_at" if text.lstrip("-").isdigit():
             local = wall_time.local_of(Instant(int(text)), zone)
             return f"{formatting.day(local)}, {formatting.clock(local)} {formatting.zone_label(local, zone)}"
-        case "mode" | "status":
-            return text.replace("_", " ")
         case "minutes":
             return gettext("%(text)s minutes", text=text)
         case "start":
@@ -253,4 +293,11 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
 def _merge_views(
     reader: Reader, decisions: list[KeptDecision], zone: str, first: datetime | None = None
 ) -> list[MergeView]:
-    return [merge_view(one, zone, reader.now, first) for one in decisions]
+    newest: dict[tuple[str, str], str] = {}
+    for one in decisions:
+        field = (one.uri, one.decision.field)
+        newest[field] = max(newest.get(field, ""), one.theirs_rev)
+    return [
+        merge_view(one, zone, reader.now, first, is_newest=one.theirs_rev == newest[one.uri, one.decision.field])
+        for one in decisions
+    ]

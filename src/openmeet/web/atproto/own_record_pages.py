@@ -47,7 +47,7 @@ _tids = TidClock(secrets.randbelow(1024))
 
 
 def routes() -> list[Route]:
-    """``new`` and ``answers`` are registered before the routes with a record key."""
+    """Routes of a person’s own records. ``new`` and ``answers`` come before record keys, which would match them."""
     return [
         Route(f"{ANSWERS}/new", show_new_answer, methods=["GET"]),
         Route(f"{ANSWERS}/new", write_new_answer, methods=["POST"]),

@@ -22,6 +22,7 @@ from openmeet.outbox import publication_queries, publication_status, publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.atproto.reasons import AtprotoReason
+from openmeet.web.events.publication_view import event_sync
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -144,6 +145,7 @@ async def _record_settings_page(
                 is_allowed=agreed and reach(one.content.visibility, one.group, one.record) is not PublishLevel.NOTHING,
                 is_by_another_app=one.is_record_of_author,
             ),
+            event_sync(one, publications_of[one.id], reader.now, has_agreed=agreed).tone,
             time_and_place.tagged(one),
         )
         for one in published_events
@@ -162,6 +164,7 @@ async def _record_settings_page(
         "typed": form_state,
         "labels": LABELS,
         "rows": rows,
+        "addresses": [one.record_uri for one in (*(event for event, *_ in rows), series) if one and one.record_uri],
         "has_agreed": agreed,
         "is_public": event.content.visibility is Visibility.PUBLIC,
         "is_by_another_app": event.is_record_of_author and not await _is_written_here(reader, event),

@@ -229,7 +229,7 @@ async def _require_match(request: Request, tx: Transaction, caller: Caller) -> N
 
 
 async def _waiting_before(reader: Reader, own_rsvp: Attendance) -> int | None:
-    return None if own_rsvp.waitlist_number is None else await waitlist.before(reader, own_rsvp)
+    return None if own_rsvp.waitlist_number is None else await waitlist.people_ahead(reader, own_rsvp)
 
 
 def _answer_output(rsvp: Attendance, waiting: int | None, reader: Reader) -> AnswerOutput:

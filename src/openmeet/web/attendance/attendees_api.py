@@ -1,13 +1,13 @@
 """Hosts' decisions about attendees, as JSON."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Database, Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import (
@@ -18,6 +18,7 @@ from openmeet.domain.attendance import (
     registration,
     rsvp_details,
 )
+from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, HostDecision
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -109,12 +110,14 @@ class AdditionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class DecisionInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Approve or decline several RSVPs at once. With ``approve``, a null ``attendanceIds`` means all that need a
-    decision.
+    """Approve or decline up to 500 RSVPs at once, or give them places from the waitlist. With ``approve``, a null
+    ``attendanceIds`` means all that need a decision.
+
+    ``place`` ignores the order of the waitlist. People for whom no place is free become first in it (``waiting``).
     """
 
-    decision: Literal["approve", "remove"]
-    attendance_ids: list[str] | None = None
+    decision: HostDecision
+    attendance_ids: Annotated[list[str], msgspec.Meta(max_length=DECIDED_AT_ONCE)] | None = None
 
 
 class DecisionCountsOutput(msgspec.Struct, rename="camel"):
@@ -123,6 +126,12 @@ class DecisionCountsOutput(msgspec.Struct, rename="camel"):
     seated: int
     waiting: int
     removed: int
+
+
+class CsvOutput(msgspec.Struct, rename="camel"):
+    """The list as CSV (RFC 4180). It is safe to open in spreadsheets."""
+
+    csv: str
 
 
 async def list_managed(request: Request) -> Response:
@@ -164,14 +173,13 @@ async def add(request: Request) -> Response:
 async def decide(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, DecisionInput)
     ids = None if body.attendance_ids is None else [AttendanceId(one) for one in body.attendance_ids]
-    if ids is None and body.decision == "approve":
+    if ids is None and body.decision is HostDecision.APPROVE:
         decision_counts = await host_decisions.approve_all(database_of(request), caller, _slug(request))
     elif ids is None:
         raise InvalidInput("attendanceIds", AttendanceReason.PERSON_NEEDED)
     else:
-        decide_about = host_decisions.approve if body.decision == "approve" else host_decisions.remove
         async with database_of(request).transaction() as tx:
-            decision_counts = await decide_about(tx, caller, _slug(request), ids)
+            decision_counts = await host_decisions.decide(tx, caller, _slug(request), body.decision, ids)
     return json_response(DecisionCountsOutput(decision_counts.seated, decision_counts.waiting, decision_counts.removed))
 
 
@@ -194,15 +202,18 @@ async def show_history(request: Request) -> Response:
 
 
 async def export(request: Request) -> Response:
-    async with database_of(request).reader() as reader:
+    db = database_of(request)
+    async with db.reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        return json_response(CsvOutput(await attendees_csv.csv_of(reader, event)))
+    return StreamingResponse(_csv_output(db, event), media_type="application/json")
 
 
-class CsvOutput(msgspec.Struct, rename="camel"):
-    """The list as CSV (RFC 4180). It is safe to open in spreadsheets."""
-
-    csv: str
+async def _csv_output(db: Database, event: Event) -> AsyncIterator[bytes]:
+    """A ``CsvOutput`` as JSON, one part of the table at a time."""
+    yield b'{"csv":"'
+    async for part in attendees_csv.csv_parts(db, event):
+        yield msgspec.json.encode(part)[1:-1]
+    yield b'"}'
 
 
 async def _one_attendee(
@@ -218,28 +229,30 @@ async def _one_attendee(
 async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
     registration_settings = await registration.of_event(reader, event)
-    more = await rsvp_details.of_answers(reader, event.id, registration_settings, [one.attendance_id for one in people])
-    return [_attendee_output(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
+    details = await rsvp_details.of_answers(
+        reader, event.id, registration_settings, [one.attendance_id for one in people]
+    )
+    return [_attendee_output(one, lists.row_of(one, names), details[one.attendance_id]) for one in people]
 
 
 def _attendee_output(
-    attendee: Attendee, words: lists.AttendeeRow, more: rsvp_details.AttendeeDetails
+    attendee: Attendee, row: lists.AttendeeRow, details: rsvp_details.AttendeeDetails
 ) -> HostAttendeeOutput:
     return HostAttendeeOutput(
-        attendee.attendance_id,
-        None if words.is_named_by_address else attendee.user_id,
-        words.name,
-        attendee.status,
-        attendee.party,
-        list(words.guest_names),
-        attendee.mode.value if attendee.mode else None,
-        attendee.pending_for.value if attendee.pending_for else None,
-        words.is_guest,
-        words.is_private,
-        None if attendee.offered_until is None else iso(attendee.offered_until),
-        iso(attendee.answered_at),
-        None if more.checked_in_at is None else iso(more.checked_in_at),
-        [ReplyOutput(reply.question_id, reply.words, reply.text) for reply in more.responses],
+        id=attendee.attendance_id,
+        person_id=None if row.is_named_by_address else attendee.user_id,
+        display_name=row.name,
+        status=attendee.status,
+        party=attendee.party,
+        guest_names=list(row.guest_names),
+        mode=attendee.mode.value if attendee.mode else None,
+        pending_for=attendee.pending_for.value if attendee.pending_for else None,
+        is_guest=row.is_guest,
+        is_private=row.is_private,
+        offered_until=None if attendee.offered_until is None else iso(attendee.offered_until),
+        answered_at=iso(attendee.answered_at),
+        checked_in_at=None if details.checked_in_at is None else iso(details.checked_in_at),
+        answers=[ReplyOutput(one.question_id, question=one.words, answer=one.text) for one in details.responses],
     )
 
 
@@ -281,7 +294,7 @@ OPERATIONS = (
         "POST",
         f"{_BASE}/decisions",
         "decideAttendances",
-        "Approve or decline several answers at once",
+        "Approve or decline several answers at once, or give them places from the waitlist",
         decide,
         {200: DecisionCountsOutput},
         DecisionInput,
@@ -295,6 +308,7 @@ OPERATIONS = (
         export,
         {200: CsvOutput},
         failures=(403, 404),
+        is_streamed=True,
     ),
     ApiOperation(
         "POST",

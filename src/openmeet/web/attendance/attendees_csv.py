@@ -1,24 +1,29 @@
-"""The host's attendee list as CSV (RFC 4180), safe to open in spreadsheets."""
+"""The host's attendee list as CSV (RFC 4180), safe to open in spreadsheets, made page by page."""
 
 import asyncio
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Final, TextIO
 
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Database, Reader
 from openmeet.domain.attendance import lists, registration, rsvp_details
-from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
-from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.lists import Attendee
+from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rsvp_details import AttendeeDetails
-from openmeet.domain.events.model import Event
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.attendance.forms import MODE_LABELS
 
-# Limits the size of a file. No real list is this long.
-_MAX_ROWS = 50_000
+# Rows that are in memory at the same time.
+_PAGE: Final = 2_000
+# Ids that are in memory at the same time. Each page of ids sorts the whole list, so it has more of them.
+_PAGE_OF_IDS: Final = 20_000
 
 # Characters that start a formula or a new cell in spreadsheets.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -34,46 +39,84 @@ _HEADINGS = (
 )
 
 
-async def csv_of(reader: Reader, event: Event) -> str:
-    """The list as CSV: one row per RSVP, with the responses to the host's questions. It has no e-mail addresses, which
-    hosts may not see.
+async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
+    """The list as CSV, in parts: one row per RSVP, with the responses to the host's questions. It has no e-mail
+    addresses, which hosts may not see.
+
+    Its RSVPs and their order are those of the beginning. An RSVP that is deleted meanwhile can be missing.
     """
-    registration_settings = await registration.of_event(reader, event)
-    people = await lists.for_hosts(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MAX_ROWS)
-    names = await shown_names(reader, [one.user_id for one in people])
-    details = await rsvp_details.of_answers(reader, event.id, registration_settings)
-    current = [(question.id, question.words) for question in registration_settings.questions]
-    # Responses to changed or deleted questions get their own columns at the end.
-    answered = [(one.question_id, one.words) for of_one in details.values() for one in of_one.responses]
-    questions = list(dict.fromkeys([*current, *answered]))
-    # This takes half a second for 20,000 people. A thread keeps the event loop free for other requests.
-    return await asyncio.to_thread(_table, people, names, details, questions)
+    # People move while the file is read, so their order is stored. A temporary file holds any number of them.
+    with (
+        tempfile.TemporaryFile("w+", encoding="ascii") as ids_file,
+        tempfile.TemporaryFile("w+", encoding="ascii") as responding_file,
+    ):
+        async with db.reader() as reader:
+            registration_settings = await registration.of_event(reader, event)
+            await _store_ids(reader, event.id, ids_file, responding_file)
+        questions = {(question.id, question.words): None for question in registration_settings.questions}
+        # Responses to changed or deleted questions get their own columns at the end.
+        for ids in _pages(responding_file):
+            async with db.reader() as reader:
+                details = await rsvp_details.of_answers(reader, event.id, registration_settings, ids)
+            questions |= dict.fromkeys(
+                (one.question_id, one.words) for each in details.values() for one in each.responses
+            )
+        yield _lines([[*map(str, _HEADINGS), *(words for _, words in questions)]])
+        for ids in _pages(ids_file):
+            async with db.reader() as reader:
+                found = {one.attendance_id: one for one in await lists.by_ids(reader, event.id, ids)}
+                names = await shown_names(reader, [one.user_id for one in found.values()])
+                details = await rsvp_details.of_answers(reader, event.id, registration_settings, list(found))
+            people = [found[rsvp_id] for rsvp_id in ids if rsvp_id in found]
+            # This takes 50 ms for a page. A thread keeps the event loop free for other requests.
+            yield await asyncio.to_thread(_rows, people, names, details, list(questions))
 
 
-def _table(
+async def _store_ids(reader: Reader, event_id: EventId, all_ids: TextIO, responding: TextIO) -> None:
+    """Write the ids of all RSVPs, and of those with responses to questions, in the order of the list."""
+    after = None
+    while page := await lists.positions_for_hosts(reader, event_id, after, _PAGE_OF_IDS):
+        after = page[-1].cursor
+        all_ids.writelines(f"{one.cursor.attendance_id}\n" for one in page)
+        responding.writelines(f"{one.cursor.attendance_id}\n" for one in page if one.has_responses)
+
+
+def _pages(ids_file: TextIO) -> Iterator[list[AttendanceId]]:
+    ids_file.seek(0)
+    while lines := list(itertools.islice(ids_file, _PAGE)):
+        yield [AttendanceId(line.rstrip("\n")) for line in lines]
+
+
+def _rows(
     people: Sequence[Attendee],
     names: Mapping[UserId, str],
     details: Mapping[AttendanceId, AttendeeDetails],
     questions: Sequence[tuple[str, str]],
 ) -> str:
+    rows = []
+    for one in people:
+        row = lists.row_of(one, names)
+        checked_in_at = details[one.attendance_id].checked_in_at
+        responses = {(given.question_id, given.words): given.text for given in details[one.attendance_id].responses}
+        rows.append(
+            [
+                row.name,
+                row.status_words,
+                str(row.party),
+                ", ".join(row.guest_names),
+                MODE_LABELS[row.mode] if row.mode else "",
+                formatting.iso(one.answered_at),
+                formatting.iso(checked_in_at) if checked_in_at else "",
+                *(responses.get(question, "") for question in questions),
+            ]
+        )
+    return _lines(rows)
+
+
+def _lines(rows: Sequence[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([_escaped_cell(str(text)) for text in (*_HEADINGS, *(words for _, words in questions))])
-    for one in people:
-        row = lists.shown(one, names)
-        details_of_one = details[one.attendance_id]
-        responses = {(response.question_id, response.words): response.text for response in details_of_one.responses}
-        cells = [
-            row.name,
-            row.status_words,
-            str(row.party),
-            ", ".join(row.guest_names),
-            MODE_LABELS[row.mode] if row.mode else "",
-            formatting.iso(one.answered_at),
-            formatting.iso(details_of_one.checked_in_at) if details_of_one.checked_in_at else "",
-            *(responses.get(question, "") for question in questions),
-        ]
-        writer.writerow([_escaped_cell(str(cell)) for cell in cells])
+    writer.writerows([_escaped_cell(str(cell)) for cell in row] for row in rows)
     return out.getvalue()
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
@@ -25,12 +25,12 @@ from openmeet.domain.attendance import (
     rsvp_details,
     who_comes,
 )
-from openmeet.domain.attendance.host_decisions import DecisionCounts
+from openmeet.domain.attendance.host_decisions import DecisionCounts, HostDecision
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter, AttendeeRow
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import limits_of
+from openmeet.domain.attendance.seats import limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import place_label, tagged
 from openmeet.domain.identities.queries import shown_names
@@ -67,6 +67,8 @@ _TABS = {
     "out": (lazy("Can’t go"), (_S.DECLINED, _S.REJECTED)),
 }
 
+# The button that approves everyone who is waiting for a decision.
+_APPROVE_ALL: Final = "approve_all"
 
 # Other pages that have the decision buttons. After the decision they are shown again.
 _RETURN_PATHS: Final = {"event": "/events/{slug}", "hosting": "/my/events?which=hosting"}
@@ -90,7 +92,9 @@ async def show(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    """Approve, decline or remove the selected attendees, or approve everyone who is waiting for a decision."""
+    """Approve, decline or remove the selected attendees, give them places from the waitlist, or approve everyone who is
+    waiting for a decision.
+    """
     caller, slug = caller_of(request), _slug(request)
     async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
@@ -100,26 +104,27 @@ async def decide(request: Request) -> Response:
             action, _, attendance_id = only.partition(":")
             ids = [AttendanceId(attendance_id)]
         back = str(form.get("next", ""))
-    if action not in {"approve", "remove", "approve_all"}:
-        raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
-    if action == "approve_all":
+    choices = (*HostDecision, _APPROVE_ALL)
+    if action not in choices:
+        raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices=", ".join(choices))
+    if action == _APPROVE_ALL:
         decision_counts = await host_decisions.approve_all(database_of(request), caller, slug)
     elif not ids:
         return await _attendees_page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
     else:
-        decide_about = host_decisions.approve if action == "approve" else host_decisions.remove
         async with database_of(request).transaction() as tx:
-            decision_counts = await decide_about(tx, caller, slug, ids)
+            decision_counts = await host_decisions.decide(tx, caller, slug, HostDecision(action), ids)
     if back in _RETURN_PATHS:
         return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
-    removed = {"removed": ids[0]} if action == "remove" and len(ids) == 1 else {}
+    removed = {"removed": ids[0]} if action == HostDecision.REMOVE and len(ids) == 1 else {}
     return _redirect_with_counts(_attendees_path(slug, tab=tab, **removed), action, decision_counts)
 
 
 def _redirect_with_counts(path: str, action: str, decision_counts: DecisionCounts) -> Response:
-    if action == "remove":
+    if action == HostDecision.REMOVE:
         return go(path, flash="answers_declined", numbers=(decision_counts.removed,))
-    return go(path, flash="answers_approved", numbers=(decision_counts.seated, decision_counts.waiting))
+    flash = "places_given" if action == HostDecision.PLACE else "answers_approved"
+    return go(path, flash=flash, numbers=(decision_counts.seated, decision_counts.waiting))
 
 
 async def add_attendee(request: Request) -> Response:
@@ -165,26 +170,28 @@ async def restore(request: Request) -> Response:
 
 async def export_csv(request: Request) -> Response:
     """The list as CSV, safe to open in spreadsheets."""
-    async with database_of(request).reader() as reader:
+    db = database_of(request)
+    async with db.reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        text = await attendees_csv.csv_of(reader, event)
     headers = {
         "content-disposition": f'attachment; filename="attendees-{quote(event.slug)}.csv"',
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
     }
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    parts = attendees_csv.csv_parts(db, event)
+    return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 async def show_guest_list(request: Request) -> Response:
-    """The printable guest list, for hosts. It has at most a thousand RSVPs."""
+    """The printable guest list, for hosts. It has at most ``MOST_ON_PAPER`` RSVPs."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
         attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
-        rows = await lists.for_hosts(reader, event.id, attendee_filter, None, MOST_ON_PAPER)
+        found = await lists.for_hosts(reader, event.id, attendee_filter, None, MOST_ON_PAPER + 1)
+        rows = found[:MOST_ON_PAPER]
         names = await shown_names(reader, [row.user_id for row in rows])
         counts = (await queries.counts(reader, [event.id]))[event.id]
-    people = sorted((lists.shown(row, names) for row in rows), key=_sorted_by)
+    people = sorted((lists.row_of(row, names) for row in rows), key=_sorted_by)
     context = {
         "event": event,
         "when": tagged(event),
@@ -196,7 +203,7 @@ async def show_guest_list(request: Request) -> Response:
         "count": len(people),
         "counts": counts,
         "online": AnswerMode.ONLINE,
-        "is_cut": len(rows) == MOST_ON_PAPER,
+        "is_cut": len(found) > MOST_ON_PAPER,
     }
     return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
 
@@ -215,11 +222,11 @@ async def show_one(request: Request) -> Response:
         names = await shown_names(reader, [attendees[0].user_id, *actors])
         registration_settings = await registration.of_event(reader, event)
         details = await rsvp_details.of_answers(reader, event.id, registration_settings, [attendance_id])
-    attendee_row = lists.shown(attendees[0], names, limits_of(event, registration_settings))
+    attendee_row = lists.row_of(attendees[0], names, limits_of(event, registration_settings))
     context = {
         "event": event,
         "one": attendee_row,
-        "form_responses": [(reply.words, reply.text) for reply in details[attendance_id].responses],
+        "form_responses": [(given.words, given.text) for given in details[attendance_id].responses],
         "history": history_lines(changes, names, caller.user_id, event.time_zone),
         "modes": forms.MODE_LABELS,
         # Do not disclose who owns the invited address.
@@ -237,10 +244,10 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
     after = lists.parse_cursor(query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
-        numbers = await lists.by_status(reader, event.id)
+        answers_by_status = await lists.by_status(reader, event.id)
         tab = query_params.get("tab", "")
         if tab not in _TABS:
-            tab = "asking" if numbers[_S.PENDING] else "going"
+            tab = "asking" if answers_by_status[_S.PENDING] else "going"
         statuses: Sequence[AttendanceStatus] = tuple(_S) if search_words else _TABS[tab][1]
         rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, search_words), after, PAGE_SIZE + 1)
         counts = (await queries.counts(reader, [event.id]))[event.id]
@@ -252,14 +259,18 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         }
     context |= {
         "event": event,
-        "tabs": _tabs(numbers, tab, is_search=bool(search_words), needs_approval=registration_settings.needs_approval),
-        "is_long": sum(numbers.values()) >= _SEARCHED_FROM,
+        "is_over": event.is_over(reader.now),
+        "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden),
+        "tabs": _tabs(
+            answers_by_status, tab, is_search=bool(search_words), needs_approval=registration_settings.needs_approval
+        ),
+        "is_long": sum(answers_by_status.values()) >= _SEARCHED_FROM,
         "places_left": who_comes.places_left(event, counts),
         "tab": tab,
         # What the tab says already is not repeated in its rows.
         "tab_words": str(lists.STATUS_LABELS[_TABS[tab][1][0]]),
         "q": search_words,
-        "asking": numbers[_S.PENDING],
+        "asking": answers_by_status[_S.PENDING],
         "more": urlencode({"tab": tab, "q": search_words, "after": lists.format_cursor(rows[PAGE_SIZE - 1])})
         if len(rows) > PAGE_SIZE
         else "",
@@ -286,7 +297,7 @@ async def _people_context(
     details = await rsvp_details.of_answers(
         reader, event.id, registration_settings, [one.attendance_id for one in answered]
     )
-    people = [lists.shown(one, names, limits_of(event, registration_settings)) for one in attendees]
+    people = [lists.row_of(one, names, limits_of(event, registration_settings)) for one in attendees]
     return {
         "people": people,
         # The colour must not reveal who owns an address.
@@ -325,16 +336,16 @@ async def _removed_attendee(reader: Reader, event: Event, attendance_id: str) ->
         one for one in await lists.by_ids(reader, event.id, [AttendanceId(attendance_id)]) if one.status is _S.REJECTED
     ]
     names = await shown_names(reader, [one.user_id for one in removed])
-    return lists.shown(removed[0], names) if removed else None
+    return lists.row_of(removed[0], names) if removed else None
 
 
 def _tabs(
-    numbers: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool
+    answers_by_status: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool
 ) -> list[tuple[str, LazyText, int, bool]]:
     """Name, label, number and whether it is the current tab. Requests are the first tab if there are any. Events that do
     not need approval have no such tab, and events without unanswered invitations have no tab for these.
     """
-    tab_numbers = {name: sum(numbers[one] for one in statuses) for name, (_, statuses) in _TABS.items()}
+    tab_numbers = {name: sum(answers_by_status[one] for one in statuses) for name, (_, statuses) in _TABS.items()}
     is_shown = {"asking": needs_approval, "invited": False}
     return [
         (name, label, tab_numbers[name], name == tab and not is_search)

@@ -1,29 +1,21 @@
-"""RSVP form fields in addition to the reply itself. A form has only the fields that the event uses.
-
-The event and registration forms share the confirmation of a lowered limit.
-"""
+"""Fields of an RSVP form in addition to the reply itself. A form has only the fields that the event uses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.requests import Request
-
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, Refused
-from openmeet.domain.attendance.capacity_change import CapacityImpact, describe
+from groundwork.errors import InvalidForm
 from openmeet.domain.attendance.model import MOST_IN_PARTY, AnswerMode, Attendance, ReplyDetails
 from openmeet.domain.attendance.queries import seats_by_mode
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
-from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken, fits, largest_party, limits_of
-from openmeet.domain.attendance.waitlist import would_wait
+from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken, fits, largest_party, limits_of
+from openmeet.domain.attendance.waitlist import is_full_now
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
-from openmeet.web.api.operations import Parameter
-from openmeet.web.site.confirmation import NeedsConfirmation
 
 MODE_LABELS: Mapping[AnswerMode, LazyText] = {
     AnswerMode.IN_PERSON: lazy("In person"),
@@ -42,7 +34,9 @@ FULL_FORM_FIELD = "whole"
 
 @dataclass(frozen=True, slots=True)
 class AnswerFields:
-    """The fields that a form for this event has."""
+    """The fields that a form for this event has, and their options: ``parties`` as (value, label), ``modes`` as (value,
+    label, hint). A field without options is left out.
+    """
 
     parties: tuple[tuple[str, str], ...]
     asks_names: bool
@@ -51,13 +45,13 @@ class AnswerFields:
 
     @property
     def parties_of_others(self) -> list[tuple[str, str]]:
-        """``parties``, for a host who enters somebody else’s answer."""
+        """``parties`` with labels for a host who enters somebody else’s answer."""
         return [(value, _people_label(int(value))) for value, _ in self.parties]
 
     @property
-    def ways(self) -> list[tuple[str, str]]:
-        """The ways to take part, as options."""
-        return [(value, words) for value, words, _ in self.modes]
+    def mode_options(self) -> list[tuple[str, str]]:
+        """``modes`` as (value, label), for a list to choose from."""
+        return [(value, label) for value, label, _ in self.modes]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -82,25 +76,25 @@ def fields_of(
     that would be refused because the person already has a place are left out.
     """
     limits = limits_of(event, registration_settings)
-    ways = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
-    largest = max(largest_party(limits, way) or MOST_IN_PARTY for way in ways)
+    answer_modes = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
+    fits_when_empty = max(largest_party(limits, mode) or MOST_IN_PARTY for mode in answer_modes)
     # Attendees keep their seats if the limit is lowered. A party that exceeds it can be reduced while on the waitlist.
     most = max(
-        min(max(registration_settings.max_party, own_rsvp.party if own_rsvp else 1), largest),
+        min(max(registration_settings.max_party, own_rsvp.party if own_rsvp else 1), fits_when_empty),
         own_rsvp.party if own_rsvp and own_rsvp.is_seated else 1,
     )
-    largest_now = most if taken is None else _largest_party_now(limits, ways, own_rsvp, taken, most)
+    fits_now = most if taken is None else _largest_party_now(limits, answer_modes, own_rsvp, taken, most)
     if own_rsvp is not None and _holds_place(own_rsvp):
-        most = min(most, max(largest_now, own_rsvp.party))
+        most = min(most, max(fits_now, own_rsvp.party))
     asks_party = most > 1 or (own_rsvp is not None and own_rsvp.party > 1)
     tells_wait = not _holds_place(own_rsvp) and not registration_settings.needs_approval
     parties = (
-        tuple((str(n), _party_label(n, waits=tells_wait and n > largest_now)) for n in range(1, most + 1))
+        tuple((str(n), _party_label(n, waits=tells_wait and n > fits_now)) for n in range(1, most + 1))
         if asks_party
         else ()
     )
     modes = (
-        tuple((mode.value, str(words), "") for mode, words in MODE_LABELS.items())
+        tuple((mode.value, str(label), "") for mode, label in MODE_LABELS.items())
         if event.content.mode is Mode.HYBRID
         else ()
     )
@@ -114,7 +108,7 @@ async def fields_now(
     fields = fields_of(event, registration_settings, own_rsvp)
     if not fields.parties or limits_of(event, registration_settings).is_unlimited:
         return fields
-    if not _holds_place(own_rsvp) and await would_wait(reader, event, registration_settings):
+    if not _holds_place(own_rsvp) and await is_full_now(reader, event, registration_settings):
         # Everybody joins the waitlist, and the button says so.
         return fields
     return fields_of(event, registration_settings, own_rsvp, await seats_by_mode(reader, event.id))
@@ -179,29 +173,3 @@ def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: At
         is_private=bool(form.get("is_private")) if is_whole else None,
         skips_record=not form[SHARE] if SHARE in form else own_rsvp is not None and own_rsvp.skips_record,
     )
-
-
-# Hidden field: the limits that the person was asked to confirm. ``CONFIRM`` does the same in the API.
-ASKED: Final = "lowered"
-
-CONFIRM: Final = Parameter(
-    "confirmLowerLimit",
-    "true: confirm a limit below the places taken, or below the size of a waiting party",
-    shape=bool,
-)
-
-
-def ask_to_confirm_lower_limit(form: Mapping[str, str], field: str, key: str, impact: CapacityImpact) -> None:
-    """Raises NeedsConfirmation if a form lowers a limit below the places taken. ``key`` identifies the limits to
-    confirm.
-    """
-    text = describe(impact)
-    if text and form.get(ASKED) != key:
-        raise NeedsConfirmation(field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=ASKED, key=key)
-
-
-def require_confirmed_lower_limit(request: Request, impact: CapacityImpact) -> None:
-    """Raises Refused (``LimitBelowPlaces``) if a client lowers a limit below the places taken without confirming it."""
-    text = describe(impact)
-    if text and request.query_params.get(CONFIRM.name) != "true":
-        raise Refused(AttendanceReason.LIMIT_BELOW_PLACES, text=text, label=CONFIRM.name, name="LimitBelowPlaces")

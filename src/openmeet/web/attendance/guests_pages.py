@@ -8,10 +8,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany, Why
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, Why
 from groundwork.http.forms import FormState, read_form
 from openmeet.domain.attendance import answer_texts, queries, registration, who_comes
-from openmeet.domain.attendance.answer_bar import GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance.answer_bar import AnswerState, GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
@@ -19,16 +19,17 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
+from openmeet.domain.guest_rsvps.queries import find as find_request
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.validation import INVALID_LINK, GeneralReason
-from openmeet.i18n import formatting
+from openmeet.emails.notifications.texts import when_label
 from openmeet.i18n.catalogue import gettext, lazy
-from openmeet.recurrence import wall_time
 from openmeet.web.attendance import forms
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
@@ -36,6 +37,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 # The URL is a secret, so caches must not store it and search engines must not index it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+# Cookie with the id of the newest request of this browser.
+_SENT = "openmeet_guest_answer"
 
 _INTENTIONS = {
     RsvpReply.GOING: lazy("Yes, I’m going"),
@@ -48,6 +52,7 @@ def routes() -> list[Route]:
     return [
         Route("/events/{slug}/guest-answer", show_form, methods=["GET"]),
         Route("/events/{slug}/guest-answer", ask, methods=["POST"]),
+        Route("/events/{slug}/guest-answer/sent", show_sent, methods=["GET"]),
         Route("/answers/confirm/{token}", show_confirm, methods=["GET"]),
         Route("/answers/confirm/{token}", confirm, methods=["POST"]),
     ]
@@ -68,7 +73,7 @@ async def ask(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         guest_form = await _load_form(reader, slug)
     problems: dict[str, Why] = {}
-    email = name = ""
+    email = name = request_id = ""
     try:
         email = check_email(form.get("email", ""))
     except InvalidForm as wrong:
@@ -84,7 +89,7 @@ async def ask(request: Request) -> Response:
         if not problems:
             await spend_on(request, actions.GUEST_EMAIL_LIMIT)
             async with database_of(request).transaction() as tx:
-                await actions.request_answer(
+                guest_answer = await actions.request_answer(
                     tx,
                     slug,
                     email=email,
@@ -92,37 +97,55 @@ async def ask(request: Request) -> Response:
                     reply=RsvpReply(form["reply"]),
                     reply_details=reply_details,
                 )
+            request_id = guest_answer.id
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
         return _guest_form_page(request, guest_form, FormState(form, {"email": limit.why}), status=429)
     if problems:
         return _guest_form_page(request, guest_form, FormState(form, problems), status=400)
-    return go(f"/events/{quote(slug)}", flash="guest_asked")
+    response = go(f"/events/{quote(slug)}/guest-answer/sent")
+    set_cookie(request, response, _SENT, request_id)
+    return response
+
+
+async def show_sent(request: Request) -> Response:
+    """Say where the link was sent. Only the browser in which the address was entered shows it."""
+    slug = EventSlug(request.path_params["slug"])
+    async with database_of(request).reader() as reader:
+        event, _ = await actions.open_to_guests(reader, slug)
+        sent = await find_request(reader, GuestAnswerId(read_cookie(request, _SENT)))
+    address = sent.email if sent is not None and sent.event_id == event.id else ""
+    context = {"event": event, "address": address, "with_mailbox": services(request).dev_mailbox is not None}
+    return page(request, "attendance/sent.html", context, headers=_HEADERS)
 
 
 async def show_confirm(request: Request) -> Response:
-    """Show what the button will do. Opening the page changes nothing, because mail servers open links before people do."""
+    """Show what the button will do. Opening the page changes nothing, because mail servers open links before people do.
+
+    After the link has expired, people can answer again on the same page.
+    """
     async with database_of(request).reader() as reader:
-        guest_answer, event = await actions.pending_answer(reader, _answer_id(request))
+        try:
+            guest_answer, event = await actions.pending_answer(reader, _answer_id(request))
+        except NotFound as over:
+            return await _form_again(reader, request, over)
         person = await actions.answering_person(reader, guest_answer)
         own_rsvp = None if person is None else await queries.find(reader, event.id, person)
         settings = await registration.of_event(reader, event)
         bar_input = await bar_input_of(reader, event, person, rsvp=own_rsvp, settings=settings)
-        figures = await _figures_of(reader, event)
+        figures, now = await _figures_of(reader, event), reader.now
     bar = answer_bar_of(bar_input)
     reply = guest_answer.request.reply
-    when = ""
-    if event.starts_at is not None:
-        local = wall_time.local_of(event.starts_at, event.time_zone)
-        when = f"{formatting.span(local, None)}, {formatting.zone_label(local, event.time_zone)}"
     gets_place = reply is not RsvpReply.GOING or bar.going is GoingLeadsTo.PLACE
     is_used = guest_answer.used_at is not None
     context = {
         "event": event,
-        "when": when,
-        # The event may be full by now, or closed.
-        "sentence": "" if is_used else answer_texts.sentence_of(bar, bar_input, figures),
+        "when": "" if event.starts_at is None else when_label(event, now),
+        # The event may be full by now, or closed. The host's questions have been answered.
+        "sentence": ""
+        if is_used or bar.state is AnswerState.OPEN
+        else answer_texts.sentence_of(bar, bar_input, figures),
         "button": _INTENTIONS[reply] if gets_place else answer_texts.reply_label(bar, reply),
         "is_accepted": is_used or reply in bar.replies,
         "is_used": is_used,
@@ -132,12 +155,28 @@ async def show_confirm(request: Request) -> Response:
 
 async def confirm(request: Request) -> Response:
     """Record the RSVP and redirect to its page, where it can be changed or withdrawn."""
-    async with database_of(request).transaction() as tx:
-        event, _, saved = await actions.confirm(tx, _answer_id(request))
-        token = await email_links.token_for(
-            tx, services(request).code_key, EmailLink(saved.user_id, LinkPurpose.ANSWER, event.id)
-        )
+    try:
+        async with database_of(request).transaction() as tx:
+            event, _, saved = await actions.confirm(tx, _answer_id(request))
+            token = await email_links.token_for(
+                tx, services(request).code_key, EmailLink(saved.user_id, LinkPurpose.ANSWER, event.id)
+            )
+    except NotFound as over:
+        if over.name != INVALID_LINK:
+            raise
+        async with database_of(request).reader() as reader:
+            return await _form_again(reader, request, over)
     return go(f"/mail/answer/{token}")
+
+
+async def _form_again(reader: Reader, request: Request, over: NotFound) -> Response:
+    """The form of the event that an expired link names. Raises ``over`` if that event takes no such answers."""
+    try:
+        guest_form = await _load_form(reader, EventSlug(request.query_params.get("event", "")))
+    except (NotFound, Refused):
+        raise over from None
+    problems = {"": gettext("This link no longer works. Answer again, and we’ll send you a new one.")}
+    return _guest_form_page(request, guest_form, FormState(forms.values_of(None), problems), status=404)
 
 
 def _answer_id(request: Request) -> GuestAnswerId:

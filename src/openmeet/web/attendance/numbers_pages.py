@@ -27,7 +27,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 # Four weeks: on a phone, the bars of more days could not be told apart.
 DAYS: Final = 28
-# Dimensions of the chart, in units of its view box.
+# Dimensions of the chart, in units of its view box: height, distance of the bars, width of a bar.
 HEIGHT: Final = 96
 STEP: Final = 20
 BAR: Final = 14
@@ -86,7 +86,7 @@ async def show(request: Request) -> Response:
         answered = await queries.of_pairs(reader, [(event.id, one) for one in regulars])
     rows = []
     for user_id, past in regulars.items():
-        words = view.attendance_words(past)
+        words = view.past_attendance_words(past)
         own_rsvp = answered.get((event.id, user_id))
         if words:
             answer_label = gettext("hasn’t answered yet") if own_rsvp is None else str(STATUS_LABELS[own_rsvp.status])
@@ -95,7 +95,7 @@ async def show(request: Request) -> Response:
         "event": event,
         "counts": counts,
         "changes": changes,
-        "by_day": drawing_of(days, _by_day(answers, event.time_zone)),
+        "by_day": chart_of(days, _by_day(answers, event.time_zone)),
         "regulars": rows,
     }
     return page(request, "attendance/numbers.html", context, headers={"cache-control": "no-store"})
@@ -115,7 +115,7 @@ def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
     return numbers_by_day
 
 
-def drawing_of(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
+def chart_of(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
     """The chart, or None if nobody answered on these days."""
     highest = max((numbers.get(day, 0) for day in days), default=0)
     if not highest:

@@ -1,7 +1,6 @@
-"""RSVP from the event page with one click. Visitors sign in first. Their RSVP is completed after sign-in.
+"""A person's own RSVP: one click on the event page, and a page with the complete form and the RSVP's history.
 
-If the event requires more fields than the reply, the RSVP has its own form. The page of that form also shows the
-history of the RSVP and who can see it.
+A click leads to that page if the event asks for more than the reply. Visitors sign in first (``resume_click``).
 """
 
 from urllib.parse import quote, urlencode
@@ -59,7 +58,7 @@ async def show(request: Request) -> Response:
     """The caller's RSVP with the host's questions, and its history."""
     caller_of(request)
     async with database_of(request).reader() as reader:
-        event, own_rsvp, registration_settings = await _event_and_settings(reader, request)
+        event, own_rsvp, registration_settings = await _event_rsvp_and_settings(reader, request)
         carried = {name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params}
         form_state = FormState({**forms.values_of(own_rsvp), **carried})
         return await _answer_page(
@@ -89,7 +88,7 @@ async def save_reply(request: Request) -> Response:
         return response
     try:
         async with database_of(request).reader() as reader:
-            event, own_rsvp, registration_settings = await _event_and_settings(reader, request)
+            event, own_rsvp, registration_settings = await _event_rsvp_and_settings(reader, request)
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
@@ -112,9 +111,10 @@ async def save_reply(request: Request) -> Response:
             return await _answer_page(
                 reader, request, event, own_rsvp, registration_settings, form_state, reply=reply.value, status=400
             )
-    if of_series := form.get("series", ""):
+    if series_slug := form.get("series", ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
-        return go(f"/series/{quote(of_series, safe='')}", flash=FLASH.get(saved.status, "") or "answer_kept")
+        date = f"#{quote(slug)}" if "in_list" in form else ""
+        return go(f"/series/{quote(series_slug, safe='')}{date}", flash=FLASH.get(saved.status, "") or "answer_kept")
     return _redirect_after_reply(slug, reply, own_rsvp, saved)
 
 
@@ -130,21 +130,21 @@ def _redirect_after_reply(slug: EventSlug, reply: RsvpReply, before: Attendance 
 
 
 async def publish(request: Request) -> Response:
-    """Publish the caller's RSVP again, even if it was refused, is in conflict, or was retracted by them."""
+    """Try again to publish the caller's RSVP, even if it was refused, is in conflict, or was retracted by them."""
     caller, slug = caller_of(request), _slug(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
         await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
-    return go(f"/events/{slug}", flash="answer_tried")
+    return go(f"/events/{quote(slug)}", flash="answer_tried")
 
 
 async def unpublish(request: Request) -> Response:
-    """Retract the record of the RSVP from the repository. The RSVP itself stays."""
+    """Retract the record of the caller's RSVP. The RSVP itself stays."""
     caller, slug = caller_of(request), _slug(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
         await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
-    return go(f"/events/{slug}", flash="taken_back")
+    return go(f"/events/{quote(slug)}", flash="answer_taken_back")
 
 
 async def _answer_page(
@@ -184,7 +184,7 @@ async def _answer_page(
             event,
             registration_settings,
             own_rsvp,
-            await waitlist.before(reader, own_rsvp) if own_rsvp else 0,
+            await waitlist.people_ahead(reader, own_rsvp) if own_rsvp else 0,
             reader.now,
         ),
         "history": history_lines(changes, names, caller.user_id, event.time_zone),
@@ -196,10 +196,10 @@ async def _answer_page(
     return page(request, "attendance/answer.html", context, status=status)
 
 
-async def _event_and_settings(
+async def _event_rsvp_and_settings(
     reader: Reader, request: Request
 ) -> tuple[Event, Attendance | None, RegistrationSettings]:
-    """The event (visible to the caller), their RSVP, and the registration settings that apply."""
+    """The event, which the caller can see, their RSVP to it, and its registration settings. Raises NotFound."""
     caller = caller_of(request)
     event, own_rsvp = await visibility.visible_event(reader, _slug(request), caller.user_id)
     return event, own_rsvp, await registration.of_event(reader, event)

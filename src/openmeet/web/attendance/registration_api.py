@@ -7,20 +7,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json, with_current_values
-from openmeet.domain.attendance import capacity_change, host_decisions, registration
+from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, registration
 from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
     RegistrationSettings,
     RegistrationSubmission,
     SubmittedQuestion,
     check,
-    question_id,
+    new_question_id,
 )
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import EventSlug
 from openmeet.web.api.etags import etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.attendance.forms import CONFIRM, require_confirmed_lower_limit
+from openmeet.web.attendance.lower_limit import CONFIRM_LOWER_LIMIT, require_confirmed_lower_limit
 from openmeet.web.attendance.schemas import QuestionAsked
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
@@ -59,8 +59,8 @@ async def show(request: Request) -> Response:
     return json_response(_settings_body(registration_settings), headers=etag_of(revision))
 
 
-# A PUT without these fields leaves them unchanged.
-_WHO_GETS_IN = ("needs_approval", "is_members_only", "list_audience", "foreign_answers")
+# Unlike other fields, these keep their values if a PUT leaves them out: they decide who gets in and who sees them.
+_KEPT_IF_LEFT_OUT = ("needs_approval", "is_members_only", "list_audience", "foreign_answers")
 
 
 async def save(request: Request) -> Response:
@@ -69,13 +69,13 @@ async def save(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         event = await host_decisions.find_for_host(tx, caller, _slug(request))
         before = await registration.of_event(tx, event)
-        now = _settings_body(before)
-        body = await with_current_values(request, body, {name: getattr(now, name) for name in _WHO_GETS_IN})
+        current = _settings_body(before)
+        body = await with_current_values(request, body, {name: getattr(current, name) for name in _KEPT_IF_LEFT_OUT})
         settings = check(_submission(body), event, before)
         for_series = request.query_params.get("scope") == "series"
-        dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
-        impact = await capacity_change.by_registration_settings(tx, dates, settings)
-        saved = await host_decisions.change_registration_settings(
+        dates = await event_hosting.dates_with_same_settings(tx, event) if for_series else [event]
+        impact = await capacity_change.impact_of_settings(tx, dates, settings)
+        saved = await event_hosting.change_registration_settings(
             tx,
             caller,
             event.slug,
@@ -102,7 +102,7 @@ def _submission(body: RegistrationSettingsBody) -> RegistrationSubmission:
         takes_guests="yes" if body.takes_guests else "",
         questions=[
             SubmittedQuestion(
-                one.question_id or question_id(),
+                one.question_id or new_question_id(),
                 one.question,
                 "\n".join(one.choices),
                 "yes" if one.is_required else "",
@@ -114,17 +114,17 @@ def _submission(body: RegistrationSettingsBody) -> RegistrationSubmission:
 
 def _settings_body(registration_settings: RegistrationSettings) -> RegistrationSettingsBody:
     return RegistrationSettingsBody(
-        registration_settings.limit_in_person,
-        registration_settings.limit_online,
-        registration_settings.needs_approval,
-        registration_settings.closes_hours_before,
-        registration_settings.max_party,
-        registration_settings.asks_names,
-        registration_settings.is_members_only,
-        registration_settings.list_audience.value,
-        registration_settings.foreign_answers.value if registration_settings.foreign_answers else None,
-        registration_settings.takes_guests,
-        questions_output(registration_settings),
+        limit_in_person=registration_settings.limit_in_person,
+        limit_online=registration_settings.limit_online,
+        needs_approval=registration_settings.needs_approval,
+        closes_hours_before=registration_settings.closes_hours_before,
+        max_party=registration_settings.max_party,
+        asks_names=registration_settings.asks_names,
+        is_members_only=registration_settings.is_members_only,
+        list_audience=registration_settings.list_audience.value,
+        foreign_answers=registration_settings.foreign_answers.value if registration_settings.foreign_answers else None,
+        takes_guests=registration_settings.takes_guests,
+        questions=questions_output(registration_settings),
     )
 
 
@@ -164,7 +164,7 @@ OPERATIONS = (
         RegistrationSettingsBody,
         (
             Parameter("scope", "This event, or every date of its series", shape=Literal["event", "series"]),
-            CONFIRM,
+            CONFIRM_LOWER_LIMIT,
             Parameter("If-Match", "The ETag of the settings to replace", "header"),
         ),
         failures=(403, 404, 412, 422),

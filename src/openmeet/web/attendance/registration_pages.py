@@ -1,5 +1,6 @@
 """Registration settings of an event, or of every date of its series, on a page."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from starlette.requests import Request
@@ -7,8 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, PreconditionFailed
-from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.attendance import capacity_change, host_decisions, registration
+from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
+from openmeet.domain.attendance import capacity_change, event_hosting, host_decisions, registration
 from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -18,13 +19,13 @@ from openmeet.domain.attendance.registration import (
     RegistrationSubmission,
     SubmittedQuestion,
     check,
-    question_id,
+    new_question_id,
 )
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.values import Mode
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
+from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
@@ -77,14 +78,14 @@ async def save(request: Request) -> Response:
     try:
         new_settings = check(submission_of(form, questions), event, before)
         async with database_of(request).transaction() as tx:
-            dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
-            impact = await capacity_change.by_registration_settings(tx, dates, new_settings)
+            dates = await event_hosting.dates_with_same_settings(tx, event) if for_series else [event]
+            impact = await capacity_change.impact_of_settings(tx, dates, new_settings)
             # Show the confirmation at the in-person limit only if the change of that limit alone has consequences.
             in_person_only = replace(new_settings, limit_online=before.limit_online)
-            is_in_person = await capacity_change.by_registration_settings(tx, dates, in_person_only) != CapacityImpact()
+            is_in_person = await capacity_change.impact_of_settings(tx, dates, in_person_only) != CapacityImpact()
             field = _IN_PERSON if is_in_person else _ONLINE
-            ask_to_confirm_lower_limit(form, field, confirmation_key, impact)
-            await host_decisions.change_registration_settings(
+            ask_to_confirm_lower_limit(form, field, key=confirmation_key, impact=impact)
+            await event_hosting.change_registration_settings(
                 tx,
                 caller,
                 slug,
@@ -96,17 +97,21 @@ async def save(request: Request) -> Response:
         return _registration_page(
             request,
             event,
-            form_with_problems({**form, **confirmation_field(form, ASKED, wrong)}, wrong),
+            form_with_problems({**form, **confirmation_field(form, CONFIRMED_LIMITS, wrong)}, wrong),
             questions,
             status=400,
         )
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
+            now = await registration.of_event(reader, event)
             revision = await registration.revision_of(reader, event)
-        form_values = {**form, "revision": str(revision)}
-        return _registration_page(
-            request, event, FormState(form_values, {"": AttendanceReason.TYPED_IS_KEPT()}), questions, status=409
-        )
+        current = {
+            **_form_values(now, revision),
+            **_question_values(_question_rows(now)),
+            "scope": form.get("scope", ""),
+        }
+        outdated = outdated_form(form, current, AttendanceReason.TYPED_IS_KEPT())
+        return _registration_page(request, event, outdated, questions, status=409)
     return go(f"/events/{event.slug}", flash="registration_saved")
 
 
@@ -134,7 +139,7 @@ def _typed_questions(form: dict[str, str]) -> list[SubmittedQuestion]:
     """The questions in the form. New questions get their ids in this function."""
     return [
         SubmittedQuestion(
-            form.get(f"id_{number}") or question_id(),
+            form.get(f"id_{number}") or new_question_id(),
             form.get(f"question_{number}", ""),
             form.get(f"choices_{number}", "").replace("\r\n", "\n"),
             form.get(f"required_{number}", ""),
@@ -151,6 +156,17 @@ def _question_rows(registration_settings: RegistrationSettings) -> list[Submitte
         for one in registration_settings.questions
     ]
     return rows + [SubmittedQuestion("")] * min(_SPARE, MAX_QUESTIONS - len(rows))
+
+
+def _question_values(questions: Sequence[SubmittedQuestion]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for number, one in enumerate(questions, 1):
+        values |= {
+            f"question_{number}": one.words,
+            f"choices_{number}": one.choices,
+            f"required_{number}": one.required,
+        }
+    return values
 
 
 def _form_values(registration_settings: RegistrationSettings, revision: int) -> dict[str, str]:
@@ -190,11 +206,10 @@ def _registration_page(
             {
                 **form_state.values,
                 **{f"id_{number}": one.id for number, one in numbered},
-                **{f"question_{number}": one.words for number, one in numbered},
-                **{f"choices_{number}": one.choices for number, one in numbered},
-                **{f"required_{number}": one.required for number, one in numbered},
+                **_question_values(questions),
             },
             form_state.problems,
+            form_state.others,
         ),
         "rows": numbered,
         "is_hybrid": event.content.mode is Mode.HYBRID,

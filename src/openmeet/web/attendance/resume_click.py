@@ -1,5 +1,5 @@
-"""Resume an RSVP that a visitor started before signing in. The browser stores it as a path, and it is submitted after
-sign-in.
+"""Resume an RSVP that a visitor started before signing in. A cookie keeps the click as a path until they have signed in;
+then it is submitted.
 """
 
 from collections.abc import Mapping
@@ -63,8 +63,8 @@ def forget_click(connection: HTTPConnection, response: Response) -> None:
 
 
 async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> RedirectAfterSignIn:
-    """Carry out the stored click and return where to redirect. The URL has an effect only if this browser has stored
-    the same click. People who came for no particular page see what waits for them.
+    """Submit the stored click, and return where to redirect. A path in a link has no effect unless this browser has
+    stored it as a click. People who did not come for a certain page are sent to their home page.
     """
     stored_path = read_cookie(connection, _CLICK)
     if not stored_path or stored_path != next_path:
@@ -73,10 +73,9 @@ async def finish_click(connection: HTTPConnection, db: Database, caller: Caller,
 
 
 async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAfterSignIn:
-    """Submit the RSVP that a path describes. Returns where to redirect and the flash message.
+    """Submit the RSVP that a path of ``path_of`` describes.
 
-    If the event requires more fields, redirects to the form. If the RSVP is not possible or no longer possible,
-    redirects to the event page, which says why.
+    Redirects to the form if the event asks for more, and to the event page, which says why, if the RSVP is not possible.
     """
     parts = urlsplit(path)
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))

@@ -63,31 +63,31 @@ class HistoryLine:
 
 
 async def oldest_join_requests(
-    reader: Reader, events: Sequence[Event], host: UserId, settings: RegistrationSettings | None = None
+    reader: Reader, events: Sequence[Event], viewer: UserId, settings: RegistrationSettings | None = None
 ) -> list[JoinRequestRow]:
-    """The oldest requests, at most ``MAX_JOIN_REQUESTS``. If there is only one event, pass its registration settings as
-    ``settings`` to show the responses. ``host`` is the id of the viewer.
+    """The oldest requests to join these events, at most ``MAX_JOIN_REQUESTS``. For a single event, ``settings`` are its
+    registration settings, so that the responses to its questions are shown.
     """
     requests = await lists.join_requests(reader, [one.id for one in events], MAX_JOIN_REQUESTS)
     names = await shown_names(reader, [one.user_id for _, one in requests])
-    past = await activity.past_attendance(reader, host, people=[one.user_id for _, one in requests])
-    portraits = await portraits_of(reader, host, [one.user_id for _, one in requests])
+    past = await activity.past_attendance(reader, viewer, people=[one.user_id for _, one in requests])
+    portraits = await portraits_of(reader, viewer, [one.user_id for _, one in requests])
     by_id: dict[EventId, Event] = {one.id: one for one in events}
     response_texts: dict[AttendanceId, str] = {}
     if settings is not None and requests:
         ids = [one.attendance_id for _, one in requests]
         details = await rsvp_details.of_answers(reader, events[0].id, settings, ids)
-        response_texts = {one: " · ".join(reply.text for reply in of.responses) for one, of in details.items()}
+        response_texts = {one: " · ".join(given.text for given in of_one.responses) for one, of_one in details.items()}
     return [
         JoinRequestRow(
-            one.attendance_id,
-            by_id[event_id].slug,
-            by_id[event_id].title,
-            names[one.user_id],
-            avatar_of(one.user_id, names[one.user_id], portraits),
-            one.party,
-            response_texts.get(one.attendance_id, ""),
-            attendance_words(past.get(one.user_id)),
+            attendance_id=one.attendance_id,
+            slug=by_id[event_id].slug,
+            title=by_id[event_id].title,
+            name=names[one.user_id],
+            face=avatar_of(one.user_id, names[one.user_id], portraits),
+            party=one.party,
+            responses=response_texts.get(one.attendance_id, ""),
+            past=past_attendance_words(past.get(one.user_id)),
         )
         for event_id, one in requests
     ]
@@ -135,7 +135,7 @@ def midnight(day: date, zone: str) -> Instant:
 
 async def since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: str) -> RecentChanges:
     """Changes at these events since the start of yesterday in this time zone."""
-    return await activity.since(reader, event_ids, yesterday(reader.now, zone))
+    return await activity.recent_changes(reader, event_ids, yesterday(reader.now, zone))
 
 
 def change_parts(changes: RecentChanges, pending: int) -> list[str]:
@@ -150,7 +150,7 @@ def change_parts(changes: RecentChanges, pending: int) -> list[str]:
     return parts
 
 
-def attendance_words(past: PastAttendance | None) -> str:
+def past_attendance_words(past: PastAttendance | None) -> str:
     """``Came to 4 of your last 5 events`` if attendees were checked in at all of those events. Otherwise a sentence
     about their RSVPs.
 

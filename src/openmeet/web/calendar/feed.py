@@ -8,7 +8,6 @@ not give access, and a new serial number revokes the old token.
 import base64
 import hashlib
 from dataclasses import replace
-from urllib.parse import quote
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
@@ -18,9 +17,10 @@ from openmeet.domain.calendars.entries import own
 from openmeet.domain.calendars.model import EntryKind
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
-from openmeet.domain.icalendar.write import FeedAddress, vevent_of, write_calendar
+from openmeet.domain.icalendar.write import FeedAddress, write_calendar
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.users.model import UserId
+from openmeet.web.events.feeds import entry_of
 
 PAST = 92 * DAY
 AHEAD = 366 * DAY
@@ -30,7 +30,7 @@ MOST = 2_000
 _IN_FEED = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING})
 
 
-async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str, host: str) -> bytes:
+async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str) -> bytes:
     """The calendar file. The same events always give the same bytes."""
     now = reader.now
     listed = [
@@ -43,13 +43,7 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
     numbers = await sequences(reader, [event.id for event in events])
     files = []
     for event in events:
-        written = vevent_of(
-            event,
-            host=host,
-            url=f"{public_url}/events/{quote(event.slug)}",
-            sequence=numbers[event.id],
-            description=event.content.description,
-        )
+        written = entry_of(event, numbers[event.id], public_url)
         if written is not None:
             # Tentative until the attendee has a place (RFC 5545, section 3.8.1.11).
             files.append(replace(written, is_tentative=written.is_tentative or event.id in waiting))

@@ -173,7 +173,6 @@ async def serve_feed(request: Request) -> Response:
             user.id,
             name=f"{user.display_name or 'My events'} · {settings.site_name}",
             public_url=settings.public_url,
-            host=settings.public_host,
         )
     headers = {**_PRIVATE, "etag": feed.tag_of(file)}
     if request.headers.get("if-none-match") == headers["etag"]:

@@ -229,6 +229,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
             else None
         )
         if room_page.access is Access.NONE:
+            context["is_over"] = room_page.span is not None and room_page.span[1] <= reader.now
             context["facts"] = room_facts(room_page, services(request).settings.chat_kept_days)
             context["is_banned"] = viewer is not None and await room_queries.is_banned_from_group(
                 reader, room_page.target.subject, viewer

@@ -8,12 +8,16 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import matrix_guests, people
 from openmeet.domain.chat.matrix_guests import MAX_ADDRESS, GuestPresence, GuestState, MatrixGuest
 from openmeet.domain.chat.model import (
+    ANSWER_COUNTS_FOR,
+    ARCHIVED_AFTER,
+    KEPT_AFTER_DATE,
     MAX_REASON,
     Access,
     AudienceSwitch,
@@ -90,9 +94,9 @@ def room_facts(room_page: RoomPage, kept_days: int) -> list[str]:
     elif kind not in _OF_HOSTS:
         facts.append(gettext("New people can read what was said before."))
     if kind in {RoomKind.EVENT, RoomKind.DATE}:
-        facts.append(gettext("The chat closes 30 days after the event."))
+        facts.append(gettext("The chat closes %(days)s days after the event.", days=ARCHIVED_AFTER // DAY))
     if room is not None and room.retention is RoomRetention.AFTER_DATE:
-        facts.append(gettext("Messages are deleted 30 days after the date."))
+        facts.append(gettext("Messages are deleted %(days)s days after the date.", days=KEPT_AFTER_DATE // DAY))
     retention_days = {RoomRetention.YEAR: 365, RoomRetention.QUARTER: 90}.get(room.retention, 0) if room else 0
     days = min((each for each in (retention_days, kept_days) if each), default=0)
     if days:
@@ -124,10 +128,13 @@ def _access_facts(kind: RoomKind, room: Room | None, *, has_group: bool) -> list
             pass
     only_going = not chosen(AudienceSwitch.INTERESTED, "write") and room is not None
     if kind is RoomKind.SERIES:
+        days = ANSWER_COUNTS_FOR // DAY
         facts = [
-            gettext("Everyone going to a date, or who was there in the last 30 days, can write here.")
+            gettext("Everyone going to a date, or who was there in the last %(days)s days, can write here.", days=days)
             if only_going
-            else gettext("Everyone who answered an upcoming date, or one in the last 30 days, can write here.")
+            else gettext(
+                "Everyone who answered an upcoming date, or one in the last %(days)s days, can write here.", days=days
+            )
         ]
     else:
         facts = [

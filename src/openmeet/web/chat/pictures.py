@@ -9,7 +9,6 @@ from functools import partial
 from typing import ClassVar, Final
 
 import msgspec
-from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -28,7 +27,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.chat.requests import room_id, spend_on_picture, viewer_of
 from openmeet.web.media.pages import INERT, serve_picture
-from openmeet.web.media.uploads import store_of
+from openmeet.web.media.uploads import read_upload, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -153,15 +152,10 @@ async def read_message_form(request: Request) -> SentForm:
         return SentForm(await read_form(request))
     async with request.form(max_files=MAX_PICTURES, max_fields=MAX_FIELDS) as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        files = [await _file_content(form, number) for number in range(1, MAX_PICTURES + 1)]
+        files = [await read_upload(form.get(f"picture_{number}")) for number in range(1, MAX_PICTURES + 1)]
     if any("\x00" in value for value in fields.values()):
         raise InvalidInput("", GeneralReason.UNSTORABLE_CHARACTER)
     return SentForm(fields, files)
-
-
-async def _file_content(form: FormData, number: int) -> bytes:
-    uploaded_file = form.get(f"picture_{number}")
-    return await uploaded_file.read(MAX_UPLOAD_BYTES + 1) if isinstance(uploaded_file, UploadFile) else b""
 
 
 async def store_pictures(request: Request, person: UserId, message_form: SentForm) -> TakenPictures:

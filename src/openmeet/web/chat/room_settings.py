@@ -14,6 +14,7 @@ from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import mirroring, readers, rooms
 from openmeet.domain.chat.mirroring import MirrorStatus
 from openmeet.domain.chat.model import (
+    KEPT_AFTER_DATE,
     MAX_ABOUT,
     MAX_NAME,
     MAX_REASON,
@@ -93,7 +94,7 @@ _KEEPING: Final = {
     RoomRetention.FOREVER: lazy("As long as this site keeps them"),
     RoomRetention.YEAR: lazy("A year"),
     RoomRetention.QUARTER: lazy("90 days"),
-    RoomRetention.AFTER_DATE: lazy("Until 30 days after the date"),
+    RoomRetention.AFTER_DATE: lazy("Until %(days)s days after the date"),
 }
 _MOST_DIGITS: Final = 9
 
@@ -282,7 +283,7 @@ async def _settings_page(find: Find, request: Request, form_state: FormState, st
         "switches": [(f"who_{one}", _SWITCHES[one], [(v, _VALUES[v]) for v in SWITCHES[one]]) for one in switches],
         "histories": [(one.value, words) for one, words in _HISTORIES.items()],
         "pauses": list(_PAUSES.items()),
-        "keeping": [(one.value, words) for one, words in _KEEPING.items()],
+        "keeping": [(one.value, words.filled(days=KEPT_AFTER_DATE // DAY)) for one, words in _KEEPING.items()],
         "is_closed": room.is_closed,
         "mirror": mirror,
         "alias": matrix_alias(request, room.id, mirror) if mirror is not None else "",

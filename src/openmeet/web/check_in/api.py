@@ -100,7 +100,7 @@ async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: b
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     names = await shown_names(tx, [saved.user_id])
     counts = await actions.counts(tx, saved.event_id)
-    name = lists.shown(listed[0], names).name
+    name = lists.row_of(listed[0], names).name
     since = (await actions.checked_in_since(tx, [saved.id])).get(saved.id)
     return CheckInOutput(
         saved.id,

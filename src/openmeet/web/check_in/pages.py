@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
 from groundwork.http.forms import EMPTY, FormState, read_form
-from openmeet.domain.attendance import host_decisions, lists, rules
+from openmeet.domain.attendance import check_in_times, host_decisions, lists
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.check_in import tickets as actions
@@ -16,7 +16,12 @@ from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.time_and_place import join_from_label, short_start_label, tagged
+from openmeet.domain.events.time_and_place import (
+    join_from_label,
+    lines_without_own_country,
+    short_start_label,
+    tagged,
+)
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
@@ -110,6 +115,8 @@ def ticket_page(request: Request, event: Event, own_rsvp: Attendance, name: str,
         "when": tagged(event, services(request).clock.now()),
         "zone": zone_of(event),
         "private": private,
+        # Its holder comes to the place.
+        "place_lines": lines_without_own_country(private.place, event.time_zone),
         "join_from_label": join_from_label(event, private),
         "name": name,
         "party": own_rsvp.party,
@@ -142,12 +149,13 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
         since = await actions.checked_in_since(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in (*rows, *single)])
-        people = [lists.shown(one, names) for one in rows]
-        by_id = {one.attendance_id: lists.shown(one, names) for one in single}
+        people = [lists.row_of(one, names) for one in rows]
+        by_id = {one.attendance_id: lists.row_of(one, names) for one in single}
     context = {
         "event": event,
-        "closed": rules.why_check_in_is_closed(event, now),
+        "closed": check_in_times.why_check_in_is_closed(event, now),
         "counts": counts,
+        "is_over": event.is_over(now),
         "people": people,
         "when": short_start_label(event),
         # The colour must not reveal who owns an address.
@@ -165,7 +173,7 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
         "q": q,
         "typed": form_state if form_state.values or form_state.problems else FormState({"code": code, "q": q}),
     }
-    return page(request, "check_in/door.html", context, status=status, headers=_CAMERA)
+    return page(request, "check_in/check_in.html", context, status=status, headers=_CAMERA)
 
 
 def _slug(request: Request) -> EventSlug:

@@ -30,10 +30,11 @@ from openmeet.domain.events.town_positions import EventPosition
 from openmeet.domain.events.values import Mode
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.domain.places.model import Place
+from openmeet.domain.search.filters import FILTERS
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.web.attendance.numbers_pages import drawing_of
+from openmeet.web.attendance.numbers_pages import chart_of
 from openmeet.web.calendar.month_view import cells, month_layout
 from openmeet.web.calendar.view import View, look_of, period_of
 from openmeet.web.calendar.week_view import week_layout, week_view
@@ -68,10 +69,7 @@ _PLACES: Final = [
 ]
 _ANSWERS_BY_DAY: Final = {_TODAY - timedelta(days=back): number for back, number in enumerate((2, 5, 0, 9, 1, 3))}
 _FILTERS: Final = {
-    "categories": [("games", "Games"), ("music", "Music")],
-    "modes": [("online", "Online")],
-    "access_features": [("step_free", "Step-free")],
-    "sources": [("here", "This site"), ("all", "All apps")],
+    "filters": FILTERS,
     "chips": [
         FilterChip("Near me", "/?near=here", asks_where=True),
         FilterChip("This weekend", "/?weekend", is_on=True),
@@ -115,7 +113,7 @@ def context() -> dict[str, object]:
         "repeats": _sample_recurrence_form(),
         "map": _sample_map_of_search(),
         "place_maps": _sample_place_maps(),
-        "by_day": drawing_of([_TODAY - timedelta(days=back) for back in range(27, -1, -1)], _ANSWERS_BY_DAY),
+        "by_day": chart_of([_TODAY - timedelta(days=back) for back in range(27, -1, -1)], _ANSWERS_BY_DAY),
         **_FILTERS,
         **_sample_calendar(),
     }

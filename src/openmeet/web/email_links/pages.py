@@ -21,14 +21,14 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.moved_dates import ALL_DATES, several_moved
-from openmeet.domain.attendance.queries import find as answer_of
+from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.attendance.registration import of_event as registration_settings_of
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events.disclosure import PrivateDetails
-from openmeet.domain.events.event_access import may_see, private_details_for, require_visible
+from openmeet.domain.events.event_access import may_see, private_details_for, raise_if_gone, require_visible
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.time_and_place import join_from_label
@@ -42,12 +42,12 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.emails.notifications.texts import when_label
-from openmeet.emails.unsubscribe import stop, unsubscribed_topic
+from openmeet.emails.unsubscribe import can_resume, resume, stop, unsubscribed_topic
 from openmeet.outbox import email_suppressions
 from openmeet.web.attendance.forms import fields_now, fields_of, reply_details_of, values_of
 from openmeet.web.check_in.pages import ticket_page
 from openmeet.web.email_links.reasons import EmailLinkReason
-from openmeet.web.site.layout import page
+from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -63,16 +63,23 @@ def routes() -> list[Route]:
         Route("/mail/ticket/{token}", show_ticket, methods=["GET"]),
         Route("/mail/stop/{token}", show_stop, methods=["GET"]),
         Route("/mail/stop/{token}", stop_now, methods=["POST"]),
+        Route("/mail/stop/{token}/again", start_again, methods=["POST"]),
         Route("/mail/never/{token}", show, methods=["GET"]),
         Route("/mail/never/{token}", unsubscribe, methods=["POST"]),
         Route("/mail/never/{token}/again", opt_in, methods=["POST"]),
     ]
 
 
+def _go(path: str, *, flash: str) -> Response:
+    response = go(path, flash=flash)
+    response.headers.update(_HEADERS)
+    return response
+
+
 async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
-        own_rsvp = await answer_of(reader, event.id, link.user_id)
+        own_rsvp = await find_attendance(reader, event.id, link.user_id)
         return await _answer_page(reader, request, event, link.user_id, own_rsvp)
 
 
@@ -93,21 +100,19 @@ async def save_reply(request: Request) -> Response:
             user = await user_by_id(tx, link.user_id)
             if user is None:
                 raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
-            own_rsvp = await answer_of(tx, event.id, link.user_id)
+            own_rsvp = await find_attendance(tx, event.id, link.user_id)
             reply_details = reply_details_of(
                 form, fields_of(event, await registration_settings_of(tx, event), own_rsvp), own_rsvp
             )
             caller = Caller(user.id, user.display_name)
-            saved = await attendance_actions.answer(
-                tx, caller, event.slug, reply, reply_details, through=ChangeChannel.MAIL
-            )
-            return await _answer_page(tx, request, event, link.user_id, saved, is_new=True)
+            await attendance_actions.answer(tx, caller, event.slug, reply, reply_details, through=ChangeChannel.MAIL)
     except InvalidForm as wrong:
         async with database_of(request).reader() as reader:
             link, event = await _answerable(reader, request)
-            own_rsvp = await answer_of(reader, event.id, link.user_id)
+            own_rsvp = await find_attendance(reader, event.id, link.user_id)
             form_state = form_with_problems(form, wrong)
             return await _answer_page(reader, request, event, link.user_id, own_rsvp, form_state=form_state, status=400)
+    return _go(request.url.path, flash="answer_saved")
 
 
 async def _confirm_new_times(request: Request) -> Response:
@@ -121,8 +126,7 @@ async def _confirm_new_times(request: Request) -> Response:
             raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
         caller = Caller(user.id, user.display_name)
         await standing_rsvps.confirm_new_times(tx, caller, series.slug, through=ChangeChannel.MAIL)
-        own_rsvp = await answer_of(tx, event.id, link.user_id)
-        return await _answer_page(tx, request, event, link.user_id, own_rsvp, is_new=True)
+    return _go(request.url.path, flash="answer_saved")
 
 
 async def show_ticket(request: Request) -> Response:
@@ -131,7 +135,7 @@ async def show_ticket(request: Request) -> Response:
     """
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
-        own_rsvp = await answer_of(reader, event.id, link.user_id)
+        own_rsvp = await find_attendance(reader, event.id, link.user_id)
         user = await user_by_id(reader, link.user_id)
         if user is None or own_rsvp is None or not own_rsvp.is_seated:
             return await _answer_page(reader, request, event, link.user_id, own_rsvp)
@@ -142,7 +146,8 @@ async def show_ticket(request: Request) -> Response:
 async def show_stop(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         link = await _link_for(reader, request, LinkPurpose.UNSUBSCRIBE)
-    return _stop_page(request, link, is_stopped=False)
+        is_guest = await guests.find(reader, link.user_id) is not None
+    return _stop_page(request, link, is_stopped=False, is_guest=is_guest)
 
 
 async def stop_now(request: Request) -> Response:
@@ -150,7 +155,18 @@ async def stop_now(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         link = await _link_for(tx, request, LinkPurpose.UNSUBSCRIBE)
         await stop(tx, link)
-    return _stop_page(request, link, is_stopped=True)
+        is_guest = await guests.find(tx, link.user_id) is not None
+    return _stop_page(request, link, is_stopped=True, is_guest=is_guest)
+
+
+async def start_again(request: Request) -> Response:
+    """Undo an unsubscription, for a guest, who has no preferences page. Raises NotFound for everybody else."""
+    async with database_of(request).transaction() as tx:
+        link = await _link_for(tx, request, LinkPurpose.UNSUBSCRIBE)
+        if not can_resume(link) or await guests.find(tx, link.user_id) is None:
+            raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
+        await resume(tx, link)
+    return _go(f"/mail/stop/{request.path_params['token']}", flash="mail_resumed")
 
 
 async def _link_for(reader: Reader, request: Request, purpose: LinkPurpose) -> EmailLink:
@@ -163,8 +179,10 @@ async def _link_for(reader: Reader, request: Request, purpose: LinkPurpose) -> E
 async def _answerable(reader: Reader, request: Request) -> tuple[EmailLink, Event]:
     link = await _link_for(reader, request, LinkPurpose.ANSWER)
     event = await event_by_id(reader, EventId(link.subject))
-    own_rsvp = None if event is None else await answer_of(reader, event.id, link.user_id)
+    own_rsvp = None if event is None else await find_attendance(reader, event.id, link.user_id)
     access = rsvp_gives_access(own_rsvp)
+    if event is not None:
+        raise_if_gone(event, is_involved=own_rsvp is not None)
     return link, await require_visible(
         reader, event, link.user_id, has_rsvp_access=access, refusal=EmailLinkReason.NO_SUCH_EVENT
     )
@@ -177,7 +195,6 @@ async def _answer_page(
     user_id: UserId,
     own_rsvp: Attendance | None,
     *,
-    is_new: bool = False,
     form_state: FormState | None = None,
     status: int = 200,
 ) -> Response:
@@ -193,19 +210,20 @@ async def _answer_page(
     replies = answer_texts.reply_labels(bar, moved)
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
     is_open_to_all = await may_see(reader, event, None, has_rsvp_access=False)
-    figures = AnswerFigures(waiting_before=await waitlist.before(reader, own_rsvp) if own_rsvp else 0)
+    figures = AnswerFigures(waiting_before=await waitlist.people_ahead(reader, own_rsvp) if own_rsvp else 0)
     context = {
         "event": event,
         "when": when_label(event, reader.now),
         "sentence": answer_texts.sentence_of(bar, bar_input, figures),
         "is_answered": own_rsvp is not None,
-        "is_new": is_new,
         "takes_answers": bool(bar.replies) and not is_past,
-        # The reply that was chosen in the e-mail comes first, because the first button stands out.
+        # The reply that was chosen in the e-mail comes first and stands out; otherwise the first one does, until they
+        # have answered.
         "replies": [
             (reply, replies[reply], bar.current_reply is not None and reply == bar.current_reply.value)
             for reply in sorted(replies, key=lambda reply: reply != requested_reply)
         ],
+        "is_first_main": requested_reply in replies or bar.current_reply is None,
         "fields": fields,
         "typed": form_state or FormState(values_of(own_rsvp)),
         "private": private,
@@ -215,7 +233,9 @@ async def _answer_page(
         # Without a session, the page of a private event says that it does not exist.
         "event_page": event_path if is_open_to_all else f"/sign-in?next={quote(event_path, safe='')}",
         "calendar": f"{event_path}/share#into-calendar" if is_open_to_all and not is_past else "",
-        "ticket": f"/mail/ticket/{request.path_params['token']}" if own_rsvp is not None and own_rsvp.is_seated else "",
+        "ticket": f"/mail/ticket/{request.path_params['token']}"
+        if own_rsvp is not None and own_rsvp.is_seated and not is_past
+        else "",
     }
     return page(request, "email_links/answer.html", context, status=status, headers=_HEADERS)
 
@@ -234,8 +254,13 @@ async def _shown_to(reader: Reader, event: Event, user_id: UserId, own_rsvp: Att
     return await private_details_for(reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.is_seated)
 
 
-def _stop_page(request: Request, link: EmailLink, *, is_stopped: bool) -> Response:
-    context = {"what": unsubscribed_topic(link), "is_stopped": is_stopped}
+def _stop_page(request: Request, link: EmailLink, *, is_stopped: bool, is_guest: bool) -> Response:
+    context = {
+        "what": unsubscribed_topic(link),
+        "is_stopped": is_stopped,
+        "is_guest": is_guest,
+        "again": f"/mail/stop/{request.path_params['token']}/again" if is_guest and can_resume(link) else "",
+    }
     return page(request, "email_links/stop.html", context, headers=_HEADERS)
 
 
@@ -259,7 +284,7 @@ async def unsubscribe(request: Request) -> Response:
 async def opt_in(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await email_suppressions.opt_in(tx, services(request).code_key, _address_from_link(request))
-    return _never_page(request, is_left_alone=False, is_new=True)
+    return _go(f"/mail/never/{request.path_params['token']}", flash="mail_resumed")
 
 
 def _address_from_link(request: Request) -> str:
@@ -269,10 +294,9 @@ def _address_from_link(request: Request) -> str:
     return address
 
 
-def _never_page(request: Request, *, is_left_alone: bool, is_new: bool = False) -> Response:
+def _never_page(request: Request, *, is_left_alone: bool) -> Response:
     context = {
         "is_left_alone": is_left_alone,
-        "is_new": is_new,
         "path": f"/mail/never/{request.path_params['token']}",
     }
     return page(request, "email_links/never.html", context, headers=_HEADERS)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.http.forms import FormState
 from groundwork.http.security_headers import content_policy
-from openmeet.domain.search import query
+from openmeet.domain.search.filters import FIELDS
 from openmeet.i18n.catalogue import available, gettext, language
 from openmeet.web.embeds.contents import CONTENTS, EmbedContent, Load
 from openmeet.web.embeds.look import MOST_EVENTS, MOST_RADIUS, EmbedLook, EmbedTheme, look_of
@@ -52,7 +52,7 @@ def _builder_handler(load: Load) -> Callable[[Request], Awaitable[Response]]:
             "is_list": content.template != "event",
             "most_events": MOST_EVENTS,
             "most_radius": MOST_RADIUS,
-            "searched": [(name, text) for name in query.FIELDS if (text := request.query_params.get(name, ""))]
+            "searched": [(name, text) for name in FIELDS if (text := request.query_params.get(name, ""))]
             if content.frame.startswith("/embed/search")
             else [],
             "frame": address,

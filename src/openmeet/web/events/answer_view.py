@@ -100,8 +100,8 @@ class SharingState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerSharing:
-    """How an RSVP is shared with other apps. ``name`` is the account under which it is shared. It is empty while that
-    account is being created, or if none is connected.
+    """How an RSVP is shared with other apps. ``name`` is the handle of the account under which it is shared. It is empty
+    while that account is being created, if none is connected, or if its handle is unknown.
     """
 
     state: SharingState
@@ -146,7 +146,7 @@ async def page_answer_bar(
         await relationship_of(reader, event, registration_settings, viewer),
         is_hosting=facts.is_hosting,
         is_welcome=is_welcome,
-        is_full=await waitlist.would_wait(reader, event, registration_settings),
+        is_full=await waitlist.is_full_now(reader, event, registration_settings),
         people_asking=facts.counts.pending,
         requests=facts.counts.requests,
         may_join=bool(facts.join_url),
@@ -158,12 +158,28 @@ async def page_answer_bar(
     )
     figures = AnswerFigures(
         host=facts.host,
-        waiting_before=0 if own_rsvp is None else await waitlist.before(reader, own_rsvp),
+        waiting_before=0 if own_rsvp is None else await waitlist.people_ahead(reader, own_rsvp),
         waiting=facts.counts.waiting,
         going=facts.counts.going,
         taken=facts.counts.seats,
     )
     return answer_bar_view(bar_input, figures, _paths_of(event, facts), requested_reply)
+
+
+def host_bar_view(bar_input: AnswerBarInput, counts: RsvpCounts, edit_path: str) -> AnswerBarView:
+    """The bar for a host of the event, on another page than the event's own."""
+    figures = AnswerFigures(waiting=counts.waiting, going=counts.going, taken=counts.seats)
+    facts = PageFacts(
+        host="",
+        counts=counts,
+        is_hosting=True,
+        join_url="",
+        directions_url="",
+        edit_path=edit_path,
+        group_path="",
+        next_path="",
+    )
+    return answer_bar_view(bar_input, figures, _paths_of(bar_input.event, facts))
 
 
 def answer_bar_view(
@@ -172,24 +188,19 @@ def answer_bar_view(
     """The bar for one viewer. ``paths`` are the targets of its links."""
     bar = answer_bar_of(bar_input)
     spoken_of = f"{bar_input.event.title}, {time_and_place.start_label(bar_input.event).partition(',')[0]}"
-    actions = [one for one in (bar.primary, bar.second) if one is not None and one is not AnswerAction.CHANGE]
-    main = requested_reply if any(one.value == requested_reply for one in bar.replies) else ""
-    buttons = tuple(
-        _button(
-            bar, bar_input, action, paths, spoken_of, is_main=action.value == main if main else action is bar.primary
-        )
-        for action in actions
-    )
+    actions = [one for one in (bar.primary, bar.secondary) if one is not None and one is not AnswerAction.CHANGE]
+    requested_reply = requested_reply if requested_reply in bar.replies else ""
+    main = requested_reply or bar.primary
     return AnswerBarView(
-        bar.state,
-        _status_sentence(bar, bar_input, figures, requested_reply=main),
-        _hint(bar, bar_input),
-        buttons,
-        tuple(_reply(bar, one, spoken_of, is_main=one.value == main) for one in bar.others),
-        _opens_others(bar, bar_input),
-        bar.second is AnswerAction.CHANGE,
-        RsvpReply.GOING in bar.replies,
-        badges_on_page(bar_input, bar),
+        state=bar.state,
+        sentence=_status_sentence(bar, bar_input, figures, requested_reply=requested_reply),
+        hint=_hint(bar, bar_input),
+        buttons=tuple(_button(bar, bar_input, one, paths, spoken_of, is_main=one == main) for one in actions),
+        others=tuple(_reply(bar, one, spoken_of, is_main=one == requested_reply) for one in bar.others),
+        opens_others=_opens_others(bar, bar_input),
+        has_change=bar.secondary is AnswerAction.CHANGE,
+        takes_going=RsvpReply.GOING in bar.replies,
+        badges=badges_on_page(bar_input, bar),
     )
 
 
@@ -204,8 +215,11 @@ def _paths_of(event: Event, facts: PageFacts) -> dict[AnswerAction, str]:
         AnswerAction.ASK_HOSTS: f"/chat/direct/event/{quote(event.slug)}",
         AnswerAction.SEE_GROUP: facts.group_path,
         AnswerAction.DECIDE: f"{at}/attendees?tab=asking",
+        AnswerAction.CHECK_IN: f"{at}/check-in",
         AnswerAction.INVITE: f"{at}/attendees#invite",
         AnswerAction.EDIT: facts.edit_path,
+        AnswerAction.THANK: f"{at}/messages",
+        AnswerAction.COPY: f"{at}/duplicate",
     }
 
 
@@ -261,7 +275,7 @@ def _hint(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
 
 def _opens_others(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
     if not bar_input.is_hosting:
-        has_answered = bar.second in {AnswerAction.CHANGE, AnswerAction.DIRECTIONS}
+        has_answered = bar.secondary in {AnswerAction.CHANGE, AnswerAction.DIRECTIONS}
         return gettext("Change") if has_answered else gettext("More answers")
     if bar_input.rsvp is not None and bar.current_reply is RsvpReply.GOING and bar_input.rsvp.is_seated:
         return answer_texts.going_sentence(bar_input.rsvp)
@@ -279,7 +293,7 @@ async def sharing_of(
     if not agreement.is_given:
         return AnswerSharing(SharingState.NOT_CONNECTED)
     identity = await repository_for(reader, viewer, None)
-    name = agreement.handle if identity is None else identity.handle or identity.did
+    name = agreement.handle if identity is None else identity.handle
     if identity is not None and identity.kind is IdentityKind.CONNECTED:
         session = await session_queries.find_of(reader, identity.did, viewer)
         if session is None or session.needs_login:

@@ -32,13 +32,13 @@ from openmeet.domain.events.event_records import find as find_by_record
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupId
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.profiles import portraits
 from openmeet.domain.search import corrected_search, my_event_lists, query, search
+from openmeet.domain.search.filters import FIELDS, FILTERS
 from openmeet.domain.search.my_event_lists import EventCursor, MyEvents
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import visibility
@@ -143,9 +143,6 @@ class Surroundings:
         }
 
 
-ModeName = Literal["in_person", "online"]
-SourceName = Literal["all", "openmeet", "bluesky", "atproto"]
-GroupsName = Literal["mine"]
 MineName = Literal["upcoming", "going", "hosting", "drafts", "waiting", "past"]
 
 _CURSOR = Parameter("cursor", "The cursor of the previous page")
@@ -157,7 +154,7 @@ async def list_events(request: Request) -> Response:
     if uri:
         return await _list_by_uri(request, uri)
     caller = caller_or_none(request)
-    search_fields = await places.add_point(request, {name: request.query_params.get(name, "") for name in query.FIELDS})
+    search_fields = await places.add_point(request, {name: request.query_params.get(name, "") for name in FIELDS})
     search_query = query.parse_query(search_fields, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
@@ -369,28 +366,8 @@ OPERATIONS = (
         list_events,
         {200: FoundEvents},
         parameters=(
-            Parameter(
-                "q",
-                "Words, or beginnings of words, that must all occur in the title, description, tags or place. If nothing matches"
-                " exactly, endings and typing errors are tolerated",
-            ),
-            Parameter("from", "First day, YYYY-MM-DD, in each event’s own time zone"),
-            Parameter("to", "Last day, YYYY-MM-DD, included"),
+            *(Parameter(one.name, one.description, shape=one.schema) for one in FILTERS),
             Parameter("uri", "The at-uri of a record: only the event of this record, even if it is over"),
-            Parameter("category", "Category", shape=Category),
-            Parameter("tag", "One tag"),
-            Parameter("language", "A language spoken at the event: its name or code"),
-            Parameter("access", "An accessibility feature", shape=AccessFeature),
-            Parameter("mode", "How people take part; hybrid events match both", shape=ModeName),
-            Parameter("source", "Where it was created; bluesky is another name for atproto", shape=SourceName),
-            Parameter(
-                "near",
-                "A place by name (Berlin) or GeoNames id (geonames:2950159), or a point as latitude,longitude in degrees (52.52,13.40)",
-            ),
-            Parameter("within", f"Radius in kilometres, 1 to {query.MAX_WITHIN}", shape=int),
-            Parameter(
-                "groups", "mine: events of the caller’s groups, including those for members only", shape=GroupsName
-            ),
             _CURSOR,
             _LIMIT,
         ),

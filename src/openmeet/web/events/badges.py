@@ -70,13 +70,13 @@ async def of_event(reader: Reader, event: Event, public_url: str) -> tuple[Badge
 
 
 async def of_each_series(reader: Reader, several: Sequence[Series], public_url: str) -> Sequence[tuple[Badge, ...]]:
-    """The badges of several series."""
+    """The origin badges of several series, in order: the app of each, and whether its host is a member."""
     sources = [_Source(not one.is_read_only, one.record_uri, one.owner_id) for one in several]
     return await _badges_of(reader, sources, public_url)
 
 
 async def of_each_group(reader: Reader, several: Sequence[Group], public_url: str) -> Sequence[tuple[Badge, ...]]:
-    """The badges of several groups. The owner counts as the author."""
+    """The origin badges of several groups, in order: the app of each, and whether its owner is a member."""
     sources = [_Source(not one.is_read_only, one.network.record_uri, one.owner_id) for one in several]
     return await _badges_of(reader, sources, public_url)
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import co_host_queries, co_hosts, event_access, ownership, permissions, queries
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.permissions import CoHost, CoHostId, EventPermission
@@ -127,7 +128,7 @@ async def offer(request: Request) -> Response:
 
 async def take_over(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await ownership.accept(tx, caller_of(request), _slug(request))
+        await event_hosting.take_over(tx, caller_of(request), _slug(request))
     return Response(status_code=204)
 
 

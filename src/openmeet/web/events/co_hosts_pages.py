@@ -13,6 +13,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance import event_hosting, reevaluation
 from openmeet.domain.events import (
     co_host_queries,
     co_hosts,
@@ -104,7 +105,7 @@ async def answer_offer(request: Request) -> Response:
     decision = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:
         if decision == "yes":
-            await ownership.accept(tx, caller, slug)
+            await event_hosting.take_over(tx, caller, slug)
         else:
             await ownership.drop(tx, caller, slug)
     return go(f"/events/{quote(slug)}", flash="event_taken_over" if decision == "yes" else "offer_dropped")
@@ -162,6 +163,8 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         hosts = await co_host_queries.listed(reader, event.id)
         names = await shown_names(reader, [event.author_id, *(one.user_id for one in hosts if one.user_id is not None)])
         offered = await co_host_queries.offered(reader, event.id)
+        is_offered_to_me = offered is not None and offered.user_id == caller.user_id
+        blocked = await reevaluation.count_blocked_guests(reader, event.id, caller.user_id) if is_offered_to_me else 0
         lines: list[HostLine] = lines_of(hosts, names, reader.now, services(request).code_key, offered)
     context = {
         "event": event,
@@ -173,7 +176,8 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
         "is_date": event.place_in_series is not None,
         "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in hosts),
         "may_hand_over": permissions.may(role, EventPermission.HAND_OVER) and event.place_in_series is None,
-        "is_offered_to_me": offered is not None and offered.user_id == caller.user_id,
+        "is_offered_to_me": is_offered_to_me,
+        "blocked": blocked,
         "may_leave": permissions.may(role, EventPermission.LEAVE),
     }
     return page(request, "events/co_hosts.html", context, status=status)
@@ -194,7 +198,7 @@ def _slug(request: Request) -> EventSlug:
 
 _STATE_LABELS = {
     CoHostState.INVITED: lazy("invited"),
-    CoHostState.ACCEPTED: lazy("hosts it, too"),
+    CoHostState.ACCEPTED: lazy("co-hosts it"),
     CoHostState.DECLINED: lazy("said no"),
     CoHostState.LEFT: lazy("left"),
     CoHostState.REMOVED: lazy("removed"),
@@ -202,7 +206,7 @@ _STATE_LABELS = {
 _STATE_LABELS_OF_SERIES = {
     **_STATE_LABELS,
     CoHostState.INVITED: lazy("invited, every date"),
-    CoHostState.ACCEPTED: lazy("hosts it, too, every date"),
+    CoHostState.ACCEPTED: lazy("co-hosts every date"),
 }
 _OPEN = frozenset({CoHostState.INVITED, CoHostState.ACCEPTED})
 
@@ -237,7 +241,7 @@ def lines_of(
             names[one.user_id] if one.user_id is not None else one.email or "",
             gettext("invited, but the invitation has expired")
             if one.state is CoHostState.INVITED and not one.is_open(now)
-            else gettext("hosts it, too, invited to every date")
+            else gettext("co-hosts it, invited to every date")
             if one.state is CoHostState.ACCEPTED and one.is_open(now)
             else str((_STATE_LABELS_OF_SERIES if one.is_for_series else _STATE_LABELS)[one.state]),
             one.state is CoHostState.ACCEPTED,

@@ -29,8 +29,8 @@ class FilterChip:
 
 
 _PICKED_CATEGORIES: Final = (Category.FOOD, Category.MUSIC, Category.GAMES, Category.OUTDOORS, Category.TECHNOLOGY)
-# Filters that can only be set in the form below, but can be removed with a chip.
-_ONLY_REMOVED: Final = frozenset({"tag", "language", "access", "groups"})
+# Filters that have a chip of their own, or several. The others can only be set in the form, but a chip removes them.
+_WITH_CHIPS: Final = frozenset({"q", "from", "to", "category", "mode", "source", "near", "within"})
 _NOWHERE: Final = {"near": "", "within": ""}
 _NO_DATES: Final = {"from": "", "to": ""}
 WEEKEND_TILES: Final = 3
@@ -114,7 +114,7 @@ def _removal_chips(
     """Chips that remove filters of the form below, and dates that no usual chip covers."""
     chips = []
     for name, words in query.words_by_filter(search_fields).items():
-        if name in _ONLY_REMOVED:
+        if name not in _WITH_CHIPS:
             chips.append(FilterChip(words, path_of(search_fields, view, **{name: ""}), is_on=True))
         elif name == "from" and _selected_dates(search_fields) not in date_filters.values():
             chips.append(FilterChip(_days_label(search_fields), path_of(search_fields, view, **_NO_DATES), is_on=True))
@@ -149,12 +149,18 @@ def featured_events(parts: list[list[ListedDay]]) -> list[EventCard]:
 
 
 def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[EventCard]:
-    """Move three events of the next weekend out of the list and return them. Empty if there are fewer than three."""
+    """Move three events of the next weekend out of the list and return them: the first ones that have visible guests
+    and different pictures, as far as there are such events. Empty if there are fewer than three.
+    """
     first, last = _date_filters(wall_time.local_of(now, zone).date())["weekend"]
     days = [day for part in parts for day in part if first <= day.key <= last]
-    tiles = [card for day in days for card in day.items if not card.is_cancelled][:WEEKEND_TILES]
-    if len(tiles) < WEEKEND_TILES:
+    cards = [card for day in days for card in day.items if not card.is_cancelled]
+    if len(cards) < WEEKEND_TILES:
         return []
+    with_guests_first = sorted(cards, key=lambda card: not card.faces)
+    first_with_picture = {card.thumbnail: card for card in reversed(with_guests_first)}
+    chosen = sorted(with_guests_first, key=lambda card: first_with_picture[card.thumbnail] is not card)[:WEEKEND_TILES]
+    tiles = [card for card in cards if card in chosen]
     for day in days:
         day.items = [card for card in day.items if card not in tiles]
     for part in parts:

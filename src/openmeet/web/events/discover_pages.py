@@ -17,8 +17,9 @@ from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.covers.model import Cover, Motif
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.unsolicited_lists import FrontPageChoice
-from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, AccessFeature, Category
+from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.search import corrected_search, my_event_lists, query, search
+from openmeet.domain.search.filters import FIELDS, FILTERS
 from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -91,7 +92,7 @@ async def show_discover(request: Request) -> Response:
     shown = submitted.shown
     found_page: FoundPage | None = None
     others: list[OtherEvent] = []
-    others_heading = ""
+    others_of: search_hints.NamedLink | None = None
     empty: query.Empty | None = None
     async with database_of(request).reader() as reader:
         now = reader.now
@@ -107,7 +108,7 @@ async def show_discover(request: Request) -> Response:
             else:
                 found_page = await _read_page(request, reader, submitted, search_query, zone)
         if found_page is not None and submitted.is_search and not found_page.events and submitted.is_first_page:
-            others_heading, others = await search_hints.other_events(
+            others_of, others = await search_hints.other_events(
                 request, reader, found_page.search_query, found_page.named_links
             )
             empty = await search_hints.next_step(
@@ -116,14 +117,22 @@ async def show_discover(request: Request) -> Response:
     context = (
         _form_context(request, submitted, found_page, now, zone)
         | _events_context(request, submitted, found_page, now, zone)
-        | {"typed": shown, "empty": empty, "others": others, "others_heading": others_heading}
+        | {
+            "typed": shown,
+            "empty": empty,
+            "others": others,
+            "others_heading": others_of.others_heading if others_of else "",
+        }
     )
+    if others_of is not None and others_of.is_topic and not context["forgiven"]:
+        # Only the topic matches, so the page must not look as if the words had been found.
+        context["forgiven"] = others_of.name
     return page(request, "events/home.html", context, status=400 if shown.problems else 200)
 
 
 async def _read_search(request: Request) -> SubmittedSearch | Response:
     """Read the search from the URL, or redirect to the only place that the name can mean."""
-    search_fields = {name: request.query_params.get(name, "") for name in query.FIELDS}
+    search_fields = {name: request.query_params.get(name, "") for name in FIELDS}
     view = MAP if request.query_params.get("view", "") == MAP else ""
     choices = places.PlaceLinks()
     shown = FormState(search_fields)
@@ -224,7 +233,10 @@ def _events_context(
         search_fields = submitted.search_fields | ({"q": found_page.mended} if found_page.mended else {})
         more = discover.path_of(search_fields, submitted.view, after=found_page.cursor)
     return {
-        "collage": discover.featured_events(parts) if begins else [],
+        "collage": [
+            OtherEvent(card, day_in_row(events_by_slug[card.slug], now))
+            for card in (discover.featured_events(parts) if begins else ())
+        ],
         "weekend": [
             OtherEvent(card, day_in_row(events_by_slug[card.slug], now))
             for card in (discover.take_weekend(parts, now, zone) if begins else ())
@@ -264,15 +276,13 @@ def _form_context(
         "list_path": discover.path_of(search_fields, ""),
         "map_path": discover.path_of(search_fields, MAP),
         "is_everything": front_page_policy(request).choice is FrontPageChoice.EVERYTHING,
-        "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and search_fields[name].strip()),
+        "narrowed": sum(1 for name in FIELDS[3:] if name != "within" and search_fields[name].strip()),
         "picture": _NOTHING.path,
         "chips": discover.filter_chips(
             search_fields, now, zone, view=submitted.view, is_valid=search_query is not None
         ),
-        "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
-        "access_features": [(one.value, ACCESS_LABELS[one]) for one in AccessFeature],
-        "modes": list(query.MODE_LABELS.items()),
-        "sources": list(query.SOURCE_LABELS.items()),
+        "filters": [one for one in FILTERS if submitted.viewer or search_fields[one.name] or not one.is_private],
+        "labels": {one.name: one.label for one in FILTERS},
         "is_later": not submitted.is_first_page,
         "is_answered": search_query is not None,
         "may_be_kept": search_query is not None

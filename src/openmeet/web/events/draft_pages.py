@@ -11,20 +11,23 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, PreconditionFailed, Why, decode_explanation
-from groundwork.http.forms import FormState, form_with_problems, read_form
+from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
+from openmeet.domain.attendance import registration
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import draft_queries, drafts, event_access, queries, rules
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, selected_fields, submission_of, unpack, values_of
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.events import flash, place_field
+from openmeet.web.events import approval_field, flash, place_field
+from openmeet.web.events.hosting_pages import value_label
 from openmeet.web.events.new_pages import (
-    PAST,
+    CONFIRMED_START,
     PUBLISH_LABEL,
     SCHEDULE_LABEL,
     form_page,
-    kept_more,
+    further_fields_in,
     publish_first,
     require_confirmed_past_start,
 )
@@ -50,21 +53,20 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _draft(reader, request)
         stored_fields = await draft_queries.fields(reader, event.id)
+        registration_settings = await registration.of_event(reader, event)
     if not event.is_draft:
         return go(f"/events/{quote(event.slug)}/edit")
-    values = values_of(unpack(stored_fields)) | selected_fields(stored_fields, (*recurrence_form.FIELDS, PROBLEM))
-    values |= {"revision": str(event.revision), "publish_at": _local(event)}
-    return await _draft_form_page(
-        request, FormState(values), event, notice=decode_explanation(values.get(PROBLEM, "")) or ""
-    )
+    values = _form_values(event, stored_fields, registration_settings)
+    notice = decode_explanation(selected_fields(stored_fields, (PROBLEM,)).get(PROBLEM, "")) or ""
+    return await _draft_form_page(request, FormState(values), event, notice=notice)
 
 
 async def save(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _draft(reader, request)
     form = place_field.read(request, await read_form(request))
-    if place_field.asks_for_places(form):
-        filled, place_answer = await place_field.with_place(request, {**values_of(submission_of(form)), **form})
+    if place_field.is_sent_to_fill_in(form):
+        filled, place_answer = await place_field.filled_in(request, {**values_of(submission_of(form)), **form})
         return await _draft_form_page(request, FormState(filled), event, place_answer=place_answer)
     if recurrence_form.is_preview_pressed(form):
         return await _draft_form_page(request, FormState({**values_of(submission_of(form)), **form}), event)
@@ -78,7 +80,7 @@ async def save(request: Request) -> Response:
             return await _save_draft(request, event, form, at, "draft_scheduled")
         return await _publish_draft(request, event, form, details)
     except InvalidForm as wrong:
-        shown = {**values_of(submission_of(form)), **form, **confirmation_field(form, PAST, wrong)}
+        shown = {**values_of(submission_of(form)), **form, **confirmation_field(form, CONFIRMED_START, wrong)}
         return await _draft_form_page(request, form_with_problems(shown, wrong), event, status=400)
     except Forbidden as wrong:
         # The author may no longer publish in the draft's group. Show the text so that it can be copied.
@@ -87,8 +89,40 @@ async def save(request: Request) -> Response:
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             newest = await _draft(reader, request)
-        shown = {**values_of(submission_of(form)), **form, "revision": str(newest.revision)}
-        return await _draft_form_page(request, FormState(shown, {"": _CHANGED_MEANWHILE}), newest, status=409)
+            stored_fields = await draft_queries.fields(reader, newest.id)
+            registration_settings = await registration.of_event(reader, newest)
+        shown = {**values_of(submission_of(form)), **form}
+        # If it was published in the meantime, its form is gone.
+        current = {"revision": str(newest.revision)}
+        if newest.is_draft:
+            current |= _comparable(_form_values(newest, stored_fields, registration_settings), shown)
+        outdated = outdated_form(shown, current, _CHANGED_MEANWHILE, label=_value_label)
+        return await _draft_form_page(request, outdated, newest, status=409)
+
+
+def _form_values(event: Event, stored_fields: str, registration_settings: RegistrationSettings) -> dict[str, str]:
+    return {
+        **values_of(unpack(stored_fields)),
+        **selected_fields(stored_fields, recurrence_form.FIELDS),
+        "revision": str(event.revision),
+        "publish_at": _local(event),
+        **approval_field.field_values(registration_settings),
+    }
+
+
+def _comparable(stored: Mapping[str, str], typed: Mapping[str, str]) -> dict[str, str]:
+    """The stored values to compare with the typed ones. A rule that differs is described in words."""
+    values = {name: text for name, text in stored.items() if name not in recurrence_form.FIELDS}
+    rule = recurrence_form.description(stored)
+    return values if rule == recurrence_form.description(typed) else {**values, "repeats": rule}
+
+
+def _value_label(name: str, text: str) -> str:
+    """A draft also keeps times that cannot be parsed."""
+    try:
+        return value_label("starts" if name == "publish_at" else name, text)
+    except ValueError:
+        return text
 
 
 async def _draft_form_page(
@@ -115,10 +149,11 @@ async def _save_draft(
             caller_of(request),
             event.slug,
             submission_of(form),
-            kept_more(form),
+            further_fields_in(form),
             publish_at=publish_at,
             expected_revision=revision_in_form(form.get("revision", "")),
         )
+        await registration.set_approval(tx, event.id, approval_field.value_in(form))
     path = f"/events/{quote(event.slug)}"
     return go(path if publish_at is not None else f"{path}/draft", flash=message_key)
 
@@ -131,10 +166,12 @@ async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str]
         checked_timing = await series.check_timing(request, timing)
         async with database_of(request).transaction() as tx:
             locked = await drafts.lock_to_publish(tx, caller, draft.slug, expected_revision=revision)
+            await registration.set_approval(tx, locked.id, approval_field.value_in(form))
             new_series = await series.of_draft(tx, caller, locked, details, checked_timing)
         return go(new_series.path, flash=new_series.flash)
     async with database_of(request).transaction() as tx:
         event = await drafts.publish(tx, caller, draft.slug, details, expected_revision=revision)
+        await registration.set_approval(tx, event.id, approval_field.value_in(form))
         message_key = await flash.flash_of_event(tx, event)
     is_shown = not event.is_held or await publish_first(request, event)
     return go(f"/events/{quote(event.slug)}", flash=message_key if is_shown else "event_held")

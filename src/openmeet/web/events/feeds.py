@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from typing import Final
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
 
@@ -21,10 +22,12 @@ from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.time_and_place import place_label
+from openmeet.domain.events.values import Venue
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, vevent_of, write_calendar
 from openmeet.domain.search import corrected_search, search
 from openmeet.domain.search import query as searches
+from openmeet.domain.search.filters import FIELDS
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
@@ -37,6 +40,9 @@ from openmeet.web.site.tenant_routing import database_of
 ATOM = "application/atom+xml; charset=utf-8"
 JSON = "application/feed+json; charset=utf-8"
 CALENDAR = "text/calendar; charset=utf-8"
+
+# How long events stay in calendar files after they are over. Calendar programs keep what they have read.
+KEPT_AFTER_END: Final = 366 * DAY
 
 # How long caches may keep a feed that is the same for everyone.
 _SHARED_SECONDS = 15 * 60
@@ -119,19 +125,23 @@ def calendar_of(
 
     ``series`` has the components of whole series.
     """
-    host = urlsplit(public_url).hostname or "localhost"
-    entries = [
-        vevent_of(
-            event,
-            host=host,
-            url=_event_url(event, public_url),
-            sequence=numbers[event.id],
-            description=event.content.description,
-        )
-        for event in events
-    ]
-    written_events = [*series, *(entry for entry in entries if entry is not None)]
-    return write_calendar(written_events, name=feed.name, feed=FeedAddress(feed.page, feed.address))
+    entries = [entry for event in events if (entry := entry_of(event, numbers[event.id], public_url)) is not None]
+    return write_calendar([*series, *entries], name=feed.name, feed=FeedAddress(feed.page, feed.address))
+
+
+def entry_of(event: Event, sequence: int, public_url: str, *, place: Venue | None = None) -> WrittenEvent | None:
+    """The event as an entry of a calendar file, without the join link. None if it has no date.
+
+    ``place``: the place to write, for readers who may see more of it than the public.
+    """
+    return vevent_of(
+        event,
+        host=urlsplit(public_url).hostname or "localhost",
+        url=_event_url(event, public_url),
+        sequence=sequence,
+        description=event.content.description,
+        place=place,
+    )
 
 
 def changed_at(events: Sequence[Event], now: Instant, since: Instant | None = None) -> Instant:
@@ -253,9 +263,7 @@ async def public_search(
 
     Raises InvalidForm, which names invalid fields, and Unavailable if the place list cannot be built now.
     """
-    search_fields = await places.add_point(
-        request, {name: request.query_params.get(name, "") for name in searches.FIELDS}
-    )
+    search_fields = await places.add_point(request, {name: request.query_params.get(name, "") for name in FIELDS})
     search_query = replace(searches.parse_query(search_fields), once_per_series=once_per_series)
     if any(search_fields.values()):
         return search_fields, (

@@ -1,4 +1,4 @@
-"""Summaries of the collapsed sections of the event form. Pure functions."""
+"""Labels and lengths of the event form, and summaries of its collapsed sections. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,6 +7,7 @@ from openmeet.domain.events.content import INPUTS
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.i18n import names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.web.events.approval_field import NEEDS_APPROVAL
 
 _LONGEST: Final = 60
 # More than any limit has. Python reads no number of thousands of digits.
@@ -43,7 +44,13 @@ def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
                 gettext("with how to get in") if form.get("door_note") else "",
             ]
         ),
-        "places": _joined_parts([_limit_label(form.get("capacity", "")), _WHO.get(form.get("visibility", ""), "")]),
+        "places": _joined_parts(
+            [
+                _limit_label(form.get("capacity", "")),
+                _WHO.get(form.get("visibility", ""), ""),
+                gettext("by approval") if form.get(NEEDS_APPROVAL) else "",
+            ]
+        ),
         "topics": _joined_parts(
             [
                 *(words for one, words in CATEGORY_LABELS.items() if _is_ticked(form, "categories", one.value)),
@@ -91,4 +98,7 @@ LABELS = {
     "time_zone": lazy("Time zone"),
     "all_day": lazy("Whole days"),
     "publish_at": lazy("Publish on"),
+    NEEDS_APPROVAL: lazy("I approve every guest"),
 } | {one.name: one.label for one in INPUTS}
+# For the ``maxlength`` of inputs.
+LENGTHS: Final = {one.name: one.kind.longest for one in INPUTS if one.kind.longest is not None}

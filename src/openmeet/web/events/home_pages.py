@@ -206,7 +206,7 @@ def _suggestion_reason(suggestion: Suggestion, name: str) -> str:
 def _greeting(now: Instant, zone: str, name: str) -> str:
     hour = wall_time.local_of(now, zone).hour
     if not name:
-        return gettext("Welcome back")
+        return gettext("Welcome")
     if 4 <= hour < 11:
         return gettext("Good morning, %(name)s", name=name)
     return gettext("Good evening, %(name)s", name=name) if hour >= 18 else gettext("Hello, %(name)s", name=name)

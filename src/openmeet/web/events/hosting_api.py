@@ -20,7 +20,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.attendance.forms import CONFIRM, require_confirmed_lower_limit
+from openmeet.web.attendance.lower_limit import CONFIRM_LOWER_LIMIT, require_confirmed_lower_limit
 from openmeet.web.events.api import to_host
 from openmeet.web.events.new_pages import publish_first
 from openmeet.web.events.schemas import API_FIELDS, EventDetail, EventInput
@@ -79,7 +79,7 @@ async def save(request: Request) -> Response:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
         body = await with_current_values(request, body, _who_sees_what(before))
         details = checked_details(body, tx.now, before)
-        impact = await capacity_change.by_details(tx, [(before, details)])
+        impact = await capacity_change.impact_of_details(tx, [(before, details)])
         event = await event_hosting.revise(
             tx, caller, before.slug, details, expected_revision=expected_revision(request)
         )
@@ -185,7 +185,7 @@ OPERATIONS = (
         save,
         {200: EventDetail},
         EventInput,
-        (IF_MATCH, CONFIRM),
+        (IF_MATCH, CONFIRM_LOWER_LIMIT),
         failures=_FAILURES,
     ),
     ApiOperation(

@@ -9,12 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events import event_access, permissions, record_changes, rules
+from openmeet.domain.events import event_access, permissions, record_changes, rules, time_and_place
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
@@ -26,10 +26,10 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_status, publication_withdrawals, publications
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
+from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
 from openmeet.web.events.new_pages import (
-    PAST,
+    CONFIRMED_START,
     SAVE_LABEL,
     form_page,
     new_page_instead,
@@ -41,8 +41,6 @@ from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# The form now has the newest revision. If it is sent again, the host has seen the other change, and there is no
-# conflict.
 _CHANGED_MEANWHILE = lazy(
     "This event was changed after you opened this form. What you typed is still here. Fields that differ show the"
     ' current version next to them. Save again to use yours, or <a href="/events/%(slug)s" target="_blank">open its page</a>'
@@ -75,7 +73,7 @@ async def show_edit(request: Request) -> Response:
     event, _ = await _hosted_event(request)
     if event.is_draft:
         return go(f"/events/{event.slug}/draft")
-    return form_page(request, FormState({**values_of_event(event), "revision": str(event.revision)}), event=event)
+    return form_page(request, FormState(_form_values(event)), event=event)
 
 
 async def save(request: Request) -> Response:
@@ -93,18 +91,20 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
     event, _ = await _hosted_event(request)
     submission = submission_of(form)
     revision = form.get("revision", "")
-    if place_field.asks_for_places(form):
-        filled, place_answer = await place_field.with_place(request, {**values_of(submission), **form})
+    if place_field.is_sent_to_fill_in(form):
+        filled, place_answer = await place_field.filled_in(request, {**values_of(submission), **form})
         return form_page(request, FormState(filled), event=event, place_answer=place_answer)
-    lowered = f"{submission.capacity} {submission.mode}"
-    confirmations = {name: form.get(name, "") for name in (PAST, ASKED)}
+    confirmations = {name: form.get(name, "") for name in (CONFIRMED_START, CONFIRMED_LIMITS)}
     shown = {**values_of(submission), "revision": revision, **confirmations}
     try:
         details = rules.check(submission, event)
         require_confirmed_past_start(request, form, details, event, SAVE_LABEL)
         async with database_of(request).transaction() as tx:
             ask_to_confirm_lower_limit(
-                form, "capacity", lowered, await capacity_change.by_details(tx, [(event, details)])
+                form,
+                "capacity",
+                key=f"{submission.capacity} {submission.mode}",
+                impact=await capacity_change.impact_of_details(tx, [(event, details)]),
             )
             saved = await event_hosting.revise(
                 tx,
@@ -115,11 +115,11 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
             )
             seats_taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
-        shown |= confirmation_field(form, PAST, wrong) | confirmation_field(form, ASKED, wrong)
+        shown |= confirmation_field(form, CONFIRMED_START, wrong) | confirmation_field(form, CONFIRMED_LIMITS, wrong)
         return form_page(request, form_with_problems(shown, wrong), event=event, status=400)
     except PreconditionFailed:
         newest, _ = await _hosted_event(request)
-        return form_page(request, _form_with_conflicts(shown, newest), event=newest, status=409)
+        return form_page(request, _outdated(shown, newest), event=newest, status=409)
     flash = "event_unchanged" if saved.revision == event.revision else "event_saved"
     places = saved.content.capacity
     if places is not None and places != event.content.capacity and seats_taken > places:
@@ -129,11 +129,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
 
 async def show_cancel(request: Request) -> Response:
     event, notified = await _hosted_event(request, EventPermission.CANCEL)
-    return page(
-        request,
-        "events/cancel.html",
-        {"event": event, "notified": notified, "typed": FormState({"reason": event.status_reason})},
-    )
+    return _cancel_page(request, event, notified, FormState({"reason": event.status_reason}))
 
 
 async def cancel(request: Request) -> Response:
@@ -142,11 +138,22 @@ async def cancel(request: Request) -> Response:
     try:
         reason = rules.check_reason(form.get("reason", ""))
     except InvalidForm as wrong:
-        context = {"event": event, "notified": notified, "typed": form_with_problems(form, wrong)}
-        return page(request, "events/cancel.html", context, status=400)
+        return _cancel_page(request, event, notified, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
     return go(f"/events/{event.slug}", flash="event_cancelled" if notified else "event_cancelled_alone")
+
+
+def _cancel_page(
+    request: Request, event: Event, notified: int, form_state: FormState, *, status: int = 200
+) -> Response:
+    context = {
+        "event": event,
+        "starts": time_and_place.short_start_label(event),
+        "notified": notified,
+        "typed": form_state,
+    }
+    return page(request, "events/cancel.html", context, status=status)
 
 
 async def reinstate(request: Request) -> Response:
@@ -233,19 +240,16 @@ async def delete_record(request: Request) -> Response:
     return go(f"/events/{event.slug}", flash="taken_back")
 
 
-def _form_with_conflicts(shown: dict[str, str], newest: Event) -> FormState:
-    """The submitted form, based on the newest revision, with the current values that differ."""
-    newest_values = values_of_event(newest)
-    others = {
-        name: _value_label(name, text)
-        for name, text in newest_values.items()
-        if text != shown[name].replace("\r\n", "\n").strip()
-    }
+def _outdated(shown: dict[str, str], newest: Event) -> FormState:
     problem = Markup(_CHANGED_MEANWHILE.filled(slug=quote(newest.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-    return FormState({**shown, "revision": str(newest.revision)}, {"": problem}, others)
+    return outdated_form(shown, _form_values(newest), problem, label=value_label)
 
 
-def _value_label(name: str, text: str) -> str:
+def _form_values(event: Event) -> dict[str, str]:
+    return {**values_of_event(event), "revision": str(event.revision)}
+
+
+def value_label(name: str, text: str) -> str:
     """A field's value as readable text. Dates are in the event's local time."""
     return formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
 

@@ -3,6 +3,7 @@
 Only for public events, and only public information, no matter who views the page, because this data gets copied.
 """
 
+import hashlib
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import cover_for
@@ -22,13 +24,17 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Mode, Venue, Visibility
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.media.pictures import PORTRAIT_SIDES, PictureKey, portrait_key
+from openmeet.domain.profiles import portraits
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import summary_of
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
+from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.media.drawings import draw_cached
 from openmeet.web.media.pages import PictureView
+from openmeet.web.media.uploads import store_of
 from openmeet.web.site.tenant_routing import database_of
 
 _STATUS = {
@@ -41,10 +47,10 @@ _MODE = {
     Mode.ONLINE: "OnlineEventAttendanceMode",
     Mode.HYBRID: "MixedEventAttendanceMode",
 }
-# Services always keep a copy. The URL contains the revision, so they fetch a new picture after a change. The text in
-# the picture is in the reader's language.
+# Caches ask each time whether their copy is current, so that a portrait that its owner removed or that a moderator hides
+# is gone from all of them at once. The text in the picture is in the reader's language.
 _HEADERS = {
-    "cache-control": "public, max-age=3600",
+    "cache-control": "public, no-cache",
     "vary": "Accept-Language",
     "x-content-type-options": "nosniff",
 }
@@ -127,31 +133,51 @@ def routes() -> list[Route]:
 
 
 async def show_card(request: Request) -> Response:
-    """The preview image, with public information only. Raises NotFound unless the event is public."""
+    """The preview image, with public information only, or 304 if the client has it. Raises NotFound unless the event is
+    public.
+    """
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
         if event is None or not _is_for_everybody(event):
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
         names = await shown_names(reader, [event.author_id])
+        pictures = await portraits.shown(reader, None, [event.author_id])
     facts = CardFacts(
         event.title,
         time_and_place.short_start_label(event),
         place_label(event),
         names[event.author_id],
         tone_of(event.author_id),
+        await _portrait(request, pictures.get(event.author_id)),
     )
     picture = await draw_cached(request, card, cover_for(event.content), facts)
-    return Response(picture, media_type="image/png", headers=_HEADERS)
+    return answer_unless_known(request, Response(picture, media_type="image/png", headers=_HEADERS))
+
+
+async def _portrait(request: Request, key: PictureKey | None) -> bytes:
+    """The file of a portrait; empty without a key, or if the person has just replaced it."""
+    if key is None:
+        return b""
+    try:
+        return b"".join([part async for part in store_of(request).read(portrait_key(key, PORTRAIT_SIDES[1]))])
+    except NotFound:
+        return b""
 
 
 def _is_for_everybody(event: Event) -> bool:
     return event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden or event.is_gone)
 
 
-def card_picture_of(event: Event) -> PictureView:
-    """The preview image as the picture of a public event's page."""
+async def card_picture_of(reader: Reader, event: Event, host: str) -> PictureView:
+    """The preview image as the picture of a public event's page, with the name of the ``host``.
+
+    Services that show previews keep the picture of a URL. The URL changes with everything on the picture, so that they
+    fetch it again.
+    """
+    portrait = (await portraits.shown(reader, None, [event.author_id])).get(event.author_id, "")
+    version = hashlib.sha256(f"{event.updated_at} {portrait} {host}".encode()).hexdigest()[:16]
     return PictureView(
-        f"/events/{event.slug}/card.png?v={event.revision}",
+        f"/events/{quote(event.slug)}/card.png?v={version}",
         gettext("%(title)s, %(when)s", title=event.title, when=time_and_place.start_label(event)),
         CARD_WIDTH,
         CARD_HEIGHT,

@@ -2,7 +2,7 @@
 attention.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState, read_form
 from openmeet.domain.attendance.activity import RecentChanges
+from openmeet.domain.attendance.answer_bar import is_visited_today
 from openmeet.domain.attendance.model import RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown
-from openmeet.domain.events.model import Event
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.host_tasks.undelivered import dismiss
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.search import my_event_lists
@@ -28,7 +28,17 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.attendance import view
 from openmeet.web.attendance.view import JoinRequestRow, oldest_join_requests
 from openmeet.web.events import co_hosts_pages
-from openmeet.web.events.listing import CardList, EventCard, card_of, day_cards, day_in_row, facts_of, with_days
+from openmeet.web.events.listing import (
+    CardList,
+    EventCard,
+    FurtherDates,
+    card_of,
+    day_cards,
+    day_in_row,
+    facts_of,
+    further_dates,
+    with_days,
+)
 from openmeet.web.events.pending_decisions import DISMISS_PATH, HostTask, host_tasks
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -85,8 +95,8 @@ _EMPTY = {
 
 @dataclass(frozen=True, slots=True)
 class NextHosted:
-    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_soon``: check-in is open.
-    ``other_answers`` counts the other kinds of answers.
+    """The next event that the viewer hosts. ``capacity`` 0 means no limit. ``is_today``: guests come to it
+    today. ``other_answers`` counts the other kinds of answers.
     """
 
     card: EventCard
@@ -94,7 +104,7 @@ class NextHosted:
     day: str
     going: int
     capacity: int
-    is_soon: bool
+    is_today: bool
     other_answers: list[str]
 
 
@@ -128,19 +138,23 @@ async def show_mine(request: Request) -> Response:
         first = next((tab for tab in _TABS if counts[tab]), MyEvents.GOING)
         selected = MyEvents(selected_list) if selected_list in set(_TABS) else first
         events = await my_event_lists.my_events(reader, caller.user_id, selected, after, PAGE_SIZE + 1)
+        is_hosting = selected is MyEvents.HOSTING
+        listed = _next_dates(events[:PAGE_SIZE]) if is_hosting else events[:PAGE_SIZE]
+        further = await further_dates(reader, listed) if is_hosting else {}
         groups = await day_cards(
             reader,
-            events[:PAGE_SIZE],
+            listed,
             CardList(
                 services(request).settings.public_url,
                 caller.user_id,
                 shows_sync=True,
-                is_hosting=selected is MyEvents.HOSTING,
+                is_hosting=is_hosting,
+                further=further,
             ),
         )
         dashboard = (
-            await _dashboard(request, reader, caller.user_id, events[:PAGE_SIZE])
-            if selected is MyEvents.HOSTING and after is None
+            await _dashboard(request, reader, caller.user_id, events[:PAGE_SIZE], further)
+            if is_hosting and after is None
             else None
         )
         # The dashboard includes these events in its tasks.
@@ -172,6 +186,14 @@ async def show_mine(request: Request) -> Response:
     return page(request, "events/my_events.html", context)
 
 
+def _next_dates(events: Sequence[Event]) -> list[Event]:
+    """The events without the later dates of a series, which would push everything else off a host's page."""
+    first_by_series: dict[str, Event] = {}
+    for event in events:
+        first_by_series.setdefault(event.place_in_series.series_id if event.place_in_series else event.id, event)
+    return list(first_by_series.values())
+
+
 async def dismiss_emails(request: Request) -> Response:
     """Hide the task about undelivered e-mails, because the host has read it."""
     form = await read_form(request)
@@ -180,8 +202,12 @@ async def dismiss_emails(request: Request) -> Response:
     return go("/my/events?which=hosting", flash="emails_dismissed")
 
 
-async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: Sequence[Event]) -> HostDashboard:
-    """The dashboard. ``hosted`` are the events of the list. The dashboard shows their changes since yesterday."""
+async def _dashboard(
+    request: Request, reader: Reader, viewer: UserId, hosted: Sequence[Event], further: Mapping[EventId, FurtherDates]
+) -> HostDashboard:
+    """The dashboard. ``hosted`` are the first hosted events, whose changes since yesterday it shows. ``further`` leads to
+    the later dates of series.
+    """
     join_requests = await my_event_lists.with_requests(reader, viewer, _MOST_ASKED)
     numbers = await counts_shown(reader, [one.id for one in join_requests])
     most_pending = max(join_requests, key=lambda one: numbers[one.id].pending, default=None)
@@ -192,13 +218,15 @@ async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: S
         sum(one.pending for one in numbers.values()),
         "" if most_pending is None else f"/events/{quote(most_pending.slug)}",
         await host_tasks(reader, viewer, services(request).code_key),
-        await _next_hosted(request, reader, viewer, hosted[0]) if hosted else None,
+        await _next_hosted(request, reader, viewer, hosted[0], further) if hosted else None,
         await view.since_yesterday(reader, [one.id for one in hosted], zone),
     )
 
 
-async def _next_hosted(request: Request, reader: Reader, viewer: UserId, event: Event) -> NextHosted:
-    facts = await facts_of(reader, [event], CardList(services(request).settings.public_url, viewer))
+async def _next_hosted(
+    request: Request, reader: Reader, viewer: UserId, event: Event, further: Mapping[EventId, FurtherDates]
+) -> NextHosted:
+    facts = await facts_of(reader, [event], CardList(services(request).settings.public_url, viewer, further=further))
     counts = (await counts_shown(reader, [event.id]))[event.id]
     return NextHosted(
         card_of(event, facts),
@@ -206,7 +234,7 @@ async def _next_hosted(request: Request, reader: Reader, viewer: UserId, event: 
         day_in_row(event, reader.now),
         counts.going,
         event.content.capacity or 0,
-        event.starts_at is not None and event.starts_at < reader.now + DAY,
+        is_visited_today(event, reader.now),
         _other_answers(counts),
     )
 

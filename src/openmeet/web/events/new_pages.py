@@ -18,7 +18,7 @@ from groundwork.http.forms import FormState, form_with_problems
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import actions, draft_queries, drafts, queries, rules
-from openmeet.domain.events.group_of_event import group_for
+from openmeet.domain.events.group_of_event import group_for, group_of_copy, groups_offered
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug, GroupOfEvent
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
@@ -26,6 +26,7 @@ from openmeet.domain.events.submissions import pack, selected_fields, submission
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, Category
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.model import Group
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.actions import SeriesAlreadyCreated
@@ -39,8 +40,8 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
-from openmeet.web.events import flash, picture_pages, place_field
-from openmeet.web.events.form_summaries import LABELS, section_summaries
+from openmeet.web.events import approval_field, flash, picture_pages, place_field
+from openmeet.web.events.form_summaries import LABELS, LENGTHS, section_summaries
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
@@ -55,11 +56,13 @@ _DRAFT_COOKIE = "openmeet_draft"
 # How long to wait for the author's PDS. After that, the event stays a draft, and the publication is retried.
 _PUBLISH_FIRST_SECONDS = 5.0
 
-# Hidden field that confirms a start in the past.
-PAST = "past"
+# Hidden field with the start in the past that the person was asked to confirm.
+CONFIRMED_START = "past"
+# Form fields that a draft stores in addition to those of the event.
+_FURTHER_FIELDS = (*recurrence_form.FIELDS, approval_field.NEEDS_APPROVAL)
 # Labels of the form's buttons. Questions about the input name the button that confirms it.
 SAVE_LABEL = lazy("Save changes")
-SCOPE_LABEL = lazy("Continue: which dates?")
+SCOPE_LABEL = lazy("Select the dates")
 PUBLISH_LABEL = lazy("Publish")
 SCHEDULE_LABEL = lazy("Publish at this time")
 _DRAFT_NOTICE = lazy("Here’s the event you started. Check it, then create it.")
@@ -75,6 +78,9 @@ LINK_TIMES = (
 # If the user goes back in the browser and changes fields, they may want a second event or an edit of the first.
 _MADE_ALREADY = lazy(
     'You already created <a href="/events/%(slug)s">an event</a> with this form. Edit that one, or send this again to create another.'
+)
+_DRAFT_CHANGED_SINCE = lazy(
+    'You saved this form as <a href="/events/%(slug)s/draft">a draft</a> and changed the draft later. Edit that one, or send this again to keep both.'
 )
 _SERIES_MADE_ALREADY = lazy(
     'You already created <a href="/series/%(slug)s">a series</a> with this form. Edit that one, or send this again to create another.'
@@ -107,13 +113,13 @@ async def show_new(request: Request) -> Response:
             country = names.name_of(await queries.latest_country(reader, caller.user_id))
     values = values_of(unpack(draft) if draft else rules.Submission(time_zone=zone, country=country))
     if draft:
-        values |= selected_fields(draft, recurrence_form.FIELDS)
+        values |= selected_fields(draft, _FURTHER_FIELDS)
     # One form creates one event, however often it is submitted.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
     if draft is None:
         values["starts"] = _first_start(services(request).clock.now(), zone)
-    values[place_field.ZONE] = values["time_zone"]
+    values[place_field.SUGGESTED_ZONE] = values["time_zone"]
     # The user's zone may differ from the event's, but it is a far better default than UTC.
     asks_zone = zone == "UTC" and draft is None
     return await new_page(request, FormState(values), was_draft=draft is not None, asks_zone=asks_zone)
@@ -143,8 +149,8 @@ async def create(request: Request) -> Response:
         repeats = await recurrence_preview.form_state(request, values)
         clashes = await recurrence_preview.conflicts_in_form(request, values, repeats.meaning)
         return await new_page(request, FormState(values, sent_picture.problems), repeats=repeats, clashes=clashes)
-    if place_field.asks_for_places(form):
-        filled, place_answer = await place_field.with_place(request, values)
+    if place_field.is_sent_to_fill_in(form):
+        filled, place_answer = await place_field.filled_in(request, values)
         return await new_page(request, FormState(filled, sent_picture.problems), place_answer=place_answer)
     if form.get("save") == "draft" and caller is not None and not sent_picture.problems:
         return await _begin_draft(request, submission, form, sent_picture.picture)
@@ -154,7 +160,7 @@ async def create(request: Request) -> Response:
         timing = await recurrence_preview.timing_of(request, form, details)
         require_confirmed_past_start(request, form, details, None, _submit_label(request, None))
     except InvalidForm as wrong:
-        problems = form_with_problems({**values, **confirmation_field(form, PAST, wrong)}, wrong)
+        problems = form_with_problems({**values, **confirmation_field(form, CONFIRMED_START, wrong)}, wrong)
         return await new_page(request, problems, status=400)
     if caller is None:
         return await _save_visitor_draft(request, submission, form)
@@ -176,11 +182,11 @@ async def _create_event(
     request: Request, caller: Caller, submission: rules.Submission, form: Mapping[str, str], details: Details
 ) -> Response:
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
-    async with database_of(request).transaction() as tx:
-        group = await group_for(tx, form.get("group", ""), caller.user_id)
-        original = await drafts.original_of(tx, form.get("copy_of", ""), caller)
-        details = drafts.with_untyped_fields(details, original)
-        try:
+    try:
+        async with database_of(request).transaction() as tx:
+            group = await group_for(tx, form.get("group", ""), caller.user_id)
+            original = await drafts.original_of(tx, form.get("copy_of", ""), caller)
+            details = drafts.with_untyped_fields(details, original)
             event = await actions.create(
                 tx,
                 caller,
@@ -189,19 +195,14 @@ async def _create_event(
                 is_held=await is_held_at_first(tx, caller.user_id, details, group),
                 group=group,
             )
-        except actions.EventAlreadyCreated as existing:
-            renewed = {
-                **values_of(submission),
-                "submission": secrets.token_urlsafe(16),
-                "group": form.get("group", ""),
-            }
-            problem = Markup(_MADE_ALREADY.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-            return await new_page(request, FormState(renewed, {"": problem}), status=422)
-        if original is not None:
-            await registration.copy_of_event(tx, original, event.id)
-        if draft_token:
-            await draft_queries.drop(tx, hash_token(draft_token))
-        arrived = await flash.flash_of_event(tx, event)
+            await registration.begin(tx, original, event.id, approval_field.value_in(form))
+            if draft_token:
+                await draft_queries.drop(tx, hash_token(draft_token))
+            arrived = await flash.flash_of_event(tx, event)
+    except actions.EventAlreadyCreated as existing:
+        renewed = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": form.get("group", "")}
+        problem = Markup(_MADE_ALREADY.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+        return await new_page(request, FormState(renewed, {"": problem}), status=422)
     is_shown = not event.is_held or await publish_first(request, event)
     message_key = "event_held" if not is_shown else arrived if event.revision == 1 else "made_before"
     return _forget_draft(go(f"/events/{event.slug}", flash=message_key))
@@ -231,8 +232,10 @@ def require_confirmed_past_start(
     """
     submission = submission_of(form)
     start = f"{submission.starts} {submission.time_zone}"
-    if form.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
-        raise NeedsConfirmation("starts", EventReason.START_IN_PAST_SAVE_AGAIN(button=button), name=PAST, key=start)
+    if form.get(CONFIRMED_START) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
+        raise NeedsConfirmation(
+            "starts", EventReason.START_IN_PAST_SAVE_AGAIN(button=button), name=CONFIRMED_START, key=start
+        )
 
 
 async def publish_first(request: Request, event: Event) -> bool:
@@ -251,29 +254,32 @@ async def _begin_draft(
     """Store the form as a draft, whether valid or not, and redirect to it."""
     caller = caller_of(request)
     token = request.cookies.get(_DRAFT_COOKIE, "")
-    async with database_of(request).transaction() as tx:
-        original = await drafts.original_of(tx, form.get("copy_of", ""), caller)
-        event = await drafts.begin(
-            tx,
-            caller,
-            submission,
-            kept_more(form),
-            submission_key=form.get("submission", "")[:MAX_KEY] or None,
-            group=await group_for(tx, form.get("group", ""), caller.user_id),
-            copy_of=original,
-        )
-        if original is not None:
-            await registration.copy_of_event(tx, original, event.id)
-        if picture is not None:
-            await actions.set_picture(tx, caller, event.slug, picture)
-        if token:
-            await draft_queries.drop(tx, hash_token(token))
+    try:
+        async with database_of(request).transaction() as tx:
+            original = await drafts.original_of(tx, form.get("copy_of", ""), caller)
+            event = await drafts.begin(
+                tx,
+                caller,
+                submission,
+                further_fields_in(form),
+                submission_key=form.get("submission", "")[:MAX_KEY] or None,
+                group=await group_for(tx, form.get("group", ""), caller.user_id),
+                copy_of=original,
+                picture=picture,
+            )
+            await registration.begin(tx, original, event.id, approval_field.value_in(form))
+            if token:
+                await draft_queries.drop(tx, hash_token(token))
+    except drafts.DraftChangedSince as existing:
+        renewed = {**values_of(submission), **form, "submission": secrets.token_urlsafe(16)}
+        problem = Markup(_DRAFT_CHANGED_SINCE.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+        return await new_page(request, FormState(renewed, {"": problem}), status=409)
     return _forget_draft(go(f"/events/{event.slug}/draft", flash="draft_saved"))
 
 
-def kept_more(form: Mapping[str, str]) -> dict[str, str]:
-    """Form fields that a draft stores in addition to those of the event: the recurrence."""
-    return {name: form[name] for name in recurrence_form.FIELDS if name in form}
+def further_fields_in(form: Mapping[str, str]) -> dict[str, str]:
+    """Form fields that a draft stores in addition to those of the event: the recurrence and the tick for approval."""
+    return {name: form[name] for name in _FURTHER_FIELDS if name in form}
 
 
 async def show_copy(request: Request) -> Response:
@@ -281,18 +287,25 @@ async def show_copy(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await drafts.event_to_copy(reader, EventSlug(request.path_params["slug"]), caller)
-    values = values_of_event(event) | {"starts": "", "ends": ""}
-    values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
+        registration_settings = await registration.of_event(reader, event)
+        group_of_event = await group_of_copy(reader, event, caller.user_id)
+        group = None if group_of_event is None else await group_queries.by_id(reader, group_of_event.id)
+        groups = await groups_offered(reader, caller.user_id)
+    values = values_of_event(event) | approval_field.field_values(registration_settings) | {"starts": "", "ends": ""}
+    values |= {
+        "submission": secrets.token_urlsafe(16),
+        "group": "" if group is None else group.slug,
+        "copy_of": event.slug,
+    }
     notice = gettext("A copy of “%(title)s”. When does it start?", title=event.title)
     repeats = await recurrence_preview.form_state(request, values)
-    return form_page(request, FormState(values), event=None, notice=notice, repeats=repeats)
+    return form_page(request, FormState(values), event=None, notice=notice, repeats=repeats, groups=groups)
 
 
 async def _save_visitor_draft(request: Request, submission: rules.Submission, form: Mapping[str, str]) -> Response:
-    more = kept_more(form)
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
-        await actions.keep_draft(tx, hash_token(token), pack(submission, more))
+        await actions.keep_draft(tx, hash_token(token), pack(submission, further_fields_in(form)))
     response = go("/sign-in?next=/events/new", flash="draft_kept")
     settings = services(request).settings
     response.set_cookie(
@@ -320,6 +333,11 @@ async def new_page(
 ) -> Response:
     """The form for a new event."""
     notice = str(_DRAFT_NOTICE) if was_draft else ""
+    caller = caller_or_none(request)
+    groups: Sequence[Group] = ()
+    if caller is not None:
+        async with database_of(request).reader() as reader:
+            groups = await groups_offered(reader, caller.user_id)
     return form_page(
         request,
         form_state,
@@ -331,6 +349,7 @@ async def new_page(
         clashes=clashes,
         asks_zone=asks_zone,
         place_answer=place_answer,
+        groups=groups,
     )
 
 
@@ -363,10 +382,12 @@ def form_page(
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
     place_answer: place_field.PlaceField = place_field.NOT_ASKED,
+    groups: Sequence[Group] = (),
 ) -> Response:
     """The form for new and edited events. ``asks_zone``: the time zone is not known yet. ``series_path`` is set if a
     series is edited through one of its dates. ``repeats`` has the recurrence options, if they are offered. ``clashes``
     has the viewer's conflicts at each previewed date. ``place_answer`` is the message next to the place field.
+    ``groups`` are those that a new event can be in.
     """
     is_new = event is None or event.is_draft
     form_state = replace(form_state, values={**form_state.values, **place_field.field_values(form_state.values)})
@@ -374,9 +395,11 @@ def form_page(
         "typed": form_state,
         "event": event,
         "labels": {**LABELS, **picture_pages.LABELS, **(recurrence_form.LABELS if repeats is not None else {})},
+        "lengths": LENGTHS,
         "zones": OFFERED_ZONES,
         "countries": names.offered(),
         "in_group": bool(event.group if event else form_state.value("group")),
+        "groups": [("", gettext("No group")), *((one.slug, one.details.name) for one in groups)] if groups else [],
         "notice": notice,
         "was_draft": was_draft,
         "is_new": is_new and not series_path,
@@ -393,7 +416,7 @@ def form_page(
         "access_words": [(one.value, words) for one, words in ACCESS_LABELS.items()],
         "category_words": [(one.value, words) for one, words in CATEGORY_LABELS.items()],
         "link_times": LINK_TIMES,
-        "states": section_summaries(form_state.values),
+        "summaries": section_summaries(form_state.values),
         "asks_zone": asks_zone,
         "place": place_answer,
         "finds_places": services(request).places is not None,

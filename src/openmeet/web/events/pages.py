@@ -39,6 +39,7 @@ from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.identities.queries import consent, shown_names
+from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
 from openmeet.domain.search import suggestions
@@ -48,7 +49,6 @@ from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
-from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publication_status, publications
 from openmeet.web.attendance import view as attendance_view
@@ -195,6 +195,7 @@ async def _event_context(
             "places_left": places_left(event, people.counts),
             "related": [] if viewer.is_hosting else await _related_events(reader, request, event, viewer.user_id),
             "asks_to_publish": services(request).asks_to_publish,
+            "is_offered_to_me": await _is_offered_to(reader, event, people, viewer.user_id),
             "kept_back": await _kept_back(reader, event),
             "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
             "host_path": paths[event.author_id],
@@ -214,6 +215,14 @@ async def _event_context(
             "place_map": map_pages.of_event(request, event, viewer.private.place),
         }
     )
+
+
+async def _is_offered_to(reader: Reader, event: Event, people: EventPeople, viewer: UserId | None) -> bool:
+    """Whether the owner would like to hand the event over to this viewer, who is a co-host."""
+    if viewer is None or viewer not in people.co_host_ids:
+        return False
+    offered = await co_host_queries.offered(reader, event.id)
+    return offered is not None and offered.user_id == viewer
 
 
 async def _viewer_of(
@@ -283,7 +292,7 @@ async def _sharing_context(
         "live_state": fingerprint_of(services(request).code_key, event, people.counts) if viewer.caller else "",
         "address": link_preview.address_of(event, public_url),
         "public_url": public_url,
-        "card": card_picture_of(event),
+        "card": await card_picture_of(reader, event, people.names[event.author_id]),
         "json_ld": link_preview.json_ld(event, people.names[event.author_id], public_url),
     }
 
@@ -360,9 +369,13 @@ async def _sync_context(
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
         is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
         has_public_record = is_narrower and not statuses[event.id].is_withdrawn
-    if own_rsvp is not None and own_rsvp.status is not AttendanceStatus.DECLINED:
-        statuses = await publication_status.statuses(reader, publications.PublicationKind.RSVP, [own_rsvp.id])
-        mines = answer_sync(own_rsvp, event, statuses[own_rsvp.id], reader.now, has_agreed=has_agreed)
+    if own_rsvp is not None:
+        published = (await publication_status.statuses(reader, publications.PublicationKind.RSVP, [own_rsvp.id]))[
+            own_rsvp.id
+        ]
+        # Of a person who declined, only what other apps can see matters.
+        if own_rsvp.status is not AttendanceStatus.DECLINED or published.uri or own_rsvp.record_uri:
+            mines = answer_sync(own_rsvp, event, published, reader.now, has_agreed=has_agreed)
     sharing = None if caller is None else await sharing_of(reader, event, own_rsvp, caller.user_id, agreement)
     return {
         "event_sync": hosts,

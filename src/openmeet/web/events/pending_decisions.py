@@ -160,7 +160,7 @@ def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> 
         sentence = gettext("Moved since you answered: now")
     path, starts = f"/events/{quote(event.slug)}", time_and_place.short_start_label(event)
     buttons = []
-    for action in (bar.primary, bar.second):
+    for action in (bar.primary, bar.secondary):
         if action is None or (action is AnswerAction.EDIT):
             continue
         words = answer_texts.label_of(bar, action, bar_input.requests)

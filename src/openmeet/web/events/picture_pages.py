@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,12 +14,12 @@ from openmeet.domain.events import actions, event_access, queries
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture, PictureKey
+from openmeet.domain.media.pictures import Picture, PictureKey
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.media.schemas import check_alt
-from openmeet.web.media.uploads import form_of, save_sent, store_of
+from openmeet.web.media.uploads import form_of, read_upload, save_sent, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -101,8 +100,7 @@ async def read_form_with_picture(request: Request) -> tuple[dict[str, str], byte
         return await read_form(request), b""
     async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        file = form.get("picture")
-        body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
+        body = await read_upload(form.get("picture"))
     if any("\x00" in value for value in fields.values()):
         raise InvalidInput("", GeneralReason.UNSTORABLE_CHARACTER)
     return fields, body

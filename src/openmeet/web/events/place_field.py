@@ -32,7 +32,8 @@ ASK: Final = "find_place"
 CHOICE: Final = "place_choice"
 # The button that generates another cover. It is handled here because it also sends the form and shows it again.
 SHUFFLE: Final = "shuffle_cover"
-ZONE: Final = "zone_unless_chosen"
+# The time zone that the form suggests. It follows the place until the user chooses another one.
+SUGGESTED_ZONE: Final = "suggested_zone"
 # Prefix of the keys of addresses.
 _ADDRESS: Final = "address:"
 _FEW: Final = 6
@@ -85,8 +86,10 @@ def routes() -> list[Route]:
     return [Route("/places/choices", show_choices, methods=["GET"])]
 
 
-def asks_for_places(form: Mapping[str, str]) -> bool:
-    """Whether the form was submitted to look up its place or to get another cover, rather than to be saved."""
+def is_sent_to_fill_in(form: Mapping[str, str]) -> bool:
+    """Whether the form was sent by a button that fills in other fields (look up the place, choose one, another cover), and
+    not by one that saves it.
+    """
     return bool(form.get(ASK) or form.get(CHOICE) or form.get(SHUFFLE))
 
 
@@ -113,9 +116,9 @@ def read(request: Request, form: Mapping[str, str]) -> dict[str, str]:
     return _filled(form, _parts_of(parsed.venue), before)
 
 
-async def with_place(request: Request, form: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
-    """The form with the fields filled in from its place, and the message next to it. A time zone that the user chose is
-    kept.
+async def filled_in(request: Request, form: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
+    """The form with the fields that its button fills in, and the message next to the place. A time zone that the user
+    chose is kept.
     """
     if form.get(SHUFFLE):
         before = form.get("cover_shuffle", "")
@@ -138,10 +141,13 @@ async def with_place(request: Request, form: Mapping[str, str]) -> tuple[dict[st
             tuple(matches), credit=_credit(request, matches), problem=PlaceReason.UNKNOWN() if is_unknown else problem
         )
     first_choice = matches[0]
-    sets_zone = bool(first_choice.zone) and form.get("time_zone", "") in {form.get(ZONE, ""), first_choice.zone}
+    sets_zone = bool(first_choice.zone) and form.get("time_zone", "") in {
+        form.get(SUGGESTED_ZONE, ""),
+        first_choice.zone,
+    }
     filled = _filled(form, first_choice.fills, _place_before(form)) | {PLACE: first_choice.fills[PLACE]}
     if sets_zone:
-        filled |= {"time_zone": first_choice.zone, ZONE: first_choice.zone}
+        filled |= {"time_zone": first_choice.zone, SUGGESTED_ZONE: first_choice.zone}
     return filled, PlaceField(chosen=first_choice, sets_zone=sets_zone)
 
 

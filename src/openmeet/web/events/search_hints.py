@@ -14,6 +14,7 @@ from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.search import corrected_search, query, search
+from openmeet.domain.search.filters import DEFAULT_WITHIN_KM
 from openmeet.domain.search.known_words import has_name, known_names, topic_of
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries as series_queries
@@ -58,6 +59,10 @@ class NamedLink:
     def is_place(self) -> bool:
         """Whether all words together are the name of a place."""
         return self.around is not None and self.around.near is not None and not self.around.words
+
+    @property
+    def is_topic(self) -> bool:
+        return self.around is not None and bool(self.around.topics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ def _place_link(
             continue
         label, other_words = places.typed_name(place, name), " ".join(others)
         words = gettext("“%(words)s” near %(place)s", words=other_words, place=label)
-        near = Near(place.latitude, place.longitude, query.WITHIN)
+        near = Near(place.latitude, place.longitude, DEFAULT_WITHIN_KM)
         return [
             NamedLink(
                 words if other_words else gettext("Near %(place)s", place=label),
@@ -200,18 +205,18 @@ def _topic_link(search_query: SearchQuery, search_fields: Mapping[str, str]) -> 
 
 async def other_events(
     request: Request, reader: Reader, search_query: SearchQuery, name_links: Sequence[NamedLink]
-) -> tuple[str, list[OtherEvent]]:
-    """Events to suggest when a search found nothing, with their heading. They match the host, place or topic that the
-    search names. Without one, they are those of the front page, and there is no heading.
+) -> tuple[NamedLink | None, list[OtherEvent]]:
+    """Events to suggest when a search found nothing, and the host, place or topic of the search that they match.
+    Without one, they are those of the front page.
     """
     for one in name_links:
         events = await _events_of(reader, one, search_query)
         if events:
-            return one.others_heading, await _as_others(request, reader, search_query.viewer, events)
+            return one, await _as_others(request, reader, search_query.viewer, events)
     events = await search.coming_on_front_page(
         reader, search_query.viewer, front_page_policy(request), None, _MOST_OTHERS, once_per_series=True
     )
-    return "", await _as_others(request, reader, search_query.viewer, events)
+    return None, await _as_others(request, reader, search_query.viewer, events)
 
 
 async def next_step(

@@ -7,7 +7,7 @@ reader may know, and nothing is sent until the reader follows them.
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,7 +22,7 @@ from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.icalendar.write import vevent_of, write_calendar
+from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
@@ -130,14 +130,7 @@ async def serve_calendar(request: Request) -> Response:
         numbers = await sequences(reader, [event.id])
         changed = feeds.changed_at([event], reader.now, own_rsvp.answered_at if own_rsvp else None)
     public_url = services(request).settings.public_url
-    entry = vevent_of(
-        event,
-        host=urlsplit(public_url).hostname or "localhost",
-        url=f"{public_url}/events/{quote(event.slug)}",
-        sequence=numbers[event.id],
-        description=event.content.description,
-        place=seen.place,
-    )
+    entry = feeds.entry_of(event, numbers[event.id], public_url, place=seen.place)
     if entry is None:
         raise NotFound(EventReason.NO_DATE_YET)
     is_unsure = own_rsvp is not None and own_rsvp.status in _UNSURE

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState
-from openmeet.domain.attendance import rules
+from openmeet.domain.attendance import seats
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
 from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
@@ -245,7 +245,7 @@ def _answers_context(
         and registration_settings.takes_guests
         and event.visibility is not Visibility.PRIVATE,
         "undo": requested.undo if own_rsvp is not None and can_answer else "",
-        "limits": rules.limits_of(event, registration_settings),
+        "limits": seats.limits_of(event, registration_settings),
     }
 
 

@@ -15,6 +15,7 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, Grou
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.search import query
+from openmeet.domain.search.filters import SourceName
 from openmeet.domain.search.group_event_lists import coming_in_group, effect_of_deleting
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
@@ -24,7 +25,7 @@ from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.events import new_links
-from openmeet.web.events.api import EventList, SourceName, events_page, paging
+from openmeet.web.events.api import EventList, events_page, paging
 from openmeet.web.groups import forms
 from openmeet.web.groups.schemas import (
     GroupDeletionPlanned,
@@ -51,10 +52,7 @@ async def list_groups(request: Request) -> Response:
     caller = caller_or_none(request)
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     words = request.query_params.get("q", "").split()
-    source_name = request.query_params.get("source", "")
-    source = query.source_or_none(source_name)
-    if source_name and source is None:
-        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
+    source = query.source_of(request.query_params.get("source", ""))
     async with database_of(request).reader() as reader:
         after = await _parse_cursor(reader, request.query_params.get("cursor", ""))
         groups = await membership_queries.listed(

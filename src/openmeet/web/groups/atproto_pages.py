@@ -19,12 +19,12 @@ from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.permissions import Feature, permission_for
+from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.ingestion import merge_decisions
-from openmeet.network.repositories.custodial import CustodialPds, check_handle, suggest_handle
+from openmeet.network.repositories.custodial import check_handle, handle_domain_of, suggest_handle, suggested_domain_of
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -163,20 +163,20 @@ async def save(request: Request) -> Response:
 
 async def ask_repository(request: Request) -> Response:
     """The page that creates a repository for the group, if this site has a PDS for it."""
-    return await _ask_repository(request, publishing_of(request).custodial_pds, EMPTY)
+    return await _ask_repository(request, EMPTY)
 
 
 async def make_repository(request: Request) -> Response:
-    custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
+    publishing, caller = publishing_of(request), caller_of(request)
     form = await read_form(request)
     try:
-        handle = _confirmed_handle(form, custodial_pds)
+        handle = _confirmed_handle(form, await handle_domain_of(publishing.network, publishing.custodial_pds))
         async with database_of(request).transaction() as tx:
             group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
     except InvalidInput as wrong:
-        return await _ask_repository(request, custodial_pds, FormState(form, {wrong.field: wrong.why}), status=400)
+        return await _ask_repository(request, FormState(form, {wrong.field: wrong.why}), status=400)
     except Refused as refused:
-        return await _ask_repository(request, custodial_pds, FormState(form, {"": refused.why}), status=422)
+        return await _ask_repository(request, FormState(form, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="group_repository_asked")
 
 
@@ -203,16 +203,15 @@ async def see_network(reader: Reader, request: Request) -> ViewedGroup:
     return seen if seen.group.is_read_only else await view_group(reader, request, GroupPermission.SEE_MEMBERS)
 
 
-def _confirmed_handle(form: dict[str, str], custodial_pds: CustodialPds) -> str:
+def _confirmed_handle(form: dict[str, str], domain: str) -> str:
     """The handle from the form. Raises InvalidInput unless the checkbox that confirms it is selected."""
     if form.get("publish") != "yes":
         raise InvalidInput("publish", GroupReason.YES_NEEDED)
-    return check_handle(form.get("handle", ""), custodial_pds.handle_domain)
+    return check_handle(form.get("handle", ""), domain)
 
 
-async def _ask_repository(
-    request: Request, custodial_pds: CustodialPds, form_state: FormState, *, status: int = 200
-) -> Response:
+async def _ask_repository(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+    publishing = publishing_of(request)
     caller_of(request)
     async with database_of(request).reader() as reader:
         seen = await view_group(reader, request, GroupPermission.TRANSFER)
@@ -221,10 +220,11 @@ async def _ask_repository(
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-    handle = suggest_handle(seen.group.details.name, seen.group.id, custodial_pds.handle_domain)
+    domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
+    handle = suggest_handle(seen.group.details.name, seen.group.id, domain)
     context = context_of(seen, f"{seen.path}/network") | {
         "typed": FormState({"handle": handle, **form_state.values}, form_state.problems),
         "labels": LABELS,
-        "domain": custodial_pds.handle_domain,
+        "domain": domain,
     }
     return page(request, "groups/group_repository.html", context, status=status)

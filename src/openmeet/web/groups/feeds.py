@@ -9,7 +9,7 @@ number of queries does not depend on the number of series, which ``series.feeds`
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +26,7 @@ from openmeet.domain.groups.model import Group, GroupId
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.icalendar.properties import ELSEWHERE
-from openmeet.domain.icalendar.write import FeedAddress, vevent_of, write_calendar
+from openmeet.domain.icalendar.write import FeedAddress, write_calendar
 from openmeet.domain.moderation.blocks import blockers_of
 from openmeet.domain.search.group_event_lists import between_in_group, seen_in_group
 from openmeet.domain.series.calendar_uids import sequences
@@ -43,8 +43,6 @@ from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Calendar programs keep events that they have read, so long-past events are left out.
-PAST = 366 * DAY
 AHEAD = 2 * 366 * DAY
 MOST = 2_000
 NEWEST = 50
@@ -110,18 +108,14 @@ def calendar_of(
     ``is_public`` selects the public file, whose URL is not secret. The text of an event of a followed host says that
     another host holds it.
     """
-    host = urlsplit(public_url).hostname or "localhost"
     entries = [entry for one in series for entry in entries_of(one, numbers, now, public_url)]
     for event in events:
-        address = f"{public_url}/events/{quote(event.slug)}"
-        description = event.content.description
-        if not is_own(group, event):
-            note = gettext("From another app")
-            description = f"{note}\n\n{description}" if description else note
-        entry = vevent_of(event, host=host, url=address, sequence=numbers[event.id], description=description)
+        entry = feeds.entry_of(event, numbers[event.id], public_url)
+        if entry is not None and not is_own(group, event):
+            description = "\n\n".join(filter(None, (gettext("From another app"), entry.description)))
+            entry = replace(entry, description=description, categories=(ELSEWHERE, *entry.categories))
         if entry is not None:
-            marks = () if is_own(group, event) else (ELSEWHERE,)
-            entries.append(replace(entry, categories=(*marks, *entry.categories)))
+            entries.append(entry)
     page = f"{public_url}/groups/{quote(group.slug)}"
     return write_calendar(entries, name=group.details.name, feed=FeedAddress(page, f"{page}.ics" if is_public else ""))
 
@@ -143,7 +137,7 @@ async def calendar_file(
     """The file, and the time of its last change. ``member`` is the reader if they are a member. ``runs``: they are an
     admin of the group.
     """
-    start, end = Instant(reader.now - PAST), Instant(reader.now + AHEAD)
+    start, end = Instant(reader.now - feeds.KEPT_AFTER_END), Instant(reader.now + AHEAD)
     series = await _whole_series(reader, group.id, start, member=member, runs=runs)
     single = await between_in_group(
         reader, group.id, start, end, MOST, member=member, besides=[one.series.id for one in series]

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Final
 
 from groundwork.errors import InvalidForm, Why
 from openmeet.domain.groups.model import (
+    MAX_ADDRESS,
     MAX_DESCRIPTION,
     MAX_NAME,
     MAX_PLACE,
@@ -20,6 +22,16 @@ from openmeet.domain.validation import GeneralReason, choice
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
+
+# For the ``maxlength`` of inputs.
+LENGTHS: Final = {
+    "name": MAX_NAME,
+    "description": MAX_DESCRIPTION,
+    "locality": MAX_PLACE,
+    "country": MAX_PLACE,
+    "join_question": MAX_QUESTION,
+    "address": MAX_ADDRESS,
+}
 
 
 @dataclass(frozen=True, slots=True)

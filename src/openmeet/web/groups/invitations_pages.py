@@ -68,7 +68,7 @@ async def show_invitation(request: Request) -> Response:
         "visibility_words": VISIBILITY_LABELS[group.details.visibility],
         "sign_in": f"/sign-in?next={quote(request.url.path, safe='')}",
     }
-    return page(request, "groups/group_door.html", context, headers=_HEADERS)
+    return page(request, "groups/group_invitation.html", context, headers=_HEADERS)
 
 
 def open_routes() -> list[Route]:

@@ -48,7 +48,7 @@ _JOINED = {GroupRole.PENDING: "group_asked"}
 
 
 def routes() -> list[Route]:
-    """Files such as ``{slug}.ics`` are registered before ``{slug}``."""
+    """Routes of the pages and files of groups. ``{slug}.ics`` comes before ``{slug}``, which would match it."""
     return [
         Route("/groups", show_groups, methods=["GET"]),
         Route("/groups/{slug}.ics", serve_calendar, methods=["GET"]),

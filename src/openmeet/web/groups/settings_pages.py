@@ -11,13 +11,13 @@ from starlette.routing import Route
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, RemoteFailed, RemoteSlow
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.identities.queries import by_handle, find, shown_names
+from openmeet.domain.identities.queries import by_handle, of_people_with, shown_names
 from openmeet.domain.search.group_event_lists import effect_of_deleting
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names as countries
@@ -63,7 +63,7 @@ _DELETED_MEANWHILE = lazy(
 
 
 def routes() -> list[Route]:
-    """``/groups/new`` is registered before ``/groups/{slug}``."""
+    """Routes of new groups and their settings. ``/groups/new`` is registered before ``/groups/{slug}``."""
     return [
         Route("/groups/new", show_new, methods=["GET"]),
         Route("/groups/new", create, methods=["POST"]),
@@ -144,14 +144,10 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
         return _group_form_page(request, form_with_problems(shown, wrong), seen, status=400)
     except PreconditionFailed:
         newest = await _group_access(request, GroupPermission.EDIT_GROUP)
-        newest_values = values_of_group(newest.group)
-        others = {
-            name: text for name, text in newest_values.items() if text != shown[name].replace("\r\n", "\n").strip()
-        }
-        conflict_form = FormState(
-            {**shown, "revision": str(newest.group.revision)}, {"": GroupReason.CHANGED_WHILE_OPEN}, others
+        outdated = outdated_form(
+            shown, _form_values(newest), GroupReason.CHANGED_WHILE_OPEN, versions=("revision", "address")
         )
-        return _group_form_page(request, conflict_form, newest, status=409)
+        return _group_form_page(request, outdated, newest, status=409)
     return go(path_of(group, "settings"), flash="group_saved")
 
 
@@ -224,6 +220,8 @@ async def change_follows(request: Request) -> Response:
     except (InvalidForm, Refused) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
         return await _followed_dids_page(request, form_with_problems(form, problem), status=400)
+    except (RemoteFailed, RemoteSlow) as away:
+        return await _followed_dids_page(request, FormState(form, {"did": away.why}), status=502)
     return go(path_of(group, "follows"), flash="did_unfollowed" if form.get("unfollow") else "did_followed")
 
 
@@ -231,7 +229,8 @@ async def _did_of(request: Request, account_name: str) -> str:
     """Resolve a handle to a DID: from the accounts known to this site, otherwise through the handle’s domain. Text that
     is not a handle is returned unchanged.
 
-    Raises InvalidForm if no account has this handle. Also raises the errors of ``see``, for people who may not follow.
+    Raises InvalidForm if no account has this handle, RemoteFailed and RemoteSlow if that cannot be determined now, and
+    like ``view_group`` for people who may not follow.
     """
     try:
         name = parse_handle(account_name.strip().removeprefix("@").lower())
@@ -247,7 +246,7 @@ async def _did_of(request: Request, account_name: str) -> str:
         return account_name
     try:
         return (await network.handles.identities.identify(name)).did
-    except (NotFound, RemoteFailed, RemoteSlow):
+    except NotFound:
         raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
 
 
@@ -258,11 +257,14 @@ async def _followed_dids_page(request: Request, form_state: FormState, *, status
         if moved is not None and request.method == "GET":
             return moved
         dids = [did for did, _ in await invitation_queries.followed(reader, seen.group.id)]
-        identities_by_did = {did: await find(reader, did) for did in dids}
-        names = await shown_names(reader, [one.user_id for one in identities_by_did.values() if one is not None])
+        people = await of_people_with(reader, dids)
+        identities = {str(one.did): one for identities in people.values() for one in identities}
+        names = await shown_names(reader, [one.user_id for one in identities.values()])
     followed = [
-        {"did": did, "name": names[one.user_id] if one else did, "handle": one.handle if one else ""}
-        for did, one in identities_by_did.items()
+        {"did": did, "name": names[identities[did].user_id], "handle": identities[did].handle}
+        if did in identities
+        else {"did": did, "name": did, "handle": ""}
+        for did in dids
     ]
     context = context_of(seen, f"{seen.path}/settings") | {"typed": form_state, "followed": followed}
     return page(request, "groups/group_follows.html", context, status=status)
@@ -318,6 +320,7 @@ def _group_form_page(
     context: dict[str, object] = {
         "typed": form_state,
         "labels": LABELS,
+        "lengths": forms.LENGTHS,
         "zones": OFFERED_ZONES,
         "countries": countries.offered(),
         "is_new": seen is None,

@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from enum import StrEnum
+from typing import Final, assert_never
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -22,6 +23,8 @@ from openmeet.domain.groups import actions, announcements, queries
 from openmeet.domain.groups.membership_queries import ListedGroup
 from openmeet.domain.groups.model import (
     INSIDE,
+    MAX_ANNOUNCEMENT,
+    MAX_ANSWER,
     Announcement,
     Group,
     GroupId,
@@ -40,7 +43,7 @@ from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.search.group_event_lists import coming_in_group, past_in_group, shown_in_group
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext, pgettext
 from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
@@ -71,6 +74,15 @@ _MINE: Final[Mapping[GroupRole, LazyText | None]] = {
     GroupRole.LEFT: None,
     GroupRole.BANNED: lazy("You can’t join this group"),
 }
+
+
+class JoinOption(StrEnum):
+    """How the viewer of a group can join it."""
+
+    JOIN = "join"
+    ASK = "ask"
+    INVITED_ONLY = "invited_only"
+    ELSEWHERE = "elsewhere"  # in the app that the group comes from
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +216,7 @@ async def group_context(reader: Reader, seen: ViewedGroup, form_state: FormState
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
         "announcements": [_announcement_view(one, names, group, reader.now) for one in announced],
         "announcement_key": form_state.value("submission") or secrets.token_urlsafe(16),
+        "lengths": {"answer": MAX_ANSWER, "text": MAX_ANNOUNCEMENT},
         "can_announce": seen.may(GroupPermission.ANNOUNCE),
         "can_make": seen.may(GroupPermission.CREATE_EVENT),
         "can_see_log": seen.may(GroupPermission.SEE_LOG),
@@ -242,7 +255,7 @@ def _membership_context(
         "mine_short": _short_membership_label(membership),
         "mine_words": _MINE[membership.role] if membership else "",
         "mine_hint": _membership_hint(membership, names, seen.group, now),
-        "door": _join_option(seen.group, membership),
+        "join_option": _join_option(seen.group, membership),
         "can_leave": membership is not None and seen.may(GroupPermission.LEAVE),
         "is_asking": membership is not None and membership.role is GroupRole.PENDING,
         "is_member": seen.may(GroupPermission.VIEW),
@@ -254,6 +267,8 @@ def _membership_context(
 def _short_membership_label(membership: Membership | None) -> str:
     if membership is None:
         return ""
+    if membership.role is GroupRole.OWNER:
+        return pgettext("your role, on a narrow button", "Owner")
     return str(_MINE[membership.role] if membership.role is GroupRole.MEMBER else ROLE_CHIPS[membership.role])
 
 
@@ -270,20 +285,22 @@ def _decider(membership: Membership | None) -> list[UserId]:
     return [membership.decided_by] if membership is not None and membership.decided_by is not None else []
 
 
-def _join_option(group: Group, membership: Membership | None) -> str:
-    """How the viewer can join: ``join``, ``ask``, ``invited only``, ``elsewhere``, or empty."""
+def _join_option(group: Group, membership: Membership | None) -> JoinOption | None:
+    """How the viewer can join. None if they are a member already, have asked, or are banned."""
     role = membership.role if membership else None
     if role in INSIDE or role in {GroupRole.PENDING, GroupRole.BANNED}:
-        return ""
+        return None
     if group.is_read_only:
-        return "elsewhere"
+        return JoinOption.ELSEWHERE
     match group.details.join_policy:
         case JoinPolicy.OPEN:
-            return "join"
+            return JoinOption.JOIN
         case JoinPolicy.REQUEST:
-            return "ask"
+            return JoinOption.ASK
         case JoinPolicy.INVITE:
-            return gettext("by invitation only")
+            return JoinOption.INVITED_ONLY
+        case _:
+            assert_never(group.details.join_policy)
 
 
 async def _hiding_labels(reader: Reader, group: Group) -> list[NetworkLabel]:
@@ -302,8 +319,8 @@ def _membership_hint(membership: Membership | None, names: Mapping[UserId, str],
         return ""
     if membership.role is GroupRole.PENDING and membership.requested_at is not None:
         return gettext(
-            "You asked on %(group)s. The organisers decide, and we’ll let you know.",
-            group=day_label(membership.requested_at, group, now),
+            "You asked on %(day)s. The organisers decide, and we’ll let you know.",
+            day=day_label(membership.requested_at, group, now),
         )
     if (
         membership.role is GroupRole.DECLINED
@@ -311,12 +328,12 @@ def _membership_hint(membership: Membership | None, names: Mapping[UserId, str],
         and membership.decided_by is not None
     ):
         return gettext(
-            "Decided on %(group)s by %(decided_by)s. You can ask again.",
-            group=day_label(membership.decided_at, group, now),
+            "Decided on %(day)s by %(decided_by)s. You can ask again.",
+            day=day_label(membership.decided_at, group, now),
             decided_by=names[membership.decided_by],
         )
     if membership.role in INSIDE and membership.joined_at is not None:
-        return gettext("Since %(group)s.", group=day_label(membership.joined_at, group, now))
+        return gettext("Since %(day)s.", day=day_label(membership.joined_at, group, now))
     return ""
 
 

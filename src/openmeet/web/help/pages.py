@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, Unavailable
 from groundwork.i18n.catalogue import base_of
 from groundwork.outbox.jobs import JobState
 from groundwork.telemetry.logs import log
@@ -24,7 +24,7 @@ from openmeet.domain.api_tokens.tokens import PREFIX
 from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, current, gettext, lazy
-from openmeet.network.status import SyncDependencies, reading_late_since
+from openmeet.network.status import SyncDependencies, reading_delay
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationState
 from openmeet.web.api.authentication import ADDRESS_FACTOR
@@ -50,10 +50,15 @@ LATE: Final = 15 * MINUTE
 @dataclass(frozen=True, slots=True)
 class PartHealth:
     """The health of one part of the site. ``late_since`` is the time at which the oldest overdue item was due. None if
-    nothing is overdue.
+    nothing is overdue. ``is_stopped`` if the part does not work at all at the moment.
     """
 
     late_since: Instant | None
+    is_stopped: bool = False
+
+    @property
+    def is_well(self) -> bool:
+        return self.late_since is None and not self.is_stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class SiteHealth:
     @property
     def is_well(self) -> bool:
         parts = [self.emails, self.sync, *([] if self.reading is None else [self.reading])]
-        return all(one.late_since is None for one in parts)
+        return all(one.is_well for one in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +160,11 @@ async def show_status(request: Request) -> Response:
         reading = await reading_health(services(request).sync_dependencies)
         async with database_of(request).reader() as reader:
             health = await site_health(reader, reading)
-    except Exception:  # noqa: BLE001 - the database or the queue is unavailable, which is what this page is for
-        log.warning("status.unreadable", exc_info=True)
-        return page(request, "help/outage.html", {"contact": _contact(request)}, status=503)
+    except Unavailable as failure:
+        log.warning("status.unreadable", reason=failure.why)
+        return page(request, "help/outage.html", {"contact": _contact(request), "can_read": False}, status=503)
+    if not services(request).can_write():
+        return page(request, "help/outage.html", {"contact": _contact(request), "can_read": True}, status=503)
     since = {
         name: "" if part is None or part.late_since is None else formatting.ago(part.late_since, health.now)
         for name, part in (("emails", health.emails), ("sync", health.sync), ("reading", health.reading))
@@ -187,7 +194,10 @@ def _own_text(folder: Path | None, name: str, language: str) -> str:
 
 async def reading_health(sync_dependencies: SyncDependencies | None) -> PartHealth | None:
     """Whether data from other servers arrives on time."""
-    return None if sync_dependencies is None else PartHealth(await reading_late_since(sync_dependencies, LATE))
+    if sync_dependencies is None:
+        return None
+    delay = await reading_delay(sync_dependencies, LATE)
+    return PartHealth(delay.late_since, is_stopped=delay.is_broker_away)
 
 
 async def site_health(reader: Reader, reading: PartHealth | None = None) -> SiteHealth:

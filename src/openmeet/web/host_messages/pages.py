@@ -1,6 +1,7 @@
 """Host message pages: the form, a preview with the number of recipients, and the sent messages."""
 
 import secrets
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -52,8 +53,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    form = {"submission": secrets.token_urlsafe(16), f"addressees.{Addressees.GOING.value}": "yes"}
-    return await _message_form_page(request, FormState(form))
+    return await _message_form_page(request, None)
 
 
 async def write(request: Request) -> Response:
@@ -117,8 +117,9 @@ async def _preview_page(
 
 
 async def _message_form_page(
-    request: Request, form_state: FormState, *, preview: dict[str, object] | None = None, status: int = 200
+    request: Request, form_state: FormState | None, *, preview: dict[str, object] | None = None, status: int = 200
 ) -> Response:
+    """The form, empty without ``form_state``."""
     async with database_of(request).reader() as reader:
         caller = caller_of(request)
         event = await actions.find_for_host(reader, caller, _slug(request))
@@ -126,13 +127,20 @@ async def _message_form_page(
         written = await queries.of_event(reader, event.id)
     context = {
         "event": event,
-        "typed": form_state,
+        "typed": form_state or _empty_form(counts, is_over=event.is_over(reader.now)),
         "labels": LABELS,
+        "lengths": {"text": queries.MAX_TEXT},
         "preview": preview,
         "choices": [(one.value, CHOICES[one], counts[one]) for one in Addressees],
         "written": [_message_row(one, event, reader.now) for one in written],
     }
     return page(request, "host_messages/messages.html", context, status=status)
+
+
+def _empty_form(counts: Mapping[Addressees, int], *, is_over: bool) -> FormState:
+    """A new form. Once the event is over, it is for the people who were there, if anybody was checked in."""
+    first = Addressees.ATTENDED if is_over and counts[Addressees.ATTENDED] else Addressees.GOING
+    return FormState({"submission": secrets.token_urlsafe(16), f"addressees.{first.value}": "yes"})
 
 
 def _message_row(message: HostMessage, event: Event, now: Instant) -> dict[str, object]:

@@ -10,7 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, PreconditionFailed, decode_explanation
+from groundwork.errors import (
+    Failure,
+    InvalidForm,
+    InvalidInput,
+    NotFound,
+    PreconditionFailed,
+    Refused,
+    decode_explanation,
+)
 from groundwork.http.faults import form_status_of, headers_of
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.workers.pool import ChargedPool
@@ -181,6 +189,11 @@ async def send(request: Request) -> Response:
         return await _invitations_page(
             request, caller, form_with_problems(form, InvalidForm({"message": failed.why})), status=412
         )
+    except Refused as refused:
+        if refused.name != "EventHidden":
+            raise
+        # The page itself says why.
+        return await _invitations_page(request, caller, FormState(form), status=422)
     return go(_list_path(target), flash="people_invited")
 
 

@@ -27,11 +27,18 @@ async def read_picture(request: Request) -> tuple[bytes, str]:
         raise InvalidInput("", MediaReason.UPLOAD_EXPECTED)
     async with request.form(max_files=1, max_fields=5) as form:
         file, alt = form.get("picture"), form.get("alt", "")
-        body = await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
+        body = await read_upload(file)
     text = alt if isinstance(alt, str) else ""
     if "\x00" in text:
         raise InvalidInput("", GeneralReason.UNSTORABLE_CHARACTER)
     return body, text
+
+
+async def read_upload(file: UploadFile | str | None) -> bytes:
+    """The bytes of an uploaded picture; empty if no file was chosen. Of a file that is too large, only enough is read for
+    ``pictures.store_picture`` to refuse it.
+    """
+    return await file.read(MAX_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
 
 
 async def store_uploaded(request: Request, user_id: str, body: bytes, alt: str) -> Picture:

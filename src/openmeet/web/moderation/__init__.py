@@ -1,4 +1,4 @@
 """Moderation console: the queue, content held for review, hidden content, the log and the site's policy.
 
-``domain.moderation.policy`` decides who is a moderator.
+``domain.moderation.moderators`` decides who is a moderator.
 """

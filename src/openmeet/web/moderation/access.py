@@ -5,7 +5,7 @@ from starlette.requests import Request
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
-from openmeet.domain.moderation import model, policy
+from openmeet.domain.moderation import model, moderators
 from openmeet.domain.moderation.model import ModeratedKind, ModerationReason, Subject
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
@@ -16,7 +16,7 @@ from openmeet.web.site.services import services
 async def moderator_of(reader: Reader, request: Request) -> Caller:
     """The caller, who must be a moderator. Raises NotSignedIn, Forbidden."""
     caller = caller_of(request)
-    await policy.require_moderator(reader, caller, services(request).settings.moderators)
+    await moderators.require_moderator(reader, caller, services(request).settings.moderators)
     return caller
 
 

@@ -54,7 +54,7 @@ class LabelIssued(msgspec.Struct, rename="camel"):
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
-        "labeller": "did:plc:ar7c4by46qjdydhdevvrndac",
+        "labeler": "did:plc:ar7c4by46qjdydhdevvrndac",
         "subject": "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
         "cid": None,
         "value": "spam",
@@ -63,7 +63,7 @@ class LabelIssued(msgspec.Struct, rename="camel"):
         "hides": True,
     }
 
-    labeller: str
+    labeler: str
     subject: str
     cid: str | None
     value: str
@@ -351,7 +351,7 @@ def _policy_output(moderation_policy: ModerationPolicy) -> PolicyOutput:
 def _label_outputs(labelled: Labelled | None) -> list[LabelIssued]:
     return [
         LabelIssued(
-            labeller=one.source,
+            labeler=one.source,
             subject=one.subject,
             cid=one.cid or None,
             value=one.value,

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, Refused
-from groundwork.http.forms import FormState, form_with_problems, read_form
+from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
+from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.chat import objections
 from openmeet.domain.moderation import actions as moderation_actions
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
@@ -24,6 +24,7 @@ from openmeet.domain.moderation.model import (
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.paging import Page
 from openmeet.i18n.catalogue import LazyText, lazy
+from openmeet.web.api.etags import revision_in_form
 from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
 from openmeet.web.site.layout import go, page
@@ -216,10 +217,15 @@ async def show_rules(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         current = await policy.current(reader)
-    values = {name: str(getattr(current, name)) for name in _policy_numbers()}
-    return await _show_rules(
-        request, FormState({**values, "holds_first_events": "yes" if current.holds_first_events else ""})
-    )
+    return await _show_rules(request, FormState(_rules_form(current)))
+
+
+def _rules_form(current: ModerationPolicy) -> dict[str, str]:
+    return {
+        **{name: str(getattr(current, name)) for name in _policy_numbers()},
+        "holds_first_events": "yes" if current.holds_first_events else "",
+        "revision": str(current.revision),
+    }
 
 
 async def save_rules(request: Request) -> Response:
@@ -230,9 +236,15 @@ async def save_rules(request: Request) -> Response:
             moderator = await moderator_of(tx, request)
             before = await policy.current(tx)
             new_policy = replace(before, holds_first_events=bool(form.get("holds_first_events")), **numbers)
-            await policy.change(tx, new_policy, by=moderator.user_id)
+            expected = revision_in_form(form.get("revision", ""))
+            await policy.change(tx, new_policy, by=moderator.user_id, expected_revision=expected)
     except InvalidForm as wrong:
         return await _show_rules(request, form_with_problems(form, wrong), status=400)
+    except PreconditionFailed:
+        async with database_of(request).reader() as reader:
+            newest = await policy.current(reader)
+        outdated = outdated_form(form, _rules_form(newest), ModerationReason.RULES_CHANGED_WHILE_OPEN)
+        return await _show_rules(request, outdated, status=409)
     return go(f"{PATH}/rules", flash="policy_saved")
 
 

@@ -113,7 +113,7 @@ class ModerationLogRow:
 
 
 def path_of(subject: Subject) -> str:
-    """The page on which moderators decide about a subject."""
+    """The path of the page on which moderators decide about a subject."""
     return f"/moderation/things/{subject.thing.value}/{quote(subject.id, safe='')}"
 
 
@@ -223,7 +223,7 @@ def _log_row(
 
 def _change_text(entry: LogEntry) -> str:
     if entry.act is ModerationAction.CHANGE_POLICY:
-        before, after = (policy.parsed(words) for words in (entry.before, entry.after))
+        before, after = (policy.decode(words) for words in (entry.before, entry.after))
         changes = [(label, getattr(before, name), getattr(after, name)) for name, label in RULE_LABELS.items()]
         return "; ".join(
             f"{label}: {_rule_value(was)} → {_rule_value(now)}" for label, was, now in changes if was != now
@@ -353,7 +353,7 @@ async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str
 
 
 def _label_line(subject: Subject, label: NetworkLabel) -> str:
-    """The label as a line that names its labeller. Labels on an event are distinguished from those on its host."""
+    """The label as a line that names its labeler. Labels on an event are distinguished from those on its host."""
     host_suffix = (
         gettext(" (its host)") if subject.thing is ModeratedKind.EVENT and label.subject.startswith("did:") else ""
     )

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
-from groundwork.http.forms import FormState, form_with_problems, read_form
+from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import EventId
@@ -33,13 +33,15 @@ from openmeet.domain.notifications.model import (
 )
 from openmeet.domain.notifications.queries import Notification, count_unread_by_kind
 from openmeet.domain.users.model import UserId
-from openmeet.domain.users.queries import by_id
+from openmeet.domain.users.queries import by_id, lock
+from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationBundle, NotificationLine
-from openmeet.i18n.catalogue import LazyText, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
 from openmeet.recurrence import wall_time
+from openmeet.web.api.etags import version_of_values
 from openmeet.web.events.pending_decisions import host_tasks, waiting_rows
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
@@ -187,6 +189,8 @@ _TOPICS = (
         ),
     ),
 )
+# Hidden field with the version of the preferences that the form shows.
+_VERSION: Final = "version"
 _MAIL = (("email", lazy("Immediately")), ("digest", lazy("Daily")), ("", lazy("None")))
 
 
@@ -353,11 +357,8 @@ async def _event_pictures(reader: Reader, news: Sequence[Notification]) -> dict[
 async def show_preferences(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        channels_by_topic = await preferences.of_person(reader, caller.user_id)
-        hours = await preferences.hours(reader, caller.user_id)
-    if hours is None:
-        raise NotFound(GeneralReason.NO_SUCH_PERSON)
-    return await _preferences_page(request, FormState({**_hours_values(hours), **_choice_values(channels_by_topic)}))
+        values = await _preference_values(reader, caller.user_id)
+    return await _preferences_page(request, FormState(values))
 
 
 async def save_preferences(request: Request) -> Response:
@@ -368,9 +369,16 @@ async def save_preferences(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _preferences_page(request, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
-        await notify.set_channels(tx, caller.user_id, {topic: _channels(form, topic) for topic in NotificationTopic})
-        await notify.set_hours(tx, caller.user_id, hours)
-    return go(PREFERENCES_PATH, flash="notifications_saved")
+        await lock(tx, caller.user_id)
+        current = await _preference_values(tx, caller.user_id)
+        outdated = outdated_form(form, current, UserReason.CHANGED_WHILE_OPEN, versions=(_VERSION,), label=_value_label)
+        is_changed = form.get(_VERSION, current[_VERSION]) != current[_VERSION]
+        if not (is_changed and outdated.others):
+            chosen = {topic: _channels(form, topic) for topic in NotificationTopic}
+            await notify.set_channels(tx, caller.user_id, chosen)
+            await notify.set_hours(tx, caller.user_id, hours)
+            return go(PREFERENCES_PATH, flash="notifications_saved")
+    return await _preferences_page(request, outdated, status=409)
 
 
 async def revoke_links(request: Request) -> Response:
@@ -386,12 +394,21 @@ def _channels(form: dict[str, str], topic: NotificationTopic) -> frozenset[Chann
     return frozenset(channels | ({Channel.IN_APP} if f"{topic}_in_app" in form else set()))
 
 
+async def _preference_values(reader: Reader, user_id: UserId) -> dict[str, str]:
+    """The form's values. Raises NotFound if there is no such user."""
+    hours = await preferences.hours(reader, user_id)
+    if hours is None:
+        raise NotFound(GeneralReason.NO_SUCH_PERSON)
+    values = _hours_values(hours) | _choice_values(await preferences.of_person(reader, user_id))
+    return {**values, _VERSION: version_of_values(values)}
+
+
 def _choice_values(channels_by_topic: dict[NotificationTopic, frozenset[Channel]]) -> dict[str, str]:
     values = {}
     for topic, channels in channels_by_topic.items():
         values[f"{topic}_mail"] = next((one.value for one in (Channel.EMAIL, Channel.DIGEST) if one in channels), "")
-        if Channel.IN_APP in channels:
-            values[f"{topic}_in_app"] = "on"
+        if topic not in BY_MAIL_ALONE:
+            values[f"{topic}_in_app"] = "on" if Channel.IN_APP in channels else ""
     return values
 
 
@@ -403,6 +420,14 @@ def _hours_values(hours: DeliveryHours) -> dict[str, str]:
         "quiet_until": end,
         "digest_hour": str(hours.digest_hour),
     }
+
+
+def _value_label(name: str, text: str) -> str:
+    if name.endswith("_in_app"):
+        return gettext("on the page") if text else gettext("not on the page")
+    if name.endswith("_mail"):
+        return gettext("by e-mail: %(when)s", when=str(dict(_MAIL)[text]).lower())
+    return text.replace("_", " ") if name == "time_zone" else text
 
 
 async def _preferences_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import DAY, Instant
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.forms import local_path, read_form
@@ -35,7 +35,6 @@ COMING: Final = 50
 PAST: Final = 10
 GROUPS: Final = 50
 # Feed limits, the same as for groups.
-_KEPT: Final = 366 * DAY
 _MOST: Final = 500
 _NEWEST: Final = 50
 
@@ -63,7 +62,9 @@ async def show(request: Request) -> Response:
         follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
         name = (await shown_names(reader, [person.id]))[person.id]
         facts = await facts_of(
-            reader, [*upcoming, *past], CardList(services(request).settings.public_url, viewer, further=further)
+            reader,
+            [*upcoming, *past],
+            CardList(services(request).settings.public_url, viewer, further=further, is_hosting=viewer == person.id),
         )
         portraits = await portraits_of(reader, viewer, [person.id])
         now = reader.now
@@ -121,7 +122,7 @@ async def serve_calendar(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         person = await actions.visible_profile(reader, _user_id(request))
-        since = Instant(reader.now - _KEPT)
+        since = Instant(reader.now - feeds.KEPT_AFTER_END)
         series = await _whole_series(reader, person.id, since)
         events = await queries.events_since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
         listed = [*events, *(event for one in series for event in one.shown)]

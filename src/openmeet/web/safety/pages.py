@@ -159,6 +159,7 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
         form_state = FormState({"reason": open_report.reason.value, "words": open_report.words})
     context = {
         "typed": form_state,
+        "lengths": {"words": model.MAX_WORDS},
         "meant": described,
         "what": _THING_CODES[kind],
         "owner": owner,

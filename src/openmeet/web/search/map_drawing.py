@@ -41,6 +41,7 @@ class MapSize:
     """Width and height in pixels. The background continues for ``bleed`` pixels beyond each edge, because the page can
     show the map in a box of another shape. ``has_controls``: there are links on top of it, which names must not touch.
     ``cut_to``: a narrow screen shows the middle of the map, about this many pixels wide, and must not cut through names.
+    ``corner``: width in pixels of the scale, and of the credit line if it is on the map, in the corner at the bottom left.
     """
 
     width: int
@@ -48,10 +49,11 @@ class MapSize:
     bleed: int
     has_controls: bool = True
     cut_to: int = 0
+    corner: int = 200
 
 
 PHONE: Final = MapSize(328, 320, 0)
-DESK: Final = MapSize(816, 732, 200)
+DESK: Final = MapSize(816, 732, 200, corner=380)
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +335,7 @@ def _place_names(
 
 
 def _control_areas(size: MapSize) -> list[tuple[float, float, float, float]]:
-    """What the controls, the scale and the button on top of the map cover."""
+    """What the controls, the scale, the credit line and the button on top of the map cover."""
     width, height, middle_x, middle_y = size.width, size.height, size.width / 2, size.height / 2
     return [
         (middle_x - 24, 0, middle_x + 24, 56),
@@ -341,7 +343,7 @@ def _control_areas(size: MapSize) -> list[tuple[float, float, float, float]]:
         (0, middle_y - 24, 56, middle_y + 24),
         (width - 56, middle_y - 24, width, middle_y + 24),
         (width - 60, height - 104, width, height),
-        (0, height - 60, 200, height),
+        (0, height - 60, size.corner, height),
         (width - 150, 0, width, 56),
     ]
 

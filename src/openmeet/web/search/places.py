@@ -13,7 +13,7 @@ from groundwork.http.application import client_network
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import StreetAddress
-from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded, spelled_out
+from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded, forms
 from openmeet.domain.search import query
 from openmeet.i18n.catalogue import current, gettext
 from openmeet.web.site.services import services
@@ -92,7 +92,7 @@ def meant_place(request: Request, text: str, zone: str) -> Place | None:
     place = gazetteer.find(text, country=home_country(zone), countries=country_names).place
     if place is None:
         return None
-    is_its_name = folded(text) in {folded(place.name), spelled_out(place.name)}
+    is_its_name = folded(text) in forms(place.name)
     return place if place.population >= _LARGE or (is_its_name and place.country == home_country(zone)) else None
 
 
@@ -101,7 +101,7 @@ def typed_name(place: Place, text: str) -> str:
     differ, the place's own name.
     """
     is_number = text.startswith(_BY_NUMBER)
-    if is_number or folded(text) in {folded(place.name), spelled_out(place.name)}:
+    if is_number or folded(text) in forms(place.name):
         return place.name
     return text.title() if text.islower() else text
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.saved_searches import actions, queries
 from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, SearchId
-from openmeet.domain.search import query as searches
+from openmeet.domain.search.filters import FIELDS
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
@@ -60,7 +60,7 @@ async def list_searches(request: Request) -> Response:
 async def keep_search(request: Request) -> Response:
     body = await read_json(request, SearchInput)
     parameters = dict(parse_qsl(body.query.removeprefix("?")))
-    wanted_search = await places.add_point(request, {name: parameters.get(name, "") for name in searches.FIELDS})
+    wanted_search = await places.add_point(request, {name: parameters.get(name, "") for name in FIELDS})
     async with database_of(request).transaction() as tx:
         saved = await actions.save(tx, caller_of(request), wanted_search)
     return json_response(_search_output(saved), 201)

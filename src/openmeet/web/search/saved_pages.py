@@ -10,7 +10,7 @@ from groundwork.errors import NotFound, Refused
 from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.saved_searches import actions, queries
 from openmeet.domain.saved_searches.queries import SearchId
-from openmeet.domain.search import query
+from openmeet.domain.search.filters import FIELDS
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reasons import SiteReason
@@ -36,7 +36,7 @@ async def change(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             match action:
                 case "keep":
-                    await actions.save(tx, caller, {name: form.get(name, "") for name in query.FIELDS})
+                    await actions.save(tx, caller, {name: form.get(name, "") for name in FIELDS})
                 case "on" | "off":
                     await actions.switch(tx, caller, search_id, is_on=action == "on")
                 case "remove":

@@ -19,6 +19,7 @@ from openmeet.domain.series.model import Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence.expansion import Occurrence
+from openmeet.web.events import approval_field
 from openmeet.web.events.flash import flash_of_series
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
@@ -50,8 +51,8 @@ async def check_timing(request: Request, timing: Timing) -> CheckedTiming:
 
 
 async def create_series(request: Request, form: Mapping[str, str], details: Details, timing: Timing) -> Response:
-    """Create the series. One form creates one series, however often it is submitted. Raises AlreadyMade if it was
-    submitted before with different content.
+    """Create the series. One form creates one series, however often it is submitted. Raises SeriesAlreadyCreated if it
+    was submitted before with different content.
     """
     checked_timing = await check_timing(request, timing)
     async with database_of(request).transaction() as tx:
@@ -63,8 +64,7 @@ async def create_series(request: Request, form: Mapping[str, str], details: Deta
         series = await actions.create(
             tx, caller, content, timing, submission_key=key, group=group, ahead=checked_timing.ahead
         )
-        if original is not None:
-            await registration.copy_of_event(tx, original, series.id)
+        await registration.begin(tx, original, series.id, approval_field.value_in(form))
     flash = flash_of_series(series.visibility, is_hidden=series.is_hidden) if series.revision == 1 else "made_before"
     return go(f"/series/{quote(series.slug)}", flash=flash)
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, Why
-from groundwork.http.forms import FormState, form_with_problems, read_form
+from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import capacity_change
 from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
@@ -28,10 +28,17 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.expansion import following
-from openmeet.web.api.etags import revision_in_form
+from openmeet.recurrence.pattern import Pattern
 from openmeet.web.events import place_field
 from openmeet.web.events.form_summaries import LABELS
-from openmeet.web.events.new_pages import PAST, SCOPE_LABEL, form_page, new_page_instead, require_confirmed_past_start
+from openmeet.web.events.hosting_pages import value_label
+from openmeet.web.events.new_pages import (
+    CONFIRMED_START,
+    SCOPE_LABEL,
+    form_page,
+    new_page_instead,
+    require_confirmed_past_start,
+)
 from openmeet.web.series import json_views, parse, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
@@ -86,11 +93,16 @@ async def show_edit(request: Request) -> Response:
         name = await _date(request, reader, series)
         event = await date_queries.date_of(reader, series.id, name)
     details = series_details_at(series, name) if event is None else details_in(event)
+    opened = values_of_event(details)
     values = {
-        **values_of_event(details),
+        **opened,
         **recurrence_form.values_of(series.timing.pattern),
+        recurrence_form.FIRST_START: original_text(series.timing.pattern.start),
+        recurrence_form.OPENED_START: opened["starts"],
         "date": name,
-        "revision": str(series.revision),
+        **_versions(series, event),
+        # Opened from the page of the series, not of one of its dates.
+        "whole": "" if request.query_params.get("date") else "yes",
     }
     repeats = await recurrence_preview.form_state(request, values, may_skip=False)
     return _edit_form_page(request, series, FormState(values), event, repeats)
@@ -113,11 +125,11 @@ async def save(request: Request) -> Response:
 async def _save(request: Request, form: dict[str, str]) -> Response:
     caller = caller_of(request)
     shown = {**values_of(submission_of(form)), **form}
-    place_answer = place_field.NOT_ASKED
-    if place_field.asks_for_places(form):
-        shown, place_answer = await place_field.with_place(request, shown)
-    if form.get("preview") or form.get("back") or place_field.asks_for_places(form):
-        return await _form_again(request, shown, place_answer)
+    if place_field.is_sent_to_fill_in(form):
+        filled, place_answer = await place_field.filled_in(request, shown)
+        return await _form_again(request, filled, place_answer)
+    if form.get("preview") or form.get("back"):
+        return await _form_again(request, shown, place_field.NOT_ASKED)
     # Done before the series is locked. Otherwise other requests would wait for the lock while a worker process
     # computes.
     repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
@@ -134,18 +146,27 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
             if edit.details is not None and "starts_local" in edit.changed:
                 require_confirmed_past_start(request, form, edit.details, before, SCOPE_LABEL)
         except InvalidForm as asks:
-            shown |= confirmation_field(form, PAST, asks)
+            shown |= confirmation_field(form, CONFIRMED_START, asks)
             return _edit_form_page(request, series, form_with_problems(shown, asks), event, repeats, status=400)
-        if series.revision != revision_in_form(form.get("revision", "")):
-            newest = {**shown, "revision": str(series.revision)}
-            return _edit_form_page(
-                request, series, FormState(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409
-            )
+        versions = _versions(series, event)
+        if any(form.get(name, "") != version for name, version in versions.items()):
+            current = {**values_of_event(before), **versions}
+            if edit.rewritten is not None:
+                current["repeats"] = describe(_rule_alone(series))
+            outdated = outdated_form(shown, current, _CHANGED_MEANWHILE, versions=tuple(versions), label=value_label)
+            return _edit_form_page(request, series, outdated, event, repeats, status=409)
         if not edit.changed and edit.rewritten is None:
             return go(_series_path(series), flash="event_unchanged")
         if form.get("scope") not in set(EditScope):
             return await _ask_scope(request, tx, series, edit, before, form)
         return await _apply(request, tx, series, edit, before, form)
+
+
+def _versions(series: Series, event: Event | None) -> dict[str, str]:
+    """Hidden fields that name the versions which the form shows: the series' and the date's. An edit of one date makes no
+    new revision of its series. A date that is stored after the form was opened has its first revision.
+    """
+    return {"revision": str(series.revision), "date_revision": "1" if event is None else str(event.revision)}
 
 
 async def _deleted_series(request: Request) -> Series | None:
@@ -218,6 +239,8 @@ async def _ask_scope(
             ScopeOption(scope.value, labels[scope], sentence, dates=counted.dates_changed, has_later=has_later)
         )
     possible = [one.value for one in reaches if not one.refused]
+    if form.get("whole") and EditScope.ALL.value in possible:
+        possible.insert(0, EditScope.ALL.value)
     carried = {name: value for name, value in form.items() if name not in {"scope", "is_silent", "drop_single_changes"}}
     context = {
         "series": series,
@@ -258,7 +281,7 @@ def _is_named(occurrence: StoredOccurrence, name: str) -> bool:
 
 
 def _submitted_edit(form: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
-    """A form always sends both times, so an unchanged end means this end time and not this duration."""
+    """The edit that the form describes, for all dates; its scope is chosen later. Raises InvalidForm."""
     current_values = values_of_event(before)
     submitted = values_of(submission_of(form))
     typed_changes = {
@@ -298,12 +321,15 @@ def _changed_fields(series: Series, edit: Edit, before: Details) -> list[EditDif
             if old[name] != new[name]
         ]
     if edit.rewritten is not None:
-        pattern = series.timing.pattern
-        # Excluded and added dates are not form fields.
-        plain = replace(pattern, left_out=(), added=())
+        plain = _rule_alone(series)
         after = describe(replace(plain, rule=edit.rewritten.rule))
         differences.append(EditDifference(recurrence_form.LABELS["repeats"], describe(plain), after))
     return differences
+
+
+def _rule_alone(series: Series) -> Pattern:
+    """The rule as the form shows it. Excluded and added dates are not form fields."""
+    return replace(series.timing.pattern, left_out=(), added=())
 
 
 def _value_labels(name: str, before: str, after: str) -> tuple[str, str]:
@@ -363,7 +389,7 @@ def _counts_sentence(counted: EditConsequences, *, has_later: bool) -> str:
     if counted.people_told:
         words.append(_notified_words(counted))
     impact = capacity_change.describe(CapacityImpact(counted.people_over_limit, counted.parties_too_large))
-    sentences = [f"{', '.join(words) or gettext('No answers yet')}.", impact]
+    sentences = [f"{', '.join(words)}." if words else gettext("No answers yet."), impact]
     if counted.scope != "this":
         sentences.append(
             gettext("Past dates stay as they were.") if counted.scope == "all" else gettext("A new series starts here.")

@@ -38,10 +38,7 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Until
 from openmeet.recurrence.split import behind
 from openmeet.recurrence.wall_time import instant_of, local_of
-from openmeet.web.events.feeds import Feed
-
-# How long dates stay in the file after they are over. Calendar programs keep the entries that they have read.
-PAST = 366 * DAY
+from openmeet.web.events.feeds import KEPT_AFTER_END, Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +99,7 @@ def calendar_entries(
     seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
     listed = [event for event in stored if not event.is_gone and event.id in seen]
     excluded = {_original_start(event) for event in stored if event.is_gone or event.id not in seen}
-    earliest = now - PAST if begins is None else begins
+    earliest = now - KEPT_AFTER_END if begins is None else begins
     shown = [event for event in listed if event.starts_at is not None and event.starts_at > earliest]
     shown_starts = {_original_start(event) for event in shown}
     pattern = series.timing.pattern
@@ -174,7 +171,7 @@ def entries_of(whole: WholeSeries, numbers: Mapping[EventId, int], now: Instant,
     events = calendar_entries(
         whole.series, whole.stored, numbers, now, public_url, seen=whole.seen, begins=whole.begins
     )
-    if len(events) != 1 or expansion.following(events[0].pattern, Instant(now - PAST), 1):
+    if len(events) != 1 or expansion.following(events[0].pattern, Instant(now - KEPT_AFTER_END), 1):
         return events
     return []
 

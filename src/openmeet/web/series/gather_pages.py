@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, PreconditionFailed, Refused
+from groundwork.errors import InvalidForm, InvalidInput, PreconditionFailed, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.events import event_access
 from openmeet.domain.events.edits import details_in
@@ -22,6 +22,7 @@ from openmeet.domain.series import actions, agenda, date_queries, detection_acti
 from openmeet.domain.series.detection_queries import Detection, DetectionId
 from openmeet.domain.series.model import Series, SeriesSlug, Timing
 from openmeet.domain.series.reasons import SeriesReason
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.recurrence import describe, expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
@@ -127,17 +128,19 @@ async def answer_detected(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     detection_id = DetectionId(request.path_params["detection"])
-    does = form.get("does", "")
     async with database_of(request).transaction() as tx:
-        if does == "accept":
-            await detection_actions.accept(tx, caller, detection_id)
-            flash = "detection_accepted"
-        elif does == "refuse":
-            await detection_actions.refuse(tx, caller, detection_id)
-            flash = "detection_refused"
-        else:
-            undone = await detection_actions.undo(tx, caller, detection_id)
-            flash = _FLASH_OF_UNDO[undone.keeps_answered, undone.keeps_others]
+        match form.get("does", ""):
+            case "accept":
+                await detection_actions.accept(tx, caller, detection_id)
+                flash = "detection_accepted"
+            case "refuse":
+                await detection_actions.refuse(tx, caller, detection_id)
+                flash = "detection_refused"
+            case "undo":
+                undone = await detection_actions.undo(tx, caller, detection_id)
+                flash = _FLASH_OF_UNDO[undone.keeps_answered, undone.keeps_others]
+            case _:
+                raise InvalidInput("does", GeneralReason.CHOOSE_ONE, choices="accept, refuse, undo")
     return go("/my/series/found", flash=flash)
 
 
@@ -159,7 +162,7 @@ async def _repeat_page(request: Request, event: Event, form_state: FormState, *,
     event_values = values_of_event(details_in(event))
     fixed = {name: event_values[name] for name in ("starts", "ends", "time_zone", "country")}
     values = {**form_state.values, **fixed}
-    assert event.starts_at is not None  # noqa: S101  # asked by _own
+    assert event.starts_at is not None  # noqa: S101  # asked by ``_own_event``
     repeats = await recurrence_preview.form_state(request, values)
     context = {
         "event": event,

@@ -154,7 +154,7 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
     changed = plan.dates_changed
     added_dates = await materialize.dates_added_by(reader, series, plan)
     reached = await impact.impact_of_plan(reader, series, plan, makes_dates=bool(added_dates))
-    capacity_impact = await capacity_change.by_details(reader, [(one.event, one.details) for one in changed])
+    capacity_impact = await capacity_change.impact_of_details(reader, [(one.event, one.details) for one in changed])
     return EditConsequences(
         scope=plan.scope.value,
         dates_changed=len(changed),

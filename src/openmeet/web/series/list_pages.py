@@ -6,17 +6,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.search import corrected_search, my_event_lists, query
 from openmeet.domain.search import search as finding
+from openmeet.domain.search.filters import SourceName
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
-from openmeet.web.events.api import SourceName, paging
+from openmeet.web.events.api import paging
 from openmeet.web.events.listing import CardList, day_cards, further_dates
 from openmeet.web.series import json_views
 from openmeet.web.series.schemas import SeriesList
@@ -86,8 +85,7 @@ async def show_list(request: Request) -> Response:
 
 async def search(request: Request) -> Response:
     search_fields = {name: request.query_params.get(name, "") for name in ("q", "source")}
-    if search_fields["source"] and query.source_or_none(search_fields["source"]) is None:
-        raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
+    query.source_of(search_fields["source"])
     search_query = _search_query(request, search_fields)
     after, limit = paging(request)
     caller = caller_or_none(request)

@@ -1,6 +1,7 @@
 """Page of a series, its calendar file and feeds, and the URLs of dates that are not stored yet."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -25,6 +26,7 @@ from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import consent, shown_names
+from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
 from openmeet.domain.series import (
@@ -46,10 +48,10 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
-from openmeet.network.ingestion import merge_decisions
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
-from openmeet.web.events import badges, feeds, new_links
+from openmeet.web.events import answer_view, badges, feeds, new_links
+from openmeet.web.events.answer_view import AnswerBarView
 from openmeet.web.events.host_rows import host_rows
 from openmeet.web.events.series_context import address_of, when_label
 from openmeet.web.events.view import paths_of_hosts
@@ -63,6 +65,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewing_as import OtherViewer
 
+# Dates on the first page of a series, and on the pages of later dates.
+SHOWN_FIRST = 6
 SHOWN = 12
 PAST_SHOWN = 20
 FOLLOWED = 50
@@ -109,7 +113,7 @@ async def show_series(request: Request) -> Response:
 async def _dates_context(
     reader: Reader, request: Request, series: Series, viewer: UserId | None, upcoming: list[AgendaOccurrence]
 ) -> dict[str, object]:
-    """The dates, and the viewer's answers to them. ``upcoming`` are the next dates, one more than the page shows."""
+    """The dates, and the viewer's answers to them. ``upcoming`` are the next dates, more than the first page shows."""
     start = _page_start(request, series)
     lines = upcoming
     if start is not None:
@@ -118,13 +122,13 @@ async def _dates_context(
     past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
     standing_rsvp = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
     limits_new = await date_queries.limits_new_dates(reader, series)
-    bar_inputs = await _bar_inputs(reader, lines, viewer)
-    covers_all = None if limits_new and standing_rsvp and not standing_rsvp.with_limited else standing_rsvp
     soonest = view.next_of(upcoming)
+    bar_inputs = await _bar_inputs(reader, [*lines[:SHOWN], *([] if soonest is None else [soonest])], viewer)
+    covers_all = None if limits_new and standing_rsvp and not standing_rsvp.with_limited else standing_rsvp
     own_status = soonest.rsvp.status if soonest and soonest.rsvp else None
-    more = ""
-    if len(lines) > SHOWN:
-        more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[SHOWN].details.starts_at)}#dates"
+    more, shown = "", SHOWN_FIRST if start is None else SHOWN
+    if len(lines) > shown:
+        more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[shown].details.starts_at)}#dates"
     zone = services(request).settings.time_zone
     return view.series_context(
         series,
@@ -135,7 +139,7 @@ async def _dates_context(
         limited_ids=await registration.limited_among(reader, [line.event for line in upcoming if line.event]),
         limits_new=limits_new,
     ) | {
-        "rows": view.rows_of(series, lines[:SHOWN], reader.now, covers_all, bar_inputs),
+        "rows": view.rows_of(series, lines[:shown], reader.now, covers_all, bar_inputs),
         "past": view.rows_of(series, past, reader.now),
         "more": more,
         "is_later": start is not None,
@@ -144,6 +148,7 @@ async def _dates_context(
         "soonest_when": when_label(soonest) if soonest else "",
         "next_row": view.rows_of(series, [soonest], reader.now)[0] if soonest else None,
         "soonest_path": address_of(series, soonest) if soonest else "",
+        "host_bar": await _host_bar(reader, series, soonest, viewer, bar_inputs),
         "is_going": own_status is AttendanceStatus.ATTENDING,
         "going": RsvpReply.GOING.value,
         # The host sees suggested next steps until somebody else follows the series or answers a date.
@@ -169,7 +174,9 @@ async def _bar_inputs(
     reader: Reader, lines: list[AgendaOccurrence], viewer: UserId | None
 ) -> Mapping[EventId, AnswerBarInput]:
     """The input of the answer bar of each stored date on the page."""
-    stored = [line.event for line in lines[:SHOWN] if line.event is not None and not line.event.is_cancelled]
+    stored = list(
+        {line.event.id: line.event for line in lines if line.event is not None and not line.event.is_cancelled}.values()
+    )
     return await bar_inputs_of(
         reader,
         stored,
@@ -177,6 +184,25 @@ async def _bar_inputs(
         own_rsvps={line.event.id: line.rsvp for line in lines if line.event is not None and line.rsvp is not None},
         counts={line.event.id: line.counts for line in lines if line.event is not None},
         hosted=await event_access.managed_among(reader, stored, viewer),
+    )
+
+
+async def _host_bar(
+    reader: Reader,
+    series: Series,
+    soonest: AgendaOccurrence | None,
+    viewer: UserId | None,
+    bar_inputs: Mapping[EventId, AnswerBarInput],
+) -> AnswerBarView | None:
+    """The answer bar of the next date for its hosts, who edit the series with it. None for other viewers."""
+    if soonest is None or soonest.event is None:
+        return None
+    bar_input = bar_inputs[soonest.event.id]
+    if not bar_input.is_hosting:
+        return None
+    may_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
+    return answer_view.host_bar_view(
+        replace(bar_input, may_edit=may_edit), soonest.counts, f"/series/{quote(series.slug)}/edit"
     )
 
 

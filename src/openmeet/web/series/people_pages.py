@@ -8,8 +8,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from openmeet.domain.attendance import reevaluation
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
@@ -27,6 +28,7 @@ from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names as names_of
+from openmeet.domain.validation import GeneralReason
 from openmeet.recurrence.describe import describe
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
@@ -121,6 +123,8 @@ async def offer(request: Request) -> Response:
 async def answer_offer(request: Request) -> Response:
     caller = caller_of(request)
     decision = (await read_form(request)).get("wish", "")
+    if decision not in {"yes", "no"}:
+        raise InvalidInput("wish", GeneralReason.CHOOSE_ONE, choices="yes, no")
     async with database_of(request).transaction() as tx:
         await agenda.visible(tx, _slug(request), caller.user_id)
         series = await queries.lock_by_slug(tx, _slug(request))
@@ -139,7 +143,12 @@ async def _offer_page(request: Request, reader: Reader, form_state: FormState, *
     offer = await ownership.offered(reader, series.id)
     if offer is not None and offer.to_id == caller.user_id:
         name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or unnamed()
-        context: dict[str, object] = {"series": series, "address": _series_path(series), "host": name}
+        context: dict[str, object] = {
+            "series": series,
+            "address": _series_path(series),
+            "host": name,
+            "blocked": await reevaluation.count_blocked_guests(reader, series.id, caller.user_id),
+        }
         return page(request, "series/take_over.html", context)
     await agenda.require_host(reader, series, caller.user_id)
     to = "" if offer is None else (await names_of(reader, [offer.to_id])).get(offer.to_id) or unnamed()

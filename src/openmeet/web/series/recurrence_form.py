@@ -34,6 +34,11 @@ SKIPPED_FIELD: Final = "skipped"
 SKIP: Final = "skip"
 PUT_BACK: Final = "put_back"
 
+# Fields in the form of a series: its first start, and the start of the edited date when the form was opened. The number
+# of dates of its rule counts from the first.
+FIRST_START: Final = "first_start"
+OPENED_START: Final = "opened_start"
+
 # Two years of a weekly series. Any further input is ignored.
 MOST_SKIPPED: Final = 100
 
@@ -198,6 +203,20 @@ def is_changed(form: Mapping[str, str], current_pattern: Pattern) -> bool:
     return any(form.get(name, before.get(name, "")) != before.get(name, "") for name in names)
 
 
+def description(form: Mapping[str, str]) -> str:
+    """The rule in the form in words, with its end. Empty if it cannot be parsed."""
+    if not form.get("repeats"):
+        return gettext("Doesn’t repeat")
+    start = _submitted_start(form)
+    if start is None:
+        return ""
+    try:
+        # All-day, so that the sentence has no time and needs no time zone.
+        return describe(Pattern(start, "UTC", submitted_rule(form, start), is_all_day=True))
+    except InvalidInput:
+        return ""
+
+
 def skipped_days(form: Mapping[str, str]) -> tuple[date, ...]:
     """The skipped days, in order, after the effect of the button that was pressed. Text that is not a day is ignored."""
     days = {
@@ -335,8 +354,17 @@ def _is_of_days(form: Mapping[str, str]) -> bool:
 
 
 def _submitted_start(form: Mapping[str, str]) -> datetime | None:
-    starts = form.get("starts", "")
+    """The start of the rule: the start of the event; in the form of an existing series, the start of the series, moved by
+    as much as the edited date.
+    """
+    starts = _moment(form, "starts")
+    first, opened = _moment(form, FIRST_START), _moment(form, OPENED_START)
+    return starts if starts is None or first is None or opened is None else first + (starts - opened)
+
+
+def _moment(form: Mapping[str, str], name: str) -> datetime | None:
+    text = form.get(name, "")
     try:
-        return parse_local(at_midnight(starts) if _is_of_days(form) else starts, "starts")
+        return parse_local(at_midnight(text) if _is_of_days(form) else text, name)
     except InvalidInput:
         return None

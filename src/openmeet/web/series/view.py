@@ -28,7 +28,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.events.series_context import address_of
-from openmeet.web.site.reader_zone import zone_of_dates
+from openmeet.web.site.reader_zone import shown_zone, zone_of_dates
 
 # Dates so near that a month and a day are clear without the year.
 _CLEAR_WITHOUT_YEAR: Final = timedelta(days=300)
@@ -127,9 +127,7 @@ def _few(lines: Sequence[AgendaOccurrence]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """The host's last action, and the time until which it can be undone. The time includes its zone, because hosts can
-    be anywhere.
-    """
+    """The host's last action, and the time until which it can be undone, with its zone for hosts who are elsewhere."""
 
     act: LazyText
     until: Markup
@@ -152,9 +150,11 @@ _UNDOABLE: Final = {
 
 def undo_of(undo: Undo, series: Series) -> Undoable:
     """The action that the undo button of a series would revert, and the time until which it can be undone."""
-    until = local_of(undo.expires_at, series.zone_name)
-    words = f"{formatting.time_of_day(until)} {formatting.zone_label(until, series.zone_name)}"
-    return Undoable(_UNDOABLE[undo.act], formatting.time_tag(undo.expires_at, words))
+    # A whole minute that has not passed yet, so that the page never promises too much.
+    until = local_of(undo.expires_at, series.zone_name).replace(second=0, microsecond=0)
+    zone = shown_zone(series.zone_name, formatting.zone_label(until, series.zone_name), [undo.expires_at])
+    time_tag = formatting.time_tag(undo.expires_at, formatting.time_of_day(until))
+    return Undoable(_UNDOABLE[undo.act], time_tag + Markup("<span {}> {}</span>").format(zone.attributes, zone.label))
 
 
 def next_of(upcoming: Sequence[AgendaOccurrence]) -> AgendaOccurrence | None:

@@ -8,7 +8,7 @@ from groundwork.clock import DAY, MINUTE, SECOND
 from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.sign_in import actions, model
-from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionStrength, SessionTransport
+from openmeet.domain.sign_in.model import CODE_LENGTH, CODE_LIFE, ChallengeId, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
@@ -142,7 +142,8 @@ OPERATIONS = (
         "POST",
         "/api/session/code",
         "sendCode",
-        f"Send a code of eight letters and digits to an e-mail address; it works once, for {CODE_LIFE // MINUTE} minutes",
+        f"Send a code of {CODE_LENGTH} letters and digits to an e-mail address; it works once, for "
+        f"{CODE_LIFE // MINUTE} minutes",
         send_code,
         {202: CodeSent},
         CodeInput,

@@ -5,7 +5,6 @@ page that names the destination and redirects to it automatically. The callback 
 with the code from being displayed.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +53,7 @@ from openmeet.network.repositories.authorize import (
 )
 from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, NetworkClients, OAuthApp
 from openmeet.network.repositories.reasons import RepositoryReason
-from openmeet.network.repositories.sessions import revoke_at_server
+from openmeet.network.repositories.sessions import revoke_later
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click, forget_click
 from openmeet.web.media.drawings import thumbnail
@@ -318,7 +317,7 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
             strength=SessionStrength.FULL if proven.asked_login else SessionStrength.SILENT,
         )
         user = await by_id(tx, whose.user_id)
-    _give_back_later(network, request, replaced)
+    _revoke_replaced(request, network, replaced)
     caller = Caller(whose.user_id, user.display_name if user else "")
     finished = await finish_click(request, db, caller, proven.next_path)
     return await signed_in(request, session, RedirectAfterSignIn(_claim_page(whose.claim)) if whose.claim else finished)
@@ -352,7 +351,7 @@ async def _finish_for(
         if proven.purpose is AuthorizationPurpose.LINK and not whose.claim:
             # New records go to this account from now on, because people link an account in order to publish with it.
             await queries.make_default(tx, caller.user_id, proven.did)
-    _give_back_later(network, request, replaced)
+    _revoke_replaced(request, network, replaced)
     flash = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"
     return go(_claim_page(whose.claim)) if whose.claim else go(proven.next_path, flash=flash)
 
@@ -362,13 +361,9 @@ def _claim_page(claim: str) -> str:
     return f"/settings/join/{claim}"
 
 
-def _give_back_later(network: NetworkClients, request: Request, replaced: SealedSession | None) -> None:
-    """End the replaced session at its server, in the background."""
-    if replaced is None or replaced.needs_login:
-        return
-    task = asyncio.create_task(revoke_at_server(database_of(request), network, replaced))
-    network.refreshing.add(task)
-    task.add_done_callback(network.refreshing.discard)
+def _revoke_replaced(request: Request, network: NetworkClients, replaced: SealedSession | None) -> None:
+    if replaced is not None and not replaced.needs_login:
+        revoke_later(database_of(request), network, replaced)
 
 
 def _show_refused_callback(request: Request, refused: CallbackRefused, *, status: int = 400) -> Response:

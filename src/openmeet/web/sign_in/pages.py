@@ -7,12 +7,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import MINUTE
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.sign_in import actions, model, queries
 from openmeet.domain.sign_in.actions import CodeResult
-from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
+from openmeet.domain.sign_in.model import (
+    CODE_LENGTH,
+    CODE_LIFE,
+    ChallengeId,
+    OpenedSession,
+    SessionStrength,
+    SessionTransport,
+)
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.actions import check_name
@@ -291,6 +299,8 @@ async def _code_page(request: Request, form_state: FormState, challenge: str, *,
         "challenge": challenge,
         "with_mailbox": services(request).settings.dev_mailbox,
         "is_earlier": "earlier" in request.query_params,
+        "code_length": CODE_LENGTH,
+        "code_minutes": CODE_LIFE // MINUTE,
         # Only the browser in which the address was entered shows it.
         "address": asked.email if asked is not None and asked.is_from_browser(known_browser(request)) else "",
     }

@@ -143,6 +143,10 @@ class ChatStreamFeed:
                         await self.feed_rung(source.database)
                 except (Unavailable, TimeoutError) as failure:
                     logged.warning("chat.not_fed", kind=type(failure).__name__)
+                except Exception:  # noqa: BLE001 - the pages connect again, and the task goes on
+                    logged.exception("chat.feed_failed")
+                    for one in [one for each in self._rooms.values() for one in each]:
+                        one.frames.end(retry_frame())
         finally:
             if listening is not None:
                 listening.cancel()

@@ -84,7 +84,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     if fault.kind == RateLimited.__name__:
         why = _wait_sentence(int(fault.headers["retry-after"]), is_read=is_read)
     if is_read and (is_internal or fault.kind == RateLimited.__name__):
-        retry_path = _address_of(connection)
+        retry_path = local_path(_address_of(connection))
     return page(
         connection,
         "site/fault.html",

@@ -22,7 +22,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     ),
     "signed_out_everywhere": lazy("You’re signed out, here and everywhere else."),
     "identity_linked": lazy("Your account is connected."),
-    "identity_permitted": lazy("Your server has answered. What you allow is shown below."),
+    "identity_permitted": lazy("You’re signed in there again."),
     "own_written": lazy("Your server has saved it. It’ll show up here in a moment."),
     "own_deleted": lazy("Your server has deleted it. It’ll disappear here in a moment, too."),
     "recovery_key_kept": lazy("Our copy of the recovery key is erased. Yours is the only one we know of."),
@@ -116,7 +116,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "followed": lazy("You follow this series."),
     "unfollowed": lazy("You no longer follow it."),
     "co_host_invited": lazy("They’re invited. They’ll be a host once they say yes."),
-    "co_host_accepted": lazy("You host this event, too."),
+    "co_host_accepted": lazy("You co-host this event."),
     "co_host_declined": lazy("Got it: you’re not hosting it."),
     "co_host_left": lazy("You no longer host it."),
     "co_host_removed": lazy("They’re not hosting it."),
@@ -176,6 +176,8 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "going": lazy("You’re going. See you there."),
     "waitlisted": lazy("It’s full, and you’re on the waitlist. When a place becomes free, we hold it for you."),
     "asked_host": lazy("Request sent. The host decides, and we’ll let you know."),
+    "answer_saved": lazy("Saved."),
+    "mail_resumed": lazy("You’ll get these e-mails again."),
     "answer_kept": lazy("Nothing was changed."),
     "new_time_works": lazy("You’ve confirmed the new time."),
     "registration_saved": lazy("Saved. People who have a place keep it."),
@@ -183,13 +185,15 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "attendee_invited": lazy("Invited: an e-mail is on its way."),
     "attendee_restored": lazy("Brought back."),
     "check_in_undone": lazy("Not checked in any more."),
-    "guest_asked": lazy("We sent a link to that address. Open it to confirm your answer. It works for a day."),
     "interested": lazy("You said maybe."),
     "declined": lazy("Got it: you’re not going."),
     "taken_back": lazy(
         "We’re removing the copy from your account. The event stays here. Copies that others made may remain."
     ),
-    "answer_tried": lazy("Your answer is on its way to your server."),
+    "answer_taken_back": lazy(
+        "We’re removing the copy from your account. Your answer stays here. Copies that others made may remain."
+    ),
+    "answer_tried": lazy("We’re syncing your answer."),
     "choice_kept": lazy("Done. Your choice applies."),
     "accounts_joined": lazy("Merged."),
     "not_joined": lazy("Your two accounts stay separate."),
@@ -261,6 +265,24 @@ def _answers_approved(approved: int, waitlisted: int) -> str:
     return gettext("Nobody was waiting for your answer any more.")
 
 
+def _places_given(seated: int, first: int) -> str:
+    if seated and first:
+        return gettext(
+            "%(seated)s got a place. No place is free for %(first)s: they’re first on the waitlist now.",
+            seated=seated,
+            first=first,
+        )
+    if seated:
+        return ngettext("%(number)s person got a place.", "%(number)s people got a place.", seated)
+    if first:
+        return ngettext(
+            "No place is free, so this person is first on the waitlist now. Raise the limit to let them in.",
+            "No places are free, so these %(number)s are first on the waitlist now. Raise the limit to let them in.",
+            first,
+        )
+    return gettext("They’re no longer on the waitlist.")
+
+
 def _answers_declined(declined: int) -> str:
     if not declined:
         return gettext("There was nothing left to decline.")
@@ -277,6 +299,7 @@ NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
     "dates_answered": (2, _dates_answered),
     "answers_approved": (2, _answers_approved),
     "answers_declined": (1, _answers_declined),
+    "places_given": (2, _places_given),
     "new_times_confirmed": (1, _new_times_confirmed),
 }
 

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from groundwork import ui
+from groundwork.clock import DAY
+from openmeet.domain.chat.model import ARCHIVED_AFTER, SEALED_FOR
 from openmeet.domain.media.pictures import ACCEPTED_TYPES, MAX_UPLOAD_MEGABYTES
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import current
@@ -28,6 +31,8 @@ from openmeet.web.site.static_files import static_url
 
 _WEB = Path(__file__).parent.parent
 
+# Sign-in itself, and pages whose addresses are secrets.
+_WITHOUT_RETURN = ("/sign-in", "/mail/", "/answers/")
 _FLASH_COOKIE = "openmeet_flash"
 _FLASH_SECONDS = 60
 
@@ -82,6 +87,8 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
         "static": static_url,
         "picture_types": ACCEPTED_TYPES,
         "picture_megabytes": MAX_UPLOAD_MEGABYTES,
+        "open_chat_days": ARCHIVED_AFTER // DAY,
+        "removed_text_days": SEALED_FOR // DAY,
     }
     jinja_environment.globals |= {"saves_data": saves_data}
     jinja_environment.globals |= {
@@ -119,12 +126,14 @@ def page(
     flash_cookie = connection.cookies.get(_FLASH_COOKIE, "")
     flash = FLASH_MESSAGES.get(flash_cookie) or flash_messages.notice_text(flash_cookie)
     viewing_as = connection.scope.get("openmeet.viewing_as")
+    here = connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
     settings = services(connection).settings
     frame = {
         "viewer": viewer_of(connection),
         "viewing_as": viewing_as,
         "path": connection.url.path,
-        "here": connection.url.path + (f"?{connection.url.query}" if connection.url.query else ""),
+        "here": here,
+        "sign_in": _sign_in_path(connection, here, status),
         "flash": flash,
         "lang": current().tag,
         "dir": current().direction,
@@ -145,6 +154,14 @@ def page(
     if flash:
         response.delete_cookie(_FLASH_COOKIE, path="/", httponly=True, samesite="lax")
     return response
+
+
+def _sign_in_path(connection: HTTPConnection, here: str, status: int) -> str:
+    """The link to the sign-in page, which leads back to the page that the visitor sees."""
+    is_page = status == 200 and connection.scope.get("method") in {"GET", "HEAD"}
+    if not is_page or here == "/" or here.startswith(_WITHOUT_RETURN):
+        return "/sign-in"
+    return f"/sign-in?next={quote(here, safe='')}"
 
 
 def go(path: str, *, flash: str = "", numbers: Sequence[int] = ()) -> Response:

@@ -30,7 +30,7 @@ _FILES: Final = (
     "tell.css",
     "hosting.css",
     "calendar.css",
-    "door.css",
+    "check_in.css",
     "site.js",
     "scan.js",
     "figtree.woff2",

@@ -51,12 +51,12 @@ async def spend_on_invitations(request: Request, person: UserId, addresses: Coll
 
 
 async def spend_on_page(request: Request) -> None:
-    """Count one page or feed of this address. Raises RateLimited with the time after which to retry."""
+    """Count a page or feed that this client requests. Raises RateLimited with the time after which to retry."""
     await _spend(request, "pages", 1)
 
 
 async def spend_on_picture(request: Request) -> None:
-    """Count one picture of this address. Raises RateLimited."""
+    """Count a picture that this client requests; a page may have many. Raises RateLimited like ``spend_on_page``."""
     await _spend(request, "pictures", PICTURES_PER_PAGE)
 
 

@@ -3,6 +3,7 @@
 A process can serve several tenants, each with its own application and services.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
@@ -21,7 +22,7 @@ from openmeet.domain.events.unsolicited_lists import FrontPagePolicy, shown_in
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures
-from openmeet.network.publishing.consent import PublishingDependencies
+from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.status import SyncDependencies
@@ -52,7 +53,7 @@ class Services:
     # AT Protocol clients. None: no sign-in with AT Protocol accounts.
     network: NetworkClients | None = None
     # The PDS for custodial accounts. None: nobody can consent to publishing.
-    publishing: PublishingDependencies | None = None
+    publishing: ConsentDependencies | None = None
     # Writes records to users' repositories. None: an event that waits for its repository stays a draft.
     publisher: Publisher | None = None
     # HTTP client for URLs that users enter: calendars, webhooks. None: nothing is fetched.
@@ -69,6 +70,8 @@ class Services:
     geocoder: Geocoder | None = None
     # E-mails that are stored instead of sent, readable at /dev/mail. None: e-mails are sent.
     dev_mailbox: FolderMailbox | None = None
+    # Whether the last attempt to write to the database succeeded. The status page says if not.
+    can_write: Callable[[], bool] = lambda: True
     # The open chat streams.
     chat_streams: ChatStreamFeed = field(default_factory=ChatStreamFeed)
     # The open streams of other pages.
@@ -84,7 +87,7 @@ class Services:
         return self.publishing is not None
 
 
-def publishing_of(connection: HTTPConnection) -> PublishingDependencies:
+def publishing_of(connection: HTTPConnection) -> ConsentDependencies:
     """The publishing services. Raises NotFound if the site has none, because it then has no such pages."""
     dependencies = services(connection).publishing
     if dependencies is None:

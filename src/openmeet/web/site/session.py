@@ -17,7 +17,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.account_merge.merge import is_there
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.identities.queries import setting_entry_of
-from openmeet.domain.moderation.policy import is_moderator
+from openmeet.domain.moderation.moderators import is_moderator
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionStrength, SessionTransport

@@ -13,10 +13,12 @@ from groundwork.http.static_files import StaticFiles
 _BUNDLES = {
     "site.css": (*ui.STYLES, "frame.css", "inputs.css", "parts.css", "print.css"),
     # Pages whose template names no others. The pages that visitors open first have only the parts that they need.
-    "pages.css": (ui.PANELS, "rows.css", "lists.css", "tiles.css"),
-    "lists.css": ("lists.css", "tiles.css"),
+    "pages.css": (ui.PANELS, "rows.css", "lists.css", "needs.css", "tiles.css"),
+    "lists.css": ("lists.css", "needs.css", "tiles.css"),
+    "discover.css": ("discover.css", "hero.css"),
     "event.css": ("tiles.css", "event.css", "map_drawing.css"),
-    "map.css": ("map_drawing.css", "map.css"),
+    # The page of the map loads nothing else.
+    "map.css": ("lists.css", "tiles.css", "discover.css", "map_drawing.css", "map.css"),
     "operating.css": ("operators.css", "operating.css"),
     "site.js": ("page.js", "improve.js", "offline.js", "live.js"),
 }

@@ -12,7 +12,7 @@ from openmeet.i18n.catalogue import lazy
 
 # Shown next to Google's button, because Google updates its copy late, and neither the site nor the user can change
 # that.
-GOOGLE_HOURS = lazy("updates in 8–24 hours")
+GOOGLE_HOURS = lazy("updates every 8–24 hours")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from groundwork.http.application import client_address, client_network
 from groundwork.http.faults import fault_of, render_problem
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import QuotaHolder, person
-from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
+from openmeet.tenants.configured import Tenant
+from openmeet.tenants.names import DEFAULT_TENANT
 from openmeet.web.site.chat_stream_feed import ChatStreamFeed
 from openmeet.web.site.page_streams import PageStreams
 from openmeet.web.site.reasons import SiteReason
@@ -116,16 +117,16 @@ class Hosts:
         client with a token did.
         """
         headers = Headers(scope=scope)
-        host_header = headers.get(TENANT_HEADER, "")
-        if host_header and self._proxies_name_tenant:
-            if host_header not in self._sites:
+        named_tenant = headers.get(TENANT_HEADER, "")
+        if named_tenant and self._proxies_name_tenant:
+            if named_tenant not in self._sites:
                 raise NotFound(SiteReason.NO_SUCH_COMMUNITY)
-            return self._sites[host_header]
-        if host_header and _is_by_program(scope, headers):
-            if host_header not in self._sites:
+            return self._sites[named_tenant]
+        if named_tenant and _is_by_program(scope, headers):
+            if named_tenant not in self._sites:
                 # The same error as for an unknown token, so that nobody can probe for tenants.
                 raise NotSignedIn(SiteReason.INVALID_TOKEN, name="InvalidToken")
-            return self._sites[host_header]
+            return self._sites[named_tenant]
         return self._sites[self._names.get(host_name(headers.get("host", "")), DEFAULT_TENANT)]
 
 

@@ -1,5 +1,6 @@
 """Webhooks page: register, switch on and off, test, list deliveries."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -14,7 +15,8 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.webhooks import actions, model, queries
-from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS, DeliveryId, WebhookReason
+from openmeet.domain.webhooks.model import WEBHOOK_EVENT_LABELS, DeliveryId, DeliveryState, WebhookReason
+from openmeet.i18n.catalogue import LazyText, plazy
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -23,6 +25,13 @@ from openmeet.web.webhooks.api import id_of, reach_of, register_webhook, sealer_
 PATH: Final = "/settings/webhooks"
 _SHOWN: Final = 50
 _MOST_GROUPS: Final = 100
+_STATE_LABELS: Final[Mapping[DeliveryState, LazyText]] = {
+    DeliveryState.WAITING: plazy("state of a delivery", "waiting"),
+    DeliveryState.SENDING: plazy("state of a delivery", "being sent"),
+    DeliveryState.ARRIVED: plazy("state of a delivery", "arrived"),
+    DeliveryState.FAILED: plazy("state of a delivery", "failed"),
+    DeliveryState.DROPPED: plazy("state of a delivery", "nothing to send"),
+}
 
 
 def routes() -> list[Route]:
@@ -100,6 +109,7 @@ async def _webhook_page(request: Request, *, problem: Failure | None = None, sta
     context = {
         "webhook": webhook,
         "deliveries": deliveries,
+        "state_labels": _STATE_LABELS,
         "group": group,
         "now": now,
         "problem": problem.why if problem else "",

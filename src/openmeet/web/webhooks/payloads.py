@@ -32,7 +32,7 @@ from openmeet.domain.groups.model import INSIDE, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import visibility as series_seeing
+from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.deliver import View
@@ -121,7 +121,7 @@ async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: Attenda
         return None
     names = await shown_names(reader, [rsvp.user_id])
     # If a host invited an address, do not disclose its owner before they answer.
-    is_named = is_own or not (rsvp.is_private or lists.shown(listed[0], names).is_named_by_address)
+    is_named = is_own or not (rsvp.is_private or lists.row_of(listed[0], names).is_named_by_address)
     return {
         "event": event.slug,
         "attendanceId": rsvp.id,
@@ -145,7 +145,7 @@ async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_
         return None
     if series.deleted_at is not None:
         return {"slug": series.slug, "isGone": True}
-    if not await series_seeing.may_see(reader, series, webhook.user_id):
+    if not await series_visibility.may_see(reader, series, webhook.user_id):
         return None
     # The public view, without details that are for attendees only.
     shown: dict[str, Any] = msgspec.to_builtins(await json_views.series_output(reader, series, None, public_url))

@@ -19,7 +19,7 @@ from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupRole, GroupSlug
 from openmeet.domain.groups.record_queries import by_any_record
 from openmeet.domain.series import queries
-from openmeet.domain.series import visibility as series_seeing
+from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -99,7 +99,7 @@ async def find_series(reader: Reader, address: str, viewer: UserId | None, publi
         series = None if slug is None else await queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None:
         return None
-    return series if await series_seeing.may_see(reader, series, viewer) else None
+    return series if await series_visibility.may_see(reader, series, viewer) else None
 
 
 async def find_group(

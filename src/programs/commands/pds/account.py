@@ -1,22 +1,13 @@
-"""``openmeet pds account …``: manage accounts of the running server, over its administration API."""
+"""Options of ``openmeet pds account …``: manage accounts of the running server."""
 
-import secrets
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from groundwork.errors import Failure, InvalidInput, NotFound, Refused
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
-from programs.commands.pds.opening import bars
-from programs.commands.pds.reaching import AdministrationClient, ServerUrl, run_on_server
+from programs.command_line import AsJson, SettingsFile, loading, noun
+from programs.commands.pds.options import ServerUrl
 
 app = noun("Accounts of a running Aurora Locus. Each change is recorded in its audit log.")
-
-ADMIN = "com.atproto.admin"
-PAGE = 100
 
 Identifier = Annotated[str, typer.Argument(help="Handle, DID or e-mail address.")]
 Identifiers = Annotated[list[str], typer.Argument(help="Handles, DIDs or e-mail addresses.")]
@@ -34,19 +25,9 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create an account without an invite code. If no password is given, one is generated and shown once."""
-    password, is_made = _password(from_input=password_stdin)
-
-    async def act(server: AdministrationClient) -> None:
-        body = {"handle": handle, "email": email, "password": password}
-        account = await server.procedure("com.atproto.server.createAccount", body)
-        shown = {"did": account["did"], "handle": account["handle"]} | ({"password": password} if is_made else {})
-        if as_json:
-            print_json(shown)
-            return
-        for name, value in shown.items():
-            say(f"{name:10}{value}")
-
-    run_on_server(settings_file, url, act)
+    with loading():
+        from programs.operations.pds import account
+    account.create(handle, email, settings_file, url, password_stdin=password_stdin, as_json=as_json)
 
 
 @app.command("list")
@@ -57,18 +38,9 @@ def list_accounts(
     as_json: AsJson = False,
 ) -> None:
     """List accounts, ordered by DID."""
-
-    async def show(server: AdministrationClient) -> None:
-        accounts = [one async for one in _all_accounts(server, email)]
-        if as_json:
-            print_json(accounts)
-            return
-        for one in accounts:
-            say(f"{one['handle']:32} {one.get('email', '-'):32} {one['did']}")
-        if not accounts:
-            say("There is none.")
-
-    run_on_server(settings_file, url, show)
+    with loading():
+        from programs.operations.pds import account
+    account.list_accounts(email, settings_file, url, as_json=as_json)
 
 
 @app.command()
@@ -76,26 +48,9 @@ def show(
     identifier: Identifier, settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJson = False
 ) -> None:
     """Show an account and the moderation decisions about it."""
-
-    async def look(server: AdministrationClient) -> None:
-        did = await _find_account(server, identifier)
-        account = await server.query(f"{ADMIN}.getAccountInfo", {"did": did})
-        decided = await server.query(f"{ADMIN}.getSubjectStatus", {"did": did})
-        hosting = await server.query("com.atproto.sync.getRepoStatus", {"did": did})
-        account["takedown"] = decided.get("takedown", {})
-        account["status"] = "active" if hosting["active"] else hosting.get("status", "inactive")
-        if as_json:
-            print_json(account)
-            return
-        for name in ("did", "handle", "email", "emailConfirmedAt", "status", "indexedAt", "invitesDisabled"):
-            if name in account:
-                value = account[name]
-                say(f"{name:18}{('yes' if value else 'no') if isinstance(value, bool) else value}")
-        if account["takedown"].get("ref"):
-            say(f"{'taken down under':18}{account['takedown']['ref']}")
-        say(f"{'invites':18}{len(account.get('invites', []))}")
-
-    run_on_server(settings_file, url, look)
+    with loading():
+        from programs.operations.pds import account
+    account.show(identifier, settings_file, url, as_json=as_json)
 
 
 @app.command()
@@ -110,28 +65,11 @@ def reset_password(
     as_json: AsJson = False,
 ) -> None:
     """Set a new password and end all sessions of the account. If no password is given, one is generated and shown once."""
-    password, is_made = ("", False) if by_email else _password(from_input=password_stdin)
-
-    async def act(server: AdministrationClient) -> None:
-        did = await _find_account(server, identifier)
-        shown: dict[str, object] = {"did": did}
-        if by_email:
-            account = await server.query(f"{ADMIN}.getAccountInfo", {"did": did})
-            if "email" not in account:
-                raise Refused(f"{identifier} has no e-mail address.")
-            await server.procedure("com.atproto.server.requestPasswordReset", {"email": account["email"]})
-            shown["sent"] = True
-        else:
-            await server.procedure(f"{ADMIN}.updateAccountPassword", {"did": did, "password": password})
-            shown |= {"password": password} if is_made else {}
-        if as_json:
-            print_json(shown)
-        elif by_email:
-            say("An e-mail with a code is on its way.")
-        else:
-            say(f"{identifier} has a new password{f': {password}' if is_made else ''}")
-
-    run_on_server(settings_file, url, act)
+    with loading():
+        from programs.operations.pds import account
+    account.reset_password(
+        identifier, settings_file, url, password_stdin=password_stdin, by_email=by_email, as_json=as_json
+    )
 
 
 @app.command()
@@ -143,8 +81,9 @@ def takedown(
     as_json: AsJson = False,
 ) -> None:
     """Take accounts down, so that none of their data is served. Their owners can still export it and move away."""
-    decision = {"applied": True} | ({"ref": reference} if reference else {})
-    _each(identifiers, "taking down", settings_file, url, _decide(decision), as_json=as_json)
+    with loading():
+        from programs.operations.pds import account
+    account.takedown(identifiers, reference, settings_file, url, as_json=as_json)
 
 
 @app.command()
@@ -152,7 +91,9 @@ def restore(
     identifiers: Identifiers, settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJson = False
 ) -> None:
     """Lift the takedown of accounts."""
-    _each(identifiers, "restoring", settings_file, url, _decide({"applied": False}), as_json=as_json)
+    with loading():
+        from programs.operations.pds import account
+    account.restore(identifiers, settings_file, url, as_json=as_json)
 
 
 @app.command()
@@ -164,92 +105,6 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Delete accounts permanently, with all their data."""
-    if not yes:
-        if not sys.stdin.isatty():
-            raise Refused("A deleted account can't be restored. Add --yes to delete it without confirmation.")
-        typer.confirm(f"Delete {', '.join(identifiers)} for good?", abort=True)
-
-    async def act(server: AdministrationClient, did: str) -> None:
-        await server.procedure(f"{ADMIN}.deleteAccount", {"did": did})
-
-    _each(identifiers, "deleting", settings_file, url, act, as_json=as_json)
-
-
-def _decide(takedown: Mapping[str, object]) -> Callable[[AdministrationClient, str], Awaitable[None]]:
-    async def act(server: AdministrationClient, did: str) -> None:
-        subject = {"$type": f"{ADMIN}.defs#repoRef", "did": did}
-        await server.procedure(f"{ADMIN}.updateSubjectStatus", {"subject": subject, "takedown": takedown})
-
-    return act
-
-
-def _each(
-    identifiers: list[str],
-    what: str,
-    settings_file: Path | None,
-    url: str,
-    act: Callable[[AdministrationClient, str], Awaitable[None]],
-    *,
-    as_json: bool,
-) -> None:
-    """Run an action for every account. Failures do not stop the others and are listed at the end."""
-
-    async def run(server: AdministrationClient) -> None:
-        accounts: list[dict[str, str]] = []
-        failed: list[dict[str, str]] = []
-        async with bars(hidden=as_json or len(identifiers) == 1) as on_progress:
-            for number, identifier in enumerate(identifiers, 1):
-                try:
-                    did = await _find_account(server, identifier)
-                    await act(server, did)
-                    accounts.append({"account": identifier, "did": did})
-                except Failure as failure:
-                    failed.append({"account": identifier, "why": str(failure.why)})
-                on_progress(what, number, len(identifiers))
-        if as_json:
-            print_json({"done": accounts, "failed": failed})
-        else:
-            say(f"{len(accounts)} done")
-            for one in failed:
-                say(f"{one['account']}: {one['why']}", err=True)
-        if failed:
-            raise typer.Exit(1)
-
-    run_on_server(settings_file, url, run)
-
-
-async def _find_account(server: AdministrationClient, identifier: str) -> str:
-    """The DID of an account with any status. Raises NotFound."""
-    text = identifier.strip().lower()
-    if text.startswith("did:"):
-        return identifier.strip()
-    name, part = ("email", text) if "@" in text.lstrip("@") else ("handle", "")
-    value = text if name == "email" else text.removeprefix("@")
-    # Handles of inactive accounts do not resolve, but the administration API lists all of them.
-    async for one in _all_accounts(server, part):
-        if one.get(name) == value:
-            return str(one["did"])
-    raise NotFound(f"There is no account {identifier} on this server.")
-
-
-async def _all_accounts(server: AdministrationClient, email: str) -> AsyncIterator[dict[str, Any]]:
-    cursor: dict[str, str] = {}
-    while True:
-        page = await server.query(f"{ADMIN}.searchAccounts", {"email": email, "limit": PAGE, **cursor})
-        for one in page["accounts"]:
-            yield one
-        if "cursor" not in page:
-            return
-        cursor = {"cursor": page["cursor"]}
-
-
-def _password(*, from_input: bool) -> tuple[str, bool]:
-    """The password, and whether it was generated. Passwords are never arguments, because other users of the machine can
-    see those.
-    """
-    if not from_input:
-        return secrets.token_urlsafe(15), True
-    line = sys.stdin.readline().rstrip("\r\n")
-    if not line:
-        raise InvalidInput("password", "The first line of input contains no password.")
-    return line, False
+    with loading():
+        from programs.operations.pds import account
+    account.delete(identifiers, settings_file, url, yes=yes, as_json=as_json)

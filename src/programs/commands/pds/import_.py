@@ -1,22 +1,13 @@
-"""``openmeet pds import DID FILE.car``: replace a repository with the content of a file."""
+"""Options of ``openmeet pds import DID FILE.car``: replace a repository with the content of a file."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aurora_locus.repository.import_car import import_repository
-from aurora_locus.repository.import_file import receive
-from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import PdsSettings
-from groundwork.workers.pool import WorkerPool
-from programs.command_line import SettingsFile, role, say
-from programs.commands.pds.opening import did_of, run_on_repositories
+from programs.command_line import SettingsFile, loading, role
 
 app = role()
-
-_CHUNK_BYTES = 1 << 20
 
 
 @app.command()
@@ -26,27 +17,6 @@ def main(
     settings_file: SettingsFile = None,
 ) -> None:
     """Replace all records of a repository with those of the file, in one commit, and announce it."""
-    whose = did_of(did)
-
-    async def run(repositories: Repositories, settings: PdsSettings) -> None:
-        size = file.stat().st_size
-        folder = settings.data_directory / "scratch"
-        async with receive(folder, _chunks(file), max_bytes=max(size, 1), content_length=size) as received:
-            workers = WorkerPool()
-            try:
-                result = await import_repository(repositories, whose, received, workers.charged_to())
-            finally:
-                await workers.close()
-        say(
-            "Nothing to do: the repository already has this state."
-            if result is None
-            else f"Imported as revision {result.rev}."
-        )
-
-    run_on_repositories(settings_file, run)
-
-
-async def _chunks(file: Path) -> AsyncIterator[bytes]:
-    with file.open("rb") as source:
-        while chunk := source.read(_CHUNK_BYTES):
-            yield chunk
+    with loading():
+        from programs.operations.pds import import_
+    import_.replace_repository(did, file, settings_file)

@@ -1,15 +1,13 @@
-"""``openmeet pds invite …``: manage invite codes of the running server, over its administration API."""
+"""Options of ``openmeet pds invite …``: manage invite codes of the running server, over its administration API."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
-from programs.commands.pds.reaching import AdministrationClient, ServerUrl, run_on_server
+from programs.command_line import AsJson, SettingsFile, loading, noun
+from programs.commands.pds.options import ServerUrl
 
 app = noun("Invite codes of a running Aurora Locus.")
-
-PAGE = 500
 
 
 @app.command()
@@ -22,20 +20,9 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create invite codes and print one per line."""
-
-    async def act(server: AdministrationClient) -> None:
-        body: dict[str, object] = {"codeCount": count, "useCount": uses} | (
-            {"forAccounts": [account]} if account else {}
-        )
-        made = await server.procedure("com.atproto.server.createInviteCodes", body)
-        codes = [code for one in made["codes"] for code in one["codes"]]
-        if as_json:
-            print_json(codes)
-            return
-        for code in codes:
-            say(code)
-
-    run_on_server(settings_file, url, act)
+    with loading():
+        from programs.operations.pds import invite
+    invite.create(count, uses, account, settings_file, url, as_json=as_json)
 
 
 @app.command("list")
@@ -48,19 +35,9 @@ def list_codes(
     as_json: AsJson = False,
 ) -> None:
     """List invite codes with their account and number of uses."""
-
-    async def show(server: AdministrationClient) -> None:
-        codes = await _all_codes(server, "usage" if by_usage else "recent")
-        if as_json:
-            print_json(codes)
-            return
-        for one in codes:
-            used = "disabled" if one["disabled"] else f"{len(one['uses'])} of {one['available']} used"
-            say(f"{one['code']:40} {used:16} {one['forAccount']}")
-        if not codes:
-            say("There are no codes.")
-
-    run_on_server(settings_file, url, show)
+    with loading():
+        from programs.operations.pds import invite
+    invite.list_codes(settings_file, url, by_usage=by_usage, as_json=as_json)
 
 
 @app.command()
@@ -70,30 +47,6 @@ def disable(
     url: ServerUrl = "",
 ) -> None:
     """Disable invite codes. Codes that this server never issued are listed at the end; the exit status is then 1."""
-
-    async def act(server: AdministrationClient) -> None:
-        existing_codes = {one["code"] for one in await _all_codes(server, "recent")}
-        known, absent = (
-            [code for code in codes if code in existing_codes],
-            [code for code in codes if code not in existing_codes],
-        )
-        if known:
-            await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": known})
-        say(f"{len(known)} disabled")
-        for code in absent:
-            say(f"{code}: There is no such code. openmeet pds invite list shows all of them.", err=True)
-        if absent:
-            raise typer.Exit(1)
-
-    run_on_server(settings_file, url, act)
-
-
-async def _all_codes(server: AdministrationClient, sort: str) -> list[dict[str, Any]]:
-    codes: list[dict[str, Any]] = []
-    cursor: dict[str, str] = {}
-    while True:
-        page = await server.query("com.atproto.admin.getInviteCodes", {"sort": sort, "limit": PAGE, **cursor})
-        codes += page["codes"]
-        if "cursor" not in page:
-            return codes
-        cursor = {"cursor": page["cursor"]}
+    with loading():
+        from programs.operations.pds import invite
+    invite.disable(codes, settings_file, url)

@@ -1,15 +1,12 @@
-"""``openmeet pds recover``: move an account with its recovery key, without its old server."""
+"""Options of ``openmeet pds recover``: move an account with its recovery key, without its old server."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from programs.account_file import open_account_file
-from programs.command_line import AsJson, print_json, role, say
-from programs.commands.pds.recovery_options import Development, Directory, Identity, KeyFile, Server, run_with_key
-from programs.recovery import RecoveryContext, RecoveryTarget, move
+from programs.command_line import AsJson, loading, role
+from programs.commands.pds.options import Development, Directory, Identity, KeyFile, Server
 
 app = role()
 
@@ -50,14 +47,8 @@ def main(
     The old server is not contacted, because it may be gone. After a failure, the same command continues where it
     stopped. If the account is already on the new server, use `openmeet pds repoint`.
     """
-    target = RecoveryTarget(to.rstrip("/"), handle.removeprefix("@").lower(), email, password, invite_code)
-
-    async def work(means: RecoveryContext) -> None:
-        with nullcontext() if archive is None else open_account_file(archive) as file:
-            if file is not None and file.did != means.did:
-                raise typer.BadParameter(f"the archive belongs to {file.did}", param_hint="--archive")
-            status = await move(means, target, file, (lambda _line: None) if as_json else say)
-        if as_json:
-            print_json({"did": means.did, "service": target.service, "handle": target.handle, "status": status})
-
-    run_with_key(identity, key_file, plc_url, work, dev=dev)
+    with loading():
+        from programs.operations.pds import recover
+    recover.recover(
+        identity, key_file, to, handle, email, password, archive, invite_code, plc_url, dev=dev, as_json=as_json
+    )

@@ -1,22 +1,10 @@
-"""``openmeet pds release-handle HANDLE``: end the quarantine of a handle that is reserved for its last owner."""
+"""Options of ``openmeet pds release-handle HANDLE``: end the quarantine of a handle that its last owner gave up."""
 
 from typing import Annotated
 
 import typer
 
-from at_protocol.failures import Malformed
-from at_protocol.syntax.handle import parse_handle
-from aurora_locus.accounts import queries
-from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction
-from aurora_locus.settings import PdsSettings
-from groundwork.database.transaction import Database, Writer
-from groundwork.errors import NotFound
-from programs.command_line import SettingsFile, role, say
-from programs.commands.pds.reaching import run_on_database
-
-# People with access to the server's files have no user name on the server, so this name is logged.
-DEED = AuditContext(ADMINISTRATION, "openmeet pds release-handle")
+from programs.command_line import SettingsFile, loading, role
 
 app = role()
 
@@ -27,19 +15,6 @@ def main(
     settings_file: SettingsFile = None,
 ) -> None:
     """Make a handle available to anybody before PDS_HANDLE_QUARANTINE has passed since its owner gave it up."""
-    try:
-        name = parse_handle(handle.strip().removeprefix("@").lower())
-    except Malformed as error:
-        raise typer.BadParameter(f"{handle} is not a handle: {error.why}.") from None
-
-    async def run(db: Database, _settings: PdsSettings) -> None:
-        def release(w: Writer) -> None:
-            former = queries.free_handle(w, name)
-            if former is None:
-                raise NotFound(f"{name} is not reserved for anybody.")
-            audit_log.append(w, DEED, OperatorAction.RELEASE_HANDLE, former, before={"handle": name})
-
-        await db.write(release)
-        say(f"{name} can be taken now.")
-
-    run_on_database(settings_file, run)
+    with loading():
+        from programs.operations.pds import release_handle
+    release_handle.release(handle, settings_file)

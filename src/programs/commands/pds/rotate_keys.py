@@ -1,31 +1,11 @@
-"""``openmeet pds rotate-keys …``: rotate an account's signing key, the server's rotation key, or the sealing key."""
+"""Options of ``openmeet pds rotate-keys …``: rotate the signing key of an account, the rotation or the sealing key."""
 
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from at_network.plc_client import PlcClient
-from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import K256PrivateKey
-from aurora_locus.keys.server_keys import ROTATION_KEY, find_or_make
-from aurora_locus.maintenance import rotation
-from aurora_locus.maintenance.resealing import reseal
-from aurora_locus.settings import PdsSettings
-from groundwork.database.transaction import Database
-from groundwork.errors import Refused
-from groundwork.http.client import HttpClient
-from groundwork.http.reach import DEVELOPMENT
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say
-from programs.commands.pds.opening import bars, did_of, sealer_of
-from programs.commands.pds.reaching import (
-    AdministrationClient,
-    ServerUrl,
-    require_stopped,
-    run_on_database,
-    run_on_server,
-)
-from programs.running import VERSION
+from programs.command_line import AsJson, SettingsFile, loading, noun
+from programs.commands.pds.options import ServerUrl
 
 app = noun("Replace keys: of an account, of the server, of stored secrets.")
 
@@ -38,18 +18,9 @@ def account(
     as_json: AsJson = False,
 ) -> None:
     """Replace an account's signing key in the directory and here, and announce the change. The server must be running."""
-    whose = did_of(did)
-
-    async def run(server: AdministrationClient) -> None:
-        reserved = await server.procedure("com.atproto.server.reserveSigningKey", {})
-        key = str(reserved["signingKey"])
-        await server.procedure("com.atproto.admin.updateAccountSigningKey", {"did": whose, "signingKey": key})
-        if as_json:
-            print_json({"did": whose, "key": key})
-        else:
-            say(f"{whose} now signs with {key}.")
-
-    run_on_server(settings_file, url, run)
+    with loading():
+        from programs.operations.pds import rotate_keys
+    rotate_keys.account(did, url, settings_file, as_json=as_json)
 
 
 @app.command()
@@ -58,15 +29,9 @@ def sealing(settings_file: SettingsFile = None, as_json: AsJson = False) -> None
 
     First put the new key first in the list and restart every server. Afterwards, remove the old keys.
     """
-
-    async def run(db: Database, settings: PdsSettings) -> None:
-        seen, stale = await reseal(db, sealer_of(settings))
-        if as_json:
-            print_json({"sealed_values": seen, "resealed": stale})
-        else:
-            say(f"{stale} of {seen} sealed values had an older key; now none has.")
-
-    run_on_database(settings_file, run)
+    with loading():
+        from programs.operations.pds import rotate_keys
+    rotate_keys.sealing(settings_file, as_json=as_json)
 
 
 @app.command()
@@ -75,32 +40,6 @@ def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
 
     The command can be interrupted and run again. The recovery keys of account owners keep their position.
     """
-
-    async def run(db: Database, settings: PdsSettings) -> None:
-        if settings.plc_rotation_key_k256_private_key_hex:
-            raise Refused(
-                "The rotation key comes from PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX. This command"
-                " rotates keys that the server made and keeps itself."
-            )
-        http = HttpClient(DEVELOPMENT, user_agent=f"openmeet/{VERSION}")
-        try:
-            # A running server would give its old key, which is deleted below, to every new account.
-            await require_stopped(http, settings)
-            sealer = sealer_of(settings)
-            old = K256PrivateKey.from_bytes(await find_or_make(db, sealer, ROTATION_KEY))
-            new = await rotation.next_key(db, sealer)
-            directory = PlcClient(http, settings.did_plc_url)
-            async with bars(hidden=as_json) as on_progress:
-                rotated = await rotation.rotate(db, directory, old, new, partial(on_progress, "identities"))
-        finally:
-            await http.close()
-        await rotation.replace_key(db, sealer, new)
-        key = format_did_key(new.public)
-        if as_json:
-            print_json({"key": key, "changed": rotated.changed, "already": rotated.already, "others": rotated.others})
-        else:
-            say(
-                f"{rotated.changed + rotated.already} identities now name {key}; {rotated.others} did not name the old key."
-            )
-
-    run_on_database(settings_file, run)
+    with loading():
+        from programs.operations.pds import rotate_keys
+    rotate_keys.server(settings_file, as_json=as_json)

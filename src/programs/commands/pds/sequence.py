@@ -1,46 +1,20 @@
-"""``openmeet pds sequence …``: inspect the stored event log, whether or not the server is running."""
+"""Options of ``openmeet pds sequence …``: inspect the stored event log, whether or not the server is running."""
 
-from datetime import UTC
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from at_protocol.failures import Malformed
-from at_protocol.sync import events
-from at_protocol.sync.frames import ErrorFrame
-from aurora_locus.sequencer import queries
-from aurora_locus.settings import PdsSettings
-from groundwork.clock import Instant, to_datetime
-from groundwork.database.transaction import Database
-from groundwork.errors import NotFound
-from programs.command_line import AsJson, SettingsFile, noun, print_json, say, with_count
-from programs.commands.pds.opening import bars
-from programs.commands.pds.reaching import run_on_database
+from programs.command_line import AsJson, SettingsFile, loading, noun
 
 app = noun("The event log of an Aurora Locus, which the firehose is served from.")
-
-PAGE = 500
 
 
 @app.command()
 def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Show the newest sequence number, up to which number old events were deleted, and the number of events by kind."""
-
-    async def show(db: Database, _settings: PdsSettings) -> None:
-        fields: dict[str, Any] = {
-            "head": await queries.head(db),
-            "retired_up_to": await queries.retired_up_to(db),
-            "kept": await queries.counts(db),
-        }
-        if as_json:
-            print_json(fields)
-            return
-        say(f"head           {fields['head']}")
-        say(f"deleted up to  {fields['retired_up_to']}")
-        for kind, (number, oldest) in fields["kept"].items():
-            say(f"{kind:14} {number}, the oldest of {_format_instant(oldest)}")
-
-    run_on_database(settings_file, show)
+    with loading():
+        from programs.operations.pds import sequence
+    sequence.status(settings_file, as_json=as_json)
 
 
 @app.command("list")
@@ -52,20 +26,9 @@ def list_events(
     as_json: AsJson = False,
 ) -> None:
     """List events, one per line."""
-
-    async def show(db: Database, _settings: PdsSettings) -> None:
-        rows = await queries.list_events(db, after=after, did=did, limit=limit)
-        if as_json:
-            print_json(
-                [{"seq": one.seq, "kind": one.kind, "did": one.did, "at": one.at, "bytes": one.size} for one in rows]
-            )
-            return
-        for one in rows:
-            say(f"{one.seq:>10}  {_format_instant(one.at)}  {one.kind:9} {one.size:>8} bytes  {one.did}")
-        if not rows:
-            say("There are none.")
-
-    run_on_database(settings_file, show)
+    with loading():
+        from programs.operations.pds import sequence
+    sequence.list_events(after, limit, did, settings_file, as_json=as_json)
 
 
 @app.command("show")
@@ -75,78 +38,14 @@ def show_event(
     as_json: AsJson = False,
 ) -> None:
     """Show one event, decoded."""
-
-    async def show(db: Database, _settings: PdsSettings) -> None:
-        entries = await queries.page(db, seq - 1, 1)
-        if not entries or entries[0][0] != seq:
-            raise NotFound(
-                f"There is no event {seq}: it was deleted because of its age, deleted with its account, or never existed."
-            )
-        message = events.read(entries[0][1])
-        if message is None or isinstance(message, ErrorFrame):
-            raise NotFound(f"Event {seq} is of a kind that this version cannot decode.")
-        payload = {name: _readable(value) for name, value in events.to_payload(message).items()}
-        if as_json:
-            print_json({"kind": events.kind_of(message), "seq": seq, **payload})
-            return
-        say(events.kind_of(message))
-        for name, value in payload.items():
-            say(f"  {name:12} {value}")
-
-    run_on_database(settings_file, show)
+    with loading():
+        from programs.operations.pds import sequence
+    sequence.show_event(seq, settings_file, as_json=as_json)
 
 
 @app.command()
 def verify(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Check that every stored event can be decoded and contains its own number. Exits with 1 if one does not."""
-
-    async def look(db: Database, _settings: PdsSettings) -> None:
-        head, position = await queries.head(db), await queries.retired_up_to(db)
-        first, read = position, 0
-        wrong: list[dict[str, Any]] = []
-        async with bars(hidden=as_json) as on_progress:
-            while page := await queries.page(db, position, PAGE):
-                for seq, frame in page:
-                    why = _frame_problem(seq, frame)
-                    if why:
-                        wrong.append({"seq": seq, "why": why})
-                    position, read = seq, read + 1
-                on_progress("reading", position - first, head - first)
-        if as_json:
-            print_json({"read": read, "head": head, "wrong": wrong})
-        else:
-            say(f"{with_count(read, 'event')} read, {len(wrong)} wrong")
-            for one in wrong:
-                say(f"{one['seq']}: {one['why']}")
-        if wrong or position > head:
-            raise typer.Exit(1)
-
-    run_on_database(settings_file, look)
-
-
-def _frame_problem(seq: int, frame: bytes) -> str:
-    try:
-        message = events.read(frame)
-    except Malformed as wrong:
-        return str(wrong)
-    if message is None or isinstance(message, ErrorFrame | events.InfoMessage):
-        return "is not a valid event"
-    return "" if message.seq == seq else f"contains the number {message.seq}"
-
-
-def _readable(value: object) -> object:
-    match value:
-        case bytes():
-            return f"{len(value)} bytes"
-        case list():
-            return [_readable(one) for one in value]
-        case dict():
-            return {name: _readable(one) for name, one in value.items()}
-        case None | bool() | int() | str():
-            return value
-        case _:
-            return str(value)
-
-
-def _format_instant(instant: Instant) -> str:
-    return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    with loading():
+        from programs.operations.pds import sequence
+    sequence.verify(settings_file, as_json=as_json)

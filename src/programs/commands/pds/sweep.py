@@ -1,11 +1,6 @@
-"""``openmeet pds sweep``: delete unreferenced blobs and unknown files; move files of taken-down blobs."""
+"""Options of ``openmeet pds sweep``: delete unreferenced blobs and unknown files; move files of taken-down blobs."""
 
-from aurora_locus.blobs.sweep import sweep_all
-from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import PdsSettings
-from groundwork.clock import SECOND
-from programs.command_line import AsJson, SettingsFile, print_json, role, say, with_count
-from programs.commands.pds.opening import run_on_repositories
+from programs.command_line import AsJson, SettingsFile, loading, role
 
 app = role()
 
@@ -15,15 +10,6 @@ def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Delete blobs without a record and files without a database row if they are older than an hour. Move the
     files of taken-down blobs.
     """
-
-    async def run(repositories: Repositories, settings: PdsSettings) -> None:
-        now = repositories.clock.now()
-        swept = await sweep_all(repositories.blobs, now, round(settings.blob_grace * SECOND))
-        if as_json:
-            print_json({"uploads": swept.uploads, "files": swept.files, "orphans": swept.orphans, "moved": swept.moved})
-            return
-        say(f"{swept.uploads} uploads without a record removed")
-        say(f"{with_count(swept.files + swept.orphans, 'file')} removed, {swept.orphans} of them unknown")
-        say(f"{with_count(swept.moved, 'file')} moved into quarantine or back")
-
-    run_on_repositories(settings_file, run)
+    with loading():
+        from programs.operations.pds import sweep
+    sweep.sweep(settings_file, as_json=as_json)

@@ -1,18 +1,10 @@
-"""``openmeet pds verify``: verify all stored data without writing anything, even while the server is running."""
+"""Options of ``openmeet pds verify``: verify all stored data, even while the server is running. Writes nothing."""
 
 from typing import Annotated
 
 import typer
 
-from aurora_locus.blobs.place import open_store
-from aurora_locus.maintenance import integrity
-from aurora_locus.maintenance.integrity import IntegrityReport
-from aurora_locus.repository import reader
-from aurora_locus.settings import PdsSettings
-from groundwork.database.transaction import Database
-from programs.command_line import AsJson, SettingsFile, print_json, role, say, with_count
-from programs.commands.pds.opening import bars, did_of
-from programs.commands.pds.reaching import run_on_database
+from programs.command_line import AsJson, SettingsFile, loading, role
 
 app = role()
 
@@ -33,36 +25,6 @@ def main(
 
     Exits with 1 if anything is wrong. To repair a repository: openmeet pds repair.
     """
-    only = did_of(did) if did else None
-
-    async def run(db: Database, settings: PdsSettings) -> None:
-        total = 1 if only else await reader.count_repositories(db)
-        async with bars(hidden=as_json) as on_progress:
-            report = await integrity.examine(
-                db,
-                integrity.in_store(open_store(settings), reads=read_blobs),
-                only=only,
-                on_progress=lambda done: on_progress("repositories", done, total),
-            )
-        show(report, as_json=as_json)
-
-    run_on_database(settings_file, run)
-
-
-def show(report: IntegrityReport, *, as_json: bool) -> None:
-    """Print the findings. Exits with status 1 if something is wrong."""
-    counts = {
-        name: getattr(report, name)
-        for name in ("repositories", "records", "blocks", "blobs", "missing_blobs", "events")
-    }
-    if as_json:
-        findings = [{"about": one.about, "what": one.what} for one in report.findings]
-        print_json({"ok": report.is_good, **counts, "findings": findings})
-    else:
-        for one in report.findings:
-            say(f"{one.about}  {one.what}")
-        for name, number in counts.items():
-            say(f"{name.replace('_', ' '):14}{number}")
-        say("No errors were found." if report.is_good else f"{with_count(len(report.findings), 'error')} found.")
-    if not report.is_good:
-        raise typer.Exit(1)
+    with loading():
+        from programs.operations.pds import verify
+    verify.verify(did, settings_file, read_blobs=read_blobs, as_json=as_json)

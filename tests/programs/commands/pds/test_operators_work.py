@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from tests.aurora_locus.conftest import MakeDeployment, make_deployment, pds_url
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment
 from tests.aurora_locus.moderation.decisions import write_note
 from tests.aurora_locus.moderation.operators import acts
+from tests.aurora_locus.xrpc.test_federation import FEDERATED, open_relay
 from tests.fork_server import FORK_SERVER
+
+from groundwork.clock import MINUTE, HandClock
 
 __all__ = ["make_deployment", "pds_url"]  # fixtures of another folder
 
@@ -82,7 +86,7 @@ async def test_account_is_created_taken_down_and_deleted(make_deployment: MakeDe
     assert [one["account"] for one in hidden.json["failed"]] == ["nobody.test"]
     shown = (await openmeet(deployment, "account", "show", "@Ana.test", "--json")).json
     assert (shown["status"], shown["takedown"]) == ("takendown", {"applied": True, "ref": "case 7"})
-    assert (await openmeet(deployment, "account", "restore", did)).out == "1 done\n"
+    assert (await openmeet(deployment, "account", "restore", did)).out == "1 account restored\n"
 
     reset = await openmeet(deployment, "account", "reset-password", "ana.test", "--json")
     assert (await deployment.sign_in("ana.test", reset.json["password"])).status_code == 200
@@ -104,9 +108,9 @@ async def test_invite_codes_are_created_listed_and_disabled(make_deployment: Mak
     by_usage = await openmeet(deployment, "invite", "list", "--by-usage", "--json")
     assert [(one["code"], len(one["uses"])) for one in by_usage.json] == [(codes[0], 1), (codes[1], 0)]
     unknown = await openmeet(deployment, "invite", "disable", codes[0], "never-made")
-    assert (unknown.status, unknown.out) == (1, "1 disabled\n")
+    assert (unknown.status, unknown.out) == (1, "1 code disabled\n")
     assert unknown.err.startswith("never-made: There is no such code.")
-    assert (await openmeet(deployment, "invite", "disable", *codes)).out == "2 disabled\n"
+    assert (await openmeet(deployment, "invite", "disable", *codes)).out == "2 codes disabled\n"
     assert (await deployment.ask_to_sign_up("ben", inviteCode=codes[1])).status_code == 400
     assert "disabled" in (await openmeet(deployment, "invite", "list")).out
 
@@ -129,6 +133,9 @@ async def test_the_event_log_is_counted_and_listed(deployment: Deployment) -> No
     assert [(one["seq"], one["kind"]) for one in of_ana] == [(4, "sync"), (9, "commit")]
     behind = (await openmeet(deployment, "sequence", "list", "--after", "0", "--limit", "2", url=False)).out
     assert [line.split()[0] for line in behind.splitlines()] == ["1", "2"]
+    kept = (await openmeet(deployment, "sequence", "status", url=False)).out.splitlines()
+    assert kept[:2] == ["newest number  9", "deleted up to  0"]
+    assert kept[2].startswith("account   2  events, the oldest of ")
     one = (await openmeet(deployment, "sequence", "show", "9", "--json", url=False)).json
     assert (one["kind"], one["repo"], one["seq"]) == ("#commit", ana.did, 9)
     assert (await openmeet(deployment, "sequence", "show", "99", url=False)).status == 1
@@ -177,3 +184,37 @@ async def test_released_handle_is_logged(make_deployment: MakeDeployment) -> Non
     ]
     assert json.loads(rows[0]["before"]) == {"handle": "ana.test"}
     assert (await ben.post(method, {"handle": "ana.test"})).status_code == 200
+
+
+async def test_quota_is_shown_in_units_and_exactly(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    shown = await openmeet(deployment, "quota", ana.did, "--set", "1234567", url=False)
+    assert shown.out == "used   0 bytes\nquota  1.2 MB (1,234,567 bytes)\n"
+    as_json = (await openmeet(deployment, "quota", ana.did, "--json", url=False)).json
+    assert as_json == {"did": ana.did, "quota_bytes": 1_234_567, "stored_bytes": 0}
+
+
+async def test_account_is_shown_with_words(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    lines = (await openmeet(deployment, "account", "show", "ana.test")).out.splitlines()
+    rows = dict(line.split("  ", 1) for line in lines)
+    assert rows["DID"].strip() == ana.did
+    assert (rows["status"].strip(), rows["invites"].strip()) == ("active", "0 codes")
+    listed = (await openmeet(deployment, "account", "list")).out
+    assert listed == f"ana.test  ana@example.org  {ana.did}\n"
+
+
+async def test_the_crawl_request_names_relays_that_were_not_asked_again(
+    make_deployment: MakeDeployment, clock: HandClock, tmp_path: Path
+) -> None:
+    """A relay that was asked less than twenty minutes ago is skipped, and the command says so."""
+    async with open_relay() as asked, open_relay() as skipped:
+        (tmp_path / "pds").mkdir()
+        (tmp_path / "pds" / "crawl_requests.json").write_text(json.dumps({skipped.url: clock.now() - 5 * MINUTE}))
+        deployment = await make_deployment(**FEDERATED, federation_relay_urls=(asked.url, skipped.url))
+        said = await openmeet(deployment, "request-crawl", PDS_URL=deployment.url)
+        assert (len(asked.asked), len(skipped.asked)) == (1, 0)
+    assert said.status == 0, said.err
+    first, second = said.out.splitlines()
+    assert first.split() == [asked.url, "asked"]
+    assert second.split(maxsplit=1) == [skipped.url, "not asked: the last request is less than twenty minutes old"]

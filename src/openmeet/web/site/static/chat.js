@@ -8,6 +8,9 @@ const RUN_MS = 10 * 60_000;
 // The page updates automatically, so it does not need the reload link.
 document.querySelector("[data-without-script]")?.remove();
 
+// The list of rooms scrolls by itself, and the open room may be far down in it.
+document.querySelector(".rooms [aria-current=page]")?.scrollIntoView({ block: "nearest" });
+
 // Drafts are stored in this browser, one for each room, until they are sent.
 const draft = form ? `openmeet:draft:${form.dataset.write}` : "";
 const text = form?.elements.text;
@@ -114,10 +117,10 @@ function adopt(page) {
     const next = page.querySelector(part);
     if (held && next && !held.contains(document.activeElement)) held.replaceWith(next);
   }
-  const form_ = page.querySelector("form[data-write]");
-  if (!form || !form_) return Boolean(form_) === Boolean(form);
+  const freshForm = page.querySelector("form[data-write]");
+  if (!form || !freshForm) return Boolean(freshForm) === Boolean(form);
   for (const name of ["submission", "about"]) {
-    if (form.elements[name] && form_.elements[name]) form.elements[name].value = form_.elements[name].value;
+    if (form.elements[name] && freshForm.elements[name]) form.elements[name].value = freshForm.elements[name].value;
   }
   return true;
 }
@@ -406,10 +409,14 @@ function announce(message) {
   said.textContent = `${message.name}: ${message.text}`;
 }
 
+let stream;
+let last = 0;
 let lostTimer;
+let againTimer;
 function follow(after) {
-  const stream = new EventSource(`/chat/live?room=${encodeURIComponent(rows.dataset.room)}&after=${after}`);
-  let last = after;
+  unfollow();
+  last = after;
+  stream = new EventSource(`/chat/live?room=${encodeURIComponent(rows.dataset.room)}&after=${after}`);
   const row = ({ data }) => {
     const told = JSON.parse(data);
     last = told.number;
@@ -427,7 +434,7 @@ function follow(after) {
   for (const name of ["again", "room", "pins"]) stream.addEventListener(name, () => read().catch(() => {}));
   stream.addEventListener("rooms", showOthers);
   stream.addEventListener("out", () => {
-    stream.close();
+    unfollow();
     location.reload();
   });
   stream.addEventListener("open", () => {
@@ -442,9 +449,19 @@ function follow(after) {
       tell(form?.dataset.lost, true);
     }, 3_000);
     // The browser reconnects automatically, unless the server refused the request.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => follow(last), 30_000);
+    if (stream?.readyState !== EventSource.CLOSED) return;
+    clearTimeout(againTimer);
+    againTimer = setTimeout(() => follow(last), 30_000);
   });
-  addEventListener("pagehide", () => stream.close(), { once: true });
+}
+
+function unfollow() {
+  clearTimeout(againTimer);
+  stream?.close();
+  stream = undefined;
 }
 
 if (rows?.dataset.room) follow(Number(rows.dataset.last));
+addEventListener("pagehide", unfollow);
+// The browser shows the page again as it was, without loading it.
+addEventListener("pageshow", (event) => event.persisted && rows?.dataset.room && follow(last));

@@ -164,7 +164,7 @@ for (const answer of document.querySelectorAll("[data-place-choices]")) {
       before[name] = field.value;
     }
     kept.value = JSON.stringify(before);
-    const { time_zone: select, zone_unless_chosen: first } = form.elements;
+    const { time_zone: select, suggested_zone: first } = form.elements;
     const isFree = zone && (select.value === first.value || select.value === zone);
     if (isFree) select.value = first.value = zone;
     const said = document.createElement("p");

@@ -1,12 +1,9 @@
 // Enhancements. The site works without this file.
 
-// Open collapsible parts on wide screens.
-for (const details of document.querySelectorAll("details[data-open-if-wide]")) {
-  details.open = matchMedia("(min-width: 48rem)").matches;
-}
-
-// Tabs and filters scroll sideways on phones. Begin with the current one in view.
-for (const chosen of document.querySelectorAll(".tabs [aria-current], .picks.sideways [aria-current]")) {
+// Tabs and filters scroll sideways on phones. Begin with the current one in view, or with the first of several.
+for (const line of document.querySelectorAll(".tabs, .picks.sideways")) {
+  const chosen = line.querySelector("[aria-current]");
+  if (!chosen) continue;
   const [row, here] = [chosen.parentElement.getBoundingClientRect(), chosen.getBoundingClientRect()];
   chosen.parentElement.scrollLeft += here.left + here.width / 2 - (row.left + row.width / 2);
 }
@@ -51,7 +48,7 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   // Browsers report former names, too (Asia/Calcutta). The list has only the current ones.
   if (![...select.options].some((option) => option.value === here)) select.add(new Option(here.replaceAll("_", " "), here));
   select.value = here;
-  if (select.form?.elements.zone_unless_chosen) select.form.elements.zone_unless_chosen.value = here;
+  if (select.form?.elements.suggested_zone) select.form.elements.suggested_zone.value = here;
   const fold = select.closest("details");
   if (!fold) continue;
   fold.open = false;

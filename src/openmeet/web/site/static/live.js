@@ -2,9 +2,15 @@
 
 const address = document.body.dataset.live;
 const news = document.querySelector("[data-live-news]");
+// The pause before a fetch. Events in the meantime need no fetch of their own.
+const PAUSE_MS = 500;
+const RETRY_MS = 30_000;
 let stream;
 let seen = "";
 let unread;
+let renewTimer;
+let isRenewing = false;
+let isStale = false;
 
 function connect() {
   if (!address || stream || document.visibilityState !== "visible") return;
@@ -14,14 +20,15 @@ function connect() {
   stream.addEventListener("top", ({ data }) => mark(JSON.parse(data)));
   stream.addEventListener("event", (event) => {
     seen = event.lastEventId;
-    renew();
+    isStale = true;
+    renewAfter(PAUSE_MS);
   });
   stream.addEventListener("out", disconnect);
   stream.addEventListener("error", () => {
     // The server refused the request, for example because too many pages are open. In that case the browser does not reconnect automatically.
     if (stream?.readyState !== EventSource.CLOSED) return;
     disconnect();
-    setTimeout(connect, 30_000);
+    setTimeout(connect, RETRY_MS);
   });
 }
 
@@ -41,11 +48,28 @@ function mark(top) {
   unread = top.unread;
 }
 
-// Replace counts in place. If other parts have changed, let the reader choose when to reload.
+// One fetch after a burst of events. An event that arrives during the fetch may be missing in its answer and causes another.
+function renewAfter(pause) {
+  if (!isRenewing) renewTimer ??= setTimeout(renewNow, pause);
+}
+
+async function renewNow() {
+  renewTimer = undefined;
+  isRenewing = true;
+  isStale = false;
+  const isAnswered = await renew();
+  isRenewing = false;
+  if (!isAnswered) isStale = true;
+  if (isStale) renewAfter(isAnswered ? PAUSE_MS : RETRY_MS);
+}
+
+// Replace counts in place. If other parts have changed, let the reader choose when to reload. False if there was no complete answer.
 async function renew() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => undefined);
-  if (!answer?.ok || answer.redirected) return;
-  const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const html = await answer?.text().catch(() => undefined);
+  if (html === undefined || answer.status >= 500 || answer.status === 429) return false;
+  if (!answer.ok || answer.redirected) return true;
+  const now = new DOMParser().parseFromString(html, "text/html");
   for (const part of document.querySelectorAll("[data-live-part]")) {
     const same = now.getElementById(part.id);
     // An open list stays open.
@@ -59,8 +83,9 @@ async function renew() {
     const again = [...same.querySelectorAll(held.tagName)].find((one) => one.getAttribute("href") === held.getAttribute("href"));
     (again ?? same.querySelector("summary"))?.focus({ preventScroll: true });
   }
-  const told = (root) => [...root.querySelectorAll("[data-live-list], [data-live-part]")].map((one) => one.dataset.liveList ?? one.id).join();
-  if (told(now) !== told(document)) offer();
+  const versions = (root) => [...root.querySelectorAll("[data-live-list], [data-live-part]")].map((one) => one.dataset.liveList ?? one.id).join();
+  if (versions(now) !== versions(document)) offer();
+  return true;
 }
 
 function offer() {

@@ -1,10 +1,13 @@
 // Offline support: shows when a page was stored, which forms are waiting to be sent, and when they have been sent.
 
-const { locale, person, worker, keptAt, offlineNow, offlineAt, offlineWaits, offlineRefused, offlineUndo, offlineSent, offlineHere } = {
+const { locale, person, worker, keptAt, offlineNow, offlineAt, offlineWaits, offlineRefused, offlineUndo, offlineSent, offlineHere, offlineDone, offlineReload } = {
   ...document.body.dataset,
   ...document.documentElement.dataset,
 };
 let wasSent = false;
+// The latest report of the service worker, and the guests whose check-ins were sent since this page was opened.
+let last;
+const arrived = new Set();
 const place = document.querySelector("[data-offline-place]");
 
 if ("serviceWorker" in navigator && isSecureContext) {
@@ -13,7 +16,12 @@ if ("serviceWorker" in navigator && isSecureContext) {
   navigator.serviceWorker.startMessages();
   const greet = () => tell({ kind: "here", person: person ?? "", pages: (place?.dataset.keep ?? "").split(" ").filter(Boolean) });
   if (person || navigator.serviceWorker.controller) greet();
-  addEventListener("online", greet);
+  addEventListener("online", () => {
+    // The worker reports after it has sent what was waiting, which can take seconds.
+    if (last) say(last);
+    greet();
+  });
+  addEventListener("offline", () => last && say(last));
   for (const form of document.querySelectorAll('form[action^="/events/"]')) form.addEventListener("submit", name);
 }
 
@@ -33,14 +41,24 @@ function name(event) {
 }
 
 function say({ waiting, kept, sent }) {
+  // The page is older than what was just sent. Without a mark, the guests would look as if they had not been checked in.
+  if (sent) for (const one of last?.waiting ?? []) if (!waiting.some(({ key }) => key === one.key)) arrived.add(attendanceOf(one));
+  last = { waiting, kept };
   const shown = [];
   if (keptAt) {
     const form = { weekday: "short", hour: "numeric", minute: "2-digit" };
     const time = new Intl.DateTimeFormat(locale, form).format(Number(keptAt));
     const line = banner("hold", ` ${offlineAt.replace("{}", time)}`);
-    const now = document.createElement("strong");
-    now.textContent = offlineNow;
-    line.firstChild.prepend(now);
+    if (navigator.onLine) {
+      const newest = document.createElement("a");
+      newest.href = location.pathname + location.search;
+      newest.textContent = offlineReload;
+      line.firstChild.append(" ", newest);
+    } else {
+      const now = document.createElement("strong");
+      now.textContent = offlineNow;
+      line.firstChild.prepend(now);
+    }
     shown.push(line);
   }
   wasSent ||= Boolean(sent);
@@ -54,15 +72,20 @@ function say({ waiting, kept, sent }) {
   const isInside = place?.contains(document.activeElement);
   place?.replaceChildren(...shown);
   if (isInside) (place.querySelector("button") ?? document.getElementById("main")).focus();
-  const rows = new Map(waiting.map((one) => [new URLSearchParams(one.body).get("attendance"), one]));
+  const rows = new Set(waiting.map(attendanceOf));
   for (const button of document.querySelectorAll('form[action$="/check-in"] button[name=attendance]')) {
     button.dataset.before ??= button.textContent;
     const waits = rows.has(button.value);
-    button.textContent = waits ? offlineHere : button.dataset.before;
-    button.classList.toggle("chosen", waits);
+    const isDone = !waits && arrived.has(button.value);
+    button.textContent = waits ? offlineHere : isDone ? offlineDone : button.dataset.before;
+    button.classList.toggle("chosen", waits || isDone);
   }
   for (const badge of document.querySelectorAll("[data-offline-badge]")) badge.hidden = false;
   list(kept, waiting);
+}
+
+function attendanceOf(one) {
+  return new URLSearchParams(one.body).get("attendance");
 }
 
 function waitingRow(one) {
@@ -103,7 +126,7 @@ async function list(kept, waiting) {
   const events = pages
     .filter(([, page]) => page.querySelector(".event-title"))
     .map(([path, page]) => ({ path, page, at: page.querySelector(".facts time")?.dateTime ?? "" }))
-    .sort((one, other) => one.at.localeCompare(other.at));
+    .sort((one, other) => isPast(one) - isPast(other) || one.at.localeCompare(other.at));
   const rows = pages.map(([path, page]) => row(path, page)).filter(Boolean);
   const cards = document.querySelector("[data-offline-events]");
   cards.replaceChildren(...events.map((event) => card(event, waiting)));
@@ -111,6 +134,9 @@ async function list(kept, waiting) {
   links.replaceChildren(...rows.sort((one, other) => one.place - other.place).map(({ made }) => made));
   links.hidden = !rows.length;
 }
+
+// Events of earlier days come last.
+const isPast = ({ at }) => Number(Boolean(at) && new Date(at) < new Date().setHours(0, 0, 0, 0));
 
 function card({ path, page, at }, waiting) {
   const made = document.querySelector("template[data-offline-event]").content.cloneNode(true);
@@ -124,7 +150,13 @@ function card({ path, page, at }, waiting) {
   link.href = path;
   link.textContent = words(".event-title");
   made.querySelector(".where").textContent = words(".facts .fact:nth-child(2) .fact-main");
-  made.querySelector(".chip").hidden = !waiting.some((one) => one.path === `${path}/answer`);
+  const isHost = Boolean(page.querySelector(".host-card"));
+  const answer = isHost ? "" : words(".answer-bar [aria-current]");
+  const waits = waiting.some((one) => one.path === `${path}/answer`);
+  made.querySelector("[data-offline-answer] > span").textContent = answer;
+  made.querySelector("[data-offline-answer]").hidden = !answer || waits;
+  made.querySelector("[data-offline-host]").hidden = !isHost;
+  made.querySelector("[data-offline-waits]").hidden = !waits;
   return made;
 }
 

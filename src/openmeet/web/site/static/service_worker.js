@@ -1,13 +1,15 @@
 // Stores pages for offline use, and forms submitted offline until they can be sent. The server prepends VERSION, FILES and OFFLINE.
 
 const SHELL = `shell-${VERSION}`;
+const COVERS = `covers-${VERSION}`;
+const MOST_COVERS = 60;
 const KEPT = "kept";
 const MOST_KEPT = 60;
-// A cache per page, with the portraits of a check-in list, or the uploaded cover of an event. At 48 pixels, a hundred portraits take about
+// A cache per page, with the portraits of a check-in list, or the cover of an event. At 48 pixels, a hundred portraits take about
 // 200 kB.
 const FACES = "faces ";
 const MOST_FACES = 100;
-// The stored size of a cover.
+// The stored size of an uploaded cover.
 const COVER = "small";
 const AN_HOUR = 3_600_000;
 // Paths of pages whose latest version is stored, and of forms that can wait for a connection.
@@ -24,7 +26,7 @@ addEventListener("install", (event) => {
 
 addEventListener("activate", (event) => {
   const clean = async () => {
-    for (const name of await caches.keys()) if (name.startsWith("shell-") && name !== SHELL) await caches.delete(name);
+    for (const name of await caches.keys()) if (/^(shell|covers)-/.test(name) && ![SHELL, COVERS].includes(name)) await caches.delete(name);
     await clients.claim();
   };
   event.waitUntil(clean());
@@ -37,7 +39,7 @@ addEventListener("fetch", (event) => {
   if (request.mode === "navigate" && request.method === "GET") event.respondWith(show(event, url));
   else if (request.mode === "navigate" && request.method === "POST" && QUEUED_PATHS.test(url.pathname)) event.respondWith(sendOrQueue(event, url));
   else if (request.mode === "navigate" && request.method === "POST" && ENDS_SESSION.test(url.pathname)) event.respondWith(endSession(request));
-  else if (request.method === "GET" && /^\/(static|covers)\//.test(url.pathname)) event.respondWith(file(request));
+  else if (request.method === "GET" && /^\/(static|covers)\//.test(url.pathname)) event.respondWith(file(event, request, url));
   else if (request.method === "GET" && /^\/(portraits|media)\//.test(url.pathname)) event.respondWith(picture(request, url));
 });
 
@@ -89,7 +91,7 @@ async function keep(url, answer, since) {
   if (since !== deletions) return;
   const key = isCalendar ? url.href : url.origin + url.pathname;
   await cache.delete(key);
-  await cache.put(key, new Response(text, { headers }));
+  if (!(await store(cache, key, new Response(text, { headers })))) return;
   await keepPictures(key, text, since);
   const all = await cache.keys();
   for (const one of all.slice(0, Math.max(0, all.length - MOST_KEPT))) {
@@ -100,9 +102,9 @@ async function keep(url, answer, since) {
 
 // Delete pictures that the page no longer shows, for example because somebody removed theirs.
 async function keepPictures(page, text, since) {
-  const cover = /class="event-cover" src="(\/media\/[0-9a-f]{32}\/)/.exec(text);
+  const cover = /class="event-cover" src="(\/covers\/[^"]+\.svg|\/media\/[0-9a-f]{32}\/)/.exec(text)?.[1].replace(/\/$/, `/${COVER}`);
   const faces = page.endsWith("/check-in") ? text.match(/\/portraits\/[0-9a-f]{32}\/48\b/g) : [];
-  const found = [...new Set(cover ? [`${cover[1]}${COVER}`] : faces)].slice(0, MOST_FACES);
+  const found = [...new Set(cover ? [cover] : faces)].slice(0, MOST_FACES);
   if (!found.length) return void (await caches.delete(FACES + page));
   const cache = await caches.open(FACES + page);
   if (since !== deletions) return void (await caches.delete(FACES + page));
@@ -122,15 +124,39 @@ async function picture(request, url) {
   }
 }
 
-async function file(request) {
+// A generated cover is stored when a page shows it, and the event form shows one after each letter of the title.
+async function file(event, request, url) {
   const known = await caches.match(request);
   if (known) return known;
   const answer = await fetch(request);
-  if (answer.ok) {
-    const cache = await caches.open(SHELL);
-    await cache.put(request, answer.clone());
-  }
+  if (answer.ok) event.waitUntil(url.pathname.startsWith("/covers/") ? storeCover(request, answer.clone()) : storeFile(request, answer.clone()));
   return answer;
+}
+
+async function storeFile(request, answer) {
+  await store(await caches.open(SHELL), request, answer);
+}
+
+async function storeCover(request, answer) {
+  const cache = await caches.open(COVERS);
+  await store(cache, request, answer);
+  const all = await cache.keys();
+  for (const one of all.slice(0, Math.max(0, all.length - MOST_COVERS))) await cache.delete(one);
+}
+
+// Returns false if the device has no space, even without the covers. The response is shown all the same.
+async function store(cache, key, answer) {
+  try {
+    await cache.put(key, answer.clone());
+  } catch {
+    await caches.delete(COVERS);
+    try {
+      await cache.put(key, answer);
+    } catch {
+      return false;
+    }
+  }
+  return true;
 }
 
 async function sendOrQueue(event, url) {
@@ -160,9 +186,9 @@ async function endSession(request) {
 
 // A page was opened. ``person`` is the id of the signed-in user, or empty. ``pages`` are the pages to store for them.
 async function welcome(client, { person, pages }) {
-  const known = await read((state) => state.get("person"));
-  if (known && person && known !== person) await forget();
-  if (known && !person) await forgetPages();
+  const before = await read((state) => state.get("person"));
+  if (before && person && before !== person) await forget();
+  if (before && !person) await forgetPages();
   if (person) {
     await write((state) => state.put(person, "person"));
     await sendAll();
@@ -218,7 +244,7 @@ const sendAll = () =>
 
 async function forgetPages() {
   deletions += 1;
-  for (const name of await caches.keys()) if (name === KEPT || name.startsWith(FACES)) await caches.delete(name);
+  for (const name of await caches.keys()) if ([KEPT, COVERS].includes(name) || name.startsWith(FACES)) await caches.delete(name);
 }
 
 async function forget() {

@@ -1,0 +1,93 @@
+"""Calendar entries of attendees: the e-mails that send and end them, and which RSVPs have one.
+
+An entry is ended only if an e-mail has sent it.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from groundwork.clock import MINUTE, Instant
+from groundwork.database.bulk import SqlWrite
+from groundwork.database.transaction import Transaction
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.rules import RsvpDecision
+from openmeet.domain.events.model import Event
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.outbox.emails import enqueue_email_write
+
+# Kinds of e-mails: with a new entry, and with the end of one.
+ANSWERED_MAIL: Final = "answered"
+WITHDRAWN_MAIL: Final = "withdrawn"
+
+# How long calendar e-mails are delayed. People who answered by mistake, or just to try it, have withdrawn by then.
+CALENDAR_EMAIL_DELAY: Final = 5 * MINUTE
+
+# Statuses for which the event belongs in the person's calendar.
+IN_CALENDAR: Final = frozenset(
+    {*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
+)
+
+# Value of ``attendances.calendar_entry`` while an e-mailed entry is in the person's calendar. Empty before that;
+# afterwards the name of the e-mail that ended the entry.
+CALENDAR_ENTRY_SENT: Final = "stands"
+
+
+def calendar_email_writes(
+    tx: Transaction, event: Event, caller: Caller, rsvp: Attendance | None, decision: RsvpDecision
+) -> Sequence[SqlWrite]:
+    """Return SQL writes that enqueue a calendar e-mail to a person who is newly going or no longer going; empty in all
+    other cases.
+
+    Hosts get none, because they already have the event.
+    """
+    if event.author_id == caller.user_id or (rsvp is not None and rsvp.status is decision.status):
+        return ()
+    revision = 1 if rsvp is None else rsvp.revision + 1
+    if decision.status is AttendanceStatus.ATTENDING:
+        return [_email_write(tx, ANSWERED_MAIL, event, caller.user_id, revision)]
+    return calendar_end_writes(tx, event, caller.user_id, rsvp, decision)
+
+
+def calendar_end_writes(
+    tx: Transaction, event: Event, user_id: UserId, rsvp: Attendance | None, decision: RsvpDecision
+) -> Sequence[SqlWrite]:
+    """Return SQL writes that enqueue the end of a calendar entry for a person who is no longer going. It is sent only
+    if an entry was sent.
+    """
+    if rsvp is None or rsvp.status not in IN_CALENDAR or decision.status in IN_CALENDAR:
+        return ()
+    return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, rsvp.revision + 1)]
+
+
+async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
+    """Record that an e-mail sends the calendar entries of these RSVPs."""
+    if ids:
+        await tx.execute(
+            "update attendances set calendar_entry = :stands where id in :ids and calendar_entry <> :stands",
+            ids=sorted(ids),
+            stands=CALENDAR_ENTRY_SENT,
+        )
+
+
+async def end_calendar_entries(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[AttendanceId]:
+    """Mark the calendar entries that this e-mail ends, and return their RSVPs. Only entries that an earlier e-mail sent
+    are included.
+
+    ``mail`` is the name of the e-mail and the same on every delivery attempt. An e-mail with another name finds nothing
+    left to end.
+    """
+    if not ids:
+        return set()
+    rows = await tx.fetch(
+        "update attendances set calendar_entry = :mail where id in :ids and calendar_entry in (:stands, :mail)"
+        " returning id",
+        ids=sorted(ids),
+        stands=CALENDAR_ENTRY_SENT,
+        mail=mail,
+    )
+    return {AttendanceId(row["id"]) for row in rows}
+
+
+def _email_write(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
+    due_at = Instant(tx.now + CALENDAR_EMAIL_DELAY)
+    return enqueue_email_write(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

@@ -1,0 +1,168 @@
+"""Seats of an event: their limits in total and by mode, what fits, who on the waitlist gets a free seat, and how long it
+is held for them. Pure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from groundwork.clock import DAY, MINUTE, Instant
+from openmeet.domain.attendance.model import AnswerMode, Attendance
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import Mode
+
+# How long a seat is offered: one day; in the last two days, half of the remaining time, but long enough to be noticed.
+OFFER_LIFE: Final = DAY
+SHORTEST_OFFER: Final = 30 * MINUTE
+
+# How long before the start smaller parties may overtake larger ones on the waitlist.
+LAST_CALL: Final = DAY
+
+
+@dataclass(frozen=True, slots=True)
+class SeatLimits:
+    """Capacity in total and for each of the two modes; None means no limit."""
+
+    total: int | None = None
+    of_mode: Mapping[AnswerMode, int] = field(default_factory=dict)
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether there is no limit at all."""
+        return self.total is None and not self.of_mode
+
+
+NO_LIMITS: Final = SeatLimits()
+
+
+class HasParty(Protocol):
+    """Anyone with a party size and a mode."""
+
+    @property
+    def party(self) -> int: ...
+
+    @property
+    def mode(self) -> AnswerMode | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeatsTaken:
+    """Seats taken or offered, by mode."""
+
+    by_mode: Mapping[AnswerMode | None, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_mode.values())
+
+    def of(self, mode: AnswerMode) -> int:
+        """Seats of one mode. RSVPs without a mode count as in person."""
+        without_mode = self.by_mode.get(None, 0) if mode is AnswerMode.IN_PERSON else 0
+        return self.by_mode.get(mode, 0) + without_mode
+
+    def plus(self, party: int, mode: AnswerMode | None) -> "SeatsTaken":
+        """The seats with one more party (or one less, if negative)."""
+        return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
+
+
+def limits_of(event: Event, registration_settings: RegistrationSettings) -> SeatLimits:
+    """The limits of an event. Limits per mode apply only to hybrid events."""
+    if event.content.mode is not Mode.HYBRID:
+        return SeatLimits(event.content.capacity)
+    limits = {
+        AnswerMode.IN_PERSON: registration_settings.limit_in_person,
+        AnswerMode.ONLINE: registration_settings.limit_online,
+    }
+    return SeatLimits(event.content.capacity, {mode: limit for mode, limit in limits.items() if limit is not None})
+
+
+def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | None) -> bool:
+    """Whether there are seats for the whole party."""
+    if limits.total is not None and held.total + party > limits.total:
+        return False
+    how = mode or AnswerMode.IN_PERSON
+    limit = limits.of_mode.get(how)
+    return limit is None or held.of(how) + party <= limit
+
+
+def largest_party(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
+    """The largest party that the event could ever seat; None means any size."""
+    both = (limits.total, limits.of_mode.get(mode or AnswerMode.IN_PERSON))
+    return min((limit for limit in both if limit is not None), default=None)
+
+
+def is_too_large(limits: SeatLimits, party: HasParty) -> bool:
+    """Whether this party would not fit even if it were alone, because a limit was lowered since they answered."""
+    most = largest_party(limits, party.mode)
+    return most is not None and party.party > most
+
+
+def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
+    """Whether more seats are held than exist, because a limit was lowered."""
+    if limits.total is not None and held.total > limits.total:
+        return True
+    return any(held.of(mode) > limit for mode, limit in limits.of_mode.items())
+
+
+def is_exceeded_for(limits: SeatLimits, held: SeatsTaken, mode: AnswerMode | None) -> bool:
+    """Whether more seats are held than exist in total or of this mode."""
+    return not fits(limits, held, 0, mode)
+
+
+def is_last_call(event: Event, now: Instant) -> bool:
+    """Whether the start is so near that smaller parties may overtake larger ones, because a free seat would otherwise
+    stay empty.
+    """
+    return event.starts_at is not None and event.starts_at - now <= LAST_CALL
+
+
+def next_up(
+    limits: SeatLimits, held: SeatsTaken, waitlist: Iterable[Attendance], *, allows_overtaking: bool
+) -> list[Attendance]:
+    """The waitlisted parties that get seats now, in waitlist order. A party that can never fit does not hold up the
+    others.
+
+    With ``allows_overtaking``, smaller parties may overtake larger ones that do not fit.
+    """
+    parties_to_seat: list[Attendance] = []
+    full_modes: set[AnswerMode] = set()
+    for one in waitlist:
+        how = one.mode or AnswerMode.IN_PERSON
+        if how in full_modes or is_too_large(limits, one):
+            continue
+        if fits(limits, held, one.party, one.mode):
+            held = held.plus(one.party, one.mode)
+            parties_to_seat.append(one)
+        elif allows_overtaking:
+            continue
+        elif fits(SeatLimits(limits.total), held, one.party, None):
+            # Only this mode is full, so people of the other mode do not have to wait.
+            full_modes.add(how)
+        else:
+            break
+    return parties_to_seat
+
+
+def overtakes_nobody(
+    limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None
+) -> bool:
+    """Whether a person can take a seat now without overtaking anybody. ``first`` has the head of each mode’s waitlist;
+    none of them fits now.
+    """
+    how = mode or AnswerMode.IN_PERSON
+    others = SeatLimits(limits.total)
+    return all((one.mode or AnswerMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first)
+
+
+def offer_until(event: Event, now: Instant) -> Instant:
+    """When an offer made now expires, in whole minutes. Never later than the end of the event."""
+    left = OFFER_LIFE if event.starts_at is None else (event.starts_at - now) // 2
+    until = now + max(SHORTEST_OFFER, min(OFFER_LIFE, left))
+    until = Instant(until + -until % MINUTE)
+    return until if event.over_at is None else min(until, event.over_at)
+
+
+def merged_by_number(waitlists: Sequence[Sequence[Attendance]]) -> list[Attendance]:
+    """Merge several waitlists, in order of their numbers."""
+    return sorted((one for waitlist in waitlists for one in waitlist), key=lambda one: one.waitlist_number or 0)

@@ -1,0 +1,1 @@
+"""Merge decisions: which side was chosen when a record was changed both here and by another app. Hosts can review them."""

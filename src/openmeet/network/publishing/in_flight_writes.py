@@ -1,0 +1,131 @@
+"""Clear in-flight writes that were refused or never sent, and delete creates that took effect after their key was
+abandoned. ``outbox.in_flight`` explains these writes; ``leased_publications.store_before_sending`` stores them.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from at_protocol.failures import Malformed
+from at_protocol.syntax.at_uri import AtUri, parse_at_uri
+from at_protocol.syntax.did import parse_did
+from groundwork.clock import Instant
+from groundwork.errors import (
+    CircuitOpen,
+    Failure,
+    InvalidInput,
+    NotFound,
+    NotSignedIn,
+    RemoteFailed,
+    RemoteSlow,
+    Unavailable,
+)
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job
+from groundwork.telemetry.logs import log
+from openmeet.domain.identities import queries as identity_queries
+from openmeet.domain.identities.model import Identity
+from openmeet.network.publishing import store_outcome
+from openmeet.network.publishing.dependencies import Publisher
+from openmeet.network.publishing.repository_calls import delete_version, deletion_of, fetch_proven_message
+from openmeet.network.records.message import RecordMessage
+from openmeet.network.repositories.agents import agent_for
+from openmeet.outbox import in_flight, publication_queries
+from openmeet.outbox.in_flight import InFlightKey, InFlightWrite
+from openmeet.outbox.reasons import PublicationReason
+
+# After these errors the outcome is unknown: no response came, or it came from an intermediary.
+_NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
+
+
+@asynccontextmanager
+async def clearing_if_refused(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
+    """Context manager for the request that sends these writes. If it is refused, they are no longer in flight.
+
+    After a success they stay in flight until the row is updated (``store_outcome.mark_published``), because another
+    worker may have abandoned the key in the meantime.
+    """
+    try:
+        yield
+    except CircuitOpen:
+        await clear_in_flight(publisher, writes)
+        raise
+    except _NO_ANSWER:
+        raise
+    except Failure:
+        await clear_in_flight(publisher, writes)
+        raise
+
+
+async def clear_in_flight(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
+    """Remove writes that were answered or were never sent."""
+    if not writes:
+        return
+    async with publisher.db.transaction() as tx:
+        for one in sorted(writes, key=lambda one: one.uri):
+            await in_flight.remove(tx, one)
+
+
+def late_create_handler(publisher: Publisher) -> JobHandler:
+    """Return the handler of ``JobKind.LATE_CREATE``. The subject of the job is the record's AT URI, with a DID as its
+    authority.
+    """
+
+    async def handle(job: Job) -> None:
+        try:
+            uri = parse_at_uri(job.subject)
+        except Malformed as wrong:
+            raise InvalidInput("uri", wrong.why) from wrong
+        await delete_late_create(publisher, uri)
+
+    return handle
+
+
+async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
+    """Read what is stored under an abandoned key, and delete it if it is a create of ours that took effect late.
+
+    Raises the errors of the calls; the job then stays enqueued.
+    """
+    async with publisher.db.reader() as reader:
+        in_flight_key = await in_flight.of_uri(reader, str(uri))
+        owned = await publication_queries.find_by_uri(reader, str(uri))
+        # Read in the same transaction as the in-flight write, which is removed when its person disconnects the account.
+        # Nothing is deleted from a later owner's repository.
+        identity = await identity_queries.find(reader, parse_did(uri.authority))
+    if in_flight_key is None or owned is not None:
+        return  # a publication has this key and handles any late write
+    try:
+        current_record = await fetch_proven_message(publisher, uri)
+    except NotFound:
+        current_record = None  # no repository, or one that is currently not served, so nobody can read the record there
+    if current_record is not None and current_record.cid in in_flight_key.cids:
+        current_record = await _delete_version(publisher, identity, uri, current_record.cid)
+        log.warning("publication.late_create_deleted", uri=str(uri))
+    await _forget_or_recheck(publisher, uri, in_flight_key, current_record)
+
+
+async def _delete_version(
+    publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str
+) -> RecordMessage | None:
+    """Delete exactly this version; return the deletion as a message."""
+    if identity is None or not identity.can_write:
+        raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN_WITH_ACCOUNT)
+    try:
+        client = await agent_for(publisher.db, publisher.network, identity)
+        rev = await delete_version(client, uri, cid)
+    except NotSignedIn as refused:
+        raise Unavailable(PublicationReason.OWNER_MUST_SIGN_IN) from refused
+    return await deletion_of(publisher, uri, rev)
+
+
+async def _forget_or_recheck(
+    publisher: Publisher, uri: AtUri, in_flight_key: InFlightKey, current_record: RecordMessage | None
+) -> None:
+    """Remove the in-flight writes if they can no longer arrive; otherwise check again later."""
+    now = publisher.network.clock.now()
+    async with publisher.db.transaction() as tx:
+        if current_record is not None and current_record.cid is None:
+            await store_outcome.note_gone(tx, current_record)
+        if now >= in_flight_key.end_at:
+            await in_flight.forget(tx, str(uri), before=Instant(in_flight_key.last_sent_at))
+        else:
+            await in_flight.recheck(tx, str(uri), in_flight_key)

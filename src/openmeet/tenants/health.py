@@ -1,0 +1,39 @@
+"""Health checks of communities: each passes if the database of its community answers."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from groundwork.telemetry.health import Check
+from groundwork.telemetry.probes import Probes
+from openmeet.tenants.configured import Tenant
+from openmeet.tenants.names import DEFAULT_TENANT
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramHealth:
+    """Inputs of a program's health check. ``serving``: by community, the names of the checks without which it is not
+    served.
+    """
+
+    checks: Mapping[str, Check]
+    probes: Probes | None
+    serving: Sequence[Collection[str]]
+
+
+def ready(tenant: Tenant) -> Check:
+    """Make the health check of a tenant, which passes if its database answers a query."""
+
+    async def check() -> None:
+        async with tenant.database.reader() as reader:
+            await reader.fetch_one("select 1")
+
+    return check
+
+
+def checks_of(tenants: Iterable[Tenant]) -> dict[str, Check]:
+    """Checks of several tenants, by name: ``database``, ``database of village``."""
+    return {check_name(one.name): ready(one) for one in tenants}
+
+
+def check_name(tenant: str) -> str:
+    return "database" if tenant == DEFAULT_TENANT else f"database of {tenant}"

@@ -1,0 +1,1 @@
+"""What ``openmeet pds VERB`` does. The options are in ``programs.commands.pds``."""

@@ -1,0 +1,176 @@
+"""Pushed authorization requests, token requests and revocations of apps, each with one error."""
+
+import secrets
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+from at_protocol.crypto.p256 import P256PrivateKey
+from at_protocol.oauth import pkce
+from at_protocol.oauth.dpop import make_proof
+from tests.interop.parity.sides import Side
+
+_REDIRECT = "http://127.0.0.1/callback"
+_SCOPE = "atproto transition:generic"
+_VERIFIER = secrets.token_urlsafe(48)
+
+
+class _App:
+    """An app under development, which proves its key and repeats a request with the nonce that it got."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.key = P256PrivateKey.from_random(secrets.token_bytes(48))
+        self.nonce: str | None = None
+        self.issuer = str(side.http.base_url).rstrip("/")
+
+    def proof(self, path: str, **changes: Any) -> str:
+        wish: dict[str, Any] = {
+            "method": "POST",
+            "url": self.issuer + path,
+            "token_id": secrets.token_hex(16),
+            "now_seconds": int(time.time()),
+            "nonce": self.nonce,
+            **changes,
+        }
+        return make_proof(wish.pop("key", self.key), **wish)
+
+    async def send(self, label: str, path: str, form: dict[str, str], proof: str | None = None, **headers: str) -> Any:
+        sent = {"content-type": "application/x-www-form-urlencoded", **headers}
+        sent = sent if proof == "" else {**sent, "dpop": proof or self.proof(path)}
+        answer = await self.side.ask(label, "POST", path, content=urlencode(form).encode(), headers=sent)
+        self.nonce = answer.headers.get("dpop-nonce", self.nonce)
+        return answer
+
+
+def _client_id(scope: str = _SCOPE, redirect: str = _REDIRECT) -> str:
+    return "http://localhost?" + urlencode({"scope": scope, "redirect_uri": redirect})
+
+
+def _wish(**changes: str | None) -> dict[str, str]:
+    wish: dict[str, str | None] = {
+        "client_id": _client_id(),
+        "response_type": "code",
+        "redirect_uri": _REDIRECT,
+        "scope": _SCOPE,
+        "state": "a state",
+        "code_challenge": pkce.challenge_of(_VERIFIER),
+        "code_challenge_method": "S256",
+        **changes,
+    }
+    return {name: value for name, value in wish.items() if value is not None}
+
+
+async def pushed_requests(side: Side) -> None:
+    """Pushed requests with one error each."""
+    app = _App(side)
+    await app.send("without a nonce", "/oauth/par", _wish())
+    await app.send("right", "/oauth/par", _wish())
+    for label, changes in {
+        "without client_id": {"client_id": None},
+        "a client_id that is none": {"client_id": "nonsense"},
+        "a client_id with a path": {"client_id": "http://localhost/path"},
+        "a client_id with a port": {"client_id": "http://localhost:3000"},
+        "another client_id": {"client_id": "https://127.0.0.1:9/client.json"},
+        "without response_type": {"response_type": None},
+        "response_type token": {"response_type": "token"},
+        "response_mode form_post": {"response_mode": "form_post"},
+        "response_mode nonsense": {"response_mode": "nonsense"},
+        "response_mode fragment": {"response_mode": "fragment"},
+        "without redirect_uri": {"redirect_uri": None},
+        "another redirect_uri": {"redirect_uri": "http://127.0.0.1/other"},
+        "a port in redirect_uri": {"redirect_uri": "http://127.0.0.1:8080/callback"},
+        "localhost as redirect_uri": {"redirect_uri": "http://localhost/callback"},
+        "without scope": {"scope": None},
+        "an empty scope": {"scope": ""},
+        "scope without atproto": {"scope": "transition:generic"},
+        "a scope that is not registered": {"scope": "atproto transition:email"},
+        "a scope that nobody knows": {"scope": "atproto nonsense"},
+        "a scope twice": {"scope": "atproto atproto"},
+        "without state": {"state": None},
+        "without code_challenge": {"code_challenge": None},
+        "a short code_challenge": {"code_challenge": "short"},
+        "plain": {"code_challenge_method": "plain"},
+        "without code_challenge_method": {"code_challenge_method": None},
+        "a login_hint": {"login_hint": "nobody.test"},
+        "a login_hint that is none": {"login_hint": "not right at all!"},
+        "prompt none": {"prompt": "none"},
+        "prompt nonsense": {"prompt": "nonsense"},
+        "prompt consent": {"prompt": "consent"},
+        "prompt create": {"prompt": "create"},
+        "a nonce": {"nonce": "n"},
+        "display touch": {"display": "touch"},
+        "display nonsense": {"display": "nonsense"},
+        "max_age": {"max_age": "-1"},
+        "ui_locales": {"ui_locales": "de en"},
+        "a request_uri": {"request_uri": "urn:ietf:params:oauth:request_uri:req-0"},
+        "a request": {"request": "a.b.c"},
+        "an assertion": {
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": "a.b.c",
+        },
+        "a secret": {"client_secret": "secret"},
+        "something else": {"something": "else"},
+    }.items():
+        await app.send(label, "/oauth/par", _wish(**changes))
+    await app.send("as JSON", "/oauth/par", _wish(), **{"content-type": "application/json"})
+    await app.send("as text", "/oauth/par", _wish(), **{"content-type": "text/plain"})
+    for label, changes in {
+        "of another path": {"url": app.issuer + "/oauth/token"},
+        "of another method": {"method": "GET"},
+        "that is old": {"now_seconds": int(time.time()) - 3600},
+        "of the future": {"now_seconds": int(time.time()) + 3600},
+        "with a wrong nonce": {"nonce": "nonsense"},
+        "with a query": {"url": app.issuer + "/oauth/par?a=b"},
+    }.items():
+        await app.send(f"a proof {label}", "/oauth/par", _wish(), app.proof("/oauth/par", **changes))
+    await app.send("a proof that is none", "/oauth/par", _wish(), "nonsense")
+    same = app.proof("/oauth/par")
+    await app.send("a proof once", "/oauth/par", _wish(), same)
+    await app.send("a proof twice", "/oauth/par", _wish(), same)
+
+
+async def tokens(side: Side) -> None:
+    """Token requests, revocations and introspections with one error each."""
+    app = _App(side)
+    code = {
+        "grant_type": "authorization_code",
+        "client_id": _client_id(),
+        "redirect_uri": _REDIRECT,
+        "code_verifier": _VERIFIER,
+        "code": "cod-" + "a" * 64,
+    }
+    refresh = {"grant_type": "refresh_token", "client_id": _client_id(), "refresh_token": "ref-" + "a" * 64}
+    await app.send("without a nonce", "/oauth/token", code)
+    for label, form in {
+        "a code that nobody gave": code,
+        "a code that is none": {**code, "code": "nonsense"},
+        "without code": {k: v for k, v in code.items() if k != "code"},
+        "without code_verifier": {k: v for k, v in code.items() if k != "code_verifier"},
+        "without client_id": {k: v for k, v in code.items() if k != "client_id"},
+        "a refresh token that nobody gave": refresh,
+        "a refresh token that is none": {**refresh, "refresh_token": "nonsense"},
+        "without refresh token": {k: v for k, v in refresh.items() if k != "refresh_token"},
+        "without grant_type": {k: v for k, v in code.items() if k != "grant_type"},
+        "a password": {"grant_type": "password", "client_id": _client_id(), "username": "ana.test", "password": "x"},
+        "client credentials": {"grant_type": "client_credentials", "client_id": _client_id()},
+        "nothing": {},
+    }.items():
+        await app.send(label, "/oauth/token", form)
+    await app.send("without a proof", "/oauth/token", code, "")
+    for label, form in {
+        "an access token that is none": {"client_id": _client_id(), "token": "nonsense"},
+        "a refresh token that nobody gave, revoked": {"client_id": _client_id(), "token": "ref-" + "a" * 64},
+        "revoking nothing": {"client_id": _client_id()},
+        "revoking without client_id": {"token": "nonsense"},
+        "revoking with a hint": {"client_id": _client_id(), "token": "nonsense", "token_type_hint": "access_token"},
+        "revoking with a hint that nobody knows": {
+            "client_id": _client_id(),
+            "token": "nonsense",
+            "token_type_hint": "x",
+        },
+    }.items():
+        await app.send(label, "/oauth/revoke", form)
+
+
+GROUPS = {"apps, pushed requests": pushed_requests, "apps, tokens": tokens}
