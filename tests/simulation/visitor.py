@@ -11,6 +11,9 @@ import httpx
 
 from tests.plain_http import NO_TLS
 
+# On a busy machine a page may take longer than the five seconds that the library would wait.
+TIMEOUT_SECONDS = 60.0
+
 
 @dataclass
 class Form:
@@ -123,7 +126,7 @@ class Visitor:
     """One person's browser."""
 
     def __init__(self, base_url: str) -> None:
-        self.http = httpx.AsyncClient(verify=NO_TLS, base_url=base_url, follow_redirects=True)
+        self.http = httpx.AsyncClient(verify=NO_TLS, base_url=base_url, follow_redirects=True, timeout=TIMEOUT_SECONDS)
         self.http.headers["origin"] = base_url
 
     async def __aenter__(self) -> Self:

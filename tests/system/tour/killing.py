@@ -9,7 +9,7 @@ import libipld
 
 from tests.system.tour.narrator import Narrator
 from tests.system.tour.people import EVENT, Cast, query
-from tests.system.tour.polling import eventually
+from tests.system.tour.polling import TIMEOUT_SECONDS, eventually
 from tests.system.tour.stage import Stage
 
 # No more than a new account may publish in an hour (the intake policy).
@@ -21,7 +21,7 @@ async def steps(stage: Stage, tell: Narrator, _cast: Cast) -> None:
     """Write from another process, kill the PDS, restart it, and compare with what another library reads."""
     tell.step(7, f"The second PDS is killed with kill -9 in the middle of {WRITES} writes")
     body = {"handle": "gero.second.test", "email": "gero@example.test", "password": "writes a lot"}
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         made = await http.post(f"{stage.second_pds_url}/xrpc/com.atproto.server.createAccount", json=body)
     made.raise_for_status()
     did, token = made.json()["did"], made.json()["accessJwt"]
@@ -85,7 +85,7 @@ async def _events_here(stage: Stage, did: str) -> list[str]:
     """The URIs of this author's events as OpenMeet lists them, including duplicates, if there are any."""
     found: list[str] = []
     cursor: str | None = None
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         while True:
             parameters = {"q": "Kill test", "limit": "100"} | ({"cursor": cursor} if cursor else {})
             page = (await http.get(f"{stage.openmeet_url}/api/events", params=parameters)).json()

@@ -17,7 +17,7 @@ from at_protocol.syntax.did import parse_did
 from tests.simulation.visitor import Seen, Visitor
 from tests.system.tour.dates import in_weeks
 from tests.system.tour.narrator import Narrator
-from tests.system.tour.polling import eventually, frames_of
+from tests.system.tour.polling import TIMEOUT_SECONDS, eventually, frames_of
 from tests.system.tour.stage import Stage
 
 EVENT = "community.lexicon.calendar.event"
@@ -79,7 +79,7 @@ async def answer_the_question(page: Seen, visitor: Visitor, tell: Narrator, answ
 
 async def query(url: str, method: str, **parameters: str) -> Any:
     """Call an XRPC query."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         answer = await http.get(f"{url}/xrpc/{method}", params=parameters)
         answer.raise_for_status()
         return answer.json() if "json" in answer.headers["content-type"] else answer.content
@@ -87,14 +87,14 @@ async def query(url: str, method: str, **parameters: str) -> Any:
 
 async def is_hosted(url: str, did: str) -> bool:
     """Whether a PDS has the repository."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         answer = await http.get(f"{url}/xrpc/com.atproto.repo.describeRepo", params={"repo": did})
     return answer.is_success
 
 
 async def exported_dids(stage: Stage) -> set[str]:
     """Every DID in the directory."""
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         lines = (await http.get(f"{stage.plc_url}/export", params={"after": "0"})).text.splitlines()
     return {httpx.Response(200, text=line).json()["did"] for line in lines if line}
 
@@ -145,7 +145,7 @@ async def _publishes(stage: Stage, tell: Narrator, cast: Cast) -> None:
     tell.got(read)
     tell.expect(read["value"]["name"] == "Lantern walk", "the record is read back with getRecord")
     proof = await query(stage.pds_url, "com.atproto.sync.getRecord", did=cast.dora_did, collection=EVENT, rkey=rkey)
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         document = parse_did_document(
             (await http.get(f"{stage.plc_url}/{cast.dora_did}")).json(), parse_did(cast.dora_did)
         )

@@ -27,7 +27,7 @@ from tests.simulation.directory import Directory
 from tests.simulation.processes import OPENMEET
 from tests.system.tour.narrator import Narrator
 from tests.system.tour.people import Cast
-from tests.system.tour.polling import eventually, frames_of
+from tests.system.tour.polling import TIMEOUT_SECONDS, eventually, frames_of
 from tests.system.tour.stage import Stage
 
 CAPTURE = "data/firehose/relay-2026-07-04-a"
@@ -51,7 +51,7 @@ async def _own_frames(stage: Stage) -> tuple[list[bytes], dict[str, Any]]:
     """Every frame of the second PDS so far, and the documents of its accounts."""
     frames = await frames_of(stage.second_pds_url)
     messages = [message for frame in frames if isinstance(message := events.read(frame), CommitMessage)]
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         dids = {message.repo for message in messages}
         return frames, {did: (await http.get(f"{stage.plc_url}/{did}")).json() for did in dids}
 
@@ -102,7 +102,7 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
     answers: dict[str, str] = {}
     files = sorted(fixture_path(RECORDS).glob("*.json"))
     found = {path: _named(find_records(json.loads(path.read_text()))) for path in files}
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         for path in files:
             way = ways[path.name] = _Way()
             # Answers are written after the events of their file. Across files the order is alphabetical, so some
@@ -116,7 +116,7 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
     tell.sent(f"{len(expected)} events and {len(answers)} RSVPs written to repositories on the second PDS")
 
     async def arrived() -> bool:
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
             return all([await _is_here(http, stage, uri) for uri in expected])
 
     tell.expect(await eventually(arrived, 180), f"all {len(expected)} are events here, each under its own uri")
@@ -138,7 +138,7 @@ async def _look_for_answers(stage: Stage, tell: Narrator, answers: dict[str, str
     the event comes.
     """
     parked = [uri for uri, subject in answers.items() if subject not in events_here]
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as http:
         for subject in set(answers.values()) & events_here:
             given = sum(one == subject for one in answers.values())
 
