@@ -37,16 +37,19 @@ async def test_sign_up_leads_to_a_session(site):
 
 
 async def test_signing_in_leads_back_to_the_page(site):
-    """The link at the top of each page knows the page, except for sign-in itself and for addresses that are secrets."""
+    """The link at the top of each page knows the page, except for addresses that are secrets. The page for signing in
+    has no such link.
+    """
     async with site.browser() as browser:
         for path, link in {
             "/groups?q=chess": "/sign-in?next=%2Fgroups%3Fq%3Dchess",
             "/": "/sign-in",
-            "/sign-in?next=/groups": "/sign-in",
             "/nowhere": "/sign-in",
         }.items():
             head = (await browser.get(path)).text.partition("</header>")[0]
             assert f'href="{link}"' in head, path
+        head = (await browser.get("/sign-in?next=/groups")).text.partition("</header>")[0]
+        assert 'href="/sign-in' not in head
 
 
 async def test_a_missing_page_is_404_in_the_usual_frame(site):
