@@ -21,7 +21,7 @@ from openmeet.domain.series.model import SeriesSlug
 from openmeet.web.series import create
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.series.practice import begin, dates, locked, split, weekly
-from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, site_on
+from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, signed_in, site_on
 
 
 @pytest.fixture
@@ -204,6 +204,22 @@ async def test_by_page_and_api(make_sqlite, clock):
         single = (await client.post("/api/events", json=alone, headers=ana)).headers["location"]
         wrong = await client.post(f"{single}/co-hosts", json={"whom": "b@example.org", "forSeries": True}, headers=ana)
         assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["forSeries"])
+
+
+async def test_the_form_of_one_date_says_that_only_that_date_changes(make_sqlite, clock):
+    """Co-hosts of one date edit it by itself. Those who host the series are asked which dates a change is for."""
+    site = site_on(await make_sqlite("openmeet"), clock)
+    async with site.db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        (first, *_), single = await dates(tx, series), await event_by(tx, ben)
+        asked = await co_hosts.invite(tx, ana, first.slug, "ben@example.org")
+        await co_hosts.accept(tx, ben, asked.id)
+    async with signed_in(site, ben.user_id) as browser:
+        for event, is_date in ((first, True), (single, False)):
+            form = await browser.get(f"/events/{event.slug}/edit")
+            assert form.status_code == 200
+            assert ("You’re changing only this date." in form.text) is is_date
 
 
 @pytest.mark.parametrize("says", ["yes", "no", "nothing"])

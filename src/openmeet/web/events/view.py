@@ -101,13 +101,12 @@ class Meanwhile:
 
 
 _OFFERED, _WAITLISTED = lazy("A place is held for"), lazy("On the waitlist")
-_PENDING = lazy("Waiting for the host’s answer")
 # Headings of the list of people, in order.
 _GROUPS = {
     **dict.fromkeys(SEATED, lazy("Going")),
     AttendanceStatus.INTERESTED: lazy("Maybe"),
     AttendanceStatus.WAITLISTED: _WAITLISTED,
-    AttendanceStatus.PENDING: _PENDING,
+    AttendanceStatus.PENDING: lazy("Waiting for the host’s answer"),
 }
 
 
@@ -339,9 +338,11 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
         _GROUPS[AttendanceStatus.INTERESTED]: counts.interested,
         _OFFERED: counts.offered,
         _WAITLISTED: counts.waiting,
-        # Hosts see these people above the list, with decision buttons. Others only see their own request.
-        _PENDING: 0 if is_host else counts.pending,
+        _GROUPS[AttendanceStatus.PENDING]: counts.pending,
     }
+    if is_host:
+        # Hosts see these people above the list, with decision buttons.
+        totals[_GROUPS[AttendanceStatus.PENDING]] = 0
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
     for one in people.attendees:
         is_offered = one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None
@@ -351,7 +352,7 @@ def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: boo
     groups = []
     for words, total in totals.items():
         listed = shown[words] if total else []
-        more = 0 if words is _PENDING else max(0, total - sum(1 + person.guests for person in listed))
+        more = max(0, total - sum(1 + person.guests for person in listed))
         if listed or more:
             groups.append(AttendeeGroupView(words, listed, more))
     return groups
