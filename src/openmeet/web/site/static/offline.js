@@ -36,7 +36,8 @@ function name(event) {
   if (!submitter || !/\/(answer|check-in|check-in\/undo)$/.test(path)) return;
   const body = new FormData(target, submitter);
   const key = `${path.replace(/\/undo$/, "")} ${body.get("attendance") ?? body.get("code") ?? ""}`;
-  const words = submitter.getAttribute("aria-label") ?? `${submitter.textContent.trim()}: ${document.querySelector("h1").textContent.trim()}`;
+  const about = body.get("code") ?? document.querySelector("h1").textContent;
+  const words = submitter.getAttribute("aria-label") ?? `${submitter.textContent.trim()}: ${about.trim()}`;
   tell({ kind: "words", key, words });
 }
 
