@@ -6,6 +6,7 @@ from html import unescape
 import pytest
 
 from groundwork.clock import HandClock
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.search import known_words
@@ -316,3 +317,19 @@ def test_with_two_errors_the_beginning_must_be_right() -> None:
     names = known_words.names_in([("letters by hand", "", None)], {})
     assert _corrected(names, ["klettern"]) is None
     assert _corrected(names, ["lettrrs"]) == ["letters"]
+
+
+async def test_cancelled_events_are_not_suggested(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        cem = await person(tx, "Cem Aydin")
+        for title in TITLES:
+            gone = await event_by(tx, cem, title=f"{title}, again", starts="2026-02-01T10:00")
+            await event_hosting.cancel(tx, cem, gone.slug, "")
+        await event_by(tx, cem, title="Late walk")
+    async with site.browser() as anybody:
+        of_host = (await anybody.get("/", params={"q": "Aydin"})).text
+        nothing = (await anybody.get("/", params={"q": "xyzzy"})).text
+    assert re.findall(r'<h3><a href="/events/[^"]*">([^<]*)<', of_host.partition('id="others"')[2]) == ["Late walk"]
+    offered = nothing.partition('id="others"')[2]
+    assert len(re.findall(r'<h3><a href="/events/', offered)) == 3
+    assert ", again" not in offered

@@ -34,6 +34,8 @@ _MOST_NAMED: Final = 3
 # name.
 _MOST_GROUPS: Final = 30
 _MOST_OTHERS: Final = 3
+# More are read than shown, because cancelled events are left out.
+_READ_OTHERS: Final = 4 * _MOST_OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +209,16 @@ async def other_events(
     request: Request, reader: Reader, search_query: SearchQuery, name_links: Sequence[NamedLink]
 ) -> tuple[NamedLink | None, list[OtherEvent]]:
     """Events to suggest when a search found nothing, and the host, place or topic of the search that they match.
-    Without one, they are those of the front page.
+    Without one, they are those of the front page. Cancelled events are left out.
     """
     for one in name_links:
-        events = await _events_of(reader, one, search_query)
+        events = _not_cancelled(await _events_of(reader, one, search_query))
         if events:
             return one, await _as_others(request, reader, search_query.viewer, events)
     events = await search.coming_on_front_page(
-        reader, search_query.viewer, front_page_policy(request), None, _MOST_OTHERS, once_per_series=True
+        reader, search_query.viewer, front_page_policy(request), None, _READ_OTHERS, once_per_series=True
     )
-    return None, await _as_others(request, reader, search_query.viewer, events)
+    return None, await _as_others(request, reader, search_query.viewer, _not_cancelled(events))
 
 
 async def next_step(
@@ -233,7 +235,7 @@ async def next_step(
 
 async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery) -> list[Event]:
     if link.host_id is not None:
-        return await profiles.upcoming_without_repeats(reader, link.host_id, _MOST_OTHERS)
+        return await profiles.upcoming_without_repeats(reader, link.host_id, _READ_OTHERS)
     if link.around is None:
         return []
     # Keep the other filters of the search.
@@ -244,7 +246,11 @@ async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery)
         mode=search_query.mode,
         source=search_query.source,
     )
-    return await search.coming(reader, around, None, _MOST_OTHERS)
+    return await search.coming(reader, around, None, _READ_OTHERS)
+
+
+def _not_cancelled(events: Sequence[Event]) -> list[Event]:
+    return [one for one in events if not one.is_cancelled][:_MOST_OTHERS]
 
 
 async def _as_others(
