@@ -8,6 +8,7 @@ from at_protocol.failures import Malformed
 from at_protocol.oauth.client_id import parse_client_id
 from at_protocol.oauth.dpop import make_proof
 from aurora_locus.accounts.limits import effective_limit, shared
+from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.oauth.routes import PUSHES
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Engine
@@ -45,7 +46,8 @@ async def test_metadata_documents_name_this_server_in_every_role(deployment: Dep
     assert told["issuer"] == origin
     assert told["protected_resources"] == [origin]
     assert told["require_pushed_authorization_requests"] is True
-    assert told["ui_locales_supported"] == ["en", "en-US", "de"]
+    assert told["ui_locales_supported"] == list(CATALOGUE.available())
+    assert {"en", "en-US", "de"} <= set(told["ui_locales_supported"])
     assert told["code_challenge_methods_supported"] == ["S256"]
     jwks = (await deployment.http.get("/oauth/jwks")).json()
     assert [sorted(key) for key in jwks["keys"]] == [["alg", "crv", "kid", "kty", "use", "x", "y"]]

@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from groundwork.i18n import pseudo
+from openmeet.i18n.catalogue import CATALOGUE
 from openmeet.web.site.layout import environment
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
@@ -13,9 +14,12 @@ from tests.openmeet.privacy.site_crawler import UNLIMITED, addresses, places, si
 from tests.openmeet.site_under_test import site_on
 from tests.untranslated_text import parsed_templates, unmarked_texts, untranslated_texts
 
+_LANGUAGES: Final = "|".join(
+    re.escape(name.removesuffix(")")) for _, name in sorted(CATALOGUE.choices(pseudo.TAG), key=lambda one: -len(one[1]))
+)
 # Names, titles and texts in the test data, and names of languages in their own language.
 _CONTENT: Final = re.compile(
-    r"Zq\w+zq|zq\w+tagzq|\bGermany\b|\b(?:English(?: \(US)?|Deutsch|Pseudo|Asking choir|Bass|Berlin|Former|Guest|Host|Member|Open (?:tea|choir)|Singers|We sing|What do you eat)\b"
+    rf"Zq\w+zq|zq\w+tagzq|\bGermany\b|\b(?:{_LANGUAGES}|Asking choir|Bass|Berlin|Former|Guest|Host|Member|Open (?:tea|choir)|Singers|We sing|What do you eat)\b"
 )
 
 # Values of buttons and classes of icons that look like words.
