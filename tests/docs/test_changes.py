@@ -60,8 +60,8 @@ def is_path(span: str) -> bool:
 
 
 def named_files(cells: str, area: str) -> Iterator[tuple[str, Path | None]]:
-    """Each path in the cells, and what it is in the tree; None if it does not exist. A path without a known folder is in
-    the folder of the path before it.
+    """Each path in the cells, and what it is in the tree; None if it does not exist. A name without a folder is beside
+    the path before it.
     """
     folder: Path | None = None
     for span in SPAN.findall(cells):
@@ -77,7 +77,7 @@ def located(path: str, folder: Path | None, area: str) -> Path | None:
     sources = ("src/aurora_locus", "src", "") if area == "The PDS" else SOURCES
     places = [ROOT / source for source in sources]
     beside = [] if folder is None else [folder, folder.parent] if folder.name == "templates" else [folder]
-    places = [*places, *beside] if "/" in path else [*beside, *places]
+    places = [*places, *beside] if "/" in path or folder is None else beside
     return next((place / path for place in places if (place / path).exists()), None)
 
 
@@ -120,6 +120,19 @@ def test_tests_of_row_exist(change: Change) -> None:
     own = "tests/aurora_locus" if change.area == "The PDS" else "tests/openmeet"
     named = SPAN.findall(change.tests)
     assert [path for path in named if not any((ROOT / place / path).exists() for place in (own, ""))] == []
+
+
+BOLD = re.compile(r"\*\*(\w+)\*\*(:?)")
+
+
+def test_bold_words_of_rows_are_in_the_list() -> None:
+    """A bold word stands for the files of its line in “What every change touches”. Only these lines have a colon."""
+    page = (DOCS / "layout.md").read_text(encoding="utf-8")
+    (lines,) = re.findall(r"^### What every change touches\n(.*?)^### ", page, re.MULTILINE | re.DOTALL)
+    listed = {word.lower() for word in re.findall(r"^- \*\*(\w+)\*\*:", lines, re.MULTILINE)}
+    used = {match for change in CHANGES for match in BOLD.findall(change.files)}
+    assert {word.lower() for word, _ in used} <= listed
+    assert [word for word, colon in used if colon] == []
 
 
 def test_steps_that_rows_link_to_exist() -> None:

@@ -2,7 +2,6 @@
 
 import ast
 import configparser
-import itertools
 import re
 from pathlib import Path
 
@@ -24,17 +23,15 @@ def tree() -> list[str]:
 
 
 def drawn_paths() -> list[str]:
-    """Every path of the tree below ``src/``. A line begins with one or several names, each below the last name of the
-    line with less indentation. Folders end in a slash.
+    """Every path of the tree below ``src/``. A line begins with one name, which is below the name of the line with less
+    indentation. Folders end in a slash.
     """
     found: list[str] = []
     above: dict[int, str] = {0: ""}
     for line in tree():
         indent = len(line) - len(line.lstrip())
-        names = list(itertools.takewhile(lambda word: word.endswith(("/", ".py")), line.split()))
-        folder = above[indent - 2]
-        found += [folder + name for name in names]
-        above[indent] = folder + names[-1]
+        above[indent] = above[indent - 2] + line.split()[0]
+        found.append(above[indent])
     return found
 
 
