@@ -20,21 +20,7 @@ LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
 PATH = re.compile(r"[\w.-]+(?:/[\w.<>-]+)*/?")
 ENDINGS = frozenset({".py", ".html", ".jinja", ".css", ".js", ".json", ".po", ".txt", ".yml", ".example"})
 # Placeholders for a file that the change adds, or whose name it chooses.
-CHOSEN = frozenset(
-    {
-        "api.py",
-        "pages.py",
-        "queries.py",
-        "actions.py",
-        "tasks.py",
-        "reasons.py",
-        "model.py",
-        "notify.py",
-        "values.py",
-        "rules.py",
-        "table.py",
-    }
-)
+CHOSEN = frozenset({"api.py", "model.py", "notify.py", "pages.py", "queries.py", "table.py", "tasks.py"})
 
 
 @dataclass(frozen=True)
