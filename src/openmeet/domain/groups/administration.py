@@ -38,6 +38,7 @@ from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import INVALID_LINK
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
 from openmeet.outbox.kinds import JobKind
@@ -247,7 +248,7 @@ def invitation_of_token(key: SigningKey, token: str) -> InvitationId:
     """Return the invitation that a link token identifies. Raises NotFound if the token is forged."""
     invitation_id = rules.invitation_in(key, token)
     if invitation_id is None:
-        raise NotFound(GroupReason.INVITATION_OVER)
+        raise NotFound(GroupReason.INVITATION_OVER, name=INVALID_LINK)
     return invitation_id
 
 
@@ -256,7 +257,7 @@ async def usable_invitation(reader: Reader, invitation_id: InvitationId | None) 
     invitation = await invitation_queries.invitation(reader, invitation_id) if invitation_id else None
     group = await queries.by_id(reader, invitation.group_id) if invitation else None
     if invitation is None or not _is_open(group) or not invitation.is_open(reader.now):
-        raise NotFound(GroupReason.INVITATION_OVER)
+        raise NotFound(GroupReason.INVITATION_OVER, name=INVALID_LINK)
     return invitation, group
 
 
@@ -272,7 +273,7 @@ async def decline(tx: Transaction, key: SigningKey, invitation_id: InvitationId)
     """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     if invitation is None or invitation.email is None or invitation.revoked_at is not None or not invitation.uses_left:
-        raise NotFound(GroupReason.INVITATION_OVER)
+        raise NotFound(GroupReason.INVITATION_OVER, name=INVALID_LINK)
     await _suppress(tx, key, invitation, invitation.email)
 
 
@@ -283,7 +284,7 @@ async def stop_mails(tx: Transaction, key: SigningKey, invitation_id: Invitation
     """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     if invitation is None or (invitation.email is None and invitation.declined_at is None):
-        raise NotFound(GroupReason.INVITATION_OVER)
+        raise NotFound(GroupReason.INVITATION_OVER, name=INVALID_LINK)
     if invitation.email is not None:
         await _suppress(tx, key, invitation, invitation.email)
 
@@ -301,7 +302,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     invitation = await invitation_queries.invitation(tx, invitation_id)
     group = await queries.lock(tx, invitation.group_id) if invitation else None
     if invitation is None or not _is_open(group):
-        raise NotFound(GroupReason.INVITATION_OVER)
+        raise NotFound(GroupReason.INVITATION_OVER, name=INVALID_LINK)
     await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
     membership = await queries.find_member(tx, group.id, caller.user_id)
     before = membership.role if membership else None
@@ -309,7 +310,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     if membership is not None and after is before:
         return group, membership
     if not await invitation_queries.use_invitation(tx, invitation_id):
-        raise NotFound(GroupReason.INVITATION_OVER)
+        raise NotFound(GroupReason.INVITATION_OVER, name=INVALID_LINK)
     accepted = replace(
         membership or queries.new_membership(tx.now, group.id, caller.user_id, after),
         joined_at=tx.now,

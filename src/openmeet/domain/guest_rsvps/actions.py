@@ -21,7 +21,7 @@ from openmeet.domain.attendance.rsvp_details import merge_details
 from openmeet.domain.attendance.rules import EventRelationship, require_open
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events import co_host_queries
-from openmeet.domain.events.event_access import require_visible
+from openmeet.domain.events.event_access import raise_if_gone, require_visible
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import by_slug
@@ -99,11 +99,13 @@ async def request_answer(
 
 
 async def pending_answer(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer, Event]:
-    """Return the request behind a link. Raises NotFound if it has expired or its event is gone."""
+    """Return the request behind a link. Raises NotFound if it has expired, Gone or NotFound if its event is gone."""
     guest_answer = await queries.find(reader, answer_id)
     event = await event_by_id(reader, guest_answer.event_id) if guest_answer else None
-    if guest_answer is None or guest_answer.expires_at <= reader.now or event is None or event.is_gone:
+    if guest_answer is None or guest_answer.expires_at <= reader.now or event is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
+    # They could see the event, even an unlisted one.
+    raise_if_gone(event, is_involved=True)
     return guest_answer, event
 
 

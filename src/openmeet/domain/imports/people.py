@@ -47,7 +47,7 @@ from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.moderation import visibility as moderation
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.domain.validation import GeneralReason
+from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.i18n.catalogue import current, in_language
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
@@ -211,7 +211,7 @@ async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
     """
     person = await queries.person(tx, person_id)
     if person is None or person.stage in {ContactStage.KEPT, ContactStage.DECLINED}:
-        raise NotFound(ImportReason.INVITATION_OVER)
+        raise NotFound(ImportReason.INVITATION_OVER, name=INVALID_LINK)
     if person.stage is ContactStage.ACCEPTED:
         raise Refused(ImportReason.INVITATION_USED, name="InvitationUsed")
     path = (
@@ -227,7 +227,7 @@ async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None
     """Decline an invitation. The contact is never invited to this event or group again."""
     person = await queries.person(tx, person_id)
     if person is None or person.stage is ContactStage.KEPT:
-        raise NotFound(ImportReason.INVITATION_OVER)
+        raise NotFound(ImportReason.INVITATION_OVER, name=INVALID_LINK)
     if person.stage is ContactStage.INVITED:
         await queries.set_stage(tx, person.id, ContactStage.DECLINED)
         # The suppression is kept longer than the list, which is deleted some time after its use or with its importer's
@@ -239,14 +239,14 @@ async def find_invitation(reader: Reader, person_id: PersonId) -> tuple[Imported
     """Return the event or group of an invitation. Raises NotFound, also while a moderator hides it."""
     person = await queries.person(reader, person_id)
     if person is None or person.stage is ContactStage.KEPT:
-        raise NotFound(ImportReason.INVITATION_OVER)
+        raise NotFound(ImportReason.INVITATION_OVER, name=INVALID_LINK)
     event = await event_by_id(reader, EventId(person.target)) if person.what is ImportKind.GUESTS else None
     group = await group_by_id(reader, GroupId(person.target)) if person.what is ImportKind.MEMBERS else None
     is_gone = (event is None or event.is_gone or event.is_draft) and (group is None or group.deleted_at is not None)
     if is_gone or (group is not None and group.is_hidden):
-        raise NotFound(ImportReason.TARGET_GONE)
+        raise NotFound(ImportReason.TARGET_GONE, name=INVALID_LINK)
     if event is not None and event.is_hidden and await _is_hidden_by_moderator(reader, event):
-        raise NotFound(ImportReason.TARGET_GONE)
+        raise NotFound(ImportReason.TARGET_GONE, name=INVALID_LINK)
     return person, event, group
 
 
@@ -292,7 +292,7 @@ def person_in(key: SigningKey, token: str) -> PersonId:
     """Return the contact behind an invitation link. Raises NotFound if the token is forged."""
     match = _TOKEN.fullmatch(token)
     if match is None or not key.verifies(token, lambda one: token_of(one, PersonId(match[1]))):
-        raise NotFound(ImportReason.INVITATION_OVER)
+        raise NotFound(ImportReason.INVITATION_OVER, name=INVALID_LINK)
     return PersonId(match[1])
 
 

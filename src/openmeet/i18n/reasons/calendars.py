@@ -38,7 +38,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "import.nobody_to_invite": mark("Nobody on the list is waiting for an invitation."),
     "import.too_many_people": mark("One invitation goes to at most %(most)s people."),
     "import.list_changed": mark("There are now %(length)s people to invite, not %(expected)s. Take another look."),
-    "import.invitation_over": mark("This invitation no longer works."),
+    "import.invitation_over": mark(
+        "This invitation was used or withdrawn, or it’s too old. Ask the person who invited you for a new one."
+    ),
     "import.invitation_used": mark("This invitation has been used already."),
     "import.target_gone": mark("What you were invited to no longer exists."),
     "import.group_gone": mark("That group no longer exists."),

@@ -20,7 +20,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.no_record_elsewhere": mark("No other app has a copy of this event."),
     "event.public_here": mark("The event is public here. First choose who can see it."),
     "event.new_link_of_public": mark("Everyone can find this event. First choose who can see it."),
-    "event.invitation_over": mark("This invitation no longer works."),
+    "event.invitation_over": mark(
+        "This invitation was used or withdrawn, or it’s too old. Ask the person who invited you for a new one."
+    ),
     "event.not_a_date": mark("This event isn’t a date of a series."),
     "event.invitee_needed": mark("Enter an e-mail address, or the account name of somebody who has been here."),
     "event.too_many_hosts": mark("An event can have up to %(most)s co-hosts."),

@@ -25,7 +25,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "a link instead."
     ),
     "group.no_such_invitation": mark("This invitation doesn’t exist."),
-    "group.invitation_over": mark("This invitation no longer works."),
+    "group.invitation_over": mark(
+        "This invitation was used or withdrawn, or it’s too old. Ask the person who invited you for a new one."
+    ),
     "group.malformed_did": mark("We found no account with this name. Check the spelling."),
     "group.follows_too_many": mark("A group can follow up to %(most)s others."),
     "group.not_yourself": mark("You can’t remove yourself. Leave the group instead."),

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, Refused, TooMany, kind_of
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import event_hosting, reevaluation
@@ -30,8 +30,8 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.search.my_event_lists import events_by_ids
-from openmeet.domain.users.model import UserId
-from openmeet.domain.validation import INVALID_LINK
+from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
@@ -112,10 +112,12 @@ async def answer_offer(request: Request) -> Response:
 
 
 async def show_invitation(request: Request) -> Response:
+    caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        invitation, event = await _invitation_and_event(reader, request)
+        invitation, event = await _invitation_and_event(reader, request, caller)
+        if invitation.state is CoHostState.ACCEPTED:
+            return go(f"/events/{quote(event.slug)}")
         names = await shown_names(reader, [invitation.invited_by, event.author_id])
-        caller = caller_or_none(request)
         is_theirs = caller is not None and await co_hosts.is_for(reader, invitation, caller.user_id)
         viewer = caller.user_id if caller else None
         sees = is_theirs or await event_access.may_see(reader, event, viewer, has_rsvp_access=False)
@@ -134,10 +136,12 @@ async def show_invitation(request: Request) -> Response:
 
 async def answer_request(request: Request) -> Response:
     caller = caller_of(request)
-    form = await read_form(request)
+    reply = (await read_form(request)).get("answer", "")
+    if reply not in {"yes", "no"}:
+        raise InvalidInput("answer", GeneralReason.CHOOSE_ONE, choices="yes, no")
     async with database_of(request).transaction() as tx:
-        invitation, _ = await _invitation_and_event(tx, request)
-        if form.get("answer") == "yes":
+        invitation, _ = await _invitation_and_event(tx, request, caller)
+        if reply == "yes":
             event = await co_hosts.accept(tx, caller, invitation.id)
             return go(f"/events/{quote(event.slug)}", flash="co_host_accepted")
         await co_hosts.decline(tx, caller, invitation.id)
@@ -183,13 +187,21 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
     return page(request, "events/co_hosts.html", context, status=status)
 
 
-async def _invitation_and_event(reader: Reader, request: Request) -> tuple[CoHost, Event]:
+async def _invitation_and_event(reader: Reader, request: Request, caller: Caller | None) -> tuple[CoHost, Event]:
+    """The invitation of this link if it is open, or if the caller has accepted it. Raises NotFound, Gone."""
     invitation_id = permissions.invitation_in(services(request).code_key, request.path_params["token"])
     invitation = await co_host_queries.by_id(reader, invitation_id) if invitation_id else None
     event = await queries.by_id(reader, EventId(invitation.event_id)) if invitation else None
-    if invitation is None or event is None or event.is_gone or not invitation.is_open(reader.now):
+    if invitation is not None and event is not None:
+        is_theirs = caller is not None and await co_hosts.is_for(reader, invitation, caller.user_id)
+        event_access.raise_if_gone(event, is_involved=is_theirs)
+    if invitation is None or event is None or not (invitation.is_open(reader.now) or _has_accepted(invitation, caller)):
         raise NotFound(EventReason.INVITATION_LINK_OVER, name=INVALID_LINK)
     return invitation, event
+
+
+def _has_accepted(invitation: CoHost, caller: Caller | None) -> bool:
+    return caller is not None and invitation.state is CoHostState.ACCEPTED and invitation.user_id == caller.user_id
 
 
 def _slug(request: Request) -> EventSlug:

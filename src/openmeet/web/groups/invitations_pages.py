@@ -9,13 +9,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidForm, InvalidInput, TooMany
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.administration import InvitationPreview
-from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
+from openmeet.domain.groups.model import (
+    INSIDE,
+    INVITATION_DAYS,
+    MAX_LINK_DAYS,
+    MAX_MAILS_A_DAY,
+    MAX_USES,
+    Group,
+    InvitationId,
+)
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.invitations_api import invitation_of
@@ -51,7 +61,14 @@ def routes() -> list[Route]:
 async def show_invitation(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        invitation, group = await administration.usable_invitation(reader, invitation_of(request))
+        try:
+            invitation, group = await administration.usable_invitation(reader, invitation_of(request))
+        except NotFound:
+            # Members open the link of their invitation again to find the group.
+            own_group = await _group_of_member(reader, invitation_of(request), caller)
+            if own_group is None:
+                raise
+            return go(path_of(own_group))
         names = await shown_names(reader, [invitation.invited_by])
         counts = await queries.counts(reader, group.id)
         role = None if caller is None else await queries.role_in(reader, group.id, caller.user_id)
@@ -69,6 +86,17 @@ async def show_invitation(request: Request) -> Response:
         "sign_in": f"/sign-in?next={quote(request.url.path, safe='')}",
     }
     return page(request, "groups/group_invitation.html", context, headers=_HEADERS)
+
+
+async def _group_of_member(reader: Reader, invitation_id: InvitationId, caller: Caller | None) -> Group | None:
+    """The group of the invitation if the caller is in it."""
+    invitation = await invitation_queries.invitation(reader, invitation_id)
+    if (
+        invitation is None
+        or await queries.role_in(reader, invitation.group_id, caller and caller.user_id) not in INSIDE
+    ):
+        return None
+    return await queries.by_id(reader, invitation.group_id)
 
 
 def open_routes() -> list[Route]:
