@@ -91,12 +91,10 @@ async def show_invitation(request: Request) -> Response:
 async def _group_of_member(reader: Reader, invitation_id: InvitationId, caller: Caller | None) -> Group | None:
     """The group of the invitation if the caller is in it."""
     invitation = await invitation_queries.invitation(reader, invitation_id)
-    if (
-        invitation is None
-        or await queries.role_in(reader, invitation.group_id, caller and caller.user_id) not in INSIDE
-    ):
+    if invitation is None or caller is None:
         return None
-    return await queries.by_id(reader, invitation.group_id)
+    role = await queries.role_in(reader, invitation.group_id, caller.user_id)
+    return await queries.by_id(reader, invitation.group_id) if role is not None and role in INSIDE else None
 
 
 def open_routes() -> list[Route]:

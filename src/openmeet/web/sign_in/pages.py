@@ -292,8 +292,9 @@ async def _code_page(request: Request, form_state: FormState, challenge: str, *,
         again["again"] = "yes"
     another_code = "/sign-in" + (f"?{urlencode(again)}" if again else "")
     if is_over:
-        context = {"another_code": another_code, "next_path": "/home" if asked is None else asked.next_path}
-        return page(request, "sign_in/code_over.html", context, status=410)
+        next_path = "/home" if asked is None else asked.next_path
+        over = {"another_code": another_code, "next_path": next_path}
+        return page(request, "sign_in/code_over.html", over, status=410)
     context = {
         "another_code": another_code,
         "typed": form_state,
