@@ -32,6 +32,7 @@ from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.media import pictures as media
 from openmeet.domain.notifications import emails as notifications
+from openmeet.domain.notifications.tasks import enqueue_weeks
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.domain.saved_searches.tasks import announce_public_events, forget_departed
 from openmeet.domain.series import tasks as series
@@ -107,6 +108,7 @@ CHORES: dict[str, Chore] = {
             platform.db, platform.ingestion_context.erasure_keys, platform.queue
         ),
     ),
+    "weekly_emails": Chore(300, lambda platform: enqueue_weeks(platform.db)),
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.run_successions(platform.db)),
     "group_events": Chore(120, lambda platform: announce_group_events(platform.db)),

@@ -22,18 +22,23 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.fan_out import fan_out_handler
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.model import WEEK_MAIL, Channel, NotificationTopic
+from openmeet.domain.notifications.notify import notify, set_channels
+from openmeet.domain.notifications.tasks import enqueue_weeks
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates, date_queries, queries, tasks, undo
 from openmeet.domain.series.model import WINDOW, Series
 from openmeet.domain.users.model import Caller
+from openmeet.emails.render import EmailContext
+from openmeet.emails.week import week_composer
+from openmeet.outbox.emails import DueEmail
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.calendar.feed import open_feed
 from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import NOW, locked, names, retitle, weekly
 from tests.openmeet.series.practice import dates as dates_of
-from tests.openmeet.site_under_test import CODE_KEY, Site, person, signed_in, site_on
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, person, signed_in, site_on
 
 PEOPLE = 1_999
 EVENTS = 6_000
@@ -45,6 +50,7 @@ LARGE = (
     "attendances",
     "notifications",
     "notification_emails",
+    "notification_preferences",
     "outbox_jobs",
     "publications",
 )
@@ -171,6 +177,11 @@ async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
     news = {"user_id": someone, "subject_id": some_event, "created_at": "o.created_at + i", "subject_revision": "i"}
     await copies(tx, "notifications", ANSWERS, id="'n' || i", mail_id="null", **news)
     await copies(tx, "notification_emails", PEOPLE, id="'m' || i", user_id="'u' || i", subject=some_event)
+    await set_channels(tx, ben.user_id, {NotificationTopic.WEEK: frozenset({Channel.EMAIL})})
+    await tx.execute("delete from notification_preferences where is_on = 0")
+    await copies(tx, "notification_preferences", PEOPLE, user_id="'u' || i")
+    choice = {"user_id": f"'u' || (i % {PEOPLE} + 1)", "topic": f"'topic ' || (i / {PEOPLE})"}
+    await copies(tx, "notification_preferences", PEOPLE * 15, **choice)
     await copies(tx, "outbox_jobs", EVENTS, subject="'d' || i", state="'completed'")
     await copies(tx, "publications", EVENTS, subject_id="'e' || i", user_id=someone, uri="null")
     return ana, ben, series, group.slug
@@ -234,6 +245,9 @@ async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, 
     await attendance_tasks.remind(db)
     await attendance_tasks.end_offers(db)
     await tasks.forget_undos(db)
+    assert await enqueue_weeks(db) == PEOPLE + 1
+    week = DueEmail(WEEK_MAIL, ben.user_id, "2026-11-23", 1)
+    await week_composer(EmailContext(CODE_KEY, "Town Events", ORIGIN))(db, week)
     assert len(explained.plans) > 100
     found = explained.reading_through()
     assert not found, "\n\n".join(found)

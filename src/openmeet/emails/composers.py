@@ -15,7 +15,7 @@ from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import PersonId
 from openmeet.domain.imports.people import ARRIVAL_MAIL
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
 from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.sign_in import queries as sign_in
 from openmeet.domain.sign_in.model import CODE_MAIL, ChallengeId
@@ -30,6 +30,7 @@ from openmeet.emails.notifications.email import digest_composer, notification_co
 from openmeet.emails.render import EmailContext, with_html
 from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, guest_composer, withdrawn_composer
 from openmeet.emails.series_confirmation import series_composer
+from openmeet.emails.week import week_composer
 from openmeet.i18n.catalogue import is_known, speaking
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
 
@@ -43,6 +44,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
     of_users = {
         NEWS_MAIL: notification_composer(head),
         DIGEST_MAIL: digest_composer(head),
+        WEEK_MAIL: week_composer(head),
         ANSWERED_MAIL: answered_composer(head),
         WITHDRAWN_MAIL: withdrawn_composer(head),
         SERIES_ANSWERED_MAIL: series_composer(head, is_end=False),

@@ -103,6 +103,7 @@ _TOPIC_LABELS: Mapping[NotificationTopic, LazyText] = {
     NotificationTopic.ROOMS: plazy("what e-mails are about", "unread messages in chat"),
     NotificationTopic.HOSTS: plazy("what e-mails are about", "new events of people you follow"),
     NotificationTopic.SEARCHES: plazy("what e-mails are about", "new events that match your searches"),
+    NotificationTopic.WEEK: plazy("what e-mails are about", "your week"),
 }
 
 

@@ -118,6 +118,17 @@ async def enqueue_emails(
     )
 
 
+def is_not_enqueued(person: str) -> str:
+    """SQL condition: there is no job for the e-mail of kind ``:mail_kind`` to this person (a column) about
+    ``:mail_subject``, not even a completed one.
+    """
+    name = f"cast(:mail_kind as text) || '{_SEPARATOR}' || {person} || '{_SEPARATOR}' || cast(:mail_subject as text)"
+    # A subselect with a limit, because PostgreSQL may read all jobs for ``not exists``.
+    return (
+        f"(select j.subject from outbox_jobs j where j.kind = '{JobKind.MAIL}' and j.subject = {name} limit 1) is null"
+    )
+
+
 async def readdress(tx: Transaction, mails: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
     """Change the recipient of waiting e-mails, given as (kind, subject). If the new recipient already has the same job,
     only one is kept.

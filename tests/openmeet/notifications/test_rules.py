@@ -1,6 +1,6 @@
 """When notifications are e-mailed, and in which time zone."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -9,8 +9,16 @@ from groundwork.errors import InvalidForm
 from openmeet.domain.notifications import event_kinds, rules
 from openmeet.domain.notifications.event_kinds import DatesChanged, HostMessageReceived
 from openmeet.domain.notifications.kinds import KINDS
-from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationRecipient, NotificationTopic, When
+from openmeet.domain.notifications.model import (
+    BY_MAIL_ALONE,
+    Channel,
+    DeliveryHours,
+    NotificationRecipient,
+    NotificationTopic,
+    When,
+)
 from openmeet.domain.users.model import UserId
+from openmeet.recurrence.wall_time import local_of
 
 NOW = Instant(1_772_366_400_000_000)  # 2026-03-01T12:00:00Z, 13:00 in Berlin
 NIGHT = DeliveryHours("Europe/Berlin", (time(22), time(7)))
@@ -192,5 +200,18 @@ def test_invalid_hours_are_reported(typed, fields):
 
 
 def test_every_topic_has_a_choice_of_channels() -> None:
-    """Decision 0076. The topic of one's own answers has e-mail only, because the person already knows about them."""
-    assert set(NotificationTopic) - {kind.topic for kind in KINDS.values()} == {NotificationTopic.OWN_ANSWERS}
+    """Decision 0076. One's own answers and the weekly e-mail are only e-mailed, so they have no kind of notification."""
+    assert set(NotificationTopic) - {kind.topic for kind in KINDS.values()} == BY_MAIL_ALONE
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Los_Angeles", "Australia/Lord_Howe", "Pacific/Kiritimati"])
+def test_weeks_follow_each_other_despite_clock_changes(zone):
+    """Each week begins on Monday at seven by the clocks on the wall, when the one before ends."""
+    monday = date(2026, 1, 5)
+    for _ in range(52):
+        begins_at, ends_at = rules.week_from(monday, zone)
+        local = local_of(begins_at, zone)
+        assert (local.date(), local.time()) == (monday, time(7))
+        assert rules.monday_of(zone, begins_at) == rules.monday_of(zone, Instant(ends_at - 8 * HOUR)) == monday
+        monday += timedelta(days=7)
+        assert rules.week_from(monday, zone)[0] == ends_at

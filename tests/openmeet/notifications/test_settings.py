@@ -17,6 +17,7 @@ FORM = {
     "changes_in_app": "on",
     "changes_mail": "digest",
     "answers_mail": "email",
+    "week_mail": "email",
     "time_zone": "Europe/Berlin",
     "quiet_from": "22:00",
     "quiet_until": "07:00",
@@ -41,12 +42,15 @@ async def test_choices_are_saved_and_shown(site):
         await sign_up(browser, "ana@example.org", "Ana")
         fresh = await browser.get(PATH)
         assert inputs_of(fresh.text)["changes_in_app"] == ""
+        assert 'name="week_mail" value="email">' in fresh.text
         assert (await browser.post(PATH, data=FORM)).status_code == 303
         shown = await browser.get(PATH)
     topics, hours = await chosen(site, "ana@example.org")
     assert topics[NotificationTopic.CHANGES] == {Channel.IN_APP, Channel.DIGEST}
     assert topics[NotificationTopic.ANSWERS] == {Channel.EMAIL}
     assert topics[NotificationTopic.REMINDERS] == set()
+    assert topics[NotificationTopic.WEEK] == {Channel.EMAIL}
+    assert 'name="week_mail" value="email" checked>' in shown.text
     assert hours == DeliveryHours("Europe/Berlin", (time(22), time(7)), 18)
     assert 'value="22:00"' in shown.text
     assert '<option value="18" selected>18:00</option>' in shown.text
@@ -82,7 +86,7 @@ async def test_an_older_page_does_not_replace_newer_preferences(site):
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         opened = FORM | {"version": inputs_of((await browser.get(PATH)).text)["version"]}
-        other_tab = opened | {"reminders_mail": "digest", "quiet_from": "21:00"}
+        other_tab = opened | {"reminders_mail": "digest", "quiet_from": "21:00", "week_mail": ""}
         assert (await browser.post(PATH, data=other_tab)).status_code == 303
         assert (await browser.post(PATH, data=other_tab)).status_code == 303, "the same form, sent twice"
         stale = await browser.post(PATH, data=opened)
@@ -90,6 +94,7 @@ async def test_an_older_page_does_not_replace_newer_preferences(site):
         assert "This was changed after you opened this page." in stale.text
         assert '<p class="other" id="reminders_mail-other"><strong>Now:</strong> by e-mail: daily</p>' in stale.text
         assert 'id="quiet_from-other"' in stale.text
+        assert '<p class="other" id="week_mail-other"><strong>Now:</strong> Off</p>' in stale.text
         assert 'id="changes_mail-other"' not in stale.text
         assert (await chosen(site, "ana@example.org"))[1].quiet == (time(21), time(7))
         again = opened | {"version": inputs_of(stale.text)["version"]}
@@ -122,9 +127,11 @@ async def test_the_api_saves_what_it_shows(site):
         session = await api_session(browser, "ana@example.org", "Ana")
         before = (await browser.get(API, headers=session)).json()
         assert before["reminders"] == {"inApp": True, "mail": "at_once"}
+        assert before["weeklyEmail"] is False
         wanted = {
             **before,
             "reminders": {"inApp": False, "mail": "digest"},
+            "weeklyEmail": True,
             "quietFrom": "21:30",
             "quietUntil": "08:00",
         }

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import DAY, HOUR
+from groundwork.clock import DAY, HOUR, SECOND
 from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
@@ -19,7 +19,7 @@ from groundwork.outbox.dispatcher import run_once
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting
+from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.attendance.model import NO_REPLY_DETAILS, RsvpReply
 from openmeet.domain.erasure import actions as erasure
@@ -37,7 +37,9 @@ from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import ImportKind, Medium
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, NotificationTopic
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL, Channel, NotificationTopic
+from openmeet.domain.notifications.rules import WEEK_BEGINS_AT
+from openmeet.domain.notifications.tasks import enqueue_weeks
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import Series, Timing
@@ -208,6 +210,26 @@ async def _digest(site: Site, _: object) -> None:
     site.clock.turn(DAY)
 
 
+async def _week(site: Site, _: object) -> None:
+    """A person who hosts an event and is invited to another one on the Thursday of the next week."""
+    today = local_of(site.clock.now(), "UTC").replace(tzinfo=None)
+    monday = datetime.combine(today.date() + timedelta(days=7 - today.weekday()), WEEK_BEGINS_AT)
+    site.clock.turn(int((monday - today).total_seconds()) * SECOND - HOUR // 2)
+    when = {"starts": f"{monday + timedelta(days=3):%Y-%m-%dT%H:%M}", "ends": ""}
+    async with site.db.transaction() as tx:
+        planning, host = await person(tx, "Planning"), await person(tx, "Host of Planning")
+        await notifications.set_channels(
+            tx,
+            planning.user_id,
+            {NotificationTopic.WEEK: frozenset({Channel.EMAIL}), NotificationTopic.ANSWERS: frozenset()},
+        )
+        await event_by(tx, planning, **when)
+        event = await event_by(tx, host, **when)
+        await invitations.invite(tx, host, event.slug, "planning@example.org")
+    await enqueue_weeks(site.db)
+    site.clock.turn(HOUR)
+
+
 async def _deletion(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         leaving = await person(tx, "Leaving")
@@ -245,5 +267,6 @@ OCCASIONS: dict[str, Occasion] = {
     ARRIVAL_MAIL: _arrival,
     NEWS_MAIL: _news,
     DIGEST_MAIL: _digest,
+    WEEK_MAIL: _week,
     DELETION_MAIL: _deletion,
 }

@@ -14,7 +14,7 @@ from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
 from openmeet.domain.groups.publication import record_holder_of
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.notifications import email_links, fan_out
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
@@ -66,6 +66,8 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
     today = datetime.fromtimestamp(tx.now / SECOND, UTC).date()
     # A digest job is named after a date in the user's time zone, which can differ from today's date in UTC.
     mails += [(DIGEST_MAIL, (today + timedelta(days=days)).isoformat()) for days in (-1, 0, 1, 2)]
+    monday = today - timedelta(days=today.weekday())
+    mails += [(WEEK_MAIL, (monday + timedelta(days=days)).isoformat()) for days in (0, 7)]
     await emails.readdress(tx, mails, from_person=from_user, to_person=to_user)
     await hand_over(tx, "notification_emails", "user_id", from_user, to_user)
     await fan_out.reassign(tx, from_user, to_user)

@@ -32,6 +32,7 @@ NewsMailId = NewType("NewsMailId", str)
 # Kinds of e-mail jobs (``outbox.emails``).
 NEWS_MAIL: Final = "news"  # the subject is a row of notification_emails
 DIGEST_MAIL: Final = "digest"  # the subject is the day in the user's zone; the revision is the due time
+WEEK_MAIL: Final = "week"  # the subject is the Monday (``YYYY-MM-DD``)
 
 
 class NotificationTopic(StrEnum):
@@ -54,6 +55,7 @@ class NotificationTopic(StrEnum):
     CHAT = "chat"
     DIRECT = "direct"
     ROOMS = "rooms"
+    WEEK = "week"  # no kind of notification: the e-mail with the events of the next seven days
 
 
 class Channel(StrEnum):
@@ -69,18 +71,19 @@ class Channel(StrEnum):
 _DEFAULTS: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: True, Channel.DIGEST: False}
 # People need no notification of their own actions; the e-mail is sent for its contents.
 _BY_MAIL: Mapping[Channel, bool] = {Channel.IN_APP: False, Channel.EMAIL: True, Channel.DIGEST: False}
-BY_MAIL_ALONE: Final = frozenset({NotificationTopic.OWN_ANSWERS})
-# Unread messages are counted next to the room's name. Anything more is sent only to people who ask for it.
+BY_MAIL_ALONE: Final = frozenset({NotificationTopic.OWN_ANSWERS, NotificationTopic.WEEK})
+# Unread messages are counted next to the room's name, and home lists the events of the week. Anything more is sent only
+# to people who ask for it.
 _ON_WISH: Mapping[Channel, bool] = dict.fromkeys(Channel, False)
 _IN_DIGEST: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.DIGEST: True}
 
 
 def defaults_of(topic: NotificationTopic) -> Mapping[Channel, bool]:
     """The default channels of a topic."""
+    if topic in {NotificationTopic.ROOMS, NotificationTopic.WEEK}:
+        return _ON_WISH
     if topic in BY_MAIL_ALONE:
         return _BY_MAIL
-    if topic is NotificationTopic.ROOMS:
-        return _ON_WISH
     return _IN_DIGEST if topic in {NotificationTopic.SEARCHES, NotificationTopic.HOSTS} else _DEFAULTS
 
 

@@ -7,10 +7,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.moderation.blocks import is_unwilling
 from openmeet.domain.notifications.model import (
     DIGEST_HOUR,
+    WEEK_MAIL,
     Channel,
     DeliveryHours,
     NotificationRecipient,
@@ -18,6 +20,7 @@ from openmeet.domain.notifications.model import (
     defaults_of,
 )
 from openmeet.domain.users.model import UserId
+from openmeet.outbox.emails import is_not_enqueued
 
 # Users per statement, because engines limit the number of parameters.
 AT_ONCE = 1000
@@ -37,6 +40,13 @@ _ADDRESSEES = """
       left join notification_preferences p on p.user_id = u.id and p.topic = :topic{joined}
      where u.id in :user_ids and (u.kind = 'person' or g.email is not null){willing} order by u.id, p.channel
 """
+# The people who switched the weekly e-mail on. The condition on ``p`` is that of the index
+# ``notification_preferences_weekly``.
+_WEEKLY = """
+      from notification_preferences p join users u on u.id = p.user_id left join notification_hours h on h.user_id = u.id
+     where p.topic = 'week' and p.channel = 'email' and p.is_on = 1 and u.kind = 'person' and u.email is not null
+"""
+_ZONE = "coalesce(nullif(h.time_zone, ''), nullif(u.time_zone, ''), 'UTC')"
 _WILLING = f" and not {is_unwilling('u.id')}"
 
 
@@ -103,12 +113,43 @@ async def hours(reader: Reader, user_id: UserId) -> DeliveryHours | None:
     return _hours_of(rows[0]) if rows else None
 
 
+async def weekly_zones(reader: Reader) -> list[str]:
+    """The time zones of the people who switched the weekly e-mail on."""
+    rows = await reader.fetch(f"select distinct {_ZONE} as time_zone {_WEEKLY} order by 1")
+    return [row["time_zone"] for row in rows]
+
+
+async def weekly_recipients(
+    reader: Reader, time_zone: str, monday: str, switched_on_by: Instant, *, after: UserId, limit: int
+) -> list[tuple[UserId, DeliveryHours]]:
+    """People in a zone who switched the weekly e-mail on by then and for whom that of this Monday was not enqueued yet,
+    ordered by id.
+    """
+    rows = await reader.fetch(
+        f"""
+        select u.id, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until, h.digest_hour
+        {_WEEKLY} and {_ZONE} = :time_zone and p.updated_at <= :switched_on_by and u.id > :after
+           and {is_not_enqueued("u.id")}
+         order by u.id limit :limit
+        """,
+        time_zone=time_zone,
+        switched_on_by=switched_on_by,
+        after=after,
+        mail_kind=WEEK_MAIL,
+        mail_subject=monday,
+        limit=limit,
+    )
+    return [(UserId(row["id"]), _hours_of(row)) for row in rows]
+
+
 async def put(tx: Transaction, user_id: UserId, chosen: Mapping[tuple[NotificationTopic, Channel], bool]) -> None:
+    """Store choices. ``updated_at`` of a choice is the time of its last change."""
     await tx.execute_many(
         """
         insert into notification_preferences (user_id, topic, channel, is_on, updated_at)
         values (:user_id, :topic, :channel, :is_on, :now)
             on conflict (user_id, topic, channel) do update set is_on = excluded.is_on, updated_at = excluded.updated_at
+         where notification_preferences.is_on <> excluded.is_on
         """,
         [
             {"user_id": user_id, "topic": topic.value, "channel": channel.value, "is_on": int(is_on), "now": tx.now}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, assert_never
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
@@ -32,6 +32,9 @@ REMINDED_BEFORE = 2 * HOUR
 
 # Notifications about events that start this soon do not wait for bundling or for the end of quiet hours.
 NEAR = DAY
+
+# The weekly e-mail is due on Monday at this time in the recipient's zone, and is about the seven days from then on.
+WEEK_BEGINS_AT = time(7)
 
 _HOUR_AND_MINUTE = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
@@ -121,6 +124,18 @@ def next_digest(hours: DeliveryHours, now: Instant) -> tuple[str, Instant]:
         if at > now:
             return day.date().isoformat(), at
     raise AssertionError  # tomorrow's digest hour is in the future in every zone
+
+
+def monday_of(time_zone: str, now: Instant) -> date:
+    """The Monday of the current week in a zone."""
+    today = local_of(now, time_zone).date()
+    return today - timedelta(days=today.weekday())
+
+
+def week_from(monday: date, time_zone: str) -> tuple[Instant, Instant]:
+    """The seven days that the weekly e-mail is about. It is due at their begin, unless quiet hours delay it."""
+    begins = datetime.combine(monday, WEEK_BEGINS_AT)
+    return instant_of(begins, time_zone), instant_of(begins + timedelta(days=7), time_zone)
 
 
 def check_hours(typed: Mapping[str, str], known_zones: frozenset[str]) -> DeliveryHours:

@@ -34,6 +34,7 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.model import NotificationTopic
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.series.queries import by_id as series_by_id
@@ -259,6 +260,7 @@ def _stop_page(request: Request, link: EmailLink, *, is_stopped: bool, is_guest:
         "what": unsubscribed_topic(link),
         "is_stopped": is_stopped,
         "is_guest": is_guest,
+        "is_shown_elsewhere": not is_guest and link.subject != NotificationTopic.WEEK,
         "again": f"/mail/stop/{request.path_params['token']}/again" if is_guest and can_resume(link) else "",
     }
     return page(request, "email_links/stop.html", context, headers=_HEADERS)

@@ -13,9 +13,8 @@ from groundwork.database.transaction import Reader
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerState
-from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.moved_dates import MovedDates, moved_dates
+from openmeet.domain.attendance.moved_dates import MovedDates
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
@@ -23,7 +22,7 @@ from openmeet.domain.host_tasks import decisions
 from openmeet.domain.host_tasks.decisions import GroupRequests, UndecidedRoom, undecided_rooms
 from openmeet.domain.host_tasks.undelivered import AddressSource, UndeliveredEmails, undelivered
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.search import my_event_lists
+from openmeet.domain.search import my_event_lists, waiting_events
 from openmeet.domain.series import ownership as series_ownership
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -39,9 +38,6 @@ MOST_WAITING: Final = 4
 READ_WAITING: Final = 2 * MOST_WAITING
 # Read if too few of those can be answered.
 _READ_AT_MOST: Final = 6 * MOST_WAITING
-_WAITING: Final = frozenset(
-    {AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.MOVED, AnswerState.NEEDS_DECISIONS}
-)
 _MOST_NAMED: Final = 3
 DISMISS_PATH: Final = "/my/undelivered"
 # The page on which the address can be corrected.
@@ -129,35 +125,22 @@ async def rows_of(
     reader: Reader, public_url: str, viewer: UserId, first: Sequence[Event], facts: ListedFacts
 ) -> list[WaitingRow]:
     """Rows for the waiting events that the person can answer now. ``first``: the first ``READ_WAITING`` of them."""
-    waiting = _answerable(first, facts)
+    waiting = waiting_events.answerable(first, facts.bars)
     if len(waiting) < MOST_WAITING and len(first) == READ_WAITING:
         events = await my_event_lists.waiting_for(reader, viewer, _READ_AT_MOST)
         facts = await facts_of(reader, events, CardList(public_url, viewer))
-        waiting = _answerable(events, facts)
-    moved = {
-        event.id: event.place_in_series.series_id
-        for event in waiting
-        if event.place_in_series is not None and facts.bars[event.id].state is AnswerState.MOVED
-    }
-    moved_by_series = await moved_dates(reader, viewer, set(moved.values()))
-    return [_waiting_row(event, facts, moved_by_series.get(moved.get(event.id, ""))) for event in waiting]
-
-
-def _answerable(events: Sequence[Event], facts: ListedFacts) -> list[Event]:
-    return [event for event in events if facts.bars[event.id].state in _WAITING][:MOST_WAITING]
+        waiting = waiting_events.answerable(events, facts.bars)
+    shown = waiting[:MOST_WAITING]
+    moved = await waiting_events.series_moved(reader, viewer, shown, facts.bars)
+    return [_waiting_row(event, facts, moved.get(event.id)) for event in shown]
 
 
 def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> WaitingRow:
-    if moved is not None and moved.count > 1:
-        return _moved_series_row(event, facts, moved)
     bar_input, bar = facts.bar_inputs[event.id], facts.bars[event.id]
     card = card_of(event, facts)
-    sentence = answer_texts.sentence_of(bar, bar_input, AnswerFigures(host=card.host))
-    if bar.state is AnswerState.INVITED:
-        sentence = gettext("%(host)s invites you.", host=card.host)
-    elif bar.state is AnswerState.MOVED:
-        # The time is shown later in the row.
-        sentence = gettext("Moved since you answered: now")
+    sentence = waiting_events.sentence_of(bar, bar_input, card.host, moved)
+    if moved is not None:
+        return _moved_series_row(event, card, moved, sentence)
     path, starts = f"/events/{quote(event.slug)}", time_and_place.short_start_label(event)
     buttons = []
     for action in (bar.primary, bar.secondary):
@@ -174,14 +157,9 @@ def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> 
     return WaitingRow(card, sentence, starts, tuple(buttons), f"{path}/answer", asks_host)
 
 
-def _moved_series_row(event: Event, facts: ListedFacts, moved: MovedDates) -> WaitingRow:
+def _moved_series_row(event: Event, card: EventCard, moved: MovedDates, sentence: str) -> WaitingRow:
     """One row for the moved dates of a series. ``event`` is the first of them."""
-    card, path = card_of(event, facts), f"/series/{quote(moved.series_slug)}"
-    sentence = ngettext(
-        "%(number)s date moved since you answered. The next one is now",
-        "%(number)s dates moved since you answered. The next one is now",
-        moved.count,
-    )
+    path = f"/series/{quote(moved.series_slug)}"
     confirm, look = answer_texts.confirm_all_label(moved.count), gettext("See each date")
     buttons = (
         HomeButton(confirm, f"{confirm}: {card.title}", reply=RsvpReply.GOING.value),

@@ -33,6 +33,8 @@ _CHANNELS: dict[Mail, frozenset[Channel]] = {
     "digest": frozenset({Channel.DIGEST}),
     "none": frozenset(),
 }
+# The weekly e-mail can only be on or off.
+_LISTED_TOPICS = tuple(topic for topic in NotificationTopic if topic is not NotificationTopic.WEEK)
 
 
 class NotificationOutput(msgspec.Struct, rename="camel"):
@@ -71,7 +73,8 @@ class TopicPreference(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """All preferences. ``ownAnswers`` are e-mailed at once or not at all, and never appear in the list. Quiet hours are
     ``HH:MM`` in ``timeZone``; set both or neither. ``digestHour`` is 0 to 23. ``chat`` covers mentions and replies,
-    ``direct`` covers questions to hosts and their answers, and ``rooms`` covers unread messages.
+    ``direct`` covers questions to hosts and their answers, and ``rooms`` covers unread messages. ``weeklyEmail``: on
+    Monday morning an e-mail lists the events of the next seven days, and what waits for an answer.
     """
 
     changes: TopicPreference
@@ -93,6 +96,7 @@ class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fie
     rooms: TopicPreference
     time_zone: str
     digest_hour: int
+    weekly_email: bool = False
     quiet_from: str | None = None
     quiet_until: str | None = None
 
@@ -144,19 +148,17 @@ async def save(request: Request) -> Response:
     }
     hours = rules.check_hours(form, frozenset(ZONES))
     preferences_by_topic: dict[NotificationTopic, TopicPreference] = {
-        topic: getattr(body, topic.value) for topic in NotificationTopic
+        topic: getattr(body, topic.value) for topic in _LISTED_TOPICS
     }
+    channels_by_topic = {
+        topic: _CHANNELS[one.mail] | ({Channel.IN_APP} if one.in_app else frozenset())
+        for topic, one in preferences_by_topic.items()
+    }
+    channels_by_topic[NotificationTopic.WEEK] = _CHANNELS["at_once" if body.weekly_email else "none"]
     async with database_of(request).transaction() as tx:
         await user_queries.lock(tx, caller.user_id)
         require_match_with_shown(request, await _preferences_output(tx, caller.user_id))
-        await notify.set_channels(
-            tx,
-            caller.user_id,
-            {
-                topic: _CHANNELS[one.mail] | ({Channel.IN_APP} if one.in_app else frozenset())
-                for topic, one in preferences_by_topic.items()
-            },
-        )
+        await notify.set_channels(tx, caller.user_id, channels_by_topic)
         await notify.set_hours(tx, caller.user_id, hours)
         return json_response(await _preferences_output(tx, caller.user_id))
 
@@ -168,7 +170,8 @@ async def _preferences_output(reader: Reader, user_id: UserId) -> NotificationPr
         raise NotFound(GeneralReason.NO_SUCH_PERSON)
     start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
     return NotificationPreferences(
-        **{topic.value: _topic_preference(channels) for topic, channels in channels_by_topic.items()},
+        **{topic.value: _topic_preference(channels_by_topic[topic]) for topic in _LISTED_TOPICS},
+        weekly_email=Channel.EMAIL in channels_by_topic[NotificationTopic.WEEK],
         time_zone=hours.time_zone,
         digest_hour=hours.digest_hour,
         quiet_from=start,

@@ -423,6 +423,8 @@ def _hours_values(hours: DeliveryHours) -> dict[str, str]:
 
 
 def _value_label(name: str, text: str) -> str:
+    if name == f"{NotificationTopic.WEEK}_mail":
+        return gettext("On") if text else gettext("Off")
     if name.endswith("_in_app"):
         return gettext("on the page") if text else gettext("not on the page")
     if name.endswith("_mail"):
@@ -438,6 +440,7 @@ async def _preferences_page(request: Request, form_state: FormState, *, status: 
         "topics": _TOPICS,
         "mail": _MAIL,
         "by_mail_alone": BY_MAIL_ALONE,
+        "week_hour": rules.WEEK_BEGINS_AT.hour,
         "zones": OFFERED_ZONES,
         "email": user.email if user else None,
     }
