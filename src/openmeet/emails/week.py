@@ -154,7 +154,10 @@ async def _waiting_lines(reader: Reader, viewed: _Viewed, waiting: Sequence[Even
 
 
 def _event_line(event: Event, viewed: _Viewed) -> EventLine:
-    badge = answer_badges.badge_of(viewed.bars[event.id], viewed.inputs[event.id].people_asking)
+    bar = viewed.bars[event.id]
+    if bar.state is AnswerState.NEEDS_DECISIONS:  # the other list says so
+        bar = replace(bar, state=AnswerState.HOSTING)
+    badge = answer_badges.badge_of(bar)
     return replace(_line(event, viewed), role="" if badge is None else str(badge.words))
 
 

@@ -8,8 +8,9 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE, Instant, from_datetime
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, invitations
+from openmeet.domain.attendance import event_hosting, invitations, registration
 from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation import blocks
@@ -114,6 +115,24 @@ You host this
     assert [title for title in ("Later", "Declined", "Cancelled", "Over") if title in text + html_of(mail)] == []
     assert f"See all your events: {ORIGIN}/my/events" in text
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+async def test_hosts_are_told_who_waits_for_them(post: Post) -> None:
+    """Also for an event that is not in this week. The list of the week says only that they host it."""
+    async with post.db.transaction() as tx:
+        ana, ben = await subscriber(tx), await person(tx, "Ben")
+        for starts, title in (("2026-03-05T19:00", "Choir"), ("2026-04-05T19:00", "Concert")):
+            event = await event_on(tx, ana, starts, title)
+            await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+    turn_to(post, "2026-03-02T06:00")
+    (mail,) = await weekly(post)
+    assert mail["Subject"] == "Your week: 1 event, 2 to answer"
+    week, _, waiting = text_of(mail).partition("Needs you\n")
+    assert "Choir\nThu 5 Mar · 19:00\nTown library, Berlin\nYou host this\n" in week
+    assert "Concert" not in week
+    for line in ("Thu 5 Mar · 19:00", "Sun 5 Apr · 19:00"):
+        assert f"1 person is waiting for you. {line}" in waiting
 
 
 @pytest.mark.parametrize(
