@@ -11,7 +11,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row
-from openmeet.domain.attendance.invitation_queries import IS_LEAVING, IS_UNANSWERED_INVITATION
+from openmeet.domain.attendance.invitation_queries import IS_LEAVING, IS_UNANSWERED_INVITATION, REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (
     AnswerMode,
     AttendanceId,
@@ -386,7 +386,7 @@ def new_time_sentence(going: int, unconfirmed: int) -> str:
 def row_of(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
     """One RSVP as text. Somebody who was invited by address is shown by that address until they answer, even after a host
     revoked the invitation or checked them in. Anything else, such as the names of their guests, would reveal the owner
-    of the address.
+    of the address. People without an account who answer without a name are shown by that address, too.
     """
     words = str(STATUS_LABELS[attendee.status])
     if attendee.status is AttendanceStatus.WAITLISTED and attendee.offered_until is not None:
@@ -400,7 +400,7 @@ def row_of(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits =
     return AttendeeRow(
         attendance_id=attendee.attendance_id,
         user_id=attendee.user_id,
-        name=attendee.invited_as if attendee.is_unanswered_invitation else names[attendee.user_id],
+        name=_name_of(attendee, names),
         status=attendee.status,
         status_words=words,
         party=attendee.party,
@@ -413,6 +413,11 @@ def row_of(attendee: Attendee, names: Mapping[UserId, str], limits: SeatLimits =
         is_offered=attendee.offered_until is not None,
         is_named_by_address=attendee.is_unanswered_invitation,
     )
+
+
+def _name_of(attendee: Attendee, names: Mapping[UserId, str]) -> str:
+    is_nameless = attendee.is_guest and not attendee.display_name and attendee.invited_as not in {"", REMOVED_ADDRESS}
+    return attendee.invited_as if attendee.is_unanswered_invitation or is_nameless else names[attendee.user_id]
 
 
 def format_cursor(attendee: Attendee) -> str:

@@ -72,10 +72,15 @@ async def find_or_make(tx: Transaction, *, email: str, display_name: str, langua
     if language is not None:
         await tx.execute("update guests set language = :language where user_id = :id", language=language, id=user)
     if display_name:
-        await tx.execute(
-            "update users set display_name = :name where id = :id and kind = 'shadow'", name=display_name, id=user
-        )
+        await set_name(tx, user, display_name)
     return user
+
+
+async def set_name(tx: Transaction, user_id: UserId, display_name: str) -> None:
+    """Set the name of a guest. It must have passed ``users.actions.check_name``."""
+    await tx.execute(
+        "update users set display_name = :name where id = :id and kind = 'shadow'", name=display_name, id=user_id
+    )
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:

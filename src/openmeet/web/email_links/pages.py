@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.database.transaction import Reader
+from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import actions as attendance_actions
@@ -39,11 +39,13 @@ from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.series.queries import by_id as series_by_id
 from openmeet.domain.users import guests
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.actions import check_name
+from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import INVALID_LINK, GeneralReason
 from openmeet.emails.notifications.texts import when_label
 from openmeet.emails.unsubscribe import can_resume, resume, stop, unsubscribed_topic
+from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import email_suppressions
 from openmeet.web.attendance.forms import fields_now, fields_of, reply_details_of, values_of
 from openmeet.web.check_in.pages import ticket_page
@@ -105,7 +107,7 @@ async def save_reply(request: Request) -> Response:
             reply_details = reply_details_of(
                 form, fields_of(event, await registration_settings_of(tx, event), own_rsvp), own_rsvp
             )
-            caller = Caller(user.id, user.display_name)
+            caller = Caller(user.id, await _given_name(tx, user, form.get("display_name", "")))
             await attendance_actions.answer(tx, caller, event.slug, reply, reply_details, through=ChangeChannel.MAIL)
     except InvalidForm as wrong:
         async with database_of(request).reader() as reader:
@@ -114,6 +116,20 @@ async def save_reply(request: Request) -> Response:
             form_state = form_with_problems(form, wrong)
             return await _answer_page(reader, request, event, link.user_id, own_rsvp, form_state=form_state, status=400)
     return _go(request.url.path, flash="answer_saved")
+
+
+async def _asks_name(reader: Reader, user: User) -> bool:
+    """Whether this is a guest without a name: a host invited their address."""
+    return not user.display_name and await guests.find(reader, user.id) is not None
+
+
+async def _given_name(tx: Transaction, user: User, typed: str) -> str:
+    """The name of the recipient, after saving the one that a guest without a name typed. Raises InvalidForm."""
+    if not typed.strip() or not await _asks_name(tx, user):
+        return user.display_name
+    name = check_name(typed)
+    await guests.set_name(tx, user.id, name)
+    return name
 
 
 async def _confirm_new_times(request: Request) -> Response:
@@ -141,7 +157,9 @@ async def show_ticket(request: Request) -> Response:
         if user is None or own_rsvp is None or not own_rsvp.is_seated:
             return await _answer_page(reader, request, event, link.user_id, own_rsvp)
         private = await _shown_to(reader, event, link.user_id, own_rsvp)
-    return ticket_page(request, event, own_rsvp, user.display_name, private)
+        guest = await guests.find(reader, link.user_id)
+    name = user.display_name or (guest and guest.email) or ""
+    return ticket_page(request, event, own_rsvp, name, private)
 
 
 async def show_stop(request: Request) -> Response:
@@ -200,6 +218,7 @@ async def _answer_page(
     status: int = 200,
 ) -> Response:
     event_path = f"/events/{quote(event.slug)}"
+    user = await user_by_id(reader, user_id)
     registration_settings = await registration_settings_of(reader, event)
     fields = await fields_now(reader, event, registration_settings, own_rsvp)
     private = await _shown_to(reader, event, user_id, own_rsvp)
@@ -226,6 +245,8 @@ async def _answer_page(
         ],
         "is_first_main": requested_reply in replies or bar.current_reply is None,
         "fields": fields,
+        "labels": {"display_name": gettext("Your name"), **fields.labels},
+        "asks_name": user is not None and await _asks_name(reader, user),
         "typed": form_state or FormState(values_of(own_rsvp)),
         "private": private,
         "join_from_label": join_from_label(event, private),
