@@ -55,7 +55,7 @@ STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
 
 @dataclass(frozen=True, slots=True)
 class FurtherDates:
-    """How many other dates a series has (``and 11 more dates``), and the page that lists them."""
+    """How many other dates a series has (``11 more dates``), and the page that lists them."""
 
     path: str
     words: str
@@ -245,7 +245,7 @@ def going_label(event: Event, facts: ListedFacts) -> str:
 
 
 def _badge(event: Event, facts: ListedFacts) -> Badge | None:
-    # "and 7 more dates" already says that the event belongs to a series.
+    # "7 more dates" already says that the event belongs to a series.
     said_below = OF_A_SERIES if event.id in facts.card_list.further else None
     about = [one for one in facts.badges.get(event.id, ()) if one is not said_below]
     return badge_in_list(
@@ -291,10 +291,10 @@ def _has_unstored_dates(series: Series) -> bool:
 def _more_dates_label(number: int, *, goes_on: bool) -> str:
     # If the series continues, the number of stored dates is not the number of dates.
     if goes_on:
-        return gettext("and more dates")
+        return gettext("More dates")
     if number == 0:
         return ""
-    return ngettext("and %(number)s more date", "and %(number)s more dates", number)
+    return ngettext("%(number)s more date", "%(number)s more dates", number)
 
 
 async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:
