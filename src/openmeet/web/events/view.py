@@ -31,7 +31,7 @@ from openmeet.domain.groups.model import Group
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import kinds
 from openmeet.i18n import formatting, languages
-from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.i18n.markdown import summary_of
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.wall_time import local_of
@@ -47,6 +47,7 @@ SHOWN_PEOPLE = 30
 SHOWN_LINKS = 60
 # Maximum number of conflicts shown.
 MOST_CONFLICTS = 3
+_MOST_DAYS_AHEAD = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,19 +269,30 @@ def directions_to(place: Venue) -> str:
 def date_words_of(event: Event, now: Instant) -> dict[str, object]:
     """The date and time of the event, in words for its page."""
     if event.starts_at is None:
-        return dict.fromkeys(("when", "when_day", "when_clock", "zone", "starts_iso", "tile_month", "tile_day"), "")
+        return dict.fromkeys(
+            ("when", "when_day", "when_clock", "when_ahead", "zone", "starts_iso", "tile_month", "tile_day"), ""
+        )
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     when_day, when_clock = time_and_place.tagged_in_two(event, now)
     return {
         "when": time_and_place.tagged(event, now),
         "when_day": when_day,
         "when_clock": when_clock,
+        "when_ahead": _days_ahead_label((starts.date() - wall_time.local_of(now, event.time_zone).date()).days),
         "zone": zone_of(event),
         # An all-day date is not converted between zones.
         "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),
         "tile_month": formatting.month(starts),
         "tile_day": str(starts.day),
     }
+
+
+def _days_ahead_label(number: int) -> str:
+    """``today``, ``tomorrow`` or ``in 5 days``. Empty in the past and more than two weeks ahead."""
+    if not 0 <= number <= _MOST_DAYS_AHEAD:
+        return ""
+    names = {0: gettext("today"), 1: gettext("tomorrow")}
+    return names.get(number) or ngettext("in %(number)s day", "in %(number)s days", number)
 
 
 def _publish_at_label(event: Event) -> str:

@@ -1,0 +1,81 @@
+"""When and where, on the page of an event: how many days ahead, its series, and how many people are going."""
+
+from datetime import timedelta
+
+import pytest
+
+from groundwork.clock import HandClock, to_datetime
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.content import Content
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Timing
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from tests.databases import MakeDatabase
+from tests.openmeet.series.practice import FIRST, NOW, ZONE, dates
+from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
+    clock.turn(NOW - clock.now())
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def facts(site: Site, slug: str) -> str:
+    async with site.browser() as nobody:
+        page = (await nobody.get(f"/events/{slug}")).text
+    return page.partition('class="facts"')[2].partition("</section>")[0]
+
+
+@pytest.mark.parametrize(
+    ("days", "words"), [(0, "today"), (1, "tomorrow"), (2, "in 2 days"), (14, "in 14 days"), (15, ""), (-1, "")]
+)
+async def test_near_events_say_how_many_days_ahead_they_are(site: Site, days: int, words: str) -> None:
+    day = to_datetime(NOW).date() + timedelta(days=days)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, starts=f"{day}T23:00", ends=f"{day}T23:30", time_zone=ZONE)
+    shown = await facts(site, event.slug)
+    assert (f" · {words}<" in shown) == bool(words)
+    assert words or not any(one in shown for one in ("today", "tomorrow", "days"))
+
+
+async def test_a_date_names_its_series_by_the_rule_unless_its_own_title_differs(site: Site) -> None:
+    weekly = Timing(pattern(FIRST, ZONE, parse_rule("FREQ=WEEKLY")), timedelta(hours=1))
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        made = await series.create(tx, ana, Content("Choir"), weekly)
+        first, second, *_ = await dates(tx, made)
+        await tx.execute("update events set title = 'Choir, outdoors' where id = :id", id=second.id)
+    link = f'<a href="/series/{made.slug}">'
+    shown = await facts(site, first.slug)
+    assert f"{link}Every " in shown
+    assert shown.count("Choir") == 1
+    other = await facts(site, second.slug)
+    assert f"{link}Choir</a>" in other
+    assert '<p class="hint">Every ' in other
+
+
+async def test_the_offer_to_follow_comes_after_the_facts(site: Site) -> None:
+    weekly = Timing(pattern(FIRST, ZONE, parse_rule("FREQ=WEEKLY")), timedelta(hours=1))
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        first, *_ = await dates(tx, await series.create(tx, ana, Content("Choir"), weekly))
+        await attendance.answer(tx, ben, first.slug, RsvpReply.GOING)
+    async with signed_in(site, ben.user_id) as guest:
+        page = (await guest.get(f"/events/{first.slug}")).text
+    assert page.index('class="facts"') < page.index('id="answer"') < page.index("This event repeats")
+
+
+async def test_a_host_reads_nobody_yet_instead_of_zero(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, capacity="", starts=f"{FIRST.date()}T23:00", ends="")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
+    async with signed_in(site, ana.user_id) as host:
+        page = (await host.get(f"/events/{event.slug}")).text
+    shown = page.partition('id="places"')[2].partition("</div>")[0]
+    assert '<p class="fact-main">Nobody yet</p>' in shown
+    assert '<p class="hint">1 maybe</p>' in shown
