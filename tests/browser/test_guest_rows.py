@@ -62,3 +62,29 @@ async def test_the_chosen_tab_is_in_view_on_phones(browser, openmeet, language):
         page = await hosts.new_page()
         await page.goto(f"/events/{event.slug}/attendees?tab=out")
         await expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=0.9)
+
+
+async def test_bulk_actions_replace_the_tab_bar_on_phones(browser, openmeet):
+    """Only while there are bulk actions."""
+    async with openmeet.db.transaction() as tx:
+        host, *guests = [await person(tx, name) for name in ("Hanna Host", "Gil", "Ida")]
+        event = await event_by(tx, host)
+        await event_hosting.change_registration_settings(
+            tx, host, event.slug, RegistrationSettings(needs_approval=True)
+        )
+        for guest in guests:
+            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
+        session = await open_session(tx, host.user_id, SessionTransport.BROWSER)
+    async with context(browser, openmeet, viewport=PHONE) as hosts:
+        await hosts.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await hosts.new_page()
+        tab_bar = page.locator(".tabbar")
+        await page.goto(f"/events/{event.slug}/attendees?tab=asking")
+        await expect(page.get_by_role("button", name="Approve all 2")).to_be_in_viewport(ratio=1)
+        await expect(tab_bar).to_be_hidden()
+        await page.get_by_role("button", name="Approve Gil").click()
+        await expect(page.locator(".bulk")).to_be_hidden()
+        await expect(tab_bar).to_be_visible()
+        await page.get_by_role("checkbox").first.check()
+        await expect(page.get_by_role("button", name="Approve selected")).to_be_in_viewport(ratio=1)
+        await expect(tab_bar).to_be_hidden()
