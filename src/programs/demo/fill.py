@@ -49,6 +49,8 @@ _CHUNK: Final = 4
 _TRIES: Final = 40
 # Nothing is planned for today that starts sooner than this.
 _SOON: Final = timedelta(hours=1)
+# Nothing sooner than this is cancelled, so that no list begins with cancelled events.
+_BEFORE_CANCELLED: Final = timedelta(days=2)
 # How many people host single events. The others only attend.
 _HOSTS: Final = 28
 # Few enough places that they fill up and a waitlist forms.
@@ -70,7 +72,7 @@ BusyTimes = defaultdict[UserId, list[tuple[int, int]]]
 
 class Plan(NamedTuple):
     """A single event before it is written. ``number``: its place in the order of writing, which decides whether it is
-    cancelled, moved and so on.
+    moved and so on.
     """
 
     number: int
@@ -79,6 +81,7 @@ class Plan(NamedTuple):
     happening: Happening
     day: datetime
     scene: str
+    is_cancelled: bool
 
 
 async def fill(
@@ -179,7 +182,7 @@ async def _write(
             _note_busy(busy, one, event)
         if number % 8 == 1:
             await _act(db, invitations.invite, host, event.slug, address_of(dice.choice(PEOPLE)))
-        if number % 31 == 5:
+        if plan.is_cancelled:
             await _act(db, event_hosting.cancel, host, event.slug, dice.choice(REASONS[plan.happening.language]))
         if number % 17 == 7:
             await _act(db, event_hosting.revise, host, event.slug, _moved(dice, event))
@@ -234,7 +237,8 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
         # The same two people host similar events.
         host = people[(2 * index + number % 2) % _HOSTS]
         scene = dice.choice(gathering.scenes) if dice.random() < _WITH_PICTURE else ""
-        plans.append(Plan(number, host, gathering, happening, day, scene))
+        is_cancelled = number % 31 == 5 and day >= today + _BEFORE_CANCELLED
+        plans.append(Plan(number, host, gathering, happening, day, scene, is_cancelled))
     return plans
 
 
