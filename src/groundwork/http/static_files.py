@@ -3,6 +3,7 @@ compressed once.
 """
 
 import asyncio
+import functools
 import hashlib
 import re
 import threading
@@ -114,7 +115,10 @@ def _bundled(name: str, parts: Sequence[bytes]) -> bytes:
     return b"".join(parts) if name.endswith(".css") else b"".join(b"{\n" + part + b"}\n" for part in parts)
 
 
+@functools.cache
 def _without_comments(name: str, content: bytes) -> bytes:
+    # Cached because several servers in one process have the same files, and because it takes most of the time in which
+    # an account server starts.
     comment = _COMMENTS.get(Path(name).suffix)
     content = comment.sub(b"", content) if comment else content
     return _without_space(content) if name.endswith(".css") else content
