@@ -34,9 +34,36 @@ from openmeet.web.site.services import Services
 from tests.openmeet.site_under_test import CODE_KEY, change_services
 from tests.worker_pool import POOL
 
+# For each new window, Chromium would load the page that suggests addresses while somebody types one. Tests open a window
+# for each person, and loading that page took more processor time than the page that the test is about.
+_SUGGESTIONS = ("WebUIOmniboxPopup", "WebUIOmniboxFullPopup", "WebUIOmniboxAimPopup")
+# What Playwright turns off. Chromium reads only the last of several lists (test_chromium.py compares them).
+_OFF_BY_PLAYWRIGHT = (
+    "AimEnabled",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "TcpPortRandomizationWin",
+    "ThirdPartyStoragePartitioning",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+    "msForceBrowserSignIn",
+)
 CHROMIUM = {
     "executable_path": "/usr/bin/chromium",
-    "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    "args": [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        f"--disable-features={','.join(_OFF_BY_PLAYWRIGHT + _SUGGESTIONS)}",
+    ],
 }
 
 # A busy machine is slow, so tests wait this long for expected elements.
