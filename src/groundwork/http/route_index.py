@@ -3,6 +3,7 @@
 Starlette's router tries one route after another. With 700 routes, that takes longer than answering from a cache.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,9 +62,15 @@ class RouteIndex:
 
 
 def _shape(route: BaseRoute) -> _Shape:
-    if not isinstance(route, Route):
-        return _Shape((), None)
-    segments = route.path.split("/")[1:]
+    return _shape_of_routes(route.path) if isinstance(route, Route) else _Shape((), None)
+
+
+@functools.cache
+def _shape_of_routes(path: str) -> _Shape:
+    """Return the shape of routes with this path, parameters included. Cached because servers of one process share
+    paths.
+    """
+    segments = path.split("/")[1:]
     with_parameter = next((at for at, segment in enumerate(segments) if "{" in segment), len(segments))
-    is_any = ":path}" in route.path or len(segments) >= _MOST_SEGMENTS
+    is_any = ":path}" in path or len(segments) >= _MOST_SEGMENTS
     return _Shape(tuple(segments[: min(with_parameter, _DEPTH)]), None if is_any else len(segments))
