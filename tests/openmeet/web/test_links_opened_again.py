@@ -5,17 +5,22 @@ import re
 import httpx
 import pytest
 
-from groundwork.clock import HandClock
+from groundwork.clock import DAY, HandClock
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.events import co_host_queries, permissions
 from openmeet.domain.events.actions import cancel, delete
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.guest_rsvps import actions as guest_rsvps
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in import model
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, site_on
+from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, signed_in, site_on
 
 
 @pytest.fixture
@@ -104,6 +109,33 @@ async def test_link_to_confirm_an_answer_outlives_its_event(site: Site) -> None:
         for answer in (await eve.get(link), await eve.post(link)):
             assert answer.status_code == 410
             assert "The host deleted “Board games”." in answer.text
+
+
+async def test_link_of_a_held_place_says_that_it_is_no_longer_held(site: Site, clock: HandClock) -> None:
+    """So does the event's page. Once they join the waitlist again, both say where they are on it."""
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        for guest in (ben, cleo):
+            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+        token = await email_links.token_for(tx, CODE_KEY, EmailLink(cleo.user_id, LinkPurpose.ANSWER, event.id))
+    link, page = f"/mail/answer/{token}", f"/events/{event.slug}"
+    async with site.browser() as anybody, signed_in(site, cleo.user_id) as browser:
+        assert "A place is held for you until" in (await anybody.get(link)).text
+        clock.turn(2 * DAY)
+        await end_offers(site.db)
+        async with site.db.transaction() as tx:
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        for text in ((await anybody.get(link)).text, (await browser.get(page)).text):
+            assert "The place is no longer held for you." in text
+            assert "You’re invited." not in text
+            assert "Join waitlist" in text
+        await anybody.post(link, data={"reply": "going"})
+        for text in ((await anybody.get(link)).text, (await browser.get(page)).text):
+            assert "no longer held" not in text
+            assert "next on the waitlist" in text
 
 
 async def test_used_sign_in_link_says_that_the_person_is_signed_in(site: Site) -> None:

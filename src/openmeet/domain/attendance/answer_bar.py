@@ -138,6 +138,7 @@ class AnswerBarInput:
     ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
     ``is_full``: a new answer joins the waitlist. ``people_asking``: number of people waiting for a decision.
     ``requests``: number of their answers, each of which can be for several people.
+    ``has_missed_offer``: a place was held for them, and they did not take it in time; read for single events only.
     ``may_join``: they may use the link to join online. ``has_directions``: they know where it is.
     """
 
@@ -151,6 +152,7 @@ class AnswerBarInput:
     is_full: bool = False
     people_asking: int = 0
     requests: int = 0
+    has_missed_offer: bool = False
     may_join: bool = False
     has_directions: bool = False
     may_edit: bool = False

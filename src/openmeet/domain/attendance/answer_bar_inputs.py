@@ -5,7 +5,7 @@ events.
 from collections.abc import Collection, Mapping, Sequence
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import actions, registration, waitlist
+from openmeet.domain.attendance import actions, history, registration, waitlist
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -67,6 +67,7 @@ async def bar_input_of(
         await actions.relationship_of(reader, event, settings, person),
         is_welcome=person is None or await is_welcome(reader, event, person),
         is_full=await waitlist.is_full_now(reader, event, settings),
+        has_missed_offer=await history.has_missed_offer(reader, rsvp),
     )
 
 

@@ -179,6 +179,8 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
             return _waiting_sentence(bar_input, figures.waiting_before)
         case AnswerState.REQUESTED | AnswerState.UNCONFIRMED:
             return _asked_sentence(bar_input, figures.host)
+        case AnswerState.INVITED if bar_input.has_missed_offer:
+            return gettext("The place is no longer held for you.")
         case AnswerState.CLOSED:
             return _closed_sentence(bar_input)
         case AnswerState.APPROVAL:

@@ -125,6 +125,14 @@ async def latest_change_to(
     return _entry_of(row) if row else None
 
 
+async def has_missed_offer(reader: Reader, rsvp: Attendance | None) -> bool:
+    """Whether a place was held for the person until they had not taken it in time, and they have not answered since."""
+    if rsvp is None or rsvp.status is not AttendanceStatus.INVITED:
+        return False
+    latest = await latest_change_to(reader, rsvp.id, AttendanceStatus.INVITED)
+    return latest is not None and latest.before is AttendanceStatus.WAITLISTED and latest.through is ChangeChannel.CLOCK
+
+
 async def has_reply(reader: Reader, attendance_id: AttendanceId) -> bool:
     """Whether the person has ever replied, so that the RSVP consists of more than decisions of hosts."""
     row = await reader.fetch_one(

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_bar_inputs, answer_texts, waitlist
+from openmeet.domain.attendance import answer_bar_inputs, answer_texts, history, waitlist
 from openmeet.domain.attendance.actions import relationship_of
 from openmeet.domain.attendance.answer_badges import Badge, badges_on_page
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, answer_bar_of
@@ -149,6 +149,7 @@ async def page_answer_bar(
         is_full=await waitlist.is_full_now(reader, event, registration_settings),
         people_asking=facts.counts.pending,
         requests=facts.counts.requests,
+        has_missed_offer=await history.has_missed_offer(reader, own_rsvp),
         may_join=bool(facts.join_url),
         has_directions=bool(facts.directions_url),
         may_edit=bool(facts.edit_path),
