@@ -47,3 +47,10 @@ async def test_a_form_that_is_too_large_is_explained_and_its_text_kept(
         assert (field.status_code, "Vielleicht ist etwas im Formular zu lang. Geh zurück" in field.text) == (400, True)
         other = await browser.post("/groups/new", content=b"{}", headers={**german, "content-type": "text/plain"})
         assert (other.status_code, "Wir haben ein Formular erwartet" in other.text) == (400, True), other.text
+
+
+async def test_head_request_of_a_page_for_members_leads_to_sign_in(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """As ``GET`` does (RFC 9110, section 9.3.2). Checkers of links send it."""
+    async with site_on(await make_sqlite("openmeet", clock=clock), clock).browser() as browser:
+        opened, checked = await browser.get("/my/events?which=past"), await browser.head("/my/events?which=past")
+    assert (checked.status_code, checked.headers["location"]) == (303, opened.headers["location"])

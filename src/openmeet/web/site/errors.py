@@ -50,7 +50,7 @@ _PICTURES: Final = {403: Motif.STREET, 404: Motif.GAMES, 410: Motif.BOOKS, 429: 
 
 def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     """The error page. NotSignedIn redirects to sign-in, which returns to this page afterwards."""
-    if fault.http_status == 401 and connection.scope["method"] == "GET":
+    if fault.http_status == 401 and connection.scope["method"] in {"GET", "HEAD"}:
         return RedirectResponse(f"/sign-in?next={quote(_address_of(connection), safe='')}", 303)
     heading: LazyText | str = _HEADINGS.get(fault.http_status, lazy("That didn’t work"))
     why = (
