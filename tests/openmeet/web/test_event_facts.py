@@ -8,6 +8,8 @@ from groundwork.clock import HandClock, to_datetime
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.content import Content
+from openmeet.domain.events.values import Tickets
+from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Timing
 from openmeet.recurrence.pattern import pattern
@@ -79,3 +81,20 @@ async def test_a_host_reads_nobody_yet_instead_of_zero(site: Site) -> None:
     shown = page.partition('id="places"')[2].partition("</div>")[0]
     assert '<p class="fact-main">Nobody yet</p>' in shown
     assert '<p class="hint">1 maybe</p>' in shown
+
+
+async def test_a_series_shows_its_topics_and_that_it_is_free(site: Site) -> None:
+    weekly = Timing(pattern(FIRST, ZONE, parse_rule("FREQ=WEEKLY")), timedelta(hours=1))
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        content = Content("Choir", categories=(Category.MUSIC,), tickets=Tickets(price="Free"))
+        free, paid = await series.create(tx, ana, content, weekly), await series.create(tx, ana, Content("Run"), weekly)
+    async with site.browser() as nobody:
+        head, other = [
+            (await nobody.get(f"/series/{one.slug}")).text.partition("<h1")[0].rpartition('class="event-head"')[2]
+            for one in (free, paid)
+        ]
+    assert '<a href="/?category=music"><span class="chip tone">Music</span></a>' in head
+    assert '<span class="chip plain">Free</span>' in head
+    assert "Music" not in other
+    assert "Free" not in other

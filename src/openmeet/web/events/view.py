@@ -20,6 +20,7 @@ from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import CalendarEntry, ExcludedEvent, Span
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import permissions, time_and_place
+from openmeet.domain.events.content import Content
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
 from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.model import Event
@@ -309,15 +310,18 @@ def about_of(event: Event) -> dict[str, object]:
         "picture": shown and PictureView(f"/media/{shown.key}", shown.alt, shown.width, shown.height),
         "price": event.content.tickets.price,
         "ticket_url": event.content.tickets.url if is_web_address(event.content.tickets.url) else "",
-        "categories": [
-            TopicLink(str(CATEGORY_LABELS[one]), "/?" + urlencode({"category": one.value}))
-            for one in event.content.categories
-        ],
+        "categories": category_links(event.content),
         "tags": [TopicLink(one, "/?" + urlencode({"tag": one})) for one in event.content.tags],
         "languages": [languages.name_of(code) for code in event.content.languages],
         "access": [ACCESS_LABELS[one] for one in event.content.accessibility.features],
         "access_note": event.content.accessibility.note,
     }
+
+
+def category_links(content: Content) -> list[TopicLink]:
+    return [
+        TopicLink(str(CATEGORY_LABELS[one]), "/?" + urlencode({"category": one.value})) for one in content.categories
+    ]
 
 
 def _link_view(link: EventLink) -> ShownLink:

@@ -54,7 +54,7 @@ from openmeet.web.events import answer_view, badges, feeds, new_links
 from openmeet.web.events.answer_view import AnswerBarView
 from openmeet.web.events.host_rows import host_rows
 from openmeet.web.events.series_context import address_of, when_label
-from openmeet.web.events.view import paths_of_hosts
+from openmeet.web.events.view import category_links, paths_of_hosts
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
 from openmeet.web.site import viewing_as
@@ -100,6 +100,7 @@ async def show_series(request: Request) -> Response:
                 "public_url": services(request).settings.public_url,
                 "group": group,
                 "cover": cover_for(series.content),
+                "categories": category_links(series.content),
                 "badges": (await badges.of_each_series(reader, [series], services(request).settings.public_url))[0],
                 # Detected among single events and not confirmed by their author.
                 "is_inferred": series.is_read_only and series.record_uri is None,
