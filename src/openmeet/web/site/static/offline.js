@@ -81,6 +81,7 @@ function say({ waiting, kept, sent }) {
     button.textContent = waits ? offlineHere : isDone ? offlineDone : button.dataset.before;
     button.classList.toggle("chosen", waits || isDone);
   }
+  showAnswer(waiting, sent);
   for (const badge of document.querySelectorAll("[data-offline-badge]")) badge.hidden = false;
   list(kept, waiting);
 }
@@ -89,19 +90,61 @@ function attendanceOf(one) {
   return new URLSearchParams(one.body).get("attendance");
 }
 
+// The buttons of a stored page are those of the earlier answer. While another one waits, and until the page is loaded again, the bar
+// shows that one.
+function showAnswer(waiting, sent) {
+  const bar = document.querySelector('form[action$="/answer"] .answer-bar');
+  if (!bar) return;
+  const path = new URL(bar.closest("form").action).pathname;
+  const one = waiting.find((row) => row.path === path && !row.refused);
+  const shown = bar.querySelector(".answer-waits");
+  const title = bar.querySelector("h2, h3");
+  title.dataset.before ??= title.textContent;
+  title.dataset.look ??= title.className;
+  if (one) {
+    const reply = new URLSearchParams(one.body).get("reply");
+    const label = bar.querySelector(`.answer-buttons:not(.answer-waits) [name=reply][value="${CSS.escape(reply)}"]`)?.textContent.trim() ?? one.words;
+    const state = document.createElement("strong");
+    state.className = "button chosen";
+    state.setAttribute("aria-current", "true");
+    state.textContent = label;
+    const made = document.createElement("div");
+    made.className = "answer-buttons answer-waits";
+    made.append(state, undoButton(one));
+    title.textContent = offlineHere;
+    if (shown) shown.replaceWith(made);
+    else bar.append(made);
+  } else if (shown && sent) {
+    title.textContent = offlineDone;
+    shown.querySelector("button")?.remove();
+  } else if (shown?.querySelector("button")) {
+    shown.remove();
+    title.textContent = title.dataset.before;
+  }
+  const isShown = Boolean(bar.querySelector(".answer-waits"));
+  title.className = isShown ? "" : title.dataset.look;
+  for (const buttons of bar.querySelectorAll(".answer-buttons:not(.answer-waits)")) buttons.hidden = isShown;
+}
+
 function waitingRow(one) {
   const row = document.createElement("li");
   row.className = one.refused ? "warn" : "hold";
   const text = document.createElement("p");
   text.textContent = `${one.refused ? offlineRefused : offlineWaits} ${one.words}`;
+  const undo = undoButton(one);
+  undo.classList.add("small");
+  row.append(text, undo);
+  return row;
+}
+
+function undoButton(one) {
   const undo = document.createElement("button");
   undo.type = "button";
-  undo.className = "button quiet small";
+  undo.className = "button quiet";
   undo.textContent = offlineUndo;
   undo.setAttribute("aria-label", `${offlineUndo}: ${one.words}`);
   undo.addEventListener("click", () => tell({ kind: "drop", key: one.key }));
-  row.append(text, undo);
-  return row;
+  return undo;
 }
 
 function banner(tone, words) {
