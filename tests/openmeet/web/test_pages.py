@@ -469,7 +469,7 @@ async def test_texts_of_people_are_never_markup(site, browser):
     )
     page = (await browser.get(f"/events/{event.slug}")).text
     assert "<script>alert" not in page
-    assert page.count("<img") == page.count('<img class="event-cover"') == 1
+    assert page.count("<img") == page.count('<img class="event-cover') == 1
     assert 'href="javascript:' not in page
 
 

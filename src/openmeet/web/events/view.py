@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from urllib.parse import quote, urlencode, urlsplit
 
-from groundwork.clock import HOUR, Instant
+from groundwork.clock import HOUR, Instant, to_datetime
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState
 from openmeet.domain.attendance import seats
@@ -270,9 +270,8 @@ def directions_to(place: Venue) -> str:
 def date_words_of(event: Event, now: Instant) -> dict[str, object]:
     """The date and time of the event, in words for its page."""
     if event.starts_at is None:
-        return dict.fromkeys(
-            ("when", "when_day", "when_clock", "when_ahead", "zone", "starts_iso", "tile_month", "tile_day"), ""
-        )
+        keys = "when when_day when_clock when_ahead zone starts_iso dt_start dt_end tile_month tile_day"
+        return dict.fromkeys(keys.split(), "")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
     when_day, when_clock = time_and_place.tagged_in_two(event, now)
     return {
@@ -283,6 +282,7 @@ def date_words_of(event: Event, now: Instant) -> dict[str, object]:
         "zone": zone_of(event),
         # An all-day date is not converted between zones.
         "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),
+        **dict(zip(("dt_start", "dt_end"), _microformat_dates(event), strict=True)),
         "tile_month": formatting.month(starts),
         "tile_day": str(starts.day),
     }
@@ -294,6 +294,20 @@ def _days_ahead_label(number: int) -> str:
         return ""
     names = {0: gettext("today"), 1: gettext("tomorrow")}
     return names.get(number) or ngettext("in %(number)s day", "in %(number)s days", number)
+
+
+def _microformat_dates(event: Event) -> tuple[str, str]:
+    """Start and end for the h-event of the page, in the time zone of the event: days if it is all day, otherwise times
+    with their UTC offset. The end can be empty.
+    """
+    days = time_and_place.days_of(event)
+    if days is not None:
+        return days[0].isoformat(), days[1].isoformat()
+    zone = wall_time.zone(event.time_zone)
+    start, end = (
+        "" if at is None else to_datetime(at).astimezone(zone).isoformat() for at in (event.starts_at, event.ends_at)
+    )
+    return start, end
 
 
 def _publish_at_label(event: Event) -> str:
