@@ -125,12 +125,16 @@ class InvalidInput(Failure):
 
 
 class InvalidForm(InvalidInput):
-    """Several fields of one form are wrong. ``problems`` maps the name of each field to the explanation."""
+    """Several fields of one form are wrong. ``problems`` maps the name of each field to the explanation.
 
-    def __init__(self, problems: Mapping[str, Why]) -> None:
+    ``facts``: further members of the problem document, for programs.
+    """
+
+    def __init__(self, problems: Mapping[str, Why], *, facts: Mapping[str, object] | None = None) -> None:
         first = next(iter(problems))
         super().__init__(first, problems[first])
         self.problems = {name: explanation(why) for name, why in problems.items()}
+        self.facts = dict(facts or {})
 
 
 class NotSignedIn(Failure):

@@ -114,6 +114,8 @@ _FACTS: Final[Mapping[str, type]] = {"until": str, "seconds": int, "most": int}
 
 
 def _facts_of(failure: Failure) -> dict[str, object]:
+    if isinstance(failure, InvalidForm):
+        return failure.facts
     if failure.name is None or not isinstance(failure.why, Explanation):
         return {}
     params = failure.why.params

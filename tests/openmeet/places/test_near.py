@@ -56,6 +56,50 @@ async def test_an_ambiguous_town_offers_a_choice(site: Site) -> None:
     assert 'value="Springfield (Illinois, United States)"' in chosen.text
 
 
+async def test_the_api_lists_the_choices_of_an_ambiguous_town(site: Site) -> None:
+    async with site.browser() as browser:
+        headers = await api_session(browser, "ben@example.org", "Ben")
+        answer = await browser.get("/api/events", params={"near": "Springfield"})
+        unknown = await browser.get("/api/events", params={"near": "Qqqqqq"})
+        kept = await browser.post("/api/searches", json={"query": "near=Springfield"}, headers=headers)
+        first = answer.json()["choices"][0]
+        chosen = await browser.get("/api/events", params={"near": f"geonames:{first['placeId']}"})
+        shown = await browser.get(f"/api/places/{first['placeId']}")
+        described = (await browser.get("/api/openapi.json")).json()
+    assert answer.status_code == kept.status_code == 400
+    assert first | {"placeId": 0, "latitude": "", "longitude": ""} == {
+        "placeId": 0,
+        "name": "Springfield",
+        "label": "Springfield (Missouri, United States)",
+        "region": "Missouri",
+        "country": "US",
+        "countryName": "United States",
+        "latitude": "",
+        "longitude": "",
+        "timeZone": "America/Chicago",
+    }
+    assert len(answer.json()["choices"]) == 10
+    assert kept.json()["choices"] == answer.json()["choices"]
+    assert chosen.status_code == 200
+    assert shown.json() == first
+    assert unknown.status_code == 400
+    assert "choices" not in unknown.json()
+    refused = described["paths"]["/api/events"]["get"]["responses"]["400"]["content"]["application/problem+json"]
+    assert refused["example"]["choices"][0]["label"] == "Neukölln (near Berlin, Germany)"
+
+
+async def test_the_number_of_places_can_be_limited(site: Site) -> None:
+    async with site.browser() as browser:
+        counts = [
+            len((await browser.get("/api/places", params={"q": "sa", **limit})).json()["places"])
+            for limit in ({}, {"limit": "1"}, {"limit": "50"})
+        ]
+        refused = [(await browser.get("/api/places", params={"q": "sa", "limit": text})) for text in ("0", "51", "ten")]
+    assert counts == [10, 1, 50]
+    assert [answer.status_code for answer in refused] == [400] * 3
+    assert "from 1 to 50" in refused[0].json()["fields"]["limit"]
+
+
 async def test_a_postal_code_is_not_read_as_a_place_id(site: Site) -> None:
     async with site.browser() as browser:
         page = await browser.get("/", params={"near": "2950159"})

@@ -19,6 +19,7 @@ from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES, SCOPE
 from openmeet.web.api.etags import IF_NONE_MATCH
 from openmeet.web.api.examples import NoExample, example_of
 from openmeet.web.api.operations import FORM, ApiOperation, Parameter
+from openmeet.web.search.places import PlaceOutput
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _EVENT_STREAM = "text/event-stream"
@@ -116,7 +117,10 @@ _PROBLEMS: Final = {
 
 
 class ProblemBody(msgspec.Struct, rename="camel"):
-    """An error (RFC 9457). ``title`` names the kind of failure, ``fields`` maps invalid fields to messages."""
+    """An error (RFC 9457). ``title`` names the kind of failure, ``fields`` maps invalid fields to messages.
+    ``choices``: the places that the name in ``near`` can mean, most likely first. Repeat the request with the
+    ``placeId`` of one of them: ``near=geonames:2950159``.
+    """
 
     type: str
     title: str
@@ -124,6 +128,7 @@ class ProblemBody(msgspec.Struct, rename="camel"):
     detail: str
     request_id: str
     fields: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    choices: list[PlaceOutput] | msgspec.UnsetType = msgspec.UNSET
 
 
 # An example for each media type that a request body can have.
@@ -229,7 +234,7 @@ def _operation(api_operation: ApiOperation, schema_of: dict[str, Any]) -> dict[s
             "content": {
                 "application/problem+json": {
                     "schema": schema_of[_schema_name(ProblemBody)],
-                    "example": _problem_response(status),
+                    "example": _problem_response(status, api_operation),
                 }
             },
         }
@@ -328,7 +333,13 @@ def _service_description() -> str:
     return f"A credential that the operator created for a program of the installation (`openmeet services make`). {scopes}."
 
 
-def _problem_response(status: int) -> dict[str, Any]:
+def _problem_response(status: int, operation: ApiOperation) -> dict[str, Any]:
     title, why = _PROBLEMS[status]
     example = {"type": "about:blank", "title": title, "status": status, "detail": why, "requestId": "9f2c41d07b3e-17"}
-    return example | ({"fields": {"title": why}} if status == HTTPStatus.BAD_REQUEST else {})
+    if status != HTTPStatus.BAD_REQUEST:
+        return example
+    if not any(parameter.name == "near" for parameter in operation.parameters):
+        return example | {"fields": {"title": why}}
+    place = example_of(PlaceOutput)
+    why = f"Several places have this name: {place['label']}."
+    return example | {"detail": why, "fields": {"near": why}, "choices": [place]}

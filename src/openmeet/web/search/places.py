@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from babel import Locale
 from babel.core import get_global
 from starlette.requests import Request
@@ -27,11 +28,27 @@ _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
 _LARGE: Final = 100_000
 
 
+class PlaceOutput(msgspec.Struct, rename="camel"):
+    """A town or a district. ``label`` is its name, extended so that it differs from places with the same name.
+    ``country`` is a country code, ``timeZone`` an IANA name.
+    """
+
+    place_id: int
+    name: str
+    label: str
+    region: str
+    country: str
+    country_name: str
+    latitude: str
+    longitude: str
+    time_zone: str
+
+
 async def add_point(request: Request, search_fields: dict[str, str]) -> dict[str, str]:
     """The same search, with the coordinates of the place that ``near`` names, in the form that ``query`` expects.
 
-    Raises InvalidForm if no place or several places have this name, and Unavailable if the place list cannot be built
-    now.
+    Raises InvalidForm if no place or several places have this name; the latter are its fact ``choices``. Raises
+    Unavailable if the place list cannot be built now.
     """
     near = search_fields.get("near", "").strip()
     if not near or query.is_point(near) or services(request).places is None:
@@ -39,12 +56,11 @@ async def add_point(request: Request, search_fields: dict[str, str]) -> dict[str
     await wait_for_places(request)
     place_match = resolve_place(request, near)
     if place_match.place is None:
-        reason = (
-            PlaceReason.SEVERAL(choices=", ".join(labels(place_match.choices)))
-            if place_match.choices
-            else PlaceReason.UNKNOWN()
-        )
-        raise InvalidForm({"near": reason})
+        choices = place_outputs(place_match.choices)
+        if not choices:
+            raise InvalidForm({"near": PlaceReason.UNKNOWN()})
+        reason = PlaceReason.SEVERAL(choices=", ".join(one.label for one in choices))
+        raise InvalidForm({"near": reason}, facts={"choices": choices})
     return search_fields | {"near": near_value(place_match.place, typed_name(place_match.place, near))}
 
 
@@ -196,6 +212,24 @@ def labels(places: Sequence[Place]) -> list[str]:
     return [
         _label(place, [_near_parameter(place), place.region]) if short.count(one) > 1 else one
         for one, place in zip(short, places, strict=True)
+    ]
+
+
+def place_outputs(places: Sequence[Place]) -> list[PlaceOutput]:
+    """Places as JSON, labelled in the reader's language."""
+    return [
+        PlaceOutput(
+            one.id,
+            one.name,
+            label,
+            one.region,
+            one.country,
+            country_name(one.country),
+            str(one.latitude),
+            str(one.longitude),
+            one.zone,
+        )
+        for one, label in zip(places, labels(places), strict=True)
     ]
 
 

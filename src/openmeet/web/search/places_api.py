@@ -10,31 +10,18 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.application import client_network
 from groundwork.http.json_bodies import json_response
 from groundwork.rate_limit.contract import Limit, spend
-from openmeet.domain.places.model import CREDIT, MAX_NAME, Place, PlaceReason
+from openmeet.domain.places.gazetteer import MAX_CHOICES
+from openmeet.domain.places.model import CREDIT, MAX_NAME, PlaceReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.search.places import country_name, labels, wait_for_places
+from openmeet.web.api.pagination import limit_of
+from openmeet.web.search.places import PlaceOutput, place_outputs, wait_for_places
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 
 # Clients send a request while somebody types.
 LIMIT: Final = Limit("places", 60, 60)
-
-
-class PlaceOutput(msgspec.Struct, rename="camel"):
-    """A town or a district. ``label`` is its name, extended so that it differs from places with the same name.
-    ``country`` is a country code, ``timeZone`` an IANA name.
-    """
-
-    place_id: int
-    name: str
-    label: str
-    region: str
-    country: str
-    country_name: str
-    latitude: str
-    longitude: str
-    time_zone: str
+MAX_LISTED: Final = 50
 
 
 class PlaceList(msgspec.Struct, rename="camel"):
@@ -48,10 +35,11 @@ async def list_places(request: Request) -> Response:
     text = request.query_params.get("q", "").strip()
     if len(text) > MAX_NAME:
         raise InvalidInput("q", GeneralReason.NAME_TOO_LONG, most=MAX_NAME)
+    limit = limit_of(request, MAX_CHOICES, MAX_LISTED)
     await spend_of(request)
     gazetteer = await wait_for_places(request)
-    places = gazetteer.suggest(text, country=request.query_params.get("country", "").upper()[:2])
-    return json_response(PlaceList(_place_outputs(places), CREDIT), headers=_cache_headers(request))
+    places = gazetteer.suggest(text, country=request.query_params.get("country", "").upper()[:2], limit=limit)
+    return json_response(PlaceList(place_outputs(places), CREDIT), headers=_cache_headers(request))
 
 
 async def show_place(request: Request) -> Response:
@@ -61,7 +49,7 @@ async def show_place(request: Request) -> Response:
     place = places.by_id(int(number)) if number.isascii() and number.isdigit() and len(number) <= 12 else None
     if place is None:
         raise NotFound(PlaceReason.NO_SUCH_PLACE)
-    return json_response(_place_outputs([place])[0], headers=_cache_headers(request))
+    return json_response(place_outputs([place])[0], headers=_cache_headers(request))
 
 
 def _cache_headers(request: Request) -> dict[str, str]:
@@ -79,23 +67,6 @@ async def spend_of(request: Request) -> None:
         await spend(site.counters, [(LIMIT, client_network(request))], now=site.clock.now())
 
 
-def _place_outputs(places: list[Place]) -> list[PlaceOutput]:
-    return [
-        PlaceOutput(
-            one.id,
-            one.name,
-            label,
-            one.region,
-            one.country,
-            country_name(one.country),
-            str(one.latitude),
-            str(one.longitude),
-            one.zone,
-        )
-        for one, label in zip(places, labels(places), strict=True)
-    ]
-
-
 OPERATIONS = (
     ApiOperation(
         "GET",
@@ -107,6 +78,7 @@ OPERATIONS = (
         parameters=(
             Parameter("q", "At least two letters of a name, in any script", is_required=True),
             Parameter("country", "A country code, such as DE; its places come first"),
+            Parameter("limit", f"Places in the response, 1 to {MAX_LISTED}; {MAX_CHOICES} if missing", shape=int),
         ),
         needs_session=False,
         failures=(503,),
