@@ -56,7 +56,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "moderation": ("programs.commands.moderation", "Appoint moderators; show the number of open cases"),
     "people": ("programs.commands.people", "Delete people's accounts; apply deletions again after a restore"),
     "pictures": ("programs.commands.pictures", "Move pictures between a folder and a bucket"),
-    "places": ("programs.commands.places", "Build the list of towns; look up what a name means"),
+    "places": ("programs.commands.places", "Build the list of towns, add villages and postal codes, look up a name"),
     "queue": ("programs.commands.queue", "Show what is waiting for the event processor; dead letters"),
     "records": ("programs.commands.records", "Show how calendar records are read"),
     "repo": ("programs.commands.repo", "Verify a repository file"),

@@ -38,6 +38,7 @@ NOT_HERE = frozenset(
         "emails/notifications/templates/more_places.jinja",
         "migrations/versions/0003_doors_open.py",
         "migrations/versions/0003_past_dates.py",
+        "openmeet/places-added.db",
         "openmeet/sealing.key",
         "var/settings.toml",
     }

@@ -1,5 +1,6 @@
 """Options of ``openmeet places …``: the list of towns in which searches look up a place."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,24 @@ def build(settings_file: SettingsFile = None) -> None:
     with loading():
         from programs.operations import places
     places.build(settings_file)
+
+
+@app.command()
+def add(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A GeoNames dump of one country (more towns and villages) or its list of postal codes: DE.zip, DE.txt",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    settings_file: SettingsFile = None,
+) -> None:
+    """Add villages or postal codes from a file, and build the list again. They stay when it is built later."""
+    with loading():
+        from programs.operations import places
+    places.add(file, settings_file)
 
 
 @app.command()

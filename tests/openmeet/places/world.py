@@ -5,10 +5,10 @@ import inspect
 import tempfile
 from pathlib import Path
 
-from openmeet.domain.places import build, model
+from openmeet.domain.places import additions, build, model
 from openmeet.domain.places.gazetteer import Gazetteer
 
-_CODE = "".join(inspect.getsource(module) for module in (build, model))
+_CODE = "".join(inspect.getsource(module) for module in (additions, build, model))
 WORLD = Path(tempfile.gettempdir()) / f"openmeet-{hashlib.sha256(_CODE.encode()).hexdigest()[:16]}-{build.FILE_NAME}"
 
 

@@ -133,6 +133,9 @@ def _is_meant(place: Place, tail: Sequence[str], parts: Sequence[str], country: 
     if len(tail) > 1:
         return True
     home = names.known_code(country) if country else None
+    if place.postal_code:
+        # On its own it could be the number of a house or a room.
+        return place.country == home
     if len(parts) > 1 and not home:
         return True
     return place.country == home or place.population >= _LARGE
@@ -142,6 +145,9 @@ def _venue(place: Place, tail: Sequence[str], postal: str) -> Venue:
     """The town as it was typed (``München``, ``Neukölln, Berlin``), without the names of country and region, which have
     their own fields.
     """
+    if place.postal_code:
+        country = names.name_of(place.country)
+        return Venue(locality=place.name, region=place.region, country=country, postal_code=place.postal_code)
     about = {folded(place.region), folded(place.region_code)} - {""}
     lines = [
         part

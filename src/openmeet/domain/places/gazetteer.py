@@ -1,7 +1,7 @@
 """Look up places by name and by number in the file that ``build`` writes. The file belongs to the installation, not to
 a tenant.
 
-It is read-only and small (20 MB), so a look-up by name or number takes well under a millisecond.
+It is read-only and small (20 MB without additions), so a look-up by name or number takes well under a millisecond.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ import structlog
 from groundwork.errors import Unavailable
 from groundwork.geo_points import kilometres, spot
 from openmeet.domain.places import build
+from openmeet.domain.places.additions import FIRST_POSTAL_ID
 from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded
 from openmeet.settings import Settings
 
@@ -43,7 +44,7 @@ _BETWEEN: Final = frozenset({"near", "in", "bei", "an", "am", "der"})
 # In scripts that begin at this character, a single character can be a word.
 _FIRST_UNSPACED: Final = "\u2e80"
 
-_COLUMNS = "p.id, p.name, p.country, p.region, p.region_code, p.near, p.latitude, p.longitude, p.population, p.zone"
+_COLUMNS = "p.id, p.name, p.country, p.region, p.region_code, p.near, p.latitude, p.longitude, p.population, p.zone, p.postal_code"
 _NAMED = f"""
     select {_COLUMNS}, n.rank from names n join places p on p.id = n.place_id
      where n.folded = :form order by p.population desc limit 200
@@ -57,12 +58,12 @@ _BEGINNING = f"""
 # Names in other writing systems are left out, because their letters are not tried.
 _SIMILAR = f"""
     select {_COLUMNS} from names n join places p on p.id = n.place_id
-     where n.folded in (select value from json_each(:forms)) and n.rank < {build.CODE}
+     where n.folded in (select value from json_each(:forms)) and n.rank < {build.CODE} and p.id < {FIRST_POSTAL_ID}
      group by p.id order by p.country = :country desc, p.population desc limit :limit
 """
 _LARGEST = f"""
     select {_COLUMNS} from places p
-     where {{latitude}} between :south and :north and (p.longitude between :west and :east
+     where {{latitude}} between :south and :north and p.id < {FIRST_POSTAL_ID} and (p.longitude between :west and :east
          or p.longitude + 360 between :west and :east
            or p.longitude - 360 between :west and :east)
      order by p.population desc, p.id limit :limit
@@ -71,7 +72,7 @@ _AROUND = f"""
     select {_COLUMNS} from places p
      where p.latitude between :south and :north and (abs(p.longitude - :longitude) <= :wide
          or abs(p.longitude - :longitude) >= 360 - :wide)
-       and (:country = '' or p.country = :country)
+       and (:country = '' or p.country = :country) and p.id < {FIRST_POSTAL_ID}
      order by (p.latitude - :latitude) * (p.latitude - :latitude) + min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * min(abs(p.longitude - :longitude), 360 - abs(p.longitude - :longitude)) * :shrink
      limit 1
 """
@@ -101,6 +102,8 @@ class Gazetteer:
         self._path = path
         self._waits_seconds = waits_seconds
         self._connection: sqlite3.Connection | None = None
+        # Identifies the file that is open, which another process may have replaced.
+        self._opened: tuple[int, int] | None = None
         self._building: asyncio.Task[None] | None = None
         self._again_at = 0.0
 
@@ -187,10 +190,15 @@ class Gazetteer:
         return PlaceMatch(None, tuple(likely[:MAX_CHOICES]))
 
     def find_town(self, name: str, *, region: str = "", country: str = "") -> Place | None:
-        """Find the town of an address by its name, and by country and region if known. None unless it is unambiguous."""
+        """Find the town of an address by its name, and by country and region if known. None unless it is unambiguous.
+
+        A postal code needs its country, because it could be any other number.
+        """
         candidates = self._named(folded(name[:MAX_NAME]))
         if country:
             candidates = [place for place in candidates if place.country == country]
+        else:
+            candidates = [place for place in candidates if not place.postal_code]
         about = set(folded(region).split())
         if len(candidates) > 1 and about:
             candidates = [place for place in candidates if about <= _words_about(place, None)] or candidates
@@ -272,7 +280,7 @@ class Gazetteer:
             await asyncio.wait({self._building})
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._opened = None
 
     def _named(self, form: str) -> list[Place]:
         """Places with exactly this name, the largest first. Places with this code are included only if no place has the
@@ -301,10 +309,21 @@ class Gazetteer:
             return cursor.fetchall()
 
     def _open(self) -> sqlite3.Connection | None:
-        if self._connection is None and self._path.exists():
+        try:
+            status = self._path.stat()
+        except OSError:
+            return self._connection
+        if self._opened != (status.st_ino, status.st_mtime_ns):
             # Immutable: SQLite takes no locks and does not look for a journal.
             address = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
-            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+            connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+            (version,) = connection.execute("pragma user_version").fetchone()
+            if version != build.VERSION:
+                connection.close()
+                return self._connection
+            if self._connection is not None:
+                self._connection.close()
+            self._connection, self._opened = connection, (status.st_ino, status.st_mtime_ns)
         return self._connection
 
 
@@ -341,4 +360,4 @@ def _words_about(place: Place, countries: CountryNames | None) -> set[str]:
 
 
 def _place(row: Sequence[object]) -> Place:
-    return Place(*row[:10])  # type: ignore[arg-type]
+    return Place(*row[:11])  # type: ignore[arg-type]

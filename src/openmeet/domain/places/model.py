@@ -37,7 +37,8 @@ class Place:
 
     ``country``: ISO 3166 code. ``zone``: IANA name. ``region`` and its code: a state of the United States, otherwise
     empty. ``near``: the largest place around it, which tells apart places with the same name in the same country; empty
-    if this place is the largest.
+    if this place is the largest. ``postal_code``: for a part of a town, of which it is the code; its ``id`` is not one of
+    GeoNames.
     """
 
     id: int
@@ -50,6 +51,12 @@ class Place:
     longitude: float
     population: int
     zone: str
+    postal_code: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """``10115 Berlin``; a town has only a name."""
+        return f"{self.postal_code} {self.name}" if self.postal_code else self.name
 
 
 @dataclass(frozen=True, slots=True)

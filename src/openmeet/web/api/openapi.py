@@ -19,7 +19,7 @@ from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES, SCOPE
 from openmeet.web.api.etags import IF_NONE_MATCH
 from openmeet.web.api.examples import NoExample, example_of
 from openmeet.web.api.operations import FORM, ApiOperation, Parameter
-from openmeet.web.search.places import PlaceOutput
+from openmeet.web.api.problem import PlaceOutput, ProblemBody
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _EVENT_STREAM = "text/event-stream"
@@ -30,7 +30,7 @@ PATH_DESCRIPTIONS: Final = {
     "message": "The id of a chat message",
     "key": "The id of a picture",
     "size": "large or small",
-    "number": "The GeoNames id of a place",
+    "number": "The id of a place: of GeoNames, or of a postal code on this site",
     "slug": "The slug of the event, series or group",
     "originalDate": "The permanent name of a date of the series: its wall-clock start according to the rule, YYYY-MM-DDTHH:MM:SS",
     "userId": "The id of a person",
@@ -114,21 +114,6 @@ _PROBLEMS: Final = {
     503: ("NotEnoughResources", "We can’t do this right now. Try again in a minute."),
     504: ("UpstreamTimeout", "pds.example didn’t answer in time."),
 }
-
-
-class ProblemBody(msgspec.Struct, rename="camel"):
-    """An error (RFC 9457). ``title`` names the kind of failure, ``fields`` maps invalid fields to messages.
-    ``choices``: the places that the name in ``near`` can mean, most likely first. Repeat the request with the
-    ``placeId`` of one of them: ``near=geonames:2950159``.
-    """
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    request_id: str
-    fields: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    choices: list[PlaceOutput] | msgspec.UnsetType = msgspec.UNSET
 
 
 # An example for each media type that a request body can have.

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 from babel import Locale
 from babel.core import get_global
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from openmeet.domain.places.geocoder import StreetAddress
 from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded, forms
 from openmeet.domain.search import query
 from openmeet.i18n.catalogue import current, gettext
+from openmeet.web.api.problem import PlaceOutput
 from openmeet.web.site.services import services
 
 _BY_NUMBER: Final = "geonames:"
@@ -26,22 +26,6 @@ _UNDERSTOOD: Final = ("en", "de", "fr", "es")
 _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
 # A place named by the words of a text search must have at least this population, unless it is in the reader's country.
 _LARGE: Final = 100_000
-
-
-class PlaceOutput(msgspec.Struct, rename="camel"):
-    """A town or a district. ``label`` is its name, extended so that it differs from places with the same name.
-    ``country`` is a country code, ``timeZone`` an IANA name.
-    """
-
-    place_id: int
-    name: str
-    label: str
-    region: str
-    country: str
-    country_name: str
-    latitude: str
-    longitude: str
-    time_zone: str
 
 
 async def add_point(request: Request, search_fields: dict[str, str]) -> dict[str, str]:
@@ -116,6 +100,8 @@ def typed_name(place: Place, text: str) -> str:
     """The name that the user typed for this place: ``München`` although the list has Munich. If only case or accents
     differ, the place's own name.
     """
+    if place.postal_code:
+        return place.full_name
     is_number = text.startswith(_BY_NUMBER)
     if is_number or folded(text) in forms(place.name):
         return place.name
@@ -203,7 +189,7 @@ def near_value(place: Place, name: str = "") -> str:
     """The text that a search stores for a place: ``Berlin @52.52437,13.41053``. Later changes of the place list do not
     affect its meaning.
     """
-    return f"{name or place.name} {query.AT}{place.latitude},{place.longitude}"
+    return f"{name or place.full_name} {query.AT}{place.latitude},{place.longitude}"
 
 
 def labels(places: Sequence[Place]) -> list[str]:
@@ -245,7 +231,7 @@ def country_name(code: str) -> str:
 
 
 def _label(place: Place, about: Sequence[str]) -> str:
-    return f"{place.name} ({', '.join(filter(None, (*about, country_name(place.country))))})"
+    return f"{place.full_name} ({', '.join(filter(None, (*about, country_name(place.country))))})"
 
 
 def _near_parameter(place: Place) -> str:

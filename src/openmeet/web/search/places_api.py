@@ -15,7 +15,8 @@ from openmeet.domain.places.model import CREDIT, MAX_NAME, PlaceReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
-from openmeet.web.search.places import PlaceOutput, place_outputs, wait_for_places
+from openmeet.web.api.problem import PlaceOutput
+from openmeet.web.search.places import place_outputs, wait_for_places
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 
@@ -72,7 +73,7 @@ OPERATIONS = (
         "GET",
         "/api/places",
         "listPlaces",
-        f"Towns and districts by name or the beginning of a name, from a list on this server ({CREDIT})",
+        f"Towns, districts and added postal codes by name or the beginning of a name, from a list on this server ({CREDIT})",
         list_places,
         {200: PlaceList},
         parameters=(
@@ -87,7 +88,7 @@ OPERATIONS = (
         "GET",
         "/api/places/{number}",
         "getPlace",
-        "A place by its GeoNames id",
+        "A place by its id",
         show_place,
         {200: PlaceOutput},
         needs_session=False,
