@@ -20,6 +20,8 @@ KINDS: Final = frozenset(
 # Modules and folders whose refusals are seen only by operators and in logs, and why. The platform stores the code of
 # the failure kind.
 IN_ENGLISH: Final = {
+    "domain/places/additions.py": "a command of operators",
+    "domain/places/geonames_files.py": "the same",
     "matrix/": "a homeserver that failed, in the log, and settings that contradict each other",
     "network/firehose/labelers.py": "a subscription that failed, in the log and on the operator's page",
     "network/firehose/repo_stream.py": "the same of a relay",
