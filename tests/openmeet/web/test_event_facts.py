@@ -81,6 +81,7 @@ async def test_a_host_reads_nobody_yet_instead_of_zero(site: Site) -> None:
     shown = page.partition('id="places"')[2].partition("</div>")[0]
     assert '<p class="fact-main">Nobody yet</p>' in shown
     assert '<p class="hint">1 maybe</p>' in shown
+    assert "0 going" not in page
 
 
 async def test_a_series_shows_its_topics_and_that_it_is_free(site: Site) -> None:
