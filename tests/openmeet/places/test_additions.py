@@ -256,3 +256,10 @@ def test_sizes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(TooLarge):
         additions.add(tmp_path / "added.db", many())
     assert additions.counts(tmp_path / "added.db") == additions.AdditionCounts()
+
+
+def test_places_in_an_unknown_time_zone_are_left_out(tmp_path: Path) -> None:
+    """An event there would have a time zone that no clock knows."""
+    file = tmp_path / "DE.txt"
+    file.write_text(dump_line(6547005, "Nirgends").replace("Europe/Berlin", "Europe/Nowhere"), encoding="utf-8")
+    assert list(read_file(file)) == [None]

@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 from groundwork.errors import InvalidInput, Refused, TooLarge
 from openmeet.domain.places.model import MAX_NAME
+from openmeet.i18n.formatting import ZONES
 
 # The largest country has 300 MB. The file of all countries is larger, and has more places than the list can take.
 MAX_BYTES: Final = 1_000_000_000
@@ -27,6 +28,7 @@ _POSTAL_COLUMNS: Final = 12
 _MAX_OTHER_NAMES: Final = 200
 _MAX_POSTAL_CODE: Final = 20
 _MAX_ID: Final = 10**10
+_ZONES: Final = frozenset(ZONES)
 # Feature codes of towns that no longer exist.
 _FORMER: Final = frozenset({"PPLCH", "PPLH", "PPLQ", "PPLW"})
 
@@ -60,7 +62,7 @@ class FilePostalCode:
 
 def read_file(path: Path) -> Iterator[FilePlace | FilePostalCode | None]:
     """Read a file line by line. None for each line that is not a town: a mountain, a former town, or a line without
-    country, position or time zone.
+    country, position or known time zone.
 
     Raises InvalidInput, which names the line; Refused if the file cannot be opened; and TooLarge.
     """
@@ -140,7 +142,7 @@ def _known_columns(cells: list[str], path: Path, number: int) -> int:
 def _place(cells: list[str], path: Path, number: int) -> FilePlace | None:
     name, other_names, feature_class, feature_code = cells[1], cells[3], cells[6], cells[7]
     country, zone = cells[8], cells[17]
-    if feature_class != "P" or feature_code in _FORMER or not (name and country and zone):
+    if feature_class != "P" or feature_code in _FORMER or not (name and country and zone in _ZONES):
         return None
     return FilePlace(
         _whole(cells[0], "the id", path, number),
@@ -151,7 +153,7 @@ def _place(cells: list[str], path: Path, number: int) -> FilePlace | None:
         _country(country, path, number),
         cells[10][:_MAX_POSTAL_CODE],
         _whole(cells[14] or "0", "the population", path, number),
-        zone[:MAX_NAME],
+        zone,
     )
 
 

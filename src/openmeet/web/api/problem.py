@@ -5,8 +5,7 @@ import msgspec
 
 class PlaceOutput(msgspec.Struct, rename="camel"):
     """A town, a district or a postal code. ``label`` is its name, extended so that it differs from places with the same
-    name.
-    ``country`` is a country code, ``timeZone`` an IANA name.
+    name. ``country`` is a country code, ``timeZone`` an IANA name.
     """
 
     place_id: int
