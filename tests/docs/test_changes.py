@@ -12,8 +12,8 @@ from tests.docs.tables import DOCS, rows_below
 
 ROOT = DOCS.parent
 SOURCES = ("src/openmeet", "src", "")
-# The longest cells, in characters without links: what fits into three or four lines of a column.
-MAX_CHANGE, MAX_FILES, MAX_TESTS = 90, 560, 100
+# The longest cells, in characters without links. The cell of the files has one line per case.
+MAX_CHANGE, MAX_FILES, MAX_TESTS = 90, 1000, 100
 
 SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\[([^\]]+)\]\(([^)]+)\)")
@@ -46,25 +46,11 @@ def is_path(span: str) -> bool:
 
 
 def named_files(cells: str, area: str) -> Iterator[tuple[str, Path | None]]:
-    """Each path in the cells, and what it is in the tree; None if it does not exist. A name without a folder is beside
-    the path before it.
-    """
-    folder: Path | None = None
-    for span in SPAN.findall(cells):
-        if not is_path(span) or "<" in span:
-            continue
-        found = located(span, folder, area)
-        yield span, found
-        if found is not None:
-            folder = found if found.is_dir() else found.parent
-
-
-def located(path: str, folder: Path | None, area: str) -> Path | None:
+    """Each path in the cells, and what it is in the tree; None if it does not exist."""
     sources = ("src/aurora_locus", "src", "") if area == "The PDS" else SOURCES
-    places = [ROOT / source for source in sources]
-    beside = [] if folder is None else [folder, folder.parent] if folder.name == "templates" else [folder]
-    places = [*places, *beside] if "/" in path or folder is None else beside
-    return next((place / path for place in places if (place / path).exists()), None)
+    for span in SPAN.findall(cells):
+        if is_path(span) and "<" not in span:
+            yield span, next((ROOT / one / span for one in sources if (ROOT / one / span).exists()), None)
 
 
 @cache
@@ -121,12 +107,24 @@ def test_bold_words_of_rows_are_in_the_list() -> None:
     assert [word for word, colon in used if colon] == []
 
 
+def anchors(name: str, level: str) -> list[str]:
+    """The anchors of the headings of one level in ``docs/<name>``."""
+    page = (DOCS / name).read_text(encoding="utf-8")
+    titles = re.findall(rf"^{level} (.+)$", page, re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+
+
 def test_steps_that_rows_link_to_exist() -> None:
     """Every section of changing.md that a row names exists."""
-    page = (DOCS / "changing.md").read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
-        for title in re.findall(r"^## (.+)$", page, re.MULTILINE)
-    }
     links = [target for change in CHANGES for _, target in LINK.findall(change.change)]
-    assert [one for one in links if one.startswith("changing.md#") and one.partition("#")[2] not in headings] == []
+    known = anchors("changing.md", "##")
+    assert [one for one in links if one.startswith("changing.md#") and one.partition("#")[2] not in known] == []
+
+
+def test_the_page_begins_with_a_list_of_its_sections() -> None:
+    page = (DOCS / "layout.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\]\(#([\w-]+)\)", page.partition("## The tree")[0])
+    general = ["how-to-read-a-row", "what-every-change-touches", "the-tree"]
+    assert [one for one in listed if one not in general] == [
+        one for one in anchors("layout.md", "###") if one not in general
+    ]
