@@ -7,6 +7,7 @@ webhook, the webhook reports the problem.
 from groundwork.database.resealing import SealedColumn, reseal
 from groundwork.sealing import Sealer
 from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance import proof_keys
 from openmeet.domain.calendars.fetch import SEAL_PURPOSE
 from openmeet.domain.chat import messages
 from openmeet.domain.chat.model import ChatMessageId
@@ -35,6 +36,7 @@ def columns_of_code_key(key: SigningKey) -> tuple[tuple[Sealer, SealedColumn], .
     """Sealed columns whose keys are derived from the key of a community's links."""
     return (
         (email_suppressions.sealer_of(key), email_suppressions.SEALED_KEY),
+        (proof_keys.sealer_of(key), proof_keys.SEALED_KEY),
         (
             messages.removal_sealer(key),
             SealedColumn(

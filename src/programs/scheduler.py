@@ -14,6 +14,7 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.domain.account_merge import queries as account_merge
 from openmeet.domain.api_tokens import tokens
+from openmeet.domain.attendance import proof_keys
 from openmeet.domain.attendance import tasks as attendance
 from openmeet.domain.attendance.tasks import announce_group_events
 from openmeet.domain.calendars import tasks as calendars
@@ -79,6 +80,7 @@ CHORES: dict[str, Chore] = {
     "unkept_recovery_keys": Chore(3600, lambda platform: recovery_keys.erase_overdue(platform.db)),
     "stale_seals": Chore(3600, reseal_stale),
     "address_key": Chore(3600, lambda platform: email_suppressions.ensure_key(platform.db, platform.code_key)),
+    "attendance_proof_keys": Chore(3600, lambda platform: proof_keys.rotate_when_due(platform.db, platform.code_key)),
     "client_keys": Chore(3600, lambda platform: oauth_client_keys.rotate_when_due(platform.db, platform.network)),
     "old_access": Chore(3600, lambda platform: tokens.forget_old_access(platform.db)),
     "old_deliveries": Chore(3600, lambda platform: webhooks.forget_old_deliveries(platform.db)),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance import queries, registration, rules, seats, waitlist
+from openmeet.domain.attendance import proofs, queries, registration, rules, seats, waitlist
 from openmeet.domain.attendance.calendar_entries import CALENDAR_ENTRY_SENT
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
 from openmeet.domain.events.model import Event, EventId
@@ -84,6 +84,7 @@ async def merge_rsvps(
         "update attendance_history set attendance_id = :kept where attendance_id = :dropped",
         [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
     )
+    await proofs.move(tx, [(kept.id, dropped.id) for kept, dropped in ordered])
     # If a calendar entry was sent for either RSVP, the remaining RSVP is marked as having an entry, so that the entry
     # is cancelled when it ends.
     await tx.execute_many(

@@ -306,6 +306,20 @@ ANSWERS: Final = (
         remaining_rows="their decisions about answers of others stay in the history of those answers, with the id of the empty row",
     ),
     StoredTable(
+        "attendance_proofs",
+        "Proofs of attendance that people made, with the account that a proof shows. Everyone to whom they give the"
+        " address sees it.",
+        "attendance_id in (select id from attendances where user_id = :id)",
+        Retention.ACCOUNT,
+        OnErasure.DELETE,
+        (
+            account(ColumnAudience.SELF, "did"),
+            unexported(secret("token_hash")),
+            plain("id attendance_id made_at withdrawn_at"),
+        ),
+        PersonExport.READABLE,
+    ),
+    StoredTable(
         "registration_settings",
         "How people register for an event or a series, and what they are asked.",
         _HOSTED,

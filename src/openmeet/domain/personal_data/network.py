@@ -221,6 +221,14 @@ SITE: Final = (
         (secret("sealed"), plain("key_id created_at")),
     ),
     StoredTable(
+        "attendance_proof_keys",
+        "Keys with which this site signs proofs of attendance. Public halves stay, so that old proofs can be verified.",
+        "",
+        Retention.SITE,
+        OnErasure.KEEP,
+        (secret("sealed"), plain("key_id public_key created_at")),
+    ),
+    StoredTable(
         "service_tokens",
         "Access tokens of services that operators run.",
         "",

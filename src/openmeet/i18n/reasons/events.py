@@ -204,6 +204,18 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.answers_closed": mark("Answers are closed."),
     "attendance.declined_by_host": mark("The host has declined your answer to this event."),
     "attendance.checked_in": mark("You’re checked in at this event."),
+    "attendance.no_such_proof": mark("There’s no proof of attendance at this address. Check the link."),
+    "attendance.proof_withdrawn": mark("This proof was withdrawn. Ask the person who gave you the link for a new one."),
+    "attendance.proof_not_confirmed": mark("This attendance is no longer confirmed."),
+    "attendance.proof_of_private_event": mark(
+        "There are no proofs for private events, because we don’t confirm them to others."
+    ),
+    "attendance.proof_needs_check_in": mark("You can get a proof once a host has checked you in."),
+    "attendance.proof_not_yet": mark("You can get a proof once the event has started."),
+    "attendance.proof_needs_account": mark("You have no connected account to show. Choose your name."),
+    "attendance.proof_key_missing": mark(
+        "We can’t sign the file right now. The page still counts. Try again in an hour."
+    ),
     "attendance.event_full": mark("There’s no free place. Raise the limit first."),
     "attendance.one_person_each": mark("At this event everyone answers for themselves."),
     "attendance.party_out_of_range": mark("Come with up to %(most)s people, including yourself."),

@@ -1,0 +1,99 @@
+"""Keys that sign proofs of attendance (ES256: RFC 7518 section 3.4), and the key set with which anybody verifies them.
+
+They are separate from the keys of the OAuth client, which are deleted once no session uses them and sign for another
+purpose (RFC 8725 section 3.12). A key signs for a year. Then its private half is erased and its public half is kept, so
+that old proofs can still be verified.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from groundwork.clock import DAY, Instant
+from groundwork.database.resealing import SealedColumn
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Unavailable
+from groundwork.sealing import CannotUnseal, Sealer
+from groundwork.signing_key import SigningKey
+from openmeet.domain.attendance.reasons import AttendanceReason
+
+ALGORITHM: Final = "ES256"
+# An explicit type, so that no other token of this site can pass for a proof (RFC 8725 section 3.11).
+TOKEN_TYPE: Final = "attendance-proof+jwt"  # noqa: S105 - a media type
+ROTATED_AFTER: Final = 365 * DAY
+SEALED_KEY: Final = SealedColumn(
+    "attendance_proof_keys", "key_id", "sealed", lambda key_id: f"openmeet/attendance_proof_key/{key_id}"
+)
+
+
+def sealer_of(key: SigningKey) -> Sealer:
+    """The sealer for the private halves."""
+    return key.sealer(b"openmeet/attendance_proof_keys")
+
+
+async def ensure_key(tx: Transaction, key: SigningKey, *, made_after: Instant | None = None) -> bool:
+    """Make a new key unless there is one that can be opened and, if an instant is given, was made after it. Returns
+    whether one was made.
+    """
+    row = await _signing_row(tx)
+    if row is not None and (made_after is None or row[1] > made_after) and _opened(key, row[0], row[2]) is not None:
+        return False
+    made: ECKey = ECKey.generate_key("P-256")
+    key_id = made.thumbprint()
+    public = {**made.as_dict(private=False), "kid": key_id, "use": "sig", "alg": ALGORITHM}
+    await tx.execute("update attendance_proof_keys set sealed = null where sealed is not null")
+    # If somebody else has just made one, theirs is used.
+    await tx.execute(
+        "insert into attendance_proof_keys (key_id, public_key, sealed, created_at)"
+        " values (:key_id, :public_key, :sealed, :now) on conflict do nothing",
+        key_id=key_id,
+        public_key=msgspec.json.encode(public).decode(),
+        sealed=sealer_of(key).seal(made.as_der(private=True), SEALED_KEY.purpose(key_id)),
+        now=tx.now,
+    )
+    return True
+
+
+async def rotate_when_due(db: Database, key: SigningKey) -> bool:
+    """Replace a key that is a year old, or that none of our keys opens. The first one is made with the first proof.
+    Returns whether a key was made.
+    """
+    async with db.transaction() as tx:
+        if await tx.fetch_one("select 1 as found from attendance_proof_keys limit 1") is None:
+            return False
+        return await ensure_key(tx, key, made_after=Instant(tx.now - ROTATED_AFTER))
+
+
+async def key_set(reader: Reader) -> dict[str, list[dict[str, str]]]:
+    """Every public key that ever signed a proof, newest first, as a JWK Set (RFC 7517)."""
+    rows = await reader.fetch("select public_key from attendance_proof_keys order by created_at desc, key_id")
+    return {"keys": [msgspec.json.decode(row["public_key"]) for row in rows]}
+
+
+async def sign(reader: Reader, key: SigningKey, claims: Mapping[str, Any]) -> str:
+    """Sign these claims (RFC 7519), in the compact form. Raises Unavailable if the key cannot be opened, until the
+    scheduler has replaced it.
+    """
+    row = await _signing_row(reader)
+    private = None if row is None else _opened(key, row[0], row[2])
+    if row is None or private is None:
+        raise Unavailable(AttendanceReason.PROOF_KEY_MISSING, after_seconds=3600.0)
+    header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": row[0]}
+    return jwt.encode(header, dict(claims), private, algorithms=[ALGORITHM])
+
+
+async def _signing_row(reader: Reader) -> tuple[str, Instant, bytes] | None:
+    row = await reader.fetch_one(
+        "select key_id, created_at, sealed from attendance_proof_keys where sealed is not null"
+    )
+    return None if row is None else (row["key_id"], Instant(row["created_at"]), bytes(row["sealed"]))
+
+
+def _opened(key: SigningKey, key_id: str, sealed: bytes) -> ECKey | None:
+    try:
+        return ECKey.import_key(sealer_of(key).unseal(sealed, SEALED_KEY.purpose(key_id)))
+    except CannotUnseal:
+        return None

@@ -1,0 +1,240 @@
+"""Proofs of attendance: a secret address with which somebody who was checked in can show that to whom they like.
+
+A row says only that the person made a proof, and when they withdrew it. Whether it stands is decided at each request
+from the RSVP, the event and the person, so that it ends with the check-in, the event or the account. The token is
+derived from the server's key, and only its hash is stored (invariant 8). Nobody can list the proofs of somebody else.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from at_protocol.syntax.did import Did
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.errors import Gone, NotFound, Refused
+from groundwork.signing_key import SigningKey
+from groundwork.uuid7 import new_id
+from openmeet.domain.attendance import proof_keys
+from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.queries import IS_HIDDEN
+from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.attendance.visibility import own_rsvp, visible_event
+from openmeet.domain.events import queries as event_queries
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.identities import queries as identities
+from openmeet.domain.identities.model import ACTIVE, Identity
+from openmeet.domain.users.model import Caller, UserId
+
+_CURRENT: Final = (
+    "select id, attendance_id, did, token_hash, made_at from attendance_proofs"
+    " where attendance_id = :attendance_id and withdrawn_at is null"
+)
+
+
+class ShownAs(StrEnum):
+    """What a proof shows of its person: the display name, or the network account (handle and DID)."""
+
+    NAME = "name"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceProof:
+    """A proof that was not withdrawn. ``did`` is the account that it shows; None if it shows the display name.
+
+    ``token`` is the secret in its address, empty if the key that it was derived from is no longer configured.
+    """
+
+    id: str
+    attendance_id: AttendanceId
+    did: Did | None
+    made_at: Instant
+    token: str
+
+    @property
+    def shown_as(self) -> ShownAs:
+        return ShownAs.NAME if self.did is None else ShownAs.ACCOUNT
+
+
+@dataclass(frozen=True, slots=True)
+class ProofOptions:
+    """What a person can do with their proof for an event. ``why_not`` says why they cannot make one.
+
+    ``name`` and ``account`` are what a proof can show; ``account`` is None without a network account.
+    """
+
+    event: Event
+    rsvp: Attendance
+    proof: AttendanceProof | None
+    why_not: AttendanceReason | None
+    name: str
+    account: Identity | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceStatement:
+    """What a proof that stands says. Either ``name`` or ``account`` is given."""
+
+    event: Event
+    host: str
+    name: str
+    account: Identity | None
+
+
+def why_not_proven(event: Event, status: AttendanceStatus, now: Instant) -> AttendanceReason | None:
+    """Why there is no proof of this attendance now; None if there can be one.
+
+    Guests are let in up to a day before the start, so a check-in alone does not show that somebody was there. The hosts
+    of private events did not agree that we confirm them to anybody.
+    """
+    if event.is_gone or event.is_held or event.is_hidden or event.is_cancelled:
+        return AttendanceReason.PROOF_NOT_CONFIRMED
+    if event.visibility is Visibility.PRIVATE:
+        return AttendanceReason.PROOF_OF_PRIVATE_EVENT
+    if status is not AttendanceStatus.ATTENDED:
+        return AttendanceReason.PROOF_NEEDS_CHECK_IN
+    if event.starts_at is None or event.starts_at > now:
+        return AttendanceReason.PROOF_NOT_YET
+    return None
+
+
+async def options_of(reader: Reader, key: SigningKey, caller: Caller, slug: EventSlug) -> ProofOptions:
+    """The caller's proof for this event, and what they can do. Raises NotFound without a place at a visible event."""
+    event, rsvp = await visible_event(reader, slug, caller.user_id, refusal=AttendanceReason.NOT_ANSWERED)
+    proof = None if rsvp is None else await _current(reader, key, rsvp.id)
+    if rsvp is None or not (rsvp.is_seated or proof):
+        raise NotFound(AttendanceReason.NOT_ANSWERED)
+    why_not = why_not_proven(event, rsvp.status, reader.now)
+    return ProofOptions(event, rsvp, proof, why_not, caller.display_name, await _account_of(reader, caller.user_id))
+
+
+async def make(
+    tx: Transaction, key: SigningKey, caller: Caller, slug: EventSlug, shown_as: ShownAs, *, replaces: str = ""
+) -> AttendanceProof:
+    """Make the caller's proof for this event, or return the one that they have. ``replaces`` is the id of the proof that
+    the new one replaces, which is withdrawn; a repeated request finds it withdrawn and makes no further one.
+
+    Raises NotFound, and Refused (``NoProof``, ``NoAccount``).
+    """
+    options = await options_of(tx, key, caller, slug)
+    if options.why_not is not None:
+        raise Refused(options.why_not, name="NoProof")
+    if shown_as is ShownAs.ACCOUNT and options.account is None:
+        raise Refused(AttendanceReason.PROOF_NEEDS_ACCOUNT, name="NoAccount")
+    await proof_keys.ensure_key(tx, key)
+    if replaces:
+        await _withdraw(tx, options.rsvp.id, replaces)
+    proof_id = new_id(tx.now)
+    await tx.execute(
+        "insert into attendance_proofs (id, attendance_id, token_hash, did, made_at)"
+        " values (:id, :attendance_id, :hash, :did, :now)"
+        " on conflict (attendance_id) where withdrawn_at is null do nothing",
+        id=proof_id,
+        attendance_id=options.rsvp.id,
+        hash=_hash(_token(key, proof_id)),
+        did=options.account.did if shown_as is ShownAs.ACCOUNT and options.account else None,
+        now=tx.now,
+    )
+    proof = await _current(tx, key, options.rsvp.id)
+    assert proof is not None  # noqa: S101  # inserted, or there already
+    return proof
+
+
+async def withdraw(tx: Transaction, caller: Caller, slug: EventSlug, proof_id: str) -> None:
+    """Withdraw the caller's proof, also if they can no longer see the event. Repeatable. Raises NotFound."""
+    rsvp = await own_rsvp(tx, slug, caller.user_id)
+    await _withdraw(tx, rsvp.id, proof_id)
+
+
+async def statement(reader: Reader, token: str) -> AttendanceStatement:
+    """What the proof with this token says now. Raises NotFound, and Gone if it was withdrawn (``ProofWithdrawn``) or is
+    no longer confirmed (``ProofNotConfirmed``). Neither reveals anything about the person or the event.
+    """
+    row = await reader.fetch_one(
+        f"select p.did, p.withdrawn_at, a.user_id, a.event_id, a.status, {IS_HIDDEN} as is_hidden"
+        " from attendance_proofs p join attendances a on a.id = p.attendance_id where p.token_hash = :hash",
+        hash=_hash(token),
+    )
+    if row is None:
+        raise NotFound(AttendanceReason.NO_SUCH_PROOF)
+    if row["withdrawn_at"] is not None:
+        raise Gone(AttendanceReason.PROOF_WITHDRAWN, name="ProofWithdrawn")
+    event = await event_queries.by_id(reader, row["event_id"])
+    user_id = UserId(row["user_id"])
+    account = None if row["did"] is None else await _own_account(reader, user_id, row["did"])
+    is_hidden = row["is_hidden"] or (row["did"] is not None and account is None)
+    if event is None or is_hidden or why_not_proven(event, AttendanceStatus(row["status"]), reader.now) is not None:
+        raise Gone(AttendanceReason.PROOF_NOT_CONFIRMED, name="ProofNotConfirmed")
+    names = await identities.shown_names(reader, [event.author_id, user_id])
+    return AttendanceStatement(event, names[event.author_id], "" if account else names[user_id], account)
+
+
+async def move(tx: Transaction, pairs: Sequence[tuple[AttendanceId, AttendanceId]]) -> None:
+    """Move proofs from RSVPs that are merged into others. ``pairs``: the remaining RSVP and the dropped one. If both
+    have a proof, that of the remaining RSVP is kept and the other one withdrawn.
+    """
+    values: list[Mapping[str, object]] = [{"kept": kept, "dropped": dropped, "now": tx.now} for kept, dropped in pairs]
+    await tx.execute_many(
+        "update attendance_proofs set withdrawn_at = :now where attendance_id = :dropped and withdrawn_at is null"
+        " and exists (select 1 from attendance_proofs k where k.attendance_id = :kept and k.withdrawn_at is null)",
+        values,
+    )
+    await tx.execute_many(
+        "update attendance_proofs set attendance_id = :kept where attendance_id = :dropped",
+        [{"kept": kept, "dropped": dropped} for kept, dropped in pairs],
+    )
+
+
+async def _current(reader: Reader, key: SigningKey, attendance_id: AttendanceId) -> AttendanceProof | None:
+    row = await reader.fetch_one(_CURRENT, attendance_id=attendance_id)
+    return None if row is None else _proof(key, row)
+
+
+async def _withdraw(tx: Transaction, attendance_id: AttendanceId, proof_id: str) -> None:
+    await tx.execute(
+        "update attendance_proofs set withdrawn_at = :now"
+        " where id = :id and attendance_id = :attendance_id and withdrawn_at is null",
+        id=proof_id,
+        attendance_id=attendance_id,
+        now=tx.now,
+    )
+
+
+async def _account_of(reader: Reader, user_id: UserId) -> Identity | None:
+    """The account that a proof of this person can show: the default one, if it is active."""
+    return next((one for one in await identities.of_user(reader, user_id) if _can_be_shown(one)), None)
+
+
+async def _own_account(reader: Reader, user_id: UserId, did: str) -> Identity | None:
+    return next(
+        (one for one in await identities.of_user(reader, user_id) if one.did == did and _can_be_shown(one)), None
+    )
+
+
+def _can_be_shown(identity: Identity) -> bool:
+    return identity.can_write and identity.status == ACTIVE
+
+
+def _proof(key: SigningKey, row: Row) -> AttendanceProof:
+    token = key.find_valid(lambda one: _token(one, row["id"]), lambda token: _hash(token) == bytes(row["token_hash"]))
+    return AttendanceProof(
+        row["id"],
+        AttendanceId(row["attendance_id"]),
+        None if row["did"] is None else Did(row["did"]),
+        Instant(row["made_at"]),
+        token or "",
+    )
+
+
+def _token(key: SigningKey, proof_id: str) -> str:
+    digest = key.digest(b"attendance proof\x00" + proof_id.encode())
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
