@@ -1,8 +1,10 @@
-"""Checks of the translations of every server: each keeps the parts of the English message, and German is complete."""
+"""Checks of the translations of every server: each keeps the parts of the English message, and every language is
+complete.
+"""
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +12,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
 from checks.messages import KEYWORDS, Server, files, messages_of
 
-from groundwork.i18n.catalogue import Catalogue
+from groundwork.i18n.catalogue import SOURCE, Catalogue, base_of
 from tests.banned_words import BANNED
 
 _PARAMETER: Final = re.compile(r"%\(\w+\)[sd]|%%")
@@ -87,12 +89,34 @@ def kept(server: Catalogue) -> None:
         assert [one.id for one in _of(server, language) if one.fuzzy and one.id] == []
 
 
+def missing(server: Catalogue) -> dict[str, list[str]]:
+    """The messages without a translation, by language. A variant, such as ``en_US``, has only what differs from the
+    language that it varies.
+    """
+    tags = server.available()
+    languages = [
+        tag.replace("-", "_") for tag in tags if tag != SOURCE and (base_of(tag) == tag or base_of(tag) not in tags)
+    ]
+    template = _keys(_read(server.folder / f"{server.domain}.pot"))
+    lacking = {one: template - _keys(_messages(server, one)) for one in languages}
+    return {language: sorted(str(english) for _, english in keys) for language, keys in lacking.items()}
+
+
+def unused(server: Catalogue) -> dict[str, list[str]]:
+    """The translations of messages that are not in the sources, by language and variant."""
+    template = _keys(_read(server.folder / f"{server.domain}.pot"))
+    languages = [tag.replace("-", "_") for tag in server.available() if tag != SOURCE]
+    return {one: sorted(str(english) for _, english in _keys(_messages(server, one)) - template) for one in languages}
+
+
 def complete(server: Catalogue) -> None:
-    """Every message has a German translation, and no translation is unused."""
-    template = {(one.context, _forms(one.id)) for one in _read(server.folder / f"{server.domain}.pot") if one.id}
-    german = {(one.context, _forms(one.id)) for one in _messages(server, "de")}
-    assert sorted(str(english) for _, english in template - german) == []
-    assert german <= template
+    """Every message has a translation in every language, and no translation is unused."""
+    assert not any(missing(server).values()), missing(server)
+    assert not any(unused(server).values()), unused(server)
+
+
+def _keys(messages: Iterable[Message]) -> set[tuple[str | None, tuple[str, ...]]]:
+    return {(one.context, _forms(one.id)) for one in messages if one.id}
 
 
 def good_german(server: Catalogue) -> None:

@@ -1,12 +1,14 @@
-"""The translations: each message keeps the placeholders of the English one, and German is complete."""
+"""The translations: each message keeps the placeholders of the English one, and every language is complete."""
 
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Message
 from checks.messages import Server
 
 from groundwork.clock import Instant
+from groundwork.i18n.catalogue import Catalogue
 from openmeet.i18n import formatting, languages
 from openmeet.i18n.catalogue import CATALOGUE, speaking
 from openmeet.recurrence.describe import describe
@@ -32,8 +34,24 @@ def test_a_wrong_translation_is_found() -> None:
     assert list(differences(Message(("One", "%(number)s"), ("Eins", "%(number)s")), 2)) == []
 
 
-def test_every_message_has_a_german_translation() -> None:
+def test_every_message_has_a_translation_in_every_language() -> None:
     translations.complete(CATALOGUE)
+    assert "de" in translations.missing(CATALOGUE)
+
+
+def test_languages_must_be_complete_and_variants_need_not(tmp_path: Path) -> None:
+    """A new folder is a language that must be complete, unless it varies a language that the catalogue has."""
+    (tmp_path / "site.pot").write_text('msgid "Save"\nmsgstr ""\n\nmsgid "Open"\nmsgstr ""\n')
+    translated = {"fr": {"Save": "Enregistrer"}, "fr_CA": {"Open": "Ouvrir", "Gone": "Parti"}, "en_US": {}, "pt_BR": {}}
+    for language, messages in translated.items():
+        folder = tmp_path / language / "LC_MESSAGES"
+        folder.mkdir(parents=True)
+        (folder / "site.po").write_text(
+            "\n\n".join(f'msgid "{one}"\nmsgstr "{text}"' for one, text in messages.items())
+        )
+    site = Catalogue("site", tmp_path)
+    assert translations.missing(site) == {"fr": ["('Open',)"], "pt_BR": ["('Open',)", "('Save',)"]}
+    assert translations.unused(site) == {"en_US": [], "fr": [], "fr_CA": ["('Gone',)"], "pt_BR": []}
 
 
 def test_a_message_inside_a_string_is_reported() -> None:
