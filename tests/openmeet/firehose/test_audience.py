@@ -1,4 +1,6 @@
-"""Each configured community gets what the consumer reads. A new community also gets what was read earlier."""
+"""Each configured community gets what the consumer reads. A new community also gets what was read earlier, and every
+community gets the older records of a new collection.
+"""
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
@@ -67,3 +69,25 @@ async def test_a_community_that_was_removed_is_new_when_it_returns(make_database
     clock.turn(60_000_000)
     await delivery.ensure_default_interests(installation, [town, village])
     assert await reading_since(village) > before
+
+
+async def test_a_collection_that_an_update_added_is_read_once_in_known_repositories(
+    make_database: MakeDatabase, clock: HandClock
+):
+    """The first start after the update enqueues a read of every known repository; later starts enqueue nothing."""
+    installation, town, village = await hearing(make_database)
+    await delivery.ensure_default_interests(installation, [town, village])
+    before = await reading_since(village)
+    (*_, (tenant, kind, added)) = default_interests("default")
+    # The version before the update did not know the collection.
+    async with installation.transaction() as tx:
+        await tenant_interests.remove(tx, tenant=tenant, kind=kind, value=added)
+    clock.turn(60_000_000)
+    interests = await delivery.ensure_default_interests(installation, [town, village])
+    assert interests.tenants_for("did:plc:anybody", added) == {"default", "village"}
+    assert await queued(town) == [BY_LINES, FOLLOWED]
+    assert await reading_since(village) == before
+    first = await reading_since(town)
+    clock.turn(60_000_000)
+    await delivery.ensure_default_interests(installation, [town, village])
+    assert await reading_since(town) == first

@@ -99,10 +99,11 @@ BATCH = 1_000
 async def ensure_default_interests(installation: Database, tenants: Sequence[Tenant]) -> Interests:
     """Make sure that each tenant receives every calendar record. Called before any source is read.
 
-    ``tenants``: the tenants to deliver to; the interests of all others are deleted. A new tenant with an unreachable
-    database is added later (``ensure_default_interests_late``). Its backfill is enqueued first and its interest stored
-    afterwards, so an interrupted start enqueues it again. Nothing is missed: frames after the stored cursors go to all
-    tenants, and the backfill reads everything older.
+    ``tenants``: the tenants to deliver to; the interests of all others are deleted. A new tenant, or one that lacks a
+    collection because an update added it, gets a backfill of the known repositories. With an unreachable database, this
+    is done later (``ensure_default_interests_late``). The backfill is enqueued first and the interest stored
+    afterwards, so an interrupted start enqueues it again. Nothing in a known repository is missed: frames after the
+    stored cursors go to all tenants, and the backfill reads everything older.
     """
     async with installation.transaction() as tx:
         await tenant_interests.forget_others(tx, [one.name for one in tenants])
@@ -124,8 +125,7 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
 
 
 async def ensure_default_interests_late(installation: Database, tenant: Tenant, interests: Interests) -> None:
-    """Like ``ensure_default_interests``, for a new tenant whose database became reachable only after the sources
-    started.
+    """Like ``ensure_default_interests``, for a tenant whose database became reachable only after the sources started.
 
     The tenant first starts to receive messages in this process, and then older records are enqueued, so nothing is
     missed in between. The interest is stored last, so an interrupted start begins again. Raises Unavailable; the caller

@@ -66,9 +66,9 @@ class Interests:
     @property
     def tenants_with_all_records(self) -> frozenset[str]:
         """Return the tenants that receive all calendar records, as stored by ``delivery.ensure_default_interests``.
-        Interests in individual authors do not count.
+        Interests in individual authors do not count. A tenant lacks a collection after an update that added it.
         """
-        return frozenset().union(*self.collections.values())
+        return frozenset.intersection(*(self.collections.get(one, frozenset()) for one in CONCERNING))
 
     def subscribe_to_all_records(self, tenant: str) -> None:
         """Send the tenant all calendar records in this process from now on. The caller stores the interest."""
