@@ -1,12 +1,15 @@
 """Pictures of the demo town. Worker processes draw them while the rows are written, and they are stored like uploads."""
 
 import asyncio
+import io
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Final, TypeVar
+
+from PIL import Image
 
 from groundwork.blobstore.contract import BlobStore, put
 from groundwork.database.transaction import Database, Transaction
@@ -21,12 +24,20 @@ from programs.demo.scenes import SCENES, SIZE, scene
 # Drawings per scene, so that two events with the same scene look similar but not identical.
 VARIANTS: Final = 3
 _AT_ONCE: Final = 4
+_SMALL: Final = (96, 64)
 
 _Made = TypeVar("_Made")
 
 
 def _painted(kind: str, variant: int) -> PreparedPicture:
     return pictures.prepare(scene(kind, str(variant)))
+
+
+@cache
+def _tone(kind: str, variant: int) -> int | None:
+    """The tone of a scene, from a small drawing, because the picture itself is drawn later."""
+    with Image.open(io.BytesIO(scene(kind, str(variant), _SMALL))) as drawn:
+        return pictures.tone_of_picture(drawn.convert("RGB"))
 
 
 def _portrayed(look: Look, name: str) -> dict[int, bytes]:
@@ -66,7 +77,7 @@ class TownPictures:
             self._scenes[about] = asyncio.create_task(self._drawn(partial(_painted, *about)))
         key = _picture_key(dice)
         self._stored.append(asyncio.create_task(self._store_scene(db, key, user_id, self._scenes[about])))
-        return Picture(key, SCENES[kind].alt, *SIZE)
+        return Picture(key, SCENES[kind].alt, *SIZE, _tone(*about))
 
     async def _store_portrait(self, db: Database, key: PictureKey, user_id: UserId, look: Look, name: str) -> None:
         made = await self._drawn(partial(_portrayed, look, name))
@@ -86,7 +97,9 @@ class TownPictures:
         made = await drawing
 
         async def write(tx: Transaction) -> None:
-            await pictures.insert(tx, key, user_id, made.width, made.height, sum(map(len, made.bodies.values())))
+            await pictures.insert(
+                tx, key, user_id, made.width, made.height, sum(map(len, made.bodies.values())), made.tone
+            )
 
         for (size, format_), body in made.bodies.items():
             await put(self.store, blob_key(key, size, format_), body)

@@ -43,8 +43,8 @@ SCENES: Final[dict[str, Scene]] = {
 }
 
 
-def scene(kind: str, seed: str) -> bytes:
+def scene(kind: str, seed: str, size: tuple[int, int] = SIZE) -> bytes:
     """Draw a scene as PNG. ``kind``: a key of ``SCENES``."""
     dice = random.Random(f"{kind} {seed}")  # noqa: S311 - a drawing
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">{SCENES[kind].draw(dice)}</svg>'
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIZE[0], height=SIZE[1], skip_system_fonts=True))
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size[0], height=size[1], skip_system_fonts=True))

@@ -10,6 +10,7 @@ from typing import Final
 
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.media.pictures import Picture
 
 _SEED_BYTES: Final = 8
 _NAME = re.compile(r"([a-z]{3,10})-([0-9a-f]{16})")
@@ -144,3 +145,18 @@ def _seed(words: str, rest: str) -> int:
 def cover_for(content: Content) -> Cover:
     """The generated cover of an event or a series."""
     return cover_of(content.title, content.categories, content.cover_shuffle or 0)
+
+
+def tone_for(content: Content) -> int:
+    """The tone of everything that shows an event or a series: that of its uploaded picture if it has a clear colour,
+    otherwise that of its generated cover.
+    """
+    picture = content.picture
+    return cover_for(content).tone if picture is None or picture.tone is None else picture.tone
+
+
+def tone_of_group(name: str, picture: Picture | None) -> int:
+    """The tone of a group: that of its uploaded picture if it has a clear colour, otherwise that of its generated
+    cover.
+    """
+    return cover_of_group(name).tone if picture is None or picture.tone is None else picture.tone

@@ -6,7 +6,7 @@ import io
 import math
 import unicodedata
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -14,6 +14,7 @@ import resvg_py
 from PIL import Image, ImageDraw, ImageFont
 
 from groundwork.ui import FONT
+from groundwork.ui.tones import INKS, WASHES
 from openmeet.domain.covers.drawing import HEIGHT, WIDTH, svg
 from openmeet.domain.covers.model import Cover
 
@@ -29,14 +30,6 @@ _EMAIL_COVER_COLOURS: Final = 64
 _LEFT: Final = CARD_HEIGHT + 48
 _TEXT_WIDTH: Final = CARD_WIDTH - _LEFT - 48
 _PAPER, _INK, _SOFT = "#fbf8f3", "#221d17", "#62594c"
-# The text colour of each tone on paper, as in ``tokens.css``.
-_TONE_INK: Final = (
-    *("#0c4d43", "#842a13", "#34378a", "#7a2150", "#624505", "#174c74", "#7c2c36", "#23375c", "#34532a"),
-)
-# The background of an initial for each tone, as in ``tokens.css``.
-_TONE_WASH: Final = (
-    *("#dcf0ea", "#fde3d9", "#e5e6fa", "#f7e1ec", "#faecc4", "#dcecf6", "#fbe3dc", "#e0e6f1", "#e5efd5"),
-)
 # Diameter of the host's face.
 _FACE: Final = 56
 # The round background of the initial, and at the other end the mark, as in the header of every page.
@@ -58,7 +51,7 @@ _VARIANTS: Final = "\ufe0e\ufe0f"
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """The text of the card. Everything but the title is one line. ``host_picture``: a stored portrait of the host, as a
-    file. If it is empty, their initial is shown on ``host_tone``.
+    file. If it is empty, their initial is shown on ``host_tone``. ``tone``: the event's, for ``when``.
     """
 
     title: str
@@ -67,6 +60,7 @@ class CardFacts:
     host: str
     host_tone: int = 0
     host_picture: bytes = b""
+    tone: int = 0
 
 
 def card(cover: Cover, facts: CardFacts) -> bytes:
@@ -76,13 +70,13 @@ def card(cover: Cover, facts: CardFacts) -> bytes:
     Emoji and other symbols are left out.
     """
     title, when, place, host = (_without_signs(text) for text in (facts.title, facts.when, facts.place, facts.host))
-    facts = CardFacts(title, when, place, host, facts.host_tone, facts.host_picture)
+    facts = replace(facts, title=title, when=when, place=place, host=host)
     image = Image.new("RGB", (CARD_WIDTH, CARD_HEIGHT), _PAPER)
     if not facts.title or not all(_is_in_font(text) for text in (facts.title, facts.when, facts.place, facts.host)):
         image.paste(_painted(cover, CARD_WIDTH, CARD_HEIGHT))
     else:
         image.paste(_painted(cover, CARD_HEIGHT, CARD_HEIGHT))
-        _write(ImageDraw.Draw(image), facts, _TONE_INK[cover.tone])
+        _write(ImageDraw.Draw(image), facts, INKS[facts.tone])
         _sign(image, facts)
     output = io.BytesIO()
     image.save(output, "PNG")
@@ -120,7 +114,7 @@ def _write(draw: ImageDraw.ImageDraw, facts: CardFacts, tone_ink: str) -> None:
 
 def _sign(image: Image.Image, facts: CardFacts) -> None:
     """The host with their picture or initial, and the mark of OpenMeet, at the bottom."""
-    row = _SIGNATURE.format(wash=_TONE_WASH[facts.host_tone])
+    row = _SIGNATURE.format(wash=WASHES[facts.host_tone])
     drawn = Image.open(io.BytesIO(resvg_py.svg_to_bytes(svg_string=row, skip_system_fonts=True)))
     image.paste(drawn, (_LEFT, CARD_HEIGHT - 48 - drawn.height), drawn)
     draw, middle = ImageDraw.Draw(image), CARD_HEIGHT - 48 - drawn.height // 2
@@ -132,7 +126,7 @@ def _sign(image: Image.Image, facts: CardFacts) -> None:
         image.paste(face, (_LEFT, middle - _FACE // 2), circle.resize((_FACE, _FACE)))
     else:
         initial = next((letter.upper() for letter in facts.host if letter.isalnum()), "")
-        draw.text((_LEFT + 28, middle), initial, _TONE_INK[facts.host_tone], _font(27, 700), anchor="mm")
+        draw.text((_LEFT + 28, middle), initial, INKS[facts.host_tone], _font(27, 700), anchor="mm")
     name = _cut(facts.host, 27, 650, _TEXT_WIDTH - 2 * 72)
     draw.text((_LEFT + 72, middle + 10), name, _INK, _font(27, 650), anchor="ls")
 

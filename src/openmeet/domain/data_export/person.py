@@ -289,7 +289,7 @@ def _empty_series(row: Row) -> None:
 
 
 def _empty_group(row: Row) -> None:
-    row |= dict.fromkeys(("picture_key", "picture_alt", "picture_width", "picture_height"))
+    row |= dict.fromkeys(("picture_key", "picture_alt", "picture_width", "picture_height", "picture_tone"))
 
 
 def _of_portrait(row: Row) -> Value:

@@ -77,7 +77,7 @@ GROUPS_TO_PURGE: Final = """
 EMPTY_GROUPS: Final = """
     update groups
        set slug = id, name = '', description = '', locality = '', country = '', latitude = '', longitude = '',
-           join_question = '', picture_key = null, picture_alt = null, picture_width = null, picture_height = null,
+           join_question = '', picture_key = null, picture_alt = null, picture_width = null, picture_height = null, picture_tone = null,
            record_avatar = null, search_text = '', submission_key = null, submission_digest = null,
            backup_admin_did = null
      where id in :ids

@@ -35,7 +35,7 @@ _NAMES = (
     "id, slug, name, description, locality, country, latitude, longitude, time_zone, join_policy, join_question,"
     " visibility, promotion_level, sync_enabled, announces_events, owner_id, backup_admin_id, backup_admin_did, absence_days, wait_days,"
     " successor_id, succession_asked_at, succession_reminded_at, heir_id, heir_offered_at, revision, deleted_at,"
-    " created_at, updated_at, external_id, account_id, is_read_only, picture_key, picture_alt, picture_width, picture_height,"
+    " created_at, updated_at, external_id, account_id, is_read_only, picture_key, picture_alt, picture_width, picture_height, picture_tone,"
     " record_avatar, picture_revision"
 )
 
@@ -121,7 +121,9 @@ def _succession_of(row: Row) -> GroupSuccession | None:
 def _picture_of(row: Row) -> Picture | None:
     if row["picture_key"] is None:
         return None
-    return Picture(row["picture_key"], row["picture_alt"], row["picture_width"], row["picture_height"])
+    return Picture(
+        row["picture_key"], row["picture_alt"], row["picture_width"], row["picture_height"], row["picture_tone"]
+    )
 
 
 def member_of(row: Row) -> Membership:
@@ -434,6 +436,7 @@ def _values(group: Group) -> dict[str, object]:
         "picture_alt": picture.alt if picture else None,
         "picture_width": picture.width if picture else None,
         "picture_height": picture.height if picture else None,
+        "picture_tone": picture.tone if picture else None,
         "record_avatar": group.network.avatar_cid,
         "picture_revision": group.network.picture_revision,
     }

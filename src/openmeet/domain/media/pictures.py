@@ -18,6 +18,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, Reason, TooLarge, TooMany
 from groundwork.settings import SettingsRefused
+from groundwork.ui.tones import nearest_tone
 from groundwork.workers.pool import ChargedPool
 from openmeet.settings import PREFIX, Settings
 
@@ -86,21 +87,25 @@ FILES: Final = tuple((size, format_) for size in Size for format_ in PictureForm
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A stored picture. ``key`` is its name in the store, and ``alt`` is its description."""
+    """A stored picture. ``key`` is its name in the store, and ``alt`` is its description. ``tone``: see
+    ``tone_of_picture``; also None for pictures that were stored before tones were.
+    """
 
     key: str
     alt: str
     width: int
     height: int
+    tone: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedPicture:
-    """A re-encoded picture: the bytes of each file in ``FILES``, and the width and height of the large size."""
+    """A re-encoded picture: the bytes of each file in ``FILES``, the width and height of the large size, and the tone."""
 
     bodies: dict[tuple[Size, PictureFormat], bytes]
     width: int
     height: int
+    tone: int | None
 
 
 def blob_key(key: str, size: Size, format_: PictureFormat = PictureFormat.JPEG) -> str:
@@ -130,6 +135,14 @@ _WEBP_QUALITY = 75
 _LEAST_SIDE = 200
 _SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST_SIDE)
 _QUALITIES_DOWN = (72, 50)
+
+
+# The tone of a picture is found in this many pixels squared. A pixel with less chroma (of 255) counts as grey. Hues up
+# to this distance (of 256) count as the same colour, and it must cover this share of the picture.
+_TONE_SIDE: Final = 48
+_LEAST_CHROMA: Final = 32
+_HUES_AROUND: Final = 10
+_LEAST_SHARE: Final = 0.1
 
 
 def decode(body: bytes, side: int) -> Image.Image:
@@ -167,7 +180,26 @@ def prepare(body: bytes) -> PreparedPicture:
             encoded[made.size] = {PictureFormat.JPEG: _jpeg_within_limit(made), PictureFormat.WEBP: _webp(made)}
         bodies.update(((size, format_), bytes_) for format_, bytes_ in encoded[made.size].items())
     width, height = max(encoded)
-    return PreparedPicture(bodies, width, height)
+    return PreparedPicture(bodies, width, height, tone_of_picture(image))
+
+
+def tone_of_picture(image: Image.Image) -> int | None:
+    """The tone whose hue is nearest to the dominant colour. None if the picture is grey or has no clear colour."""
+    sample = image.resize((_TONE_SIDE, _TONE_SIDE), Image.Resampling.BOX).convert("HSV")
+    weights, counts = [0.0] * 256, [0] * 256
+    for hue, saturation, value in zip(*(band.tobytes() for band in sample.split()), strict=True):
+        # The same as the difference of the largest and the smallest part of RGB: little for grey, pale and black.
+        chroma = saturation * value / 255
+        if chroma >= _LEAST_CHROMA:
+            weights[hue] += chroma
+            counts[hue] += 1
+    around = range(-_HUES_AROUND, _HUES_AROUND + 1)
+    dominant = max(range(256), key=lambda hue: sum(weights[(hue + one) % 256] for one in around))
+    near = [(one, (dominant + one) % 256) for one in around]
+    if sum(counts[hue] for _, hue in near) < _LEAST_SHARE * _TONE_SIDE**2:
+        return None
+    mean = dominant + sum(one * weights[hue] for one, hue in near) / sum(weights[hue] for _, hue in near)
+    return nearest_tone(mean / 256)
 
 
 def prepare_portrait(body: bytes) -> dict[int, bytes]:
@@ -303,7 +335,7 @@ async def store_picture(
         await put(store, blob_key(key, size, format_), bytes_)
     async with db.transaction() as tx:
         total = sum(map(len, made.bodies.values()))
-        await insert(tx, key, user_id, made.width, made.height, total)
+        await insert(tx, key, user_id, made.width, made.height, total, made.tone)
     return key, made
 
 
@@ -346,17 +378,20 @@ async def forget_unused(db: Database, store: BlobStore) -> int:
     return len(unused_pictures)
 
 
-async def insert(tx: Transaction, key: PictureKey, user_id: str, width: int, height: int, size: int) -> None:
+async def insert(
+    tx: Transaction, key: PictureKey, user_id: str, width: int, height: int, size: int, tone: int | None = None
+) -> None:
     await tx.execute(
         """
-        insert into pictures (key, user_id, width, height, size, created_at)
-        values (:key, :user_id, :width, :height, :size, :now)
+        insert into pictures (key, user_id, width, height, size, tone, created_at)
+        values (:key, :user_id, :width, :height, :size, :tone, :now)
         """,
         key=key,
         user_id=user_id,
         width=width,
         height=height,
         size=size,
+        tone=tone,
         now=tx.now,
     )
 
@@ -398,9 +433,9 @@ async def delete(tx: Transaction, key: PictureKey) -> None:
     await tx.execute("delete from pictures where key = :key", key=key)
 
 
-async def size_of_own(reader: Reader, key: PictureKey, user_id: str) -> tuple[int, int] | None:
-    """Width and height of a picture that this person uploaded. None for any other picture."""
+async def find_own(reader: Reader, key: PictureKey, user_id: str, alt: str) -> Picture | None:
+    """A picture that this person uploaded, with this description. None for any other picture."""
     row = await reader.fetch_one(
-        "select width, height from pictures where key = :key and user_id = :user_id", key=key, user_id=user_id
+        "select width, height, tone from pictures where key = :key and user_id = :user_id", key=key, user_id=user_id
     )
-    return None if row is None else (row["width"], row["height"])
+    return None if row is None else Picture(key, alt, row["width"], row["height"], row["tone"])

@@ -368,7 +368,7 @@ CONTACTS: Final = (
         (
             person(ColumnAudience.NOBODY, "user_id"),
             personal(ColumnAudience.EVENT, "key"),
-            plain("width height size created_at"),
+            plain("width height size tone created_at"),
         ),
         PersonExport.READABLE,
     ),

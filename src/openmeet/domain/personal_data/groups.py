@@ -47,7 +47,7 @@ GROUPS: Final = (
             plain(
                 "id time_zone join_policy visibility promotion_level succession_asked_at sync_enabled revision deleted_at"
                 " created_at updated_at absence_days wait_days succession_reminded_at heir_offered_at announces_events"
-                " is_read_only picture_width picture_height picture_revision"
+                " is_read_only picture_width picture_height picture_tone picture_revision"
             ),
         ),
         PersonExport.IMPORTED,

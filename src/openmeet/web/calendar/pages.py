@@ -22,7 +22,7 @@ from openmeet.domain.calendars.model import (
     FeedHealth,
 )
 from openmeet.domain.calendars.tasks import refresh
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.paging import packed, unpacked
@@ -138,7 +138,7 @@ async def _shown_entries(
     keys |= (month.keys if month else set()) | (week.keys if week else set())
     event_ids = [EventId(key) for key in keys if by_key[key].kind is not EntryKind.SUBSCRIBED]
     events: dict[str, Event] = {event.id: event for event in await several(reader, event_ids)}
-    tones: dict[str, int] = {event.id: cover_for(event.content).tone for event in events.values()}
+    tones: dict[str, int] = {event.id: tone_for(event.content) for event in events.values()}
     looks = {key: look_of(by_key[key], period.zone, tones) for key in keys}
     public_url = services(request).settings.public_url
     return {

@@ -165,7 +165,7 @@ def is_within_a_day(entry: CalendarEntry) -> bool:
 
 
 def look_of(entry: CalendarEntry, zone: str, tones: Mapping[str, int]) -> EntryLook:
-    """The look of an entry. ``tones`` has the cover tones of the events on this site."""
+    """The look of an entry. ``tones`` has the tones of the events on this site."""
     is_other = entry.kind is EntryKind.SUBSCRIBED
     look = "other" if is_other else "sure" if entry.kind in _SURE and not entry.is_draft else "maybe"
     return EntryLook(

@@ -12,7 +12,7 @@ from openmeet.domain.attendance import check_in_times, host_decisions, lists
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.check_in import tickets as actions
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventSlug
@@ -110,7 +110,7 @@ def ticket_page(request: Request, event: Event, own_rsvp: Attendance, name: str,
         "code": code,
         "picture": qr_code(address),
         "cover": thumbnail(event.content, Size.SMALL),
-        "tone": cover_for(event.content).tone,
+        "tone": tone_for(event.content),
         "is_online": event.content.mode is Mode.ONLINE or own_rsvp.mode is AnswerMode.ONLINE,
         "when": tagged(event, services(request).clock.now()),
         "zone": zone_of(event),

@@ -13,7 +13,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import answer_badges
 from openmeet.domain.attendance.answer_bar import AnswerState
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.time_and_place import place_label
@@ -238,7 +238,7 @@ def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
     return WeekRow(
         f"/events/{quote(event.slug)}",
         title_of(event),
-        cover_for(event.content).tone,
+        tone_for(event.content),
         formatting.weekday_in_short(starts),
         str(starts.day),
         " · ".join(one for one in (clock, label) if one),

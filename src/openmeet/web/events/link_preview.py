@@ -16,7 +16,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.ui.tones import tone_of
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import cover_for, tone_for
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventSlug, EventStatus
@@ -149,6 +149,7 @@ async def show_card(request: Request) -> Response:
         names[event.author_id],
         tone_of(event.author_id),
         await _portrait(request, pictures.get(event.author_id)),
+        tone_for(event.content),
     )
     picture = await draw_cached(request, card, cover_for(event.content), facts)
     return answer_unless_known(request, Response(picture, media_type="image/png", headers=_HEADERS))

@@ -18,7 +18,7 @@ from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, ans
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown, faces_of
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import event_access, time_and_place
 from openmeet.domain.events.model import Event, EventId, EventStatus
 from openmeet.domain.events.series_dates import more_dates
@@ -218,7 +218,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         host=facts.names[event.author_id],
         thumbnail=thumbnail(event.content),
         picture=thumbnail(event.content, Size.SMALL),
-        tone=cover_for(event.content).tone,
+        tone=tone_for(event.content),
         is_cancelled=event.is_cancelled,
         faces=[avatar_of(one, facts.names[one], facts.portraits) for one in facts.faces.get(event.id, ())],
         going=going_label(event, facts),

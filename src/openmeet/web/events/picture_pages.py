@@ -1,6 +1,6 @@
 """The picture of an event: its form, and its field in the form for a new event."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import quote
 
@@ -110,25 +110,25 @@ async def store_picture(request: Request, caller: Caller, form: dict[str, str], 
     """Store the picture in this submission, or find the one that an earlier submission stored. It is stored before the
     form is validated, because browsers do not send a file again.
     """
-    key, size = PictureKey(form.get(KEPT, "")), None
+    key, words = PictureKey(form.get(KEPT, "")), form.get("alt", "")
+    picture = None
     if body:
         try:
-            key, stored_picture = await pictures.store_picture(
+            key, made = await pictures.store_picture(
                 database_of(request), store_of(request), workers_of(request, caller.user_id), caller.user_id, body
             )
         except InvalidForm as wrong:
             return SentPicture(problems=wrong.problems)
         except (TooLarge, TooMany) as refused:
             return SentPicture(problems={"picture": refused.why})
-        size = (stored_picture.width, stored_picture.height)
+        picture = Picture(key, words, made.width, made.height, made.tone)
     elif key:
         async with database_of(request).reader() as reader:
-            size = await pictures.size_of_own(reader, key, caller.user_id)
-    words = form.get("alt", "")
-    if size is None:
+            picture = await pictures.find_own(reader, key, caller.user_id, words)
+    if picture is None:
         is_lost = bool(key or words.strip())
         return SentPicture(problems={"picture": EventReason.PICTURE_NEEDED}) if is_lost else SentPicture()
     try:
-        return SentPicture(Picture(key, check_alt(words), *size), kept_key=key)
+        return SentPicture(replace(picture, alt=check_alt(words)), kept_key=key)
     except InvalidForm as wrong:
         return SentPicture(problems=wrong.problems, kept_key=key)

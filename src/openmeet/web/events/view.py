@@ -18,7 +18,7 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.who_comes import sees_who_comes
 from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import CalendarEntry, ExcludedEvent, Span
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import cover_for, tone_for
 from openmeet.domain.events import permissions, time_and_place
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
@@ -174,8 +174,8 @@ def event_context(
         "group": viewer.group,
         "publish_at_words": _publish_at_label(event),
         "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
-        "cover": (cover := cover_for(event.content)),
-        "tone": cover.tone,
+        "cover": cover_for(event.content),
+        "tone": tone_for(event.content),
         "is_over": event.is_over(now),
         "links": [_link_view(link) for link in event.content.links[:SHOWN_LINKS]],
         "chips": _event_chips(event, now),

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
+from openmeet.domain.covers.model import tone_of_group
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.administration import InvitationPreview
 from openmeet.domain.groups.model import (
@@ -75,8 +76,8 @@ async def show_invitation(request: Request) -> Response:
     context = {
         "group": group,
         "address": path_of(group),
-        "face": (face := avatar_of(group.id, group.details.name)),
-        "tone": face.tone,
+        "face": avatar_of(group.id, group.details.name),
+        "tone": tone_of_group(group.details.name, group.picture),
         "host": names[invitation.invited_by],
         "members": sum(counts.get(one, 0) for one in INSIDE),
         "until": day_label(invitation.expires_at, group),

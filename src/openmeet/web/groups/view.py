@@ -17,7 +17,7 @@ from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState
 from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.covers.drawing import data_url
-from openmeet.domain.covers.model import cover_of_group
+from openmeet.domain.covers.model import cover_of_group, tone_of_group
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions, announcements, queries
 from openmeet.domain.groups.membership_queries import ListedGroup
@@ -156,14 +156,13 @@ def cards_of(
 
 def _group_card(group: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
     details = group.group.details
-    cover = cover_of_group(details.name)
     return GroupCard(
         path=f"/groups/{quote(group.group.slug)}",
         name=details.name,
         about=summary_of(details.description),
         place=group.group.place,
-        cover=data_url(cover),
-        tone=cover.tone,
+        cover=data_url(cover_of_group(details.name)),
+        tone=tone_of_group(details.name, group.group.picture),
         members=ngettext("%(number)s member", "%(number)s members", group.members),
         next_words=""
         if next_at is None
@@ -203,8 +202,8 @@ async def group_context(reader: Reader, seen: ViewedGroup, form_state: FormState
         **await _events_context(reader, seen, public_url),
         **_membership_context(seen, membership, names, reader.now),
         "typed": form_state,
-        "face": (face := avatar_of(group.id, group.details.name)),
-        "tone": face.tone,
+        "face": avatar_of(group.id, group.details.name),
+        "tone": tone_of_group(group.details.name, group.picture),
         "picture": await _picture_of(reader, seen),
         "cover": cover_of_group(group.details.name).strip_path,
         "public_url": public_url,

@@ -48,7 +48,7 @@ async def store_uploaded(request: Request, user_id: str, body: bytes, alt: str) 
     key, prepared = await pictures.store_picture(
         database_of(request), store_of(request), workers_of(request, user_id), user_id, body
     )
-    return Picture(key, alt, prepared.width, prepared.height)
+    return Picture(key, alt, prepared.width, prepared.height, prepared.tone)
 
 
 async def save_sent(

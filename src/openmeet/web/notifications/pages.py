@@ -17,7 +17,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from groundwork.ui.tones import tone_of
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.notifications import email_links, notify, preferences, rules
@@ -351,7 +351,7 @@ async def _event_pictures(reader: Reader, news: Sequence[Notification]) -> dict[
     """The picture and tone of each event that the reader can open."""
     ids = {EventId(one.subject_id) for one in news if one.kind.subject is SubjectType.EVENT}
     events = await several(reader, sorted(ids))
-    return {event.id: (thumbnail(event.content), cover_for(event.content).tone) for event in events}
+    return {event.id: (thumbnail(event.content), tone_for(event.content)) for event in events}
 
 
 async def show_preferences(request: Request) -> Response:

@@ -17,7 +17,7 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.calendars.queries import zone_of_person
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import cover_for, tone_for
 from openmeet.domain.events import event_access
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import PublishLevel, reach
@@ -100,6 +100,7 @@ async def show_series(request: Request) -> Response:
                 "public_url": services(request).settings.public_url,
                 "group": group,
                 "cover": cover_for(series.content),
+                "tone": tone_for(series.content),
                 "categories": category_links(series.content),
                 "badges": (await badges.of_each_series(reader, [series], services(request).settings.public_url))[0],
                 # Detected among single events and not confirmed by their author.

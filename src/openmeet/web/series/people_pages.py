@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.attendance import reevaluation
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.series import (
@@ -167,7 +167,7 @@ def _series_row(series: Series, next_dates: Mapping[SeriesId, Event]) -> dict[st
     next_date = next_dates.get(series.id)
     return {
         "picture": thumbnail(series.content),
-        "tone": cover_for(series.content).tone,
+        "tone": tone_for(series.content),
         "next": "" if next_date is None else time_and_place.short_start_label(next_date),
         "path": _series_path(series),
         "title": series.content.title,

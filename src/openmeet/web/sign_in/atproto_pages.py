@@ -29,7 +29,7 @@ from groundwork.errors import (
 from groundwork.http.forms import FormState, local_path, read_form
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.attendance import registration
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import event_access, time_and_place
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -297,7 +297,7 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
         event.title,
         time_and_place.short_start_label(event),
         thumbnail(event.content),
-        cover_for(event.content).tone,
+        tone_for(event.content),
         f"/events/{quote(event.slug)}",
         settings.takes_guests and event.content.visibility is Visibility.PUBLIC and not event.is_cancelled,
     )
