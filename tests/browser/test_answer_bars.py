@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser
 
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import actions, event_hosting, host_decisions, invitations, registration
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, invitations, registration, waitlist
 from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
@@ -97,6 +97,16 @@ async def place_held(tx: Transaction, who: People, event: Event) -> None:
     await actions.answer(tx, who.cleo, event.slug, DECLINED)
 
 
+async def offer_expired(tx: Transaction, who: People, event: Event) -> None:
+    await place_held(tx, who, event)
+    await tx.execute(
+        "update attendances set offered_until = :now where event_id = :id and status = 'waitlisted'",
+        now=tx.now,
+        id=event.id,
+    )
+    await waitlist.expire_offers(tx, event)
+
+
 async def requested(tx: Transaction, who: People, event: Event) -> None:
     await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
     await says(GOING)(tx, who, event)
@@ -146,6 +156,7 @@ STORIES: dict[AnswerState, tuple[dict[str, str], Story]] = {
     S.CLOSED: (LATER, closed),
     S.MAYBE: (LATER, says(MAYBE)),
     S.DECLINED: (LATER, says(DECLINED)),
+    S.OFFER_EXPIRED: (LATER | {"capacity": "1"}, offer_expired),
     S.INVITED: (LATER, invited),
     S.APPROVAL: (LATER, approval),
     S.FULL: (LATER | {"capacity": "1"}, full),

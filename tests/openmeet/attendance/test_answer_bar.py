@@ -227,6 +227,13 @@ CASES = [
         "You said you can’t go.",
     ),
     (
+        AnswerState.OFFER_EXPIRED,
+        AnswerBarInput(event(), mine(S.INVITED), NOW, is_full=True, has_missed_offer=True),
+        (A.GOING, A.DECLINED),
+        ("Join waitlist", "Can’t go"),
+        "The place is no longer held for you.",
+    ),
+    (
         AnswerState.INVITED,
         AnswerBarInput(event(), mine(S.INVITED), NOW, ASKS),
         (A.GOING, A.DECLINED),

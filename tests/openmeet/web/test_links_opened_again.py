@@ -22,6 +22,17 @@ from openmeet.domain.users.queries import by_email
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, signed_in, site_on
 
+# Lists of events, and what they say once a held place is no longer held.
+LISTS = {
+    "/home": "The place is no longer held for you.",
+    "/notifications": "The place is no longer held for you.",
+    "/my/events?which=waiting": "Place no longer held",
+}
+
+
+def main_of(text: str) -> str:
+    return text.partition("<main")[2]
+
 
 @pytest.fixture
 async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
@@ -132,6 +143,10 @@ async def test_link_of_a_held_place_says_that_it_is_no_longer_held(site: Site, c
             assert "The place is no longer held for you." in text
             assert "You’re invited." not in text
             assert "Join waitlist" in text
+        for path, words in LISTS.items():
+            text = (await browser.get(path)).text
+            assert words in text, path
+            assert "invite" not in main_of(text), path
         await anybody.post(link, data={"reply": "going"})
         for text in ((await anybody.get(link)).text, (await browser.get(page)).text):
             assert "no longer held" not in text

@@ -41,6 +41,7 @@ _BADGES: Final[Mapping[AnswerState, Badge]] = {
     AnswerState.CLOSED: Badge(lazy("Answers closed"), "plain"),
     AnswerState.MEMBERS_ONLY: Badge(lazy("Members only"), "plain"),
     AnswerState.MAYBE: Badge(lazy("You said maybe"), "plain"),
+    AnswerState.OFFER_EXPIRED: Badge(lazy("Place no longer held"), "plain"),
     AnswerState.INVITED: Badge(lazy("You’re invited"), "hold"),
     AnswerState.APPROVAL: Badge(lazy("By approval"), "hold"),
     AnswerState.FULL: Badge(lazy("Full"), "plain"),

@@ -47,6 +47,7 @@ class AnswerState(StrEnum):
     CLOSED = "closed"
     MAYBE = "maybe"
     DECLINED = "declined"
+    OFFER_EXPIRED = "offer_expired"
     INVITED = "invited"
     APPROVAL = "approval"
     FULL = "full"
@@ -120,6 +121,7 @@ ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
     AnswerState.CLOSED: AnswerRow(_Action.ASK_HOSTS),
     AnswerState.MAYBE: AnswerRow(_Action.GOING, _Action.DECLINED),
     AnswerState.DECLINED: AnswerRow(_Action.GOING, _Action.INTERESTED),
+    AnswerState.OFFER_EXPIRED: AnswerRow(_Action.GOING, _Action.DECLINED),
     AnswerState.INVITED: AnswerRow(_Action.GOING, _Action.DECLINED),
     AnswerState.APPROVAL: AnswerRow(_Action.GOING, _Action.INTERESTED),
     AnswerState.FULL: AnswerRow(_Action.GOING, _Action.INTERESTED),
@@ -138,7 +140,7 @@ class AnswerBarInput:
     ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
     ``is_full``: a new answer joins the waitlist. ``people_asking``: number of people waiting for a decision.
     ``requests``: number of their answers, each of which can be for several people.
-    ``has_missed_offer``: a place was held for them, and they did not take it in time; read for single events only.
+    ``has_missed_offer``: a place was held for them, and they did not take it in time.
     ``may_join``: they may use the link to join online. ``has_directions``: they know where it is.
     """
 
@@ -271,6 +273,8 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
     if not _accepts_reply(bar_input, RsvpReply.GOING):
         shuts_out = bar_input.registration_settings.is_members_only and not bar_input.relationship.is_member
         return AnswerState.MEMBERS_ONLY if shuts_out and event.group is not None else AnswerState.CLOSED
+    if bar_input.has_missed_offer:
+        return AnswerState.OFFER_EXPIRED
     if rsvp is not None:
         return _STATE_OF_STATUS[rsvp.status]
     return _STATE_WITHOUT_RSVP[going_leads_to(bar_input)]

@@ -33,6 +33,7 @@ async def bar_inputs_of(
     full = await waitlist.full_event_ids(reader, events, settings)
     roles = {} if viewer is None else await _roles_at(reader, events, viewer)
     unwelcome = set() if viewer is None else await _unwelcome_at(reader, events, viewer)
+    missed = await history.missed_offers(reader, list(own_rsvps.values()))
     return {
         event.id: AnswerBarInput(
             event,
@@ -46,6 +47,7 @@ async def bar_inputs_of(
             is_hosting=event.id in hosted,
             is_welcome=event.id not in unwelcome,
             is_full=event.id in full,
+            has_missed_offer=event.id in own_rsvps and own_rsvps[event.id].id in missed,
             people_asking=counts.get(event.id, NO_COUNTS).pending,
             requests=counts.get(event.id, NO_COUNTS).requests,
         )

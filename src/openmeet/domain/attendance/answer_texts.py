@@ -80,6 +80,7 @@ _FIXED_SENTENCES: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.MEMBERS_ONLY: lazy("Only members of its group can come."),
     AnswerState.MAYBE: lazy("You said maybe."),
     AnswerState.DECLINED: lazy("You said you can’t go."),
+    AnswerState.OFFER_EXPIRED: lazy("The place is no longer held for you."),
     AnswerState.INVITED: lazy("You’re invited."),
 }
 
@@ -179,8 +180,6 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
             return _waiting_sentence(bar_input, figures.waiting_before)
         case AnswerState.REQUESTED | AnswerState.UNCONFIRMED:
             return _asked_sentence(bar_input, figures.host)
-        case AnswerState.INVITED if bar_input.has_missed_offer:
-            return gettext("The place is no longer held for you.")
         case AnswerState.CLOSED:
             return _closed_sentence(bar_input)
         case AnswerState.APPROVAL:

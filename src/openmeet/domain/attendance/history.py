@@ -125,12 +125,34 @@ async def latest_change_to(
     return _entry_of(row) if row else None
 
 
+async def missed_offers(reader: Reader, rsvps: Collection[Attendance]) -> set[AttendanceId]:
+    """Those of these RSVPs for which a place was held that the person did not take in time, and who have not answered
+    since.
+    """
+    ids = sorted(one.id for one in rsvps if one.status is AttendanceStatus.INVITED)
+    if not ids:
+        return set()
+    rows = await reader.fetch(
+        """
+        select h.attendance_id from attendance_history h
+         where h.attendance_id in :ids and h.after_status = :invited and h.before_status = :waitlisted
+           and h.through = :clock
+           and not exists (select 1 from attendance_history later
+                            where later.attendance_id = h.attendance_id and later.id > h.id
+                              and later.after_status = :invited)
+         order by h.attendance_id
+        """,
+        ids=ids,
+        invited=AttendanceStatus.INVITED.value,
+        waitlisted=AttendanceStatus.WAITLISTED.value,
+        clock=ChangeChannel.CLOCK.value,
+    )
+    return {AttendanceId(row["attendance_id"]) for row in rows}
+
+
 async def has_missed_offer(reader: Reader, rsvp: Attendance | None) -> bool:
-    """Whether a place was held for the person until they had not taken it in time, and they have not answered since."""
-    if rsvp is None or rsvp.status is not AttendanceStatus.INVITED:
-        return False
-    latest = await latest_change_to(reader, rsvp.id, AttendanceStatus.INVITED)
-    return latest is not None and latest.before is AttendanceStatus.WAITLISTED and latest.through is ChangeChannel.CLOCK
+    """``missed_offers`` for one RSVP, if there is one."""
+    return rsvp is not None and bool(await missed_offers(reader, [rsvp]))
 
 
 async def has_reply(reader: Reader, attendance_id: AttendanceId) -> bool:

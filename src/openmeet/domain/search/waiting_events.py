@@ -15,7 +15,13 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, ngettext
 
 _WAITING: Final = frozenset(
-    {AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.MOVED, AnswerState.NEEDS_DECISIONS}
+    {
+        AnswerState.INVITED,
+        AnswerState.OFFER_EXPIRED,
+        AnswerState.PLACE_HELD,
+        AnswerState.MOVED,
+        AnswerState.NEEDS_DECISIONS,
+    }
 )
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
+from openmeet.domain.attendance import history
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.rules import rsvp_gives_access
@@ -40,13 +41,16 @@ _MOST_BACK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class AgendaOccurrence:
-    """One date. ``event`` is None if it is only computed; stored dates have ``counts`` and ``rsvp``."""
+    """One date. ``event`` is None if it is only computed; stored dates have ``counts`` and ``rsvp``.
+    ``has_missed_offer``: see ``AnswerBarInput``.
+    """
 
     original_date: str
     details: Details
     event: Event | None = None
     counts: RsvpCounts = NO_COUNTS
     rsvp: Attendance | None = None
+    has_missed_offer: bool = False
 
     @property
     def is_cancelled(self) -> bool:
@@ -158,9 +162,15 @@ async def between(
     rsvps = await attendance_queries.of_user(reader, viewer, [event.id for event in events]) if viewer else {}
     seen = await _seen(reader, events, viewer, rsvps)
     counts = await attendance_queries.counts(reader, [event.id for event in seen])
+    missed = await history.missed_offers(reader, list(rsvps.values()))
     lines = [
         AgendaOccurrence(
-            event.place_in_series.original_date, details_in(event), event, counts[event.id], rsvps.get(event.id)
+            event.place_in_series.original_date,
+            details_in(event),
+            event,
+            counts[event.id],
+            rsvp := rsvps.get(event.id),
+            rsvp is not None and rsvp.id in missed,
         )
         for event in seen
         if event.place_in_series is not None
@@ -184,7 +194,8 @@ async def occurrence_of(reader: Reader, event: Event, viewer: UserId | None) -> 
     rsvp = (await attendance_queries.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
     counts = await attendance_queries.counts(reader, [event.id])
     name = event.place_in_series.original_date if event.place_in_series else event.starts_local
-    return AgendaOccurrence(name, details_in(event), event, counts[event.id], rsvp)
+    has_missed_offer = await history.has_missed_offer(reader, rsvp)
+    return AgendaOccurrence(name, details_in(event), event, counts[event.id], rsvp, has_missed_offer)
 
 
 async def names_between(reader: Reader, series: Series, first: str, last: str) -> list[str]:

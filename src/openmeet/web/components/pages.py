@@ -240,6 +240,7 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
         AnswerState.CLOSED: bar_input(soon, None, _CLOSED),
         AnswerState.MAYBE: bar_input(soon, maybe),
         AnswerState.DECLINED: bar_input(soon, declined),
+        AnswerState.OFFER_EXPIRED: replace(bar_input(soon, invited), is_full=True, has_missed_offer=True),
         AnswerState.INVITED: bar_input(soon, invited),
         AnswerState.APPROVAL: bar_input(soon, None, _ASKS),
         AnswerState.FULL: replace(bar_input(soon), is_full=True),

@@ -36,6 +36,7 @@ _BEFORE_AN_ANSWER: Final = frozenset(
         AnswerState.OPEN,
         AnswerState.APPROVAL,
         AnswerState.FULL,
+        AnswerState.OFFER_EXPIRED,
         AnswerState.INVITED,
         AnswerState.MAYBE,
         AnswerState.DECLINED,

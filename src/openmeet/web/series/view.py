@@ -238,7 +238,8 @@ def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsv
     if status := str(STATUS_LABELS[event.status]):
         chips.append((status, "warn"))
     chips += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
-    own_badge = answer_badges.own_badge_of(AnswerBarInput(event, line.rsvp, now))
+    bar_input = AnswerBarInput(event, line.rsvp, now, has_missed_offer=line.has_missed_offer)
+    own_badge = answer_badges.own_badge_of(bar_input)
     if own_badge is not None:
         chips.append((str(own_badge.words), own_badge.tone))
     return chips
