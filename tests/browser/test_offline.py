@@ -23,7 +23,7 @@ from tests.worker_pool import WORKERS
 pytestmark = needs("chromium")
 
 
-async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
+async def arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
     """Sign up, and wait until the pages of this browser are cached."""
     await page.goto("/sign-in?next=/home")
     await sign_up(page, openmeet, name, f"{name.lower()}@example.org")
@@ -40,7 +40,7 @@ async def _arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
     return Caller(user.id, name)
 
 
-async def _keep(page: Page, path: str) -> None:
+async def keep(page: Page, path: str) -> None:
     """Open a page and wait until it is cached."""
     await page.goto(path)
     await page.evaluate(
@@ -53,13 +53,13 @@ async def _keep(page: Page, path: str) -> None:
     )
 
 
-async def _status(openmeet: Deployment, event: Event, who: Caller) -> AttendanceStatus | None:
+async def status_of(openmeet: Deployment, event: Event, who: Caller) -> AttendanceStatus | None:
     async with openmeet.db.reader() as reader:
         found = await queries.find(reader, event.id, who.user_id)
     return found.status if found else None
 
 
-async def _go_offline(opened: BrowserContext, page: Page, *, offline: bool) -> None:
+async def go_offline(opened: BrowserContext, page: Page, *, offline: bool) -> None:
     await opened.set_offline(offline)
     for worker in opened.service_workers:
         assert worker.url.endswith("/service-worker.js")
@@ -75,13 +75,13 @@ async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: D
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        ida = await _arrive(page, openmeet, "Ida")
-        await _keep(page, f"/events/{event.slug}")
-        await _go_offline(opened, page, offline=True)
+        ida = await arrive(page, openmeet, "Ida")
+        await keep(page, f"/events/{event.slug}")
+        await go_offline(opened, page, offline=True)
         await page.locator(".answer-bar button[value=going]").first.click()
         await expect(page.get_by_text("Waiting to send: I’m going: Board games")).to_be_visible()
         await expect(page.get_by_text("You’re offline. This page was saved")).to_be_visible()
-        assert await _status(openmeet, event, ida) is None
+        assert await status_of(openmeet, event, ida) is None
         bar = page.locator(".answer-bar")
         await expect(bar.get_by_role("heading", name="Not sent yet")).to_be_visible()
         await expect(bar.locator("[aria-current]:visible")).to_have_text(["I’m going"])
@@ -94,16 +94,16 @@ async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: D
         await page.goto("/groups")
         await expect(page.get_by_role("heading", name="Saved on this device")).to_be_visible()
         await expect(page.get_by_role("link", name="Board games")).to_be_visible()
-        await _go_offline(opened, page, offline=False)
+        await go_offline(opened, page, offline=False)
         await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
-        assert await _status(openmeet, event, ida) is AttendanceStatus.ATTENDING
+        assert await status_of(openmeet, event, ida) is AttendanceStatus.ATTENDING
 
 
 async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Deployment) -> None:
     """Check-ins work on the list that was open before. A check-in that is undone before it was sent is never sent."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await _arrive(page, openmeet, "Hanna")
+        host = await arrive(page, openmeet, "Hanna")
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
             guests = [await person(tx, name) for name in ("Nora", "Priya")]
@@ -115,8 +115,8 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
                 end=tx.now + DAY,
                 id=event.id,
             )
-        await _keep(page, f"/events/{event.slug}/check-in")
-        await _go_offline(opened, page, offline=True)
+        await keep(page, f"/events/{event.slug}/check-in")
+        await go_offline(opened, page, offline=True)
         await page.get_by_role("button", name="Check in Nora").click()
         await expect(page.get_by_text("Waiting to send: Check in Nora")).to_be_visible()
         await page.get_by_role("button", name="Check in Priya").click()
@@ -131,7 +131,7 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         # The service worker reports after it has tried to send.
         await page.evaluate(
             """() => new Promise((done) => {
-              navigator.serviceWorker.addEventListener("message", () => done(), { once: true });
+              navigator.serviceWorker.addEventListener("message", ({ data }) => data.isSending || done());
               dispatchEvent(new Event("online"));
             })"""
         )
@@ -140,18 +140,18 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         await expect(page.get_by_role("link", name="Show the newest version")).to_be_visible()
         await expect(page.get_by_text("You’re offline.")).to_have_count(0)
         await opened.add_cookies(session)
-        await _go_offline(opened, page, offline=False)
+        await go_offline(opened, page, offline=False)
         await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
         # The page still shows the list from before.
         await expect(page.get_by_role("button", name="Check in Nora")).to_have_text("Sent")
-        assert await _status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
-        assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
+        assert await status_of(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
+        assert await status_of(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
 
 
 async def test_check_in_list_works_offline_as_the_first_page_of_a_browser(browser, openmeet: Deployment) -> None:
     """A host who opens the list on another phone has it offline, although no service worker ran when it was loaded."""
     async with context(browser, openmeet, service_workers="allow") as opened:
-        host = await _arrive(await opened.new_page(), openmeet, "Ines")
+        host = await arrive(await opened.new_page(), openmeet, "Ines")
         cookies = await opened.cookies()
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, host, title="Repair café")
@@ -163,7 +163,7 @@ async def test_check_in_list_works_offline_as_the_first_page_of_a_browser(browse
         page = await other_phone.new_page()
         await page.goto(f"/events/{event.slug}/check-in")
         await expect(page.get_by_text("Works offline")).to_be_visible()
-        await _go_offline(other_phone, page, offline=True)
+        await go_offline(other_phone, page, offline=True)
         await page.goto(f"/events/{event.slug}/check-in")
         await expect(page.get_by_text("Nora")).to_be_visible()
 
@@ -172,7 +172,7 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
     """In the list of stored pages, with the size that was stored with the event."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await _arrive(page, openmeet, "Hanna")
+        host = await arrive(page, openmeet, "Hanna")
         key, made = await pictures.store_picture(
             openmeet.db, openmeet.pictures, WORKERS, host.user_id, picture(size=(600, 400))
         )
@@ -181,7 +181,7 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
             cover = pictures.Picture(key, "Tools", made.width, made.height)
             await actions.set_picture(tx, host, event.slug, cover)
         path = f"/events/{event.slug}"
-        await _keep(page, path)
+        await keep(page, path)
         await page.evaluate(
             """async (name) => {
               while (!(await (await caches.open(name)).keys()).length) await new Promise((later) => setTimeout(later, 20));
@@ -190,7 +190,7 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
         )
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")
-        await _go_offline(opened, page, offline=True)
+        await go_offline(opened, page, offline=True)
         await page.goto("/groups")
         shown = page.locator("[data-offline-events] .thumbnail")
         await expect(shown).to_have_js_property("complete", True)
@@ -201,7 +201,7 @@ async def test_an_event_that_was_never_opened_shows_its_generated_cover(browser,
     """Events that the person hosts or attends are stored without being opened, with everything that their page shows."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await _arrive(page, openmeet, "Hedwig")
+        host = await arrive(page, openmeet, "Hedwig")
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
         await page.goto("/home")
@@ -213,7 +213,7 @@ async def test_an_event_that_was_never_opened_shows_its_generated_cover(browser,
         )
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")
-        await _go_offline(opened, page, offline=True)
+        await go_offline(opened, page, offline=True)
         await page.goto("/groups")
         shown = page.locator("[data-offline-events] .thumbnail")
         await expect(shown).to_have_js_property("complete", True)
@@ -225,7 +225,7 @@ async def test_the_newest_covers_are_stored_and_a_full_device_still_shows_pages(
     first, *covers, last, unstored = [cover_of(f"Title {number}", ()).path for number in range(70)]
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await _arrive(page, openmeet, "Hilde")
+        await arrive(page, openmeet, "Hilde")
         await page.evaluate("async (paths) => { for (const path of paths) await fetch(path); }", [first, *covers, last])
         stored = await page.evaluate(
             """async ([first, last]) => {
@@ -251,7 +251,7 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
     """Coming events come before those of earlier days."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        ida = await _arrive(page, openmeet, "Ida")
+        ida = await arrive(page, openmeet, "Ida")
         async with openmeet.db.transaction() as tx:
             other = await person(tx, "Other")
             old = await event_by(tx, other, title="Old times")
@@ -262,8 +262,8 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
             await attendance.answer(tx, ida, joined.slug, RsvpReply.GOING)
             hosted = await event_by(tx, ida, title="Repair café", starts="2126-07-05T18:00", ends="")
         for event in (old, joined, hosted):
-            await _keep(page, f"/events/{event.slug}")
-        await _go_offline(opened, page, offline=True)
+            await keep(page, f"/events/{event.slug}")
+        await go_offline(opened, page, offline=True)
         await page.goto("/groups")
         rows = page.locator("[data-offline-events] .event-card")
         await expect(rows.locator("h2")).to_have_text(["Choir", "Repair café", "Old times"])
@@ -274,8 +274,8 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
 async def test_a_page_that_arrives_after_sign_out_is_not_stored(browser, openmeet: Deployment) -> None:
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await _arrive(page, openmeet, "Hanna")
-        await _keep(page, "/home")
+        await arrive(page, openmeet, "Hanna")
+        await keep(page, "/home")
         (worker,) = opened.service_workers
         stored = await worker.evaluate(
             """async () => {
@@ -297,7 +297,7 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
     """
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        host = await _arrive(page, openmeet, "Hanna")
+        host = await arrive(page, openmeet, "Hanna")
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
             guests = [await person(tx, name) for name in ("Nora", "Priya")]
@@ -308,7 +308,7 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
             await portraits.put(tx, guests[0].user_id, key)
             await portraits.put(tx, guests[1].user_id, PictureKey("0" * 32))  # there is no such file
         path = f"/events/{event.slug}/check-in"
-        await _keep(page, path)
+        await keep(page, path)
         faces = f"faces {openmeet.url}{path}"
         await page.evaluate(
             """async (name) => {
@@ -319,7 +319,7 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
         # The browser's own cache would have the portraits of the rows that were on the screen.
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")
-        await _go_offline(opened, page, offline=True)
+        await go_offline(opened, page, offline=True)
         await page.goto(path)
         rows = page.locator(".attendees li")
         nora, priya = rows.filter(has_text="Nora"), rows.filter(has_text="Priya")
@@ -327,8 +327,8 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
         await expect(priya.locator(".avatar img")).to_have_js_property("complete", True)
         await expect(priya.locator(".avatar img")).to_have_js_property("naturalWidth", 0)
         await expect(priya.locator(".avatar")).to_have_text("P")
-        await _go_offline(opened, page, offline=False)
-        await _keep(page, path)
+        await go_offline(opened, page, offline=False)
+        await keep(page, path)
         await page.goto("/home")
         await page.get_by_role("button", name="Sign out").first.click()
         await page.wait_for_url(lambda url: "/home" not in url)
@@ -341,15 +341,15 @@ async def test_label_that_arrives_after_the_form_is_shown(browser, openmeet: Dep
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await _arrive(page, openmeet, "Ines")
-        await _keep(page, f"/events/{event.slug}")
-        await _go_offline(opened, page, offline=True)
+        await arrive(page, openmeet, "Ines")
+        await keep(page, f"/events/{event.slug}")
+        await go_offline(opened, page, offline=True)
         # Unlike a click, ``submit`` triggers no listener, so this answer has no label yet.
         await page.locator('form[action$="/answer"]').first.evaluate("(form) => form.submit()")
         await expect(page.get_by_text("Waiting to send:")).to_be_visible()
         await page.evaluate(
-            """(key) => navigator.serviceWorker.controller.postMessage({ kind: "words", key, words: "I’m going" })""",
-            f"/events/{event.slug}/answer ",
+            """(path) => navigator.serviceWorker.controller.postMessage({ kind: "words", path, body: "", words: "I’m going" })""",
+            f"/events/{event.slug}/answer",
         )
         await expect(page.get_by_text("Waiting to send: I’m going")).to_be_visible()
 
@@ -360,8 +360,8 @@ async def test_new_answer_replaces_a_waiting_one(browser, openmeet: Deployment) 
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        iris = await _arrive(page, openmeet, "Iris")
-        await _keep(page, f"/events/{event.slug}")
+        iris = await arrive(page, openmeet, "Iris")
+        await keep(page, f"/events/{event.slug}")
         await page.evaluate(
             """(row) => new Promise((done, fails) => {
                 const opening = indexedDB.open("openmeet");
@@ -388,19 +388,19 @@ async def test_new_answer_replaces_a_waiting_one(browser, openmeet: Deployment) 
                 const ask = () => navigator.serviceWorker.controller.postMessage(here);
                 // A message is lost if the browser ends the worker before it is handled.
                 const repeating = setInterval(ask, 1000);
-                navigator.serviceWorker.addEventListener("message", () => (clearInterval(repeating), done()));
+                navigator.serviceWorker.addEventListener("message", ({ data }) => data.isSending || (clearInterval(repeating), done()));
                 ask();
             })"""
         )
-        assert await _status(openmeet, event, iris) is AttendanceStatus.ATTENDING
+        assert await status_of(openmeet, event, iris) is AttendanceStatus.ATTENDING
 
 
 async def test_signing_out_leaves_nothing_on_the_device(browser, openmeet: Deployment) -> None:
     """Neither pages nor waiting actions."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await _arrive(page, openmeet, "Otto")
-        await _keep(page, "/home")
+        await arrive(page, openmeet, "Otto")
+        await keep(page, "/home")
         await page.get_by_role("button", name="Sign out").first.click()
         await page.wait_for_url(lambda url: "/home" not in url)
         assert not await page.evaluate("caches.open('kept').then((cache) => cache.keys()).then((all) => all.length)")
@@ -410,8 +410,8 @@ async def test_deleting_the_account_leaves_nothing_on_the_device(browser, openme
     """Neither pages, nor the identity of the user, nor waiting actions."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
-        await _arrive(page, openmeet, "Olga")
-        await _keep(page, "/home")
+        await arrive(page, openmeet, "Olga")
+        await keep(page, "/home")
         await page.goto("/settings/delete")
         await page.get_by_label("Your e-mail address").fill("olga@example.org")
         await page.get_by_role("button", name="Delete my account").click()

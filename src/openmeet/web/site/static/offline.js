@@ -35,15 +35,14 @@ function name(event) {
   const path = new URL(target.action).pathname;
   if (!submitter || !/\/(answer|check-in|check-in\/undo)$/.test(path)) return;
   const body = new FormData(target, submitter);
-  const key = `${path.replace(/\/undo$/, "")} ${body.get("attendance") ?? body.get("code") ?? ""}`;
   const about = body.get("code") ?? document.querySelector("h1").textContent;
   const words = submitter.getAttribute("aria-label") ?? `${submitter.textContent.trim()}: ${about.trim()}`;
-  tell({ kind: "words", key, words });
+  tell({ kind: "words", path, body: new URLSearchParams(body).toString(), words });
 }
 
-function say({ waiting, kept, sent }) {
+function say({ waiting, kept, sent = [] }) {
   // The page is older than what was just sent. Without a mark, the guests would look as if they had not been checked in.
-  if (sent) for (const one of last?.waiting ?? []) if (!waiting.some(({ key }) => key === one.key)) arrived.add(attendanceOf(one));
+  for (const one of sent) arrived.add(attendanceOf(one));
   last = { waiting, kept };
   const shown = [];
   if (keptAt) {
@@ -62,8 +61,10 @@ function say({ waiting, kept, sent }) {
     }
     shown.push(line);
   }
-  wasSent ||= Boolean(sent);
+  wasSent ||= sent.length > 0;
   if (wasSent && !waiting.length) shown.push(banner("good", offlineSent));
+  const again = scannedAgain(waiting);
+  if (again) shown.push(again);
   if (waiting.length) {
     const rows = document.createElement("ul");
     rows.className = "offline-waiting";
@@ -81,50 +82,75 @@ function say({ waiting, kept, sent }) {
     button.textContent = waits ? offlineHere : isDone ? offlineDone : button.dataset.before;
     button.classList.toggle("chosen", waits || isDone);
   }
-  showAnswer(waiting, sent);
+  showAnswers(waiting, sent);
   for (const badge of document.querySelectorAll("[data-offline-badge]")) badge.hidden = false;
   list(kept, waiting);
+}
+
+// The service worker names the ticket in the address if the same ticket was scanned before and still waits to be sent.
+function scannedAgain(waiting) {
+  const words = document.querySelector("[data-scan]")?.dataset.offlineAgain;
+  const code = new URLSearchParams(location.search).get("again");
+  const one = waiting.find(({ path, body }) => path === location.pathname && code && new URLSearchParams(body).get("code") === code);
+  if (!words || !one) return undefined;
+  const time = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" }).format(one.at);
+  const made = banner("warn", words.replace("{ticket}", code).replace("{time}", time));
+  made.setAttribute("role", "alert");
+  return made;
 }
 
 function attendanceOf(one) {
   return new URLSearchParams(one.body).get("attendance");
 }
 
-// The buttons of a stored page are those of the earlier answer. While another one waits, and until the page is loaded again, the bar
-// shows that one.
-function showAnswer(waiting, sent) {
-  const bar = document.querySelector('form[action$="/answer"] .answer-bar');
-  if (!bar) return;
-  const path = new URL(bar.closest("form").action).pathname;
-  const one = waiting.find((row) => row.path === path && !row.refused);
-  const shown = bar.querySelector(".answer-waits");
-  const title = bar.querySelector("h2, h3");
+// The buttons of a page are those of the earlier answer if the page was stored, or opened just before a waiting answer was sent. While
+// another answer waits, and from when it was sent until the page is loaded again, the answer bar and the row of “Needs you” show that one.
+function showAnswers(waiting, sent) {
+  for (const form of document.querySelectorAll('form[action^="/events/"][action$="/answer"]')) {
+    const bar = form.querySelector(".answer-bar");
+    const row = form.closest(".needs li");
+    const isOfForm = ({ path }) => path === new URL(form.action).pathname;
+    const waits = waiting.filter(isOfForm);
+    const answers = { waits: waits.find((one) => !one.refused), sent: waits.length ? undefined : sent.findLast(isOfForm) };
+    if (bar) showAnswer(bar, bar.querySelector("h2, h3"), [...bar.querySelectorAll(".answer-buttons:not(.answer-waits)")], answers);
+    else if (row) showAnswer(row, row.querySelector(".waiting-sentence"), [form], answers);
+  }
+}
+
+function showAnswer(place, title, buttons, { waits, sent }) {
+  const shown = place.querySelector(".answer-waits");
+  const hadFocus = Boolean(shown?.contains(document.activeElement));
   title.dataset.before ??= title.textContent;
   title.dataset.look ??= title.className;
+  // A page that was loaded after the answer was sent shows it already.
+  const isNews = sent && (shown || place.querySelector(`[name=reply][value="${CSS.escape(replyOf(sent))}"]:not([aria-current])`));
+  const one = waits ?? (isNews ? sent : undefined);
   if (one) {
-    const reply = new URLSearchParams(one.body).get("reply");
-    const label = bar.querySelector(`.answer-buttons:not(.answer-waits) [name=reply][value="${CSS.escape(reply)}"]`)?.textContent.trim() ?? one.words;
     const state = document.createElement("strong");
     state.className = "button chosen";
     state.setAttribute("aria-current", "true");
-    state.textContent = label;
+    const button = place.querySelector(`:not(.answer-waits) > [name=reply][value="${CSS.escape(replyOf(one))}"]`);
+    state.textContent = button?.textContent.trim() ?? one.words;
     const made = document.createElement("div");
-    made.className = "answer-buttons answer-waits";
-    made.append(state, undoButton(one));
-    title.textContent = offlineHere;
+    made.className = `${buttons[0]?.className ?? "actions"} answer-waits`;
+    made.append(state, ...(waits ? [undoButton(waits)] : []));
+    const isRow = buttons[0]?.matches("form");
+    if (isRow) for (const part of made.children) part.classList.add("small");
+    // In a row, the start of the event follows.
+    title.textContent = `${waits ? offlineHere : offlineDone}${isRow ? " ·" : ""}`;
     if (shown) shown.replaceWith(made);
-    else bar.append(made);
-  } else if (shown && sent) {
-    title.textContent = offlineDone;
-    shown.querySelector("button")?.remove();
+    else place.append(made);
   } else if (shown?.querySelector("button")) {
     shown.remove();
     title.textContent = title.dataset.before;
   }
-  const isShown = Boolean(bar.querySelector(".answer-waits"));
-  title.className = isShown ? "" : title.dataset.look;
-  for (const buttons of bar.querySelectorAll(".answer-buttons:not(.answer-waits)")) buttons.hidden = isShown;
+  const isShown = Boolean(place.querySelector(".answer-waits"));
+  title.className = isShown ? title.dataset.look.replace("hidden", "") : title.dataset.look;
+  for (const part of buttons) part.hidden = isShown;
+  if (hadFocus && !isShown) buttons[0]?.querySelector("button, a")?.focus();
 }
+
+const replyOf = (one) => new URLSearchParams(one.body).get("reply");
 
 function waitingRow(one) {
   const row = document.createElement("li");

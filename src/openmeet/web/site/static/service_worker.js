@@ -49,12 +49,18 @@ addEventListener("message", (event) => {
   const { kind, ...said } = event.data ?? {};
   if (kind === "here") event.waitUntil(welcome(event.source, said));
   // The description can arrive after the form was queued, because messages and requests are not ordered.
-  if (kind === "words") event.waitUntil(write((state) => state.put(said.words, `words ${said.key}`)).then(() => tellAll()));
+  if (kind === "words") {
+    const key = keyOf(said.path, new URLSearchParams(said.body));
+    event.waitUntil(write((state) => state.put(said.words, `words ${key}`)).then(() => tellAll()));
+  }
   if (kind === "drop") event.waitUntil(write((_, queue) => queue.delete(said.key)).then(tellAll));
 });
 
 // The queue has one row per object, so that only the last of several changes is sent.
-const keyOf = (path, body) => `${path.replace(/\/undo$/, "")} ${body.get("attendance") ?? body.get("code") ?? ""}`;
+const keyOf = (path, body) => `${path.replace(/\/undo$/, "")} ${body.get("attendance") ?? codeOf(body.get("code") ?? "")}`;
+
+// The code of a ticket as it is scanned or typed: ``tickets.parse_code`` reads the same texts.
+const codeOf = (text) => text.trim().split("code=").pop().toUpperCase().replace(/[\s-]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1").replace(/U/g, "V");
 
 async function show(event, url) {
   const since = deletions;
@@ -170,11 +176,14 @@ async function sendOrQueue(event, url) {
     return await fetch(request);
   } catch {
     const undone = earlier && url.pathname.endsWith("/undo");
-    if (!undone) await write((_, queue) => queue.put({ key, path: url.pathname, body, at: Date.now() }));
+    const code = new URLSearchParams(earlier?.body).get("code");
+    const isAgain = code && !earlier.refused && earlier.path === url.pathname;
+    if (!undone) await write((_, queue) => queue.put(isAgain ? earlier : { key, path: url.pathname, body, at: Date.now() }));
     await registration.sync?.register("queue").catch(() => undefined);
     const from = new URL(request.referrer || OFFLINE, location.origin);
     const isKept = KEPT_PATHS.test(from.pathname) && (await (await caches.open(KEPT)).match(from.pathname, { ignoreSearch: true }));
-    return Response.redirect(isKept ? from.pathname : OFFLINE, 303);
+    const page = isKept ? from.pathname : OFFLINE;
+    return Response.redirect(isAgain ? `${page}?${new URLSearchParams({ again: code })}` : page, 303);
   }
 }
 
@@ -191,6 +200,9 @@ async function welcome(client, { person, pages }) {
   if (before && !person) await forgetPages();
   if (person) {
     await write((state) => state.put(person, "person"));
+    // The page shows what is being sent, and not only what was known before.
+    const before = await state();
+    if (before.waiting.length) client.postMessage({ ...before, isSending: true });
     await sendAll();
     const since = deletions;
     const cache = await caches.open(KEPT);
@@ -208,7 +220,7 @@ async function welcome(client, { person, pages }) {
 
 async function state() {
   const waiting = await read((_, queue) => queue.getAll());
-  for (const one of waiting) one.words = (await read((state) => state.get(`words ${one.key}`))) ?? "";
+  for (const one of waiting) one.words = await wordsOf(one.key);
   const cache = await caches.open(KEPT);
   const kept = [];
   for (const request of await cache.keys()) {
@@ -217,6 +229,8 @@ async function state() {
   }
   return { kind: "state", waiting: waiting.sort((one, other) => one.at - other.at), kept };
 }
+
+const wordsOf = async (key) => (await read((state) => state.get(`words ${key}`))) ?? "";
 
 async function tellAll(more = {}) {
   const now = await state();
@@ -228,18 +242,18 @@ async function tellAll(more = {}) {
 const sendAll = () =>
   navigator.locks.request("queue", async () => {
     const waiting = await read((_, queue) => queue.getAll());
-    let sent = 0;
+    const sent = [];
     for (const one of waiting.filter((row) => !row.refused).sort((a, b) => a.at - b.at)) {
       const answer = await fetch(one.path, { method: "POST", body: new URLSearchParams(one.body), headers: { accept: "text/html" } }).catch(() => undefined);
       const mustWait = !answer || [401, 429].includes(answer.status) || answer.status >= 500 || new URL(answer.url).pathname.startsWith("/sign-in");
       if (mustWait) break;
-      sent += answer.ok ? 1 : 0;
+      if (answer.ok) sent.push({ ...one, words: await wordsOf(one.key) });
       await write((_, queue) => {
         if (answer.ok) queue.delete(one.key);
         else queue.put({ ...one, refused: true });
       });
     }
-    if (sent) await tellAll({ sent });
+    if (sent.length) await tellAll({ sent });
   });
 
 async function forgetPages() {
