@@ -17,7 +17,7 @@ class JobKind(StrEnum):
     REFRESH_IDENTITY = "refresh_identity"  # a DID that was reported as possibly changed
     FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that RSVPs await, or of one that more people may now see
     WAITING_ANSWERS = "waiting_answers"  # a person who gained access to events, for example by joining a group
-    LEFT_GROUP = "left_group"  # a person who left a group and may have RSVPs to events that they can no longer see
+    LEFT_GROUP = "left_group"  # a person who left a group or was banned from it, and may have RSVPs to its events
     APPLY_BLOCKS = "apply_blocks"  # a person who has blocked others and took over events, a series or a group
     # the at-uri of a record whose content differs between an unsigned source and the database
     PROVE_RECORD = "prove_record"

@@ -8,7 +8,7 @@ import pytest
 
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, group_hosting, history, queries
+from openmeet.domain.attendance import event_hosting, group_hosting, history, invitations, queries
 from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, RsvpReply
 from openmeet.domain.events import actions, co_host_queries, co_hosts, event_access, group_of_event
 from openmeet.domain.events.content import Content
@@ -105,6 +105,48 @@ async def test_leaving_a_public_group_keeps_places(db):
     assert await standing_rsvps.end_answers(db, gil.user_id) == 0
 
 
+@pytest.mark.parametrize("knows", ["as a member", "as a guest", "as an invited guest"])
+async def test_a_ban_ends_places_at_events_that_everybody_can_see(db, knows):
+    """People on the waitlist move up. Events that the banned person hosts, events of other groups, and the record in
+    their own account stay as they are. They also stop following the group's series.
+    """
+    async with db.transaction() as tx:
+        olga = await person(tx, "Olga")
+        group = await group_by(tx, olga)
+        nan = await member(tx, group, olga, "Nan")
+        gil = await member(tx, group, olga, "Gil") if knows == "as a member" else await person(tx, "Gil")
+        inside = group_of_event.of_event(group)
+        event = await actions.create(tx, olga, details(capacity="1"), group=inside)
+        own = await actions.create(tx, gil, details(), group=inside if knows == "as a member" else None)
+        elsewhere = await actions.create(tx, olga, details(), group=group_of_event.of_event(await group_by(tx, olga)))
+        series = await series_actions.create(tx, olga, Content("Practice"), weekly(), group=inside)
+        for one in (own, elsewhere):
+            await attendance.answer(tx, gil, one.slug, RsvpReply.GOING)
+        if knows == "as an invited guest":
+            await invitations.invite(tx, olga, event.slug, "gil@example.org")
+        else:
+            await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
+            await attendance.answer(tx, nan, event.slug, RsvpReply.GOING)
+        await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
+        stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
+        await tx.execute("delete from publications")
+        await administration.ban(tx, olga, group.slug, gil.user_id)
+        assert await due(tx) == [gil.user_id]
+    assert await standing_rsvps.end_answers(db, gil.user_id) == 1 + len(stored)
+    async with db.reader() as reader:
+        mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id, *stored])
+        assert {mine[one].status for one in (event.id, *stored)} == {DECLINED}
+        assert [mine[one.id].status for one in (own, elsewhere)] == [GOING, GOING]
+        assert await follower_queries.standing_rsvp_of(reader, series.id, gil.user_id) is None
+        assert (
+            await reader.fetch("select subject_id from publications where subject_id = :id", id=mine[event.id].id) == []
+        )
+        if knows != "as an invited guest":
+            next_one = await queries.find(reader, event.id, nan.user_id)
+            assert next_one.status is GOING or next_one.offered_until is not None
+    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
+
+
 @pytest.mark.parametrize("visibility", ["private", "unlisted"])
 async def test_a_group_that_becomes_private_ends_former_members_places(db, visibility):
     """Former members can no longer see the group's events and lose their places. Members keep theirs, and so do guests
@@ -123,8 +165,7 @@ async def test_a_group_that_becomes_private_ends_former_members_places(db, visib
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
         await administration.ban(tx, olga, group.slug, ban.user_id)
-    for one in (gil, ban):
-        assert await standing_rsvps.end_answers(db, one.user_id) == 0
+    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
         await tx.execute("delete from outbox_jobs where kind = 'left_group'")
         await group_hosting.revise(tx, olga, group.slug, replace(group.details, visibility=GroupVisibility(visibility)))
@@ -138,7 +179,7 @@ async def test_a_group_that_becomes_private_ends_former_members_places(db, visib
         is_private = visibility == "private"
         assert kept == {
             gil.user_id: DECLINED if is_private else GOING,
-            ban.user_id: DECLINED if is_private else GOING,
+            ban.user_id: DECLINED,
             nan.user_id: GOING,
             stranger.user_id: GOING,
         }

@@ -1,4 +1,6 @@
-"""Reevaluate RSVPs without a new reply: a person left a group, was blocked by a host, or signed in for the first time."""
+"""Reevaluate RSVPs without a new reply: a person left a group or was banned from it, was blocked by a host, or signed in
+for the first time.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -16,6 +18,8 @@ from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.groups.model import GroupRole
+from openmeet.domain.groups.queries import role_in
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 
@@ -71,8 +75,10 @@ _EVENTS_IN_LEFT_GROUPS = """
     select a.event_id from attendances a
       join events e on e.id = a.event_id
       join group_members m on m.group_id = e.group_id and m.user_id = a.user_id
-     where a.user_id = :user_id and a.status in ('attending', 'interested', 'pending', 'waitlisted')
-       and m.role in ('left', 'banned') and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
+     where a.user_id = :user_id
+       and (a.status in ('attending', 'interested', 'pending', 'waitlisted') and m.role in ('left', 'banned')
+            or a.status = 'invited' and m.role = 'banned')
+       and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
      order by a.event_id
 """
 
@@ -103,16 +109,21 @@ async def events_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId
     return [EventId(row["event_id"]) for row in rows]
 
 
-async def end_rsvp_if_hidden(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
-    """End the RSVP if the person can no longer see the event. Return whether it was ended."""
+async def end_rsvp_of_former_member(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
+    """End the RSVP if the person can no longer see the event, or if its group has banned them and they do not host it.
+    Return whether it was ended.
+
+    If they can see the event, their record stays as it is: nothing is said in their name.
+    """
     locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
-    if (
-        locked is None
-        or locked.rsvp is None
-        or await event_access.may_see(tx, locked.event, user_id, has_rsvp_access=True)
-    ):
+    if locked is None or locked.rsvp is None:
         return False
-    return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
+    event = locked.event
+    is_hidden = not await event_access.may_see(tx, event, user_id, has_rsvp_access=True)
+    is_banned = event.group is not None and await role_in(tx, event.group.id, user_id) is GroupRole.BANNED
+    if not is_hidden and (not is_banned or event.author_id == user_id):
+        return False
+    return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=is_hidden)
 
 
 _UPCOMING_EVENTS = """

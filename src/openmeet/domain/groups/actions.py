@@ -355,8 +355,8 @@ async def put(
     if after in INSIDE and before not in INSIDE:
         # RSVPs that they made in other apps to events of this group may be waiting for the membership.
         await enqueue(tx, JobKind.WAITING_ANSWERS, saved.user_id, int(tx.now))
-    elif before in INSIDE and after not in INSIDE:
-        # They may hold seats at events that they can no longer see, while others are on the waitlist.
+    elif after is GroupRole.BANNED or (before in INSIDE and after not in INSIDE):
+        # They may hold seats at events that they can no longer see or come to, while others are on the waitlist.
         await enqueue(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
         await _end_offer_to(tx, saved, by=by)
     subject = ChangedSubject(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)

@@ -97,7 +97,8 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: User
 
 
 async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
-    """Ban a person from the group. They need not be a member: they may only have RSVP'd to its events.
+    """Ban a person from the group. They need not be a member: they may only have RSVP'd to its events. A job ends their
+    RSVPs to upcoming events of the group.
 
     Raises NotFound, Forbidden.
     """

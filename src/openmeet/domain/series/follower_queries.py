@@ -269,6 +269,19 @@ async def leave_series_of_host(tx: Transaction, host: UserId, user_id: UserId) -
         )
 
 
+async def leave_series_where_banned(tx: Transaction, user_id: UserId) -> None:
+    """End the person's standing RSVPs to series of groups that have banned them, and make them stop following these
+    series.
+    """
+    for table in ("event_series_standing_rsvps", "event_series_followers"):
+        await tx.execute(
+            f"delete from {table} where user_id = :user_id and series_id in (select s.id from event_series s"
+            " join group_members m on m.group_id = s.group_id and m.user_id = :user_id and m.role = 'banned'"
+            " where s.user_id <> :user_id)",
+            user_id=user_id,
+        )
+
+
 async def standing_rsvps(
     reader: Reader,
     series_id: SeriesId,

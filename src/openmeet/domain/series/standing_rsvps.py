@@ -276,7 +276,8 @@ def left_group_handler(db: Database) -> JobHandler:
 
 
 async def end_answers(db: Database, user_id: UserId) -> int:
-    """End a former member's RSVPs, and offers of series to them. Return the number of RSVPs.
+    """End the RSVPs of somebody who left a group or was banned from it, and offers of series to them. Return the number of
+    RSVPs.
 
     Uses one transaction per series and event, because others may be waiting for their locks.
     """
@@ -284,6 +285,7 @@ async def end_answers(db: Database, user_id: UserId) -> int:
         # First end co-hosting: hosts can always see the event and would keep their RSVP.
         await co_host_queries.end_where_banned(tx, user_id)
         await ownership.end_offers_in_left_groups(tx, user_id)
+        await follower_queries.leave_series_where_banned(tx, user_id)
     async with db.reader() as reader:
         series_ids = await _going(reader, user_id)
     for series_id in series_ids:
@@ -295,7 +297,7 @@ async def end_answers(db: Database, user_id: UserId) -> int:
     ended = 0
     for event_id in event_ids:
         async with db.transaction() as tx:
-            ended += await reevaluation.end_rsvp_if_hidden(tx, event_id, user_id)
+            ended += await reevaluation.end_rsvp_of_former_member(tx, event_id, user_id)
     return ended
 
 
