@@ -197,9 +197,9 @@ class HistoryEntry:
 class RsvpCounts:
     """Number of people per status of one event. Parties are counted in full, inactive accounts are left out.
 
-    ``pending`` counts people who take no place yet, and ``requests`` their RSVPs. ``seats`` counts places held. It
-    includes ``offered`` places and the places of hidden people, who get them back with their account. ``online`` is the
-    number of those going who attend online.
+    ``pending`` counts people who take no place yet, and ``requests`` their RSVPs. ``asking`` are those of them whose
+    request the host has to approve. ``seats`` counts places held. It includes ``offered`` places and the places of
+    hidden people, who get them back with their account. ``online`` is the number of those going who attend online.
     """
 
     going: int = 0
@@ -207,6 +207,7 @@ class RsvpCounts:
     waitlisted: int = 0
     pending: int = 0
     requests: int = 0
+    asking: int = 0
     seats: int = 0
     offered: int = 0
     online: int = 0

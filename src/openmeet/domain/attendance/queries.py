@@ -259,11 +259,12 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                cast(sum(case when status = 'waitlisted' then shown else 0 end) as bigint) as waitlisted,
                cast(sum(case when status = 'pending' then shown else 0 end) as bigint) as pending,
                cast(sum(case when status = 'pending' and shown > 0 then 1 else 0 end) as bigint) as requests,
+               cast(sum(case when status = 'pending' and pending_for = 'approval' then shown else 0 end) as bigint) as asking,
                cast(sum(case when {HOLDS_SEAT} then party else 0 end) as bigint) as seats,
                cast(sum(case when offered_until is not null then party else 0 end) as bigint) as offered,
                cast(sum(case when status in ('attending', 'attended') and mode = 'online' then shown else 0 end) as bigint)
                  as online
-          from (select a.event_id, a.status, a.party, a.mode, a.offered_until,
+          from (select a.event_id, a.status, a.pending_for, a.party, a.mode, a.offered_until,
                        case when {IS_HIDDEN} then 0 else a.party end as shown
                   from attendances a where a.event_id in :wanted) as counted
          group by event_id order by event_id
@@ -271,7 +272,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
         wanted=list(counts_by_event),
     )
     for row in rows:
-        names = ("going", "interested", "waitlisted", "pending", "requests", "seats", "offered", "online")
+        names = ("going", "interested", "waitlisted", "pending", "requests", "asking", "seats", "offered", "online")
         counts_by_event[EventId(row["event_id"])] = RsvpCounts(**{name: int(row[name]) for name in names})
     return counts_by_event
 

@@ -13,7 +13,7 @@ from groundwork.http.forms import FormState
 from openmeet.domain.attendance import seats
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
 from openmeet.domain.attendance.lists import Attendee
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, PendingFor, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.who_comes import sees_who_comes
 from openmeet.domain.calendars.entries import conflicts
@@ -363,16 +363,16 @@ def _event_chips(event: Event, now: Instant) -> list[Chip]:
 
 def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: bool) -> list[AttendeeGroupView]:
     counts = people.counts
+    # Only hosts decide about requests. They see everybody who waits above the list, with decision buttons. Everybody else
+    # sees at most their own request.
+    own_requests = sum(one.party for one in people.attendees if one.pending_for is PendingFor.APPROVAL)
     totals = {
         _GROUPS[AttendanceStatus.ATTENDING]: counts.going,
         _GROUPS[AttendanceStatus.INTERESTED]: counts.interested,
         _OFFERED: counts.offered,
         _WAITLISTED: counts.waiting,
-        _GROUPS[AttendanceStatus.PENDING]: counts.pending,
+        _GROUPS[AttendanceStatus.PENDING]: 0 if is_host else counts.pending - counts.asking + own_requests,
     }
-    if is_host:
-        # Hosts see these people above the list, with decision buttons.
-        totals[_GROUPS[AttendanceStatus.PENDING]] = 0
     shown: dict[LazyText, list[AttendeeView]] = {words: [] for words in totals}
     for one in people.attendees:
         is_offered = one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None
