@@ -93,6 +93,7 @@ CHORES: dict[str, Chore] = {
         3600, lambda platform: forget_expired_messages(platform.db, platform.settings.chat_kept_days)
     ),
     "reminders": Chore(300, lambda platform: attendance.remind(platform.db)),
+    "past_events": Chore(300, lambda platform: attendance.remove_past_events(platform.db)),
     "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
     "expired_guest_answers": Chore(3600, lambda platform: actions.forget_expired(platform.db)),
     "old_addresses": Chore(

@@ -320,10 +320,9 @@ async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attend
 
 
 async def _require_host(reader: Reader, caller: Caller, event: Event | None) -> Event:
-    if event is None or not await event_access.may_see(reader, event, caller.user_id, has_rsvp_access=False):
-        raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    await event_access.require_permission(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)
-    return event
+    visible = await event_access.require_visible(reader, event, caller.user_id)
+    await event_access.require_permission(reader, visible, caller.user_id, EventPermission.DECIDE_ANSWERS)
+    return visible
 
 
 async def _rsvp_of(tx: Transaction, event: Event, attendance_id: AttendanceId) -> Attendance:

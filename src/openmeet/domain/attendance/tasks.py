@@ -1,16 +1,20 @@
-"""Scheduled tasks: reminders the day before, expired offers, and notifications of new events in groups. The job that
-fills freed seats.
+"""Scheduled tasks: reminders the day before, expired offers, notifications of new events in groups, and the removal of
+past events. The job that fills freed seats.
 """
+
+from collections.abc import Sequence
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.isolation import each_alone
+from groundwork.isolation import Position, each_alone, each_due
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
-from openmeet.domain.attendance.event_changes import GROUP_LISTENERS, GroupEventNotice
-from openmeet.domain.events.model import EventId
-from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.attendance.event_changes import GROUP_LISTENERS, GroupEventNotice, recheck_rsvp_records
+from openmeet.domain.events import actions as event_actions
+from openmeet.domain.events import series_dates
+from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.queries import by_id, due_for_removal, lock_for_update, lock_series_of
 from openmeet.domain.events.visibility import is_hidden
 from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.model import Payload
@@ -21,6 +25,9 @@ from openmeet.domain.users.model import UserId
 REMINDER_LEAD = DAY
 # Reminders in one transaction. An event can have more attendees than one transaction can notify.
 REMINDED_AT_ONCE = 500
+
+# Events to remove that are read at once. Each is removed in a transaction of its own.
+REMOVALS_READ_AT_ONCE = 100
 
 # The start is the revision, so a second reminder is sent only if the event is moved. People who answered on the last
 # day need none.
@@ -124,6 +131,37 @@ async def announce_group_events(db: Database) -> int:
             return 1
 
     return await each_alone("group_events", [EventId(row["id"]) for row in rows], announce)
+
+
+async def remove_past_events(db: Database) -> int:
+    """Delete events whose hosts chose to remove them some time after their end. Return how many. One transaction per
+    event, with the effects of a deletion by the host; but nobody is notified, because the event is over.
+    """
+
+    async def next_events(after: Position) -> Sequence[tuple[int, EventId]]:
+        async with db.reader() as reader:
+            return await due_for_removal(reader, after, REMOVALS_READ_AT_ONCE)
+
+    async def remove(event_id: EventId) -> int:
+        async with db.transaction() as tx:
+            event = await _lock_with_series(tx, event_id)
+            # It may have been deleted, moved or changed since.
+            if event is None or event.removes_at is None or event.removes_at > tx.now:
+                return 0
+            await event_actions.delete_locked(tx, event)
+            await recheck_rsvp_records(tx, [event.id])
+            await series_dates.enqueue_around(tx, event.slug)
+        return 1
+
+    return await each_due("past_events", next_events, remove)
+
+
+async def _lock_with_series(tx: Transaction, event_id: EventId) -> Event | None:
+    """Lock the event, and its series first if it is a date of one."""
+    event = await by_id(tx, event_id)
+    if event is not None:
+        await lock_series_of(tx, event.slug)
+    return await lock_for_update(tx, event_id)
 
 
 def freed_seats_handler(db: Database) -> JobHandler:

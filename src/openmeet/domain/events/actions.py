@@ -144,9 +144,10 @@ async def revise(
     """Replace the details that the host decides. If nothing changes, there is no new revision.
 
     Raises NotFound, Forbidden, Refused (a copy from the network), PreconditionFailed (edited since
-    ``expected_revision``).
+    ``expected_revision``), InvalidForm (``event_access.require_removal_permission``).
     """
     before = await lock_for_host(tx, caller, slug, expected_revision)
+    await event_access.require_removal_permission(tx, before, caller.user_id, details.content.remove_after)
     after = with_details(before, details)
     if after == before:
         return before

@@ -37,6 +37,7 @@ from openmeet.domain.events.values import (
     Audience,
     EventLink,
     Mode,
+    RemovalDelay,
     Tickets,
     Venue,
     Visibility,
@@ -74,6 +75,7 @@ class Content:
     tags: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     cover_shuffle: int | None = None
+    remove_after: RemovalDelay = RemovalDelay.NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,17 @@ FIELDS: Final = (
                 "cover_shuffle",
                 lazy("Generated cover"),
                 inputs.number(0, MAX_SHUFFLE, EventReason.SHUFFLE_OUT_OF_RANGE(most=MAX_SHUFFLE)),
+            ),
+        ),
+    ),
+    # ``Event.removes_at`` is stored in a column for the scheduler.
+    Field(
+        "remove_after",
+        (
+            Input(
+                "remove_after",
+                lazy("How long do you keep the page?"),
+                inputs.one_of(RemovalDelay, RemovalDelay.NEVER),
             ),
         ),
     ),

@@ -121,11 +121,14 @@ async def keep(
 ) -> Event:
     """Replace the typed fields. ``publish_at`` is the scheduled time of publication, None if not scheduled.
 
-    Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
+    Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed, and InvalidForm if the caller may not
+    choose when the event is removed.
     """
     act = EventPermission.EDIT if publish_at is None else EventPermission.PUBLISH_DRAFT
     before = await _lock_draft(tx, caller, slug, expected_revision, act)
-    after = replace(_with_typed(before, typed), publish_at=publish_at, revision=before.revision + 1, updated_at=tx.now)
+    shown = _with_typed(before, typed)
+    await event_access.require_removal_permission(tx, before, caller.user_id, shown.content.remove_after)
+    after = replace(shown, publish_at=publish_at, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await draft_queries.put_fields(tx, after.id, pack(typed, more))
     return after

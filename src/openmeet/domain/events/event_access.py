@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import Gone, NotFound, Reason
+from groundwork.errors import Gone, InvalidForm, NotFound, Reason
 from openmeet.domain.events import group_of_event, permissions, rules
 from openmeet.domain.events.co_host_queries import hosted_among
 from openmeet.domain.events.disclosure import PrivateDetails, private_details
@@ -15,7 +15,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.permissions import EventPermission, EventRole
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import access_by
-from openmeet.domain.events.values import Visibility
+from openmeet.domain.events.values import RemovalDelay, Visibility
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.queries import role_in, roles_in
 from openmeet.domain.groups.rules import GroupPermission
@@ -139,6 +139,16 @@ async def require_editable(
     rules.require_changeable(event)
 
 
+async def require_removal_permission(reader: Reader, event: Event, caller: UserId, delay: RemovalDelay) -> None:
+    """Raise InvalidForm if the caller may not choose that the event is removed after this delay, because they may not
+    delete it. Everybody who may edit it may keep the present choice, or choose that it stays.
+    """
+    if delay in {RemovalDelay.NEVER, event.content.remove_after}:
+        return
+    if not permissions.may(await role_of(reader, event, caller), EventPermission.DELETE):
+        raise InvalidForm({"remove_after": EventReason.MAY_NOT_REMOVE})
+
+
 def raise_if_gone(event: Event, *, is_involved: bool = False) -> None:
     """Raise Gone (410) for a deleted event that was public, NotFound for a deleted one that was not.
 
@@ -148,11 +158,13 @@ def raise_if_gone(event: Event, *, is_involved: bool = False) -> None:
         return
     if event.is_hidden or event.is_held or (event.visibility is not Visibility.PUBLIC and not is_involved):
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    # If a record is missing from its repository, any app may have deleted it.
-    is_by_host = event.deleted_at is not None
+    if event.was_removed_as_chosen:
+        named, unnamed = EventReason.NAMED_EVENT_REMOVED_AFTER_END, EventReason.REMOVED_AFTER_END
+    elif event.deleted_at is not None:
+        named, unnamed = EventReason.NAMED_EVENT_DELETED, EventReason.DELETED
+    else:
+        # If a record is missing from its repository, any app may have deleted it.
+        named, unnamed = EventReason.NAMED_EVENT_REMOVED_ELSEWHERE, EventReason.REMOVED_ELSEWHERE
     if is_involved and event.title:
-        raise Gone(
-            EventReason.NAMED_EVENT_DELETED if is_by_host else EventReason.NAMED_EVENT_REMOVED_ELSEWHERE,
-            title=event.title,
-        )
-    raise Gone(EventReason.DELETED if is_by_host else EventReason.REMOVED_ELSEWHERE)
+        raise Gone(named, title=event.title)
+    raise Gone(unnamed)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, make_dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NewType
 
-from groundwork.clock import HOUR, Instant
+from groundwork.clock import DAY, HOUR, Instant
 from groundwork.geo_points import Spot
 from openmeet.domain.events.content import EXTENDED_TYPES, Content
 from openmeet.domain.events.values import (
@@ -25,6 +25,9 @@ EventSlug = NewType("EventSlug", str)
 MAX_REASON = 500
 # Maximum length of the key that identifies a repeated submission of a form or client.
 MAX_KEY = 200
+# An event is not removed on schedule within this time after a change, so that its host can correct a wrong year or a
+# wrong choice.
+CORRECTION_TIME = DAY
 
 
 class EventStatus(StrEnum):
@@ -284,6 +287,25 @@ class Event:
 
     def is_over(self, now: Instant) -> bool:
         return self.over_at is not None and self.over_at <= now
+
+    @property
+    def removes_at(self) -> Instant | None:
+        """When the event will be deleted, as its host chose. None if it stays, or is not published, or is gone."""
+        chosen = self._chosen_removal
+        if chosen is None or self.is_draft or self.is_gone or self.is_read_only:
+            return None
+        return Instant(max(chosen, self.updated_at + CORRECTION_TIME))
+
+    @property
+    def was_removed_as_chosen(self) -> bool:
+        """Whether it was deleted because it was over, and not before."""
+        chosen = self._chosen_removal
+        return chosen is not None and self.deleted_at is not None and self.deleted_at >= chosen
+
+    @property
+    def _chosen_removal(self) -> Instant | None:
+        over_at, delay = self.over_at, self.content.remove_after.length
+        return None if over_at is None or delay is None else Instant(over_at + delay)
 
     def may_be_announced(self, now: Instant) -> bool:
         """Whether people may be notified that the event exists: it is visible, takes place and is not over."""

@@ -9,6 +9,7 @@ from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of
 from groundwork.geo_points import Spot, spot_in
+from groundwork.isolation import Position
 from openmeet.domain.events import content
 from openmeet.domain.events.content import Content, topics_of
 from openmeet.domain.events.model import (
@@ -324,6 +325,20 @@ async def set_derived_positions(tx: Transaction, positions: Sequence[tuple[Event
         )
 
 
+async def due_for_removal(reader: Reader, after: Position, limit: int) -> list[tuple[int, EventId]]:
+    """Events whose time to be removed has come, in the order of these times."""
+    rows = await reader.fetch(
+        "select removes_at, id from events"
+        " where removes_at <= :now and deleted_at is null and removed_at is null"
+        " and (removes_at, id) > (cast(:after_at as bigint), :after_id) order by removes_at, id limit :limit",
+        now=reader.now,
+        after_at=after[0],
+        after_id=after[1],
+        limit=limit,
+    )
+    return [(int(row["removes_at"]), EventId(row["id"])) for row in rows]
+
+
 async def save_policy(tx: Transaction, events: Sequence[Event]) -> None:
     """Save new revisions of locked rows that differ only in whether they are published by the series' policy."""
     await tx.execute_many(
@@ -391,6 +406,7 @@ def _values(event: Event, search_text: str) -> dict[str, object]:
         "starts_at": event.starts_at,
         "ends_at": event.ends_at,
         "over_at": event.over_at,
+        "removes_at": event.removes_at,
         "starts_local": event.starts_local,
         "starts_text": event.starts_text,
         "ends_text": event.ends_text,

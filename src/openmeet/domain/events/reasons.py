@@ -55,6 +55,7 @@ class EventReason(Reason):
     MAY_NOT_PUBLISH_DRAFT = "event.may_not_publish_draft"
     MAY_NOT_LEAVE = "event.may_not_leave"
     MAY_NOT_DELETE = "event.may_not_delete"
+    MAY_NOT_REMOVE = "event.may_not_remove"
     MAY_NOT_CHOOSE_HOSTS = "event.may_not_choose_hosts"
     MAY_NOT_HAND_OVER = "event.may_not_hand_over"
     MAY_NOT_PUBLISH_RECORD = "event.may_not_publish_record"
@@ -93,3 +94,5 @@ class EventReason(Reason):
     REMOVED_ELSEWHERE = "event.removed_elsewhere"
     NAMED_EVENT_DELETED = "event.named_event_deleted"
     NAMED_EVENT_REMOVED_ELSEWHERE = "event.named_event_removed_elsewhere"
+    REMOVED_AFTER_END = "event.removed_after_end"
+    NAMED_EVENT_REMOVED_AFTER_END = "event.named_event_removed_after_end"

@@ -154,6 +154,14 @@ def join_from_label(event: Event, private: PrivateDetails) -> str:
     return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
 
 
+def removal_day(event: Event, now: Instant) -> str:
+    """The day on which the event will be removed, such as ``Thursday 3 December``. Empty if it stays."""
+    if event.removes_at is None:
+        return ""
+    at = Instant(max(event.removes_at, now))
+    return formatting.day(wall_time.local_of(at, event.time_zone), wall_time.local_of(now, event.time_zone).date())
+
+
 def place_label(event: Event) -> str:
     """The place in one line."""
     place = event.place

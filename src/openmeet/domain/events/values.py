@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from groundwork.clock import DAY
 from openmeet.domain.events.vocabulary import AccessFeature
 from openmeet.i18n.names import known_code, name_of
 
@@ -46,6 +47,23 @@ class Audience(StrEnum):
 
     ATTENDEES = "attendees"
     EVERYONE = "everyone"
+
+
+class RemovalDelay(StrEnum):
+    """How long after its end an event is deleted. Its host chooses this; of a series, each date counts on its own."""
+
+    NEVER = "never"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    @property
+    def length(self) -> int | None:
+        """Microseconds; None if the event stays. A month has 30 days."""
+        return _REMOVAL_DELAYS.get(self)
+
+
+_REMOVAL_DELAYS: Final = {RemovalDelay.DAY: DAY, RemovalDelay.WEEK: 7 * DAY, RemovalDelay.MONTH: 30 * DAY}
 
 
 # English and German prices that say exactly this.

@@ -63,7 +63,7 @@ EVENTS: Final = (
                 "search_text search_words external_data submission_key submission_digest draft_fields",
             ),
             plain(
-                f"id {_of_content(is_free_text=False)} starts_at ends_at over_at starts_local time_zone status status_before"
+                f"id {_of_content(is_free_text=False)} starts_at ends_at over_at removes_at starts_local time_zone status status_before"
                 " origin record_cid revision is_read_only is_held removed_at deleted_at created_at updated_at"
                 " series_id original_date is_modified_occurrence overridden_fields is_published_by_policy external_cid group_id"
                 " is_all_day is_draft publish_at needs_author_approval"

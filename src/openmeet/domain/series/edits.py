@@ -22,6 +22,7 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.pattern import pattern as checked
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.split import carry_over_exclusions, split
+from openmeet.recurrence.wall_time import instant_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +106,16 @@ def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -
 
 def with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:
     """Exclude dates that were deleted on their own. Otherwise they would be created again under another name or in
-    another series.
+    another series. A date that was moved to an earlier day can be over although the rule still has it ahead.
     """
     pattern = series.timing.pattern
     gone = [
-        original_of(_name(stored_date))
+        (original_of(_name(stored_date)), stored_date.event)
         for stored_date in stored
-        if stored_date.event.is_gone
-        and not stored_date.event.is_over(now)
-        and _name(stored_date) != stored_date.event.id
+        if stored_date.event.is_gone and _name(stored_date) != stored_date.event.id
     ]
-    left_out = tuple(sorted({*pattern.left_out, *(at for at in gone if expansion.is_date_of(pattern, at))}))
+    ahead = {at for at, event in gone if not event.is_over(now) or instant_of(at, series.zone_name) > now}
+    left_out = tuple(sorted({*pattern.left_out, *(at for at in ahead if expansion.is_date_of(pattern, at))}))
     return replace(series, timing=replace(series.timing, pattern=replace(pattern, left_out=left_out)))
 
 

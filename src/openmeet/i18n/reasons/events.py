@@ -67,6 +67,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.may_not_publish_draft": mark("You can’t publish this draft."),
     "event.may_not_leave": mark("You can’t step down as a host of this event."),
     "event.may_not_delete": mark("You can’t delete this event."),
+    "event.may_not_remove": mark("Only people who can delete this event choose this."),
     "event.may_not_choose_hosts": mark("You can’t choose who hosts this event."),
     "event.may_not_hand_over": mark("You can’t hand this event over."),
     "event.may_not_publish_record": mark("You can’t sync this event from its author’s account."),
@@ -113,6 +114,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.removed_elsewhere": mark("This event was deleted on the server it came from."),
     "event.named_event_deleted": mark("The host deleted “%(title)s”."),
     "event.named_event_removed_elsewhere": mark("“%(title)s” was deleted on the server it came from."),
+    "event.removed_after_end": mark("This event is over. The host chose not to keep its page."),
+    "event.named_event_removed_after_end": mark("“%(title)s” is over. The host chose not to keep its page."),
     # reasons of openmeet.domain.guest_rsvps
     "guest_rsvp.no_guests": mark("You need an account to answer this event."),
     "guest_rsvp.too_many_emails": mark(

@@ -141,6 +141,7 @@ TEXTS: Final = {
             "sentAt",
             "invitedAt",
             "publishesAt",
+            "removesAt",
             "from",
             "fromDate",
         ],

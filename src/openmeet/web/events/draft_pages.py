@@ -14,8 +14,9 @@ from groundwork.errors import Forbidden, InvalidForm, InvalidInput, Precondition
 from groundwork.http.forms import FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.events import draft_queries, drafts, event_access, queries, rules
+from openmeet.domain.events import draft_queries, drafts, event_access, permissions, queries, rules
 from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, selected_fields, submission_of, unpack, values_of
 from openmeet.recurrence import wall_time
@@ -135,8 +136,17 @@ async def _draft_form_page(
     place_answer: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     repeats = await recurrence_preview.form_state(request, form_state.values)
+    async with database_of(request).reader() as reader:
+        role = await event_access.role_of(reader, event, caller_of(request).user_id)
     return form_page(
-        request, form_state, event=event, notice=notice, status=status, repeats=repeats, place_answer=place_answer
+        request,
+        form_state,
+        event=event,
+        notice=notice,
+        status=status,
+        repeats=repeats,
+        place_answer=place_answer,
+        may_remove=permissions.may(role, EventPermission.DELETE),
     )
 
 

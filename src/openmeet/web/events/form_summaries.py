@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from openmeet.domain.events.content import INPUTS
+from openmeet.domain.events.values import RemovalDelay
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.i18n import names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
@@ -17,6 +18,15 @@ _WHO: Final[Mapping[str, LazyText]] = {
     "public": lazy("public"),
     "unlisted": lazy("unlisted"),
     "private": lazy("private"),
+}
+
+
+# How long the page is kept after the event, by ``RemovalDelay``.
+KEPT_FOR: Final[Mapping[str, LazyText]] = {
+    RemovalDelay.NEVER.value: lazy("For good"),
+    RemovalDelay.DAY.value: lazy("For a day"),
+    RemovalDelay.WEEK.value: lazy("For a week"),
+    RemovalDelay.MONTH.value: lazy("For 30 days"),
 }
 
 
@@ -51,6 +61,7 @@ def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
                 gettext("by approval") if form.get(NEEDS_APPROVAL) else "",
             ]
         ),
+        "afterwards": str(KEPT_FOR.get(form.get("remove_after", RemovalDelay.NEVER.value), "")),
         "topics": _joined_parts(
             [
                 *(words for one, words in CATEGORY_LABELS.items() if _is_ticked(form, "categories", one.value)),

@@ -73,7 +73,7 @@ async def show_edit(request: Request) -> Response:
     event, _ = await _hosted_event(request)
     if event.is_draft:
         return go(f"/events/{event.slug}/draft")
-    return form_page(request, FormState(_form_values(event)), event=event)
+    return await _edit_form_page(request, FormState(_form_values(event)), event)
 
 
 async def save(request: Request) -> Response:
@@ -93,7 +93,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
     revision = form.get("revision", "")
     if place_field.is_sent_to_fill_in(form):
         filled, place_answer = await place_field.filled_in(request, {**values_of(submission), **form})
-        return form_page(request, FormState(filled), event=event, place_answer=place_answer)
+        return await _edit_form_page(request, FormState(filled), event, place_answer=place_answer)
     confirmations = {name: form.get(name, "") for name in (CONFIRMED_START, CONFIRMED_LIMITS)}
     shown = {**values_of(submission), "revision": revision, **confirmations}
     try:
@@ -116,15 +116,29 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
             seats_taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
         shown |= confirmation_field(form, CONFIRMED_START, wrong) | confirmation_field(form, CONFIRMED_LIMITS, wrong)
-        return form_page(request, form_with_problems(shown, wrong), event=event, status=400)
+        return await _edit_form_page(request, form_with_problems(shown, wrong), event, status=400)
     except PreconditionFailed:
         newest, _ = await _hosted_event(request)
-        return form_page(request, _outdated(shown, newest), event=newest, status=409)
+        return await _edit_form_page(request, _outdated(shown, newest), newest, status=409)
     flash = "event_unchanged" if saved.revision == event.revision else "event_saved"
     places = saved.content.capacity
     if places is not None and places != event.content.capacity and seats_taken > places:
         flash = "event_saved_full"
     return go(f"/events/{event.slug}", flash=flash)
+
+
+async def _edit_form_page(
+    request: Request,
+    form_state: FormState,
+    event: Event,
+    *,
+    status: int = 200,
+    place_answer: place_field.PlaceField = place_field.NOT_ASKED,
+) -> Response:
+    async with database_of(request).reader() as reader:
+        role = await event_access.role_of(reader, event, caller_of(request).user_id)
+    may_remove = permissions.may(role, EventPermission.DELETE)
+    return form_page(request, form_state, event=event, status=status, place_answer=place_answer, may_remove=may_remove)
 
 
 async def show_cancel(request: Request) -> Response:

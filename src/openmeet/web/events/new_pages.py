@@ -41,7 +41,7 @@ from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import approval_field, flash, picture_pages, place_field
-from openmeet.web.events.form_summaries import LABELS, LENGTHS, section_summaries
+from openmeet.web.events.form_summaries import KEPT_FOR, LABELS, LENGTHS, section_summaries
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
@@ -383,11 +383,12 @@ def form_page(
     asks_zone: bool = False,
     place_answer: place_field.PlaceField = place_field.NOT_ASKED,
     groups: Sequence[Group] = (),
+    may_remove: bool = True,
 ) -> Response:
     """The form for new and edited events. ``asks_zone``: the time zone is not known yet. ``series_path`` is set if a
     series is edited through one of its dates. ``repeats`` has the recurrence options, if they are offered. ``clashes``
     has the viewer's conflicts at each previewed date. ``place_answer`` is the message next to the place field.
-    ``groups`` are those that a new event can be in.
+    ``groups`` are those that a new event can be in. ``may_remove``: the viewer may choose when it is removed.
     """
     is_new = event is None or event.is_draft
     form_state = replace(form_state, values={**form_state.values, **place_field.field_values(form_state.values)})
@@ -416,6 +417,8 @@ def form_page(
         "access_words": [(one.value, words) for one, words in ACCESS_LABELS.items()],
         "category_words": [(one.value, words) for one, words in CATEGORY_LABELS.items()],
         "link_times": LINK_TIMES,
+        "kept_for": list(KEPT_FOR.items()),
+        "may_remove": may_remove,
         "summaries": section_summaries(form_state.values),
         "asks_zone": asks_zone,
         "place": place_answer,

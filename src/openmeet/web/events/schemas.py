@@ -224,7 +224,7 @@ class EventOutput(EventFieldsOutput, rename="camel", kw_only=True):
     (``awaitsRepository``). ``originalDate`` is the permanent name of a date in its series: its wall-clock start
     according to the rule. ``differsIn`` lists the fields that override the series, and ``isModifiedOccurrence`` says
     whether there are any. All of these are empty for events outside of a series, and for callers who cannot see the
-    series.
+    series. ``removesAt`` is when the event will be deleted, as its host chose (``removeAfter``); null if it stays.
     """
 
     slug: str
@@ -241,6 +241,7 @@ class EventOutput(EventFieldsOutput, rename="camel", kw_only=True):
     record_uri: str | None
     is_draft: bool
     publishes_at: str | None
+    removes_at: str | None
     awaits_repository: bool
     revision: int
     created_at: str
@@ -317,6 +318,7 @@ def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict
         record_uri=event.record_uri,
         is_draft=event.is_held,
         publishes_at=None if event.publish_at is None else iso(event.publish_at),
+        removes_at=None if event.removes_at is None else iso(event.removes_at),
         awaits_repository=event.is_held and not event.is_draft,
         revision=event.revision,
         created_at=iso(event.created_at),

@@ -130,6 +130,31 @@ QUESTIONS: Final = (
         ),
     ),
     Question(
+        "afterwards",
+        "trash",
+        lazy("Can my event’s page go away after the event?"),
+        (
+            lazy(
+                "Yes. In the form of the event, under “After the event”, you choose how long the page is kept: for "
+                "good, or for a day, a week or 30 days after the event."
+            ),
+            lazy(
+                "Then the event is deleted, as if you had done it yourself: its page, its chat, its list of guests and "
+                "its picture are gone for everyone. Nobody gets an e-mail about it. In a series, each date goes on its "
+                "own."
+            ),
+            lazy(
+                "You and your guests see the day on the page, and you can change your mind until then. Nothing is "
+                "deleted within a day after you changed the event."
+            ),
+            lazy(
+                "If the event is in other apps, it’s also deleted from your account, and the answers from your guests’ "
+                "accounts. We can’t take back what others have copied: other apps, search engines, calendars and "
+                "e-mails can keep what they have."
+            ),
+        ),
+    ),
+    Question(
         "calendar",
         "download",
         lazy("How do I get events into my calendar?"),
