@@ -140,6 +140,11 @@ async def test_the_api_saves_what_it_shows(site):
         assert (await browser.get(API, headers=session)).json() == wanted
         refused = await browser.put(API, json={**wanted, "digestHour": 24}, headers=session)
         assert refused.status_code == 400
+        for left_out in wanted:
+            partial = {name: value for name, value in wanted.items() if name != left_out}
+            refused = await browser.put(API, json=partial, headers=session)
+            assert (refused.status_code, left_out in refused.text) == (400, True), left_out
+        assert (await browser.get(API, headers=session)).json() == wanted
         assert (await browser.get(API)).status_code == 401
 
 

@@ -71,10 +71,11 @@ class TopicPreference(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 
 
 class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """All preferences. ``ownAnswers`` are e-mailed at once or not at all, and never appear in the list. Quiet hours are
-    ``HH:MM`` in ``timeZone``; set both or neither. ``digestHour`` is 0 to 23. ``chat`` covers mentions and replies,
-    ``direct`` covers questions to hosts and their answers, and ``rooms`` covers unread messages. ``weeklyEmail``: on
-    Monday morning an e-mail lists the events of the next seven days, and what waits for an answer.
+    """All preferences. Saving replaces all of them, so every field is required. ``ownAnswers`` are e-mailed at once or not
+    at all, and never appear in the list. Quiet hours are ``HH:MM`` in ``timeZone``; set both, or null for none.
+    ``digestHour`` is 0 to 23. ``chat`` covers mentions and replies, ``direct`` covers questions to hosts and their
+    answers, and ``rooms`` covers unread messages. ``weeklyEmail``: on Monday morning an e-mail lists the events of the
+    next seven days, and what waits for an answer.
     """
 
     changes: TopicPreference
@@ -96,9 +97,9 @@ class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fie
     rooms: TopicPreference
     time_zone: str
     digest_hour: int
-    weekly_email: bool = False
-    quiet_from: str | None = None
-    quiet_until: str | None = None
+    weekly_email: bool
+    quiet_from: str | None
+    quiet_until: str | None
 
 
 async def show(request: Request) -> Response:
