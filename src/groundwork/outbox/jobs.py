@@ -147,11 +147,17 @@ _ENQUEUE_SELECTED_AGAIN = f"""
     {_NEXT_REVISION}
 """
 
-# A job that is currently leased is completed under its old subject.
 RENAME = """
     update outbox_jobs set subject = :after
      where kind = :kind and subject = :before and state = 'due'
        and not exists (select 1 from outbox_jobs k where k.kind = :kind and k.subject = :after)
+"""
+# A job that is currently leased is completed under its old subject.
+COPY_COMPLETED = f"""
+    {_INSERT_INTO}
+    select kind, cast(:after as text), revision, partition, priority, 'completed', due_at, 0, '', '', 0, null, enqueued_at
+      from outbox_jobs where kind = :kind and subject = :before and state in ('leased', 'completed')
+        on conflict (kind, subject) do nothing
 """
 
 COLUMNS = """kind, subject, revision, partition, priority, state, attempts, due_at, lease, reason_code, reason_params"""
@@ -446,8 +452,10 @@ async def complete_failed(tx: Transaction, kind: str, subjects: Sequence[str]) -
 
 
 async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, str]]) -> None:
-    """Give jobs another subject (before, after), unless that subject already has a job."""
-    await tx.execute_many(RENAME, [{"kind": str(kind), "before": before, "after": after} for before, after in subjects])
+    """Give jobs another subject (before, after) if it has no job. What was done for the old subject counts as done."""
+    names = [{"kind": str(kind), "before": before, "after": after} for before, after in subjects]
+    for statement in (COPY_COMPLETED, RENAME):
+        await tx.execute_many(statement, names)
 
 
 async def forget(tx: Transaction, kind: str, subject: str, *, revision: int | None = None) -> bool:

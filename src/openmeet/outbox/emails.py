@@ -131,7 +131,7 @@ def is_not_enqueued(person: str) -> str:
 
 async def readdress(tx: Transaction, mails: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
     """Change the recipient of waiting e-mails, given as (kind, subject). If the new recipient already has the same job,
-    only one is kept.
+    only one is kept. An e-mail that was already sent to the former recipient is not sent to the new one.
     """
     await jobs.rename_many(
         tx,

@@ -369,6 +369,25 @@ async def test_merged_accounts_get_one(post: Post) -> None:
     assert [one["To"] for one in await weekly(post)] == ["ana@example.org"]
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+async def test_merged_account_gets_none_after_the_other_one_got_it(post: Post, zone: str) -> None:
+    """Even if it is not yet seven where the remaining account is."""
+    async with post.db.transaction() as tx:
+        other, ana = await subscriber(tx, "Ana 2"), await person(tx, "Ana")
+        await notifications.set_hours(tx, ana.user_id, DeliveryHours(zone))
+        for day in ("05", "12"):
+            await event_on(tx, other, f"2026-03-{day}T19:00")
+    turn_to(post, "2026-03-02T06:00")
+    assert [one["To"] for one in await weekly(post)] == ["ana.2@example.org"]
+    async with post.db.transaction() as tx:
+        await merge(tx, other.user_id, ana.user_id)
+    for _ in range(7):
+        post.site.clock.turn(HOUR)
+        assert await weekly(post) == []
+    turn_to(post, "2026-03-09T13:00")
+    assert [one["To"] for one in await weekly(post)] == ["ana@example.org"]
+
+
 async def test_one_click_stops_it(post: Post) -> None:
     async with post.db.transaction() as tx:
         ana = await subscriber(tx)
