@@ -65,8 +65,8 @@ async def event_on(tx, host: Caller, starts: str, title: str = "Board games", **
 
 
 async def test_it_lists_the_week_and_what_waits(post: Post) -> None:
-    """Events that the person hosts, is going to, or is on the waitlist of; then invitations. Nothing that is cancelled,
-    over, later, or declined.
+    """Events that the person hosts, is going to, may go to, or is on the waitlist of; then invitations. Nothing that is
+    cancelled, over, later, or declined.
     """
     async with post.db.transaction() as tx:
         ana, ben, cleo = await subscriber(tx), await person(tx, "Ben"), await person(tx, "Cleo")
@@ -76,6 +76,8 @@ async def test_it_lists_the_week_and_what_waits(post: Post) -> None:
         await attendance.answer(tx, cleo, full.slug, RsvpReply.GOING)
         for event in (games, full):
             await attendance.answer(tx, ana, event.slug, RsvpReply.GOING)
+        talk = await event_on(tx, ben, "2026-03-06T19:00", "Talk")
+        await attendance.answer(tx, ana, talk.slug, RsvpReply.INTERESTED)
         for title, starts, reply in (
             ("Later", "2026-03-09T07:00", RsvpReply.GOING),
             ("Declined", "2026-03-04T18:00", RsvpReply.DECLINED),
@@ -92,7 +94,7 @@ async def test_it_lists_the_week_and_what_waits(post: Post) -> None:
     assert await weekly(post) == []
     post.site.clock.turn(HOUR)
     (mail,) = await weekly(post)
-    assert (mail["To"], mail["Subject"]) == ("ana@example.org", "Your week: 3 events, 1 to answer")
+    assert (mail["To"], mail["Subject"]) == ("ana@example.org", "Your week: 4 events, 1 to answer")
     text = text_of(mail)
     assert text.startswith(
         f"""\
@@ -110,6 +112,7 @@ Town library, Berlin
 You host this
 """
     )
+    assert "Talk\nFri 6 Mar · 19:00\nTown library, Berlin\nYou said maybe\n" in text
     assert "Film night\nSat 7 Mar · 20:00\nTown library, Berlin\nOn the waitlist\n" in text
     assert "Waiting for your answer\n\nSupper\nBen invites you. Fri 1 May · 18:00\n" in text
     assert [title for title in ("Later", "Declined", "Cancelled", "Over") if title in text + html_of(mail)] == []

@@ -67,13 +67,13 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
 
 async def week_of(reader: Reader, user_id: UserId, until: Instant, limit: int) -> tuple[list[Event], int]:
     """The first events that begin before ``until`` and are not over, and the number of all of them: events that this
-    person hosts, is going to, or is on the waitlist of. Without cancelled and postponed ones, and without events of people
-    whom they have blocked or who have blocked them.
+    person hosts, is going to, may go to, or is on the waitlist of. Without cancelled and postponed ones, and without
+    events of people whom they have blocked or who have blocked them.
     """
     rows = await reader.fetch(
         f"""
         select {columns_of("e")}, count(*) over () as found from {_HOSTED_OR_ANSWERED}
-         where ({_HOSTING} or a.status in ('attending', 'attended', 'waitlisted')) and {_COMING_UP}
+         where ({_HOSTING} or a.status in ('attending', 'attended', 'interested', 'waitlisted')) and {_COMING_UP}
            and e.starts_at < :until and e.is_draft = 0 and e.status not in ('cancelled', 'postponed')
            and {" and ".join(_SHOWN_AS_MINE)} and not {is_block_between_sql("e.author_id", ":user_id")}
          order by e.starts_at, e.id limit :limit
