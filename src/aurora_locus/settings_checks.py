@@ -17,6 +17,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.smtp import parse_smtp_url
 from groundwork.settings import SettingsRefused, read_settings, too_small
 from groundwork.startup_checks import Danger, dangers_of, is_own_machine
+from groundwork.ui.colours import colour_problems
 
 MIN_BYPASS_KEY = 16
 
@@ -136,9 +137,7 @@ def _page_problems(settings: PdsSettings) -> list[str]:
         for name, link in links.items()
         if link and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", link)
     ]
-    if settings.primary_color and not re.fullmatch(r"#[0-9a-fA-F]{6}", settings.primary_color):
-        problems.append(f"PDS_PRIMARY_COLOR is {settings.primary_color!r}; write a colour as #rrggbb.")
-    return problems
+    return problems + colour_problems("PDS_PRIMARY_COLOR", settings.primary_color)
 
 
 def _mail_problems(settings: PdsSettings) -> list[str]:

@@ -27,6 +27,10 @@ class Settings:
     """
 
     site_name: str = setting("OpenMeet", doc="The name at the top of every page and in e-mails")
+    accent_color: str = setting(
+        "",
+        doc="The colour of buttons and links, as #rrggbb; it is adjusted to be readable in the light and the dark scheme; empty: green",
+    )
     language: str = setting(
         "en",
         doc="The language of pages and e-mails for people who chose no language and whose browser accepts no language of the site",

@@ -11,6 +11,7 @@ from groundwork.blobstore.open_ import named_in
 from groundwork.geo_points import parse_near
 from groundwork.settings import is_readable_url, too_small
 from groundwork.startup_checks import Danger, is_own_machine
+from groundwork.ui.colours import colour_problems
 from openmeet.settings import LARGEST_CHAT_PICTURE, PREFIX, Settings
 
 _LEAST_WORKER_MEMORY: Final = 256 * 1024**2
@@ -42,6 +43,7 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
     ]
     if not 0 < settings.chat_picture_bytes <= LARGEST_CHAT_PICTURE:
         sentences.append(f"{PREFIX}CHAT_PICTURE_BYTES must be more than 0 and at most {LARGEST_CHAT_PICTURE}.")
+    sentences += colour_problems(f"{PREFIX}ACCENT_COLOR", settings.accent_color)
     sentences += _proxy_contradictions(settings)
     return sentences
 

@@ -165,7 +165,9 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
 
 def email_context(platform: Platform) -> EmailContext:
     settings = platform.settings
-    return EmailContext(platform.code_key, settings.site_name, settings.public_url, settings.language)
+    return EmailContext(
+        platform.code_key, settings.site_name, settings.public_url, settings.language, settings.accent_color
+    )
 
 
 def sender(mailer: Mailer, public_url: str) -> Sender:

@@ -23,6 +23,7 @@ from groundwork.errors import Explanation, Why
 from groundwork.http.security_headers import content_policy, page_headers
 from groundwork.http.static_files import StaticFiles
 from groundwork.i18n.templates import speak
+from groundwork.ui.colours import accent_stylesheet
 from groundwork.ui.tones import tone_of
 
 # Names of account states, which several pages show.
@@ -97,7 +98,7 @@ def open_site(branding: Branding, url: str, csrf_key: bytes, numbers: Mapping[st
     files = StaticFiles(
         [ui.STATIC, _HERE / "static"],
         {"site.css": _STYLES, "admin.css": ("operators.css", "admin.css")},
-        more={"brand.css": branding.stylesheet},
+        more={"brand.css": accent_stylesheet(branding.colour)},
     )
     return Site(branding, url, csrf_key, files, _environment(branding, url, files, numbers))
 

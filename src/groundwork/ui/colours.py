@@ -1,6 +1,9 @@
-"""Make colours that people choose readable: contrast by WCAG 2.2 (success criteria 1.4.3 and 1.4.11)."""
+"""Make colours that people choose readable: contrast by WCAG 2.2 (success criteria 1.4.3 and 1.4.11). The stylesheet of
+the accent colour that an operator chooses.
+"""
 
-from typing import Final
+import re
+from typing import Final, NamedTuple
 
 Rgb = tuple[int, int, int]
 
@@ -10,6 +13,21 @@ BLACK: Final[Rgb] = (0, 0, 0)
 # is.
 _LEAST_CONTRAST: Final = 5.0
 _STEPS: Final = 40
+# Of all backgrounds of ``tokens.css`` and ``sky.css``, the darkest in the light scheme and the lightest in the dark one.
+# Text that is readable on them is readable on the others.
+_DARKEST_GROUND: Final[Rgb] = (0xE0, 0xE6, 0xF1)
+_LIGHTEST_GROUND: Final[Rgb] = (0x3D, 0x32, 0x10)
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+class Accent(NamedTuple):
+    """An accent colour in one colour scheme: for buttons and links, for a button under the pointer, and for the text on
+    both. Each is ``#rrggbb``.
+    """
+
+    accent: str
+    strong: str
+    on_accent: str
 
 
 def contrast(one: Rgb, other: Rgb) -> float:
@@ -18,11 +36,43 @@ def contrast(one: Rgb, other: Rgb) -> float:
     return (lighter_luminance + 0.05) / (darker_luminance + 0.05)
 
 
-def readable_on(ground: Rgb, colour: Rgb) -> Rgb:
-    """Return the colour, darkened on a light background or lightened on a dark one until text in it is readable."""
+def colour_problems(setting: str, text: str) -> list[str]:
+    """Return what is wrong with the accent colour in a setting, as sentences for the operator. It may be empty."""
+    return [f"{setting} is {text!r}; write a colour as #rrggbb."] if text and not _COLOUR.fullmatch(text) else []
+
+
+def accents(colour: str) -> tuple[Accent, Accent]:
+    """Return a colour (``#rrggbb``) as the accent of the light and of the dark scheme.
+
+    It is darkened or lightened until text in it is readable on every background, so no choice makes a page unreadable.
+    """
+    light = readable_on(_DARKEST_GROUND, rgb(colour), 4.5)
+    dark = readable_on(_LIGHTEST_GROUND, rgb(colour), 4.5)
+    return _accent(light, darker(light, 8)), _accent(dark, lighter(dark, 8))
+
+
+def _accent(colour: Rgb, strong: Rgb) -> Accent:
+    return Accent(hex_of(colour), hex_of(strong), hex_of(text_on(colour)))
+
+
+def accent_stylesheet(colour: str) -> bytes:
+    """Return the tokens of an accent colour as CSS; empty for no colour."""
+    if not colour:
+        return b""
+    light, dark = (
+        f":root {{ --accent: {one.accent}; --accent-strong: {one.strong}; --on-accent: {one.on_accent}; }}"
+        for one in accents(colour)
+    )
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n".encode()
+
+
+def readable_on(ground: Rgb, colour: Rgb, least: float = _LEAST_CONTRAST) -> Rgb:
+    """Return the colour, darkened on a light background or lightened on a dark one until text in it is readable:
+    ``least`` is the contrast.
+    """
     step = darker if _luminance(ground) > 0.5 else lighter
     for _ in range(_STEPS):
-        if contrast(colour, ground) >= _LEAST_CONTRAST:
+        if contrast(colour, ground) >= least:
             break
         colour = step(colour)
     return colour

@@ -85,7 +85,7 @@ def _in_language(head: EmailContext, language: _LanguageOf, composer: Composer) 
             tag = await language(reader, due)
         with speaking(tag if tag is not None and is_known(tag) else head.language):
             email = await composer(db, due)
-            return None if email is None else with_html(email, head.public_url)
+            return None if email is None else with_html(email, head)
 
     return compose
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from groundwork.signing_key import SigningKey
+from groundwork.ui.colours import Accent, accents
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import Event
 from openmeet.i18n.catalogue import SOURCE, current, gettext
@@ -24,17 +25,23 @@ class EmailContext:
     """Site-wide values that every composer of e-mails needs.
 
     ``key``: the key from which link tokens are derived. ``language``: the language for recipients whose own is not
-    known.
+    known. ``accent``: the site's colour for buttons and links, as ``#rrggbb``; empty for the usual one.
     """
 
     key: SigningKey
     site_name: str
     public_url: str
     language: str = SOURCE
+    accent: str = ""
 
     @property
     def host(self) -> str:
         return urlsplit(self.public_url).hostname or "localhost"
+
+    @property
+    def colours(self) -> tuple[Accent, Accent] | None:
+        """The accent in the light and in the dark scheme; None for the usual one."""
+        return accents(self.accent) if self.accent else None
 
 
 # Maximum length of a subject line, because phones cut off the rest. A shortened title keeps at least this many
@@ -90,6 +97,7 @@ def event_html(head: EmailContext, event: Event, subject: str, card: EmailCard, 
         "title": one_line(event.title),
         "card": card,
         "closing": paragraphs(closing, head.public_url),
+        "colours": head.colours,
     }
     return TEMPLATES.get_template("event.html").render(shown)
 
@@ -108,14 +116,15 @@ class Paragraph:
     is_main: bool = False
 
 
-def with_html(email: OutgoingEmail, public_url: str) -> OutgoingEmail:
+def with_html(email: OutgoingEmail, head: EmailContext) -> OutgoingEmail:
     """The e-mail with an HTML version made from its text, unless it already has one, and with its subject on one line."""
     email = replace(email, subject=one_line(email.subject))
     if email.html:
         return email
     context = {
         "subject": email.subject,
-        "paragraphs": paragraphs(email.text, public_url),
+        "paragraphs": paragraphs(email.text, head.public_url),
+        "colours": head.colours,
         "longest_heading": _LONGEST_HEADING,
     }
     return replace(email, html=TEMPLATES.get_template("plain.html").render(context))

@@ -100,6 +100,7 @@ def week_composer(head: EmailContext) -> Composer:
             "stop_url": stop_url,
             "site_name": head.site_name,
             "site_url": head.public_url,
+            "colours": head.colours,
             "name": one_line(user.display_name),
         }
         return OutgoingEmail(

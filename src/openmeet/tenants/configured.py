@@ -37,6 +37,7 @@ VARIABLE: Final = f"{PREFIX}{KEY.upper()}"
 OWN: Final = frozenset(
     {
         "site_name",
+        "accent_color",
         "language",
         "public_url",
         "moderators",

@@ -212,6 +212,19 @@ async def test_the_policy_allows_exactly_the_chosen_styles(
     assert (f'content="{theme}"' in answer.text) is (theme != "auto")
 
 
+async def test_the_colour_of_the_site_is_the_default(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    site = site_on(await make_sqlite("openmeet"), clock, accent_color="#6B21A8")
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+    walk = await made(site, ana, title="Walk")
+    async with site.browser() as visitor:
+        assert "--accent:#6b21a8;--on-accent:#ffffff" in (await visitor.get(f"/embed{walk}")).text
+        assert "--accent" not in (await visitor.get(f"/embed{walk}?accent=0e6557")).text, "as in embed.css"
+        built = (await visitor.get(f"{walk}/embed?accent=6b21a8")).text
+        assert 'value="#6b21a8"' in built
+        assert "accent=" not in built
+
+
 async def test_language_is_the_visitors_or_the_chosen_one(site: Site, ana: Caller, visitor: httpx.AsyncClient) -> None:
     walk = await made(site, ana, title="Walk")
     german = {"accept-language": "de-DE"}

@@ -146,6 +146,7 @@ async def _notification_email(
         "stops": stops,
         "site_name": head.site_name,
         "site_url": head.public_url,
+        "colours": head.colours,
         "name": one_line(user.display_name),
         "has_account": guest is None,
         "is_invited_guest": is_invited_guest,

@@ -32,7 +32,7 @@ def routes() -> list[Route]:
 
 def _builder_handler(load: Load) -> Callable[[Request], Awaitable[Response]]:
     async def build(request: Request) -> Response:
-        look = look_of(request.query_params)
+        look = look_of(request.query_params, services(request).settings.accent_color)
         async with database_of(request).reader() as reader:
             content = await load(request, reader, look.events)
         resizes = request.query_params.get("script", "yes") != ""

@@ -40,8 +40,9 @@ class EmbedTheme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EmbedLook:
-    """The look of an embed. ``accent`` is ``#rrggbb``. ``radius`` is the corner radius in pixels. ``language`` is a
-    language tag, or empty for the visitor's language.
+    """The look of an embed. ``accent`` is ``#rrggbb``, and ``site_accent`` the one that embeds of this site have by
+    default. ``radius`` is the corner radius in pixels. ``language`` is a language tag, or empty for the visitor's
+    language.
     """
 
     theme: EmbedTheme = EmbedTheme.AUTO
@@ -50,6 +51,7 @@ class EmbedLook:
     language: str = ""
     events: int = _USUAL_EVENTS
     has_pictures: bool = True
+    site_accent: str = DEFAULT_ACCENT
 
     @property
     def query(self) -> str:
@@ -57,7 +59,7 @@ class EmbedLook:
         usual = EmbedLook()
         fields = {
             "theme": (self.theme.value, usual.theme.value),
-            "accent": (self.accent.removeprefix("#"), usual.accent.removeprefix("#")),
+            "accent": (self.accent.removeprefix("#"), self.site_accent.removeprefix("#")),
             "radius": (str(self.radius), str(usual.radius)),
             "lang": (self.language, usual.language),
             "events": (str(self.events), str(usual.events)),
@@ -90,18 +92,20 @@ class EmbedLook:
         return f"'self' 'sha256-{digest}'"
 
 
-def look_of(query_params: Mapping[str, str]) -> EmbedLook:
-    """The look that a query string describes."""
+def look_of(query_params: Mapping[str, str], site_accent: str = "") -> EmbedLook:
+    """The look that a query string describes. ``site_accent``: the accent colour of the site, if it has one."""
+    usual_accent = site_accent.lower() or DEFAULT_ACCENT
     colour = _COLOUR.fullmatch(query_params.get("accent", ""))
     theme, language = query_params.get("theme", ""), query_params.get("lang", "")
     return EmbedLook(
         theme=EmbedTheme(theme) if theme in set(EmbedTheme) else EmbedTheme.AUTO,
-        accent=f"#{colour[1].lower()}" if colour else DEFAULT_ACCENT,
+        accent=f"#{colour[1].lower()}" if colour else usual_accent,
         radius=min(_parse_number(query_params.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
         language=language if language in available() else "",
         events=max(1, min(_parse_number(query_params.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
         # Without scripts, the form sends an empty field for a checkbox that is not selected.
         has_pictures=query_params.get("pictures", "yes") not in {"", "no"},
+        site_accent=usual_accent,
     )
 
 

@@ -46,7 +46,7 @@ async def serve_script(_request: Request) -> Response:
 
 def _embed_handler(load: Load) -> Callable[[Request], Awaitable[Response]]:
     async def show(request: Request) -> Response:
-        look = look_of(request.query_params)
+        look = look_of(request.query_params, services(request).settings.accent_color)
         with speaking(look.language) if look.language else nullcontext():
             try:
                 async with database_of(request).reader() as reader:

@@ -27,7 +27,7 @@ from openmeet.web.site.faces import Avatar, initial_of
 from openmeet.web.site.flash_messages import FLASH_MESSAGES
 from openmeet.web.site.reduced_data import saves_data
 from openmeet.web.site.services import services
-from openmeet.web.site.static_files import static_url
+from openmeet.web.site.static_files import accent_url, static_url
 
 _WEB = Path(__file__).parent.parent
 
@@ -140,6 +140,7 @@ def page(
         # For scripts that write dates and times.
         "locale": current().locale.replace("_", "-"),
         "contact": settings.contact,
+        "accent": accent_url(settings.accent_color),
         **(context or {}),
     }
     response = HTMLResponse(

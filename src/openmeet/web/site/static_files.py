@@ -3,11 +3,16 @@
 from functools import cache
 from pathlib import Path
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork import ui
 from groundwork.http.static_files import StaticFiles
+from groundwork.ui.colours import accent_stylesheet
+from openmeet.web.site.services import services
 
+_ACCENT = "accent.css"
 # Every page loads ``site.css`` and ``site.js``. The other stylesheets and scripts belong to one area; its pages request
 # them in the blocks ``styles`` and ``head``.
 _BUNDLES = {
@@ -34,5 +39,23 @@ def static_url(name: str) -> str:
     return _files().url(name)
 
 
+@cache
+def _accent(colour: str) -> StaticFiles:
+    """The stylesheet of an accent colour, apart from the other files because each community has its own."""
+    return StaticFiles([], more={_ACCENT: accent_stylesheet(colour)})
+
+
+def accent_url(colour: str) -> str:
+    """The URL of the stylesheet that replaces the accent colour; empty for no colour."""
+    return _accent(colour).url(_ACCENT) if colour else ""
+
+
 def routes() -> list[Route]:
-    return _files().routes()
+    return [Route("/static/{hash}/{name}", serve, methods=["GET"])]
+
+
+async def serve(request: Request) -> Response:
+    """A file of this release, or the stylesheet of the site's accent colour. Raises NotFound."""
+    if request.path_params["name"] == _ACCENT:
+        return await _accent(services(request).settings.accent_color).serve(request)
+    return await _files().serve(request)
