@@ -18,7 +18,14 @@ from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.content import FIELDS
-from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, Announcement, AnnouncementId, GroupId
+from openmeet.domain.groups.model import (
+    LAST_CALL_MAIL,
+    SUCCESSION_MAIL,
+    Announcement,
+    AnnouncementId,
+    GroupId,
+    GroupRole,
+)
 from openmeet.domain.notifications.event_kinds import (
     Approval,
     DatesChanged,
@@ -145,7 +152,7 @@ def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
         case SearchMatch():
             return [SearchMatch(search_name="Zqsearchzq")]
         case RoleDecided():
-            return [RoleDecided(role=role) for role in ("owner", "admin", "moderator", "member", "")]
+            return [RoleDecided(role=role) for role in (*GroupRole, "")]
         case Succession():
             ways = "offered declined accepted backup asked stopped taken_over yours taken_back passed_on"
             return [Succession(step=step) for step in ways.split()]

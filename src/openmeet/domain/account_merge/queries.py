@@ -9,6 +9,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.model import KEPT_FOR, OPEN_FOR, AccountClaim, ClaimId, Holding, OwnershipProof
+from openmeet.domain.groups.model import BELOW_OWNER, GroupRole, roles_sql
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId
 
@@ -23,7 +24,7 @@ _HELD: Final = (
     ("groups", "groups where owner_id = :id and deleted_at is null", ("group of your own", "groups of your own")),
     (
         "memberships",
-        "group_members where user_id = :id and role in ('admin', 'moderator', 'member', 'pending')",
+        f"group_members where user_id = :id and role in ({roles_sql((*BELOW_OWNER, GroupRole.PENDING))})",
         ("membership", "memberships"),
     ),
     ("following", "event_series_followers where user_id = :id", ("series you follow", "series you follow")),

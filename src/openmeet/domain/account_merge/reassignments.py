@@ -10,8 +10,9 @@ from groundwork.errors import Refused
 from groundwork.outbox.jobs import enqueue
 from openmeet.domain.account_merge.model import AccountMergeReason
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
-from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
+from openmeet.domain.groups.model import BELOW_OWNER, GroupLogAction, GroupRole, Membership, roles_sql
 from openmeet.domain.groups.publication import record_holder_of
+from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.notifications import email_links, fan_out
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
@@ -42,14 +43,14 @@ _OPEN: Final = "select id from notification_emails where user_id = :from_user an
 
 # Notifications to hosts about an attendee, or to group admins about a member. Their details contain the id of that
 # user.
-_RENAME_IN_NOTIFICATIONS: Final = """
+_RENAME_IN_NOTIFICATIONS: Final = f"""
     update notifications set particulars = replace(particulars, :from_user, :to_user)
      where particulars like '%' || cast(:from_user as text) || '%' and user_id in (
            select e.author_id from attendances a join events e on e.id = a.event_id where a.user_id = :from_user
            union select h.user_id from attendances a join event_co_hosts h on h.event_id = a.event_id
                   where a.user_id = :from_user and h.user_id is not null
            union select s.user_id from group_members m join group_members s on s.group_id = m.group_id
-                  where m.user_id = :from_user and s.role in ('owner', 'admin', 'moderator')
+                  where m.user_id = :from_user and s.role in ({roles_sql(roles_with(GroupPermission.APPROVE))})
            union select cast(:from_user as text) union select cast(:to_user as text))
 """
 
@@ -81,9 +82,7 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
 _ROLE_PRECEDENCE: Final = (
     GroupRole.OWNER,
     GroupRole.BANNED,
-    GroupRole.ADMIN,
-    GroupRole.MODERATOR,
-    GroupRole.MEMBER,
+    *BELOW_OWNER,
     GroupRole.PENDING,
     GroupRole.LEFT,
     GroupRole.DECLINED,
@@ -132,7 +131,7 @@ async def _end_what_bans_end(tx: Transaction, user_id: UserId) -> None:
     RSVPs to its events.
     """
     rows = await tx.fetch(
-        "select group_id from group_members where user_id = :user_id and role = 'banned' order by group_id",
+        f"select group_id from group_members where user_id = :user_id and role = '{GroupRole.BANNED}' order by group_id",
         user_id=user_id,
     )
     for row in rows:

@@ -11,9 +11,9 @@ from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.groups.membership_queries import is_unwelcome_at
 from openmeet.domain.groups.model import INSIDE, GroupRole
 from openmeet.domain.groups.queries import roles_in
-from openmeet.domain.moderation.blocks import is_unwelcome_at
 from openmeet.domain.users.model import UserId
 
 

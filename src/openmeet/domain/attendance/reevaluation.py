@@ -18,7 +18,7 @@ from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups.model import GroupRole
+from openmeet.domain.groups.model import SHUT_OUT, GroupRole, roles_sql
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
@@ -71,20 +71,20 @@ async def end_rsvp(
     return True
 
 
-_EVENTS_IN_LEFT_GROUPS = """
+_EVENTS_IN_LEFT_GROUPS = f"""
     select a.event_id from attendances a
       join events e on e.id = a.event_id
       join group_members m on m.group_id = e.group_id and m.user_id = a.user_id
      where a.user_id = :user_id
-       and (a.status in ('attending', 'interested', 'pending', 'waitlisted') and m.role in ('left', 'banned')
-            or a.status = 'invited' and m.role = 'banned')
+       and (a.status in ('attending', 'interested', 'pending', 'waitlisted') and m.role in ({roles_sql(SHUT_OUT)})
+            or a.status = 'invited' and m.role = '{GroupRole.BANNED}')
        and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
      order by a.event_id
 """
 
 
 # The handler of the job determines which of these people have RSVPs.
-_LEFT_OR_BANNED = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
+_SHUT_OUT = f"select user_id as subject from group_members where group_id = :group_id and role in ({roles_sql(SHUT_OUT)}) order by user_id"
 
 
 async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> None:
@@ -100,7 +100,7 @@ async def recheck_former_members(tx: Transaction, events: Sequence[Event]) -> No
 
 async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> None:
     """``recheck_former_members`` for all events of a group that are now visible to members only."""
-    await enqueue_selected(tx, JobKind.LEFT_GROUP, _LEFT_OR_BANNED, int(tx.now), group_id=group_id)
+    await enqueue_selected(tx, JobKind.LEFT_GROUP, _SHUT_OUT, int(tx.now), group_id=group_id)
 
 
 async def events_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:

@@ -27,7 +27,7 @@ from openmeet.domain.attendance.seats import SeatsTaken
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.values import Mode
-from openmeet.domain.moderation.blocks import is_unwelcome_at
+from openmeet.domain.groups.membership_queries import is_unwelcome_at
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.queries import IS_ANY_ON
 from openmeet.outbox import publications
@@ -133,7 +133,7 @@ class LockedEvent:
     """A locked event with the person's RSVP so far, the settings that apply, the seats in use (zeros if there is no
     limit) and all hosts.
 
-    ``has_webhooks``: at least one webhook is enabled. ``is_unwelcome``: see ``moderation.blocks.is_unwelcome_at``.
+    ``has_webhooks``: at least one webhook is enabled. ``is_unwelcome``: see ``membership_queries.is_unwelcome_at``.
     """
 
     event: Event

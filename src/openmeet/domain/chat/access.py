@@ -15,13 +15,17 @@ from openmeet.domain.attendance.model import PendingFor
 from openmeet.domain.chat.model import ANSWER_COUNTS_FOR, Access, Room, RoomId, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.events.visibility import is_hidden, is_public, is_shut_out
+from openmeet.domain.groups.model import INSIDE, GroupRole, roles_sql
+from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.moderation.visibility import is_blocked, is_suspended
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
 _MOST_OWN = 5_000
-_RUNNING = "'owner', 'admin', 'moderator'"
-_INSIDE = "'owner', 'admin', 'moderator', 'member'"
+# Whoever can remove people from a group hosts its rooms, and those of its events and series.
+_RUNNING = roles_sql(roles_with(GroupPermission.REMOVE))
+_INSIDE = roles_sql(INSIDE)
+_ADMINISTERING = roles_sql(roles_with(GroupPermission.EDIT_ANY_EVENT))
 _PRIVATE_SERIES = """(s.template like '%"visibility":"private"%' or s.template like '%"visibility": "private"%')"""
 _PUBLIC_SERIES = """s.template like '%"visibility":"public"%'"""
 # An answer from a record that was not confirmed does not count at an event with limited places.
@@ -190,7 +194,7 @@ def _of_group(room: str, person: str) -> str:
             when {room}.kind = 'hosts' then 0
             when {room}.kind = 'direct' then case when {room}.with_user_id = {person}
                  and (g.visibility <> 'private' or {_has_role("g.id", person, _INSIDE)}) then 2 else 0 end
-            when {_has_role("g.id", person, "'member'")}
+            when {_has_role("g.id", person, _INSIDE)}
               then case when {_switch(room, "announcements", "yes")} then 1 else 2 end
             else 0 end
           from groups g where g.id = {room}.group_id)"""
@@ -207,7 +211,9 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
     """SQL condition: banned from the room or the group, blocked by the host, suspended, deleting their account, or
     known only by a network account.
     """
-    in_group = f"select gb.group_id from group_members gb where gb.user_id = {person} and gb.role = 'banned'"
+    in_group = (
+        f"select gb.group_id from group_members gb where gb.user_id = {person} and gb.role = '{GroupRole.BANNED}'"
+    )
     kinds = "'person', 'shadow'" if with_shadows else "'person'"
     # A room of any kind can belong to a group, and has a host who can block people.
     owner, group, host = {
@@ -228,7 +234,7 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
         or exists (select 1 from {owner} and ({group} in ({in_group})
              or exists (select 1 from user_blocks kb where kb.user_id = {host} and kb.blocked_id = {person})
                 and not exists (select 1 from group_members ga
-                    where ga.user_id = {person} and ga.role in ('owner', 'admin')
+                    where ga.user_id = {person} and ga.role in ({_ADMINISTERING})
                                    and ga.group_id = {group}))))"""
 
 
@@ -307,7 +313,7 @@ def related_people_sql(whom: str = "") -> str:
         union all select e.author_id, 'hosting' from events e where e.id = {of_event}{only("e.author_id")}
         union all select s.user_id, 'hosting' from half join event_series s on s.id = half.id
          where s.deleted_at is null{only("s.user_id")}
-        union all select m.user_id, case when m.role = 'member' then 'group' else 'hosting' end from group_members m
+        union all select m.user_id, case when m.role in ({_RUNNING}) then 'hosting' else 'group' end from group_members m
          where m.role in ({_INSIDE})
            and m.group_id in (select group_id from this
                               union select e.group_id from events e where e.id = {of_event}

@@ -22,10 +22,11 @@ from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import CHAT_ROOMS_AS_IF_OPENED
 from openmeet.domain.chat.rooms import RoomTarget, access_before_opening, values_as_if_opened
 from openmeet.domain.chat.texts import cleaned, name_key
+from openmeet.domain.groups.model import INSIDE, roles_sql
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId, unnamed
 
-_INSIDE = "'owner', 'admin', 'moderator', 'member'"
+_INSIDE = roles_sql(INSIDE)
 # How many people to look up for each person that a page may show: more than one, because many are not shown by name.
 _CANDIDATES_PER_RESULT = 4
 # In larger rooms, the people who are not named are not counted.

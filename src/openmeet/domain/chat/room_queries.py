@@ -18,7 +18,7 @@ from openmeet.domain.chat.model import (
     SubjectKind,
 )
 from openmeet.domain.events.model import EventId
-from openmeet.domain.groups.model import GroupId
+from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 
@@ -324,8 +324,8 @@ async def to_reopen(reader: Reader, ended_before: Instant, after: Position, limi
 async def is_banned_from_group(reader: Reader, of: RoomSubject, person: UserId) -> bool:
     """Whether the person is banned from this group, or from the group that this event or series belongs to."""
     row = await reader.fetch_one(
-        """
-        select 1 as found from group_members where user_id = :person and role = 'banned' and group_id in (
+        f"""
+        select 1 as found from group_members where user_id = :person and role = '{GroupRole.BANNED}' and group_id in (
           select id from groups where id = :id union all select group_id from events where id = :id
           union all select group_id from event_series where id = :id)
         """,

@@ -48,6 +48,7 @@ from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import CHAT_ROOMS_AS_IF_OPENED, by_id, find, head_of, series_of_event
 from openmeet.domain.chat.texts import checked_line, checked_reason
 from openmeet.domain.events.model import EventId, EventSlug
+from openmeet.domain.groups.model import INSIDE, GroupRole, roles_sql
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 
@@ -213,7 +214,7 @@ async def require_answered(reader: Reader, target: RoomTarget) -> None:
         SubjectKind.SERIES: f"with {_CHAIN} select 1 as found from attendances a join events e on e.id = a.event_id"
         " where e.series_id in (select id from chain) and a.user_id = :person and a.status not in ('declined', 'rejected')",
         SubjectKind.GROUP: "select 1 as found from group_members where group_id = :id and user_id = :person"
-        " and role in ('owner', 'admin', 'moderator', 'member', 'pending')",
+        f" and role in ({roles_sql((*INSIDE, GroupRole.PENDING))})",
     }
     has_answered = await reader.fetch_one(statements[target.subject.kind], id=target.subject.id, person=person)
     if has_answered is None or await access_before_opening(reader, as_them, person) is Access.NONE:

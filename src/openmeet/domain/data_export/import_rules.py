@@ -17,7 +17,7 @@ from openmeet.domain.data_export.tables import ExportedTable, Value, camel
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, rules
-from openmeet.domain.groups.model import GroupId, GroupRole, GroupSlug
+from openmeet.domain.groups.model import BELOW_OWNER, GroupId, GroupRole, GroupSlug
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import raise_if_blocked
@@ -37,7 +37,7 @@ _REPLIES: Final = {
     "interested": RsvpReply.INTERESTED,
     "declined": RsvpReply.DECLINED,
 }
-_ASKS: Final = frozenset({GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER, GroupRole.PENDING})
+_ASKS: Final = frozenset({*BELOW_OWNER, GroupRole.PENDING})
 
 # How to find the owner of a row's subject: the row's column, the table it refers to, and the owner's column in that
 # table.

@@ -23,6 +23,7 @@ from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import ownership as group_ownership
+from openmeet.domain.groups.model import BELOW_OWNER, roles_sql
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.series import actions as series_actions
@@ -66,16 +67,16 @@ _CALLS: Final = """
            select d.id from webhook_deliveries d join webhooks w on w.id = d.webhook_id where w.user_id = :id)
 """
 _OWN_SERIES: Final = "select id from event_series where user_id = :id and deleted_at is null order by id"
-_PREVIEW_COUNTS: Final = """
+_PREVIEW_COUNTS: Final = f"""
     select (select count(*) from attendances a join events e on e.id = a.event_id
              where a.user_id = :id and a.status not in ('declined', 'rejected') and e.deleted_at is null
                and (e.over_at is null or e.over_at > :now)) as answers,
            (select count(*) from group_members m join groups g on g.id = m.group_id
-             where m.user_id = :id and m.role in ('admin', 'moderator', 'member') and g.deleted_at is null) as memberships,
+             where m.user_id = :id and m.role in ({roles_sql(BELOW_OWNER)}) and g.deleted_at is null) as memberships,
            (select count(*) from groups g where g.owner_id = :id and g.deleted_at is null) as owned,
            (select count(*) from groups g where g.owner_id = :id and g.deleted_at is null and exists (
               select 1 from group_members m where m.group_id = g.id and m.user_id <> :id
-                 and m.role in ('admin', 'moderator', 'member'))) as passed,
+                 and m.role in ({roles_sql(BELOW_OWNER)}))) as passed,
            (select count(*) from publications p where p.user_id = :id and p.uri is not null
                and p.state not in ('withheld', 'retracted')) as records,
            (select count(*) from identities i where i.user_id = :id and i.kind = 'custodial') as custodial

@@ -7,6 +7,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
@@ -241,7 +242,7 @@ async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
         "update event_co_hosts set state = 'removed', decided_at = :now where user_id = :user_id"
         " and state in ('invited', 'accepted') and exists (select 1 from events e"
         " join group_members m on m.group_id = e.group_id and m.user_id = event_co_hosts.user_id"
-        " where e.id = event_co_hosts.event_id and m.role = 'banned')",
+        f" where e.id = event_co_hosts.event_id and m.role = '{GroupRole.BANNED}')",
         now=tx.now,
         user_id=user_id,
     )

@@ -12,7 +12,7 @@ from openmeet.domain.events.content import INPUTS, parse
 from openmeet.domain.events.model import MAX_REASON, Details, Event
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups.model import INSIDE, GroupRole
+from openmeet.domain.groups.model import INSIDE, SHUT_OUT, GroupRole
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import clock
@@ -121,7 +121,7 @@ def access_by(role: GroupRole | None) -> GroupEventAccess:
     """The access that a role in the event's group gives to its private events."""
     if role in INSIDE:
         return GroupEventAccess.INSIDE
-    return GroupEventAccess.SHUT_OUT if role in {GroupRole.LEFT, GroupRole.BANNED} else GroupEventAccess.GUEST
+    return GroupEventAccess.SHUT_OUT if role in SHUT_OUT else GroupEventAccess.GUEST
 
 
 def may_see(

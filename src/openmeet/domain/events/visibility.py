@@ -3,7 +3,8 @@
 Each takes the alias of ``events`` in the statement. Aliases come from our code, never from input.
 """
 
-from openmeet.domain.groups.model import INSIDE
+from openmeet.domain.groups.model import INSIDE, SHUT_OUT, roles_sql
+from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.moderation.labels import hides_event
 from openmeet.domain.moderation.visibility import is_of_blocked_host, is_withheld
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -16,10 +17,9 @@ def is_listed(table: str) -> str:
 
 def is_of_own_group(table: str) -> str:
     """SQL condition: the event belongs to a group that ``:user_id`` is in. Members see all its events."""
-    inside = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
     return (
         f"{table}.group_id in (select og.id from groups og join group_members om on om.group_id = og.id"
-        f" where og.deleted_at is null and om.user_id = :user_id and om.role in ({inside}))"
+        f" where og.deleted_at is null and om.user_id = :user_id and om.role in ({roles_sql(INSIDE)}))"
     )
 
 
@@ -36,19 +36,20 @@ def is_shut_out(table: str, person: str = ":user_id") -> str:
     return (
         f"(exists (select 1 from groups sg join group_members sm on sm.group_id = sg.id"
         f" where sg.id = {table}.group_id and sg.deleted_at is null and sm.user_id = {person}"
-        f" and sm.role in ('left', 'banned') and (sg.visibility = 'private' or {table}.visibility = 'private'))"
+        f" and sm.role in ({roles_sql(SHUT_OUT)}) and (sg.visibility = 'private' or {table}.visibility = 'private'))"
         f" or {is_kept_from(table, person)})"
     )
 
 
 def is_kept_from(table: str, person: str = ":user_id") -> str:
     """SQL condition: the event is private, its author blocks this person, and they do not administer its group."""
+    administering = roles_sql(roles_with(GroupPermission.EDIT_ANY_EVENT))
     of_private_group = f"exists (select 1 from groups kg where kg.id = {table}.group_id and kg.visibility = 'private')"
     return (
         f"(({table}.visibility = 'private' or {of_private_group}) and exists (select 1 from user_blocks kb"
         f" where kb.user_id = {table}.author_id and kb.blocked_id = {person})"
         f" and not exists (select 1 from group_members km where km.group_id = {table}.group_id"
-        f" and km.user_id = {person} and km.role in ('owner', 'admin')))"
+        f" and km.user_id = {person} and km.role in ({administering})))"
     )
 
 

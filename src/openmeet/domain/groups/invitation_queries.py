@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.groups.model import GroupId, GroupLogAction, GroupLogEntry, GroupRole, Invitation, InvitationId
+from openmeet.domain.groups.model import (
+    INSIDE,
+    GroupId,
+    GroupLogAction,
+    GroupLogEntry,
+    GroupRole,
+    Invitation,
+    InvitationId,
+    roles_sql,
+)
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 
@@ -125,7 +134,7 @@ async def is_member_or_banned(reader: Reader, group_id: GroupId, email: str) -> 
     """Whether the address belongs to a member or to a banned person. Neither is invited."""
     row = await reader.fetch_one(
         "select 1 as found from group_members m join users u on u.id = m.user_id where m.group_id = :group_id"
-        " and u.email = :email and m.role in ('owner', 'admin', 'moderator', 'member', 'banned')",
+        f" and u.email = :email and m.role in ({roles_sql((*INSIDE, GroupRole.BANNED))})",
         group_id=group_id,
         email=email,
     )

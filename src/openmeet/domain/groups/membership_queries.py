@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, MemberId, Membership
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, MemberId, Membership, roles_sql
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, is_hidden, member_of
-from openmeet.domain.moderation.blocks import is_out_of_lists
+from openmeet.domain.groups.rules import GroupPermission, roles_with
+from openmeet.domain.moderation.blocks import is_out_of_lists, is_unwelcome
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
@@ -111,6 +112,16 @@ async def other_members_by_seniority(reader: Reader, group_id: GroupId, *, besid
     return [member_of(row) for row in rows]
 
 
+def is_unwelcome_at(host: str, group: str, other: str) -> str:
+    """SQL condition: this user is unwelcome at an event of this host.
+
+    ``is_unwelcome`` holds, or the event's group (a column, null if there is none) has banned the user, who is not the
+    host.
+    """
+    banned = f"select 1 from group_members gb where gb.group_id = {group} and gb.user_id = {other} and gb.role = '{GroupRole.BANNED}'"
+    return f"({is_unwelcome(host, other)} or {host} <> {other} and exists ({banned}))"
+
+
 async def end_following(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
     """Remove this person from the group's followers."""
     await tx.execute(
@@ -148,7 +159,7 @@ async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]
 # finds all of them.
 IS_KNOWN = (
     "(g.is_read_only = 0 or exists (select 1 from group_members km join users ku on ku.id = km.user_id and ku.kind = 'person'"
-    " where km.group_id = g.id and km.role in ('member', 'pending')))"
+    f" where km.group_id = g.id and km.role in ({roles_sql((GroupRole.MEMBER, GroupRole.PENDING))})))"
 )
 
 # The account that owns a group managed in another app is held for review as a new account, or hidden. Its events are
@@ -231,8 +242,9 @@ async def of_user(
         "limit": limit,
         "inside": _INSIDE,
         "roles": [*_INSIDE, GroupRole.PENDING.value],
+        "administering": [role.value for role in roles_with(GroupPermission.EDIT_GROUP)],
     }
-    clauses = ["g.deleted_at is null", is_in_common, f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"]
+    clauses = ["g.deleted_at is null", is_in_common, f"(not {is_hidden('g')} or m.role in :administering)"]
     if after is not None:
         clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
         values |= {"after_text": after[0], "after_id": after[1]}

@@ -1,5 +1,6 @@
 """Values of groups: details, roles, memberships, invitations, log, announcements."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
@@ -84,10 +85,17 @@ class GroupRole(StrEnum):
     BANNED = "banned"
 
 
-# Roles of members, most trusted first.
+# Roles of members, most trusted first. What each of them may do is decided by ``rules.ALLOWED``.
 INSIDE = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER)
-# Roles that decide about requests to join.
-DECIDING = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR)
+# Roles that members can be given, and that they have until they leave.
+BELOW_OWNER = tuple(role for role in INSIDE if role is not GroupRole.OWNER)
+# Roles of people who left or were banned: they no longer see what members see, whatever they answered before.
+SHUT_OUT = (GroupRole.LEFT, GroupRole.BANNED)
+
+
+def roles_sql(roles: Iterable[GroupRole]) -> str:
+    """The roles as a list for an SQL statement: ``'left', 'banned'``."""
+    return ", ".join(f"'{role.value}'" for role in roles)
 
 
 class GroupLogAction(StrEnum):

@@ -8,7 +8,8 @@ from typing import Literal
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.groups import membership_queries
-from openmeet.domain.groups.model import DECIDING, Group, GroupRole, Membership
+from openmeet.domain.groups.model import Group, GroupRole, Membership
+from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.notifications import group_kinds
 from openmeet.domain.notifications.group_kinds import RoleDecided, Succession
 from openmeet.domain.notifications.model import Payload
@@ -32,7 +33,9 @@ Ownership = Literal[
 
 async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
     """Notify everyone who can decide on join requests that there is a new one."""
-    deciding = await membership_queries.ids_in_roles(tx, group.id, DECIDING, only_notified=True)
+    deciding = await membership_queries.ids_in_roles(
+        tx, group.id, roles_with(GroupPermission.APPROVE), only_notified=True
+    )
     about = Payload(person_id=asking.user_id, group_id=group.id)
     await notify(tx, group_kinds.JOIN_REQUEST, asking.id, deciding, about, revision=asking.revision, bundle=group.id)
 

@@ -11,6 +11,7 @@ from openmeet.domain.groups import invitation_queries, membership_queries, notif
 from openmeet.domain.groups.actions import delete_locked, lock_for, lock_visible
 from openmeet.domain.groups.invitation_queries import LOGGED, logged_of
 from openmeet.domain.groups.model import (
+    BELOW_OWNER,
     INSIDE,
     LAST_CALL_MAIL,
     LONGEST_ABSENCE,
@@ -29,6 +30,7 @@ from openmeet.domain.groups.model import (
     GroupSuccession,
     Membership,
     SuccessionPlan,
+    roles_sql,
 )
 from openmeet.domain.groups.publication_settings import move_records
 from openmeet.domain.groups.reasons import GroupReason
@@ -186,7 +188,7 @@ async def start_when_due(tx: Transaction, group_id: GroupId) -> bool:
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
         return False
     member = await queries.find_member(tx, group.id, backup)
-    if member is None or member.role not in INSIDE or member.role is GroupRole.OWNER:
+    if member is None or member.role not in BELOW_OWNER:
         return False
     if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.succession_plan.absence):
         return False
@@ -353,7 +355,7 @@ _LAST_SEEN = f"select max(at) as at from ({_TRACES.format(who=':user_id')}) as t
 _WITHOUT_OWNER = f"""
     select g.id from groups g
       join group_members m on m.group_id = g.id and m.user_id = g.backup_admin_id
-       and m.role in ('admin', 'moderator', 'member')
+       and m.role in ({roles_sql(BELOW_OWNER)})
      where g.deleted_at is null and g.succession_asked_at is null and g.backup_admin_id <> g.owner_id
        and coalesce((select max(at) from ({_TRACES.format(who="g.owner_id")}) as traces), 0)
            <= :now - cast(g.absence_days as bigint) * {DAY}
@@ -384,8 +386,8 @@ async def groups_in_succession(reader: Reader) -> list[GroupId]:
 async def last_change_of_owner(reader: Reader, group_id: GroupId) -> GroupLogEntry | None:
     """Return the previous owner's log entry if they lost the group to a take-over; None after a voluntary transfer."""
     row = await reader.fetch_one(
-        f"select {LOGGED} from group_roles_log where group_id = :group_id and role_before = 'owner'"
-        " and role_after <> 'owner' order by created_at desc, id desc limit 1",
+        f"select {LOGGED} from group_roles_log where group_id = :group_id and role_before = '{GroupRole.OWNER}'"
+        f" and role_after <> '{GroupRole.OWNER}' order by created_at desc, id desc limit 1",
         group_id=group_id,
     )
     entry = logged_of(row) if row else None

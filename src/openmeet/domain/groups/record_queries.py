@@ -298,7 +298,7 @@ async def count_remote_requests(reader: Reader, group_id: GroupId) -> int:
     """Number of requests to join from people who have no local account."""
     row = await reader.fetch_one(
         "select count(*) as n from group_members m join users u on u.id = m.user_id and u.kind = 'shadow'"
-        " where m.group_id = :id and m.role = 'pending'",
+        f" where m.group_id = :id and m.role = '{GroupRole.PENDING}'",
         id=group_id,
     )
     return int(row["n"]) if row else 0

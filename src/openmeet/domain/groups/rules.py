@@ -124,6 +124,11 @@ def may(role: GroupRole | None, action: GroupPermission) -> bool:
     return action in ALLOWED[role]
 
 
+def roles_with(action: GroupPermission) -> tuple[GroupRole, ...]:
+    """The roles that have the permission, most trusted first."""
+    return tuple(role for role in GroupRole if may(role, action))
+
+
 def require_permission(role: GroupRole | None, action: GroupPermission) -> None:
     """Raise Forbidden, with a reason, unless the role has the permission."""
     if not may(role, action):

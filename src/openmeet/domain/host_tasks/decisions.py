@@ -17,15 +17,15 @@ from openmeet.domain.chat.objections import OPEN_OBJECTION
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
-from openmeet.domain.groups.rules import ALLOWED, GroupPermission
+from openmeet.domain.groups.model import BELOW_OWNER, Group, GroupId, GroupRole
+from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.users.model import UserId
 
 # Nobody works through more rows than this at once.
 _MOST: Final = 50
 # Rooms of the whole community that are looked at, those waiting longest first.
 _MOST_ROOMS: Final = 200
-_APPROVING: Final = [role.value for role, allowed in ALLOWED.items() if role and GroupPermission.APPROVE in allowed]
+_APPROVING: Final = [role.value for role in roles_with(GroupPermission.APPROVE)]
 _WAITING: Final = f"""
     select m.room_id, p.message_id, p.at as since from chat_reports p join chat_messages m on m.id = p.message_id
      where p.to_tenant = 0 and p.closed_at is null and not {is_by_leaving()}
@@ -77,7 +77,7 @@ async def offered_groups(reader: Reader, person: UserId) -> list[tuple[Group, In
          order by g.heir_offered_at, g.id limit {_MOST}
         """,
         person=person,
-        inside=[role.value for role in INSIDE if role is not GroupRole.OWNER],
+        inside=[role.value for role in BELOW_OWNER],
     )
     group_by_id = await group_queries.by_ids(reader, [GroupId(row["id"]) for row in rows])
     return [(one, one.offer.offered_at) for one in group_by_id.values() if one.offer is not None]
@@ -89,7 +89,7 @@ async def group_requests(reader: Reader, person: UserId) -> list[GroupRequests]:
         f"""
         select r.group_id, count(*) as number, min(coalesce(r.requested_at, r.created_at)) as since
           from group_members r join groups g on g.id = r.group_id and g.deleted_at is null and g.is_read_only = 0
-         where r.role = 'pending' and r.group_id in (
+         where r.role = '{GroupRole.PENDING}' and r.group_id in (
                select m.group_id from group_members m where m.user_id = :person and m.role in :approving)
          group by r.group_id order by since, r.group_id limit {_MOST}
         """,

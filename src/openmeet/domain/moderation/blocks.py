@@ -137,18 +137,6 @@ def is_unwelcome(host: str, other: str) -> str:
     )
 
 
-def is_unwelcome_at(host: str, group: str, other: str) -> str:
-    """SQL condition: this user is unwelcome at an event of this host.
-
-    ``is_unwelcome`` holds, or the event's group (a column, null if there is none) has banned the user, who is not the
-    host.
-    """
-    banned = (
-        f"select 1 from group_members gb where gb.group_id = {group} and gb.user_id = {other} and gb.role = 'banned'"
-    )
-    return f"({is_unwelcome(host, other)} or {host} <> {other} and exists ({banned}))"
-
-
 def is_unwilling(person: str) -> str:
     """SQL condition: this user (a column) has muted or blocked one of ``:sources`` (users and groups), or one of them
     has blocked the user.

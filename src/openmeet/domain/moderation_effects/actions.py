@@ -11,7 +11,8 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.events.publication import notify_webhooks
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups.model import GroupId, GroupRole
+from openmeet.domain.groups.model import GroupId
+from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.moderation import actions, model
 from openmeet.domain.moderation.actions import StatusChange
 from openmeet.domain.moderation.model import ActId, ModeratedKind, Subject, SubjectVisibility
@@ -158,7 +159,7 @@ async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) 
         await group_hosting.recheck_records(tx, group.id)
     about = Moderated(group_id=group.id, is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
     running = await membership_queries.ids_in_roles(
-        tx, group.id, (GroupRole.OWNER, GroupRole.ADMIN), only_notified=False
+        tx, group.id, roles_with(GroupPermission.EDIT_GROUP), only_notified=False
     )
     await notify(tx, group_kinds.GROUP_MODERATED, group.id, running, about, revision=int(tx.now))
 

@@ -17,8 +17,8 @@ from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug
-from openmeet.domain.groups.rules import GroupPermission, may
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, GroupSlug, roles_sql
+from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
@@ -184,9 +184,8 @@ def _of_person(person: UserId) -> ReportedSubject:
     return ReportedSubject(Subject(ModeratedKind.PERSON, person), "", path=f"/people/{person}", owner=person)
 
 
-_INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
-
-_MODERATING: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE) if may(role, GroupPermission.APPROVE))
+_INSIDE: Final = roles_sql(INSIDE)
+_APPROVING: Final = roles_sql(roles_with(GroupPermission.APPROVE))
 
 # People whose name the viewer may learn: hosts of public events and owners of groups that are not private; members of a
 # common group, and for its moderators also those who ask to join; followers of a series of the viewer or of a group that
@@ -204,7 +203,7 @@ _MAY_KNOW: Final = f"""
       or exists (select 1 from groups g where g.owner_id = u.id and g.deleted_at is null and g.visibility <> 'private')
       or exists (select 1 from group_members t join group_members m on m.group_id = t.group_id
                   where t.user_id = u.id and m.user_id = :viewer and (m.role in ({_INSIDE}) and t.role in ({_INSIDE})
-                         or m.role in ({_MODERATING}) and t.role <> 'left'))
+                         or m.role in ({_APPROVING}) and t.role <> '{GroupRole.LEFT}'))
       or exists (select 1 from event_series_followers f join event_series s on s.id = f.series_id
           and s.deleted_at is null
                   where f.user_id = u.id and (s.user_id = :viewer or exists (

@@ -9,7 +9,7 @@ from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.series_dates import is_first_of_series
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_public
 from openmeet.domain.groups.invitation_queries import followed
-from openmeet.domain.groups.model import GroupId
+from openmeet.domain.groups.model import INSIDE, GroupId, roles_sql
 from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 
@@ -188,7 +188,7 @@ async def next_of_groups(reader: Reader, group_ids: Sequence[GroupId], viewer: U
         return {}
     inside = (
         "exists (select 1 from group_members m where m.group_id = events.group_id and m.user_id = :viewer"
-        " and m.role in ('owner', 'admin', 'moderator', 'member'))"
+        f" and m.role in ({roles_sql(INSIDE)}))"
     )
     rows = await reader.fetch(
         f"select group_id, min(starts_at) as next_at from events where group_id in :ids and {_listed()}"

@@ -7,7 +7,7 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.attendance.notify import FanOutProgress
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.groups.model import INSIDE
+from openmeet.domain.groups.model import INSIDE, GroupRole
 from openmeet.domain.series.model import Follower, Series, SeriesId, StandingRsvp
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
@@ -276,7 +276,7 @@ async def leave_series_where_banned(tx: Transaction, user_id: UserId) -> None:
     for table in ("event_series_standing_rsvps", "event_series_followers"):
         await tx.execute(
             f"delete from {table} where user_id = :user_id and series_id in (select s.id from event_series s"
-            " join group_members m on m.group_id = s.group_id and m.user_id = :user_id and m.role = 'banned'"
+            f" join group_members m on m.group_id = s.group_id and m.user_id = :user_id and m.role = '{GroupRole.BANNED}'"
             " where s.user_id <> :user_id)",
             user_id=user_id,
         )

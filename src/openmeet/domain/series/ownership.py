@@ -20,9 +20,9 @@ from openmeet.domain.events.ownership import (
 )
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_dates
-from openmeet.domain.groups.model import INSIDE
+from openmeet.domain.groups.model import SHUT_OUT, roles_sql
 from openmeet.domain.groups.queries import role_in
-from openmeet.domain.groups.rules import ALLOWED, GroupPermission, may
+from openmeet.domain.groups.rules import GroupPermission, may, roles_with
 from openmeet.domain.moderation.blocks import apply_to_new_host, is_block_between_sql, raise_if_blocked
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HandOver
@@ -119,7 +119,7 @@ async def end_offers_in_left_groups(tx: Transaction, user_id: UserId) -> None:
     await tx.execute(
         "delete from event_series_offers where to_user_id = :user_id and exists (select 1 from event_series s"
         " join group_members m on m.group_id = s.group_id and m.user_id = event_series_offers.to_user_id"
-        " where s.id = event_series_offers.series_id and m.role in ('left', 'banned'))",
+        f" where s.id = event_series_offers.series_id and m.role in ({roles_sql(SHUT_OUT)}))",
         user_id=user_id,
     )
 
@@ -259,5 +259,5 @@ def _parameters(series: Series) -> dict[str, object]:
         "owner_id": series.owner_id,
         "series_id": series.id,
         "group_id": "" if series.group is None else series.group.id,
-        "hosting": [role.value for role in INSIDE if GroupPermission.CREATE_EVENT in ALLOWED[role]],
+        "hosting": [role.value for role in roles_with(GroupPermission.CREATE_EVENT)],
     }

@@ -24,6 +24,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id, lock_dates
+from openmeet.domain.groups.model import SHUT_OUT, roles_sql
 from openmeet.domain.series import agenda, date_queries, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, StandingRsvp
 from openmeet.domain.users.model import Caller, UserId
@@ -258,11 +259,11 @@ async def _answer_for(tx: Transaction, event: Event, people: Sequence[StandingRs
             continue  # they left the group, or the date refuses them or has questions: they can answer on its page
 
 
-_GOING_NO_MORE = """
+_GOING_NO_MORE = f"""
     select s.id from event_series_standing_rsvps a
       join event_series s on s.id = a.series_id
       join group_members m on m.group_id = s.group_id and m.user_id = a.user_id
-     where a.user_id = :user_id and m.role in ('left', 'banned') order by s.id
+     where a.user_id = :user_id and m.role in ({roles_sql(SHUT_OUT)}) order by s.id
 """
 
 

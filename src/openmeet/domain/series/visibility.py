@@ -10,9 +10,10 @@ from openmeet.domain.events.co_host_queries import series_hosted_among
 from openmeet.domain.events.rules import GroupEventAccess, access_by
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import rules as group_rules
+from openmeet.domain.groups.membership_queries import is_unwelcome_at
 from openmeet.domain.groups.queries import roles_in
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.moderation.blocks import blockers_of, is_unwelcome_at
+from openmeet.domain.moderation.blocks import blockers_of
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
+from openmeet.domain.groups.model import INSIDE, roles_sql
 from openmeet.domain.moderation import model, newcomers, policy, visibility
 from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, Subject, SubjectVisibility
 from openmeet.domain.moderation.newcomers import EventCount, Newcomer
@@ -26,13 +27,13 @@ from openmeet.domain.moderation.newcomers import EventCount, Newcomer
 _AT_ONCE = 200
 
 # Authors without a connection to this site. A row in moderation_states means that a decision about the author exists.
-_STRANGERS = """
+_STRANGERS = f"""
     select i.did, i.pds_url from identities i join users u on u.id = i.user_id
      where i.did in :dids and u.kind = 'shadow'
        and not exists (select 1 from moderation_states t where t.subject in (i.did, u.id) and t.state = 'trusted')
        and not exists (select 1 from group_follows f where f.did = i.did)
        and not exists (select 1 from group_members m where m.user_id = u.id
-                                                       and m.role in ('owner', 'admin', 'moderator', 'member'))
+                                                       and m.role in ({roles_sql(INSIDE)}))
        and not exists (select 1 from attendances a where a.user_id = u.id
                                                      and (a.approved_at is not null
                                                          or a.status in ('invited', 'attended')))

@@ -23,6 +23,7 @@ from openmeet.domain.events.group_of_event import leave_network_group, set_netwo
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, rules
 from openmeet.domain.groups.model import (
+    BELOW_OWNER,
     INSIDE,
     Group,
     GroupDetails,
@@ -355,7 +356,7 @@ async def _withdraw(tx: Transaction, group: Group, stated: MembershipStatement) 
     if locked is None or membership is None:
         return
     without = replace(membership, statement_uri=None, sync_enabled=False)
-    if (membership.role in INSIDE and membership.role is not GroupRole.OWNER) or membership.role is GroupRole.PENDING:
+    if membership.role in {*BELOW_OWNER, GroupRole.PENDING}:
         await actions.put(
             tx, without, GroupRole.LEFT, GroupLogAction.LEFT, by=membership.user_id, before=membership.role
         )

@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.groups import actions, administration, queries, rules
-from openmeet.domain.groups.model import INSIDE, GroupRole, MemberId, Membership
+from openmeet.domain.groups.model import BELOW_OWNER, INSIDE, GroupRole, MemberId, Membership
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
@@ -33,7 +33,6 @@ from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 50
 _ASK = "ask-"
-_GRANTED = (GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER)
 _FLASH = {"remove": "member_removed", "ban": "member_banned", "lift": "ban_lifted"}
 
 
@@ -98,7 +97,7 @@ def _member_row(seen: ViewedGroup, membership: Membership, person: MemberView, n
     is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, membership.role)
     granted = [
         (role.value, str(ROLE_CHIPS[role]))
-        for role in _GRANTED
+        for role in BELOW_OWNER
         if seen.role is not None and rules.ranks_above(seen.role, role)
     ]
     is_inside = membership.role in INSIDE
