@@ -16,7 +16,7 @@ _AT = Instant(1_783_188_300_000_000)
     [
         ("en", "4 July 2026, 18:05 UTC"),
         ("en-US", "July 4, 2026, 6:05\xa0PM UTC"),
-        ("de", "4.\xa0Juli 2026, 18:05 Uhr UTC"),
+        ("de", "4.\xa0Juli 2026, 18:05\xa0Uhr UTC"),
     ],
 )
 def test_each_language_has_its_formats(language: str, words: str) -> None:

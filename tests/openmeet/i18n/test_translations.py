@@ -75,23 +75,23 @@ def test_german_has_no_banned_word() -> None:
 @pytest.mark.parametrize(
     ("rule", "sentence"),
     [
-        ("FREQ=WEEKLY", "Jeden Dienstag um 18:00 Uhr"),
-        ("FREQ=WEEKLY;INTERVAL=2", "Jeden zweiten Dienstag um 18:00 Uhr"),
-        ("FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,TH", "Alle 3 Wochen am Dienstag und Donnerstag um 18:00 Uhr"),
-        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU,WE,TH,FR", "Jede zweite Woche von Montag bis Freitag um 18:00 Uhr"),
-        ("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=10", "Jeden Werktag (Montag bis Freitag) um 18:00 Uhr, 10-mal"),
-        ("FREQ=DAILY;UNTIL=20261224T170000Z", "Jeden Tag um 18:00 Uhr, bis 24.\xa0Dezember 2026"),
-        ("FREQ=MONTHLY;BYDAY=2TU", "Jeden Monat am zweiten Dienstag um 18:00 Uhr"),
-        ("FREQ=MONTHLY;BYDAY=-2TU", "Jeden Monat am vorletzten Dienstag um 18:00 Uhr"),
-        ("FREQ=MONTHLY;INTERVAL=2;BYMONTHDAY=1,15", "Jeden zweiten Monat am 1. und am 15. um 18:00 Uhr"),
-        ("FREQ=MONTHLY;BYMONTHDAY=-1", "Jeden Monat am letzten Tag um 18:00 Uhr"),
-        ("FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", "Jeden Monat am Freitag (nur am 13.) um 18:00 Uhr"),
-        ("FREQ=YEARLY", "Jedes Jahr am 10.\xa0März um 18:00 Uhr"),
-        ("FREQ=YEARLY;BYMONTH=3,9;BYDAY=1TU", "Jedes Jahr am ersten Dienstag im März und September um 18:00 Uhr"),
-        ("FREQ=YEARLY;BYMONTHDAY=13", "Jedes Jahr am 13. jedes Monats um 18:00 Uhr"),
+        ("FREQ=WEEKLY", "Jeden Dienstag um 18:00\xa0Uhr"),
+        ("FREQ=WEEKLY;INTERVAL=2", "Jeden zweiten Dienstag um 18:00\xa0Uhr"),
+        ("FREQ=WEEKLY;INTERVAL=3;BYDAY=TU,TH", "Alle 3 Wochen am Dienstag und Donnerstag um 18:00\xa0Uhr"),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TU,WE,TH,FR", "Jede zweite Woche von Montag bis Freitag um 18:00\xa0Uhr"),
+        ("FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR;COUNT=10", "Jeden Werktag (Montag bis Freitag) um 18:00\xa0Uhr, 10-mal"),
+        ("FREQ=DAILY;UNTIL=20261224T170000Z", "Jeden Tag um 18:00\xa0Uhr, bis 24.\xa0Dezember 2026"),
+        ("FREQ=MONTHLY;BYDAY=2TU", "Jeden Monat am zweiten Dienstag um 18:00\xa0Uhr"),
+        ("FREQ=MONTHLY;BYDAY=-2TU", "Jeden Monat am vorletzten Dienstag um 18:00\xa0Uhr"),
+        ("FREQ=MONTHLY;INTERVAL=2;BYMONTHDAY=1,15", "Jeden zweiten Monat am 1. und am 15. um 18:00\xa0Uhr"),
+        ("FREQ=MONTHLY;BYMONTHDAY=-1", "Jeden Monat am letzten Tag um 18:00\xa0Uhr"),
+        ("FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13", "Jeden Monat am Freitag (nur am 13.) um 18:00\xa0Uhr"),
+        ("FREQ=YEARLY", "Jedes Jahr am 10.\xa0März um 18:00\xa0Uhr"),
+        ("FREQ=YEARLY;BYMONTH=3,9;BYDAY=1TU", "Jedes Jahr am ersten Dienstag im März und September um 18:00\xa0Uhr"),
+        ("FREQ=YEARLY;BYMONTHDAY=13", "Jedes Jahr am 13. jedes Monats um 18:00\xa0Uhr"),
         (
             "FREQ=YEARLY;BYWEEKNO=20,-1;BYDAY=MO",
-            "Jedes Jahr am Montag in Woche 20 und in der letzten Woche um 18:00 Uhr",
+            "Jedes Jahr am Montag in Woche 20 und in der letzten Woche um 18:00\xa0Uhr",
         ),
     ],
 )
@@ -105,8 +105,8 @@ def test_dates_and_numbers_are_german() -> None:
     with speaking("de"):
         assert formatting.day(at) == "Donnerstag, 24.\xa0Dezember 2026"
         assert formatting.short_day(at) == "Do., 24.\xa0Dez."
-        assert formatting.span(at, at.replace(hour=21)) == "Donnerstag, 24.\xa0Dezember 2026, 18:05–21:05 Uhr"
-        assert formatting.day_and_time("Do., 24.\xa0Dez.", at) == "Do., 24.\xa0Dez., 18:05 Uhr"
+        assert formatting.span(at, at.replace(hour=21)) == "Donnerstag, 24.\xa0Dezember 2026, 18:05–21:05\xa0Uhr"
+        assert formatting.day_and_time("Do., 24.\xa0Dez.", at) == "Do., 24.\xa0Dez., 18:05\xa0Uhr"
         assert formatting.zone_of_series("Europe/Vienna") == "Ortszeit Wien"
         assert languages.name_of("fr") == "Französisch"
         assert formatting.weekdays()[0] == ("Montag", "Mo")

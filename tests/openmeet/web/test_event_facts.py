@@ -40,7 +40,7 @@ async def test_near_events_say_how_many_days_ahead_they_are(site: Site, days: in
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, starts=f"{day}T23:00", ends=f"{day}T23:30", time_zone=ZONE)
     shown = await facts(site, event.slug)
-    assert (f" · {words}<" in shown) == bool(words)
+    assert (f"&nbsp;· {words}<" in shown) == bool(words)
     assert words or not any(one in shown for one in ("today", "tomorrow", "days"))
 
 

@@ -240,8 +240,9 @@ def going_label(event: Event, facts: ListedFacts) -> str:
     free = who_comes.places_left(event, counts)
     if not free:
         return going
-    places_left = ngettext("%(number)s place left", "%(number)s places left", free)
-    return f"{going}, {places_left}" if going else places_left
+    if not going:
+        return ngettext("%(number)s place left", "%(number)s places left", free)
+    return ngettext("%(going)s, %(number)s place left", "%(going)s, %(number)s places left", free, going=going)
 
 
 def _badge(event: Event, facts: ListedFacts) -> Badge | None:
