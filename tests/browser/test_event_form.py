@@ -1,4 +1,6 @@
-"""The event form on a phone: the Enter key does nothing that cannot be undone, and the cover hides no label."""
+"""The event form on a phone: the Enter key does nothing that cannot be undone, the cover hides no label, and dates are in
+the language of the page.
+"""
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -44,3 +46,22 @@ async def test_the_enter_key_never_publishes(browser: Browser, openmeet: Deploym
         assert cover is not None
         assert label is not None
         assert label["y"] >= cover["y"] + cover["height"]
+
+
+async def test_dates_are_shown_in_the_language_of_the_page(browser: Browser, openmeet: Deployment) -> None:
+    """Fields for dates are in the language of the browser, which is English here."""
+    async with openmeet.db.transaction() as tx:
+        ana, _ = await begin(tx)
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+    german = {"accept-language": "de"}
+    async with context(browser, openmeet, viewport=PHONE, extra_http_headers=german) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto("/events/new")
+        starts, ends = page.locator(".make-said").first, page.locator(".make-said").last
+        await page.get_by_label("Beginn").fill("2099-07-04T18:00")
+        await expect(starts).to_be_hidden()
+        await page.get_by_label("Titel").focus()
+        await expect(starts).to_have_text("Sa., 4. Juli 2099, 18:00")
+        await expect(ends).to_have_text("Sa., 4. Juli 2099, 20:00")
+        assert await page.get_by_label("Beginn").evaluate("input => getComputedStyle(input).color") == "rgba(0, 0, 0, 0)"

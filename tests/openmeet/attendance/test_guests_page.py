@@ -42,7 +42,9 @@ async def test_the_page_says_that_nobody_is_going_yet(make_sqlite, clock):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         open_event, limited = await event_by(tx, ana), await event_by(tx, ana, capacity="2")
     async with signed_in(site, ana.user_id) as browser:
-        shown = visible_text((await browser.get(f"/events/{open_event.slug}/attendees")).text)
+        page = (await browser.get(f"/events/{open_event.slug}/attendees")).text
+        assert 'id="numbers" data-live-part></p>' in page, "the tabs already have these numbers"
+        shown = visible_text(page)
         assert ("Nobody yet" in shown, "0 going" in shown) == (True, False)
         assert "Nobody yet, 2 places" in visible_text((await browser.get(f"/events/{limited.slug}/attendees")).text)
         async with site.db.transaction() as tx:

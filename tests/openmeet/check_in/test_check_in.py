@@ -79,11 +79,13 @@ async def test_check_in_opens_around_the_event(site):
     """
     async with site.browser() as browser:
         host, event = await made(browser, site, starts="2026-03-08T18:00", ends="2026-03-08T20:00")
+        assert 'class="figures"' not in (await browser.get(f"/events/{event.slug}/check-in")).text
         (ben,) = await coming(site, event, "Ben")
         path, opens = f"/events/{event.slug}/check-in", event.starts_at - DAY
         words = "Check-in opens a day before the start: Saturday 7 March, 18:00, Berlin time."
         door = (await browser.get(path)).text
         assert words in door
+        assert 'class="figures"' in door
         assert 'name="attendance"' not in door
         early = await browser.post(path, data={"attendance": ben.id})
         assert (early.status_code, words in early.text) == (422, True)

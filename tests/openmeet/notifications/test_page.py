@@ -66,3 +66,10 @@ async def test_pending_requests_can_be_answered_on_the_page(site):
         await browser.post(f"/events/{theirs.slug}/answer", data={"reply": "going"})
         page = (await browser.get("/notifications")).text
         assert f'action="/events/{theirs.slug}/answer"' not in page
+        # With three of them, the news begin on the first screen of a phone, because one is collapsed.
+        async with site.db.transaction() as tx:
+            for title in ("Swing", "Tango"):
+                await invitations.invite(tx, ben, (await event_by(tx, ben, title=title)).slug, "ana@example.org")
+        needs = (await browser.get("/notifications")).text.partition('class="needs"')[2].partition("</section>")[0]
+        shown, _, collapsed = needs.partition("<summary>Show 1 more</summary>")
+        assert [part.count('<div class="grow">') for part in (shown, collapsed)] == [2, 1]

@@ -21,6 +21,7 @@ from openmeet.domain.series import actions as series
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
+from openmeet.i18n.catalogue import speaking
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.badges import OF_A_SERIES
@@ -53,6 +54,8 @@ async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(si
         card = card_of(event, facts)
     assert ([one.initial for one in card.faces], card.going) == (["B", "C", "D"], "5 going, 4 places left")
     assert (card.host, card.thumbnail[:18]) == ("Ana", "data:image/svg+xml")
+    with speaking("de"):
+        assert card_of(event, facts).going == "5 Zusagen, 4 frei"
     async with site.browser() as anybody:
         page = (await anybody.get("/")).text
     row = page.split('<article class="event-card')[1].split("</article>")[0]

@@ -50,6 +50,13 @@ async def named(site: Site, words: str) -> list[str]:
     return [unescape(name) for name in re.findall(r"<strong>([^<]*)</strong>", part)]
 
 
+async def test_words_that_are_searched_for_are_shown_once(site: Site) -> None:
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"q": "concert"})).text
+        assert '<h1 class="hidden">Results for “concert”</h1>' in page
+        assert '<h1 class="hidden">' not in (await anybody.get("/", params={"category": "music"})).text
+
+
 async def test_endings_and_typing_errors_are_forgiven(site: Site) -> None:
     for words, title in (
         ("concerts", "Jazz concert in the yard"),

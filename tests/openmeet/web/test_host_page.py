@@ -47,6 +47,8 @@ async def test_requests_editing_and_hosting_appear_once(site: Site) -> None:
     assert page.count("<strong>Ben</strong>") == page.count(">Ben<") == 1
     assert page.count(f'href="/events/{event.slug}/edit"') == 1
     assert page.count("You host this") == 1
+    rows = re.findall(r"<li>(?:<a|<details><summary)[^>]*><svg.*?</svg><span>(.*?)</span>", page, re.DOTALL)
+    assert rows == ["Guests", "Message guests", "Check-in", "Hosts", "Preview and settings", "Repeat, copy, cancel"]
 
 
 async def test_only_a_host_has_the_link_to_share(site: Site) -> None:

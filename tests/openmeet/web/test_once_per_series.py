@@ -126,6 +126,10 @@ async def test_a_group_lists_a_series_once_and_shows_its_whole_month(site: Site)
     async with site.browser() as nobody:
         listed = (await nobody.get(f"/groups/{group.slug}/events")).text
         month = (await nobody.get(f"/groups/{group.slug}/events?view=month&month=2026-12")).text
+        # Only the next date has the picture of the series.
+        start = (await nobody.get(f"/groups/{group.slug}")).text
+    assert start.count('<span class="tile" aria-hidden="true">') == start.count('<article class="event-card') > 2
+    assert 'class="thumbnail"' not in start
     assert listed.count("<h3>") == 1
     # The private one is not mentioned, not even in the number.
     assert "More dates<" in listed

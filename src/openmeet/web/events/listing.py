@@ -100,12 +100,21 @@ class ListedFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class DateTile:
+    """A day, to be shown in place of a picture: ``Thu``, ``Mar``, 12."""
+
+    weekday: str
+    month: str
+    day: int
+
+
+@dataclass(frozen=True, slots=True)
 class EventCard:
     """One event in a list. ``thumbnail`` and ``picture`` are the paths of its picture, for small squares and for larger
     areas. ``going`` says how many people are going and how many places are left.
 
     ``faces`` are the first attendees, as far as the viewer may see them. ``further`` is set if the card represents a
-    series.
+    series. ``tile`` is the day in the event's time zone.
     """
 
     slug: str
@@ -123,6 +132,7 @@ class EventCard:
     badge: Badge | None
     further: FurtherDates | None
     distance: str = ""
+    tile: DateTile | None = None
 
 
 @dataclass(slots=True)
@@ -225,7 +235,15 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         badge=_badge(event, facts),
         further=facts.card_list.further.get(event.id),
         distance=facts.card_list.distances.get(event.id, ""),
+        tile=_tile_of(event),
     )
+
+
+def _tile_of(event: Event) -> DateTile | None:
+    if event.starts_at is None:
+        return None
+    starts = wall_time.local_of(event.starts_at, event.time_zone)
+    return DateTile(formatting.weekday_in_short(starts), formatting.month(starts), starts.day)
 
 
 def going_label(event: Event, facts: ListedFacts) -> str:

@@ -18,11 +18,14 @@ from openmeet.web.site.caller import caller_or_none
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A tab of the group's pages. ``count`` is the number in its badge. Zero means no badge."""
+    """A tab of the group's pages. ``count`` is the number of items that wait, in a badge, and ``size`` the number of all
+    items. Zero is not shown.
+    """
 
     path: str
     words: str
     count: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class ViewedGroup:
         if self.member is not None and not self.group.is_read_only:
             tabs.append(Tab(f"{self.path}/chat", gettext("Chat")))
         if self.may(GroupPermission.SEE_MEMBERS):
-            tabs.append(Tab(f"{self.path}/members", gettext("Members")))
+            tabs.append(Tab(f"{self.path}/members", gettext("Members"), size=self.members))
         return tabs + [one for one in self._rare if one.count]
 
     @property

@@ -92,6 +92,27 @@ for (const part of document.querySelectorAll("[data-lasts]")) {
   });
 }
 
+// Browsers write dates in their own language. While a field is not in use, its date is shown in the language of the page.
+for (const part of document.querySelectorAll(".make-times")) {
+  const { lang } = document.documentElement;
+  const say = () => {
+    for (const input of part.querySelectorAll("input")) {
+      const at = new Date(input.value.length === 10 ? input.value : `${input.value}Z`);
+      const words = { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" };
+      if (input.type !== "date") Object.assign(words, { hour: "numeric", minute: "2-digit" });
+      if (at.getUTCFullYear() !== new Date().getFullYear()) words.year = "numeric";
+      // British dates are those of the site's English.
+      input.nextElementSibling.textContent = isNaN(at) ? "" : at.toLocaleString(lang === "en" ? "en-GB" : lang, words);
+    }
+  };
+  for (const input of part.querySelectorAll("input")) {
+    input.insertAdjacentHTML("afterend", '<span class="make-said" aria-hidden="true"></span>');
+  }
+  part.closest("form").addEventListener("change", say);
+  addEventListener("pageshow", say);
+  say();
+}
+
 // Enter in the title moves on to the start, and Enter in the place looks it up. Without a script, Enter saves.
 document.querySelector(".make")?.addEventListener("keydown", (event) => {
   const { name, form } = event.target;
