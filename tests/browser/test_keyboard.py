@@ -139,7 +139,7 @@ async def test_an_event_is_answered_discussed_and_checked_in(browser: Browser, o
         page = await hers.new_page()
         await page.goto(f"/events/{event.slug}")
         await tab_to(page, "^Check-in")
-        await _press_enter(page, "Check in")
+        await _press_enter(page, "Check-in")
         await tab_to(page, "^Check in Ben$")
         await page.keyboard.press("Enter")
         await page.get_by_text("Ben is in").wait_for()
