@@ -4,7 +4,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.signing_key import SigningKey
-from openmeet.domain.events import co_host_queries, time_and_place
+from openmeet.domain.events import co_host_queries, co_hosts, time_and_place
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.permissions import CoHostId, token_of
 from openmeet.domain.events.queries import by_id
@@ -60,8 +60,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
             gettext("You’re not a host until you say yes. If you do nothing, we won’t write again."),
             opt_out_lines(never),
         ]
-        fact = gettext("%(name)s asks you to co-host", name=name)
-        subject = subject_line(fact, title, short_day_label(event))
+        subject = subject_line(co_hosts.invitation_label(name), title, short_day_label(event))
         return OutgoingEmail(address, subject, "\n\n".join(parts), unsubscribe_url=never, thread=event.id)
 
     return compose

@@ -29,12 +29,18 @@ from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId, UserKind
+from openmeet.i18n.catalogue import gettext
 from openmeet.outbox.emails import enqueue_email
 from openmeet.outbox.kinds import JobKind
 
 CO_HOST_MAIL = "co_host_invitation"
 
 _GONE = EventReason.INVITATION_OVER
+
+
+def invitation_label(name: str) -> str:
+    """What somebody who is asked to co-host reads first: in the subject of the e-mail, and on their home page."""
+    return gettext("%(name)s asks you to co-host", name=name)
 
 
 async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool = False) -> CoHost:

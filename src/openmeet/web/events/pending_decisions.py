@@ -15,7 +15,7 @@ from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerState
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.moved_dates import MovedDates
-from openmeet.domain.events import time_and_place
+from openmeet.domain.events import co_hosts, time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.host_tasks import decisions
@@ -227,8 +227,7 @@ async def _offer_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[
         ],
     )
     tasks = [
-        _offer_task(gettext("%(name)s asks you to co-host", name=one.by), one.title, one.path, one.expires_at)
-        for one in co_host_offers
+        _offer_task(co_hosts.invitation_label(one.by), one.title, one.path, one.expires_at) for one in co_host_offers
     ]
     tasks += [
         _offer_task(_hand_over_label(names[one.author_id]), one.title, f"/events/{quote(one.slug)}/hosts", since)
