@@ -66,10 +66,15 @@ async def upcoming_events(reader: Reader, user_id: UserId, limit: int) -> list[E
     return await _hosted(reader, user_id, "e.over_at > :now order by e.starts_at, e.id", limit, now=reader.now)
 
 
-async def upcoming_without_repeats(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """Like ``upcoming_events``, with only the next date of each series."""
-    first = is_first_of_series("e", _is_coming, by="over_at")
-    condition = f"e.over_at > :now and {first} order by e.starts_at, e.id"
+async def upcoming_without_repeats(
+    reader: Reader, user_id: UserId, limit: int, *, takes_place: bool = False
+) -> list[Event]:
+    """Like ``upcoming_events``, with only the next date of each series. With ``takes_place``, no cancelled ones."""
+
+    def fits(table: str) -> str:
+        return f"{_is_coming(table)} and {table}.status <> 'cancelled'" if takes_place else _is_coming(table)
+
+    condition = f"{fits('e')} and {is_first_of_series('e', fits, by='over_at')} order by e.starts_at, e.id"
     return await _hosted(reader, user_id, condition, limit, now=reader.now)
 
 

@@ -51,7 +51,8 @@ class SearchQuery:
     ``first`` and ``last``, both inclusive, are days in the event's own zone on which it starts, as in the headings of
     lists. ``since`` (inclusive) and ``until`` (exclusive) are instants instead. ``of_groups_of``: search the groups of
     this person, in which members see more than the public. ``viewer``: the user whose blocks and mutes apply.
-    ``once_per_series``: only the next match of each series. ``only_series``: only dates of series, no single events.
+    ``takes_place``: no cancelled events. ``once_per_series``: only the next match of each series. ``only_series``: only
+    dates of series, no single events.
     ``related``: terms of ``words``, each followed by the terms that may take its place in a title.
     """
 
@@ -66,6 +67,7 @@ class SearchQuery:
     near: Near | None = None
     of_groups_of: UserId | None = None
     viewer: UserId | None = None
+    takes_place: bool = False
     once_per_series: bool = False
     only_series: bool = False
     related: tuple[tuple[str, ...], ...] = ()
@@ -79,6 +81,7 @@ Alternatives = tuple[str, ...]
 # the number of records that other people write.
 def _fits_front_page(table: str) -> str:
     return f"""
+        (cast(:takes_place as integer) = 0 or {table}.status <> 'cancelled') and
         {table}.origin = '{RecordOrigin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
         and {is_public(table)} and not {is_hidden(table)} and not {is_out_of_lists(f"{table}.author_id", f"{table}.group_id")}
     """
@@ -131,12 +134,19 @@ async def coming_on_front_page(
     after: EventCursor | None,
     limit: int,
     *,
+    takes_place: bool = False,
     once_per_series: bool = False,
     only_series: bool = False,
 ) -> list[Event]:
     """Upcoming events after ``after``, ordered by start like ``search.coming`` without words."""
     source = EventOrigin.ALL if policy.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
-    query = SearchQuery(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
+    query = SearchQuery(
+        source=source,
+        viewer=viewer,
+        takes_place=takes_place,
+        once_per_series=once_per_series,
+        only_series=only_series,
+    )
     created_here = await coming(reader, query, after, limit)
     if policy.choice is not FrontPageChoice.FAMILIAR:
         return created_here
@@ -144,6 +154,7 @@ async def coming_on_front_page(
     rows = await reader.fetch(
         sql,
         viewer=viewer or "",
+        takes_place=int(takes_place),
         began=reader.now - _LONGEST,
         now=reader.now,
         after_start=after.starts_at if after else -1,
@@ -288,6 +299,8 @@ def _clauses(query: SearchQuery, table: str) -> tuple[list[str], dict[str, objec
     if query.of_groups_of is not None:
         clauses.append(f"not {is_kept_from(table)}")
         values["user_id"] = query.of_groups_of
+    if query.takes_place:
+        clauses.append(f"{table}.status <> 'cancelled'")
     if query.only_series:
         clauses.append(f"{table}.series_id is not null")
     if query.viewer is not None:

@@ -240,9 +240,9 @@ async def _about(reader: Reader, topic: str, home: Spot | None, viewer: UserId |
         until=Instant(reader.now + _AHEAD),
         topics=(f"category:{Category(topic).value}",),
         viewer=viewer,
+        takes_place=True,
         once_per_series=True,
     )
     if home is not None:
         query = replace(query, near=Near(*degrees_of(home), _NEAR_KM))
-    events = await search.coming(reader, query, None, _OF_TOPIC)
-    return [event for event in events if not event.is_cancelled]
+    return await search.coming(reader, query, None, _OF_TOPIC)

@@ -162,8 +162,9 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
 
 async def _for_a_start(reader: Reader, viewer: UserId, policy: FrontPagePolicy) -> list[Event]:
     """The next events of the site, for people who have nothing else on this page yet. None of them is cancelled."""
-    events = await search.coming_on_front_page(reader, viewer, policy, None, 2 * MOST_SUGGESTED, once_per_series=True)
-    return [one for one in events if not one.is_cancelled][:MOST_SUGGESTED]
+    return await search.coming_on_front_page(
+        reader, viewer, policy, None, MOST_SUGGESTED, takes_place=True, once_per_series=True
+    )
 
 
 async def _for_you(reader: Reader, viewer: UserId, already_shown: Sequence[Event]) -> list[Suggestion]:

@@ -34,8 +34,6 @@ _MOST_NAMED: Final = 3
 # name.
 _MOST_GROUPS: Final = 30
 _MOST_OTHERS: Final = 3
-# More are read than shown, because cancelled events are left out.
-_READ_OTHERS: Final = 4 * _MOST_OTHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +210,19 @@ async def other_events(
     Without one, they are those of the front page. Cancelled events are left out.
     """
     for one in name_links:
-        events = _not_cancelled(await _events_of(reader, one, search_query))
+        events = await _events_of(reader, one, search_query)
         if events:
             return one, await _as_others(request, reader, search_query.viewer, events)
     events = await search.coming_on_front_page(
-        reader, search_query.viewer, front_page_policy(request), None, _READ_OTHERS, once_per_series=True
+        reader,
+        search_query.viewer,
+        front_page_policy(request),
+        None,
+        _MOST_OTHERS,
+        takes_place=True,
+        once_per_series=True,
     )
-    return None, await _as_others(request, reader, search_query.viewer, _not_cancelled(events))
+    return None, await _as_others(request, reader, search_query.viewer, events)
 
 
 async def next_step(
@@ -235,7 +239,7 @@ async def next_step(
 
 async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery) -> list[Event]:
     if link.host_id is not None:
-        return await profiles.upcoming_without_repeats(reader, link.host_id, _READ_OTHERS)
+        return await profiles.upcoming_without_repeats(reader, link.host_id, _MOST_OTHERS, takes_place=True)
     if link.around is None:
         return []
     # Keep the other filters of the search.
@@ -245,12 +249,9 @@ async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery)
         last=search_query.last,
         mode=search_query.mode,
         source=search_query.source,
+        takes_place=True,
     )
-    return await search.coming(reader, around, None, _READ_OTHERS)
-
-
-def _not_cancelled(events: Sequence[Event]) -> list[Event]:
-    return [one for one in events if not one.is_cancelled][:_MOST_OTHERS]
+    return await search.coming(reader, around, None, _MOST_OTHERS)
 
 
 async def _as_others(
