@@ -63,15 +63,6 @@ class Chore:
     run: Callable[[Platform], Awaitable[object]]
 
 
-async def _derive_positions(platform: Platform) -> int:
-    """Give events that have a town but no coordinates the position of their town."""
-    gazetteer = Gazetteer(places_path(platform.settings))
-    try:
-        return await town_positions.derive(platform.db, gazetteer)
-    finally:
-        await gazetteer.close()
-
-
 CHORES: dict[str, Chore] = {
     "expired_sign_ins": Chore(600, lambda platform: sign_in.forget_expired(platform.db)),
     "old_claims": Chore(3600, lambda platform: account_merge.forget_old_claims(platform.db)),
@@ -115,7 +106,6 @@ CHORES: dict[str, Chore] = {
     "sent_mails": Chore(3600, lambda platform: notifications.forget_sent_mails(platform.db)),
     "group_successions": Chore(3600, lambda platform: groups.run_successions(platform.db)),
     "group_events": Chore(120, lambda platform: announce_group_events(platform.db)),
-    "derived_positions": Chore(20, _derive_positions),
     "search_finds": Chore(
         60, lambda platform: announce_public_events(platform.db, _front_page_policy(platform.settings))
     ),
@@ -187,8 +177,32 @@ async def _forget_completed(db: Database) -> int:
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Run each task at its own interval until ``stop`` is set."""
     async with run_concurrently() as group:
-        for name, chore in {**CHORES, "series_windows": Chore(600, _rolling(platform))}.items():
+        with_state = {
+            "derived_positions": Chore(20, deriving_positions()),
+            "series_windows": Chore(600, _rolling(platform)),
+        }
+        for name, chore in (CHORES | with_state).items():
             group.create_task(_run_repeatedly(name, chore, platform, stop))
+
+
+def deriving_positions() -> Callable[[Platform], Awaitable[object]]:
+    """Give events that have a town but no coordinates the position of their town. Unknown towns are looked up again
+    whenever the list of places has changed, and once after each start, because it may have changed before.
+    """
+    known_list: tuple[int, int] | None = None
+
+    async def derive(platform: Platform) -> int:
+        nonlocal known_list
+        gazetteer = Gazetteer(places_path(platform.settings))
+        try:
+            if gazetteer.file_id not in {None, known_list}:
+                await town_positions.look_up_again(platform.db)
+                known_list = gazetteer.file_id
+            return await town_positions.derive(platform.db, gazetteer)
+        finally:
+            await gazetteer.close()
+
+    return derive
 
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:

@@ -5,17 +5,26 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from groundwork.clock import HandClock
 from groundwork.errors import InvalidInput, Refused, TooLarge
+from groundwork.geo_points import Near
 from openmeet.domain.events.place_text import read_place
 from openmeet.domain.places import additions, build, geonames_files
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geonames_files import FilePlace, FilePostalCode, read_file
+from openmeet.domain.search import search
+from openmeet.domain.search.search import SearchQuery
+from openmeet.settings import Settings
+from openmeet.tenants.configured import checked
 from openmeet.web.search.places import labels, near_value, typed_name
+from programs import scheduler
+from tests.openmeet.site_under_test import event_by, person
+from tests.programs.platforms import open_platform
 
 
 def dump_line(
@@ -165,6 +174,29 @@ def test_an_open_list_notices_a_new_one(tmp_path: Path, installation: Installati
     (tmp_path / "new").write_bytes(installation.path.read_bytes())
     (tmp_path / "new").replace(path)
     assert places.find("Himmelpfort").place is not None
+
+
+async def test_upcoming_events_in_added_villages_are_found_near_them(
+    tmp_path: Path, installation: Installation, world: Gazetteer, clock: HandClock
+) -> None:
+    """The scheduler notices the new list. It looks unknown towns up again once, not in every round."""
+    settings = replace(
+        Settings(), data_directory=tmp_path / "site", dev_mailbox=True, places_file=tmp_path / "places.db"
+    )
+    (tmp_path / "places.db").write_bytes(world._path.read_bytes())
+    derive = scheduler.deriving_positions()
+    query = SearchQuery(near=Near(53.1, 12.9, 10))
+    async with open_platform(checked({"default": settings})["default"], clock) as platform:
+        async with platform.db.transaction() as tx:
+            event = await event_by(tx, await person(tx, "Ana"), locality="Himmelpfort", country="Germany")
+        assert [await derive(platform) for _ in range(2)] == [1, 0]
+        async with platform.db.reader() as reader:
+            assert await search.coming(reader, query, None, 5) == []
+        (tmp_path / "new").write_bytes(installation.path.read_bytes())
+        (tmp_path / "new").replace(tmp_path / "places.db")
+        assert [await derive(platform) for _ in range(2)] == [1, 0]
+        async with platform.db.reader() as reader:
+            assert [one.id for one in await search.coming(reader, query, None, 5)] == [event.id]
 
 
 def test_a_list_of_another_version_is_not_read(tmp_path: Path) -> None:

@@ -55,6 +55,29 @@ async def test_an_event_with_a_town_is_found_near_it(site: Site, world: Gazettee
     assert (stored.place.latitude, stored.place.longitude) == ("", "")
 
 
+async def test_unknown_towns_are_looked_up_again_in_a_new_list(site: Site, world: Gazetteer) -> None:
+    """Only those of upcoming events, and only after all that was known."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        known, unknown, over = [
+            await event_by(tx, ana, title=title, locality=town, country="Germany", starts=starts, ends="")
+            for title, town, starts in (
+                ("Known", "Berlin", "2026-07-04T18:00"),
+                ("Unknown", "Qqqqqq", "2026-07-04T18:00"),
+                ("Over", "Qqqqqq", "2026-07-05T18:00"),
+            )
+        ]
+        await tx.execute("update events set over_at = :now where id = :id", now=tx.now, id=over.id)
+    assert await town_positions.derive(site.db, world) == 3
+    assert await town_positions.look_up_again(site.db) == 1
+    async with site.db.transaction() as tx:
+        rows = await tx.fetch("select id, derived_from from events order by id")
+        assert [row["id"] for row in rows if not row["derived_from"]] == [unknown.id]
+        assert known.id in {row["id"] for row in rows if row["derived_from"]}
+    assert await town_positions.derive(site.db, world) == 1
+    assert await town_positions.derive(site.db, world) == 0
+
+
 async def test_a_derived_position_follows_the_town_and_yields_to_coordinates(site: Site, world: Gazetteer) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -325,6 +325,20 @@ async def set_derived_positions(tx: Transaction, positions: Sequence[tuple[Event
         )
 
 
+async def forget_unknown_towns(tx: Transaction, limit: int) -> int:
+    """Forget that the towns of these upcoming events were looked up without success. Return how many."""
+    return await tx.execute(
+        """
+        update events set derived_from = ''
+         where id in (select id from events
+                       where place_x is null and derived_from <> '' and (over_at is null or over_at > :now)
+                       order by id limit :limit)
+        """,
+        now=tx.now,
+        limit=limit,
+    )
+
+
 async def due_for_removal(reader: Reader, after: Position, limit: int) -> list[tuple[int, EventId]]:
     """Events whose time to be removed has come, in the order of these times."""
     rows = await reader.fetch(

@@ -77,6 +77,19 @@ async def derive(db: Database, gazetteer: Gazetteer) -> int:
     return looked_at
 
 
+async def look_up_again(db: Database) -> int:
+    """Let ``derive`` look up the towns of upcoming events again that were unknown or ambiguous, because the list of places
+    has changed. Return how many.
+    """
+    number = 0
+    while True:
+        async with db.transaction() as tx:
+            forgotten = await queries.forget_unknown_towns(tx, _AT_ONCE)
+        number += forgotten
+        if forgotten < _AT_ONCE:
+            return number
+
+
 def town_named(where: _HasTown, gazetteer: Gazetteer) -> Place | None:
     """The place that a town's name unambiguously refers to. None if the name is unknown or ambiguous."""
     country = names.known_code(where.country) or ""

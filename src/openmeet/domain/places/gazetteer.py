@@ -112,6 +112,11 @@ class Gazetteer:
         """Whether names can be looked up."""
         return self._open() is not None
 
+    @property
+    def file_id(self) -> tuple[int, int] | None:
+        """Identifies the list that look-ups use now, and changes when it is built again. None if there is none."""
+        return None if self._open() is None else self._opened
+
     def require_ready(self) -> None:
         """Raise Unavailable until names can be looked up. Starts the build if necessary."""
         if self.is_built:
