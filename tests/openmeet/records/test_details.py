@@ -44,6 +44,17 @@ def test_numbers_are_read_as_numbers():
     assert [is_zero(value) for value in (0, False, "", None, ())] == [True, False, False, False, False]
 
 
+def test_choices_are_read_in_their_order():
+    """Unknown choices, and those that are too many, are ignored in any field with choices."""
+    read = reader_of(Input("modes", lazy("Modes"), inputs.several(Mode, at_most=2)))
+    known, values = [*Mode], [one.value for one in Mode]
+    assert [read(value) for value in (values[::-1], [values[1], "x", 1], [], "online", True, None, {})] == [
+        (known[0], known[1]),
+        (known[1],),
+        *[()] * 5,
+    ]
+
+
 def test_details_are_read_back_and_their_record_is_valid():
     record = write_event(replace(OURS, details=SAID), None)
     validate_record(Catalog(), EVENT, record)

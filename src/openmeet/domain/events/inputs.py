@@ -47,6 +47,7 @@ class Kind(Generic[P]):
     shown: Any = None
     show: Callable[[P], Any] = _identity
     boxes: tuple[str, ...] = ()
+    most_boxes: int | None = None
     longest: int | None = None
 
 
@@ -204,7 +205,7 @@ def several(kind: type[C], *, at_most: int | None = None) -> Kind[tuple[C, ...]]
     def values(members: Sequence[C]) -> list[str]:
         return [member.value for member in members]
 
-    return Kind(parse, ",".join, json=named, default=[], shown=named, show=values, boxes=boxes)
+    return Kind(parse, ",".join, json=named, default=[], shown=named, show=values, boxes=boxes, most_boxes=at_most)
 
 
 def _parse_tags(text: str, name: str, problems: Problems) -> tuple[str, ...]:

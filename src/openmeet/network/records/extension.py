@@ -13,15 +13,14 @@ from at_protocol.data import cbor
 from at_protocol.data.model import Value
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.content import EXTENDED_TYPES, FIELDS, extension_of
-from openmeet.domain.events.inputs import Input, Problems, is_web_address
+from openmeet.domain.events.inputs import Input, Kind, Problems, is_web_address
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import (
     MAX_ACCESS_NOTE,
-    MAX_CATEGORIES,
     MAX_LANGUAGES,
     MAX_PRICE,
 )
-from openmeet.domain.events.vocabulary import MAX_TAG, MAX_TAGS, AccessFeature, Category, normalised
+from openmeet.domain.events.vocabulary import MAX_TAG, MAX_TAGS, normalised
 from openmeet.i18n.languages import is_code
 from openmeet.network.records.collections import DETAILS_KEY, DETAILS_KEYS, OLDER_META_KEY
 from openmeet.network.records.reading_notes import Notes, line_of, text_of
@@ -30,9 +29,6 @@ _FIELDS: Final = tuple(field for field in FIELDS if field.in_record)
 # Others may write longer lists; the rest is ignored.
 _MOST: Final = 100
 _LONGEST_CODE: Final = 100
-# In the order of the vocabulary.
-_FEATURES: Final[Mapping[str, AccessFeature]] = {one.value: one for one in AccessFeature}
-_CATEGORIES: Final[Mapping[str, Category]] = {one.value: one for one in Category}
 
 
 if TYPE_CHECKING:  # at run time the class is generated from the field table
@@ -126,7 +122,21 @@ def reader_of(field_input: Input) -> Callable[[object], Any]:
         value_read = field_input.kind.parse(text or field_input.kind.blank, field_input.name, problems)
         return field_input.kind.parse(field_input.kind.blank, field_input.name, {}) if problems else value_read
 
+    if field_input.kind.boxes:
+        return _reader_of_choices(field_input.kind)
     return _TOLERANT.get(field_input.name, read)
+
+
+def _reader_of_choices(kind: Kind[Any]) -> Callable[[object], Any]:
+    """Return a reader that ignores unknown choices and those that are too many."""
+    # In the order of the vocabulary.
+    choices = {name: kind.parse(name, name, {})[0] for name in kind.boxes}
+
+    def read(value: object) -> Any:
+        names = {*_texts(value)}
+        return tuple(one for name, one in choices.items() if name in names)[: kind.most_boxes] if names else ()
+
+    return read
 
 
 def _address(value: object) -> str:
@@ -140,16 +150,6 @@ def _text(value: object) -> str:
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(one for one in value[:_MOST] if isinstance(one, str)) if isinstance(value, list) else ()
-
-
-def _features(value: object) -> tuple[AccessFeature, ...]:
-    names = {*_texts(value)}
-    return tuple(one for name, one in _FEATURES.items() if name in names) if names else ()
-
-
-def _categories(value: object) -> tuple[Category, ...]:
-    names = {*_texts(value)}
-    return tuple(one for name, one in _CATEGORIES.items() if name in names)[:MAX_CATEGORIES] if names else ()
 
 
 def _tags(value: object) -> tuple[str, ...]:
@@ -168,9 +168,7 @@ def _languages(value: object) -> tuple[str, ...]:
 _TOLERANT: Final[Mapping[str, Callable[[object], Any]]] = {
     "price": lambda value: line_of(value, MAX_PRICE),
     "ticket_url": _address,
-    "access": _features,
     "access_note": _text,
-    "categories": _categories,
     "tags": _tags,
     "languages": _languages,
 }
