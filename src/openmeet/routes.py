@@ -57,6 +57,7 @@ from openmeet.web.chat import stream_routes
 from openmeet.web.chat.operations import OPERATIONS as CHAT_OPERATIONS
 from openmeet.web.check_in import api as check_in_api
 from openmeet.web.check_in import pages as check_in_pages
+from openmeet.web.check_in import proof_api, proof_pages
 from openmeet.web.components import pages as components
 from openmeet.web.email_links import chat_pages as email_chat_pages
 from openmeet.web.email_links import pages as email_links_pages
@@ -156,6 +157,7 @@ def open_pages() -> list[Route]:
         *invitations_pages.open_routes(),
         *calendar_pages.open_routes(),
         *groups_feeds.open_routes(),
+        *proof_pages.open_routes(),
         *sitemap.routes(),
         *offline_pages.open_routes(),
         *embed_pages.open_routes(),
@@ -221,6 +223,7 @@ def _event_pages() -> list[Route]:
         *attendees_pages.routes(),
         *numbers_pages.routes(),
         *check_in_pages.routes(),
+        *proof_pages.routes(),
         *guests_pages.routes(),
         *share_pages.routes(),
         *embed_builder_pages.routes(),
@@ -331,6 +334,7 @@ def _event_operations() -> list[ApiOperation]:
         *registration_api.OPERATIONS,
         *attendees_api.OPERATIONS,
         *check_in_api.OPERATIONS,
+        *proof_api.OPERATIONS,
         *record_settings_api.OPERATIONS,
         *series_detection_api.OPERATIONS,
         *saved_searches_api.OPERATIONS,

@@ -21,7 +21,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.core.transport import Response
 from schemathesis.specs.openapi import checks as conformance
 
-from groundwork.clock import DAY, Instant, SystemClock
+from groundwork.clock import DAY, HOUR, Instant, SystemClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.http.client import HttpClient
@@ -105,6 +105,7 @@ async def add_content(site: Site) -> Known:
     """Add two people, an event, a series and a group of one of them, and one of everything else that has its own path."""
     async with site.db.reader() as reader:
         tomorrow = iso(Instant(reader.now + DAY))
+        starts, ends = (iso(Instant(reader.now + hours * HOUR)).removesuffix("Z") for hours in (-1, 1))
     async with site.browser() as browser:
         ada = await api_session(browser, "ada@example.org", "Ada")
         ben = await api_session(browser, "ben@example.org", "Ben")
@@ -158,6 +159,12 @@ async def add_content(site: Site) -> Known:
         guests = await made("/api/imports", {"csv": "name,email\nCleo,cleo@example.org\n", "event": event["slug"]})
         await made(f"/api/imports/{guests['id']}/confirm", {})
         await made(f"/api/imports/{guests['id']}/invitations", {"expectedPeople": 1})
+        running = {"title": "Tea", "startsLocal": starts, "endsLocal": ends, "timeZone": "UTC", "allowPast": True}
+        tea = await made("/api/events", running)
+        at_tea = f"/api/events/{tea['slug']}"
+        visit = await made(f"{at_tea}/answer", {"reply": "going"}, method="PUT")
+        await made(f"{at_tea}/check-ins", {"attendanceId": visit["id"]})
+        proof = await made(f"{at_tea}/attendance-proof", {})
         attending = await listed(f"{at_event}/attendances")
     async with site.db.reader() as reader:
         (invited,) = await reader.fetch("select id from imported_contacts")
@@ -185,6 +192,8 @@ async def add_content(site: Site) -> Known:
             "/api/chat/rooms": {"room": room["id"], "person": me.json()["id"]},
             "/api/chat/messages": {"id": question["id"], "emoji": "👍"},
             "/api/imports": {"id": guests["id"]},
+            "/api/events/{slug}/attendance-proof": {"slug": tea["slug"], "proofId": proof["proofId"]},
+            "/api/attendance-proofs": {"token": proof["url"].rpartition("/")[2]},
             "/api/arrivals": {"token": people.token_of(CODE_KEY, PersonId(invited["id"]))},
         },
     )

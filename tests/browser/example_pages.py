@@ -9,8 +9,9 @@ from openmeet.domain.api_tokens import tokens as api_tokens
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, invitations, rsvp_records
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations, proofs, rsvp_records
 from openmeet.domain.attendance.model import RecordedRsvp, ReplyDetails, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.proofs import ShownAs
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.chat import messages as chat_messages
 from openmeet.domain.chat import objections, sanctions
@@ -112,6 +113,10 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         run = await event_by(tx, ben, title="A walk around the lake", capacity="9")
         await attendance.answer(tx, ana, run.slug, RsvpReply.GOING)
         ticket = await token_for(tx, CODE_KEY, EmailLink(ana.user_id, LinkPurpose.ANSWER, run.id))
+        tea = await event_by(tx, ben, title="Sunday tea", starts="2026-03-01T12:00", ends="2026-03-01T15:00")
+        visit = await attendance.answer(tx, ana, tea.slug, RsvpReply.GOING)
+        await host_decisions.check_in(tx, ben, tea.slug, visit.id)
+        proof = await proofs.make(tx, CODE_KEY, ana, tea.slug, ShownAs.NAME)
         guest = await guests.request_answer(
             tx,
             cafe.slug,
@@ -161,6 +166,8 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "as a stranger": f"/events/{open_event.slug}?as=stranger",
         "door": f"/events/{open_event.slug}/check-in",
         "ticket": f"/events/{open_event.slug}/ticket",
+        "one's proof of attendance": f"/events/{tea.slug}/attendance-proof",
+        "proof of attendance": f"/attendance-proofs/{proof.token}",
         "confirm as guest": f"/answers/confirm/{token_of(CODE_KEY, guest.id)}",
         "answer as guest": f"/events/{open_event.slug}/guest-answer",
         "guest's link sent": f"/events/{open_event.slug}/guest-answer/sent",

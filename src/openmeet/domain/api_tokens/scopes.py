@@ -43,7 +43,7 @@ SCOPE_DESCRIPTIONS: Final = {
         "Create, change, cancel and delete your events, decide who comes, write to guests and import guest lists"
     ),
     TokenScope.SERIES: lazy("Create, change, cancel, delete and hand over your series"),
-    TokenScope.ANSWERS: lazy("Answer events and whole series, follow series and people"),
+    TokenScope.ANSWERS: lazy("Answer events and whole series, make proofs of attendance, follow series and people"),
     TokenScope.GROUPS: lazy("Create, run and hand over groups, write to their members, join and leave groups"),
     TokenScope.PROFILE: lazy(
         "Change your profile, notifications, saved searches and calendar subscriptions, and report, block "
@@ -109,6 +109,7 @@ AREAS: Final = {
     "group-invitations": TokenScope.GROUPS,
     "imports": TokenScope.EVENTS,
     "arrivals": TokenScope.ANSWERS,
+    "attendance-proofs": TokenScope.ANSWERS,
     "me": TokenScope.PROFILE,
     "my": TokenScope.PROFILE,
     "notifications": TokenScope.PROFILE,
@@ -137,6 +138,8 @@ EXCEPTIONS: Final = {
     "stopGoingToSeries": TokenScope.ANSWERS,
     "confirmNewTimesOfSeries": TokenScope.ANSWERS,
     "askToConfirmAnswer": TokenScope.ANSWERS,
+    "makeAttendanceProof": TokenScope.ANSWERS,
+    "withdrawAttendanceProof": TokenScope.ANSWERS,
     "followSeries": TokenScope.ANSWERS,
     "followPerson": TokenScope.ANSWERS,
     "unfollowPerson": TokenScope.ANSWERS,

@@ -34,7 +34,7 @@ PATH_DESCRIPTIONS: Final = {
     "slug": "The slug of the event, series or group",
     "originalDate": "The permanent name of a date of the series: its wall-clock start according to the rule, YYYY-MM-DDTHH:MM:SS",
     "userId": "The id of a person",
-    "token": "The token at the end of an invitation link",
+    "token": "The token at the end of the link of an invitation or of a proof of attendance",
     "id": "The id of the object",
     "invitation": "The id of an invitation",
     "announcement": "The id of an announcement",
@@ -45,6 +45,7 @@ PATH_DESCRIPTIONS: Final = {
     "flag": "The name of a feature flag",
     "attendanceId": "The id of an RSVP to the event",
     "deliveryId": "The id of a delivery",
+    "proofId": "The id of a proof of attendance",
     "subjectId": "The id of a person or a group",
 }
 
@@ -70,6 +71,7 @@ AREA_DESCRIPTIONS: Final = {
     "calendar-feed": "The private calendar feed",
     "imports": "Imports of events and guests",
     "arrivals": "Invitations from imported lists",
+    "attendance-proofs": "Proofs of attendance, for people who were given their address",
     "bluesky": "Records read from the network, for services",
     "integration": "Records of other systems, for services",
     "sync": "Synchronisation, for operators and services",

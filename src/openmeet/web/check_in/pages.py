@@ -11,6 +11,7 @@ from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.attendance import check_in_times, host_decisions, lists
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.proofs import why_not_proven
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.disclosure import PrivateDetails
@@ -95,11 +96,21 @@ async def show_ticket(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event, own_rsvp = await actions.own_ticket(reader, caller, _slug(request))
         private = await private_details_for(reader, event, caller.user_id, is_going=own_rsvp.is_seated)
-    return ticket_page(request, event, own_rsvp, caller.display_name, private)
+        is_proven = why_not_proven(event, own_rsvp.status, reader.now) is None
+    return ticket_page(request, event, own_rsvp, caller.display_name, private, offers_proof=is_proven)
 
 
-def ticket_page(request: Request, event: Event, own_rsvp: Attendance, name: str, private: PrivateDetails) -> Response:
+def ticket_page(
+    request: Request,
+    event: Event,
+    own_rsvp: Attendance,
+    name: str,
+    private: PrivateDetails,
+    *,
+    offers_proof: bool = False,
+) -> Response:
     """A ticket for its holder. ``private`` has the place, link and entry instructions that they may see.
+    ``offers_proof``: they can make a proof of attendance.
 
     People who take part online need the link instead of the code.
     """
@@ -120,6 +131,7 @@ def ticket_page(request: Request, event: Event, own_rsvp: Attendance, name: str,
         "join_from_label": join_from_label(event, private),
         "name": name,
         "party": own_rsvp.party,
+        "offers_proof": offers_proof,
     }
     return page(request, "check_in/ticket.html", context, headers={"cache-control": "no-store"})
 

@@ -202,6 +202,34 @@ QUESTIONS: Final = (
         ),
     ),
     Question(
+        "attendance-proof",
+        "ticket",
+        lazy("How do I show that I was at an event?"),
+        (
+            lazy(
+                "If a host checked you in, open the event. Next to “You were there”, you can make a proof: a page with a "
+                "secret link. You decide who gets it. The page shows your name or your account, the event, its date "
+                "and its host."
+            ),
+            lazy(
+                "The page always shows what is true now. It says that the proof doesn’t count if you withdraw it, the "
+                "host undoes the check-in, or the event or your account is deleted."
+            ),
+            lazy(
+                "Only people with the link see the page. Nobody can list your proofs, and nothing is shared with other "
+                "apps. There are no proofs for private events."
+            ),
+            lazy(
+                "The page also has a signed file, which programs can check. People who have it can keep it, so ask "
+                "them to open the link, too."
+            ),
+            lazy(
+                "You need an account. If you answered without one, sign up with the same e-mail address. Answers that we "
+                "still have come along."
+            ),
+        ),
+    ),
+    Question(
         "safety",
         "shield",
         lazy("What can I do about unwanted people or events?"),

@@ -32,7 +32,7 @@ from openmeet.web.site.static_files import accent_url, static_url
 _WEB = Path(__file__).parent.parent
 
 # Sign-in itself, and pages whose addresses are secrets.
-_WITHOUT_RETURN = ("/sign-in", "/mail/", "/answers/")
+_WITHOUT_RETURN = ("/sign-in", "/mail/", "/answers/", "/attendance-proofs/")
 _FLASH_COOKIE = "openmeet_flash"
 _FLASH_SECONDS = 60
 

@@ -1,0 +1,175 @@
+"""Proofs of attendance, as JSON."""
+
+from typing import ClassVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from groundwork.errors import NotFound
+from groundwork.http.json_bodies import json_response, read_json
+from openmeet.domain.attendance import proof_keys, proofs
+from openmeet.domain.attendance.proofs import AttendanceProof, ShownAs
+from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.events.model import EventSlug
+from openmeet.i18n.formatting import iso
+from openmeet.web.api.operations import ApiOperation
+from openmeet.web.check_in.proof_pages import (
+    API_PATH,
+    HEADERS,
+    claims_of,
+    proof_url,
+    public_event_url,
+    shown_name,
+    spend_on_proof,
+)
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+_OWN = "/api/events/{slug}/attendance-proof"
+
+
+class MakeProofInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """What the proof shows of the caller: their display name, or their network account. ``replaces`` is the ``proofId``
+    of the proof that the new one replaces.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"shownAs": "name"}
+
+    shown_as: ShownAs = ShownAs.NAME
+    replaces: str = ""
+
+
+class OwnProofOutput(msgspec.Struct, rename="camel"):
+    """The caller’s proof. Anyone with ``url`` can see it; it is null if it can no longer be shown, but still works.
+
+    ``isConfirmed`` is false while there is no confirmed check-in behind it; then ``url`` says only that.
+    """
+
+    proof_id: str
+    url: str | None
+    shown_as: ShownAs
+    made_at: str
+    is_confirmed: bool
+
+
+class ProvenEvent(msgspec.Struct, rename="camel"):
+    """The event of a proof. ``url`` is null unless the event is public."""
+
+    title: str
+    starts_at: str | None
+    ends_at: str | None
+    host_name: str
+    url: str | None
+
+
+class AttendanceProofOutput(msgspec.Struct, rename="camel"):
+    """A proof that stands now: this person was checked in at this event. ``shownName`` is the handle of the account
+    ``did``, or, if that is null, a display name that nobody has checked. ``token`` says the same as a signed JSON Web
+    Token.
+    """
+
+    shown_name: str
+    did: str | None
+    event: ProvenEvent
+    token: str
+
+
+async def show_own(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        options = await proofs.options_of(reader, services(request).code_key, caller, _slug(request))
+    if options.proof is None:
+        raise NotFound(AttendanceReason.NO_SUCH_PROOF)
+    return json_response(_own(request, options.proof, is_confirmed=options.why_not is None), headers=HEADERS)
+
+
+async def make(request: Request) -> Response:
+    caller, body = caller_of(request), await read_json(request, MakeProofInput)
+    await spend_on_proof(request, caller.user_id)
+    async with database_of(request).transaction() as tx:
+        proof = await proofs.make(
+            tx, services(request).code_key, caller, _slug(request), body.shown_as, replaces=body.replaces
+        )
+    return json_response(_own(request, proof, is_confirmed=True), headers=HEADERS)
+
+
+async def withdraw(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        await proofs.withdraw(tx, caller_of(request), _slug(request), request.path_params["proofId"])
+    return Response(status_code=204)
+
+
+async def show(request: Request) -> Response:
+    token, public_url = request.path_params["token"], services(request).settings.public_url
+    async with database_of(request).reader() as reader:
+        said = await proofs.statement(reader, token)
+        claims = claims_of(said, public_url, token, reader.now)
+        signed = await proof_keys.sign(reader, services(request).code_key, claims)
+    event = said.event
+    shown = AttendanceProofOutput(
+        shown_name(said),
+        said.account.did if said.account else None,
+        ProvenEvent(
+            event.title,
+            None if event.starts_at is None else iso(event.starts_at),
+            None if event.ends_at is None else iso(event.ends_at),
+            said.host,
+            public_event_url(event, public_url) or None,
+        ),
+        signed,
+    )
+    return json_response(shown, headers=HEADERS)
+
+
+def _own(request: Request, proof: AttendanceProof, *, is_confirmed: bool) -> OwnProofOutput:
+    address = proof_url(services(request).settings.public_url, proof.token)
+    return OwnProofOutput(proof.id, address or None, proof.shown_as, iso(proof.made_at), is_confirmed)
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
+
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        _OWN,
+        "showOwnAttendanceProof",
+        "The caller’s proof of attendance, with its secret address",
+        show_own,
+        {200: OwnProofOutput},
+        failures=(404,),
+    ),
+    ApiOperation(
+        "POST",
+        _OWN,
+        "makeAttendanceProof",
+        "Make a proof of attendance, once a host has checked the caller in and the event has started; if there is one, "
+        "it is returned unchanged unless it is named in `replaces`",
+        make,
+        {200: OwnProofOutput},
+        MakeProofInput,
+        failures=(404, 422),
+    ),
+    ApiOperation(
+        "DELETE",
+        f"{_OWN}/{{proofId}}",
+        "withdrawAttendanceProof",
+        "Withdraw the caller’s proof of attendance for good",
+        withdraw,
+        {204: None},
+        failures=(404,),
+    ),
+    ApiOperation(
+        "GET",
+        f"{API_PATH}/{{token}}",
+        "showAttendanceProof",
+        "A proof of attendance, for anyone with its address; 410 if it was withdrawn or is no longer confirmed",
+        show,
+        {200: AttendanceProofOutput},
+        needs_session=False,
+        failures=(404, 410, 503),
+    ),
+)

@@ -1,0 +1,245 @@
+"""Proofs of attendance: the page on which a person makes and withdraws theirs, the page that its address leads to, the
+signed file, and the keys that verify it.
+"""
+
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from groundwork.clock import SECOND, Instant
+from groundwork.errors import Failure, Gone, InvalidInput, NotFound, Refused
+from groundwork.http.forms import FormState, read_form
+from groundwork.rate_limit.contract import Limit
+from groundwork.uuid7 import new_id
+from openmeet.domain.attendance import proof_keys, proofs
+from openmeet.domain.attendance.proofs import AttendanceStatement, ProofOptions, ShownAs
+from openmeet.domain.covers.model import cover_for
+from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.time_and_place import tagged
+from openmeet.domain.events.values import Visibility
+from openmeet.domain.identities.model import Identity
+from openmeet.domain.media.pictures import Size
+from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n import formatting
+from openmeet.i18n.catalogue import gettext
+from openmeet.recurrence import wall_time
+from openmeet.web.media.drawings import thumbnail
+from openmeet.web.site.caller import caller_of
+from openmeet.web.site.errors import error_picture
+from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on
+from openmeet.web.site.reader_zone import zone_of
+from openmeet.web.site.services import services
+from openmeet.web.site.tenant_routing import database_of
+
+KEYS_PATH = "/attendance-proofs/jwks.json"
+API_PATH = "/api/attendance-proofs"
+# A proof for each event of a festival, and a few corrections.
+PROOFS_PER_DAY = Limit("attendance_proofs", 60, 86_400)
+
+# The address is a secret, so caches must not store it, search engines must not index it, and links must not reveal it.
+HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow", "referrer-policy": "no-referrer"}
+_KEY_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
+
+
+def routes() -> list[Route]:
+    return [
+        Route("/events/{slug}/attendance-proof", show_own, methods=["GET"]),
+        Route("/events/{slug}/attendance-proof", make, methods=["POST"]),
+        Route("/events/{slug}/attendance-proof/withdraw", withdraw, methods=["POST"]),
+    ]
+
+
+def open_routes() -> list[Route]:
+    """Routes that need no sign-in: the address itself grants access, and the keys are public."""
+    return [
+        Route(KEYS_PATH, show_keys, methods=["GET"]),
+        Route("/attendance-proofs/{token}.jwt", show_file, methods=["GET"]),
+        Route("/attendance-proofs/{token}", show, methods=["GET"]),
+    ]
+
+
+async def show_own(request: Request) -> Response:
+    """The page of the person who was checked in."""
+    return await _own_page(request, {})
+
+
+async def make(request: Request) -> Response:
+    caller, form = caller_of(request), await read_form(request)
+    shown_as = parse_shown_as(form.get("shown_as", ""))
+    await spend_on_proof(request, caller.user_id)
+    replaces = form.get("replaces", "")
+    try:
+        async with database_of(request).transaction() as tx:
+            await proofs.make(tx, services(request).code_key, caller, _slug(request), shown_as, replaces=replaces)
+    except Refused as refused:
+        return await _own_page(request, form, refused)
+    return go(_own_path(_slug(request)), flash="proof_renewed" if replaces else "proof_made")
+
+
+async def withdraw(request: Request) -> Response:
+    form = await read_form(request)
+    async with database_of(request).transaction() as tx:
+        await proofs.withdraw(tx, caller_of(request), _slug(request), form.get("proof", ""))
+    return go(_own_path(_slug(request)), flash="proof_withdrawn")
+
+
+async def show(request: Request) -> Response:
+    """The page for the people to whom the address was given. It says with 410 that a proof no longer stands."""
+    token = request.path_params["token"]
+    async with database_of(request).reader() as reader:
+        now = reader.now
+        try:
+            said = await proofs.statement(reader, token)
+        except NotFound as ended:
+            return _ended_page(request, ended)
+    context = {
+        "who": shown_name(said),
+        "account": said.account,
+        "host": said.host,
+        "event": said.event,
+        "event_url": public_event_url(said.event, services(request).settings.public_url),
+        "when": tagged(said.event, now),
+        "zone": zone_of(said.event),
+        "cover": thumbnail(said.event.content, Size.SMALL),
+        "tone": cover_for(said.event.content).tone,
+        "confirmed_at": formatting.time_tag(now, _moment(said.event, now)),
+        "file_path": f"/attendance-proofs/{quote(token)}.jwt",
+        "keys_url": services(request).settings.public_url + KEYS_PATH,
+    }
+    return page(request, "check_in/proof.html", context, headers=HEADERS)
+
+
+async def show_file(request: Request) -> Response:
+    """The proof as a signed token (RFC 7519, section 10.3.1)."""
+    token = request.path_params["token"]
+    async with database_of(request).reader() as reader:
+        try:
+            said = await proofs.statement(reader, token)
+        except NotFound as ended:
+            return _ended_page(request, ended)
+        claims = claims_of(said, services(request).settings.public_url, token, reader.now)
+        signed = await proof_keys.sign(reader, services(request).code_key, claims)
+    headers = HEADERS | {"content-disposition": 'attachment; filename="attendance-proof.jwt"'}
+    return Response(signed, media_type="application/jwt", headers=headers)
+
+
+async def show_keys(request: Request) -> Response:
+    """Every key that ever signed a proof (RFC 7517)."""
+    async with database_of(request).reader() as reader:
+        return JSONResponse(
+            await proof_keys.key_set(reader), headers=_KEY_HEADERS, media_type="application/jwk-set+json"
+        )
+
+
+def claims_of(said: AttendanceStatement, public_url: str, token: str, now: Instant) -> dict[str, object]:
+    """The claims of the signed token: registered ones where they exist (RFC 7519, OpenID Connect Core section 5.1), and
+    the names of schema.org for the event. ``status_url`` answers 200 as long as the proof stands, and otherwise 410 or
+    404.
+    """
+    event = said.event
+    about = {
+        "name": event.title,
+        "startDate": None if event.starts_at is None else formatting.iso(event.starts_at),
+        "endDate": None if event.ends_at is None else formatting.iso(event.ends_at),
+        "organizer": said.host,
+        "url": public_event_url(event, public_url) or None,
+    }
+    claims = {
+        "iss": public_url,
+        "sub": said.account.did if said.account else None,
+        "iat": now // SECOND,
+        "jti": new_id(now),
+        "name": said.name or None,
+        "preferred_username": (said.account.handle or None) if said.account else None,
+        "attendance": "checked_in",
+        "event": {name: value for name, value in about.items() if value is not None},
+        "status_url": f"{public_url}{API_PATH}/{token}",
+    }
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def public_event_url(event: Event, public_url: str) -> str:
+    """The page of the event; empty unless everyone may know of it."""
+    return f"{public_url}/events/{quote(event.slug)}" if event.visibility is Visibility.PUBLIC else ""
+
+
+def shown_name(said: AttendanceStatement) -> str:
+    """The display name, or the handle of the account; the DID if its handle is not verified."""
+    return account_label(said.account) if said.account else said.name
+
+
+def account_label(account: Identity) -> str:
+    """``@ben.example``"""
+    return f"@{account.handle}" if account.handle else account.did
+
+
+def proof_url(public_url: str, token: str) -> str:
+    """The address of a proof; empty if its token cannot be derived any more."""
+    return f"{public_url}/attendance-proofs/{token}" if token else ""
+
+
+def parse_shown_as(text: str) -> ShownAs:
+    """Raises InvalidInput."""
+    try:
+        return ShownAs(text)
+    except ValueError:
+        raise InvalidInput("shown_as", GeneralReason.CHOOSE_ONE, choices="name, account") from None
+
+
+async def spend_on_proof(request: Request, user_id: UserId) -> None:
+    """Count a request for a proof. Raises TooMany."""
+    await spend_on(request, PROOFS_PER_DAY, user_id)
+
+
+def _ended_page(request: Request, ended: NotFound) -> Response:
+    is_gone = isinstance(ended, Gone)
+    status = 410 if is_gone else 404
+    heading = gettext("This proof doesn’t count") if is_gone else gettext("We can’t find this proof")
+    context = {"heading": heading, "why": ended.why, "picture": error_picture(status)}
+    return page(request, "check_in/proof_ended.html", context, status=status, headers=HEADERS)
+
+
+async def _own_page(request: Request, form: dict[str, str], refused: Failure | None = None) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        options = await proofs.options_of(reader, services(request).code_key, caller, _slug(request))
+        now = reader.now
+    proof = options.proof
+    default = proof.shown_as if proof else ShownAs.NAME
+    problems = {} if refused is None else {"": refused.why}
+    context = {
+        "event": options.event,
+        "when": tagged(options.event, now),
+        "proof": proof,
+        "address": proof_url(services(request).settings.public_url, proof.token) if proof else "",
+        "why_not": None if refused else options.why_not,
+        "shown": account_label(options.account) if proof and proof.did and options.account else options.name,
+        "made": "" if proof is None else formatting.time_tag(proof.made_at, _moment(options.event, proof.made_at)),
+        "choices": _choices(options),
+        "typed": FormState({"shown_as": form.get("shown_as", default.value)}, problems),
+    }
+    status = 200 if refused is None else 422
+    return page(request, "check_in/own_proof.html", context, status=status, headers={"cache-control": "no-store"})
+
+
+def _choices(options: ProofOptions) -> list[tuple[str, str, str]]:
+    choices = [(ShownAs.NAME.value, options.name, gettext("Your name here"))]
+    if options.account is not None:
+        choices.append((ShownAs.ACCOUNT.value, account_label(options.account), gettext("Your connected account")))
+    return choices
+
+
+def _moment(event: Event, at: Instant) -> str:
+    return formatting.span(wall_time.local_of(at, event.time_zone), None)
+
+
+def _own_path(slug: EventSlug) -> str:
+    return f"/events/{quote(slug)}/attendance-proof"
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
