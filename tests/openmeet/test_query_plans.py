@@ -38,7 +38,7 @@ from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import NOW, locked, names, retitle, weekly
 from tests.openmeet.series.practice import dates as dates_of
-from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, person, signed_in, site_on
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, event_by, person, signed_in, site_on
 
 PEOPLE = 1_999
 EVENTS = 6_000
@@ -222,6 +222,14 @@ async def read_everything(site: Site, ana: Caller, ben: Caller, series: Series, 
                 assert answered.status_code == 200, (address, answered.status_code)
 
 
+async def let_some_be_removed(db: Database, host: Caller) -> None:
+    """Three events that ended long ago and were last changed then. Their host chose that they are removed a day later."""
+    async with db.transaction() as tx:
+        typed = {"starts": "2026-07-04T18:00", "remove_after": "day"}
+        ids = [(await event_by(tx, host, **typed)).id for _ in range(3)]
+        await tx.execute("update events set updated_at = 0, removes_at = 1 where id in :ids", ids=ids)
+
+
 async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, explained: Explained) -> None:
     async with db.transaction() as tx:
         ana, ben, series, group = await town(tx)
@@ -244,6 +252,8 @@ async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, 
         assert await date_queries.with_dates_to_complete(reader, 10)
     await attendance_tasks.remind(db)
     await attendance_tasks.end_offers(db)
+    await let_some_be_removed(db, ana)
+    assert await attendance_tasks.remove_past_events(db) == 3
     await tasks.forget_undos(db)
     assert await enqueue_weeks(db) == PEOPLE + 1
     week = DueEmail(WEEK_MAIL, ben.user_id, "2026-11-23", 1)
