@@ -53,6 +53,9 @@ async def plan(tx: Transaction, sql: str, **values: object) -> str:
         tables = (
             "select oid from pg_class where relnamespace = cast(current_schema() as regnamespace) and relkind = 'r'"
         )
+        # Autovacuum must not write new ones before the query is planned. It takes the same lock.
+        names = await tx.fetch(f"select relname from pg_class where oid in ({tables}) order by relname")
+        await tx.execute(f"lock table {', '.join(row['relname'] for row in names)} in share update exclusive mode")
         await tx.execute(f"delete from pg_statistic where starelid in ({tables})")
         await tx.execute(f"update pg_class set reltuples = -1 where oid in ({tables})")
     how = "explain" if tx.engine == "postgresql" else "explain query plan"
