@@ -15,7 +15,7 @@ import itertools
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
@@ -30,7 +30,7 @@ from checks import postgres
 from groundwork.clock import Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
-from groundwork.database.transaction import Database, Engine
+from groundwork.database.transaction import Database, Engine, ReadTooLong, TransactionTooLong
 from tests.external_dependencies import is_available
 from tests.postgres_schemas import Emptied
 from tests.reused_connections import forget, processes
@@ -178,6 +178,15 @@ async def make_database(
         if package is None or not await emptied.give_back(url, schema, package):
             forget(url)
             await drop_schemas(url, [schema])
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Repeat ``work`` until it fits into the time limit of its database, which a busy machine may exceed. What was too
+    slow has left nothing behind.
+    """
+    while True:
+        with contextlib.suppress(TransactionTooLong, ReadTooLong):
+            return await work()
 
 
 async def make_schema(url: str, schema: str, package: str | None) -> None:

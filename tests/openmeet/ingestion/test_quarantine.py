@@ -14,7 +14,7 @@ from openmeet.network.ingestion import quarantine
 from openmeet.network.ingestion.backfill import apply_export
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, store_result
 from openmeet.network.records.collections import CONCERNING, SERIES
-from tests.databases import MakeDatabase
+from tests.databases import MakeDatabase, patiently
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.poison_messages import REFER, REFUSE, aside, heal, keys_aside, poison, read
 from tests.openmeet.ingestion.test_foreign_series import series
@@ -196,12 +196,12 @@ SLOW = {
 async def test_a_slow_database_quarantines_nothing(make_database: MakeDatabase, clock: HandClock):
     """The read fails as a whole and is retried. Nothing is quarantined."""
     db = await make_database("openmeet", clock=clock, transaction_seconds=0.5)
-    await poison(db, "events", "c", SLOW)
+    await patiently(lambda: poison(db, "events", "c", SLOW))
     with pytest.raises(TransactionTooLong):
         await read(db, 1, *TEAS)
     assert await aside(db) == []
-    await heal(db, "events", "c")
-    await read(db, 1, *TEAS)
+    await patiently(lambda: heal(db, "events", "c"))
+    await patiently(lambda: read(db, 1, *TEAS))
     assert await history(db) == (rev(1), True)
 
 
