@@ -1,4 +1,5 @@
-"""Cost of opening a page for the first time in a browser: bytes, requests, and when its largest part is drawn.
+"""Cost of opening a page for the first time in a browser: bytes, requests, and when its largest part is drawn; compared
+with the pages of a ticket shop.
 
 ``tests/browser/test_page_weight.py`` limits the bytes. The time of drawing depends on the machine, so it is only printed.
 """
@@ -6,15 +7,14 @@
 import asyncio
 import statistics
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
 from playwright.async_api import Browser, async_playwright
 
-from tests.bench import pages
-from tests.bench.figure import Figure
+from tests.bench import pages, ticket_shop
+from tests.bench.figure import Figure, Peer
 from tests.bench.loop import run
 from tests.bench.timing import progress
 from tests.browser.browsers import CHROMIUM, DESK, PHONE
@@ -43,31 +43,56 @@ class Look:
 def measure() -> Iterator[Figure]:
     if not is_available("chromium"):
         return
-    for name, looks in run(_measure()).items():
-        weight = max(one.bytes for one in looks) / 1000
+    ours = run(_measure())
+    theirs = run(_measure_peer()) if ticket_shop.is_configured() else {}
+    for name, looks in ours.items():
         note = f"{looks[0].requests} requests"
-        yield Figure(f"{name}, first load", weight, "kB", MOST_KB, less_is_better=True, note=note)
-        largest = statistics.median(one.largest_ms for one in looks)
-        yield Figure("  its largest part is drawn after", largest, "ms", MOST_PAINT_MS, less_is_better=True)
+        peer = _peer(theirs[name], _weight) if theirs else None
+        yield Figure(f"{name}, first load", _weight(looks), "kB", MOST_KB, less_is_better=True, peer=peer, note=note)
+        peer = _peer(theirs[name], _largest) if theirs else None
+        yield Figure(
+            "  its largest part is drawn after", _largest(looks), "ms", MOST_PAINT_MS, less_is_better=True, peer=peer
+        )
+
+
+def _weight(looks: list[Look]) -> float:
+    return max(one.bytes for one in looks) / 1000
+
+
+def _largest(looks: list[Look]) -> float:
+    return statistics.median(one.largest_ms for one in looks)
+
+
+def _peer(looks: list[Look], of: Callable[[list[Look]], float]) -> Peer:
+    return Peer("pretix, one worker", of(looks))
 
 
 async def _measure() -> dict[str, list[Look]]:
     progress("a town of events")
     with pages.town_server() as (url, _):
-        async with pages.client_of(url) as client, async_playwright() as playwright:
+        async with pages.client_of(url) as client:
             await pages.wait_until_reachable(client, "/")
-            browser = await playwright.chromium.launch(**CHROMIUM)
-            progress("loading pages")
-            return {name: await _looks(browser, url + path, size) for name, path, size in await _pages(client)}
+            (event, *_) = await pages.paths_of_events(client)
+        return await _views(url, {"discover": "/", "event page": event})
 
 
-async def _pages(client: aiohttp.ClientSession) -> list[tuple[str, str, dict[str, int]]]:
-    (event, *_) = await pages.paths_of_events(client)
-    return [
-        (f"{name}, {width}", path, size)
-        for name, path in (("discover", "/"), ("event page", event))
-        for width, size in (("phone", PHONE), ("desk", DESK))
-    ]
+async def _measure_peer() -> dict[str, list[Look]]:
+    with ticket_shop.running() as url:
+        async with pages.client_of(url) as client:
+            await pages.wait_until_reachable(client, "/town/")
+        return await _views(url, {"discover": "/town/", "event page": "/town/jazz0/"})
+
+
+async def _views(url: str, paths: dict[str, str]) -> dict[str, list[Look]]:
+    """Each page on a phone and on a wide screen."""
+    progress("loading pages")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(**CHROMIUM)
+        return {
+            f"{name}, {width}": await _looks(browser, url + path, size)
+            for name, path in paths.items()
+            for width, size in (("phone", PHONE), ("desk", DESK))
+        }
 
 
 async def _looks(browser: Browser, address: str, size: dict[str, int]) -> list[Look]:

@@ -2,15 +2,18 @@
 below.
 """
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from groundwork.clock import from_datetime
+from groundwork.clock import HandClock, from_datetime
 from openmeet.web.events.discover import filter_chips, take_weekend, weekend_path
 from openmeet.web.events.listing import EventCard, ListedDay
 from openmeet.web.site.faces import Avatar
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import event_by, person, site_on
 
 # A Thursday.
 NOW = from_datetime(datetime(2026, 3, 5, 9, tzinfo=UTC))
@@ -65,6 +68,24 @@ def test_fewer_events_stay_in_the_list(gone: str):
 
 def test_the_link_leads_to_both_days():
     assert weekend_path(NOW, "Europe/Berlin") == "/?from=2026-03-07&to=2026-03-08"
+
+
+async def test_the_first_picture_is_loaded_at_once(make_sqlite: MakeDatabase) -> None:
+    """On phones it is the largest part of the page. The others are below, or are small."""
+    clock = HandClock(NOW)
+    db = await make_sqlite("openmeet", clock=clock)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        for title in ("Chess", "Choir", "Climbing", "Cooking"):
+            await event_by(tx, ana, title=title, starts="2026-03-07T18:00", ends="")
+    async with site_on(db, clock).browser() as browser:
+        page = (await browser.get("/")).text
+    tiles = [re.search(r"<img[^>]*>", tile) for tile in page.split('<article class="event-tile')[1:]]
+    assert [('fetchpriority="high"' in tile[0], 'loading="lazy"' in tile[0]) for tile in tiles if tile] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
 
 
 def test_active_filters_come_first():
