@@ -36,6 +36,7 @@ from openmeet.web.api.reasons import ApiReason
 from openmeet.web.atproto.ingest_api import HANDED_IN_BYTES, HANDED_IN_PATHS
 from openmeet.web.chat import pictures as chat_pictures
 from openmeet.web.help import pages as help_pages
+from openmeet.web.photos.pages import FORM_BYTES as PHOTO_FORM_BYTES
 from openmeet.web.sign_in import atproto_pages
 from openmeet.web.site import language, reduced_data, static_files
 from openmeet.web.site.caller import caller_or_none
@@ -136,6 +137,7 @@ _WITH_PICTURES = (
     *("/events/", "/api/events/", "/groups/", "/api/groups/", "/series/", "/api/series/", "/settings/", "/api/me/"),
 )
 
+_PHOTOS = re.compile(r"/events/[^/]+/photos")
 # Pages with a chat form accept pictures.
 _CONVERSATION = re.compile(
     r"/(?:(?:events|series)/[^/]+/chat(?:/date)?|groups/[^/]+/chat/[^/]+|chat/(?:hosts|direct)/[^/]+/[^/]+)"
@@ -153,6 +155,10 @@ def _body_limit(scope: Scope) -> int:
         return MAX_UPLOAD_BYTES * 4 // 3 + 100_000
     if path.startswith("/api/chat/") and path.endswith("/pictures"):
         return MAX_UPLOAD_BYTES * 4 // 3 + 100_000
+    if path.startswith("/api/events/") and path.endswith("/photos"):
+        return MAX_UPLOAD_BYTES * 4 // 3 + 100_000
+    if _PHOTOS.fullmatch(path):
+        return PHOTO_FORM_BYTES
     if _CONVERSATION.fullmatch(path):
         return chat_pictures.FORM_BYTES
     return FILE_BYTES if path in FILE_PATHS else JSON_BODY_BYTES

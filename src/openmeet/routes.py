@@ -115,6 +115,8 @@ from openmeet.web.moderation import chat_pages as moderation_chat_pages
 from openmeet.web.moderation import pages as moderation_pages
 from openmeet.web.notifications import api as notifications_api
 from openmeet.web.notifications import pages as notifications_pages
+from openmeet.web.photos import api as photos_api
+from openmeet.web.photos import pages as photos_pages
 from openmeet.web.profiles import api as profiles_api
 from openmeet.web.profiles import pages as profiles_pages
 from openmeet.web.safety import api as safety_api
@@ -145,7 +147,7 @@ from openmeet.web.webhooks import pages as webhooks_pages
 
 def pictures() -> list[Route]:
     """Routes of pictures. A page has many of them, so they have a separate rate limit."""
-    return [*media_pages.routes(), *drawings.routes(), *link_preview.routes()]
+    return [*media_pages.routes(), *drawings.routes(), *link_preview.routes(), *photos_pages.file_routes()]
 
 
 def open_pages() -> list[Route]:
@@ -218,6 +220,7 @@ def _event_pages() -> list[Route]:
         *chat_moderation_pages.routes(),
         *chat_message_pages.routes(),
         *chat_pictures.routes(),
+        *photos_pages.routes(),
         *chat_pages.routes(),
         *registration_pages.routes(),
         *attendees_pages.routes(),
@@ -328,6 +331,7 @@ def _event_operations() -> list[ApiOperation]:
         *attendance_api.OPERATIONS,
         *co_hosts_api.OPERATIONS,
         *host_messages_api.OPERATIONS,
+        *photos_api.OPERATIONS,
         *CHAT_OPERATIONS,
         *chat_matrix_api.OPERATIONS,
         *chat_matrix_guests_api.OPERATIONS,

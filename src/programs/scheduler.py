@@ -34,6 +34,7 @@ from openmeet.domain.imports import queries as imports
 from openmeet.domain.media import pictures as media
 from openmeet.domain.notifications import emails as notifications
 from openmeet.domain.notifications.tasks import enqueue_weeks
+from openmeet.domain.photos import actions as photos
 from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.domain.saved_searches.tasks import announce_public_events, forget_departed
 from openmeet.domain.series import tasks as series
@@ -127,6 +128,7 @@ CHORES: dict[str, Chore] = {
     ),
     "unused_pictures": Chore(3600, lambda platform: media.forget_unused(platform.db, platform.pictures)),
     "unused_chat_pictures": Chore(3600, lambda platform: chat_pictures.forget_unused(platform.db, platform.pictures)),
+    "unused_event_photos": Chore(3600, lambda platform: photos.forget_unused(platform.db, platform.pictures)),
     "completed_jobs": Chore(3600, lambda platform: _forget_completed(platform.db)),
 }
 

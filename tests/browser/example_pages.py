@@ -24,11 +24,14 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.actions import token_of
 from openmeet.domain.host_messages import actions as messages
+from openmeet.domain.media.pictures import PictureFormat, PreparedPicture, Size
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, MergeSide
 from openmeet.domain.moderation import moderators
 from openmeet.domain.moderation.model import ModeratedKind, ReportReason
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose, token_for
+from openmeet.domain.photos import queries as photos
+from openmeet.domain.photos.model import PhotoKey
 from openmeet.domain.profiles import actions as profiles
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as saved_searches
@@ -135,6 +138,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         room = await room_of(tx, ana, about(open_event))
         message = await say(tx, ana, room, f"{LONG}? https://example.org/{'w' * 80}")
         await say(tx, ana, room, "Tea for everybody", reply_to=message.id)
+        of_photos = await with_photos(tx, ana, ben)
         of_chat = await kept_in_order(tx, ana, ben)
         code = await sign_in.ask_for_code(tx, "fay@example.org")
         session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
@@ -246,6 +250,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         **of_chat,
         "bring in": "/import",
     }
+    paths |= of_photos
     return session.token, paths
 
 
@@ -312,6 +317,23 @@ async def series_found(tx: Transaction, host: Caller, series_slug: SeriesSlug, e
     for key, state, series_id in (("a", DetectionState.SUGGESTED, None), ("b", DetectionState.ACCEPTED, locked.id)):
         found = DetectedSeries(key, parse_rule("FREQ=WEEKLY;BYDAY=TU"), "Europe/Berlin", weekly, (), 0.9)
         await detection_queries.put(tx, host.user_id, found, state, series_id)
+
+
+async def with_photos(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, str]:
+    """A past event with photos, whose files are missing, and one without. Returns the paths of its pages."""
+    picnic = await event_by(tx, ana, title="Picnic", starts="2026-02-20T18:00", ends="2026-02-20T20:00")
+    walk = await event_by(tx, ana, title="Walk", starts="2026-02-21T18:00", ends="2026-02-21T20:00")
+    made = PreparedPicture({(Size.SMALL, PictureFormat.JPEG): b"x"}, 1600, 1200, None)
+    keys = [PhotoKey(f"{number:032x}") for number in range(4)]
+    for key, who in zip(keys, (ana, ben, ana, ana), strict=True):
+        await photos.insert(tx, key, picnic.id, who.user_id, LONG, key, made)
+    return {
+        "photos": f"/events/{picnic.slug}/photos",
+        "no photos": f"/events/{walk.slug}/photos",
+        "own photo": f"/events/{picnic.slug}/photos/{keys[2]}",
+        "another person's photo": f"/events/{picnic.slug}/photos/{keys[1]}",
+        "report a photo": f"/events/{picnic.slug}/photos/{keys[1]}/report",
+    }
 
 
 async def merged_into(tx: Transaction, event: Event) -> None:

@@ -140,6 +140,7 @@ def test_every_write_operation_accepts_a_key():
         "putGroupPicture",
         "putMyPicture",
         "putSeriesPicture",
+        "addPhoto",
         "uploadChatPicture",
         "syncEvent",
         "answerPublishingConsent",

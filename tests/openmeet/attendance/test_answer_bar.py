@@ -106,7 +106,13 @@ CASES = [
         ("See next date", "Withdraw my answer"),
         "This event is cancelled. You were going.",
     ),
-    (AnswerState.OVER, AnswerBarInput(starting(-DAY), None, NOW), (None, None), (), "This event is over."),
+    (
+        AnswerState.OVER,
+        AnswerBarInput(starting(-DAY), GOING, NOW, has_next_date=True, sees_photos=True),
+        (A.NEXT_DATE, A.PHOTOS),
+        ("See next date", "Photos"),
+        "This event is over. You were going.",
+    ),
     (
         AnswerState.NEEDS_DECISIONS,
         AnswerBarInput(event(), None, NOW, is_hosting=True, people_asking=9, requests=8, may_edit=True),
@@ -303,6 +309,17 @@ def test_hosts_thank_the_guests_after_the_event_and_do_it_again() -> None:
     assert (single.primary, single.secondary) == (A.THANK, A.COPY)
     assert (series.primary, series.secondary) == (A.THANK, None)
     assert answer_bar_of(replace(over, is_hosting=False, has_next_date=True)).primary is A.NEXT_DATE
+
+
+def test_photos_are_offered_to_those_who_see_them() -> None:
+    """The others can withdraw their answer instead, and guests can do so below the bar."""
+    over = AnswerBarInput(starting(-DAY), GOING, NOW, sees_photos=True)
+    guest, host = answer_bar_of(over), answer_bar_of(replace(over, rsvp=None, is_hosting=True))
+    assert (guest.secondary, guest.others) == (A.PHOTOS, (RsvpReply.DECLINED,))
+    assert (host.primary, host.secondary) == (A.THANK, A.PHOTOS)
+    assert answer_bar_of(replace(over, sees_photos=False)).secondary is A.DECLINED
+    there = AnswerBarInput(starting(-HOUR), mine(S.ATTENDED), NOW, sees_photos=True)
+    assert (answer_bar_of(there).primary, answer_bar_of(there).secondary) == (A.TICKET, A.PHOTOS)
 
 
 def test_every_row_of_the_table_is_tested_once() -> None:

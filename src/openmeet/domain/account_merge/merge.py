@@ -17,6 +17,7 @@ from openmeet.domain.attendance import reevaluation
 from openmeet.domain.chat import merge as chat
 from openmeet.domain.groups import membership_queries as group_people
 from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.photos import queries as photos
 from openmeet.domain.series import detection_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks import actions as webhooks
@@ -86,6 +87,7 @@ REASSIGNMENTS: Final[tuple[Reassign, ...]] = (
     reassignments.reassign_messages,
     chat.reassign,
     reassignments.reassign_pictures,
+    photos.reassign,
     reassignments.reassign_calendars,
     reassignments.reassign_saved_searches,
     reassignments.reassign_followers,

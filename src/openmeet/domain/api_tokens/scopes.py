@@ -43,7 +43,9 @@ SCOPE_DESCRIPTIONS: Final = {
         "Create, change, cancel and delete your events, decide who comes, write to guests and import guest lists"
     ),
     TokenScope.SERIES: lazy("Create, change, cancel, delete and hand over your series"),
-    TokenScope.ANSWERS: lazy("Answer events and whole series, make proofs of attendance, follow series and people"),
+    TokenScope.ANSWERS: lazy(
+        "Answer events and whole series, add photos, make proofs of attendance, follow series and people"
+    ),
     TokenScope.GROUPS: lazy("Create, run and hand over groups, write to their members, join and leave groups"),
     TokenScope.PROFILE: lazy(
         "Change your profile, notifications, saved searches and calendar subscriptions, and report, block "
@@ -122,6 +124,7 @@ AREAS: Final = {
     "people": TokenScope.PROFILE,
     "calendar-feed": TokenScope.CALENDAR_ADDRESS,
     "chat": TokenScope.CHAT_WRITE,
+    "photos": TokenScope.ANSWERS,
 }
 
 # Areas whose data requires a different scope to read. What moderators read contains the names of people who reported
@@ -134,6 +137,7 @@ FOR_SESSIONS: Final = frozenset({"auth", "session", "tokens", "takeout"})
 EXCEPTIONS: Final = {
     "answerSeriesFound": TokenScope.SERIES,
     "putAnswer": TokenScope.ANSWERS,
+    "addPhoto": TokenScope.ANSWERS,
     "answerSeries": TokenScope.ANSWERS,
     "stopGoingToSeries": TokenScope.ANSWERS,
     "confirmNewTimesOfSeries": TokenScope.ANSWERS,
@@ -156,6 +160,7 @@ EXCEPTIONS: Final = {
     "reportEvent": TokenScope.PROFILE,
     "reportSeries": TokenScope.PROFILE,
     "reportGroup": TokenScope.PROFILE,
+    "reportPhoto": TokenScope.PROFILE,
     # Anyone who knows the secret address can read the calendar without a token, so showing it requires more than
     # ``read``.
     "showMyFeed": TokenScope.CALENDAR_ADDRESS,

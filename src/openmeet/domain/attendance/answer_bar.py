@@ -73,6 +73,7 @@ class AnswerAction(StrEnum):
     EDIT = "edit"
     THANK = "thank"
     COPY = "copy"
+    PHOTOS = "photos"
 
 
 class GoingLeadsTo(StrEnum):
@@ -86,15 +87,15 @@ class GoingLeadsTo(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """The two buttons of one state, each with an action to offer instead if the person cannot use the preferred one.
+    """The two buttons of one state, each with actions to offer instead if the person cannot use the preferred one.
     ``shows_answer`` is True if the primary button shows the state instead of changing it.
     """
 
     primary: AnswerAction | None = None
     secondary: AnswerAction | None = None
     shows_answer: bool = False
-    instead_of_primary: AnswerAction | None = None
-    instead_of_secondary: AnswerAction | None = None
+    instead_of_primary: tuple[AnswerAction, ...] = ()
+    instead_of_secondary: tuple[AnswerAction, ...] = ()
 
 
 _Action = AnswerAction
@@ -102,15 +103,18 @@ ROWS: Final[Mapping[AnswerState, AnswerRow]] = {
     AnswerState.NOT_PUBLISHED: AnswerRow(),
     AnswerState.CANCELLED: AnswerRow(_Action.NEXT_DATE, _Action.DECLINED),
     AnswerState.OVER: AnswerRow(
-        _Action.THANK, _Action.DECLINED, instead_of_primary=_Action.NEXT_DATE, instead_of_secondary=_Action.COPY
+        _Action.THANK,
+        _Action.PHOTOS,
+        instead_of_primary=(_Action.NEXT_DATE,),
+        instead_of_secondary=(_Action.DECLINED, _Action.COPY),
     ),
-    AnswerState.NEEDS_DECISIONS: AnswerRow(_Action.DECIDE, _Action.CHECK_IN, instead_of_secondary=_Action.EDIT),
-    AnswerState.HOSTING: AnswerRow(_Action.CHECK_IN, _Action.EDIT, instead_of_primary=_Action.INVITE),
+    AnswerState.NEEDS_DECISIONS: AnswerRow(_Action.DECIDE, _Action.CHECK_IN, instead_of_secondary=(_Action.EDIT,)),
+    AnswerState.HOSTING: AnswerRow(_Action.CHECK_IN, _Action.EDIT, instead_of_primary=(_Action.INVITE,)),
     AnswerState.TURNED_DOWN: AnswerRow(_Action.ASK_HOSTS),
     AnswerState.NOT_WELCOME: AnswerRow(None, _Action.DECLINED),
-    AnswerState.CHECKED_IN: AnswerRow(_Action.TICKET),
+    AnswerState.CHECKED_IN: AnswerRow(_Action.TICKET, _Action.PHOTOS),
     AnswerState.JOIN_NOW: AnswerRow(_Action.JOIN, _Action.CHANGE),
-    AnswerState.TODAY: AnswerRow(_Action.TICKET, _Action.DIRECTIONS, instead_of_secondary=_Action.CHANGE),
+    AnswerState.TODAY: AnswerRow(_Action.TICKET, _Action.DIRECTIONS, instead_of_secondary=(_Action.CHANGE,)),
     AnswerState.MOVED: AnswerRow(_Action.GOING, _Action.DECLINED),
     AnswerState.GOING: AnswerRow(_Action.GOING, _Action.CHANGE, shows_answer=True),
     AnswerState.PLACE_HELD: AnswerRow(_Action.GOING, _Action.DECLINED),
@@ -140,8 +144,9 @@ class AnswerBarInput:
     ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
     ``is_full``: a new answer joins the waitlist. ``people_asking``: number of people waiting for a decision.
     ``requests``: number of their answers, each of which can be for several people.
-    ``has_missed_offer``: a place was held for them, and they did not take it in time.
-    ``may_join``: they may use the link to join online. ``has_directions``: they know where it is.
+    ``has_missed_offer``: a place was held for them, and they did not take it in time. ``may_join``: they may use the
+    link to join online. ``has_directions``: they know where it is. ``sees_photos``: they may see and add photos of it
+    (``photos.access``).
     """
 
     event: Event
@@ -161,6 +166,7 @@ class AnswerBarInput:
     may_message: bool = False
     has_next_date: bool = False
     sees_group: bool = False
+    sees_photos: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +214,7 @@ def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
     )
     primary, secondary = [
         next((one for one in actions if one is not None and _is_usable(bar_input, one, replies)), None)
-        for actions in ((row.primary, row.instead_of_primary), (row.secondary, row.instead_of_secondary))
+        for actions in ((row.primary, *row.instead_of_primary), (row.secondary, *row.instead_of_secondary))
     ]
     rsvp = bar_input.rsvp
     must_reply_again = rsvp is None or rsvp.has_offer(bar_input.now) or state is AnswerState.MOVED
@@ -394,6 +400,8 @@ def _is_usable(bar_input: AnswerBarInput, action: AnswerAction, replies: tuple[R
             return bar_input.may_message
         case AnswerAction.SEE_GROUP:
             return bar_input.sees_group
+        case AnswerAction.PHOTOS:
+            return bar_input.sees_photos
         case AnswerAction.CHECK_IN:
             return is_visited_today(bar_input.event, bar_input.now)
         case AnswerAction.THANK:

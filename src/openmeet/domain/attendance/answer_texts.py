@@ -69,6 +69,7 @@ _LINK_LABELS: Final[Mapping[AnswerAction, LazyText]] = {
     AnswerAction.EDIT: lazy("Edit"),
     AnswerAction.THANK: lazy("Thank the guests"),
     AnswerAction.COPY: lazy("Host it again"),
+    AnswerAction.PHOTOS: lazy("Photos"),
 }
 
 # Sentences of the states that need no figures.

@@ -47,6 +47,7 @@ async def export_document(db: Database, user_id: UserId, site: str) -> dict[str,
         for row in tables["pictures"]
     ]
     tables["chatPictures"] = [with_picture_url(row, f"{site}/chat/pictures") for row in tables["chatPictures"]]
+    tables["eventPhotos"] = [with_picture_url(row, f"{site}/photos") for row in tables["eventPhotos"]]
     return {
         "openmeetExport": VERSION,
         "kind": "person",

@@ -17,6 +17,7 @@ from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.personal_data.model import ADDRESS, DIDS, ColumnContent, OnErasure
 from openmeet.domain.personal_data.tables import ALL_TABLES, TABLES
+from openmeet.domain.photos import queries as photos
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 
@@ -157,6 +158,7 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
             await tx.execute(statement, id=user_id)
         await tx.execute(_RELEASE_PICTURES, id=user_id)
         await chat_pictures.release_all_of(tx, user_id)
+        await photos.release_all_of(tx, user_id)
     return dict(+deleted)
 
 

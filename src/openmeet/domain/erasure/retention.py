@@ -19,6 +19,7 @@ from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.events.queries import BLANK, SET_BLANK
 from openmeet.domain.groups.model import GroupLogAction
 from openmeet.domain.identities import actions as identity_actions
+from openmeet.domain.photos import queries as photos
 from openmeet.domain.users.model import UserId
 
 BATCH: Final = 200
@@ -187,6 +188,7 @@ async def empty_events(tx: Transaction, ids: list[str]) -> None:
     await tx.execute("delete from guest_rsvps where event_id in :ids", ids=ids)
     await tx.execute("delete from event_co_hosts where event_id in :ids and user_id is null", ids=ids)
     await tx.execute("update event_co_hosts set email = null where event_id in :ids and email is not null", ids=ids)
+    await photos.release_of_events(tx, ids)
     # Deleting a room also deletes its messages and everything about them.
     await tx.execute("delete from chat_rooms where event_id in :ids", ids=ids)
     # These rows can contain text of the event: a host's message, or the earlier place.

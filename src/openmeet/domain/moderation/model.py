@@ -52,6 +52,7 @@ class ModeratedKind(StrEnum):
     SERIES = "series"
     GROUP = "group"
     PERSON = "person"
+    PHOTO = "photo"
     DID = "did"
     HOST = "host"
 
@@ -203,11 +204,13 @@ _HIDDEN = {
     ModeratedKind.EVENT: ModerationAction.HIDE,
     ModeratedKind.SERIES: ModerationAction.HIDE,
     ModeratedKind.GROUP: ModerationAction.HIDE,
+    ModeratedKind.PHOTO: ModerationAction.HIDE,
 }
 _SHOWN = {
     ModeratedKind.EVENT: ModerationAction.SHOW,
     ModeratedKind.SERIES: ModerationAction.SHOW,
     ModeratedKind.GROUP: ModerationAction.SHOW,
+    ModeratedKind.PHOTO: ModerationAction.SHOW,
 }
 
 

@@ -54,6 +54,7 @@ async def decide(
         ModeratedKind.EVENT,
         ModeratedKind.SERIES,
         ModeratedKind.GROUP,
+        ModeratedKind.PHOTO,
     }
     step = await actions.decide(tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told))
     await _follow(tx, [step])
@@ -114,7 +115,8 @@ async def _follow(tx: Transaction, steps: Sequence[StatusChange]) -> None:
                     await _follow_person(tx, owner, step)
             case ModeratedKind.GROUP:
                 await _notify_group(tx, GroupId(step.subject.id), step)
-            case ModeratedKind.HOST:
+            case ModeratedKind.HOST | ModeratedKind.PHOTO:
+                # The page of a hidden photo tells the person who added it why.
                 continue
 
 

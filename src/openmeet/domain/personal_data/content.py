@@ -141,6 +141,20 @@ EVENTS: Final = (
         PersonExport.READABLE,
     ),
     StoredTable(
+        "event_photos",
+        "Photos that hosts and people who were going added to an event. Files without an event are removed within an hour.",
+        _OWN,
+        Retention.CONTENT,
+        OnErasure.PARENT,
+        (
+            person(ColumnAudience.ATTENDEES, "user_id", unique_with="event_id digest"),
+            personal(ColumnAudience.ATTENDEES, "key caption"),
+            unexported(personal(ColumnAudience.NOBODY, "digest")),
+            plain("event_id width height size created_at"),
+        ),
+        PersonExport.READABLE,
+    ),
+    StoredTable(
         "search_index",
         "Index of the words of public events (SQLite; PostgreSQL has an index over `events`).",
         "",

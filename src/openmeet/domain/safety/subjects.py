@@ -1,4 +1,4 @@
-"""Resolve the event, series, group or user of a report: by slug for people who can see it, by id for moderators."""
+"""Resolve the event, series, group, user or photo of a report: by slug for people who can see it, by id for moderators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +22,9 @@ from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
+from openmeet.domain.photos.access import visible_photo
+from openmeet.domain.photos.model import EventPhoto
+from openmeet.domain.photos.queries import by_keys as by_photo_keys
 from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
@@ -29,6 +32,7 @@ from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.catalogue import gettext
 
 
 class SafetyReason(Reason):
@@ -68,8 +72,8 @@ class ReportedSubject:
 
 
 async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer: UserId | None) -> ReportedSubject:
-    """The subject with this slug (for a user, with this id) if the viewer can see it. Raises NotFound, also for hidden
-    subjects.
+    """The subject with this slug (for a user or a photo, with this id) if the viewer can see it. Raises NotFound, also
+    for hidden subjects.
     """
     match thing:
         case ModeratedKind.EVENT:
@@ -84,6 +88,9 @@ async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer:
             if not await may_know(reader, viewer, UserId(address)):
                 raise NotFound(GeneralReason.NO_SUCH_PERSON)
             subject = _of_person(UserId(address))
+        case ModeratedKind.PHOTO:
+            photo, event, _ = await visible_photo(reader, address, viewer)
+            subject = _of_photo(photo, event)
         case ModeratedKind.DID | ModeratedKind.HOST:
             raise NotFound(SafetyReason.NO_SUCH_PAGE)
         case _:
@@ -108,6 +115,10 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
     for person in ids[ModeratedKind.PERSON]:
         if await user_queries.by_id(reader, UserId(person)) is not None:
             subjects_by_id[person] = _of_person(UserId(person))
+    photos = await by_photo_keys(reader, ids[ModeratedKind.PHOTO])
+    events = {one.id: one for one in await event_queries.several(reader, [photo.event_id for photo in photos])}
+    for photo in photos:
+        subjects_by_id[photo.key] = _of_photo(photo, events[photo.event_id])
     for did in ids[ModeratedKind.DID]:
         identity = await identity_queries.find(reader, did)
         handle = f"@{identity.handle}" if identity and identity.handle else did
@@ -177,6 +188,17 @@ def _of_group(group: Group) -> ReportedSubject:
         group.owner_id,
         group_id=group.id,
         text=group.details.description,
+    )
+
+
+def _of_photo(photo: EventPhoto, event: Event) -> ReportedSubject:
+    return ReportedSubject(
+        Subject(ModeratedKind.PHOTO, photo.key),
+        gettext("Photo from “%(event)s”", event=event.title),
+        f"/events/{quote(event.slug)}/photos/{photo.key}",
+        photo.user_id,
+        group_id=event.group.id if event.group else None,
+        text=photo.caption,
     )
 
 

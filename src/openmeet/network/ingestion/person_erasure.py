@@ -17,6 +17,7 @@ from openmeet.domain.erasure.model import ENDS_BEFORE, ErasureReport
 from openmeet.domain.erasure.retention import WORD_INDEXES
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.media.pictures import ROUND, forget_unused
+from openmeet.domain.photos import actions as photos
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import ErasureStage
@@ -124,6 +125,8 @@ async def discard_files(db: Database, erasing: PersonErasureContext) -> None:
     while await forget_unused(db, erasing.pictures) == ROUND:
         pass
     while await chat_pictures.forget_unused(db, erasing.pictures) == chat_pictures.ROUND:
+        pass
+    while await photos.forget_unused(db, erasing.pictures) == photos.ROUND:
         pass
     await discard_logs([db, *erasing.other_databases])
 

@@ -222,7 +222,7 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
     return {
         AnswerState.NOT_PUBLISHED: bar_input(replace(soon, is_draft=True, is_held=True)),
         AnswerState.CANCELLED: replace(bar_input(cancelled, going), has_next_date=True),
-        AnswerState.OVER: replace(bar_input(lately), has_next_date=True),
+        AnswerState.OVER: replace(bar_input(lately), has_next_date=True, sees_photos=True),
         AnswerState.NEEDS_DECISIONS: replace(bar_input(soon), is_hosting=True, people_asking=8, requests=8),
         AnswerState.HOSTING: replace(bar_input(soon), is_hosting=True),
         AnswerState.TURNED_DOWN: bar_input(soon, _sample_rsvp(soon, _S.REJECTED, now)),

@@ -125,6 +125,7 @@ class PageFacts:
     edit_path: str
     group_path: str
     next_path: str
+    photos_path: str
 
 
 async def page_answer_bar(
@@ -157,6 +158,7 @@ async def page_answer_bar(
         may_message=is_welcome,
         has_next_date=bool(facts.next_path),
         sees_group=bool(facts.group_path),
+        sees_photos=bool(facts.photos_path),
     )
     figures = AnswerFigures(
         host=facts.host,
@@ -180,6 +182,7 @@ def host_bar_view(bar_input: AnswerBarInput, counts: RsvpCounts, edit_path: str)
         edit_path=edit_path,
         group_path="",
         next_path="",
+        photos_path="",
     )
     return answer_bar_view(bar_input, figures, _paths_of(bar_input.event, facts))
 
@@ -222,6 +225,7 @@ def _paths_of(event: Event, facts: PageFacts) -> dict[AnswerAction, str]:
         AnswerAction.EDIT: facts.edit_path,
         AnswerAction.THANK: f"{at}/messages",
         AnswerAction.COPY: f"{at}/duplicate",
+        AnswerAction.PHOTOS: facts.photos_path,
     }
 
 

@@ -43,6 +43,8 @@ from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
+from openmeet.domain.photos.access import access_to
+from openmeet.domain.photos.queries import count_shown
 from openmeet.domain.search import suggestions
 from openmeet.domain.series import follower_queries
 from openmeet.domain.series.model import SeriesId
@@ -86,6 +88,14 @@ class RelatedEvent:
 
     card: EventCard
     day: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotosOfEvent:
+    """How many photos the viewer may see, and the path of their page."""
+
+    number: int
+    path: str
 
 
 def routes() -> list[Route]:
@@ -164,6 +174,7 @@ async def _event_context(
     paths = await paths_of_hosts(reader, hosts, is_public=is_seen_by_all)
     says_no = own_rsvp is not None and own_rsvp.status is AttendanceStatus.DECLINED
     public_url = services(request).settings.public_url
+    photos = await _photos_of(reader, event, viewer.user_id, own_rsvp)
     bar = await answer_view.page_answer_bar(
         reader,
         event,
@@ -179,6 +190,7 @@ async def _event_context(
             edit_path=_edit_path(event, series, context) if context["can_edit"] else "",
             group_path=f"/groups/{quote(viewer.group.slug)}" if viewer.group is not None else "",
             next_path=series.behind.path if series is not None and series.behind is not None else "",
+            photos_path=photos.path if photos is not None else "",
         ),
         requested_reply=request.query_params.get("reply", ""),
     )
@@ -192,6 +204,7 @@ async def _event_context(
             "suggests_following": await _suggests_following(reader, event, own_rsvp) if series else False,
             "meanwhile": [] if says_no else await conflicts_of(reader, event, viewer.user_id),
             "bar": bar,
+            "photos": photos,
             **await _moved_context(reader, event, viewer.user_id, bar.state),
             "places_left": places_left(event, people.counts),
             "offers_proof": own_rsvp is not None and why_not_proven(event, own_rsvp.status, reader.now) is None,
@@ -272,6 +285,17 @@ def _requested_reply(request: Request) -> RequestedReply:
     """The replies in the URL; others are ignored."""
     reply, undo = request.query_params.get("reply", ""), request.query_params.get("undo", "")
     return RequestedReply(reply if reply in set(RsvpReply) else "", undo if undo in set(RsvpReply) else "")
+
+
+async def _photos_of(
+    reader: Reader, event: Event, viewer: UserId | None, own_rsvp: Attendance | None
+) -> PhotosOfEvent | None:
+    """What the page says about photos of the event; None if the viewer may not see them."""
+    access = await access_to(reader, event, viewer, own_rsvp)
+    if viewer is None or not access.sees_all:
+        return None
+    number = await count_shown(reader, event.id, viewer, access)
+    return PhotosOfEvent(number, f"/events/{quote(event.slug)}/photos")
 
 
 async def _sharing_context(

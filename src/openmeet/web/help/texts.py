@@ -116,6 +116,29 @@ QUESTIONS: Final = (
         ),
     ),
     Question(
+        "photos",
+        "camera",
+        lazy("Who sees the photos of an event?"),
+        (
+            lazy(
+                "**Only those who were there:** the hosts, and people who were going. Photos are never public, and "
+                "other apps don’t get them."
+            ),
+            lazy(
+                "**Add yours:** once the event has begun, open its page and choose “Photos”. We remove location and "
+                "camera details."
+            ),
+            lazy(
+                "**You’re in a photo and don’t want that?** Open it and ask the hosts to remove it, or report it to "
+                "the moderators."
+            ),
+            lazy(
+                "**Remove yours:** open the photo and choose “Remove the photo”. Hosts can remove any photo. If you "
+                "delete your account, your photos are deleted, too."
+            ),
+        ),
+    ),
+    Question(
         "repeating",
         "repeat",
         lazy("How do repeating events work?"),

@@ -23,10 +23,13 @@ from openmeet.domain.moderation.model import (
 )
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.paging import Page
+from openmeet.domain.photos.model import PhotoReason
+from openmeet.domain.photos.queries import by_keys as photos_by_keys
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
+from openmeet.web.photos.pages import photo_response
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
@@ -58,6 +61,7 @@ def routes() -> list[Route]:
         Route(f"{PATH}/log", undo, methods=["POST"]),
         Route(f"{PATH}/rules", show_rules, methods=["GET"]),
         Route(f"{PATH}/rules", save_rules, methods=["POST"]),
+        Route(f"{PATH}/photos/{{key}}/{{size}}", show_photo, methods=["GET"]),
         Route(f"{PATH}/things/{{thing}}/{{subjectId:path}}", show_thing, methods=["GET"]),
         Route(f"{PATH}/things/{{thing}}/{{subjectId:path}}", decide, methods=["POST"]),
     ]
@@ -192,6 +196,18 @@ async def _show_thing(request: Request, form_state: FormState, *, status: int = 
             "may_trust": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT},
         }
     return page(request, "moderation/thing.html", context, status=status)
+
+
+async def show_photo(request: Request) -> Response:
+    """A photo of an event that somebody reported or a moderator hid. Raises NotFound."""
+    key = request.path_params["key"]
+    async with database_of(request).reader() as reader:
+        await moderator_of(reader, request)
+        found = await photos_by_keys(reader, [key])
+        is_theirs = await reports.open_about(reader, [key], 1) or await visibility.status_of(reader, key)
+        if not found or not is_theirs:
+            raise NotFound(PhotoReason.NO_SUCH_PHOTO)
+    return await photo_response(request, found[0])
 
 
 async def show_log(request: Request) -> Response:

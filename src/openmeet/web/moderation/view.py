@@ -35,6 +35,7 @@ THING_LABELS: Final = {
     ModeratedKind.SERIES: lazy("Series"),
     ModeratedKind.GROUP: lazy("Group"),
     ModeratedKind.PERSON: lazy("Person"),
+    ModeratedKind.PHOTO: lazy("Photo"),
     ModeratedKind.DID: lazy("Account from another app"),
     ModeratedKind.HOST: lazy("Host of repositories"),
 }

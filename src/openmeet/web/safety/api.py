@@ -80,7 +80,7 @@ def _report_handler(kind: ModeratedKind) -> Callable[[Request], Awaitable[Respon
     async def answer(request: Request) -> Response:
         body = await read_json(request, ReportInput)
         reason, words = model.check_report(body.reason, body.words)
-        address = request.path_params.get("slug") or request.path_params["userId"]
+        address = next(iter(request.path_params.values()))
         async with database_of(request).transaction() as tx:
             report = await actions.report(tx, caller_of(request), kind, address, reason, words)
         return json_response(_report_output(report), 201)
@@ -173,6 +173,7 @@ OPERATIONS = (
     _reporting("/api/events/{slug}/reports", "reportEvent", ModeratedKind.EVENT, "an event"),
     _reporting("/api/series/{slug}/reports", "reportSeries", ModeratedKind.SERIES, "a series"),
     _reporting("/api/groups/{slug}/reports", "reportGroup", ModeratedKind.GROUP, "a group"),
+    _reporting("/api/photos/{photoId}/reports", "reportPhoto", ModeratedKind.PHOTO, "a photo"),
     _reporting("/api/people/{userId}/reports", "reportPerson", ModeratedKind.PERSON, "a person"),
     ApiOperation(
         "GET",

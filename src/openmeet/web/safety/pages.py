@@ -32,12 +32,14 @@ _PLACES: Final = {
     "/series/{slug}/report": ModeratedKind.SERIES,
     "/groups/{slug}/report": ModeratedKind.GROUP,
     "/people/{userId}/report": ModeratedKind.PERSON,
+    "/events/{slug}/photos/{key}/report": ModeratedKind.PHOTO,
 }
 _THING_CODES: Final = {
     ModeratedKind.EVENT: "event",
     ModeratedKind.SERIES: "series",
     ModeratedKind.GROUP: "group",
     ModeratedKind.PERSON: "person",
+    ModeratedKind.PHOTO: "photo",
 }
 _FLASH: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
 _OUTCOMES: Final = {
@@ -179,6 +181,8 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
 
 def _asked(request: Request) -> tuple[ModeratedKind, str]:
     """The kind of subject, given by the first path segment, and its id."""
+    if "key" in request.path_params:
+        return ModeratedKind.PHOTO, request.path_params["key"]
     first = request.url.path.split("/")[1]
     kind = next(kind for path, kind in _PLACES.items() if path.split("/")[1] == first)
     return kind, request.path_params.get("slug") or request.path_params["userId"]

@@ -127,6 +127,8 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "message_scheduled": lazy("Your message will be sent at that time."),
     "message_called_off": lazy("The message won’t be sent."),
     "picture_saved": lazy("The picture is saved."),
+    "caption_saved": lazy("The caption is saved."),
+    "photo_removed": lazy("The photo is removed."),
     "picture_removed": lazy("The picture is removed."),
     "not_going_to_later": lazy("We won’t add new dates for you any more."),
     "not_going_to_any": lazy("You’re not going to any upcoming date now."),
@@ -298,12 +300,17 @@ def _new_times_confirmed(dates: int) -> str:
     return ngettext("You’ve confirmed the new time.", "You’ve confirmed %(number)s dates at their new time.", dates)
 
 
+def _photos_added(number: int) -> str:
+    return ngettext("%(number)s photo is added.", "%(number)s photos are added.", number)
+
+
 NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
     "dates_answered": (2, _dates_answered),
     "answers_approved": (2, _answers_approved),
     "answers_declined": (1, _answers_declined),
     "places_given": (2, _places_given),
     "new_times_confirmed": (1, _new_times_confirmed),
+    "photos_added": (1, _photos_added),
 }
 
 

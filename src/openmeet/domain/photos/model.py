@@ -1,0 +1,73 @@
+"""Values, limits and reasons of photos."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NewType
+
+from groundwork.clock import Instant
+from groundwork.errors import InvalidForm, Reason
+from openmeet.domain.events.model import EventId
+from openmeet.domain.users.model import UserId
+from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.markdown import one_line
+
+
+class PhotoReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/events.py``."""
+
+    NO_SUCH_PHOTO = "photos.no_such_photo"
+    NONE_CHOSEN = "photos.none_chosen"
+    TOO_MANY_AT_ONCE = "photos.too_many_at_once"
+    TOO_MANY_OF_PERSON = "photos.too_many_of_person"
+    TOO_MANY_OF_EVENT = "photos.too_many_of_event"
+    TOO_OFTEN = "photos.too_often"
+    CANNOT_ADD = "photos.cannot_add"
+    NOT_YOURS = "photos.not_yours"
+
+
+PhotoKey = NewType("PhotoKey", str)
+
+# Photos in one form. The limit on the size of the form is reached earlier if they are large.
+MAX_AT_ONCE: Final = 10
+# Photos of one person at one event, and of everybody at one event.
+MAX_OF_PERSON: Final = 50
+MAX_OF_EVENT: Final = 500
+MAX_CAPTION: Final = 300
+
+
+class PhotoAccess(StrEnum):
+    """What a person may do with the photos of an event.
+
+    ``OWN``: see and remove what they added, and nothing else, for example because they have withdrawn their answer.
+    ``GUEST``: also see all and add some. ``HOST``: also remove any.
+    """
+
+    NONE = "none"
+    OWN = "own"
+    GUEST = "guest"
+    HOST = "host"
+
+    @property
+    def sees_all(self) -> bool:
+        return self in {PhotoAccess.GUEST, PhotoAccess.HOST}
+
+
+@dataclass(frozen=True, slots=True)
+class EventPhoto:
+    """A stored photo. ``key`` is its id and part of the names of its files; the sides are in pixels."""
+
+    key: PhotoKey
+    event_id: EventId
+    user_id: UserId
+    caption: str
+    width: int
+    height: int
+    created_at: Instant
+
+
+def checked_caption(text: str) -> str:
+    """The caption, which may be empty. Raises InvalidForm (``caption``)."""
+    caption = one_line(text)
+    if len(caption) > MAX_CAPTION:
+        raise InvalidForm({"caption": GeneralReason.TEXT_TOO_LONG(most=MAX_CAPTION)})
+    return caption

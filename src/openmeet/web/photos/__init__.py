@@ -1,0 +1,1 @@
+"""Pages and JSON of photos that people add to an event (``domain/photos``)."""

@@ -1,0 +1,198 @@
+"""Who sees the photos of an event, and who may add, describe and remove them."""
+
+import pytest
+
+from groundwork.clock import DAY, HOUR, Instant
+from groundwork.errors import Forbidden, NotFound
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations, rsvp_records
+from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.queries import find
+from openmeet.domain.events import actions as events
+from openmeet.domain.groups import administration
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
+from openmeet.domain.moderation_effects import actions as moderation
+from openmeet.domain.photos import actions
+from openmeet.domain.photos.access import access_to
+from openmeet.domain.photos.model import PhotoAccess
+from openmeet.domain.safety import actions as safety
+from openmeet.domain.users import erasure_requests
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.photos.album import album_in
+from tests.openmeet.site_under_test import person
+
+EVERYBODY = {"Ana", "Ben", "Cleo"}
+
+
+async def test_hosts_and_people_who_were_going_see_photos(album):
+    """The others get the same page as for an event or a photo that does not exist."""
+    key = await album.add("Ben")
+    assert await album.those_who_see(key) == EVERYBODY
+    async with album.site.browser() as nobody:
+        assert (await nobody.get(f"/photos/{key}/large")).status_code == 404
+        assert (await nobody.get(album.path)).headers["location"].startswith("/sign-in")
+    dan = album.browsers["Dan"]
+    for hidden, absent in (
+        (album.path, "/events/nothing/photos"),
+        (f"{album.path}/{key}", f"{album.path}/{'0' * 32}"),
+        (f"/photos/{key}/large", f"/photos/{'0' * 32}/large"),
+    ):
+        first, second = await dan.get(hidden), await dan.get(absent)
+        assert (first.status_code, second.status_code) == (404, 404)
+    # The photo is also absent below other events, and at the addresses of public and chat pictures.
+    assert (await album.browsers["Ben"].get(f"/events/other/photos/{key}")).status_code == 404
+    for below in ("/media", "/chat/pictures"):
+        assert (await album.browsers["Ben"].get(f"{below}/{key}/large")).status_code == 404
+
+
+async def test_files_are_neither_cached_by_others_nor_indexed(album):
+    key = await album.add("Ben")
+    file = await album.browsers["Cleo"].get(f"/photos/{key}/large")
+    assert file.headers["cache-control"] == "private, no-cache"
+    assert file.headers["x-robots-tag"] == "noindex"
+    tag = {"if-none-match": file.headers["etag"]}
+    assert (await album.browsers["Cleo"].get(f"/photos/{key}/large", headers=tag)).status_code == 304
+    assert (await album.browsers["Dan"].get(f"/photos/{key}/large", headers=tag)).status_code == 404
+    assert 'content="noindex"' in (await album.browsers["Cleo"].get(album.path)).text
+
+
+async def test_photos_are_added_once_the_event_has_begun(album):
+    album.clock.turn(-2 * HOUR)
+    assert (await album.browsers["Ana"].get(album.path)).status_code == 404
+    with pytest.raises(NotFound):
+        await album.add("Ana")
+    album.clock.turn(2 * HOUR)
+    assert await album.add("Ana")
+
+
+async def test_people_who_withdraw_keep_only_their_own_photos(album):
+    """Otherwise they could no longer remove them."""
+    own, other = await album.add("Ben", 1), await album.add("Cleo", 2)
+    async with album.db.transaction() as tx:
+        await attendance.answer(tx, album.people["Ben"], album.event.slug, RsvpReply.DECLINED)
+    assert [await album.those_who_see(key) for key in (own, other)] == [EVERYBODY, {"Ana", "Cleo"}]
+    page = (await album.browsers["Ben"].get(album.path)).text
+    assert own in page
+    assert other not in page
+    assert 'type="file"' not in page
+    with pytest.raises(Forbidden):
+        await album.add("Ben", 3)
+    assert (await album.browsers["Ben"].post(f"{album.path}/{own}/remove")).headers["location"] == "/"
+    assert (await album.browsers["Ben"].get(album.path)).status_code == 404
+
+
+async def test_blocked_guests_see_and_add_nothing(album):
+    """The host still sees their photos, to decide about them. Two guests who blocked each other see none of each other."""
+    of_ben, of_cleo, of_ana = await album.add("Ben", 1), await album.add("Cleo", 2), await album.add("Ana", 3)
+    async with album.db.transaction() as tx:
+        await safety.block(tx, album.people["Ben"], album.people["Cleo"].user_id)
+    assert await album.those_who_see(of_ben) == {"Ana", "Ben"}
+    assert await album.those_who_see(of_cleo) == {"Ana", "Cleo"}
+    async with album.db.transaction() as tx:
+        await safety.block(tx, album.people["Ana"], album.people["Ben"].user_id)
+    assert await album.those_who_see(of_ana) == {"Ana", "Cleo"}
+    assert await album.those_who_see(of_ben) == {"Ana", "Ben"}
+    with pytest.raises(Forbidden):
+        await album.add("Ben", 4)
+
+
+async def test_people_banned_from_the_group_see_nothing(make_database, clock, tmp_path):
+    db = await make_database("openmeet", clock=clock)
+    async with album_in(db, clock, tmp_path) as album:
+        async with db.transaction() as tx:
+            group = await group_by(tx, album.people["Ana"])
+            link = await administration.invite_by_link(tx, album.people["Ana"], group.slug, uses=1)
+            await administration.accept(tx, album.people["Cleo"], link.id)
+            await administration.ban(tx, album.people["Ana"], group.slug, album.people["Cleo"].user_id)
+        await album.change("update events set group_id = :group where id = :id", group=group.id, id=album.event.id)
+        assert await album.those_who_see(await album.add("Ana")) == {"Ana", "Ben"}
+
+
+async def test_photos_of_people_who_leave_or_are_suspended_disappear(album):
+    of_ben, of_cleo = await album.add("Ben", 1), await album.add("Cleo", 2)
+    async with album.db.transaction() as tx:
+        mo = await person(tx, "Mo")
+        await erasure_requests.put(tx, album.people["Ben"].user_id, due_at=Instant(tx.now + DAY))
+        subject = Subject(ModeratedKind.PERSON, album.people["Cleo"].user_id)
+        await moderation.decide(tx, mo, subject, SubjectVisibility.HIDDEN, "Spam")
+    for key, owner in ((of_ben, "Ben"), (of_cleo, "Cleo")):
+        assert await album.those_who_see(key) <= {owner}
+
+
+async def test_an_answer_from_another_app_after_the_end_proves_nothing(album):
+    """Anybody can write such a record. A host can still add or check in the person."""
+    album.clock.turn(DAY)
+    dan = album.people["Dan"]
+    async with album.db.transaction() as tx:
+        record = RecordedRsvp(album.event.id, dan.user_id, "at://dan/1", RsvpRecordStatus.GOING, first_seen=tx.now)
+        await rsvp_records.apply_from_network(tx, record)
+        rsvp = await find(tx, album.event.id, dan.user_id)
+        assert rsvp is not None
+        assert rsvp.is_seated
+        assert await access_to(tx, album.event, dan.user_id, rsvp) is PhotoAccess.NONE
+        await host_decisions.check_in(tx, album.people["Ana"], album.event.slug, rsvp.id)
+        rsvp = await find(tx, album.event.id, dan.user_id)
+        assert await access_to(tx, album.event, dan.user_id, rsvp) is PhotoAccess.GUEST
+
+
+async def test_events_from_the_network_have_no_photos(album):
+    key = await album.add("Ana")
+    await album.change("update events set origin = 'network' where id = :id", id=album.event.id)
+    assert await album.those_who_see(key) == {"Ana"}
+    assert (await album.browsers["Ben"].get(album.path)).status_code == 404
+    with pytest.raises(Forbidden):
+        await album.add("Ana", 1)
+
+
+async def test_a_private_event_shows_photos_to_invited_people_who_were_going(make_database, clock, tmp_path):
+    db = await make_database("openmeet", clock=clock)
+    async with album_in(db, clock, tmp_path, visibility="private") as album:
+        async with db.transaction() as tx:
+            for name in ("Ben", "Cleo"):
+                await invitations.invite(tx, album.people["Ana"], album.event.slug, f"{name.lower()}@example.org")
+            await attendance.answer(tx, album.people["Ben"], album.event.slug, RsvpReply.GOING)
+        assert await album.those_who_see(await album.add("Ana")) == {"Ana", "Ben"}
+        assert (await album.browsers["Dan"].post(album.path)).status_code == 404
+
+
+async def test_a_deleted_event_leaves_everybody_their_own_photos(album):
+    key = await album.add("Ben")
+    async with album.db.transaction() as tx:
+        await events.delete(tx, album.people["Ana"], album.event.slug)
+    assert await album.those_who_see(key) == {"Ben"}
+
+
+async def test_a_cancelled_event_gets_no_more_photos(album):
+    key = await album.add("Ben")
+    album.clock.turn(-2 * HOUR)
+    async with album.db.transaction() as tx:
+        await event_hosting.cancel(tx, album.people["Ana"], album.event.slug, "Storm")
+    album.clock.turn(2 * HOUR)
+    assert await album.those_who_see(key) == EVERYBODY
+    with pytest.raises(Forbidden):
+        await album.add("Ben", 1)
+    assert 'type="file"' not in (await album.browsers["Ben"].get(album.path)).text
+
+
+async def test_uploaders_remove_their_own_photos_and_hosts_any(album):
+    of_ben, of_cleo = await album.add("Ben", 1), await album.add("Cleo", 2)
+    assert (await album.browsers["Cleo"].post(f"{album.path}/{of_ben}/remove")).status_code == 403
+    assert (await album.browsers["Dan"].post(f"{album.path}/{of_ben}/remove")).status_code == 404
+    assert (await album.browsers["Ben"].post(f"{album.path}/{of_ben}/remove")).status_code == 303
+    assert (await album.browsers["Ana"].post(f"{album.path}/{of_cleo}/remove")).status_code == 303
+    assert await album.those_who_see(of_ben) == await album.those_who_see(of_cleo) == set()
+    assert await album.number_of_files(of_ben) == 8
+    assert await actions.forget_unused(album.db, album.store) == 2
+    assert await album.number_of_files(of_ben) == await album.number_of_files(of_cleo) == 0
+
+
+async def test_only_the_uploader_changes_a_caption(album):
+    key = await album.add("Ben", caption="Pizza")
+    page = f"{album.path}/{key}"
+    assert 'alt="Pizza"' in (await album.browsers["Cleo"].get(album.path)).text
+    assert (await album.browsers["Ana"].post(page, data={"caption": "Mine"})).status_code == 403
+    too_long = await album.browsers["Ben"].post(page, data={"caption": "x" * 301})
+    assert too_long.status_code == 400
+    assert "x" * 301 in too_long.text
+    assert (await album.browsers["Ben"].post(page, data={"caption": ""})).status_code == 303
+    assert 'alt="Photo by Ben"' in (await album.browsers["Cleo"].get(album.path)).text
