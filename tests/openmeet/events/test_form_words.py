@@ -1,6 +1,36 @@
-"""Summaries of the collapsed sections of the event form."""
+"""Summaries of the collapsed sections of the event form, and the words for chosen values."""
 
-from openmeet.web.events.form_summaries import section_summaries
+from typing import Literal, get_args, get_origin
+
+from openmeet.domain.events.content import INPUTS
+from openmeet.web.events.form_summaries import _CHOICES, section_summaries, value_label
+
+
+def test_every_input_with_fixed_values_has_words_for_each():
+    """Without them, people who compare two values would read “step_free”."""
+    choices = {
+        one.name: set(one.kind.boxes or get_args(one.kind.json))
+        for one in INPUTS
+        if one.kind.boxes or get_origin(one.kind.json) is Literal
+    }
+    assert {name: values - _CHOICES.get(name, {}).keys() for name, values in choices.items()} == {
+        name: set() for name in choices
+    }
+    assert "mode" in choices
+
+
+def test_chosen_values_are_readable():
+    assert value_label("access", "step_free,hearing_loop") == "Step-free access, Hearing loop"
+    assert value_label("country", "DE") == "Germany"
+    assert [value_label("all_day", text) for text in ("yes", "")] == ["yes", "no"]
+    assert [value_label(name, "") for name in ("access", "country", "title", "online_url_from")] == [
+        "",
+        "",
+        "",
+        "Immediately",
+    ]
+    assert value_label("online_url_from", "45") == "45"
+    assert value_label("title", "public") == "public"
 
 
 def test_an_empty_form_shows_the_defaults():

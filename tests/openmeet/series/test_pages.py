@@ -311,11 +311,11 @@ async def test_hidden_and_cancelled_dates_are_not_counted(ana, ben, site: Site) 
 async def test_the_scope_is_asked_after_an_edit_with_its_consequences(ana, ben, site: Site) -> None:
     path = await make(ana)
     await ben.post(f"{path}/answer", data={"reply": "going"})
-    form = await form_at(ana, path, SECOND)
+    form = await form_at(ana, path, SECOND) | {"visibility": "unlisted"}
     asked = await ana.post(f"{path}/edit", data=form | {"title": "Rehearsal", "description": "Bring\na stand"})
     assert asked.status_code == 200, asked.text
     assert h1_of(asked.text) == "Which dates should change?"
-    assert re.search(r"Practice</del> <span[^>]*>→</span> <ins>", asked.text)
+    assert re.search(r"Practice</del> <span[^>]*>→</span> <ins>.*public</del>.*unlisted</ins>", asked.text, re.DOTALL)
     assert [f"Change {number} date" in asked.text for number in (1, 8, 9)] == [True] * 3
     assert ">1 answer kept, 1 person notified, none by e-mail.<" in asked.text
     for said in (

@@ -130,6 +130,21 @@ async def test_registration_settings(db: Database, site: Site):
         assert "</strong> Diet?" in stale.text
 
 
+async def test_ticked_boxes_are_named_as_in_the_form(db: Database, site: Site):
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        tea = await event_by(tx, ana)
+    path = f"/events/{tea.slug}/edit"
+    chosen = {"time_zone": "Europe/Berlin", "visibility": "public"}
+    async with signed_in(site, ana.user_id) as browser:
+        late = form = await opened(browser, path) | chosen
+        ticked = {"access.step_free": "yes", "access.captions": "yes"}
+        assert (await browser.post(path, data=form | ticked)).status_code == 303
+        stale = await browser.post(path, data=late | {"title": "Cocoa"})
+        assert stale.status_code == 409
+        assert "</strong> Step-free access, Live captions" in stale.text
+
+
 async def test_a_group_that_another_app_changed(db: Database, site: Site):
     ana, group, record = await group_out(db)
     path = f"/groups/{group.slug}/settings"

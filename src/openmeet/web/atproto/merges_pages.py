@@ -15,7 +15,6 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, Refused, decode_explanation
 from groundwork.http.forms import read_form
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.values import Mode
 from openmeet.domain.groups.model import GroupSlug, JoinPolicy, PromotionLevel
 from openmeet.domain.merge_decisions.model import FieldDecision, KeptDecision, MergeReason, MergeSide
 from openmeet.domain.series.model import SeriesSlug
@@ -32,6 +31,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
+from openmeet.web.events.form_summaries import MODES
 from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.groups.view import ROLE_CHIPS
 from openmeet.web.media.drawings import thumbnail
@@ -52,11 +52,7 @@ _IN_USE = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: 
 
 # The values of fields that have a few fixed ones.
 _VALUE_LABELS: Final[Mapping[str, Mapping[str, LazyText]]] = {
-    "mode": {
-        Mode.IN_PERSON: lazy("In person"),
-        Mode.ONLINE: lazy("Online"),
-        Mode.HYBRID: lazy("In person and online"),
-    },
+    "mode": MODES,
     "status": STATUSES,
     "is_discoverable": {str(True): lazy("yes"), str(False): lazy("no")},
     "join_policy": {

@@ -1,10 +1,10 @@
-"""Labels and lengths of the event form, and summaries of its collapsed sections. Pure functions."""
+"""Labels, choices and lengths of the event form, and summaries of its collapsed sections. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from openmeet.domain.events.content import INPUTS
-from openmeet.domain.events.values import RemovalDelay
+from openmeet.domain.events.values import Audience, Mode, RemovalDelay
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.i18n import names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
@@ -28,6 +28,44 @@ KEPT_FOR: Final[Mapping[str, LazyText]] = {
     RemovalDelay.WEEK.value: lazy("For a week"),
     RemovalDelay.MONTH.value: lazy("For 30 days"),
 }
+# When the link to join is shown, in minutes before the start.
+LINK_TIMES: Final[Mapping[str, LazyText]] = {
+    "": lazy("Immediately"),
+    "1440": lazy("From a day before"),
+    "60": lazy("From an hour before"),
+    "15": lazy("From 15 minutes before"),
+}
+MODES: Final[Mapping[str, LazyText]] = {
+    Mode.IN_PERSON.value: lazy("In person"),
+    Mode.ONLINE.value: lazy("Online"),
+    Mode.HYBRID.value: lazy("In person and online"),
+}
+_AUDIENCES: Final[Mapping[str, LazyText]] = {
+    Audience.ATTENDEES.value: lazy("People who are going"),
+    Audience.EVERYONE.value: lazy("Everyone"),
+}
+
+# The inputs with a few fixed values. An input that takes several of them has their names separated by commas.
+_CHOICES: Final[Mapping[str, Mapping[str, LazyText]]] = {
+    "all_day": {"yes": lazy("yes"), "": lazy("no")},
+    "mode": MODES,
+    "online_url_audience": _AUDIENCES,
+    "online_url_from": LINK_TIMES,
+    "visibility": _WHO,
+    "place_audience": _AUDIENCES,
+    "door_audience": _AUDIENCES,
+    "access": {one.value: label for one, label in ACCESS_LABELS.items()},
+    "categories": {one.value: label for one, label in CATEGORY_LABELS.items()},
+    "remove_after": KEPT_FOR,
+}
+
+
+def value_label(name: str, text: str) -> str:
+    """The value of an input as readable text."""
+    if name == "country":
+        return names.name_of(text)
+    labels = _CHOICES.get(name)
+    return text if labels is None else ", ".join(str(labels.get(one, one)) for one in text.split(","))
 
 
 def section_summaries(form: Mapping[str, str]) -> dict[str, str]:

@@ -41,7 +41,7 @@ from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import approval_field, flash, picture_pages, place_field
-from openmeet.web.events.form_summaries import KEPT_FOR, LABELS, LENGTHS, section_summaries
+from openmeet.web.events.form_summaries import KEPT_FOR, LABELS, LENGTHS, LINK_TIMES, section_summaries
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
@@ -66,14 +66,6 @@ SCOPE_LABEL = lazy("Select the dates")
 PUBLISH_LABEL = lazy("Publish")
 SCHEDULE_LABEL = lazy("Publish at this time")
 _DRAFT_NOTICE = lazy("Here’s the event you started. Check it, then create it.")
-
-# Options for when the join link is shown, in minutes before the start.
-LINK_TIMES = (
-    ("", lazy("Immediately")),
-    ("1440", lazy("From a day before")),
-    ("60", lazy("From an hour before")),
-    ("15", lazy("From 15 minutes before")),
-)
 
 # If the user goes back in the browser and changes fields, they may want a second event or an edit of the first.
 _MADE_ALREADY = lazy(
@@ -416,7 +408,7 @@ def form_page(
         ),
         "access_words": [(one.value, words) for one, words in ACCESS_LABELS.items()],
         "category_words": [(one.value, words) for one, words in CATEGORY_LABELS.items()],
-        "link_times": LINK_TIMES,
+        "link_times": list(LINK_TIMES.items()),
         "kept_for": list(KEPT_FOR.items()),
         "may_remove": may_remove,
         "summaries": section_summaries(form_state.values),

@@ -29,7 +29,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.expansion import following
 from openmeet.recurrence.pattern import Pattern
-from openmeet.web.events import place_field
+from openmeet.web.events import form_summaries, place_field
 from openmeet.web.events.form_summaries import LABELS
 from openmeet.web.events.hosting_pages import value_label
 from openmeet.web.events.new_pages import (
@@ -339,7 +339,7 @@ def _value_labels(name: str, before: str, after: str) -> tuple[str, str]:
         if old.date() == new.date():
             return formatting.clock(old), formatting.clock(new)
         return _day_and_time(old), _day_and_time(new)
-    return _shortened(before), _shortened(after)
+    return _shortened(form_summaries.value_label(name, before)), _shortened(form_summaries.value_label(name, after))
 
 
 def _day_and_time(moment: datetime) -> str:
