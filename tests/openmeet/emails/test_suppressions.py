@@ -209,6 +209,8 @@ async def test_hashes_outlast_the_sealing_key(post: Post) -> None:
         await email_suppressions.opt_in(tx, alone, EVE)
     for stale in (1, 0):
         counts = [await reseal(post.db, sealer, [column]) for sealer, column in columns_of_code_key(rotated)]
-        assert counts == [(1, stale), (0, 0)]
+        # First the key of the hashes. Nothing else is sealed here.
+        assert counts[0] == (1, stale)
+        assert set(counts[1:]) == {(0, 0)}
     async with post.db.reader() as reader:
         assert await email_suppressions.is_suppressed(reader, alone, EVE)
