@@ -46,6 +46,7 @@ PATH_DESCRIPTIONS: Final = {
     "attendanceId": "The id of an RSVP to the event",
     "deliveryId": "The id of a delivery",
     "proofId": "The id of a proof of attendance",
+    "photoId": "The id of a photo",
     "subjectId": "The id of a person or a group",
 }
 
@@ -64,6 +65,7 @@ AREA_DESCRIPTIONS: Final = {
     "co-hosting": "Invitations to co-host",
     "chat": "Chat",
     "searches": "Saved searches",
+    "photos": "Photos",
     "places": "Towns",
     "people": "Hosts",
     "group-invitations": "Invitations to groups",
