@@ -34,6 +34,7 @@ TEXTS: Final = {
     "matrix": "off",
     "matrixSender": "@ana:matrix.example",
     **dict.fromkeys(("proofId", "replaces"), _THING),
+    "photoId": "2f6a1b8c4d0198a3c27b1e7c409d5e2f",
     "madeAt": _AT,
     "shownName": "@ben.example",
     "emoji": "👍",
