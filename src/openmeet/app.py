@@ -137,7 +137,7 @@ _WITH_PICTURES = (
     *("/events/", "/api/events/", "/groups/", "/api/groups/", "/series/", "/api/series/", "/settings/", "/api/me/"),
 )
 
-_PHOTOS = re.compile(r"/events/[^/]+/photos")
+_PHOTO_FORM = re.compile(r"/events/[^/]+/photos")
 # Pages with a chat form accept pictures.
 _CONVERSATION = re.compile(
     r"/(?:(?:events|series)/[^/]+/chat(?:/date)?|groups/[^/]+/chat/[^/]+|chat/(?:hosts|direct)/[^/]+/[^/]+)"
@@ -157,7 +157,7 @@ def _body_limit(scope: Scope) -> int:
         return MAX_UPLOAD_BYTES * 4 // 3 + 100_000
     if path.startswith("/api/events/") and path.endswith("/photos"):
         return MAX_UPLOAD_BYTES * 4 // 3 + 100_000
-    if _PHOTOS.fullmatch(path):
+    if _PHOTO_FORM.fullmatch(path):
         return PHOTO_FORM_BYTES
     if _CONVERSATION.fullmatch(path):
         return chat_pictures.FORM_BYTES

@@ -6,7 +6,7 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.errors import Forbidden, NotFound
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations, rsvp_records
-from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.model import Attendance, RecordedRsvp, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.events import actions as events
 from openmeet.domain.groups import administration
@@ -65,12 +65,23 @@ async def test_photos_are_added_once_the_event_has_begun(album):
     assert await album.add("Ana")
 
 
+async def test_hosts_are_not_told_to_ask_the_hosts(album):
+    page = f"{album.path}/{await album.add('Ben')}"
+    for name, is_asked in (("Cleo", True), ("Ana", False), ("Ben", False)):
+        text = (await album.browsers[name].get(page)).text
+        assert ("Ask the hosts" in text) is is_asked, name
+        assert (f"{page}/report" in text) is (name != "Ben"), name
+
+
 async def test_people_who_withdraw_keep_only_their_own_photos(album):
     """Otherwise they could no longer remove them."""
     own, other = await album.add("Ben", 1), await album.add("Cleo", 2)
     async with album.db.transaction() as tx:
         await attendance.answer(tx, album.people["Ben"], album.event.slug, RsvpReply.DECLINED)
     assert [await album.those_who_see(key) for key in (own, other)] == [EVERYBODY, {"Ana", "Cleo"}]
+    page = (await album.browsers["Ben"].get(f"/events/{album.event.slug}")).text
+    assert "You added 1 photo." in page
+    assert f'href="{album.path}"' in page
     page = (await album.browsers["Ben"].get(album.path)).text
     assert own in page
     assert other not in page
@@ -119,20 +130,60 @@ async def test_photos_of_people_who_leave_or_are_suspended_disappear(album):
         assert await album.those_who_see(key) <= {owner}
 
 
-async def test_an_answer_from_another_app_after_the_end_proves_nothing(album):
-    """Anybody can write such a record. A host can still add or check in the person."""
-    album.clock.turn(DAY)
+@pytest.mark.parametrize("earlier", [None, RsvpRecordStatus.NOT_GOING, RsvpRecordStatus.INTERESTED])
+async def test_an_answer_from_another_app_after_the_start_proves_nothing(album, earlier):
+    """Anybody can write such a record, or edit one that they wrote before. A host can still check in the person."""
     dan = album.people["Dan"]
-    async with album.db.transaction() as tx:
-        record = RecordedRsvp(album.event.id, dan.user_id, "at://dan/1", RsvpRecordStatus.GOING, first_seen=tx.now)
-        await rsvp_records.apply_from_network(tx, record)
-        rsvp = await find(tx, album.event.id, dan.user_id)
+    first_seen = Instant(album.event.starts_at - HOUR)
+
+    async def write(answer: RsvpRecordStatus) -> Attendance:
+        async with album.db.transaction() as tx:
+            seen = first_seen if earlier else tx.now
+            await rsvp_records.apply_from_network(
+                tx, RecordedRsvp(album.event.id, dan.user_id, "at://dan/1", answer, first_seen=seen)
+            )
+            rsvp = await find(tx, album.event.id, dan.user_id)
         assert rsvp is not None
-        assert rsvp.is_seated
+        return rsvp
+
+    album.clock.turn(-2 * HOUR)
+    if earlier is not None:
+        await write(earlier)
+    album.clock.turn(DAY)
+    rsvp = await write(RsvpRecordStatus.GOING)
+    assert rsvp.is_seated
+    async with album.db.transaction() as tx:
         assert await access_to(tx, album.event, dan.user_id, rsvp) is PhotoAccess.NONE
         await host_decisions.check_in(tx, album.people["Ana"], album.event.slug, rsvp.id)
         rsvp = await find(tx, album.event.id, dan.user_id)
         assert await access_to(tx, album.event, dan.user_id, rsvp) is PhotoAccess.GUEST
+
+
+async def test_an_answer_from_another_app_before_the_start_counts(album):
+    """Also if the record is edited afterwards, as long as it still says that the person is going."""
+    dan = album.people["Dan"]
+    album.clock.turn(-2 * HOUR)
+    async with album.db.transaction() as tx:
+        record = RecordedRsvp(album.event.id, dan.user_id, "at://dan/1", RsvpRecordStatus.GOING, first_seen=tx.now)
+        await rsvp_records.apply_from_network(tx, record)
+    album.clock.turn(2 * HOUR)
+    key = await album.add("Ben")
+    assert "Dan" in await album.those_who_see(key)
+
+
+async def test_an_answer_after_the_start_needs_a_host(album):
+    """Otherwise everybody could answer at the last minute, to see the photos. A change of an earlier answer is none."""
+    key = await album.add("Ben")
+    async with album.db.transaction() as tx:
+        rsvp = await attendance.answer(tx, album.people["Dan"], album.event.slug, RsvpReply.GOING)
+        await attendance.answer(
+            tx, album.people["Cleo"], album.event.slug, RsvpReply.GOING, ReplyDetails(is_private=True)
+        )
+    assert await album.those_who_see(key) == EVERYBODY
+    assert album.path not in (await album.browsers["Dan"].get(f"/events/{album.event.slug}")).text
+    async with album.db.transaction() as tx:
+        await host_decisions.check_in(tx, album.people["Ana"], album.event.slug, rsvp.id)
+    assert await album.those_who_see(key) == {*EVERYBODY, "Dan"}
 
 
 async def test_events_from_the_network_have_no_photos(album):

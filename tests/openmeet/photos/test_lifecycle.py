@@ -39,6 +39,7 @@ async def test_people_report_photos_and_moderators_hide_them(album):
     shown = (await dan.get(about)).text
     assert f"/moderation/photos/{key}/small" in shown
     assert "Pizza" in shown
+    assert "sees this text on the photo’s page" in shown
     assert (await dan.get(f"/moderation/photos/{key}/small")).status_code == 200
     assert (await cleo.get(f"/moderation/photos/{key}/small")).status_code == 403
     assert (await dan.post(about, data={"act": "hide", "reason": ""})).status_code == 400
@@ -135,6 +136,6 @@ async def test_the_page_of_the_event_leads_to_the_photos(album):
     album.clock.turn(DAY)
     await album.add("Ben")
     text = (await album.browsers["Ben"].get(page)).text
-    assert "1 photo, for people who took part." in text
+    assert "1 photo. Only hosts and guests see it." in text
     assert text.count(f'href="{album.path}"') == 2
     assert album.path not in (await album.browsers["Dan"].get(page)).text

@@ -44,7 +44,7 @@ SCOPE_DESCRIPTIONS: Final = {
     ),
     TokenScope.SERIES: lazy("Create, change, cancel, delete and hand over your series"),
     TokenScope.ANSWERS: lazy(
-        "Answer events and whole series, add photos, make proofs of attendance, follow series and people"
+        "Answer events and whole series, add and remove photos, make proofs of attendance, follow series and people"
     ),
     TokenScope.GROUPS: lazy("Create, run and hand over groups, write to their members, join and leave groups"),
     TokenScope.PROFILE: lazy(

@@ -6,6 +6,7 @@ An appended entry also enqueues the webhook deliveries about it.
 
 from collections.abc import Collection, Sequence
 
+from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_together, fetch_each, insert_rows_sql
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
@@ -123,6 +124,17 @@ async def latest_change_to(
         status=status.value,
     )
     return _entry_of(row) if row else None
+
+
+async def status_at(reader: Reader, attendance_id: AttendanceId, at: Instant) -> AttendanceStatus | None:
+    """The status that an RSVP had at this instant. None if it did not exist yet."""
+    row = await reader.fetch_one(
+        "select after_status from attendance_history where attendance_id = :attendance_id and changed_at <= :at"
+        " order by id desc limit 1",
+        attendance_id=attendance_id,
+        at=at,
+    )
+    return AttendanceStatus(row["after_status"]) if row else None
 
 
 async def missed_offers(reader: Reader, rsvps: Collection[Attendance]) -> set[AttendanceId]:

@@ -142,13 +142,13 @@ EVENTS: Final = (
     ),
     StoredTable(
         "event_photos",
-        "Photos that hosts and people who were going added to an event. Files without an event are removed within an hour.",
+        "Photos that hosts and guests added to an event. Files without an event are removed within an hour.",
         _OWN,
         Retention.CONTENT,
         OnErasure.PARENT,
         (
-            person(ColumnAudience.ATTENDEES, "user_id", unique_with="event_id digest"),
-            personal(ColumnAudience.ATTENDEES, "key caption"),
+            person(ColumnAudience.GUESTS, "user_id", unique_with="event_id digest"),
+            personal(ColumnAudience.GUESTS, "key caption"),
             unexported(personal(ColumnAudience.NOBODY, "digest")),
             plain("event_id width height size created_at"),
         ),
@@ -293,7 +293,7 @@ ANSWERS: Final = (
         Retention.ACCOUNT,
         OnErasure.DELETE,
         (
-            person(ColumnAudience.ATTENDEES, "user_id", unique_with="event_id"),
+            person(ColumnAudience.GUESTS, "user_id", unique_with="event_id"),
             account(ColumnAudience.ATTENDEES, "record_uri"),
             personal(ColumnAudience.ATTENDEES, "status party mode is_private"),
             personal(ColumnAudience.HOSTS, "guest_names replies reply_words invited_as", Retention.ANSWER),

@@ -1,21 +1,23 @@
-"""Who may see and add photos of an event: its hosts, and people who were going, once it has begun.
+"""Who may see and add photos of an event once it has begun: its hosts, people who were going when it began, and people
+whom a host approved or checked in.
 
-Events from the network have no photos here: other servers decide who goes to them, so an answer proves nothing. For the
-same reason an answer counts only if it was given before the end of the event, or if a host agreed to it: everybody can
-write an RSVP record at any time.
+A later answer proves nothing: anybody can answer during the event, and write or edit an RSVP record at any time. The
+history of the RSVP says what it was when the event began, by our own clock. Events from the network have no photos
+here, because other servers decide who goes to them.
 """
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from openmeet.domain.attendance import history
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar_inputs import is_welcome
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import event_access
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventSlug, RecordOrigin
-from openmeet.domain.events.permissions import EventPermission, may
+from openmeet.domain.events.permissions import EventPermission, EventRole, may
 from openmeet.domain.photos import queries
 from openmeet.domain.photos.model import EventPhoto, PhotoAccess, PhotoReason
 from openmeet.domain.users.model import UserId
@@ -24,17 +26,25 @@ from openmeet.domain.validation import GeneralReason
 
 async def access_to(reader: Reader, event: Event, viewer: UserId | None, rsvp: Attendance | None) -> PhotoAccess:
     """What this person may do with the photos of the event. ``rsvp`` is their own."""
-    if viewer is None:
-        return PhotoAccess.NONE
-    if takes_photos(event, reader.now) and await event_access.may_see(
-        reader, event, viewer, has_rsvp_access=rsvp_gives_access(rsvp)
+    if (
+        viewer is not None
+        and takes_photos(event, reader.now)
+        and await event_access.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(rsvp))
     ):
-        if may(await event_access.role_of(reader, event, viewer), EventPermission.DECIDE_ANSWERS):
+        return await access_with_role(reader, event, viewer, rsvp, await event_access.role_of(reader, event, viewer))
+    return await _own_access(reader, event, viewer)
+
+
+async def access_with_role(
+    reader: Reader, event: Event, viewer: UserId | None, rsvp: Attendance | None, role: EventRole
+) -> PhotoAccess:
+    """``access_to`` for somebody who may see the event and has this role in it."""
+    if viewer is not None and takes_photos(event, reader.now):
+        if may(role, EventPermission.DECIDE_ANSWERS):
             return PhotoAccess.HOST
-        if rsvp is not None and took_part(event, rsvp) and await is_welcome(reader, event, viewer):
+        if rsvp is not None and await took_part(reader, event, rsvp) and await is_welcome(reader, event, viewer):
             return PhotoAccess.GUEST
-    _, own = await queries.counts(reader, event.id, viewer)
-    return PhotoAccess.OWN if own else PhotoAccess.NONE
+    return await _own_access(reader, event, viewer)
 
 
 def takes_photos(event: Event, now: Instant) -> bool:
@@ -47,10 +57,13 @@ def takes_photos(event: Event, now: Instant) -> bool:
     )
 
 
-def took_part(event: Event, rsvp: Attendance) -> bool:
-    """Whether a person with this answer was at the event, as far as the site knows."""
-    is_in_time = event.over_at is not None and rsvp.answered_at <= event.over_at
-    return rsvp.is_seated and (is_in_time or rsvp.approved_at is not None or rsvp.status is AttendanceStatus.ATTENDED)
+async def took_part(reader: Reader, event: Event, rsvp: Attendance) -> bool:
+    """Whether a person with this answer has a place, and had one when the event began or was let in by a host."""
+    if not rsvp.is_seated or event.starts_at is None:
+        return False
+    if rsvp.approved_at is not None or rsvp.status is AttendanceStatus.ATTENDED:
+        return True
+    return await history.status_at(reader, rsvp.id, event.starts_at) in SEATED
 
 
 async def event_with_photos(reader: Reader, slug: EventSlug, viewer: UserId) -> tuple[Event, PhotoAccess]:
@@ -78,3 +91,8 @@ async def visible_photo(reader: Reader, key: str, viewer: UserId | None) -> tupl
     if access is PhotoAccess.NONE or not await queries.shown_one(reader, found[0], viewer, access):
         raise NotFound(PhotoReason.NO_SUCH_PHOTO)
     return found[0], event, access
+
+
+async def _own_access(reader: Reader, event: Event, viewer: UserId | None) -> PhotoAccess:
+    has_own = viewer is not None and await queries.has_own(reader, event.id, viewer)
+    return PhotoAccess.OWN if has_own else PhotoAccess.NONE

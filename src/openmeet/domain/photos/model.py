@@ -27,8 +27,9 @@ class PhotoReason(Reason):
 
 PhotoKey = NewType("PhotoKey", str)
 
-# Photos in one form. The limit on the size of the form is reached earlier if they are large.
-MAX_AT_ONCE: Final = 10
+# Photos in one form. Even the largest then fit into the 64 MB that the reverse proxy accepts
+# (deploy/reverse-proxy/openmeet.nginx.conf).
+MAX_AT_ONCE: Final = 5
 # Photos of one person at one event, and of everybody at one event.
 MAX_OF_PERSON: Final = 50
 MAX_OF_EVENT: Final = 500

@@ -105,6 +105,16 @@ async def counts(reader: Reader, event_id: EventId, user_id: UserId) -> tuple[in
     return (int(row["number"]), int(row["own"])) if row else (0, 0)
 
 
+async def has_own(reader: Reader, event_id: EventId, user_id: UserId) -> bool:
+    """Whether this person has added a photo to the event."""
+    row = await reader.fetch_one(
+        "select 1 as found from event_photos where event_id = :event_id and user_id = :user_id limit 1",
+        event_id=event_id,
+        user_id=user_id,
+    )
+    return row is not None
+
+
 async def insert(
     tx: Transaction,
     key: PhotoKey,

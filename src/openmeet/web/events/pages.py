@@ -43,7 +43,8 @@ from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
-from openmeet.domain.photos.access import access_to
+from openmeet.domain.photos.access import access_with_role
+from openmeet.domain.photos.model import PhotoAccess
 from openmeet.domain.photos.queries import count_shown
 from openmeet.domain.search import suggestions
 from openmeet.domain.series import follower_queries
@@ -92,10 +93,11 @@ class RelatedEvent:
 
 @dataclass(frozen=True, slots=True)
 class PhotosOfEvent:
-    """How many photos the viewer may see, and the path of their page."""
+    """How many photos the viewer may see, and the path of their page. Unless ``sees_all``, they are the viewer's own."""
 
     number: int
     path: str
+    sees_all: bool
 
 
 def routes() -> list[Route]:
@@ -174,7 +176,7 @@ async def _event_context(
     paths = await paths_of_hosts(reader, hosts, is_public=is_seen_by_all)
     says_no = own_rsvp is not None and own_rsvp.status is AttendanceStatus.DECLINED
     public_url = services(request).settings.public_url
-    photos = await _photos_of(reader, event, viewer.user_id, own_rsvp)
+    photos = await _photos_of(reader, event, viewer)
     bar = await answer_view.page_answer_bar(
         reader,
         event,
@@ -190,7 +192,7 @@ async def _event_context(
             edit_path=_edit_path(event, series, context) if context["can_edit"] else "",
             group_path=f"/groups/{quote(viewer.group.slug)}" if viewer.group is not None else "",
             next_path=series.behind.path if series is not None and series.behind is not None else "",
-            photos_path=photos.path if photos is not None else "",
+            photos_path=photos.path if photos is not None and photos.sees_all else "",
         ),
         requested_reply=request.query_params.get("reply", ""),
     )
@@ -287,15 +289,13 @@ def _requested_reply(request: Request) -> RequestedReply:
     return RequestedReply(reply if reply in set(RsvpReply) else "", undo if undo in set(RsvpReply) else "")
 
 
-async def _photos_of(
-    reader: Reader, event: Event, viewer: UserId | None, own_rsvp: Attendance | None
-) -> PhotosOfEvent | None:
-    """What the page says about photos of the event; None if the viewer may not see them."""
-    access = await access_to(reader, event, viewer, own_rsvp)
-    if viewer is None or not access.sees_all:
+async def _photos_of(reader: Reader, event: Event, viewer: EventViewer) -> PhotosOfEvent | None:
+    """What the page says about photos of the event; None if the viewer may see none."""
+    access = await access_with_role(reader, event, viewer.user_id, viewer.own_rsvp, viewer.role)
+    if viewer.user_id is None or access is PhotoAccess.NONE:
         return None
-    number = await count_shown(reader, event.id, viewer, access)
-    return PhotosOfEvent(number, f"/events/{quote(event.slug)}/photos")
+    number = await count_shown(reader, event.id, viewer.user_id, access)
+    return PhotosOfEvent(number, f"/events/{quote(event.slug)}/photos", access.sees_all)
 
 
 async def _sharing_context(

@@ -121,8 +121,8 @@ QUESTIONS: Final = (
         lazy("Who sees the photos of an event?"),
         (
             lazy(
-                "**Only those who were there:** the hosts, and people who were going. Photos are never public, and "
-                "other apps don’t get them."
+                "**Only the hosts and their guests:** people who were going when the event began, and people whom a "
+                "host approved or checked in. Photos are never public, and other apps don’t get them."
             ),
             lazy(
                 "**Add yours:** once the event has begun, open its page and choose “Photos”. We remove location and "

@@ -204,8 +204,8 @@ async def show_photo(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         found = await photos_by_keys(reader, [key])
-        is_theirs = await reports.open_about(reader, [key], 1) or await visibility.status_of(reader, key)
-        if not found or not is_theirs:
+        is_under_review = await reports.open_about(reader, [key], 1) or await visibility.status_of(reader, key)
+        if not found or not is_under_review:
             raise NotFound(PhotoReason.NO_SUCH_PHOTO)
     return await photo_response(request, found[0])
 

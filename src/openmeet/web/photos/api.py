@@ -22,7 +22,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 _PATH = "/api/events/{slug}/photos"
-_PHOTO = "/api/photos/{photoId}"
+_PHOTO_PATH = "/api/photos/{photoId}"
 
 
 class PhotoInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -160,7 +160,7 @@ OPERATIONS = (
         "GET",
         _PATH,
         "listPhotos",
-        "Photos of an event, for its hosts and people who were going",
+        "Photos of an event, for its hosts and guests",
         list_photos,
         {200: PhotoList},
         parameters=(CURSOR, LIMIT),
@@ -179,7 +179,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "PUT",
-        _PHOTO,
+        _PHOTO_PATH,
         "describePhoto",
         "Change the caption of a photo that the caller added",
         describe,
@@ -189,7 +189,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "DELETE",
-        _PHOTO,
+        _PHOTO_PATH,
         "removePhoto",
         "Remove a photo, as the person who added it or as a host of the event",
         remove,
@@ -198,7 +198,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "GET",
-        f"{_PHOTO}/{{size}}",
+        f"{_PHOTO_PATH}/{{size}}",
         "showPhoto",
         "A photo as a file; size: large, medium, small or thumbnail",
         show_file,

@@ -58,12 +58,12 @@ from openmeet.web.site.session import person_of_cookie
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 PATH: Final = "/photos"
-# Together, the photos of one form may be as large as five of the largest.
-FORM_BYTES: Final = 5 * MAX_UPLOAD_BYTES + 200_000
+# The rest of the form is small.
+FORM_BYTES: Final = MAX_AT_ONCE * MAX_UPLOAD_BYTES + 200_000
 _LABELS: Final = {"photos": lazy("Photos"), "caption": lazy("Caption")}
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 # Each photo is decoded, encoded again, and stored.
-_PHOTOS: Final = (Limit("photo_hour", 60, 3_600), Limit("photo_day", 150, 86_400))
+_LIMITS: Final = (Limit("photo_hour", 60, 3_600), Limit("photo_day", 150, 86_400))
 # File names are only shown to the person who sent them, to say which photo has a problem.
 _LONGEST_NAME: Final = 60
 _HEADERS: Final = {
@@ -137,7 +137,7 @@ async def add(request: Request) -> Response:
         await form.close()
     if added.problems:
         number = len(files) - added.number
-        problem = ngettext("%(number)s photo isn’t added.", "%(number)s photos aren’t added.", number)
+        problem = ngettext("We couldn’t add %(number)s photo.", "We couldn’t add %(number)s photos.", number)
         return await _photos_page(request, FormState(values, {"photos": problem}), status=added.status, added=added)
     return go(f"/events/{quote(slug)}/photos", flash="photos_added", numbers=[added.number])
 
@@ -177,7 +177,7 @@ async def add_photo(request: Request, user_id: UserId, slug: EventSlug, body: by
     site = services(request)
     if not site.settings.is_unlimited:
         try:
-            await spend(site.counters, [(limit, str(user_id)) for limit in _PHOTOS], now=site.clock.now())
+            await spend(site.counters, [(limit, str(user_id)) for limit in _LIMITS], now=site.clock.now())
         except TooMany as refused:
             raise TooMany(PhotoReason.TOO_OFTEN, after_seconds=refused.after_seconds, headers=refused.headers) from None
     workers = workers_of(request, user_id)
@@ -236,6 +236,7 @@ async def _photo_page(request: Request, form_state: FormState, *, status: int = 
         "newer": f"{path}/{newer}" if newer else "",
         "older": f"{path}/{older}" if older else "",
         "is_own": is_own,
+        "is_host": access is PhotoAccess.HOST,
         "may_remove": is_own or access is PhotoAccess.HOST,
         "is_hidden": decision is not None and decision.state is SubjectVisibility.HIDDEN,
         "hidden_because": decision.reason if decision is not None else "",

@@ -39,7 +39,7 @@ _UNREAD_FORMS: Final = {
     400: lazy("Something in the form may be too long to read. Go back: your browser still has what you typed."),
     413: lazy(
         "That’s more than we can read at once. Go back: your browser still has what you typed. "
-        "Shorten the longest text."
+        "Shorten the longest text, or choose fewer or smaller files."
     ),
 }
 
