@@ -164,7 +164,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "photos.too_many_of_person": mark("You’ve added %(most)s photos, the most for one event. Remove some first."),
     "photos.too_many_of_event": mark("This event has %(most)s photos, the most it can have."),
     "photos.too_often": mark("That’s a lot of photos. Wait a while, then add more."),
-    "photos.cannot_add": mark("Only the hosts and their guests can add photos. Were you there? Ask a host to check you in."),
+    "photos.cannot_add": mark(
+        "Only the hosts and their guests can add photos. Were you there? Ask a host to check you in."
+    ),
     "photos.not_yours": mark("Somebody else added this photo."),
     "media.too_many_cards": mark("We’re drawing too many pictures right now. Try again in a few seconds."),
     # reasons of openmeet.domain.search
