@@ -82,6 +82,12 @@ _EVENTS_IN_LEFT_GROUPS = f"""
      order by a.event_id
 """
 
+_LOCK_IN_LEFT_GROUPS: Final = f"""
+    select id from events
+     where group_id in (select group_id from group_members where user_id = :user_id and role in ({roles_sql(SHUT_OUT)}))
+       and deleted_at is null and (over_at is null or over_at > :now) order by id
+       for no key update
+"""
 
 # The handler of the job determines which of these people have RSVPs.
 _SHUT_OUT = f"select user_id as subject from group_members where group_id = :group_id and role in ({roles_sql(SHUT_OUT)}) order by user_id"
@@ -103,9 +109,15 @@ async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> Non
     await enqueue_selected(tx, JobKind.LEFT_GROUP, _SHUT_OUT, int(tx.now), group_id=group_id)
 
 
-async def events_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:
-    """The upcoming events of groups that this person has left or was banned from, if they have an RSVP to them."""
-    rows = await reader.fetch(_EVENTS_IN_LEFT_GROUPS, user_id=user_id, now=reader.now)
+async def events_in_left_groups(tx: Transaction, user_id: UserId) -> list[EventId]:
+    """The upcoming events of groups that this person has left or was banned from, if they have an RSVP to them.
+
+    Waits for replies that read the person's role before it changed: they hold the lock of the event until they are
+    saved. SQLite has a single writer and needs no lock.
+    """
+    if tx.engine == "postgresql":
+        await tx.fetch(_LOCK_IN_LEFT_GROUPS, user_id=user_id, now=tx.now)
+    rows = await tx.fetch(_EVENTS_IN_LEFT_GROUPS, user_id=user_id, now=tx.now)
     return [EventId(row["event_id"]) for row in rows]
 
 

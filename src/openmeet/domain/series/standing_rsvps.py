@@ -11,6 +11,7 @@ from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import execute_together
+from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
 from groundwork.outbox.delivery import JobHandler
@@ -266,6 +267,8 @@ _GOING_NO_MORE = f"""
      where a.user_id = :user_id and m.role in ({roles_sql(SHUT_OUT)}) order by s.id
 """
 
+_LEFT_GROUPS: Final = f"select group_id from group_members where user_id = :user_id and role in ({roles_sql(SHUT_OUT)})"
+
 
 def left_group_handler(db: Database) -> JobHandler:
     """Return the handler of ``JobKind.LEFT_GROUP``. The job's subject is a person. Idempotent."""
@@ -283,18 +286,20 @@ async def end_answers(db: Database, user_id: UserId) -> int:
     Uses one transaction per series and event, because others may be waiting for their locks.
     """
     async with db.transaction() as tx:
+        # Replies to a series that read the person's role before it changed hold its lock until they are saved.
+        left = await tx.fetch(_LEFT_GROUPS, user_id=user_id)
+        await hold_each(tx, "event_series", "group_id", [row["group_id"] for row in left])
         # First end co-hosting: hosts can always see the event and would keep their RSVP.
         await co_host_queries.end_where_banned(tx, user_id)
         await ownership.end_offers_in_left_groups(tx, user_id)
         await follower_queries.leave_series_where_banned(tx, user_id)
-    async with db.reader() as reader:
-        series_ids = await _going(reader, user_id)
+        series_ids = await _going(tx, user_id)
     for series_id in series_ids:
         async with db.transaction() as tx:
             await _end_standing_rsvp(tx, series_id, user_id)
     # After the standing RSVPs have ended, so that they do not answer dates stored later.
-    async with db.reader() as reader:
-        event_ids = await reevaluation.events_in_left_groups(reader, user_id)
+    async with db.transaction() as tx:
+        event_ids = await reevaluation.events_in_left_groups(tx, user_id)
     ended = 0
     for event_id in event_ids:
         async with db.transaction() as tx:
