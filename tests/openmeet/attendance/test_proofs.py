@@ -1,6 +1,7 @@
 """Proofs of attendance: who can make one, what it says, and when it stands; on both engines."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from at_protocol.crypto import jwk, jwt
 from groundwork.clock import DAY, HOUR, HandClock
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import NotFound, Refused, Unavailable
+from groundwork.errors import Conflict, NotFound, Refused, Unavailable
 from groundwork.signing_key import SigningKey
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.attendance import actions, host_decisions, proof_keys, proofs
@@ -24,6 +25,7 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisi
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
+from tests.openmeet.interleaving import run_interleaved
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 
 # The clock of the tests is at 13:00 in Berlin on this day.
@@ -59,10 +61,10 @@ async def visit(tx: Transaction, **typed: str) -> Visit:
     return Visit(host, guest, event, rsvp)
 
 
-async def connected(tx: Transaction, who: Caller) -> None:
+async def connected(tx: Transaction, who: Caller, did: str = DID) -> None:
     await identities.insert(
         tx,
-        DID,
+        did,
         who.user_id,
         IdentityKind.CONNECTED,
         handle="ben.example",
@@ -195,6 +197,48 @@ async def test_simultaneous_requests_make_one_proof(db: Database) -> None:
     assert len(set(await asyncio.gather(*(made() for _ in range(4))))) == 1
 
 
+async def test_the_options_tell_the_account_that_the_proof_shows(db: Database) -> None:
+    """Also if another account has become the default since, or the one that it shows is gone."""
+    other = DID[:-1] + "y"
+    async with db.transaction() as tx:
+        seen = await visit(tx)
+        await connected(tx, seen.guest)
+        proof = await seen.proof(tx, ShownAs.ACCOUNT)
+        await tx.execute("update identities set is_default = 0 where did = :did", did=DID)
+        await connected(tx, seen.guest, other)
+        options = await proofs.options_of(tx, CODE_KEY, seen.guest, seen.event.slug)
+        assert options.account is not None
+        assert options.shown_account is not None
+        assert (options.account.did, options.shown_account.did, options.is_confirmed) == (other, DID, True)
+        await tx.execute("delete from identities where did = :did", did=DID)
+        options = await proofs.options_of(tx, CODE_KEY, seen.guest, seen.event.slug)
+        assert (options.proof, options.shown_account, options.is_confirmed) == (proof, None, False)
+        new = await seen.proof(tx, ShownAs.ACCOUNT, replaces=proof.id)
+        assert (await proofs.options_of(tx, CODE_KEY, seen.guest, seen.event.slug)).is_confirmed
+    assert [await state(db, one.token) for one in (proof, new)] == ["ProofWithdrawn", "stands"]
+
+
+async def test_a_proof_that_is_withdrawn_while_it_is_requested_again(db: Database) -> None:
+    """The request gets the proof, a new one, or a conflict. With a pause before each statement."""
+    at, is_paused = 0, True
+    while is_paused:
+        at += 1
+        async with db.transaction() as tx:
+            seen = await visit(tx)
+            proof = await seen.proof(tx)
+
+        async def request_again(tx: Transaction, seen: Visit = seen) -> None:
+            with suppress(Conflict):
+                await seen.proof(tx)
+
+        async def withdraw(tx: Transaction, seen: Visit = seen, proof_id: str = proof.id) -> None:
+            await proofs.withdraw(tx, seen.guest, seen.event.slug, proof_id)
+
+        is_paused = await run_interleaved(db, request_again, withdraw, at)
+        assert await state(db, proof.token) == "ProofWithdrawn"
+    assert at > 2, "nothing ran at the same time"
+
+
 async def test_an_unknown_or_changed_token_is_absent(db: Database) -> None:
     async with db.transaction() as tx:
         seen = await visit(tx)
@@ -251,6 +295,11 @@ async def test_a_key_that_cannot_be_opened_is_replaced(db: Database) -> None:
     async with db.reader() as reader:
         with pytest.raises(Unavailable):
             await proof_keys.sign(reader, lost, {})
+    async with db.transaction() as tx:
+        seen = await visit(tx)
+        # Another process may have the newer list of keys, so only the scheduler replaces the key.
+        with pytest.raises(Unavailable):
+            await proofs.make(tx, lost, seen.guest, seen.event.slug, ShownAs.NAME)
     assert await proof_keys.rotate_when_due(db, lost)
     async with db.reader() as reader:
         assert await proof_keys.sign(reader, lost, {})

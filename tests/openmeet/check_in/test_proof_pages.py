@@ -1,7 +1,7 @@
 """Proofs of attendance through the whole site: pages, the signed file, the API, and attacks on them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions, host_decisions
 from openmeet.domain.attendance.model import Attendance, RsvpReply
+from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
+from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
 from openmeet.web.check_in.proof_pages import KEYS_PATH, PROOFS_PER_DAY
 from tests.databases import MakeDatabase
@@ -87,8 +89,9 @@ async def test_a_guest_makes_shows_and_withdraws_a_proof(site: Site) -> None:
         # The secret address is not passed on to other pages.
         assert first not in re.sub(r'href="[^"]+\.jwt"', "", shown.text)
         (replaces,) = re.findall(r'name="replaces" value="([^"]+)"', (await browser.get(seen.path)).text)
-        for _ in range(2):  # sent twice
-            await browser.post(seen.path, data={"shown_as": "name", "replaces": replaces})
+        sent = [await browser.post(seen.path, data={"shown_as": "name", "replaces": replaces}) for _ in range(2)]
+        # Only the first of the two has replaced anything.
+        assert ["proof_renewed" in one.headers["set-cookie"] for one in sent] == [True, False]
         second = await address_on(browser, seen.path)
         assert [(await reader.get(one)).status_code for one in (first, second)] == [410, 200]
         (proof,) = re.findall(r'name="proof" value="([^"]+)"', (await browser.get(seen.path)).text)
@@ -108,7 +111,7 @@ async def test_a_proof_ends_with_the_check_in(site: Site) -> None:
         await host_decisions.undo_check_in(tx, seen.host, seen.event.slug, seen.rsvp.id)
     async with site.browser() as reader, signed_in(site, seen.guest.user_id) as browser:
         gone = await reader.get(address)
-        assert (gone.status_code, "no longer confirmed" in gone.text) == (410, True)
+        assert (gone.status_code, "no longer confirm this attendance" in gone.text) == (410, True)
         page = await browser.get(seen.path)
         assert "once a host has checked you in" in page.text
         assert "Withdraw the proof" in page.text
@@ -155,8 +158,34 @@ async def test_a_proof_by_account_names_the_account_alone(site: Site) -> None:
         page = (await reader.get(address)).text
         claims = await verified(reader, (await reader.get(f"{address}.jwt")).text)
         assert (await browser.post(seen.path, data={"shown_as": "everything"})).status_code == 400
+        assert "can see that <strong>@guest.example</strong> was there" in (await browser.get(seen.path)).text
+        async with site.db.transaction() as tx:
+            await tx.execute("delete from identities where did = :did", did=did)
+        own = (await browser.get(seen.path)).text
+        assert "The account that it shows is no longer connected" in own
+        assert ("Make a new link" in own, "can see that" in own) == (True, False)
     assert ("@guest.example was at" in page, did in page, "Ben" in page) == (True, True, False)
     assert (claims["sub"], claims["preferred_username"], "name" in claims) == (did, "guest.example", False)
+
+
+async def test_the_page_says_that_a_proof_ends_with_an_event_that_is_removed(site: Site) -> None:
+    seen = await visit(site, remove_after="week")
+    await made(site, seen)
+    async with signed_in(site, seen.guest.user_id) as browser:
+        assert "The event will be removed on Sunday 8 March" in (await browser.get(seen.path)).text
+
+
+async def test_a_proof_has_the_tone_of_its_event(site: Site) -> None:
+    """That of its uploaded picture, as on the page of the event."""
+    seen = await visit(site)
+    address = await made(site, seen)
+    async with site.browser() as reader:
+        for tone in (2, 5):
+            picture = Picture("p" * 32, "A board", 80, 60, tone)
+            shown = replace(seen.event, content=replace(seen.event.content, picture=picture))
+            async with site.db.transaction() as tx:
+                await event_queries.update(tx, shown, search_text="")
+            assert f'class="ticket tone-{tone}"' in (await reader.get(address)).text
 
 
 async def test_others_learn_nothing_and_change_nothing(site: Site) -> None:

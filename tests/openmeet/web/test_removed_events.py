@@ -18,7 +18,7 @@ from tests.visible_text import visible_text
 
 # The end of the event in ``TYPED``: 2026-07-04, 20:00 in Berlin.
 END = Instant(1_783_188_000_000_000)
-DAY_OF_REMOVAL = "This page is removed on Saturday 11 July."
+DAY_OF_REMOVAL = "This page will be removed on Saturday 11 July."
 GONE = "This event is over. The host chose not to keep its page."
 
 
@@ -57,10 +57,14 @@ async def test_hosts_and_guests_see_the_day_and_then_the_page_is_gone(
         await sign_up(ben, "ben@example.org", "Ben")
         assert DAY_OF_REMOVAL not in visible_text((await ben.get(path)).text)
         await ben.post(f"{path}/answer", data={"reply": "going"})
-        assert "Save what you’d like to keep." in visible_text((await ben.get(path)).text)
+        assert "proofs of attendance end. Save what you’d like to keep." in visible_text((await ben.get(path)).text)
         assert DAY_OF_REMOVAL in visible_text((await ben.get(path)).text)
+        await ben.post(f"{path}/answer", data={"reply": "declined"})
+        # Whoever said that they are not going is told no more than a visitor.
+        assert DAY_OF_REMOVAL not in visible_text((await ben.get(path)).text)
+        await ben.post(f"{path}/answer", data={"reply": "going"})
         host_page = visible_text((await ana.get(path)).text)
-        assert f"{DAY_OF_REMOVAL} Its chat and its list of guests go, too." in host_page
+        assert f"{DAY_OF_REMOVAL} Its chat, photos and list of guests go, too." in host_page
         assert DAY_OF_REMOVAL not in visible_text((await visitor.get(path)).text)
         clock.turn(END + 7 * DAY - clock.now())
         await sign_up(ana, "ana@example.org", "Ana")
@@ -113,7 +117,7 @@ async def test_a_co_host_does_not_see_the_choice_and_keeps_it(site: Site):
     async with signed_in(site, ben.user_id) as browser, signed_in(site, ana.user_id) as host:
         page = (await browser.get(f"/events/{event.slug}/edit")).text
         assert '<input type="hidden" name="remove_after" value="month">' in page
-        assert "How long do you keep the page?" not in page
+        assert "How long should the page stay?" not in page
         saved = await browser.post(f"/events/{event.slug}/edit", data=TYPED | inputs_of(page) | {"title": "Chess"})
         assert saved.status_code == 303
         refused = await browser.post(
@@ -121,7 +125,7 @@ async def test_a_co_host_does_not_see_the_choice_and_keeps_it(site: Site):
             data=TYPED | inputs_of((await browser.get(f"/events/{event.slug}/edit")).text) | {"remove_after": "day"},
         )
         assert refused.status_code == 400
-        assert "Only people who can delete this event choose this." in refused.text
+        assert "Only people who can delete this event can choose this." in refused.text
         assert '<option value="month" selected>' in (await host.get(f"/events/{event.slug}/edit")).text
 
 

@@ -28,19 +28,41 @@ SEALED_KEY: Final = SealedColumn(
     "attendance_proof_keys", "key_id", "sealed", lambda key_id: f"openmeet/attendance_proof_key/{key_id}"
 )
 
+# Id, time of creation, and sealed private half of the key that signs.
+_SigningRow = tuple[str, Instant, bytes]
+
 
 def sealer_of(key: SigningKey) -> Sealer:
     """The sealer for the private halves."""
     return key.sealer(b"openmeet/attendance_proof_keys")
 
 
-async def ensure_key(tx: Transaction, key: SigningKey, *, made_after: Instant | None = None) -> bool:
-    """Make a new key unless there is one that can be opened and, if an instant is given, was made after it. Returns
-    whether one was made.
+async def require_key(tx: Transaction, key: SigningKey) -> None:
+    """Make the first key. Raises Unavailable if there is one that cannot be opened.
+
+    Only the scheduler replaces keys. While the server's key is changed, web processes may still have the old list of
+    keys, and would replace each other's.
     """
     row = await _signing_row(tx)
-    if row is not None and (made_after is None or row[1] > made_after) and _opened(key, row[0], row[2]) is not None:
-        return False
+    if row is None:
+        await _replace_key(tx, key)
+    else:
+        _require_opened(key, row)
+
+
+async def rotate_when_due(db: Database, key: SigningKey) -> bool:
+    """Replace a key that is a year old, or that none of our keys opens. The first one is made with the first proof.
+    Returns whether a key was made.
+    """
+    async with db.transaction() as tx:
+        row = await _signing_row(tx)
+        if row is None or (row[1] > tx.now - ROTATED_AFTER and _opened(key, row) is not None):
+            return False
+        await _replace_key(tx, key)
+    return True
+
+
+async def _replace_key(tx: Transaction, key: SigningKey) -> None:
     made: ECKey = ECKey.generate_key("P-256")
     key_id = made.thumbprint()
     public = {**made.as_dict(private=False), "kid": key_id, "use": "sig", "alg": ALGORITHM}
@@ -54,17 +76,6 @@ async def ensure_key(tx: Transaction, key: SigningKey, *, made_after: Instant | 
         sealed=sealer_of(key).seal(made.as_der(private=True), SEALED_KEY.purpose(key_id)),
         now=tx.now,
     )
-    return True
-
-
-async def rotate_when_due(db: Database, key: SigningKey) -> bool:
-    """Replace a key that is a year old, or that none of our keys opens. The first one is made with the first proof.
-    Returns whether a key was made.
-    """
-    async with db.transaction() as tx:
-        if await tx.fetch_one("select 1 as found from attendance_proof_keys limit 1") is None:
-            return False
-        return await ensure_key(tx, key, made_after=Instant(tx.now - ROTATED_AFTER))
 
 
 async def key_set(reader: Reader) -> dict[str, list[dict[str, str]]]:
@@ -77,22 +88,28 @@ async def sign(reader: Reader, key: SigningKey, claims: Mapping[str, Any]) -> st
     """Sign these claims (RFC 7519), in the compact form. Raises Unavailable if the key cannot be opened, until the
     scheduler has replaced it.
     """
-    row = await _signing_row(reader)
-    private = None if row is None else _opened(key, row[0], row[2])
-    if row is None or private is None:
-        raise Unavailable(AttendanceReason.PROOF_KEY_MISSING, after_seconds=3600.0)
-    header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": row[0]}
+    key_id, private = _require_opened(key, await _signing_row(reader))
+    header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": key_id}
     return jwt.encode(header, dict(claims), private, algorithms=[ALGORITHM])
 
 
-async def _signing_row(reader: Reader) -> tuple[str, Instant, bytes] | None:
+async def _signing_row(reader: Reader) -> _SigningRow | None:
     row = await reader.fetch_one(
         "select key_id, created_at, sealed from attendance_proof_keys where sealed is not null"
     )
     return None if row is None else (row["key_id"], Instant(row["created_at"]), bytes(row["sealed"]))
 
 
-def _opened(key: SigningKey, key_id: str, sealed: bytes) -> ECKey | None:
+def _require_opened(key: SigningKey, row: _SigningRow | None) -> tuple[str, ECKey]:
+    """The id and the private half. Raises Unavailable."""
+    private = None if row is None else _opened(key, row)
+    if row is None or private is None:
+        raise Unavailable(AttendanceReason.PROOF_KEY_MISSING, after_seconds=3600.0)
+    return row[0], private
+
+
+def _opened(key: SigningKey, row: _SigningRow) -> ECKey | None:
+    key_id, _, sealed = row
     try:
         return ECKey.import_key(sealer_of(key).unseal(sealed, SEALED_KEY.purpose(key_id)))
     except CannotUnseal:

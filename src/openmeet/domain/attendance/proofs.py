@@ -15,7 +15,7 @@ from typing import Final
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.errors import Gone, NotFound, Refused
+from groundwork.errors import Conflict, Gone, NotFound, Refused
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import proof_keys
@@ -65,7 +65,8 @@ class AttendanceProof:
 class ProofOptions:
     """What a person can do with their proof for an event. ``why_not`` says why they cannot make one.
 
-    ``name`` and ``account`` are what a proof can show; ``account`` is None without a network account.
+    ``name`` and ``account`` are what a new proof can show; ``account`` is None without a network account.
+    ``shown_account`` is the account that ``proof`` shows.
     """
 
     event: Event
@@ -74,6 +75,13 @@ class ProofOptions:
     why_not: AttendanceReason | None
     name: str
     account: Identity | None
+    shown_account: Identity | None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether ``proof`` stands. It does not if the account that it shows was disconnected or deactivated."""
+        is_shown = self.proof is not None and (self.proof.did is None or self.shown_account is not None)
+        return is_shown and self.why_not is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class AttendanceStatement:
     account: Identity | None
 
 
-def why_not_proven(event: Event, status: AttendanceStatus, now: Instant) -> AttendanceReason | None:
+def refusal_of_proof(event: Event, status: AttendanceStatus, now: Instant) -> AttendanceReason | None:
     """Why there is no proof of this attendance now; None if there can be one.
 
     Guests are let in up to a day before the start, so a check-in alone does not show that somebody was there. The hosts
@@ -109,8 +117,18 @@ async def options_of(reader: Reader, key: SigningKey, caller: Caller, slug: Even
     proof = None if rsvp is None else await _current(reader, key, rsvp.id)
     if rsvp is None or not (rsvp.is_seated or proof):
         raise NotFound(AttendanceReason.NOT_ANSWERED)
-    why_not = why_not_proven(event, rsvp.status, reader.now)
-    return ProofOptions(event, rsvp, proof, why_not, caller.display_name, await _account_of(reader, caller.user_id))
+    accounts = [one for one in await identities.of_user(reader, caller.user_id) if _can_be_shown(one)]
+    shown_account = next((one for one in accounts if proof and one.did == proof.did), None)
+    return ProofOptions(
+        event,
+        rsvp,
+        proof,
+        refusal_of_proof(event, rsvp.status, reader.now),
+        caller.display_name,
+        # The default for new records comes first.
+        accounts[0] if accounts else None,
+        shown_account,
+    )
 
 
 async def make(
@@ -119,14 +137,15 @@ async def make(
     """Make the caller's proof for this event, or return the one that they have. ``replaces`` is the id of the proof that
     the new one replaces, which is withdrawn; a repeated request finds it withdrawn and makes no further one.
 
-    Raises NotFound, and Refused (``NoProof``, ``NoAccount``).
+    Raises NotFound, Refused (``NoProof``, ``NoAccount``), Conflict if the proof was withdrawn at the same moment, and
+    Unavailable if the signing key cannot be opened.
     """
     options = await options_of(tx, key, caller, slug)
     if options.why_not is not None:
         raise Refused(options.why_not, name="NoProof")
     if shown_as is ShownAs.ACCOUNT and options.account is None:
         raise Refused(AttendanceReason.PROOF_NEEDS_ACCOUNT, name="NoAccount")
-    await proof_keys.ensure_key(tx, key)
+    await proof_keys.require_key(tx, key)
     if replaces:
         await _withdraw(tx, options.rsvp.id, replaces)
     proof_id = new_id(tx.now)
@@ -141,7 +160,9 @@ async def make(
         now=tx.now,
     )
     proof = await _current(tx, key, options.rsvp.id)
-    assert proof is not None  # noqa: S101  # inserted, or there already
+    if proof is None:
+        # There was one already, and it has been withdrawn since.
+        raise Conflict(AttendanceReason.PROOF_JUST_WITHDRAWN)
     return proof
 
 
@@ -168,7 +189,7 @@ async def statement(reader: Reader, token: str) -> AttendanceStatement:
     user_id = UserId(row["user_id"])
     account = None if row["did"] is None else await _own_account(reader, user_id, row["did"])
     is_hidden = row["is_hidden"] or (row["did"] is not None and account is None)
-    if event is None or is_hidden or why_not_proven(event, AttendanceStatus(row["status"]), reader.now) is not None:
+    if event is None or is_hidden or refusal_of_proof(event, AttendanceStatus(row["status"]), reader.now) is not None:
         raise Gone(AttendanceReason.PROOF_NOT_CONFIRMED, name="ProofNotConfirmed")
     names = await identities.shown_names(reader, [event.author_id, user_id])
     return AttendanceStatement(event, names[event.author_id], "" if account else names[user_id], account)
@@ -203,11 +224,6 @@ async def _withdraw(tx: Transaction, attendance_id: AttendanceId, proof_id: str)
         attendance_id=attendance_id,
         now=tx.now,
     )
-
-
-async def _account_of(reader: Reader, user_id: UserId) -> Identity | None:
-    """The account that a proof of this person can show: the default one, if it is active."""
-    return next((one for one in await identities.of_user(reader, user_id) if _can_be_shown(one)), None)
 
 
 async def _own_account(reader: Reader, user_id: UserId, did: str) -> Identity | None:

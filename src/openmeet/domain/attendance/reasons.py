@@ -36,6 +36,7 @@ class AttendanceReason(Reason):
     CHECKED_IN = "attendance.checked_in"
     NO_SUCH_PROOF = "attendance.no_such_proof"
     PROOF_WITHDRAWN = "attendance.proof_withdrawn"
+    PROOF_JUST_WITHDRAWN = "attendance.proof_just_withdrawn"
     PROOF_NOT_CONFIRMED = "attendance.proof_not_confirmed"
     PROOF_OF_PRIVATE_EVENT = "attendance.proof_of_private_event"
     PROOF_NEEDS_CHECK_IN = "attendance.proof_needs_check_in"

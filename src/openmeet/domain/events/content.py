@@ -314,7 +314,7 @@ FIELDS: Final = (
         (
             Input(
                 "remove_after",
-                lazy("How long do you keep the page?"),
+                lazy("How long should the page stay?"),
                 inputs.one_of(RemovalDelay, RemovalDelay.NEVER),
             ),
         ),

@@ -67,7 +67,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.may_not_publish_draft": mark("You can’t publish this draft."),
     "event.may_not_leave": mark("You can’t step down as a host of this event."),
     "event.may_not_delete": mark("You can’t delete this event."),
-    "event.may_not_remove": mark("Only people who can delete this event choose this."),
+    "event.may_not_remove": mark("Only people who can delete this event can choose this."),
     "event.may_not_choose_hosts": mark("You can’t choose who hosts this event."),
     "event.may_not_hand_over": mark("You can’t hand this event over."),
     "event.may_not_publish_record": mark("You can’t sync this event from its author’s account."),
@@ -219,7 +219,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.checked_in": mark("You’re checked in at this event."),
     "attendance.no_such_proof": mark("There’s no proof of attendance at this address. Check the link."),
     "attendance.proof_withdrawn": mark("This proof was withdrawn. Ask the person who gave you the link for a new one."),
-    "attendance.proof_not_confirmed": mark("This attendance is no longer confirmed."),
+    "attendance.proof_just_withdrawn": mark("You’ve just withdrawn this proof. Make a new one if you need it."),
+    "attendance.proof_not_confirmed": mark("We can no longer confirm this attendance."),
     "attendance.proof_of_private_event": mark(
         "There are no proofs for private events, because we don’t confirm them to others."
     ),
@@ -227,7 +228,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.proof_not_yet": mark("You can get a proof once the event has started."),
     "attendance.proof_needs_account": mark("You have no connected account to show. Choose your name."),
     "attendance.proof_key_missing": mark(
-        "We can’t sign the file right now. The page still counts. Try again in an hour."
+        "We can’t sign proofs right now. Existing ones still count. Try again in an hour."
     ),
     "attendance.event_full": mark("There’s no free place. Raise the limit first."),
     "attendance.one_person_each": mark("At this event everyone answers for themselves."),

@@ -32,7 +32,7 @@ _CHANNELS: Mapping[ChangeChannel, LazyText] = {
     ChangeChannel.MAIL: lazy("by a link in an e-mail"),
     ChangeChannel.NETWORK: lazy("in another app"),
     ChangeChannel.HOST: lazy("as host"),
-    ChangeChannel.GROUP: lazy("automatically, because they’re no longer in the event’s group"),
+    ChangeChannel.GROUP: lazy("automatically, because they left the event’s group or were banned from it"),
     ChangeChannel.CLOCK: lazy("automatically, because a place became free or an offer ended"),
 }
 

@@ -11,7 +11,7 @@ from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.attendance import check_in_times, host_decisions, lists
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
-from openmeet.domain.attendance.proofs import why_not_proven
+from openmeet.domain.attendance.proofs import refusal_of_proof
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.disclosure import PrivateDetails
@@ -96,7 +96,7 @@ async def show_ticket(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event, own_rsvp = await actions.own_ticket(reader, caller, _slug(request))
         private = await private_details_for(reader, event, caller.user_id, is_going=own_rsvp.is_seated)
-        is_proven = why_not_proven(event, own_rsvp.status, reader.now) is None
+        is_proven = refusal_of_proof(event, own_rsvp.status, reader.now) is None
     return ticket_page(request, event, own_rsvp, caller.display_name, private, offers_proof=is_proven)
 
 

@@ -82,17 +82,18 @@ async def show_own(request: Request) -> Response:
         options = await proofs.options_of(reader, services(request).code_key, caller, _slug(request))
     if options.proof is None:
         raise NotFound(AttendanceReason.NO_SUCH_PROOF)
-    return json_response(_own(request, options.proof, is_confirmed=options.why_not is None), headers=HEADERS)
+    return json_response(_own(request, options.proof, is_confirmed=options.is_confirmed), headers=HEADERS)
 
 
 async def make(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, MakeProofInput)
     await spend_on_proof(request, caller.user_id)
+    key, slug = services(request).code_key, _slug(request)
     async with database_of(request).transaction() as tx:
-        proof = await proofs.make(
-            tx, services(request).code_key, caller, _slug(request), body.shown_as, replaces=body.replaces
-        )
-    return json_response(_own(request, proof, is_confirmed=True), headers=HEADERS)
+        proof = await proofs.make(tx, key, caller, slug, body.shown_as, replaces=body.replaces)
+        # An earlier proof may show an account that is gone.
+        options = await proofs.options_of(tx, key, caller, slug)
+    return json_response(_own(request, proof, is_confirmed=options.is_confirmed), headers=HEADERS)
 
 
 async def withdraw(request: Request) -> Response:
@@ -104,18 +105,18 @@ async def withdraw(request: Request) -> Response:
 async def show(request: Request) -> Response:
     token, public_url = request.path_params["token"], services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        said = await proofs.statement(reader, token)
-        claims = claims_of(said, public_url, token, reader.now)
+        statement = await proofs.statement(reader, token)
+        claims = claims_of(statement, public_url, token, reader.now)
         signed = await proof_keys.sign(reader, services(request).code_key, claims)
-    event = said.event
+    event = statement.event
     shown = AttendanceProofOutput(
-        shown_name(said),
-        said.account.did if said.account else None,
+        shown_name(statement),
+        statement.account.did if statement.account else None,
         ProvenEvent(
             event.title,
             None if event.starts_at is None else iso(event.starts_at),
             None if event.ends_at is None else iso(event.ends_at),
-            said.host,
+            statement.host,
             public_event_url(event, public_url) or None,
         ),
         signed,
@@ -151,7 +152,7 @@ OPERATIONS = (
         make,
         {200: OwnProofOutput},
         MakeProofInput,
-        failures=(404, 422),
+        failures=(404, 409, 422, 503),
     ),
     ApiOperation(
         "DELETE",

@@ -15,9 +15,9 @@ from groundwork.rate_limit.contract import Limit
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import proof_keys, proofs
 from openmeet.domain.attendance.proofs import AttendanceStatement, ProofOptions, ShownAs
-from openmeet.domain.covers.model import cover_for
+from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.time_and_place import tagged
+from openmeet.domain.events.time_and_place import removal_day, tagged
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Size
@@ -72,12 +72,15 @@ async def make(request: Request) -> Response:
     shown_as = parse_shown_as(form.get("shown_as", ""))
     await spend_on_proof(request, caller.user_id)
     replaces = form.get("replaces", "")
+    key, slug = services(request).code_key, _slug(request)
     try:
         async with database_of(request).transaction() as tx:
-            await proofs.make(tx, services(request).code_key, caller, _slug(request), shown_as, replaces=replaces)
+            before = (await proofs.options_of(tx, key, caller, slug)).proof
+            proof = await proofs.make(tx, key, caller, slug, shown_as, replaces=replaces)
     except Refused as refused:
         return await _own_page(request, form, refused)
-    return go(_own_path(_slug(request)), flash="proof_renewed" if replaces else "proof_made")
+    is_renewed = before is not None and before.id != proof.id
+    return go(_own_path(slug), flash="proof_renewed" if is_renewed else "proof_made")
 
 
 async def withdraw(request: Request) -> Response:
@@ -93,20 +96,20 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         now = reader.now
         try:
-            said = await proofs.statement(reader, token)
+            statement = await proofs.statement(reader, token)
         except NotFound as ended:
             return _ended_page(request, ended)
     context = {
-        "who": shown_name(said),
-        "account": said.account,
-        "host": said.host,
-        "event": said.event,
-        "event_url": public_event_url(said.event, services(request).settings.public_url),
-        "when": tagged(said.event, now),
-        "zone": zone_of(said.event),
-        "cover": thumbnail(said.event.content, Size.SMALL),
-        "tone": cover_for(said.event.content).tone,
-        "confirmed_at": formatting.time_tag(now, _moment(said.event, now)),
+        "who": shown_name(statement),
+        "account": statement.account,
+        "host": statement.host,
+        "event": statement.event,
+        "event_url": public_event_url(statement.event, services(request).settings.public_url),
+        "when": tagged(statement.event, now),
+        "zone": zone_of(statement.event),
+        "cover": thumbnail(statement.event.content, Size.SMALL),
+        "tone": tone_for(statement.event.content),
+        "confirmed_at": formatting.time_tag(now, _moment(statement.event, now)),
         "file_path": f"/attendance-proofs/{quote(token)}.jwt",
         "keys_url": services(request).settings.public_url + KEYS_PATH,
     }
@@ -118,10 +121,10 @@ async def show_file(request: Request) -> Response:
     token = request.path_params["token"]
     async with database_of(request).reader() as reader:
         try:
-            said = await proofs.statement(reader, token)
+            statement = await proofs.statement(reader, token)
         except NotFound as ended:
             return _ended_page(request, ended)
-        claims = claims_of(said, services(request).settings.public_url, token, reader.now)
+        claims = claims_of(statement, services(request).settings.public_url, token, reader.now)
         signed = await proof_keys.sign(reader, services(request).code_key, claims)
     headers = HEADERS | {"content-disposition": 'attachment; filename="attendance-proof.jwt"'}
     return Response(signed, media_type="application/jwt", headers=headers)
@@ -135,26 +138,26 @@ async def show_keys(request: Request) -> Response:
         )
 
 
-def claims_of(said: AttendanceStatement, public_url: str, token: str, now: Instant) -> dict[str, object]:
+def claims_of(statement: AttendanceStatement, public_url: str, token: str, now: Instant) -> dict[str, object]:
     """The claims of the signed token: registered ones where they exist (RFC 7519, OpenID Connect Core section 5.1), and
     the names of schema.org for the event. ``status_url`` answers 200 as long as the proof stands, and otherwise 410 or
     404.
     """
-    event = said.event
+    event = statement.event
     about = {
         "name": event.title,
         "startDate": None if event.starts_at is None else formatting.iso(event.starts_at),
         "endDate": None if event.ends_at is None else formatting.iso(event.ends_at),
-        "organizer": said.host,
+        "organizer": statement.host,
         "url": public_event_url(event, public_url) or None,
     }
     claims = {
         "iss": public_url,
-        "sub": said.account.did if said.account else None,
+        "sub": statement.account.did if statement.account else None,
         "iat": now // SECOND,
         "jti": new_id(now),
-        "name": said.name or None,
-        "preferred_username": (said.account.handle or None) if said.account else None,
+        "name": statement.name or None,
+        "preferred_username": (statement.account.handle or None) if statement.account else None,
         "attendance": "checked_in",
         "event": {name: value for name, value in about.items() if value is not None},
         "status_url": f"{public_url}{API_PATH}/{token}",
@@ -167,9 +170,9 @@ def public_event_url(event: Event, public_url: str) -> str:
     return f"{public_url}/events/{quote(event.slug)}" if event.visibility is Visibility.PUBLIC else ""
 
 
-def shown_name(said: AttendanceStatement) -> str:
+def shown_name(statement: AttendanceStatement) -> str:
     """The display name, or the handle of the account; the DID if its handle is not verified."""
-    return account_label(said.account) if said.account else said.name
+    return account_label(statement.account) if statement.account else statement.name
 
 
 def account_label(account: Identity) -> str:
@@ -217,7 +220,9 @@ async def _own_page(request: Request, form: dict[str, str], refused: Failure | N
         "proof": proof,
         "address": proof_url(services(request).settings.public_url, proof.token) if proof else "",
         "why_not": None if refused else options.why_not,
-        "shown": account_label(options.account) if proof and proof.did and options.account else options.name,
+        "removed_on": removal_day(options.event, now),
+        "is_confirmed": options.is_confirmed,
+        "shown": account_label(options.shown_account) if options.shown_account else options.name,
         "made": "" if proof is None else formatting.time_tag(proof.made_at, _moment(options.event, proof.made_at)),
         "choices": _choices(options),
         "typed": FormState({"shown_as": form.get("shown_as", default.value)}, problems),

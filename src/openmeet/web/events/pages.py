@@ -25,7 +25,7 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.attendance.moved_dates import several_moved
-from openmeet.domain.attendance.proofs import why_not_proven
+from openmeet.domain.attendance.proofs import refusal_of_proof
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, places_left
@@ -209,7 +209,7 @@ async def _event_context(
             "photos": photos,
             **await _moved_context(reader, event, viewer.user_id, bar.state),
             "places_left": places_left(event, people.counts),
-            "offers_proof": own_rsvp is not None and why_not_proven(event, own_rsvp.status, reader.now) is None,
+            "offers_proof": own_rsvp is not None and refusal_of_proof(event, own_rsvp.status, reader.now) is None,
             "related": [] if viewer.is_hosting else await _related_events(reader, request, event, viewer.user_id),
             "asks_to_publish": services(request).asks_to_publish,
             "is_offered_to_me": await _is_offered_to(reader, event, people, viewer.user_id),

@@ -155,16 +155,16 @@ QUESTIONS: Final = (
     Question(
         "afterwards",
         "trash",
-        lazy("Can my event’s page go away after the event?"),
+        lazy("Can my event’s page be removed after the event?"),
         (
             lazy(
                 "Yes. In the form of the event, under “After the event”, you choose how long the page is kept: for "
                 "good, or for a day, a week or 30 days after the event."
             ),
             lazy(
-                "Then the event is deleted, as if you had done it yourself: its page, its chat, its list of guests and "
-                "its picture are gone for everyone. Nobody gets an e-mail about it. In a series, each date goes on its "
-                "own."
+                "Then the event is deleted, as if you had done it yourself: its page, its chat, its photos, its list of "
+                "guests and its picture are gone for everyone, and proofs of attendance end. Nobody gets an e-mail "
+                "about it. In a series, each date goes on its own."
             ),
             lazy(
                 "You and your guests see the day on the page, and you can change your mind until then. Nothing is "
@@ -247,8 +247,8 @@ QUESTIONS: Final = (
                 "them to open the link, too."
             ),
             lazy(
-                "You need an account. If you answered without one, sign up with the same e-mail address. Answers that we "
-                "still have come along."
+                "You need an account. If you answered without one, sign up with the same e-mail address. We add the "
+                "answers that we still have to your account."
             ),
         ),
     ),
