@@ -14,7 +14,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_of_event
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.group_of_event import GroupOfEvent
+from openmeet.domain.events.model import GroupOfEvent
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import Group
