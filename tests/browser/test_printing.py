@@ -38,6 +38,11 @@ async def test_event_ticket_and_guest_list_can_be_printed(browser: Browser, open
         await page.goto(f"{path}/guest-list")
         await expect(page.get_by_role("cell", name="Ben")).to_be_visible()
         assert await page.locator(".paper-acts:visible, .tabbar:visible").count() == 0
+        # The tick is white. Browsers leave out backgrounds unless the page asks for them.
+        await page.goto(f"{path}/attendees")
+        box = page.get_by_role("checkbox").first
+        await box.check()
+        await expect(box).to_have_css("print-color-adjust", "exact")
 
 
 async def test_a_week_and_a_month_are_one_sheet_each(browser: Browser, openmeet: Deployment) -> None:
