@@ -179,15 +179,15 @@ async def _forget_completed(db: Database) -> int:
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Run each task at its own interval until ``stop`` is set."""
     async with run_concurrently() as group:
-        with_state = {
-            "derived_positions": Chore(20, deriving_positions()),
+        stateful_chores = {
+            "derived_positions": Chore(20, position_chore()),
             "series_windows": Chore(600, _rolling(platform)),
         }
-        for name, chore in (CHORES | with_state).items():
+        for name, chore in (CHORES | stateful_chores).items():
             group.create_task(_run_repeatedly(name, chore, platform, stop))
 
 
-def deriving_positions() -> Callable[[Platform], Awaitable[object]]:
+def position_chore() -> Callable[[Platform], Awaitable[object]]:
     """Give events that have a town but no coordinates the position of their town. Unknown towns are looked up again
     whenever the list of places has changed, and once after each start, because it may have changed before.
     """
@@ -198,7 +198,7 @@ def deriving_positions() -> Callable[[Platform], Awaitable[object]]:
         gazetteer = Gazetteer(places_path(platform.settings))
         try:
             if gazetteer.file_id not in {None, known_list}:
-                await town_positions.look_up_again(platform.db)
+                await town_positions.retry_unknown_towns(platform.db)
                 known_list = gazetteer.file_id
             return await town_positions.derive(platform.db, gazetteer)
         finally:

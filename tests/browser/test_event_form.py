@@ -58,7 +58,7 @@ async def test_dates_are_shown_in_the_language_of_the_page(browser: Browser, ope
         page = await opened.new_page()
         await page.goto("/events/new")
         field = page.get_by_label("Beginn", exact=True)
-        starts, ends = page.locator(".make-said").first, page.locator(".make-said").last
+        starts, ends = page.locator(".make-date").first, page.locator(".make-date").last
         await field.fill("2099-07-04T18:00")
         await expect(starts).to_be_hidden()
         await page.get_by_label("Titel", exact=True).focus()

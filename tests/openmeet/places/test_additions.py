@@ -184,7 +184,7 @@ async def test_upcoming_events_in_added_villages_are_found_near_them(
         Settings(), data_directory=tmp_path / "site", dev_mailbox=True, places_file=tmp_path / "places.db"
     )
     (tmp_path / "places.db").write_bytes(world._path.read_bytes())
-    derive = scheduler.deriving_positions()
+    derive = scheduler.position_chore()
     query = SearchQuery(near=Near(53.1, 12.9, 10))
     async with open_platform(checked({"default": settings})["default"], clock) as platform:
         async with platform.db.transaction() as tx:

@@ -69,7 +69,7 @@ async def test_unknown_towns_are_looked_up_again_in_a_new_list(site: Site, world
         ]
         await tx.execute("update events set over_at = :now where id = :id", now=tx.now, id=over.id)
     assert await town_positions.derive(site.db, world) == 3
-    assert await town_positions.look_up_again(site.db) == 1
+    assert await town_positions.retry_unknown_towns(site.db) == 1
     async with site.db.transaction() as tx:
         rows = await tx.fetch("select id, derived_from from events order by id")
         assert [row["id"] for row in rows if not row["derived_from"]] == [unknown.id]

@@ -77,7 +77,7 @@ async def derive(db: Database, gazetteer: Gazetteer) -> int:
     return looked_at
 
 
-async def look_up_again(db: Database) -> int:
+async def retry_unknown_towns(db: Database) -> int:
     """Let ``derive`` look up the towns of upcoming events again that were unknown or ambiguous, because the list of places
     has changed. Return how many.
     """

@@ -35,7 +35,7 @@ from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.series import apply_edits, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import details_of
-from openmeet.domain.series.edits import with_gone_left_out
+from openmeet.domain.series.edits import without_deleted_dates
 from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus, Timing
 from openmeet.domain.series.plan import joined, plan_all, plan_one
 from openmeet.domain.users.model import Caller, UserId
@@ -151,7 +151,7 @@ async def _update_series(tx: Transaction, series: Series, imported: ImportedEven
         stored = await date_queries.stored(tx, series.id)
         whole, timing = series, series.timing
         if not keeps_schedule:
-            whole = with_gone_left_out(series, stored, tx.now)
+            whole = without_deleted_dates(series, stored, tx.now)
             length = None if imported.minutes is None else timedelta(minutes=imported.minutes)
             timing = Timing(_merged_pattern(whole.timing.pattern, details, imported, base), length)
         plan = plan_all(whole, details.content, timing, stored, tx.now)

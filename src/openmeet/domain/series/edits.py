@@ -65,7 +65,7 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
     if edit.details is not None:
         details = edit.details.content
         content = replace(content, **{name: getattr(details, name) for name in NAMES if name in edit.changed})
-    whole = with_gone_left_out(series, stored, now)
+    whole = without_deleted_dates(series, stored, now)
     if edit.scope is EditScope.ALL:
         timing = _timing(whole.timing, edit)
         if timing == whole.timing:
@@ -104,7 +104,7 @@ def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -
     return plan_one(series, stored_date, edit.details or series_details_at(series, date))
 
 
-def with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:
+def without_deleted_dates(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:
     """Exclude dates that were deleted on their own. Otherwise they would be created again under another name or in
     another series. A date that was moved to an earlier day can be over although the rule still has it ahead.
     """

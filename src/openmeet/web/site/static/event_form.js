@@ -106,7 +106,7 @@ for (const part of document.querySelectorAll(".make-times")) {
     }
   };
   for (const input of part.querySelectorAll("input")) {
-    input.insertAdjacentHTML("afterend", '<span class="make-said" aria-hidden="true"></span>');
+    input.insertAdjacentHTML("afterend", '<span class="make-date" aria-hidden="true"></span>');
   }
   part.closest("form").addEventListener("change", say);
   addEventListener("pageshow", say);

@@ -201,8 +201,8 @@ async function welcome(client, { person, pages }) {
   if (person) {
     await write((state) => state.put(person, "person"));
     // The page shows what is being sent, and not only what was known before.
-    const before = await state();
-    if (before.waiting.length) client.postMessage({ ...before, isSending: true });
+    const unsent = await state();
+    if (unsent.waiting.length) client.postMessage({ ...unsent, isSending: true });
     await sendAll();
     const since = deletions;
     const cache = await caches.open(KEPT);
