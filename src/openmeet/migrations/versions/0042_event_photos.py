@@ -54,6 +54,8 @@ def _recreate(table: str, kinds: str, allowed: str) -> None:
     )
     definitions = [(row.type, row.sql) for row in rows]
     (created,) = [sql for kind, sql in definitions if kind == "table"]
+    if kinds not in created:
+        raise RuntimeError(f"the definition of {table} does not have the kinds {kinds}")
     execute(f"create table {table}_new ({created.partition('(')[2].replace(kinds, allowed)}")
     execute(f"insert into {table}_new select * from {table}")
     execute(f"drop table {table}")
