@@ -225,6 +225,7 @@ class EventOutput(EventFieldsOutput, rename="camel", kw_only=True):
     according to the rule. ``differsIn`` lists the fields that override the series, and ``isModifiedOccurrence`` says
     whether there are any. All of these are empty for events outside of a series, and for callers who cannot see the
     series. ``removesAt`` is when the event will be deleted, as its host chose (``removeAfter``); null if it stays.
+    Everyone who sees the event gets both.
     """
 
     slug: str
