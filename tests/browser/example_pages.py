@@ -326,7 +326,8 @@ async def with_photos(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, st
     made = PreparedPicture({(Size.SMALL, PictureFormat.JPEG): b"x"}, 1600, 1200, None)
     keys = [PhotoKey(f"{number:032x}") for number in range(4)]
     for key, who in zip(keys, (ana, ben, ana, ana), strict=True):
-        await photos.insert(tx, key, picnic.id, who.user_id, LONG, key, made)
+        await photos.insert_waiting(tx, key, who.user_id, made, until=tx.now)
+        await photos.add_to_event(tx, key, picnic.id, LONG, key)
     return {
         "photos": f"/events/{picnic.slug}/photos",
         "no photos": f"/events/{walk.slug}/photos",

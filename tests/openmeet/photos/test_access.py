@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.clock import DAY, HOUR, Instant
-from groundwork.errors import Forbidden, NotFound
+from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations, rsvp_records
 from openmeet.domain.attendance.model import Attendance, RecordedRsvp, ReplyDetails, RsvpRecordStatus, RsvpReply
@@ -14,7 +14,7 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisi
 from openmeet.domain.moderation_effects import actions as moderation
 from openmeet.domain.photos import actions
 from openmeet.domain.photos.access import access_to
-from openmeet.domain.photos.model import PhotoAccess
+from openmeet.domain.photos.model import PhotoAccess, PhotoReason
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.users import erasure_requests
 from tests.openmeet.groups.people import group_by
@@ -75,19 +75,20 @@ async def test_hosts_are_not_told_to_ask_the_hosts(album):
 
 async def test_people_who_withdraw_keep_only_their_own_photos(album):
     """Otherwise they could no longer remove them."""
-    own, other = await album.add("Ben", 1), await album.add("Cleo", 2)
+    own, other, third = await album.add("Ben", 1), await album.add("Cleo", 2), await album.add("Ben", 3)
     async with album.db.transaction() as tx:
         await attendance.answer(tx, album.people["Ben"], album.event.slug, RsvpReply.DECLINED)
     assert [await album.those_who_see(key) for key in (own, other)] == [EVERYBODY, {"Ana", "Cleo"}]
     page = (await album.browsers["Ben"].get(f"/events/{album.event.slug}")).text
-    assert "You added 1 photo." in page
+    assert "You added 2 photos." in page
     assert f'href="{album.path}"' in page
     page = (await album.browsers["Ben"].get(album.path)).text
     assert own in page
     assert other not in page
     assert 'type="file"' not in page
     with pytest.raises(Forbidden):
-        await album.add("Ben", 3)
+        await album.add("Ben", 4)
+    assert (await album.browsers["Ben"].post(f"{album.path}/{third}/remove")).headers["location"] == album.path
     assert (await album.browsers["Ben"].post(f"{album.path}/{own}/remove")).headers["location"] == "/"
     assert (await album.browsers["Ben"].get(album.path)).status_code == 404
 
@@ -220,8 +221,9 @@ async def test_a_cancelled_event_gets_no_more_photos(album):
         await event_hosting.cancel(tx, album.people["Ana"], album.event.slug, "Storm")
     album.clock.turn(2 * HOUR)
     assert await album.those_who_see(key) == EVERYBODY
-    with pytest.raises(Forbidden):
+    with pytest.raises(Forbidden) as refused:
         await album.add("Ben", 1)
+    assert refused.value.why.code == PhotoReason.EVENT_CANCELLED
     assert 'type="file"' not in (await album.browsers["Ben"].get(album.path)).text
 
 
@@ -235,6 +237,11 @@ async def test_uploaders_remove_their_own_photos_and_hosts_any(album):
     assert await album.number_of_files(of_ben) == 8
     assert await actions.forget_unused(album.db, album.store) == 2
     assert await album.number_of_files(of_ben) == await album.number_of_files(of_cleo) == 0
+    # A photo that a host removed stays away. Others can add theirs again.
+    with pytest.raises(Refused):
+        await album.add("Cleo", 2)
+    assert await album.add("Ben", 1)
+    assert await actions.forget_unused(album.db, album.store) == 0
 
 
 async def test_only_the_uploader_changes_a_caption(album):

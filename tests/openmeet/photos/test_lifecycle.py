@@ -2,7 +2,7 @@
 
 import pytest
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, HOUR
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.account_merge import merge
 from openmeet.domain.data_export.person import export_document
@@ -16,7 +16,7 @@ from openmeet.domain.photos import actions
 from openmeet.domain.safety import actions as safety
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.openmeet.erasure.erasure_context import erasing_in
-from tests.openmeet.photos.album import album_in
+from tests.openmeet.photos.album import album_in, chosen, photo
 
 
 async def test_people_report_photos_and_moderators_hide_them(album):
@@ -51,6 +51,88 @@ async def test_people_report_photos_and_moderators_hide_them(album):
     assert await album.those_who_see(key) == {"Ana", "Ben", "Cleo"}
     # Moderators see only what is reported or hidden.
     assert (await dan.get(f"/moderation/photos/{key}/small")).status_code == 404
+
+
+async def test_a_hidden_photo_cannot_be_added_again(album):
+    """Its author can still remove it, but that does not undo the decision."""
+    key = await album.add("Ben", 1)
+    subject = Subject(ModeratedKind.PHOTO, key)
+    async with album.db.transaction() as tx:
+        await moderation.decide(tx, album.people["Dan"], subject, SubjectVisibility.HIDDEN, "Asleep")
+    assert (await album.browsers["Ben"].post(f"{album.path}/{key}/remove")).status_code == 303
+    assert await album.those_who_see(key) == set()
+    refused = await album.browsers["Ben"].post(album.path, files=chosen(photo(1)))
+    assert "This photo was removed from the event." in refused.text
+    assert await actions.forget_unused(album.db, album.store) == 1
+    assert await album.number_of_files(key) == 0
+    assert await actions.forget_unused(album.db, album.store) == 0
+    with pytest.raises(Refused):
+        await album.add("Ben", 1)
+    # The row goes with the event.
+    async with album.db.transaction() as tx:
+        await events.delete(tx, album.people["Ana"], album.event.slug)
+    album.clock.turn(31 * DAY)
+    await purge_expired(album.db, RetentionTimes(30, 90))
+    assert await actions.forget_unused(album.db, album.store) == 1
+    async with album.db.reader() as reader:
+        assert await reader.fetch("select key from event_photos") == []
+
+
+async def test_a_reported_photo_stays_for_moderators_when_its_author_removes_it(album):
+    key = await album.add("Ben", 1, "Pizza")
+    dan, about = album.browsers["Dan"], f"/moderation/things/photo/{key}"
+    sent = await album.browsers["Cleo"].post(f"{album.path}/{key}/report", data={"reason": "other", "words": "Me"})
+    assert sent.status_code == 303
+    async with album.db.transaction() as tx:
+        await moderators.appoint(tx, album.people["Dan"].user_id, by=None)
+    assert (await album.browsers["Ben"].post(f"{album.path}/{key}/remove")).status_code == 303
+    assert await album.those_who_see(key) == set()
+    assert key not in (await album.browsers["Ana"].get(album.path)).text
+    assert await actions.forget_unused(album.db, album.store) == 0
+    assert "Pizza" in (await dan.get(about)).text
+    assert (await dan.get(f"/moderation/photos/{key}/small")).status_code == 200
+    assert (await dan.post(about, data={"act": "hide", "reason": "She’s asleep."})).status_code == 303
+    assert await actions.forget_unused(album.db, album.store) == 1
+    assert await album.number_of_files(key) == 0
+    assert "Something that no longer exists" in (await dan.get(about)).text
+
+
+async def test_somebody_who_blocks_the_author_can_still_report_the_photo(album):
+    """The button to block is on the page for the report, which is shown again afterwards."""
+    key = await album.add("Ben")
+    page, cleo = f"{album.path}/{key}/report", album.browsers["Cleo"]
+    ben = album.people["Ben"].user_id
+    assert (await cleo.get(f"/events/other/photos/{key}/report")).status_code == 404
+    blocked = await cleo.post("/settings/safety", data={"act": "block", "subject": ben, "next": page})
+    assert blocked.headers["location"] == page
+    shown = (await cleo.get(page)).text
+    assert "You have blocked Ben." in shown
+    assert f'href="{album.path}"' in shown
+    assert (await cleo.post(page, data={"reason": "other", "words": "Me"})).status_code == 303
+    assert (await cleo.get(f"{album.path}/{key}")).status_code == 404
+
+
+async def test_files_of_an_upload_that_never_finished_are_deleted(album, tmp_path):
+    """The row is stored before the files, so that the task finds them. Its failure for one photo does not stop others."""
+    removed = await album.add("Ben", 1)
+    assert (await album.browsers["Ben"].post(f"{album.path}/{removed}/remove")).status_code == 303
+    files, aside = tmp_path / "media" / "event-photos", tmp_path / "aside"
+    files.rename(aside)
+    files.touch()
+    with pytest.raises(OSError, match=r"event-photos"):
+        await album.add("Ben", 2)
+    async with album.db.reader() as reader:
+        rows = await reader.fetch("select key, waits_until from event_photos where event_id is null order by key")
+    waiting = [row["key"] for row in rows if row["waits_until"] is not None]
+    assert len(rows) == 2
+    assert len(waiting) == 1
+    files.unlink()
+    aside.rename(files)
+    assert await actions.forget_unused(album.db, album.store) == 1
+    album.clock.turn(HOUR)
+    assert await actions.forget_unused(album.db, album.store) == 1
+    async with album.db.reader() as reader:
+        assert await reader.fetch("select key from event_photos") == []
 
 
 async def test_moderators_need_a_reason_to_hide_a_photo(album):

@@ -142,7 +142,9 @@ EVENTS: Final = (
     ),
     StoredTable(
         "event_photos",
-        "Photos that hosts and guests added to an event. Files without an event are removed within an hour.",
+        "Photos that hosts and guests added to an event. Files without an event are removed within an hour, or "
+        "once no report about the photo is open. If a host removed a photo, or its author removed a hidden or reported "
+        "one, the row stays without the caption, so that it is not added again.",
         _OWN,
         Retention.CONTENT,
         OnErasure.PARENT,
@@ -150,7 +152,7 @@ EVENTS: Final = (
             person(ColumnAudience.GUESTS, "user_id", unique_with="event_id digest"),
             personal(ColumnAudience.GUESTS, "key caption"),
             unexported(personal(ColumnAudience.NOBODY, "digest")),
-            plain("event_id width height size created_at"),
+            plain("event_id removed_from has_files width height size waits_until created_at"),
         ),
         PersonExport.READABLE,
     ),

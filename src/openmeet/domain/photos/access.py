@@ -80,17 +80,22 @@ async def event_with_photos(reader: Reader, slug: EventSlug, viewer: UserId) -> 
     return event, access
 
 
-async def visible_photo(reader: Reader, key: str, viewer: UserId | None) -> tuple[EventPhoto, Event, PhotoAccess]:
-    """The photo with its event, if this person may see it now. Raises NotFound."""
-    found = await queries.by_keys(reader, [key])
-    event = await event_queries.by_id(reader, found[0].event_id) if found else None
-    if viewer is None or event is None:
+async def visible_photo(
+    reader: Reader, key: str, viewer: UserId | None, *, with_blocked: bool = False
+) -> tuple[EventPhoto, Event, PhotoAccess]:
+    """The photo with its event, if this person may see it now. ``with_blocked``: also if they and the person who added it
+    blocked each other. Raises NotFound.
+    """
+    photo = await queries.by_key(reader, key)
+    event = await event_queries.by_id(reader, photo.event_id) if photo is not None else None
+    if viewer is None or photo is None or event is None:
         raise NotFound(PhotoReason.NO_SUCH_PHOTO)
     rsvp = await attendance_queries.find(reader, event.id, viewer)
     access = await access_to(reader, event, viewer, rsvp)
-    if access is PhotoAccess.NONE or not await queries.shown_one(reader, found[0], viewer, access):
+    is_shown = await queries.shown_one(reader, photo, viewer, access, with_blocked=with_blocked)
+    if access is PhotoAccess.NONE or not is_shown:
         raise NotFound(PhotoReason.NO_SUCH_PHOTO)
-    return found[0], event, access
+    return photo, event, access
 
 
 async def _own_access(reader: Reader, event: Event, viewer: UserId | None) -> PhotoAccess:

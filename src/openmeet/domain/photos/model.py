@@ -1,5 +1,6 @@
 """Values, limits and reasons of photos."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
@@ -22,6 +23,8 @@ class PhotoReason(Reason):
     TOO_MANY_OF_EVENT = "photos.too_many_of_event"
     TOO_OFTEN = "photos.too_often"
     CANNOT_ADD = "photos.cannot_add"
+    EVENT_CANCELLED = "photos.event_cancelled"
+    REMOVED_BEFORE = "photos.removed_before"
     NOT_YOURS = "photos.not_yours"
 
 
@@ -34,6 +37,7 @@ MAX_AT_ONCE: Final = 5
 MAX_OF_PERSON: Final = 50
 MAX_OF_EVENT: Final = 500
 MAX_CAPTION: Final = 300
+_KEY: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class PhotoAccess(StrEnum):
@@ -55,7 +59,9 @@ class PhotoAccess(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventPhoto:
-    """A stored photo. ``key`` is its id and part of the names of its files; the sides are in pixels."""
+    """A stored photo. ``key`` is its id and part of the names of its files; the sides are in pixels. ``is_removed``: only
+    moderators see it.
+    """
 
     key: PhotoKey
     event_id: EventId
@@ -64,6 +70,12 @@ class EventPhoto:
     width: int
     height: int
     created_at: Instant
+    is_removed: bool = False
+
+
+def is_key(text: str) -> bool:
+    """Whether this can be the key of a photo."""
+    return _KEY.fullmatch(text) is not None
 
 
 def checked_caption(text: str) -> str:

@@ -1,28 +1,36 @@
-"""SQL of photos. A row without an event will be deleted together with its files."""
+"""SQL of photos. A task deletes the files of rows without an event.
+
+Such a row is one of these: a photo whose files are being stored (``waits_until``); one that was removed, and whose row
+will be deleted, too; or one that its author may not add to the event again (``removed_from``). The row of the last kind
+stays, without its files (``has_files``) once no report about it is open.
+"""
 
 from collections.abc import Sequence
 from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.isolation import Position
 from openmeet.domain.events.model import EventId
 from openmeet.domain.media.pictures import PreparedPicture
 from openmeet.domain.moderation.blocks import is_block_between_sql
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked, is_suspended
 from openmeet.domain.paging import Page
-from openmeet.domain.photos.model import EventPhoto, PhotoAccess, PhotoKey
+from openmeet.domain.photos.model import EventPhoto, PhotoAccess, PhotoKey, is_key
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
-_COLUMNS: Final = "p.key, p.event_id, p.user_id, p.caption, p.width, p.height, p.created_at"
+_COLUMNS: Final = "p.key, p.event_id, p.removed_from, p.user_id, p.caption, p.width, p.height, p.created_at"
 
 # One's own photos, and those of others unless a moderator hid the photo or its author, or the author is leaving. Hosts
 # also see photos of people they blocked, because they decide about all photos of their event.
 _IS_SHOWN: Final = f"""p.event_id = :event_id and (p.user_id = :viewer or (:sees_all = 1 and not (
     {is_blocked("p.key")} or {is_leaving("p.user_id")} or {is_suspended("p.user_id")} or {hides_person("p.user_id")}
-    or (:is_host = 0 and {is_block_between_sql(":viewer", "p.user_id")}))))"""
-_RELEASE: Final = "update event_photos set event_id = null, caption = '', digest = ''"
+    or (:with_blocked = 0 and {is_block_between_sql(":viewer", "p.user_id")}))))"""
+_RELEASE: Final = (
+    "update event_photos set event_id = null, removed_from = null, waits_until = null, caption = '', digest = ''"
+)
 
 
 async def shown(
@@ -44,12 +52,14 @@ async def count_shown(reader: Reader, event_id: EventId, viewer: UserId, access:
     return int(row["number"]) if row else 0
 
 
-async def shown_one(reader: Reader, photo: EventPhoto, viewer: UserId, access: PhotoAccess) -> bool:
-    """Whether this person may see the photo."""
+async def shown_one(
+    reader: Reader, photo: EventPhoto, viewer: UserId, access: PhotoAccess, *, with_blocked: bool = False
+) -> bool:
+    """Whether this person may see the photo. ``with_blocked`` is as in ``access.visible_photo``."""
     row = await reader.fetch_one(
         f"select 1 as found from event_photos p where p.key = :key and {_IS_SHOWN}",
         key=photo.key,
-        **_values(photo.event_id, viewer, access),
+        **_values(photo.event_id, viewer, access, with_blocked=with_blocked),
     )
     return row is not None
 
@@ -71,13 +81,20 @@ async def neighbours(
     return keys[0], keys[1]
 
 
-async def by_keys(reader: Reader, keys: Sequence[str]) -> list[EventPhoto]:
-    """Photos that still belong to an event, whoever may see them."""
-    if not keys:
+async def by_key(reader: Reader, key: str) -> EventPhoto | None:
+    """A photo that still belongs to an event, whoever may see it."""
+    return next((one for one in await for_moderators(reader, [key]) if not one.is_removed), None)
+
+
+async def for_moderators(reader: Reader, keys: Sequence[str]) -> list[EventPhoto]:
+    """Photos that belong to an event, and removed ones that still have their files."""
+    wanted = sorted({key for key in keys if is_key(key)})
+    if not wanted:
         return []
     rows = await reader.fetch(
-        f"select {_COLUMNS} from event_photos p where p.key in :keys and p.event_id is not null order by p.key",
-        keys=sorted(set(keys)),
+        f"select {_COLUMNS} from event_photos p where p.key in :keys and p.has_files = 1"
+        " and (p.event_id is not null or p.removed_from is not null) order by p.key",
+        keys=wanted,
     )
     return [_photo(row) for row in rows]
 
@@ -115,36 +132,66 @@ async def has_own(reader: Reader, event_id: EventId, user_id: UserId) -> bool:
     return row is not None
 
 
-async def insert(
-    tx: Transaction,
-    key: PhotoKey,
-    event_id: EventId,
-    user_id: UserId,
-    caption: str,
-    digest: str,
-    made: PreparedPicture,
-) -> None:
-    """Store a photo. A file that this person has already added to the event is not stored again."""
-    await tx.execute(
-        """
-        insert into event_photos (key, event_id, user_id, caption, digest, width, height, size, created_at)
-        values (:key, :event_id, :user_id, :caption, :digest, :width, :height, :size, :now)
-            on conflict (event_id, user_id, digest) do nothing
-        """,
-        key=key,
+async def may_not_add_again(reader: Reader, event_id: EventId, user_id: UserId, digest: str) -> bool:
+    """Whether a photo that this person made of the same file was taken out of the event for good."""
+    row = await reader.fetch_one(
+        "select 1 as found from event_photos"
+        " where removed_from = :event_id and user_id = :user_id and digest = :digest limit 1",
         event_id=event_id,
         user_id=user_id,
-        caption=caption,
         digest=digest,
+    )
+    return row is not None
+
+
+async def insert_waiting(
+    tx: Transaction, key: PhotoKey, user_id: UserId, made: PreparedPicture, *, until: Instant
+) -> None:
+    """Store a photo that belongs to no event yet, before its files are stored. The task deletes the files of one that
+    still waits after ``until``.
+    """
+    await tx.execute(
+        """
+        insert into event_photos (key, user_id, caption, digest, width, height, size, waits_until, created_at)
+        values (:key, :user_id, '', '', :width, :height, :size, :until, :now)
+        """,
+        key=key,
+        user_id=user_id,
         width=made.width,
         height=made.height,
         size=sum(map(len, made.bodies.values())),
+        until=until,
+        now=tx.now,
+    )
+
+
+async def add_to_event(tx: Transaction, key: PhotoKey, event_id: EventId, caption: str, digest: str) -> None:
+    """Add a waiting photo to an event. The caller holds the lock of the event and has found no photo of this file."""
+    await tx.execute(
+        "update event_photos set event_id = :event_id, caption = :caption, digest = :digest, waits_until = null,"
+        " created_at = :now where key = :key and waits_until is not null",
+        key=key,
+        event_id=event_id,
+        caption=caption,
+        digest=digest,
         now=tx.now,
     )
 
 
 async def set_caption(tx: Transaction, key: PhotoKey, caption: str) -> None:
-    await tx.execute("update event_photos set caption = :caption where key = :key", key=key, caption=caption)
+    await tx.execute(
+        "update event_photos set caption = :caption where key = :key and event_id is not null", key=key, caption=caption
+    )
+
+
+async def remove_for_good(tx: Transaction, key: PhotoKey) -> None:
+    """Take a photo out of its event, so that its author cannot add it again. Its files stay while a report about it is
+    open.
+    """
+    await tx.execute(
+        "update event_photos set removed_from = event_id, event_id = null where key = :key and event_id is not null",
+        key=key,
+    )
 
 
 async def release(tx: Transaction, key: PhotoKey) -> None:
@@ -160,7 +207,9 @@ async def release_all_of(tx: Transaction, user_id: UserId) -> None:
 async def release_of_events(tx: Transaction, event_ids: Sequence[str]) -> None:
     """Take all photos out of these events."""
     if event_ids:
-        await tx.execute(f"{_RELEASE} where event_id in :event_ids", event_ids=list(event_ids))
+        await tx.execute(
+            f"{_RELEASE} where event_id in :event_ids or removed_from in :event_ids", event_ids=list(event_ids)
+        )
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
@@ -176,33 +225,50 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     )
 
 
-async def released(reader: Reader, limit: int) -> list[PhotoKey]:
+async def unused(reader: Reader, after: Position, limit: int) -> list[tuple[int, PhotoKey]]:
+    """Photos after this position whose files can be deleted."""
     rows = await reader.fetch(
-        "select key from event_photos where event_id is null order by created_at, key limit :limit", limit=limit
+        """
+        select p.created_at, p.key from event_photos p
+         where p.event_id is null and (p.created_at, p.key) > (:created_at, :key)
+           and (p.waits_until is null or p.waits_until <= :now)
+           and (p.removed_from is null or (p.has_files = 1 and not exists (
+                 select 1 from reports r where r.subject = p.key and r.closed_at is null)))
+         order by p.created_at, p.key limit :limit
+        """,
+        created_at=after[0],
+        key=after[1],
+        now=reader.now,
+        limit=limit,
     )
-    return [PhotoKey(row["key"]) for row in rows]
+    return [(int(row["created_at"]), PhotoKey(row["key"])) for row in rows]
 
 
-async def delete_released(tx: Transaction, key: PhotoKey) -> None:
-    await tx.execute("delete from event_photos where key = :key and event_id is null", key=key)
+async def forget_files(tx: Transaction, key: PhotoKey) -> None:
+    """Record that the files of a photo without an event were deleted. The row stays if it refuses the same file."""
+    await tx.execute("delete from event_photos where key = :key and event_id is null and removed_from is null", key=key)
+    await tx.execute(
+        "update event_photos set has_files = 0, caption = '' where key = :key and removed_from is not null", key=key
+    )
 
 
-def _values(event_id: EventId, viewer: UserId, access: PhotoAccess) -> dict[str, object]:
+def _values(event_id: EventId, viewer: UserId, access: PhotoAccess, *, with_blocked: bool = False) -> dict[str, object]:
     return {
         "event_id": event_id,
         "viewer": viewer,
         "sees_all": int(access.sees_all),
-        "is_host": int(access is PhotoAccess.HOST),
+        "with_blocked": int(with_blocked or access is PhotoAccess.HOST),
     }
 
 
 def _photo(row: Row) -> EventPhoto:
     return EventPhoto(
         PhotoKey(row["key"]),
-        EventId(row["event_id"]),
+        EventId(row["event_id"] or row["removed_from"]),
         UserId(row["user_id"]),
         row["caption"],
         row["width"],
         row["height"],
         Instant(row["created_at"]),
+        is_removed=row["event_id"] is None,
     )

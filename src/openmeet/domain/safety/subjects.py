@@ -24,7 +24,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.photos.access import visible_photo
 from openmeet.domain.photos.model import EventPhoto
-from openmeet.domain.photos.queries import by_keys as by_photo_keys
+from openmeet.domain.photos.queries import for_moderators as photos_for_moderators
 from openmeet.domain.series import agenda
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
@@ -89,7 +89,7 @@ async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer:
                 raise NotFound(GeneralReason.NO_SUCH_PERSON)
             subject = _of_person(UserId(address))
         case ModeratedKind.PHOTO:
-            photo, event, _ = await visible_photo(reader, address, viewer)
+            photo, event, _ = await visible_photo(reader, address, viewer, with_blocked=True)
             subject = _of_photo(photo, event)
         case ModeratedKind.DID | ModeratedKind.HOST:
             raise NotFound(SafetyReason.NO_SUCH_PAGE)
@@ -115,7 +115,7 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
     for person in ids[ModeratedKind.PERSON]:
         if await user_queries.by_id(reader, UserId(person)) is not None:
             subjects_by_id[person] = _of_person(UserId(person))
-    photos = await by_photo_keys(reader, ids[ModeratedKind.PHOTO])
+    photos = await photos_for_moderators(reader, ids[ModeratedKind.PHOTO])
     events = {one.id: one for one in await event_queries.several(reader, [photo.event_id for photo in photos])}
     for photo in photos:
         subjects_by_id[photo.key] = _of_photo(photo, events[photo.event_id])

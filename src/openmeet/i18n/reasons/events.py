@@ -167,6 +167,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "photos.cannot_add": mark(
         "Only the hosts and their guests can add photos. Were you there? Ask a host to check you in."
     ),
+    "photos.event_cancelled": mark("The event is cancelled, so it gets no more photos."),
+    "photos.removed_before": mark("This photo was removed from the event. You can’t add it again."),
     "photos.not_yours": mark("Somebody else added this photo."),
     "media.too_many_cards": mark("We’re drawing too many pictures right now. Try again in a few seconds."),
     # reasons of openmeet.domain.search

@@ -126,8 +126,7 @@ async def discard_files(db: Database, erasing: PersonErasureContext) -> None:
         pass
     while await chat_pictures.forget_unused(db, erasing.pictures) == chat_pictures.ROUND:
         pass
-    while await photos.forget_unused(db, erasing.pictures) == photos.ROUND:
-        pass
+    await photos.forget_unused(db, erasing.pictures)
     await discard_logs([db, *erasing.other_databases])
 
 

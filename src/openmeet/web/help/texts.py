@@ -133,8 +133,9 @@ QUESTIONS: Final = (
                 "the moderators."
             ),
             lazy(
-                "**Remove yours:** open the photo and choose “Remove the photo”. Hosts can remove any photo. If you "
-                "delete your account, your photos are deleted, too."
+                "**Remove yours:** open the photo and choose “Remove the photo”. Hosts can remove any photo. If somebody "
+                "reported it, moderators can still look at it until they have decided. If you delete your account, your "
+                "photos are deleted, too."
             ),
         ),
     ),

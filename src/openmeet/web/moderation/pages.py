@@ -24,7 +24,7 @@ from openmeet.domain.moderation.model import (
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.paging import Page
 from openmeet.domain.photos.model import PhotoReason
-from openmeet.domain.photos.queries import by_keys as photos_by_keys
+from openmeet.domain.photos.queries import for_moderators as photos_for_moderators
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.moderation import view
@@ -203,7 +203,7 @@ async def show_photo(request: Request) -> Response:
     key = request.path_params["key"]
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found = await photos_by_keys(reader, [key])
+        found = await photos_for_moderators(reader, [key])
         is_under_review = await reports.open_about(reader, [key], 1) or await visibility.status_of(reader, key)
         if not found or not is_under_review:
             raise NotFound(PhotoReason.NO_SUCH_PHOTO)

@@ -107,8 +107,7 @@ async def add(request: Request) -> Response:
 async def describe(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, CaptionInput)
     async with database_of(request).transaction() as tx:
-        await actions.describe(tx, caller.user_id, _key(request), body.caption)
-        photo, _, _ = await visible_photo(tx, _key(request), caller.user_id)
+        photo = await actions.describe(tx, caller.user_id, _key(request), body.caption)
         shown = await _shown(tx, photo)
     return json_response(shown)
 

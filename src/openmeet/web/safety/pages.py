@@ -1,6 +1,7 @@
 """Report something, block or mute somebody, and the lists of the user's own blocks and mutes."""
 
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -69,6 +70,7 @@ async def report(request: Request) -> Response:
     try:
         reason, words = model.check_report(form.get("reason", ""), form.get("words", ""))
         async with database_of(request).transaction() as tx:
+            await _subject_of(tx, request, caller.user_id)
             await actions.report(tx, caller, kind, address, reason, words)
     except InvalidForm as wrong:
         return await _show_report(request, form_with_problems(form, wrong), status=400)
@@ -147,9 +149,9 @@ async def change(request: Request) -> Response:
 
 async def _show_report(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
-    kind, address = _asked(request)
+    kind, _ = _asked(request)
     async with database_of(request).reader() as reader:
-        described = await subjects.by_address(reader, kind, address, caller.user_id)
+        described = await _subject_of(reader, request, caller.user_id)
         owner = described.owner if described.owner != caller.user_id else None
         open_report = await reports.open_by(reader, caller.user_id, described.subject.id)
         keeps_away = owner is not None and await blocks.has_blocked(reader, caller.user_id, owner)
@@ -174,9 +176,20 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
         "mutes_person": mutes_person,
         "mutes_group": mutes_group,
         "reasons": [(reason.value, words, "") for reason, words in REASON_LABELS.items()],
-        "back": described.path or PATH,
+        # Somebody who blocked the person no longer sees the photo, but the others.
+        "back": described.path.rpartition("/")[0] if kind is ModeratedKind.PHOTO else described.path or PATH,
     }
     return page(request, "safety/report.html", context, status=status)
+
+
+async def _subject_of(reader: Reader, request: Request, viewer: UserId) -> ReportedSubject:
+    """The subject that the path names. Raises NotFound."""
+    kind, address = _asked(request)
+    described = await subjects.by_address(reader, kind, address, viewer)
+    slug = request.path_params.get("slug", "")
+    if kind is ModeratedKind.PHOTO and not described.path.startswith(f"/events/{quote(slug)}/"):
+        raise NotFound(SiteReason.NOTHING_HERE)
+    return described
 
 
 def _asked(request: Request) -> tuple[ModeratedKind, str]:
