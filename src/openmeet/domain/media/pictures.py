@@ -3,6 +3,7 @@ ones.
 """
 
 import io
+import re
 import secrets
 import warnings
 from dataclasses import dataclass
@@ -108,10 +109,17 @@ class PreparedPicture:
     tone: int | None
 
 
+def is_picture_key(text: str) -> bool:
+    """Whether this can be the key of a stored picture: here, in a chat or of an event's photos."""
+    return _KEY.fullmatch(text) is not None
+
+
 def blob_key(key: str, size: Size, format_: PictureFormat = PictureFormat.JPEG) -> str:
     """The storage key of one file of a picture."""
     return f"pictures/{key}-{size.value}.{format_.value}"
 
+
+_KEY: Final = re.compile(r"[0-9a-f]{32}")
 
 # Sides of square portraits in pixels: in lists and on cards, next to a name, and on a profile page. Each is sharp on a
 # screen with double pixel density.

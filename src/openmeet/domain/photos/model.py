@@ -1,6 +1,5 @@
 """Values, limits and reasons of photos."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
@@ -37,7 +36,6 @@ MAX_AT_ONCE: Final = 5
 MAX_OF_PERSON: Final = 50
 MAX_OF_EVENT: Final = 500
 MAX_CAPTION: Final = 300
-_KEY: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class PhotoAccess(StrEnum):
@@ -71,11 +69,6 @@ class EventPhoto:
     height: int
     created_at: Instant
     is_removed: bool = False
-
-
-def is_key(text: str) -> bool:
-    """Whether this can be the key of a photo."""
-    return _KEY.fullmatch(text) is not None
 
 
 def checked_caption(text: str) -> str:

@@ -12,12 +12,12 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.isolation import Position
 from openmeet.domain.events.model import EventId
-from openmeet.domain.media.pictures import PreparedPicture
+from openmeet.domain.media.pictures import PreparedPicture, is_picture_key
 from openmeet.domain.moderation.blocks import is_block_between_sql
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked, is_suspended
 from openmeet.domain.paging import Page
-from openmeet.domain.photos.model import EventPhoto, PhotoAccess, PhotoKey, is_key
+from openmeet.domain.photos.model import EventPhoto, PhotoAccess, PhotoKey
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
@@ -88,7 +88,7 @@ async def by_key(reader: Reader, key: str) -> EventPhoto | None:
 
 async def for_moderators(reader: Reader, keys: Sequence[str]) -> list[EventPhoto]:
     """Photos that belong to an event, and removed ones that still have their files."""
-    wanted = sorted({key for key in keys if is_key(key)})
+    wanted = sorted({key for key in keys if is_picture_key(key)})
     if not wanted:
         return []
     rows = await reader.fetch(

@@ -2,7 +2,6 @@
 read the message.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +19,7 @@ from openmeet.domain.chat import pictures, room_queries
 from openmeet.domain.chat.messages import require_write_access
 from openmeet.domain.chat.model import MAX_PICTURES, MessagePicture, NewPicture, SentPictureKey
 from openmeet.domain.chat.pictures import StoredPicture
-from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, MediaReason, Size
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, MediaReason, Size, is_picture_key
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
@@ -35,7 +34,6 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 # Enough for two pictures of the largest size that a site can allow, or four of the usual size.
 FORM_BYTES: Final = 2 * MAX_UPLOAD_BYTES + 200_000
 PATH: Final = "/chat/pictures"
-_KEY: Final = re.compile(r"[0-9a-f]{32}")
 _HEADERS: Final = {
     **INERT,
     # Browsers may cache the picture but must revalidate it before each use, so people who lost access cannot load it
@@ -59,7 +57,7 @@ async def show(request: Request) -> Response:
 def key_of(request: Request) -> SentPictureKey:
     """The picture key in the path. Raises NotFound if it is malformed."""
     key = request.path_params["key"]
-    if _KEY.fullmatch(key) is None:
+    if not is_picture_key(key):
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
     return SentPictureKey(key)
 

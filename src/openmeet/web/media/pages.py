@@ -1,6 +1,5 @@
 """Serve pictures to anyone who has the URL, always with an image media type. Also the URLs of pictures."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from openmeet.domain.media.pictures import (
     PictureFormat,
     Size,
     blob_key,
+    is_picture_key,
     portrait_key,
 )
 from openmeet.domain.profiles import portraits
@@ -48,7 +48,6 @@ IMMUTABLE = {
 _OF_PEOPLE = IMMUTABLE | {
     "cache-control": "private, max-age=604800, immutable",
 }
-_KEY = re.compile(r"[0-9a-f]{32}")
 _PORTRAIT_SIDES = frozenset(map(str, PORTRAIT_SIDES))
 # The most common aspect ratio. Used for records that do not state one, to limit layout shift.
 _USUAL = (1600, 900)
@@ -73,7 +72,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     key = request.path_params["key"]
-    if _KEY.fullmatch(key) is None:
+    if not is_picture_key(key):
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
     # Checked before the store is accessed, so an unknown size also gives 404 on a site that stores no pictures.
     requested_size(request)
@@ -83,7 +82,7 @@ async def show(request: Request) -> Response:
 async def show_portrait(request: Request) -> Response:
     """A person's current picture, for viewers who may see that person. Raises NotFound."""
     key, side = request.path_params["key"], request.path_params["side"]
-    if _KEY.fullmatch(key) is None or side not in _PORTRAIT_SIDES:
+    if not is_picture_key(key) or side not in _PORTRAIT_SIDES:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
     async with database_of(request).reader() as reader:
         if not await portraits.is_shown(reader, await person_of_cookie(request, reader), key):
