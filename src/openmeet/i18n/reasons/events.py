@@ -221,7 +221,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.checked_in": mark("You’re checked in at this event."),
     "attendance.no_such_proof": mark("There’s no proof of attendance at this address. Check the link."),
     "attendance.proof_withdrawn": mark("This proof was withdrawn. Ask the person who gave you the link for a new one."),
-    "attendance.proof_just_withdrawn": mark("You’ve just withdrawn this proof. Make a new one if you need it."),
+    "attendance.proof_just_withdrawn": mark("You’ve already withdrawn this proof. Make a new one if you need it."),
     "attendance.proof_not_confirmed": mark("We can no longer confirm this attendance."),
     "attendance.proof_of_private_event": mark(
         "There are no proofs for private events, because we don’t confirm them to others."
