@@ -32,6 +32,7 @@ from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.i18n.formatting import iso
+from openmeet.web.photos.api import PhotoInput
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.places.world import open_world
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, change_services, site_on
@@ -165,6 +166,7 @@ async def add_content(site: Site) -> Known:
         visit = await made(f"{at_tea}/answer", {"reply": "going"}, method="PUT")
         await made(f"{at_tea}/check-ins", {"attendanceId": visit["id"]})
         proof = await made(f"{at_tea}/attendance-proof", {})
+        photo = await made(f"{at_tea}/photos", PhotoInput.EXAMPLE)
         attending = await listed(f"{at_event}/attendances")
     async with site.db.reader() as reader:
         (invited,) = await reader.fetch("select id from imported_contacts")
@@ -193,6 +195,8 @@ async def add_content(site: Site) -> Known:
             "/api/chat/messages": {"id": question["id"], "emoji": "👍"},
             "/api/imports": {"id": guests["id"]},
             "/api/events/{slug}/attendance-proof": {"slug": tea["slug"], "proofId": proof["proofId"]},
+            "/api/events/{slug}/photos": {"slug": tea["slug"]},
+            "/api/photos": {"photoId": photo["id"], "size": "small"},
             "/api/attendance-proofs": {"token": proof["url"].rpartition("/")[2]},
             "/api/arrivals": {"token": people.token_of(CODE_KEY, PersonId(invited["id"]))},
         },
