@@ -1,5 +1,7 @@
 """Without a connection, pages that were visited are available. Actions wait and are sent later, and the page says so."""
 
+import asyncio
+
 from playwright.async_api import BrowserContext, Page, expect
 
 from groundwork.clock import DAY
@@ -43,14 +45,22 @@ async def arrive(page: Page, openmeet: Deployment, name: str) -> Caller:
 async def keep(page: Page, path: str) -> None:
     """Open a page and wait until it is cached."""
     await page.goto(path)
-    await page.evaluate(
-        """async (path) => {
-          const kept = await caches.open("kept");
-          const address = new URL(path, location.origin).href;
-          while (!(await kept.match(address))) await new Promise((later) => setTimeout(later, 20));
-        }""",
-        path,
+    await until_stored(
+        page, "async (path) => (await caches.open('kept')).match(new URL(path, location.origin).href)", path
     )
+
+
+async def until_stored(page: Page, found: str, value: str) -> None:
+    """Wait until this function of JavaScript finds something in the caches of the page, at most half a minute."""
+    for _ in range(300):
+        if await page.evaluate(f"async (value) => Boolean(await ({found})(value))", value):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"nothing is stored for {value}")
+
+
+async def until_pictures_stored(page: Page, address: str) -> None:
+    await until_stored(page, "async (name) => (await (await caches.open(name)).keys()).length", f"faces {address}")
 
 
 async def status_of(openmeet: Deployment, event: Event, who: Caller) -> AttendanceStatus | None:
@@ -182,12 +192,7 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
             await actions.set_picture(tx, host, event.slug, cover)
         path = f"/events/{event.slug}"
         await keep(page, path)
-        await page.evaluate(
-            """async (name) => {
-              while (!(await (await caches.open(name)).keys()).length) await new Promise((later) => setTimeout(later, 20));
-            }""",
-            f"faces {openmeet.url}{path}",
-        )
+        await until_pictures_stored(page, f"{openmeet.url}{path}")
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")
         await go_offline(opened, page, offline=True)
@@ -205,12 +210,7 @@ async def test_an_event_that_was_never_opened_shows_its_generated_cover(browser,
         async with openmeet.db.transaction() as tx:
             event = await event_by(tx, host, title="Repair café")
         await page.goto("/home")
-        await page.evaluate(
-            """async (name) => {
-              while (!(await (await caches.open(name)).keys()).length) await new Promise((later) => setTimeout(later, 20));
-            }""",
-            f"faces {openmeet.url}/events/{event.slug}",
-        )
+        await until_pictures_stored(page, f"{openmeet.url}/events/{event.slug}")
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")
         await go_offline(opened, page, offline=True)
@@ -309,13 +309,7 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
             await portraits.put(tx, guests[1].user_id, PictureKey("0" * 32))  # there is no such file
         path = f"/events/{event.slug}/check-in"
         await keep(page, path)
-        faces = f"faces {openmeet.url}{path}"
-        await page.evaluate(
-            """async (name) => {
-              while (!(await (await caches.open(name)).keys()).length) await new Promise((later) => setTimeout(later, 20));
-            }""",
-            faces,
-        )
+        await until_pictures_stored(page, f"{openmeet.url}{path}")
         # The browser's own cache would have the portraits of the rows that were on the screen.
         devtools = await opened.new_cdp_session(page)
         await devtools.send("Network.clearBrowserCache")

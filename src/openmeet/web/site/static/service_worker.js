@@ -108,7 +108,7 @@ async function keep(url, answer, since) {
 
 // Delete pictures that the page no longer shows, for example because somebody removed theirs.
 async function keepPictures(page, text, since) {
-  const cover = /class="event-cover[^"]*" src="(\/covers\/[^"]+\.svg|\/media\/[0-9a-f]{32}\/)/.exec(text)?.[1].replace(/\/$/, `/${COVER}`);
+  const cover = /class="event-cover[^>]* src="(\/covers\/[^"]+\.svg|\/media\/[0-9a-f]{32}\/)/.exec(text)?.[1].replace(/\/$/, `/${COVER}`);
   const faces = page.endsWith("/check-in") ? text.match(/\/portraits\/[0-9a-f]{32}\/48\b/g) : [];
   const found = [...new Set(cover ? [cover] : faces)].slice(0, MOST_FACES);
   if (!found.length) return void (await caches.delete(FACES + page));
