@@ -59,6 +59,8 @@ def is_code(text: str) -> bool:
 def known_code(text: str) -> str | None:
     """The code of a language that was typed as a code or a name; None if it is unknown."""
     typed = text.strip().casefold()
+    if not typed:
+        return None
     if is_code(typed):
         return typed
     # The names in all languages fill many tables, which take a second to load. Forms show those in the reader's own.
