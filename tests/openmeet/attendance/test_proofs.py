@@ -1,4 +1,4 @@
-"""Proofs of attendance: who can make one, what it says, and when it stands; on both engines."""
+"""Proofs of attendance: who can make one, what it says, and when it is valid; on both engines."""
 
 import asyncio
 from contextlib import suppress
@@ -79,7 +79,7 @@ async def state(db: Database, token: str) -> str:
             await proofs.statement(reader, token)
         except NotFound as refused:
             return refused.name or "absent"
-    return "stands"
+    return "valid"
 
 
 async def test_a_proof_says_who_was_at_which_event(db: Database) -> None:
@@ -108,7 +108,7 @@ async def test_only_the_person_who_was_checked_in_gets_a_proof(db: Database) -> 
         # Somebody else’s proof cannot be withdrawn.
         proof = await seen.proof(tx)
         await proofs.withdraw(tx, cleo, seen.event.slug, proof.id)
-    assert await state(db, proof.token) == "stands"
+    assert await state(db, proof.token) == "valid"
 
 
 async def test_there_is_no_proof_before_the_start(db: Database, clock: HandClock) -> None:
@@ -133,7 +133,7 @@ async def test_a_private_event_is_not_confirmed_to_others(db: Database) -> None:
     assert await state(db, proof.token) == "ProofNotConfirmed"
     async with db.transaction() as tx:
         await tx.execute("update events set visibility = 'unlisted' where id = :id", id=seen.event.id)
-    assert await state(db, proof.token) == "stands"
+    assert await state(db, proof.token) == "valid"
 
 
 async def test_a_proof_stands_as_long_as_the_check_in(db: Database) -> None:
@@ -145,7 +145,7 @@ async def test_a_proof_stands_as_long_as_the_check_in(db: Database) -> None:
     async with db.transaction() as tx:
         await host_decisions.check_in(tx, seen.host, seen.event.slug, seen.rsvp.id)
         assert (await seen.proof(tx)).id == proof.id
-    assert await state(db, proof.token) == "stands"
+    assert await state(db, proof.token) == "valid"
 
 
 @pytest.mark.parametrize("what", ["cancelled", "deleted", "leaving", "host leaving", "blocked", "unlinked"])
@@ -183,7 +183,7 @@ async def test_a_withdrawn_proof_stays_withdrawn_and_can_be_replaced(db: Databas
         assert (await seen.proof(tx, replaces=second.id)).id == third.id
         assert (await proofs.options_of(tx, CODE_KEY, seen.guest, seen.event.slug)).proof == third
     states = [await state(db, one.token) for one in (first, second, third)]
-    assert states == ["ProofWithdrawn", "ProofWithdrawn", "stands"]
+    assert states == ["ProofWithdrawn", "ProofWithdrawn", "valid"]
 
 
 async def test_simultaneous_requests_make_one_proof(db: Database) -> None:
@@ -215,7 +215,7 @@ async def test_the_options_tell_the_account_that_the_proof_shows(db: Database) -
         assert (options.proof, options.shown_account, options.is_confirmed) == (proof, None, False)
         new = await seen.proof(tx, ShownAs.ACCOUNT, replaces=proof.id)
         assert (await proofs.options_of(tx, CODE_KEY, seen.guest, seen.event.slug)).is_confirmed
-    assert [await state(db, one.token) for one in (proof, new)] == ["ProofWithdrawn", "stands"]
+    assert [await state(db, one.token) for one in (proof, new)] == ["ProofWithdrawn", "valid"]
 
 
 async def test_a_proof_that_is_withdrawn_while_it_is_requested_again(db: Database) -> None:
@@ -266,7 +266,7 @@ async def test_proofs_follow_a_merged_account(db: Database) -> None:
     async with db.transaction() as tx:
         await merge(tx, other.user_id, seen.guest.user_id)
         assert (await proofs.statement(tx, moved.token)).name == "Ben"
-    assert sorted([await state(db, mine.token), await state(db, theirs.token)]) == ["ProofWithdrawn", "stands"]
+    assert sorted([await state(db, mine.token), await state(db, theirs.token)]) == ["ProofWithdrawn", "valid"]
 
 
 async def test_old_proofs_can_be_verified_after_a_rotation(db: Database, clock: HandClock) -> None:

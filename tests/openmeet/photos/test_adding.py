@@ -64,9 +64,10 @@ async def test_a_form_without_photos_or_with_too_many_is_shown_again(album):
     assert empty.status_code == 400
     assert "Choose a photo." in empty.text
     for number in (MAX_AT_ONCE + 1, 1_000):
-        refused = await ben.post(album.path, files=chosen(*[b"x"] * number))
+        refused = await ben.post(album.path, data={"caption": "Our team"}, files=chosen(*[b"x"] * number))
         assert refused.status_code == 400
         assert f"up to {MAX_AT_ONCE} photos at once" in refused.text
+        assert 'value="Our team"' in refused.text
     long = await ben.post(album.path, data={"caption": "x" * 301}, files=chosen(photo()))
     assert long.status_code == 400
     assert await album.keys() == []

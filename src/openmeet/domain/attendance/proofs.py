@@ -1,6 +1,6 @@
-"""Proofs of attendance: a secret address with which somebody who was checked in can show that to whom they like.
+"""Proofs of attendance: people who were checked in get a secret link, which shows that to anyone they give it to.
 
-A row says only that the person made a proof, and when they withdrew it. Whether it stands is decided at each request
+A row says only that the person made a proof, and when they withdrew it. Whether it is valid is decided at each request
 from the RSVP, the event and the person, so that it ends with the check-in, the event or the account. The token is
 derived from the server's key, and only its hash is stored (invariant 8). Nobody can list the proofs of somebody else.
 """
@@ -79,14 +79,14 @@ class ProofOptions:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether ``proof`` stands. It does not if the account that it shows was disconnected or deactivated."""
+        """Whether ``proof`` is valid. It is not if the account that it shows was disconnected or deactivated."""
         is_shown = self.proof is not None and (self.proof.did is None or self.shown_account is not None)
         return is_shown and self.why_not is None
 
 
 @dataclass(frozen=True, slots=True)
 class AttendanceStatement:
-    """What a proof that stands says. Either ``name`` or ``account`` is given."""
+    """What a valid proof says. Either ``name`` or ``account`` is given."""
 
     event: Event
     host: str

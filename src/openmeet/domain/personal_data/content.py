@@ -295,7 +295,7 @@ ANSWERS: Final = (
         Retention.ACCOUNT,
         OnErasure.DELETE,
         (
-            person(ColumnAudience.GUESTS, "user_id", unique_with="event_id"),
+            person(ColumnAudience.ATTENDEES, "user_id", unique_with="event_id"),
             account(ColumnAudience.ATTENDEES, "record_uri"),
             personal(ColumnAudience.ATTENDEES, "status party mode is_private"),
             personal(ColumnAudience.HOSTS, "guest_names replies reply_words invited_as", Retention.ANSWER),

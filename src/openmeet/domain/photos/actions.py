@@ -123,7 +123,7 @@ async def remove(tx: Transaction, user_id: UserId, key: str) -> tuple[Event, Pho
     """Remove one's own photo, or as a host any photo of the event. Returns the event, and the person's access to its
     photos before that. Raises NotFound, Forbidden.
 
-    A decision of a host or a moderator stands: the person who added the photo cannot add it again. A reported photo
+    A decision of a host or a moderator is final: the person who added the photo cannot add it again. A reported photo
     stays for the moderators until they have decided.
     """
     photo, event, access = await visible_photo(tx, key, user_id)

@@ -230,7 +230,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.proof_not_yet": mark("You can get a proof once the event has started."),
     "attendance.proof_needs_account": mark("You have no connected account to show. Choose your name."),
     "attendance.proof_key_missing": mark(
-        "We can’t sign proofs right now. Existing ones still count. Try again in an hour."
+        "We can’t sign proofs right now. Existing ones are still valid. Try again in an hour."
     ),
     "attendance.event_full": mark("There’s no free place. Raise the limit first."),
     "attendance.one_person_each": mark("At this event everyone answers for themselves."),

@@ -48,7 +48,7 @@ def upgrade() -> None:
 
 
 def _recreate(table: str, kinds: str, allowed: str) -> None:
-    """SQLite cannot change a check constraint, so the table is made anew, with its indexes and triggers."""
+    """Create the table again, with its indexes and triggers, because SQLite cannot change a check."""
     rows = op.get_bind().exec_driver_sql(
         f"select type, sql from sqlite_master where tbl_name = '{table}' and sql is not null"
     )

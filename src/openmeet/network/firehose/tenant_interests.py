@@ -66,7 +66,7 @@ class Interests:
     @property
     def tenants_with_all_records(self) -> frozenset[str]:
         """Return the tenants that receive all calendar records, as stored by ``delivery.ensure_default_interests``.
-        Interests in individual authors do not count. A tenant lacks a collection after an update that added it.
+        Interests in individual authors do not count. After an update that adds a collection, no tenant has all of them.
         """
         return frozenset.intersection(*(self.collections.get(one, frozenset()) for one in CONCERNING))
 

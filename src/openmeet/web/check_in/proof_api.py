@@ -65,7 +65,7 @@ class ProvenEvent(msgspec.Struct, rename="camel"):
 
 
 class AttendanceProofOutput(msgspec.Struct, rename="camel"):
-    """A proof that stands now: this person was checked in at this event. ``shownName`` is the handle of the account
+    """A valid proof: this person was checked in at this event. ``shownName`` is the handle of the account
     ``did``, or, if that is null, a display name that nobody has checked. ``token`` says the same as a signed JSON Web
     Token.
     """

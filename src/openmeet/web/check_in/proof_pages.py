@@ -91,7 +91,7 @@ async def withdraw(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    """The page for the people to whom the address was given. It says with 410 that a proof no longer stands."""
+    """The page for people who have the link. A proof that is no longer valid gets 410."""
     token = request.path_params["token"]
     async with database_of(request).reader() as reader:
         now = reader.now
@@ -140,7 +140,7 @@ async def show_keys(request: Request) -> Response:
 
 def claims_of(statement: AttendanceStatement, public_url: str, token: str, now: Instant) -> dict[str, object]:
     """The claims of the signed token: registered ones where they exist (RFC 7519, OpenID Connect Core section 5.1), and
-    the names of schema.org for the event. ``status_url`` answers 200 as long as the proof stands, and otherwise 410 or
+    the names of schema.org for the event. ``status_url`` answers 200 while the proof is valid, and otherwise 410 or
     404.
     """
     event = statement.event
@@ -201,7 +201,7 @@ async def spend_on_proof(request: Request, user_id: UserId) -> None:
 def _ended_page(request: Request, ended: NotFound) -> Response:
     is_gone = isinstance(ended, Gone)
     status = 410 if is_gone else 404
-    heading = gettext("This proof doesn’t count") if is_gone else gettext("We can’t find this proof")
+    heading = gettext("This proof is no longer valid") if is_gone else gettext("We can’t find this proof")
     context = {"heading": heading, "why": ended.why, "picture": error_picture(status)}
     return page(request, "check_in/proof_ended.html", context, status=status, headers=HEADERS)
 

@@ -236,7 +236,7 @@ QUESTIONS: Final = (
                 "and its host."
             ),
             lazy(
-                "The page always shows what is true now. It says that the proof doesn’t count if you withdraw it, the "
+                "The page always shows what is true now. It says that the proof is no longer valid if you withdraw it, the "
                 "host undoes the check-in, or the event or your account is deleted."
             ),
             lazy(

@@ -7,7 +7,6 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -56,6 +55,8 @@ from openmeet.web.site.tenant_routing import database_of
 PATH: Final = "/photos"
 # The rest of the form is small.
 FORM_BYTES: Final = MAX_AT_ONCE * MAX_UPLOAD_BYTES + 200_000
+# More files than may be added are read, so that the form can say so and keep the caption.
+_MOST_READ: Final = 1_000
 _LABELS: Final = {"photos": lazy("Photos"), "caption": lazy("Caption")}
 # File names are only shown to the person who sent them, to say which photo has a problem.
 _LONGEST_NAME: Final = 60
@@ -88,7 +89,7 @@ class PhotoView:
 
 @dataclass(slots=True)
 class AddedPhotos:
-    """What became of the files of a form: how many were added, and the problems of the others."""
+    """How many files of a form were added, and the problems of the others."""
 
     number: int = 0
     problems: list[str] = field(default_factory=list)
@@ -105,14 +106,7 @@ async def add(request: Request) -> Response:
     # Check this before reading megabytes from somebody who may not send them.
     async with database_of(request).reader() as reader:
         await actions.require_adding(reader, slug, caller.user_id)
-    try:
-        form = await request.form(max_files=MAX_AT_ONCE, max_fields=5)
-    except HTTPException as refused:
-        if "Too many files" not in refused.detail:
-            raise
-        wrong = InvalidForm({"photos": PhotoReason.TOO_MANY_AT_ONCE(most=MAX_AT_ONCE)})
-        return await _photos_page(request, form_with_problems({}, wrong), status=400)
-    try:
+    async with request.form(max_files=_MOST_READ, max_fields=5) as form:
         text = form.get("caption", "")
         values = {"caption": text if isinstance(text, str) else ""}
         files = [one for one in form.getlist("photos") if isinstance(one, UploadFile) and one.filename]
@@ -120,8 +114,6 @@ async def add(request: Request) -> Response:
             added = await _add_each(request, caller.user_id, slug, files, values["caption"])
         except InvalidForm as wrong:
             return await _photos_page(request, form_with_problems(values, wrong), status=400)
-    finally:
-        await form.close()
     if added.problems:
         number = len(files) - added.number
         problem = ngettext("We couldn’t add %(number)s photo.", "We couldn’t add %(number)s photos.", number)
@@ -138,6 +130,8 @@ async def _add_each(
     checked_caption(caption)
     if not files:
         raise InvalidForm({"photos": PhotoReason.NONE_CHOSEN})
+    if len(files) > MAX_AT_ONCE:
+        raise InvalidForm({"photos": PhotoReason.TOO_MANY_AT_ONCE(most=MAX_AT_ONCE)})
     added = AddedPhotos()
     for file in files:
         name = (file.filename or "")[:_LONGEST_NAME]

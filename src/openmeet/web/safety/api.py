@@ -80,7 +80,7 @@ def _report_handler(kind: ModeratedKind) -> Callable[[Request], Awaitable[Respon
     async def answer(request: Request) -> Response:
         body = await read_json(request, ReportInput)
         reason, words = model.check_report(body.reason, body.words)
-        address = next(iter(request.path_params.values()))
+        (address,) = request.path_params.values()
         async with database_of(request).transaction() as tx:
             report = await actions.report(tx, caller_of(request), kind, address, reason, words)
         return json_response(_report_output(report), 201)
