@@ -3,10 +3,11 @@ result always equals that of running them one after the other.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -30,7 +31,7 @@ from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, NAMES, deleted, did, rsvp
-from tests.openmeet.interleaving import MOMENT, Work, run, run_interleaved
+from tests.openmeet.interleaving import Work, run, run_interleaved
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.simulation.oracle import EVENT
 
@@ -266,6 +267,30 @@ def noting(work: Work, lost: list[str]) -> Work:
     return noted
 
 
+class CountedTransactions:
+    """A database that reports when this many more transactions have been begun."""
+
+    def __init__(self, db: Database) -> None:
+        self._db, self._left = db, 0
+        self._begun = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        self._left -= 1
+        if not self._left:
+            self._begun.set()
+        async with self._db.transaction() as tx:
+            yield tx
+
+    def expect(self, number: int) -> asyncio.Event:
+        """Return the event that is set when this many transactions have been begun from now on."""
+        self._left = number
+        return self._begun
+
+
 async def once_set(event: asyncio.Event, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
     await event.wait()
     return await ask()
@@ -276,7 +301,8 @@ async def test_requests_during_a_merge_can_be_repeated_after_it(make_database: M
     they are carried out for Ana.
     """
     db = await make_database("openmeet")
-    site = site_on(db, clock)
+    counted = CountedTransactions(db)
+    site = site_on(cast("Database", counted), clock)
     one = await scene(db, 10)
     path = f"/events/{one.fresh.slug}/answer"
     async with db.transaction() as tx:
@@ -296,9 +322,10 @@ async def test_requests_during_a_merge_can_be_repeated_after_it(make_database: M
         asked = [asyncio.create_task(once_set(is_joined, one)) for one in (by_page, by_program)]
         async with db.transaction() as tx:
             await actions.confirm(tx, one.ana.user_id, claim)
+            begun = counted.expect(2)
             is_joined.set()
-            # Both requests are authenticated already and wait for the uncommitted merge.
-            await asyncio.wait(asked, timeout=4 * MOMENT)
+            # Both requests have read their session. To record that Ben was active, they wait for the uncommitted merge.
+            await begun.wait()
             assert not any(task.done() for task in asked)
         assert [answer.status_code for answer in await asyncio.gather(*asked)] == [503, 503]
         assert (await by_program()).status_code == 200
