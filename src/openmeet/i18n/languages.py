@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Final
 
 from babel import Locale
 
@@ -13,11 +14,17 @@ _UNDERSTOOD = ("en", "es", "fr", "de")
 # Codes in the table that are not languages: undetermined, multiple, none.
 _NO_LANGUAGES = frozenset({"und", "mul", "zxx", "mis", "root"})
 
-# Languages whose native names are understood.
-_BY_OWN_NAME = (
-    "ar bg bn ca cs cy da de el en es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kn ko lt lv mk ml mr ms mt nb"
-    " nl pa pl pt ro ru sk sl sq sr sv sw ta te th tr uk ur uz vi zh zu"
-)
+# Languages whose native names are understood: codes with these names. Babel has the names, too, but it takes a second to
+# load the data of so many languages.
+_OWN_NAMES: Final = """
+    ar العربية, bg български, bn বাংলা, ca català, cs čeština, cy Cymraeg, da dansk, de Deutsch, el Ελληνικά,
+    en English, es español, et eesti, eu euskara, fa فارسی, fi suomi, fr français, ga Gaeilge, gl galego,
+    gu ગુજરાતી, he עברית, hi हिन्दी, hr hrvatski, hu magyar, hy հայերեն, id Indonesia, is íslenska, it italiano,
+    ja 日本語, ka ქართული, kn ಕನ್ನಡ, ko 한국어, lt lietuvių, lv latviešu, mk македонски, ml മലയാളം, mr मराठी, ms Melayu,
+    mt Malti, nb norsk bokmål, nl Nederlands, pa ਪੰਜਾਬੀ, pl polski, pt português, ro română, ru русский,
+    sk slovenčina, sl slovenščina, sq shqip, sr српски, sv svenska, sw Kiswahili, ta தமிழ், te తెలుగు, th ไทย,
+    tr Türkçe, uk українська, ur اردو, uz o‘zbek, vi Tiếng Việt, zh 中文, zu isiZulu
+"""
 
 
 @cache
@@ -36,14 +43,15 @@ def _names() -> dict[str, str]:
 
 @cache
 def _codes() -> dict[str, str]:
-    codes: dict[str, str] = {}
-    for code in _BY_OWN_NAME.split():
-        own = Locale(code).get_language_name(code)
-        if own:
-            codes[own.casefold()] = code
+    codes = {name.casefold(): code for code, name in own_names().items()}
     for language in reversed(_UNDERSTOOD):
         codes.update((name.casefold(), code) for code, name in _names_in(language).items())
     return codes
+
+
+def own_names() -> dict[str, str]:
+    """The native names that are understood, by code."""
+    return dict(entry.strip().split(maxsplit=1) for entry in _OWN_NAMES.split(","))
 
 
 @cache
@@ -63,7 +71,7 @@ def known_code(text: str) -> str | None:
         return None
     if is_code(typed):
         return typed
-    # The names in all languages fill many tables, which take a second to load. Forms show those in the reader's own.
+    # Forms show the names in the reader's own language.
     return _codes_in(current().locale).get(typed) or _codes().get(typed)
 
 

@@ -12,9 +12,7 @@ from openmeet.domain.events import queries
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.domain.events.values import Mode
 from openmeet.domain.search import index_scan, my_event_lists, search
-from openmeet.domain.search.query import parse_query
 from openmeet.domain.search.search import EventOrigin, SearchQuery
-from openmeet.i18n import languages
 from tests.openmeet.site_under_test import event_by, person
 
 EVENTS, QUESTIONS = 60, 40
@@ -162,10 +160,3 @@ async def test_every_page_of_every_search_equals_the_models(db, monkeypatch, som
             assert seen == [one.id for one in expected], wanted
             found_any += len(seen)
     assert found_any > QUESTIONS
-
-
-def test_a_search_without_a_language_does_not_load_the_names_of_all_languages() -> None:
-    """Loading them takes a second, in which the web process answers nobody."""
-    languages._codes.cache_clear()
-    parse_query({"q": "chess", "language": " "}, None)
-    assert languages._codes.cache_info().currsize == 0
