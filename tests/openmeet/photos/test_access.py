@@ -19,7 +19,8 @@ from openmeet.domain.safety import actions as safety
 from openmeet.domain.users import erasure_requests
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.photos.album import album_in
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import details, person
+from tests.openmeet.statement_counter import StatementCounter
 
 EVERYBODY = {"Ana", "Ben", "Cleo"}
 
@@ -63,6 +64,25 @@ async def test_photos_are_added_once_the_event_has_begun(album):
         await album.add("Ana")
     album.clock.turn(2 * HOUR)
     assert await album.add("Ana")
+
+
+async def test_own_photos_are_not_looked_up_before_the_event(album):
+    """Every view of its page by somebody who is signed in would look for them."""
+    album.clock.turn(-2 * HOUR)
+    async with album.db.transaction() as tx:
+        counter = StatementCounter(tx)
+        assert await access_to(counter, album.event, album.people["Ben"].user_id, None) is PhotoAccess.NONE
+    assert counter.statements == 0
+
+
+async def test_own_photos_are_found_after_the_event_was_moved(album):
+    own = await album.add("Ben")
+    async with album.db.transaction() as tx:
+        moved = details(starts="2026-04-05T18:00", ends="2026-04-05T20:00")
+        await event_hosting.revise(tx, album.people["Ana"], album.event.slug, moved)
+    page = (await album.browsers["Ben"].get(f"/events/{album.event.slug}")).text
+    assert "You added 1 photo." in page
+    assert (await album.browsers["Ben"].post(f"{album.path}/{own}/remove")).status_code == 303
 
 
 async def test_hosts_are_not_told_to_ask_the_hosts(album):

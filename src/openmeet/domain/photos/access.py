@@ -99,5 +99,11 @@ async def visible_photo(
 
 
 async def _own_access(reader: Reader, event: Event, viewer: UserId | None) -> PhotoAccess:
-    has_own = viewer is not None and await queries.has_own(reader, event.id, viewer)
-    return PhotoAccess.OWN if has_own else PhotoAccess.NONE
+    if viewer is None or not _may_have_photos(event, reader.now):
+        return PhotoAccess.NONE
+    return PhotoAccess.OWN if await queries.has_own(reader, event.id, viewer) else PhotoAccess.NONE
+
+
+def _may_have_photos(event: Event, now: Instant) -> bool:
+    """Whether the event has begun, or may have begun before it was moved. Every edit increases the revision."""
+    return event.revision > 1 or (event.starts_at is not None and event.starts_at <= now)
