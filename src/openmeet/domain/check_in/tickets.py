@@ -31,6 +31,8 @@ class CheckInReason(Reason):
 # Crockford's base 32: it has no letters that can be mistaken for digits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("ILOU", "110V")
+# The byte order mark is a space for browsers, whose scripts read the same texts.
+_SEPARATORS = re.compile(r"[\s\ufeff-]")
 
 # The first four characters encode the random tail of an attendance id: 20 bits.
 _TAIL = 5
@@ -45,8 +47,8 @@ def code_of(key: SigningKey, attendance_id: AttendanceId) -> str:
 
 def parse_code(text: str) -> str | None:
     """Parse a code that was typed or scanned (a ticket's URL also works). None if the text contains none."""
-    typed = text.strip().rpartition("code=")[2].upper().translate(_MISREAD)
-    letters = re.sub(r"[\s-]", "", typed)
+    typed = text.rpartition("code=")[2].upper().translate(_MISREAD)
+    letters = _SEPARATORS.sub("", typed)
     if len(letters) != 12 or any(letter not in _ALPHABET for letter in letters):
         return None
     return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"

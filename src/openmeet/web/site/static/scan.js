@@ -21,7 +21,7 @@ const say = (name) => {
 
 // The code of a ticket, or of its address: ``tickets.parse_code`` reads the same texts.
 function codeOf(text) {
-  const code = text.trim().split("code=").pop().toUpperCase().replace(/[\s-]/g, "");
+  const code = text.split("code=").pop().toUpperCase().replace(/[\s\x1c-\x1f\x85-]/g, "");
   return /^[0-9A-Z]{12}$/.test(code) ? code.replace(/(....)(....)(....)/, "$1-$2-$3") : undefined;
 }
 

@@ -60,7 +60,7 @@ addEventListener("message", (event) => {
 const keyOf = (path, body) => `${path.replace(/\/undo$/, "")} ${body.get("attendance") ?? codeOf(body.get("code") ?? "")}`;
 
 // The code of a ticket as it is scanned or typed: ``tickets.parse_code`` reads the same texts.
-const codeOf = (text) => text.trim().split("code=").pop().toUpperCase().replace(/[\s-]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1").replace(/U/g, "V");
+const codeOf = (text) => text.split("code=").pop().toUpperCase().replace(/[\s\x1c-\x1f\x85-]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1").replace(/U/g, "V");
 
 async function show(event, url) {
   const since = deletions;
