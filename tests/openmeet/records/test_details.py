@@ -2,12 +2,14 @@
 with unknown keys kept.
 """
 
+import json
 from dataclasses import replace
 
 from at_protocol.data import cbor
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.validate import validate_record
 from openmeet.domain.events import inputs
+from openmeet.domain.events.content import FIELDS
 from openmeet.domain.events.inputs import Input
 from openmeet.domain.events.values import (
     MAX_ACCESS_NOTE,
@@ -35,6 +37,13 @@ SAID = RecordDetails(
     tags=("chess",),
     languages=("de", "en"),
 )
+
+
+def test_the_lexicon_document_describes_every_detail():
+    """Other apps read there what our records contain."""
+    document = json.loads(Catalog().text(DETAILS_KEY) or b"")
+    keys = {key for field in FIELDS for key in field.in_record}
+    assert document["defs"]["main"]["properties"].keys() == {"isAllDay", *keys}
 
 
 def test_numbers_are_read_as_numbers():
