@@ -57,6 +57,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "people": ("programs.commands.people", "Delete people's accounts; apply deletions again after a restore"),
     "pictures": ("programs.commands.pictures", "Move pictures between a folder and a bucket"),
     "places": ("programs.commands.places", "Build the list of towns, add villages and postal codes, look up a name"),
+    "proofs": ("programs.commands.proofs", "List and revoke the keys that sign proofs of attendance"),
     "queue": ("programs.commands.queue", "Show what is waiting for the event processor; dead letters"),
     "records": ("programs.commands.records", "Show how calendar records are read"),
     "repo": ("programs.commands.repo", "Verify a repository file"),

@@ -171,6 +171,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "door": f"/events/{open_event.slug}/check-in",
         "ticket": f"/events/{open_event.slug}/ticket",
         "one's proof of attendance": f"/events/{tea.slug}/attendance-proof",
+        "one's proofs of attendance": "/settings/attendance-proofs",
         "proof of attendance": f"/attendance-proofs/{proof.token}",
         "confirm as guest": f"/answers/confirm/{token_of(CODE_KEY, guest.id)}",
         "answer as guest": f"/events/{open_event.slug}/guest-answer",

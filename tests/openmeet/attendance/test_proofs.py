@@ -22,6 +22,7 @@ from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.moderation import visibility as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
+from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
@@ -186,6 +187,39 @@ async def test_a_withdrawn_proof_stays_withdrawn_and_can_be_replaced(db: Databas
     assert states == ["ProofWithdrawn", "ProofWithdrawn", "valid"]
 
 
+async def test_a_person_lists_their_own_proofs_alone(db: Database, clock: HandClock) -> None:
+    """Newest first, by page, with the reason why one is not valid; without those that were withdrawn."""
+    async with db.transaction() as tx:
+        first = await visit(tx)
+        await connected(tx, first.guest)
+        withdrawn = await first.proof(tx)
+        by_account = await first.proof(tx, ShownAs.ACCOUNT, replaces=withdrawn.id)
+        clock.turn(HOUR)
+        second = await event_by(tx, first.host, **TODAY, title="Chess")
+        rsvp = await actions.answer(tx, first.guest, second.slug, RsvpReply.GOING)
+        await host_decisions.check_in(tx, first.host, second.slug, rsvp.id)
+        named = await proofs.make(tx, CODE_KEY, first.guest, second.slug, ShownAs.NAME)
+    assert [(one.proof, one.why_not, one.is_visible) for one in await listed(db, first.guest)] == [
+        (named, None, True),
+        (by_account, None, True),
+    ]
+    assert await listed(db, first.host) == []
+    assert [one.proof for one in await listed(db, first.guest, Page(1, (named.made_at, named.id)))] == [by_account]
+    async with db.transaction() as tx:
+        assert await proofs.count(tx, first.guest.user_id) == 2
+        await tx.execute("delete from identities where did = :did", did=DID)
+        await events.delete(tx, first.host, second.slug)
+    assert [(one.why_not, one.is_named) for one in await listed(db, first.guest)] == [
+        (AttendanceReason.PROOF_NOT_CONFIRMED, False),
+        (AttendanceReason.PROOF_ACCOUNT_GONE, True),
+    ]
+
+
+async def listed(db: Database, who: Caller, page: Page = ALL_ROWS) -> list[proofs.ListedProof]:
+    async with db.reader() as reader:
+        return await proofs.of_person(reader, CODE_KEY, who, page)
+
+
 async def test_simultaneous_requests_make_one_proof(db: Database) -> None:
     async with db.transaction() as tx:
         seen = await visit(tx)
@@ -280,12 +314,33 @@ async def test_old_proofs_can_be_verified_after_a_rotation(db: Database, clock: 
     assert not await proof_keys.rotate_when_due(db, CODE_KEY)
     async with db.reader() as reader:
         after = await proof_keys.sign(reader, CODE_KEY, {"iss": "x"})
-        keys = {one["kid"]: jwk.from_jwk(one) for one in (await proof_keys.key_set(reader))["keys"]}
+        keys = {one.key_id: jwk.from_jwk(one.public_key) for one in await proof_keys.all_keys(reader)}
         sealed = await reader.fetch("select sealed from attendance_proof_keys where sealed is not null")
     used = [str(jwt.read(one).header["kid"]) for one in (before, after)]
     assert (len(sealed), len(keys), len(set(used))) == (1, 2, 2)
     for one, key_id in zip((before, after), used, strict=True):
         assert jwt.verify(one, keys[key_id], allow_high_s=True).claims == {"iss": "x"}
+
+
+async def test_a_revoked_key_is_replaced_and_signs_no_more(db: Database, clock: HandClock) -> None:
+    """Only files that it may have signed end. A key that was replaced before can be revoked, too."""
+    async with db.transaction() as tx:
+        old = (await (await visit(tx)).proof(tx)).made_at
+    clock.turn(366 * DAY)
+    await proof_keys.rotate_when_due(db, CODE_KEY)
+    clock.turn(DAY)
+    async with db.transaction() as tx:
+        signing, replaced = await proof_keys.all_keys(tx)
+        assert (signing.replaced_at, replaced.replaced_at) == (None, signing.created_at)
+        assert await proof_keys.files_end_at(tx, old) is None
+        await proof_keys.revoke(tx, CODE_KEY, replaced)
+        assert await proof_keys.files_end_at(tx, old) == replaced.replaced_at
+        assert await proof_keys.files_end_at(tx, signing.created_at) is None
+        await proof_keys.revoke(tx, CODE_KEY, signing)
+        new, *others = await proof_keys.all_keys(tx)
+        assert [one.revoked_at for one in (new, *others)] == [None, tx.now, tx.now]
+        assert jwt.read(await proof_keys.sign(tx, CODE_KEY, {})).header["kid"] == new.key_id
+        assert await proof_keys.files_end_at(tx, old) == tx.now
 
 
 async def test_a_key_that_cannot_be_opened_is_replaced(db: Database) -> None:
@@ -303,4 +358,4 @@ async def test_a_key_that_cannot_be_opened_is_replaced(db: Database) -> None:
     assert await proof_keys.rotate_when_due(db, lost)
     async with db.reader() as reader:
         assert await proof_keys.sign(reader, lost, {})
-        assert len((await proof_keys.key_set(reader))["keys"]) == 2
+        assert len(await proof_keys.all_keys(reader)) == 2

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from groundwork.clock import HandClock
-from openmeet.domain.attendance import actions, host_decisions
+from groundwork.clock import HOUR, SECOND, HandClock
+from openmeet.domain.attendance import actions, host_decisions, proof_keys
 from openmeet.domain.attendance.model import Attendance, RsvpReply
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event
@@ -19,7 +19,7 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
 from openmeet.web.check_in.proof_pages import KEYS_PATH, PROOFS_PER_DAY
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import ORIGIN, Site, api_session, event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session, event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
 
 # The clock of the tests is at 13:00 in Berlin on this day.
@@ -102,6 +102,59 @@ async def test_a_guest_makes_shows_and_withdraws_a_proof(site: Site) -> None:
         for secret in ("Ben", "Tea", "Ana"):
             assert secret not in visible_text(gone.text)
         assert (await reader.get(f"{second}.jwt")).status_code == 410
+
+
+async def test_the_list_of_proofs_shows_their_links_and_withdraws_them(site: Site) -> None:
+    seen = await visit(site)
+    list_path = "/settings/attendance-proofs"
+    async with signed_in(site, seen.guest.user_id) as browser, signed_in(site, seen.host.user_id) as host:
+        for path in ("/settings", "/my/events?which=past"):
+            assert f'href="{list_path}"' in (await browser.get(path)).text
+        assert "No proofs yet" in (await browser.get(list_path)).text
+        await browser.post(seen.path, data={"shown_as": "name"})
+        address = await address_on(browser, seen.path)
+        shown = await browser.get(list_path)
+        assert (shown.headers["cache-control"], "1 proof" in (await browser.get("/settings")).text) == (
+            "no-store",
+            True,
+        )
+        assert f'href="{ORIGIN}{address}"' in shown.text
+        assert "Board games Sunday 1 March" in unescape(visible_text(shown.text))
+        assert f"Valid Shows {BEN}" in unescape(visible_text(shown.text))
+        assert address not in (await host.get(list_path)).text
+        async with site.db.transaction() as tx:
+            await tx.execute("update events set deleted_at = 1 where id = :id", id=seen.event.id)
+        # Its page is gone, but the proof can still be withdrawn.
+        gone = (await browser.get(list_path)).text
+        assert "Board games" not in gone
+        assert "no longer confirm this attendance" in gone
+        (proof,) = re.findall(r'name="proof" value="([^"]+)"', gone)
+        sent = await browser.post(f"{seen.path}/withdraw", data={"proof": proof, "next": list_path})
+        assert sent.headers["location"] == list_path
+        assert "No proofs yet" in (await browser.get(list_path)).text
+
+
+async def test_files_of_a_revoked_key_cannot_be_verified(site: Site, clock: HandClock) -> None:
+    """The key set lists the key as revoked, and the pages of the proof say that its earlier files are not valid."""
+    seen = await visit(site)
+    address = await made(site, seen)
+    warning = "Signed files from before Sunday 1 March"
+    async with site.browser() as reader, signed_in(site, seen.guest.user_id) as browser:
+        before = (await reader.get(f"{address}.jwt")).text
+        (key,) = (await reader.get(KEYS_PATH)).json()["keys"]
+        for who, path in ((reader, address), (browser, seen.path)):
+            assert warning not in unescape(visible_text((await who.get(path)).text))
+        clock.turn(HOUR)
+        async with site.db.transaction() as tx:
+            (signing,) = await proof_keys.all_keys(tx)
+            await proof_keys.revoke(tx, CODE_KEY, signing)
+            revoked_at = tx.now // SECOND
+        with pytest.raises(Exception, match=r"(?i)kid|key"):
+            await verified(reader, before)
+        assert (await reader.get(KEYS_PATH)).json()["revoked"] == [{"kid": key["kid"], "revoked_at": revoked_at}]
+        for who, path in ((reader, address), (browser, seen.path)):
+            assert warning in unescape(visible_text((await who.get(path)).text))
+        assert (await verified(reader, (await reader.get(f"{address}.jwt")).text))["iss"] == ORIGIN
 
 
 async def test_a_proof_ends_with_the_check_in(site: Site) -> None:
@@ -246,6 +299,10 @@ async def test_the_api_makes_shows_and_withdraws_a_proof(site: Site) -> None:
         assert (await client.post(own, json={"shownAs": "account"}, headers=ben)).json()["title"] == "NoAccount"
         proof = (await client.post(own, json={}, headers=ben)).json()
         assert (await client.get(own, headers=ben)).json() == proof
+        (listed,) = (await client.get("/api/my/attendance-proofs", headers=ben)).json()["proofs"]
+        slug = path.rpartition("/")[2]
+        assert listed == proof | {"event": {"slug": slug, "title": "Tea", "startsAt": "2026-03-01T11:00:00Z"}}
+        assert (await client.get("/api/my/attendance-proofs", headers=ana)).json()["proofs"] == []
         status = proof["url"].replace("/attendance-proofs/", "/api/attendance-proofs/")
         said = await client.get(status)
         assert (said.status_code, said.headers["cache-control"]) == (200, "no-store")

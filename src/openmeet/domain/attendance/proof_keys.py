@@ -2,10 +2,12 @@
 
 They are separate from the keys of the OAuth client, which are deleted once no session uses them and sign for another
 purpose (RFC 8725 section 3.12). A key signs for a year. Then its private half is erased and its public half is kept, so
-that old proofs can still be verified.
+that old proofs can still be verified. If somebody stole a key, an operator revokes it: nothing that it signed can be
+verified any more, and everybody downloads new files.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -78,10 +80,55 @@ async def _replace_key(tx: Transaction, key: SigningKey) -> None:
     )
 
 
-async def key_set(reader: Reader) -> dict[str, list[dict[str, str]]]:
-    """Every public key that ever signed a proof, newest first, as a JWK Set (RFC 7517)."""
-    rows = await reader.fetch("select public_key from attendance_proof_keys order by created_at desc, key_id")
-    return {"keys": [msgspec.json.decode(row["public_key"]) for row in rows]}
+@dataclass(frozen=True, slots=True)
+class ProofKey:
+    """A key without its private half. It signed from ``created_at`` until ``replaced_at``; None: it signs now."""
+
+    key_id: str
+    public_key: dict[str, str]
+    created_at: Instant
+    replaced_at: Instant | None
+    revoked_at: Instant | None
+
+
+async def all_keys(reader: Reader) -> list[ProofKey]:
+    """Every key that ever signed a proof, newest first."""
+    rows = await reader.fetch(
+        "select key_id, public_key, created_at, revoked_at from attendance_proof_keys"
+        " order by created_at desc, sealed is null, key_id"
+    )
+    replaced_at = [None, *(Instant(row["created_at"]) for row in rows)]
+    return [
+        ProofKey(
+            row["key_id"],
+            msgspec.json.decode(row["public_key"]),
+            Instant(row["created_at"]),
+            until,
+            None if row["revoked_at"] is None else Instant(row["revoked_at"]),
+        )
+        for row, until in zip(rows, replaced_at, strict=False)
+    ]
+
+
+async def revoke(tx: Transaction, key: SigningKey, stolen: ProofKey) -> None:
+    """Revoke a key that somebody may have stolen, for good. If it signs now, it is replaced."""
+    await tx.execute(
+        "update attendance_proof_keys set revoked_at = :now where key_id = :key_id and revoked_at is null",
+        key_id=stolen.key_id,
+        now=tx.now,
+    )
+    if stolen.replaced_at is None:
+        await _replace_key(tx, key)
+
+
+async def files_end_at(reader: Reader, made_at: Instant) -> Instant | None:
+    """Until when signed files of a proof that was made at ``made_at`` may have been signed with a revoked key. None if
+    they were not.
+    """
+    ends = [
+        one.replaced_at for one in await all_keys(reader) if one.revoked_at is not None and one.replaced_at is not None
+    ]
+    return max((end for end in ends if end > made_at), default=None)
 
 
 async def sign(reader: Reader, key: SigningKey, claims: Mapping[str, Any]) -> str:

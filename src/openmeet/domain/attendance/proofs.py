@@ -22,12 +22,13 @@ from openmeet.domain.attendance import proof_keys
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.queries import IS_HIDDEN
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.visibility import own_rsvp, visible_event
+from openmeet.domain.attendance.visibility import own_rsvp, seen_by, visible_event
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import ACTIVE, Identity
+from openmeet.domain.paging import Page
 from openmeet.domain.users.model import Caller, UserId
 
 _CURRENT: Final = (
@@ -85,13 +86,35 @@ class ProofOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedProof:
+    """A person's proof in the list of theirs. ``why_not`` says why it is not valid now; None if it is.
+
+    ``is_named``: the person may read which event it is about. ``is_visible``: they can open its page. ``name`` is what
+    the proof shows: the display name, or the account. Empty if that account is gone.
+    """
+
+    proof: AttendanceProof
+    event: Event
+    why_not: AttendanceReason | None
+    is_visible: bool
+    name: str
+    account: Identity | None
+
+    @property
+    def is_named(self) -> bool:
+        """A valid proof names its event to everyone who has the link."""
+        return self.is_visible or self.why_not is None
+
+
+@dataclass(frozen=True, slots=True)
 class AttendanceStatement:
-    """What a valid proof says. Either ``name`` or ``account`` is given."""
+    """What a valid proof says. Either ``name`` or ``account`` is given. ``made_at``: when the proof was made."""
 
     event: Event
     host: str
     name: str
     account: Identity | None
+    made_at: Instant
 
 
 def refusal_of_proof(event: Event, status: AttendanceStatus, now: Instant) -> AttendanceReason | None:
@@ -129,6 +152,40 @@ async def options_of(reader: Reader, key: SigningKey, caller: Caller, slug: Even
         accounts[0] if accounts else None,
         shown_account,
     )
+
+
+async def of_person(reader: Reader, key: SigningKey, caller: Caller, page: Page) -> list[ListedProof]:
+    """The caller's proofs that were not withdrawn, newest first, in the order of ``page.clause``."""
+    rows = await reader.fetch(
+        "select p.id, p.attendance_id, p.did, p.token_hash, p.made_at, a.event_id, a.status"
+        " from attendance_proofs p join attendances a on a.id = p.attendance_id"
+        f" where a.user_id = :user_id and p.withdrawn_at is null{page.clause('p.made_at', 'p.id')}",
+        user_id=caller.user_id,
+        **page.values,
+    )
+    events = {one.id: one for one in await event_queries.several(reader, [row["event_id"] for row in rows])}
+    visible = await seen_by(reader, events.values(), caller.user_id)
+    accounts = {one.did: one for one in await identities.of_user(reader, caller.user_id) if _can_be_shown(one)}
+    listed = []
+    for row in rows:
+        event, account = events[row["event_id"]], accounts.get(row["did"])
+        why_not = refusal_of_proof(event, AttendanceStatus(row["status"]), reader.now)
+        if why_not is None and row["did"] is not None and account is None:
+            why_not = AttendanceReason.PROOF_ACCOUNT_GONE
+        is_visible = event.id in visible and not event.is_gone
+        name = caller.display_name if row["did"] is None else ""
+        listed.append(ListedProof(_proof(key, row), event, why_not, is_visible, name, account))
+    return listed
+
+
+async def count(reader: Reader, user_id: UserId) -> int:
+    """How many proofs of this person were not withdrawn."""
+    (row,) = await reader.fetch(
+        "select count(*) as number from attendance_proofs p join attendances a on a.id = p.attendance_id"
+        " where a.user_id = :user_id and p.withdrawn_at is null",
+        user_id=user_id,
+    )
+    return int(row["number"])
 
 
 async def make(
@@ -177,7 +234,7 @@ async def statement(reader: Reader, token: str) -> AttendanceStatement:
     no longer confirmed (``ProofNotConfirmed``). Neither reveals anything about the person or the event.
     """
     row = await reader.fetch_one(
-        f"select p.did, p.withdrawn_at, a.user_id, a.event_id, a.status, {IS_HIDDEN} as is_hidden"
+        f"select p.did, p.made_at, p.withdrawn_at, a.user_id, a.event_id, a.status, {IS_HIDDEN} as is_hidden"
         " from attendance_proofs p join attendances a on a.id = p.attendance_id where p.token_hash = :hash",
         hash=_hash(token),
     )
@@ -192,7 +249,8 @@ async def statement(reader: Reader, token: str) -> AttendanceStatement:
     if event is None or is_hidden or refusal_of_proof(event, AttendanceStatus(row["status"]), reader.now) is not None:
         raise Gone(AttendanceReason.PROOF_NOT_CONFIRMED, name="ProofNotConfirmed")
     names = await identities.shown_names(reader, [event.author_id, user_id])
-    return AttendanceStatement(event, names[event.author_id], "" if account else names[user_id], account)
+    name = "" if account else names[user_id]
+    return AttendanceStatement(event, names[event.author_id], name, account, Instant(row["made_at"]))
 
 
 async def move(tx: Transaction, pairs: Sequence[tuple[AttendanceId, AttendanceId]]) -> None:

@@ -42,6 +42,7 @@ class AttendanceReason(Reason):
     PROOF_NEEDS_CHECK_IN = "attendance.proof_needs_check_in"
     PROOF_NOT_YET = "attendance.proof_not_yet"
     PROOF_NEEDS_ACCOUNT = "attendance.proof_needs_account"
+    PROOF_ACCOUNT_GONE = "attendance.proof_account_gone"
     PROOF_KEY_MISSING = "attendance.proof_key_missing"
     EVENT_FULL = "attendance.event_full"
     ONE_PERSON_EACH = "attendance.one_person_each"

@@ -226,7 +226,7 @@ SITE: Final = (
         "",
         Retention.SITE,
         OnErasure.KEEP,
-        (secret("sealed"), plain("key_id public_key created_at")),
+        (secret("sealed"), plain("key_id public_key created_at revoked_at")),
     ),
     StoredTable(
         "service_tokens",

@@ -229,6 +229,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.proof_needs_check_in": mark("You can get a proof once a host has checked you in."),
     "attendance.proof_not_yet": mark("You can get a proof once the event has started."),
     "attendance.proof_needs_account": mark("You have no connected account to show. Choose your name."),
+    "attendance.proof_account_gone": mark("The account that it shows is no longer connected."),
     "attendance.proof_key_missing": mark(
         "We can’t sign proofs right now. Existing ones are still valid. Try again in an hour."
     ),

@@ -14,6 +14,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.forms import local_path, read_form
 from openmeet.domain.api_tokens import tokens
+from openmeet.domain.attendance import proofs
 from openmeet.domain.calendars import queries as calendars
 from openmeet.domain.chat import matrix_people
 from openmeet.domain.chat.matrix_people import MatrixConsent
@@ -257,7 +258,16 @@ async def _account_rows(reader: Reader, request: Request, user: User) -> list[Se
 
 
 async def _visibility_rows(reader: Reader, request: Request, user: User) -> list[SettingsRow]:
-    rows = [SettingsRow("/settings/safety", "shield", gettext("Privacy and safety"), await _safety_state(reader, user))]
+    number = await proofs.count(reader, user.id)
+    rows = [
+        SettingsRow("/settings/safety", "shield", gettext("Privacy and safety"), await _safety_state(reader, user)),
+        SettingsRow(
+            "/settings/attendance-proofs",
+            "ticket",
+            gettext("Proofs of attendance"),
+            ngettext("%(number)s proof", "%(number)s proofs", number) if number else gettext("None"),
+        ),
+    ]
     if services(request).settings.matrix_url:
         rows.append(await _matrix_row(reader, user))
     if services(request).asks_to_publish:

@@ -9,11 +9,12 @@ from starlette.responses import Response
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import proof_keys, proofs
-from openmeet.domain.attendance.proofs import AttendanceProof, ShownAs
+from openmeet.domain.attendance.proofs import AttendanceProof, ListedProof, ShownAs
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events.model import EventSlug
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.check_in.proof_pages import (
     API_PATH,
     HEADERS,
@@ -52,6 +53,27 @@ class OwnProofOutput(msgspec.Struct, rename="camel"):
     shown_as: ShownAs
     made_at: str
     is_confirmed: bool
+
+
+class EventOfOwnProof(msgspec.Struct, rename="camel"):
+    """``title`` and ``startsAt`` are null if the caller can no longer see the event."""
+
+    slug: str
+    title: str | None
+    starts_at: str | None
+
+
+class ListedProofOutput(OwnProofOutput, rename="camel"):
+    """A proof in the list of the caller’s."""
+
+    event: EventOfOwnProof
+
+
+class ProofList(msgspec.Struct, rename="camel"):
+    """The caller’s proofs that were not withdrawn, newest first. ``cursor`` is null on the last page."""
+
+    proofs: list[ListedProofOutput]
+    cursor: str | None
 
 
 class ProvenEvent(msgspec.Struct, rename="camel"):
@@ -102,6 +124,14 @@ async def withdraw(request: Request) -> Response:
     return Response(status_code=204)
 
 
+async def list_own(request: Request) -> Response:
+    page = paging(request)
+    async with database_of(request).reader() as reader:
+        listed = await proofs.of_person(reader, services(request).code_key, caller_of(request), page)
+    shown, cursor = page.cut(listed, lambda one: (one.proof.made_at, one.proof.id))
+    return json_response(ProofList([_listed(request, one) for one in shown], cursor), headers=HEADERS)
+
+
 async def show(request: Request) -> Response:
     token, public_url = request.path_params["token"], services(request).settings.public_url
     async with database_of(request).reader() as reader:
@@ -127,6 +157,15 @@ async def show(request: Request) -> Response:
 def _own(request: Request, proof: AttendanceProof, *, is_confirmed: bool) -> OwnProofOutput:
     address = proof_url(services(request).settings.public_url, proof.token)
     return OwnProofOutput(proof.id, address or None, proof.shown_as, iso(proof.made_at), is_confirmed)
+
+
+def _listed(request: Request, one: ListedProof) -> ListedProofOutput:
+    starts_at = one.event.starts_at if one.is_named else None
+    event = EventOfOwnProof(
+        one.event.slug, one.event.title if one.is_named else None, None if starts_at is None else iso(starts_at)
+    )
+    own = _own(request, one.proof, is_confirmed=one.why_not is None)
+    return ListedProofOutput(own.proof_id, own.url, own.shown_as, own.made_at, own.is_confirmed, event)
 
 
 def _slug(request: Request) -> EventSlug:
@@ -162,6 +201,15 @@ OPERATIONS = (
         withdraw,
         {204: None},
         failures=(404,),
+    ),
+    ApiOperation(
+        "GET",
+        "/api/my/attendance-proofs",
+        "listOwnAttendanceProofs",
+        "The caller’s proofs of attendance, with their secret addresses",
+        list_own,
+        {200: ProofList},
+        parameters=(CURSOR, LIMIT),
     ),
     ApiOperation(
         "GET",

@@ -1,8 +1,8 @@
-"""Proofs of attendance: the page on which a person makes and withdraws theirs, the page that its address leads to, the
-signed file, and the keys that verify it.
+"""Proofs of attendance: the page on which a person makes and withdraws one, the list of theirs, the page that its address
+leads to, the signed file, and the keys that verify it.
 """
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import Failure, Gone, InvalidInput, NotFound, Refused
-from groundwork.http.forms import FormState, read_form
+from groundwork.http.forms import FormState, local_path, read_form
 from groundwork.rate_limit.contract import Limit
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import proof_keys, proofs
@@ -21,6 +21,7 @@ from openmeet.domain.events.time_and_place import removal_day, tagged
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Size
+from openmeet.domain.paging import DEFAULT_LIMIT, page_of
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
@@ -37,6 +38,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 KEYS_PATH = "/attendance-proofs/jwks.json"
 API_PATH = "/api/attendance-proofs"
+LIST_PATH = "/settings/attendance-proofs"
 # A proof for each event of a festival, and a few corrections.
 PROOFS_PER_DAY = Limit("attendance_proofs", 60, 86_400)
 
@@ -50,6 +52,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/attendance-proof", show_own, methods=["GET"]),
         Route("/events/{slug}/attendance-proof", make, methods=["POST"]),
         Route("/events/{slug}/attendance-proof/withdraw", withdraw, methods=["POST"]),
+        Route(LIST_PATH, show_list, methods=["GET"]),
     ]
 
 
@@ -87,7 +90,35 @@ async def withdraw(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         await proofs.withdraw(tx, caller_of(request), _slug(request), form.get("proof", ""))
-    return go(_own_path(_slug(request)), flash="proof_withdrawn")
+    return go(local_path(form.get("next", ""), _own_path(_slug(request))), flash="proof_withdrawn")
+
+
+async def show_list(request: Request) -> Response:
+    """The caller's proofs, newest first."""
+    asked = page_of(str(DEFAULT_LIMIT), request.query_params.get("cursor", ""))
+    async with database_of(request).reader() as reader:
+        listed = await proofs.of_person(reader, services(request).code_key, caller_of(request), asked)
+        now = reader.now
+    shown, cursor = asked.cut(listed, lambda one: (one.proof.made_at, one.proof.id))
+    public_url = services(request).settings.public_url
+    context = {
+        "proofs": [
+            {
+                "id": one.proof.id,
+                "slug": one.event.slug,
+                "title": one.event.title if one.is_named else "",
+                "path": _own_path(one.event.slug) if one.is_visible else "",
+                "when": tagged(one.event, now) if one.is_named else "",
+                "why_not": one.why_not,
+                "shown": account_label(one.account) if one.account else one.name,
+                "address": proof_url(public_url, one.proof.token),
+            }
+            for one in shown
+        ],
+        "list_path": LIST_PATH,
+        "more": f"{LIST_PATH}?{urlencode({'cursor': cursor})}" if cursor else "",
+    }
+    return page(request, "check_in/proofs.html", context, headers={"cache-control": "no-store"})
 
 
 async def show(request: Request) -> Response:
@@ -99,6 +130,7 @@ async def show(request: Request) -> Response:
             statement = await proofs.statement(reader, token)
         except NotFound as ended:
             return _ended_page(request, ended)
+        files_end = await proof_keys.files_end_at(reader, statement.made_at)
     context = {
         "who": shown_name(statement),
         "account": statement.account,
@@ -110,6 +142,7 @@ async def show(request: Request) -> Response:
         "cover": thumbnail(statement.event.content, Size.SMALL),
         "tone": tone_for(statement.event.content),
         "confirmed_at": formatting.time_tag(now, _moment(statement.event, now)),
+        "files_end": _moment_or_none(statement.event, files_end),
         "file_path": f"/attendance-proofs/{quote(token)}.jwt",
         "keys_url": services(request).settings.public_url + KEYS_PATH,
     }
@@ -131,11 +164,18 @@ async def show_file(request: Request) -> Response:
 
 
 async def show_keys(request: Request) -> Response:
-    """Every key that ever signed a proof (RFC 7517)."""
+    """Every key that ever signed a proof, newest first (JWK Set, RFC 7517 section 5). Those that were revoked are not
+    among ``keys``, so that nobody verifies anything with them.
+    """
     async with database_of(request).reader() as reader:
-        return JSONResponse(
-            await proof_keys.key_set(reader), headers=_KEY_HEADERS, media_type="application/jwk-set+json"
-        )
+        keys = await proof_keys.all_keys(reader)
+    key_set = {
+        "keys": [one.public_key for one in keys if one.revoked_at is None],
+        "revoked": [
+            {"kid": one.key_id, "revoked_at": one.revoked_at // SECOND} for one in keys if one.revoked_at is not None
+        ],
+    }
+    return JSONResponse(key_set, headers=_KEY_HEADERS, media_type="application/jwk-set+json")
 
 
 def claims_of(statement: AttendanceStatement, public_url: str, token: str, now: Instant) -> dict[str, object]:
@@ -210,8 +250,9 @@ async def _own_page(request: Request, form: dict[str, str], refused: Failure | N
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         options = await proofs.options_of(reader, services(request).code_key, caller, _slug(request))
+        proof = options.proof
+        files_end = await proof_keys.files_end_at(reader, proof.made_at) if proof else None
         now = reader.now
-    proof = options.proof
     default = proof.shown_as if proof else ShownAs.NAME
     problems = {} if refused is None else {"": refused.why}
     context = {
@@ -224,6 +265,7 @@ async def _own_page(request: Request, form: dict[str, str], refused: Failure | N
         "is_confirmed": options.is_confirmed,
         "shown": account_label(options.shown_account) if options.shown_account else options.name,
         "made": "" if proof is None else formatting.time_tag(proof.made_at, _moment(options.event, proof.made_at)),
+        "files_end": _moment_or_none(options.event, files_end),
         "choices": _choices(options),
         "typed": FormState({"shown_as": form.get("shown_as", default.value)}, problems),
     }
@@ -240,6 +282,10 @@ def _choices(options: ProofOptions) -> list[tuple[str, str, str]]:
 
 def _moment(event: Event, at: Instant) -> str:
     return formatting.span(wall_time.local_of(at, event.time_zone), None)
+
+
+def _moment_or_none(event: Event, at: Instant | None) -> str:
+    return "" if at is None else formatting.time_tag(at, _moment(event, at))
 
 
 def _own_path(slug: EventSlug) -> str:
