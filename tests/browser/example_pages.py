@@ -231,6 +231,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "accessibility": "/accessibility",
         "api": "/api",
         "what is shared": "/settings/publishing",
+        "changing the e-mail address": "/settings/email",
         "joining two accounts": "/settings/join",
         "what one reads": "/my/reading",
         "status": "/status",

@@ -1,4 +1,6 @@
-"""E-mails about a person's own account: the sign-in code, the deletion of the account, and a webhook that was disabled."""
+"""E-mails about a person's own account: the sign-in code, another e-mail address, the deletion of the account, and a
+webhook that was disabled.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,6 +12,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.erasure import actions
 from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in import queries as sign_in_queries
+from openmeet.domain.sign_in.email_change import user_of_change
 from openmeet.domain.sign_in.model import ChallengeId
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries
@@ -58,6 +61,33 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
         )
         subject = gettext("Your code: %(code)s", code=code)
         return OutgoingEmail(challenge.email, subject, "\n\n".join(parts) + "\n")
+
+    return compose
+
+
+def email_changed_composer(site_name: str, public_url: str) -> Composer:
+    """Composer of ``EMAIL_CHANGED_MAIL``, to the address that a person no longer signs in with. Composes nothing if they
+    have returned to it or deleted their account.
+    """
+
+    async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
+        async with db.reader() as reader:
+            person = await user_queries.by_id(reader, user_of_change(due.subject_id))
+        if person is None or person.email in {None, due.person}:
+            return None
+        parts = [
+            gettext(
+                "You now sign in to %(site)s with %(email)s. We no longer send anything to this address.",
+                site=site_name,
+                email=person.email,
+            ),
+            text_link(
+                gettext("If it wasn’t you, somebody else uses your account. Write to the people who run this site"),
+                f"{public_url}/help",
+            ),
+        ]
+        subject = gettext("Your e-mail address at %(site)s was changed", site=site_name)
+        return OutgoingEmail(due.person, subject, "\n\n".join(parts) + "\n")
 
     return compose
 

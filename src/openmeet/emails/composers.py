@@ -18,12 +18,13 @@ from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
 from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.sign_in import queries as sign_in
+from openmeet.domain.sign_in.email_change import EMAIL_CHANGED_MAIL, user_of_change
 from openmeet.domain.sign_in.model import CODE_MAIL, ChallengeId
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import language_at, language_of
 from openmeet.domain.webhooks.model import OFF_MAIL
-from openmeet.emails.account import code_composer, deletion_composer, disabled_composer
+from openmeet.emails.account import code_composer, deletion_composer, disabled_composer, email_changed_composer
 from openmeet.emails.groups import invitation_composer, succession_composer
 from openmeet.emails.invitations import co_host_composer, guest_list_composer
 from openmeet.emails.notifications.email import digest_composer, notification_composer
@@ -64,6 +65,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
     return {
         CODE_MAIL: _in_language(head, _of_challenge, code_composer(key, name, url)),
         DELETION_MAIL: _in_language(head, _of_user, deletion_composer(name, url)),
+        EMAIL_CHANGED_MAIL: _in_language(head, _of_changed, email_changed_composer(name, url)),
         **silent,
     }
 
@@ -97,6 +99,10 @@ async def _of_user(reader: Reader, due: DueEmail) -> str | None:
 async def _of_challenge(reader: Reader, due: DueEmail) -> str | None:
     challenge = await sign_in.challenge(reader, ChallengeId(due.subject_id))
     return None if challenge is None else await language_at(reader, challenge.email) or challenge.language
+
+
+async def _of_changed(reader: Reader, due: DueEmail) -> str | None:
+    return await language_of(reader, user_of_change(due.subject_id))
 
 
 async def _of_guest_rsvp(reader: Reader, due: DueEmail) -> str | None:

@@ -45,6 +45,7 @@ from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.email_change import EMAIL_CHANGED_MAIL, change_email
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.deliver import webhook_handler
@@ -230,6 +231,11 @@ async def _week(site: Site, _: object) -> None:
     site.clock.turn(HOUR)
 
 
+async def _email_changed(site: Site, _: object) -> None:
+    async with site.db.transaction() as tx:
+        await change_email(tx, CODE_KEY, (await person(tx, "Mover")).user_id, "new-address@example.org")
+
+
 async def _deletion(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         leaving = await person(tx, "Leaving")
@@ -269,4 +275,5 @@ OCCASIONS: dict[str, Occasion] = {
     DIGEST_MAIL: _digest,
     WEEK_MAIL: _week,
     DELETION_MAIL: _deletion,
+    EMAIL_CHANGED_MAIL: _email_changed,
 }

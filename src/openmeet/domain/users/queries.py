@@ -140,6 +140,23 @@ async def take_email(tx: Transaction, user_id: UserId, email: str) -> bool:
     return updated == 1
 
 
+async def replace_email(tx: Transaction, user_id: UserId, email: str) -> str | None:
+    """Replace a person's address with a proven one that belongs to nobody. Return the former address, None if they had
+    none.
+    """
+    await lock(tx, user_id)
+    user = await by_id(tx, user_id)
+    if user is None or user.kind is not UserKind.PERSON or user.email is None:
+        return None
+    await tx.execute(
+        "update users set email = :email, revision = revision + 1, updated_at = :now where id = :id",
+        id=user_id,
+        email=email,
+        now=tx.now,
+    )
+    return user.email
+
+
 async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
     await tx.execute(
         "update users set display_name = '', bio = '', updated_at = :now where id = :id and kind = 'shadow'",

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import MINUTE, SECOND
+from groundwork.clock import SECOND
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, Forbidden, InvalidInput
 from groundwork.http.forms import EMPTY, FormState, read_form
@@ -29,6 +29,7 @@ from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import iso
 from openmeet.recurrence.wall_time import local_of
+from openmeet.web.account.recent_proof import PROOF_LASTS, recent_proof_of
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
@@ -45,7 +46,6 @@ _NAMED: Final = {
     (False, True): lazy("Your account name, like @ana.example.org"),
     (False, False): lazy("Your e-mail address or account name"),
 }
-PROOF_LASTS: Final = 10 * MINUTE
 
 
 class HostedEventOutput(msgspec.Struct, rename="camel"):
@@ -218,7 +218,7 @@ async def _deletion_page(request: Request, form_state: FormState, *, status: int
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         erasure_preview = await preview_deletion(reader, caller.user_id, _grace_seconds(request))
-        proof = await sign_in.proof_of(reader, model.hash_token(site_session.cookie_token(request)))
+        proof = await recent_proof_of(reader, request)
         person = await user_queries.by_id(reader, caller.user_id)
         has_names = bool(await identity_queries.of_user(reader, caller.user_id))
     context: dict[str, Any] = {
@@ -226,8 +226,7 @@ async def _deletion_page(request: Request, form_state: FormState, *, status: int
         "most_listed": MOST_LISTED,
         "typed": form_state,
         "found": erasure_preview,
-        "strength": SessionStrength.FULL if proof is None else proof.strength,
-        "is_fresh": proof is not None and proof.proven_at >= services(request).clock.now() - PROOF_LASTS,
+        "proof": proof,
     }
     return page(request, "account/deletion.html", context, status=status, headers={"cache-control": "no-store"})
 

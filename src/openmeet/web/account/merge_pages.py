@@ -166,5 +166,6 @@ def _code_page(request: Request, form_state: FormState, challenge: str, *, statu
         "with_mailbox": services(request).settings.dev_mailbox,
         "code_length": CODE_LENGTH,
         "code_minutes": CODE_LIFE // MINUTE,
+        "path": "/settings/join",
     }
     return page(request, "account/code.html", context, status=status)

@@ -203,6 +203,10 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "accounts_joined": lazy("Merged."),
     "not_joined": lazy("Your two accounts stay separate."),
     "nothing_to_join": lazy("We found nothing for that address."),
+    "email_changed": lazy("Saved. From now on, you sign in with this address."),
+    "address_of_another_account": lazy(
+        "That address belongs to another account. Merge the two first, then change your address."
+    ),
     "address_taken": lazy("Saved. You can sign in with that address, too."),
     "suggestions_on": lazy("Suggestions are on."),
     "suggestions_off": lazy("Suggestions are off."),
