@@ -151,6 +151,22 @@ async def test_photos_of_people_who_leave_or_are_suspended_disappear(album):
         assert await album.those_who_see(key) <= {owner}
 
 
+@pytest.mark.parametrize("is_blocked", [True, False])
+async def test_people_who_are_no_longer_guests_do_not_change_captions(album, is_blocked):
+    """Otherwise somebody whom a host shut out could still write to everybody who was there."""
+    key = await album.add("Ben", caption="Pizza")
+    async with album.db.transaction() as tx:
+        if is_blocked:
+            await safety.block(tx, album.people["Ana"], album.people["Ben"].user_id)
+        else:
+            await attendance.answer(tx, album.people["Ben"], album.event.slug, RsvpReply.DECLINED)
+    page = f"{album.path}/{key}"
+    assert 'name="caption"' not in (await album.browsers["Ben"].get(page)).text
+    assert (await album.browsers["Ben"].post(page, data={"caption": "I know where you live"})).status_code == 403
+    assert 'alt="Pizza"' in (await album.browsers["Ana"].get(album.path)).text
+    assert (await album.browsers["Ben"].post(f"{page}/remove")).status_code == 303
+
+
 @pytest.mark.parametrize("earlier", [None, RsvpRecordStatus.NOT_GOING, RsvpRecordStatus.INTERESTED])
 async def test_an_answer_from_another_app_after_the_start_proves_nothing(album, earlier):
     """Anybody can write such a record, or edit one that they wrote before. A host can still check in the person."""

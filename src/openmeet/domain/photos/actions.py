@@ -107,13 +107,16 @@ async def add(
 
 
 async def describe(tx: Transaction, user_id: UserId, key: str, caption: str) -> EventPhoto:
-    """Change the caption of one's own photo, and return the changed photo.
+    """Change the caption of one's own photo, and return the changed photo. People who only see their own photos may not:
+    hosts and guests, who may have shut them out, would read it.
 
     Raises NotFound, Forbidden, InvalidForm (``caption``).
     """
-    photo, _, _ = await visible_photo(tx, key, user_id)
+    photo, _, access = await visible_photo(tx, key, user_id)
     if photo.user_id != user_id:
         raise Forbidden(PhotoReason.NOT_YOURS)
+    if not access.sees_all:
+        raise Forbidden(PhotoReason.CANNOT_DESCRIBE)
     changed = replace(photo, caption=checked_caption(caption))
     await queries.set_caption(tx, photo.key, changed.caption)
     return changed

@@ -22,6 +22,7 @@ class PhotoReason(Reason):
     TOO_MANY_OF_EVENT = "photos.too_many_of_event"
     TOO_OFTEN = "photos.too_often"
     CANNOT_ADD = "photos.cannot_add"
+    CANNOT_DESCRIBE = "photos.cannot_describe"
     EVENT_CANCELLED = "photos.event_cancelled"
     REMOVED_BEFORE = "photos.removed_before"
     NOT_YOURS = "photos.not_yours"

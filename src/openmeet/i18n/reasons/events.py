@@ -167,6 +167,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "photos.cannot_add": mark(
         "Only the hosts and their guests can add photos. Were you there? Ask a host to check you in."
     ),
+    "photos.cannot_describe": mark("Only the hosts and their guests can change captions. You can remove your photo."),
     "photos.event_cancelled": mark("The event is cancelled, so it gets no more photos."),
     "photos.removed_before": mark("This photo was removed from the event. You can’t add it again."),
     "photos.not_yours": mark("Somebody else added this photo."),

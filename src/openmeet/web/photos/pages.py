@@ -206,6 +206,7 @@ async def _photo_page(request: Request, form_state: FormState, *, status: int = 
         "older": f"{path}/{older}" if older else "",
         "is_own": is_own,
         "is_host": access is PhotoAccess.HOST,
+        "may_describe": is_own and access.sees_all,
         "may_remove": is_own or access is PhotoAccess.HOST,
         "is_hidden": decision is not None and decision.state is SubjectVisibility.HIDDEN,
         "hidden_because": decision.reason if decision is not None else "",
