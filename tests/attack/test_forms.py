@@ -96,3 +96,29 @@ async def _ask(
     if "<script>alert" in answer.text or 'href="javascript' in answer.text.lower():
         complaints.append("runs what was typed")
     return [f"{complaint}: {asked[:600]} -> {answer.status_code}" for complaint in complaints]
+
+
+async def test_forms_are_read_in_no_other_encoding_than_utf_8(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """Anybody can name one. Punycode takes quadratic time, and the others fail or leave half of a character."""
+    site = site_on(await make_sqlite("openmeet"), clock, **UNLIMITED)
+    refused = 0
+    async with site.browser() as host, site.browser() as nobody:
+        await sign_up(host, "host@example.org", "Host")
+
+        async def post(browser: httpx.AsyncClient, path: str, encoding: str, text: bytes) -> bool:
+            answer = await browser.post(
+                re.sub(r"\{[^}]*\}", "x", path),
+                content=b'--b\r\nContent-Disposition: form-data; name="title"\r\n\r\n%s\r\n--b--\r\n' % text,
+                headers={"content-type": f"multipart/form-data; boundary=b; charset={encoding}"},
+            )
+            assert answer.status_code < 500, (path, encoding)
+            return "unreadable character" in answer.text
+
+        for encoding, text in (("punycode", b"a-b"), ("idna", b"xn--a."), ("utf-7", b"+2AA-"), ("Utf-16", b"\x00")):
+            assert await post(nobody, "/events/new", encoding, text)
+        assert not await post(nobody, "/events/new", '"UTF-8"', b"x")
+        for route in pages():
+            if "POST" in (route.methods or ()):
+                refused += await post(host, route.path, "undefined", b"x")
+                refused += await post(nobody, route.path, "undefined", b"x")
+    assert refused > 100

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
-from groundwork.http.forms import EMPTY, FormState, read_form
+from groundwork.http.forms import EMPTY, FormState, open_form, read_form
 from openmeet.domain.attendance import (
     history,
     host_decisions,
@@ -96,7 +96,7 @@ async def decide(request: Request) -> Response:
     waiting for a decision.
     """
     caller, slug = caller_of(request), _slug(request)
-    async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
+    async with open_form(request, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
         action, tab = str(form.get("act", "")), str(form.get("tab", ""))
         # A button in a row names the action and the person. It ignores the checkboxes.

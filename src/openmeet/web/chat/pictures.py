@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooLarge, TooMany, Unavailable
-from groundwork.http.forms import MAX_FIELDS, read_form
+from groundwork.http.forms import MAX_FIELDS, open_form, read_form
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import pictures, room_queries
 from openmeet.domain.chat.messages import require_write_access
@@ -148,7 +148,7 @@ async def read_message_form(request: Request) -> SentForm:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         return SentForm(await read_form(request))
-    async with request.form(max_files=MAX_PICTURES, max_fields=MAX_FIELDS) as form:
+    async with open_form(request, max_files=MAX_PICTURES, max_fields=MAX_FIELDS) as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
         files = [await read_upload(form.get(f"picture_{number}")) for number in range(1, MAX_PICTURES + 1)]
     if any("\x00" in value for value in fields.values()):

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany, Why
-from groundwork.http.forms import MAX_FIELDS, FormState, read_form
+from groundwork.http.forms import MAX_FIELDS, FormState, open_form, read_form
 from openmeet.domain.events import actions, event_access, queries
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.reasons import EventReason
@@ -98,7 +98,7 @@ async def read_form_with_picture(request: Request) -> tuple[dict[str, str], byte
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         return await read_form(request), b""
-    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+    async with open_form(request, max_files=1, max_fields=MAX_FIELDS) as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
         body = await read_upload(form.get("picture"))
     if any("\x00" in value for value in fields.values()):

@@ -20,7 +20,7 @@ from groundwork.errors import (
     decode_explanation,
 )
 from groundwork.http.faults import form_status_of, headers_of
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, open_form, read_form
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import by_id as event_by_id
@@ -390,7 +390,7 @@ async def read_upload(request: Request) -> tuple[dict[str, str], bytes, str]:
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidInput("", ImportReason.UPLOAD_EXPECTED)
-    async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+    async with open_form(request, max_files=1, max_fields=MAX_FIELDS) as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
         files = [value for value in form.values() if isinstance(value, UploadFile)]
         content = await files[0].read() if files else b""

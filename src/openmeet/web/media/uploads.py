@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection, Request
 from groundwork.blobstore.contract import BlobStore
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooLarge, TooMany, Unavailable, kind_of
-from groundwork.http.forms import FormState, form_with_problems
+from groundwork.http.forms import FormState, form_with_problems, open_form
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, MediaReason, Picture
 from openmeet.domain.validation import GeneralReason
@@ -25,7 +25,7 @@ async def read_picture(request: Request) -> tuple[bytes, str]:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         raise InvalidInput("", MediaReason.UPLOAD_EXPECTED)
-    async with request.form(max_files=1, max_fields=5) as form:
+    async with open_form(request, max_files=1, max_fields=5) as form:
         file, alt = form.get("picture"), form.get("alt", "")
         body = await read_upload(file)
     text = alt if isinstance(alt, str) else ""

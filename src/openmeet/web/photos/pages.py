@@ -22,7 +22,7 @@ from groundwork.errors import (
     Unavailable,
     kind_of,
 )
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, open_form, read_form
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
@@ -106,7 +106,7 @@ async def add(request: Request) -> Response:
     # Check this before reading megabytes from somebody who may not send them.
     async with database_of(request).reader() as reader:
         await actions.require_adding(reader, slug, caller.user_id)
-    async with request.form(max_files=_MOST_READ, max_fields=5) as form:
+    async with open_form(request, max_files=_MOST_READ, max_fields=5) as form:
         text = form.get("caption", "")
         values = {"caption": text if isinstance(text, str) else ""}
         files = [one for one in form.getlist("photos") if isinstance(one, UploadFile) and one.filename]

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidInput, NotSignedIn
-from groundwork.http.forms import local_path
+from groundwork.http.forms import local_path, open_form
 from groundwork.rate_limit.contract import Limit
 from openmeet.domain.events import draft_queries
 from openmeet.domain.sign_in.model import hash_token
@@ -118,5 +118,5 @@ async def _submitted_fields(request: Request) -> list[tuple[str, str]]:
         ("application/x-www-form-urlencoded", "multipart/form-data")
     ):
         return []
-    async with request.form(max_files=_MAX_FILES, max_fields=_MAX_FIELDS) as form:
+    async with open_form(request, max_files=_MAX_FILES, max_fields=_MAX_FIELDS) as form:
         return [(name, text) for name, text in form.multi_items() if isinstance(text, str) and "password" not in name]
