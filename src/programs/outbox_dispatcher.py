@@ -21,6 +21,7 @@ from openmeet.domain.attendance.record_comparison import compare_answers_handler
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
+from openmeet.domain.moderation_effects.actions import suspended_person_handler
 from openmeet.domain.notifications.fan_out import FanOutAudience, fan_out_handler
 from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS
 from openmeet.domain.safety.actions import apply_blocks_handler
@@ -137,7 +138,8 @@ def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge |
         JobKind.FETCH_SUBJECT: one_by_one(subject_handler(db, network, context, count_unknown, spend_on_host)),
         JobKind.WAITING_ANSWERS: one_by_one(recheck_handler(db)),
         JobKind.LEFT_GROUP: one_by_one(left_group_handler(db)),
-        JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db)),
+        JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(db), batch=2, lease_seconds=600.0),
         JobKind.PROVE_RECORD: one_by_one(record_handler(db, network, context, spend_on_host)),
         JobKind.COMPARE_ANSWERS: one_by_one(compare_answers_handler(db), batch=2, lease_seconds=600.0),
         JobKind.LATE_CREATE: one_by_one(late_create_handler(publisher(platform))),

@@ -43,6 +43,7 @@ from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
+from openmeet.domain.moderation_effects.actions import suspended_person_handler
 from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.series.standing_rsvps import left_group_handler
 from openmeet.domain.users import actions as users
@@ -180,6 +181,7 @@ class Deployment:
                 JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
                 JobKind.LEFT_GROUP: one_by_one(left_group_handler(self.db)),
                 JobKind.APPLY_BLOCKS: one_by_one(apply_blocks_handler(self.db)),
+                JobKind.SUSPENDED_PERSON: one_by_one(suspended_person_handler(self.db)),
                 JobKind.WAITING_ANSWERS: one_by_one(rsvps_awaiting_event.recheck_handler(self.db)),
                 JobKind.COMPARE_ANSWERS: one_by_one(compare_answers_handler(self.db)),
                 JobKind.PROVE_RECORD: one_by_one(fetch.record_handler(self.db, self.network, here)),

@@ -1,4 +1,5 @@
-"""Run two transactions concurrently: one pauses before one of its statements until the other has finished or waits.
+"""Run two transactions concurrently: one pauses before one of its statements, or before its commit, until the other has
+finished or waits.
 
 On PostgreSQL they use two connections that see and wait for each other; a third one sees whether they wait. On SQLite
 the first one to begin holds the write lock.
@@ -50,7 +51,7 @@ class Gated(StatementCounter):
 
 
 class GatedDatabase:
-    """A database whose transactions pass a gate before each statement."""
+    """A database whose transactions pass a gate before each statement and before the commit."""
 
     def __init__(self, db: Database, gate: Gate) -> None:
         self._db, self._gate = db, gate
@@ -62,6 +63,7 @@ class GatedDatabase:
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self._db.transaction() as tx:
             yield Gated(tx, self._gate)
+            await self._gate.passing()
 
 
 async def run(db: Database, work: Work) -> None:
@@ -75,8 +77,8 @@ async def run(db: Database, work: Work) -> None:
 
 
 async def run_interleaved(db: Database, first: Work, second: Work, at: int) -> bool:
-    """Stop ``first`` before its ``at``-th statement until ``second`` has finished or is waiting. Return False if
-    ``first`` has fewer statements.
+    """Stop ``first`` before its ``at``-th statement until ``second`` has finished or is waiting. The commit counts as a
+    statement. Return False if ``first`` has fewer statements.
     """
     return await run_acts_interleaved(db, lambda db: run(db, first), lambda db: run(db, second), at)
 

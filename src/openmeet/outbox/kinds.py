@@ -18,7 +18,8 @@ class JobKind(StrEnum):
     FETCH_SUBJECT = "fetch_subject"  # the at-uri of an event that RSVPs await, or of one that more people may now see
     WAITING_ANSWERS = "waiting_answers"  # a person who gained access to events, for example by joining a group
     LEFT_GROUP = "left_group"  # a person who left a group or was banned from it, and may have RSVPs to its events
-    APPLY_BLOCKS = "apply_blocks"  # a person who has blocked others and took over events, a series or a group
+    APPLY_BLOCKS = "apply_blocks"  # a person who took over events, a series or a group, and may have blocked others
+    SUSPENDED_PERSON = "suspended_person"  # a person whom a moderator has blocked, and who may have RSVPs
     # the at-uri of a record whose content differs between an unsigned source and the database
     PROVE_RECORD = "prove_record"
     COMPARE_ANSWERS = "compare_answers"  # an event whose host wants the records of all its RSVPs checked
@@ -52,6 +53,7 @@ JOB_LABELS: Final[Mapping[str, LazyText]] = {
     JobKind.WAITING_ANSWERS: lazy("Answers from people who can now see the event"),
     JobKind.LEFT_GROUP: lazy("Answers to withdraw after people left a group"),
     JobKind.APPLY_BLOCKS: lazy("Blocks to apply after a transfer"),
+    JobKind.SUSPENDED_PERSON: lazy("Answers to withdraw after moderators blocked people"),
     JobKind.PROVE_RECORD: lazy("Records to verify"),
     JobKind.COMPARE_ANSWERS: lazy("Answers to compare with their records"),
     JobKind.WEBHOOK: lazy("Webhook deliveries"),

@@ -6,6 +6,8 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.dispatcher import run_once
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
@@ -36,6 +38,7 @@ from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
 from openmeet.network.ingestion.intake import note_host
 from openmeet.outbox.emails import DueEmail
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -128,6 +131,8 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
         )
         await actions.decide(tx, mo, Subject(ModeratedKind.DID, DID), SubjectVisibility.HIDDEN, "")
         step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
+    await run_once(db, {JobKind.SUSPENDED_PERSON: one_by_one(actions.suspended_person_handler(db))})
+    async with db.transaction() as tx:
         counts = (await attendance_queries.counts(tx, [event.id]))[event.id]
         assert (counts.going, counts.interested, counts.seats) == (0, 0, 0)
         with pytest.raises(Exception, match=AttendanceReason.NOT_WELCOME):
@@ -135,6 +140,19 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
         await actions.undo(tx, mo, step.act_id)
         assert (await attendance_queries.find(tx, event.id, eve.user_id)).status is AttendanceStatus.DECLINED
         await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
+
+
+async def test_a_person_who_is_unblocked_before_the_job_runs_keeps_their_places(db):
+    async with db.transaction() as tx:
+        mo, ana, eve = [await person(tx, name) for name in ("Mo", "Ana", "Eve")]
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
+        step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
+        await actions.undo(tx, mo, step.act_id)
+    await run_once(db, {JobKind.SUSPENDED_PERSON: one_by_one(actions.suspended_person_handler(db))})
+    async with db.reader() as reader:
+        rsvp = await attendance_queries.find(reader, event.id, eve.user_id)
+    assert rsvp.status is AttendanceStatus.ATTENDING
 
 
 async def test_the_first_public_event_of_a_new_account_waits_for_a_moderator(db, clock):

@@ -1,30 +1,38 @@
-"""A host blocks somebody who follows or answers something of theirs at the same moment, or the group bans them. Whichever
-is first, the block or ban counts. On both engines, with a pause before each statement.
+"""A host blocks somebody who follows or answers something of theirs at the same moment, or takes over what they answered;
+or the group bans them, or a moderator blocks them. Whichever is first, the block or ban counts. On both engines, with a
+pause before each statement.
 """
 
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from groundwork.clock import HandClock
+from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Refused
+from groundwork.outbox import dispatcher
+from groundwork.outbox.delivery import one_by_one
+from groundwork.outbox.second_run import LONGEST_TRANSACTION
 from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import group_of_event
+from openmeet.domain.events import co_host_queries, group_of_event, ownership
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.model import GroupOfEvent
+from openmeet.domain.events.model import EventSlug, GroupOfEvent
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import Group
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
+from openmeet.domain.moderation_effects import actions as moderation
 from openmeet.domain.safety import actions
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.users.model import Caller
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.interleaving import Work, run, run_acts_interleaved, run_interleaved
+from tests.openmeet.interleaving import Act, Work, run, run_acts_interleaved, run_interleaved
 from tests.openmeet.series.practice import NOW, weekly
 from tests.openmeet.site_under_test import details, person
 
@@ -129,6 +137,95 @@ async def _banned_while(db: Database, begin_work: Begin, at: int, *, is_ban_firs
     is_paused = await run_acts_interleaved(db, first, second, at)
     assert not await _ties(db, ben), f"after a pause before statement {at}"
     return is_paused
+
+
+@pytest.mark.parametrize("is_block_first", [True, False])
+@pytest.mark.parametrize("begin_work", [going_to_every_date, answering])
+async def test_no_rsvp_survives_a_concurrent_block_by_a_moderator(
+    make_database: MakeDatabase, clock: HandClock, begin_work: Begin, *, is_block_first: bool
+) -> None:
+    """The block, and both runs of the job that follows it."""
+    clock.turn(NOW - clock.now())
+    db = await make_database("openmeet", clock=clock)
+    at, is_paused = 0, True
+    while is_paused:
+        at += 1
+        is_paused = await _suspended_while(db, clock, begin_work, at, is_block_first=is_block_first)
+    assert at > 2, "nothing ran at the same time"
+
+
+async def _suspended_while(db: Database, clock: HandClock, begin_work: Begin, at: int, *, is_block_first: bool) -> bool:
+    """Check one interleaving. Returns whether the first of the two was paused."""
+    async with db.transaction() as tx:
+        mo, ana, ben = [await person(tx, f"{name}{at}") for name in ("Mo", "Ana", "Ben")]
+        work = _trying(await begin_work(tx, ana, ben, None))
+    subject = Subject(ModeratedKind.PERSON, ben.user_id)
+
+    async def suspend(db: Database) -> None:
+        await run(db, lambda tx: moderation.decide(tx, mo, subject, SubjectVisibility.HIDDEN, "Spam"))
+        await _run_jobs(db)
+
+    async def act(db: Database) -> None:
+        await run(db, work)
+
+    first, second = (suspend, act) if is_block_first else (act, suspend)
+    is_paused = await run_acts_interleaved(db, first, second, at)
+    await _run_again(db, clock)
+    assert "RSVP" not in await _ties(db, ben), f"after a pause before statement {at}"
+    return is_paused
+
+
+@pytest.mark.parametrize("is_block_first", [True, False])
+async def test_no_rsvp_survives_a_block_during_a_transfer(
+    make_database: MakeDatabase, clock: HandClock, *, is_block_first: bool
+) -> None:
+    """Ana blocks Ben while she takes over an event that he attends."""
+    clock.turn(NOW - clock.now())
+    db = await make_database("openmeet", clock=clock)
+    at, is_paused = 0, True
+    while is_paused:
+        at += 1
+        async with db.transaction() as tx:
+            olga, ana, ben = [await person(tx, f"{name}{at}") for name in ("Olga", "Ana", "Ben")]
+            event = await events.create(tx, olga, details(starts="2026-12-04T18:00", ends="2026-12-04T20:00"))
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+            co_host = ownership.accepted_co_host(tx, event, ana.user_id, by=olga.user_id)
+            await co_host_queries.put(tx, co_host)
+            await ownership.offer(tx, olga, event.slug, co_host.id)
+        block, take_over = _blocking(ana, ben), _taking_over(ana, event.slug)
+        first, second = (block, take_over) if is_block_first else (take_over, block)
+        is_paused = await run_acts_interleaved(db, first, second, at)
+        await _run_again(db, clock)
+        assert not await _ties(db, ben), f"after a pause before statement {at}"
+    assert at > 2, "nothing ran at the same time"
+
+
+def _blocking(host: Caller, other: Caller) -> Act:
+    return lambda db: run(db, lambda tx: actions.block(tx, host, other.user_id))
+
+
+def _taking_over(heir: Caller, slug: EventSlug) -> Act:
+    async def take_over(db: Database) -> None:
+        await run(db, lambda tx: event_hosting.take_over(tx, heir, slug))
+        await _run_jobs(db)
+
+    return take_over
+
+
+async def _run_jobs(db: Database) -> None:
+    await dispatcher.run_once(
+        db,
+        {
+            JobKind.APPLY_BLOCKS: one_by_one(actions.apply_blocks_handler(db)),
+            JobKind.SUSPENDED_PERSON: one_by_one(moderation.suspended_person_handler(db)),
+        },
+    )
+
+
+async def _run_again(db: Database, clock: HandClock) -> None:
+    """Run the jobs again when all transactions of the first run have ended."""
+    clock.turn(LONGEST_TRANSACTION + SECOND)
+    await _run_jobs(db)
 
 
 def _trying(work: Work) -> Work:

@@ -158,18 +158,19 @@ async def lock_upcoming_of_host(tx: Transaction, host: UserId) -> None:
         await tx.fetch(_LOCK_UPCOMING, host=host, now=tx.now)
 
 
-async def end_upcoming_rsvps(
-    tx: Transaction, user_id: UserId, *, host: UserId | None = None, actor_id: UserId | None = None
-) -> int:
-    """End a person's RSVPs to the upcoming events of one host, or of all hosts. Return how many. Locks events in id
-    order.
-    """
-    ended = 0
-    for event_id in await _upcoming_events(tx, user_id, host):
+async def end_rsvps_to_host(tx: Transaction, user_id: UserId, host: UserId) -> None:
+    """End a person's RSVPs to the upcoming events of a host who blocks them. Locks events in id order."""
+    for event_id in await upcoming_events(tx, user_id, host=host):
         locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
         if locked is not None:
-            ended += await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
-    return ended
+            await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=host, publishes=False)
+
+
+async def end_rsvp_of_unwelcome(tx: Transaction, event_id: EventId, user_id: UserId) -> None:
+    """End the RSVP of a person whom a moderator has blocked, unless they have been unblocked since."""
+    locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
+    if locked is not None and locked.is_unwelcome:
+        await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=None, publishes=False)
 
 
 _BLOCKED_GUESTS: Final = """
@@ -190,7 +191,8 @@ async def count_blocked_guests(reader: Reader, subject: str, host: UserId) -> in
     return 0 if row is None else int(row["number"])
 
 
-async def _upcoming_events(reader: Reader, user_id: UserId, host: UserId | None) -> list[EventId]:
+async def upcoming_events(reader: Reader, user_id: UserId, *, host: UserId | None = None) -> list[EventId]:
+    """The upcoming events of one host, or of all hosts, to which this person has an RSVP. In id order."""
     clause = "" if host is None else "and e.author_id = :host"
     values: dict[str, object] = {} if host is None else {"host": host}
     rows = await reader.fetch(

@@ -13,7 +13,7 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Reason, Refused
-from groundwork.outbox.jobs import enqueue_selected
+from groundwork.outbox.jobs import enqueue
 from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.moderation.visibility import is_suspended
 from openmeet.domain.paging import ALL_ROWS, Page
@@ -227,13 +227,12 @@ async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
     return deleted_count == 1
 
 
-# One row if the person has blocked anybody.
-_APPLY_BLOCKS = "select :host as subject where exists (select 1 from user_blocks where user_id = :host)"
-
-
 async def apply_to_new_host(tx: Transaction, host: UserId) -> None:
-    """Enqueue the job that applies this person's blocks to what they have just become the owner of."""
-    await enqueue_selected(tx, JobKind.APPLY_BLOCKS, _APPLY_BLOCKS, int(tx.now), host=host)
+    """Enqueue the job that applies this person's blocks to what they have just become the owner of.
+
+    Also if they have blocked nobody, because they may be blocking somebody at this moment.
+    """
+    await enqueue(tx, JobKind.APPLY_BLOCKS, host, int(tx.now))
 
 
 async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Block]:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from groundwork.database.transaction import Reader, Transaction
+from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Reason
+from groundwork.outbox.delivery import JobHandler
+from groundwork.outbox.jobs import Job, enqueue
+from groundwork.outbox.second_run import enqueue_second_run
 from openmeet.domain.attendance import group_hosting, reevaluation
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
@@ -24,6 +27,7 @@ from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
+from openmeet.outbox.kinds import JobKind
 
 
 class ModerationEffectsReason(Reason):
@@ -89,6 +93,26 @@ async def undo(tx: Transaction, moderator: Caller, act_id: ActId) -> None:
         await _follow(tx, [step])
 
 
+def suspended_person_handler(db: Database) -> JobHandler:
+    """Return the handler of ``JobKind.SUSPENDED_PERSON``: the person's RSVPs to upcoming events end. Idempotent.
+
+    Replies hold no lock that moderators could take, so the second run ends those that were saved at the same moment.
+    """
+
+    async def handle(job: Job) -> None:
+        person = UserId(job.subject)
+        async with db.reader() as reader:
+            event_ids = await reevaluation.upcoming_events(reader, person)
+        # One transaction each, because there can be thousands, and others may be waiting for the locks of these events.
+        for event_id in event_ids:
+            async with db.transaction() as tx:
+                await reevaluation.end_rsvp_of_unwelcome(tx, event_id, person)
+        async with db.transaction() as tx:
+            await enqueue_second_run(tx, job)
+
+    return handle
+
+
 async def _require_existing(reader: Reader, subject: Subject) -> None:
     """Raise NotFound if the subject does not exist.
 
@@ -122,7 +146,7 @@ async def _follow(tx: Transaction, steps: Sequence[StatusChange]) -> None:
 
 async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) -> None:
     if step.after is SubjectVisibility.HIDDEN:
-        await reevaluation.end_upcoming_rsvps(tx, person)
+        await enqueue(tx, JobKind.SUSPENDED_PERSON, person, int(tx.now))
     if step.before is SubjectVisibility.FIRST_EVENT and step.after is not SubjectVisibility.HIDDEN:
         await publications.recheck_unpublished_of(tx, person)
         row = await tx.fetch_one(

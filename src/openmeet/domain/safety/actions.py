@@ -5,6 +5,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
+from groundwork.outbox.second_run import enqueue_second_run
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.moderation import blocks, model, reports
@@ -49,6 +50,8 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
 def apply_blocks_handler(db: Database) -> JobHandler:
     """Return the handler of ``JobKind.APPLY_BLOCKS``: people whom the host has blocked lose their place at the host's
     upcoming events. The subject of the job is the host. Idempotent.
+
+    The second run applies blocks that were being stored while the host took over the events.
     """
 
     async def handle(job: Job) -> None:
@@ -60,6 +63,8 @@ def apply_blocks_handler(db: Database) -> JobHandler:
             async with db.transaction() as tx:
                 if await blocks.has_blocked(tx, host, other):
                     await _end_participation(tx, host, other)
+        async with db.transaction() as tx:
+            await enqueue_second_run(tx, job)
 
     return handle
 
@@ -68,7 +73,7 @@ async def _end_participation(tx: Transaction, host: UserId, other: UserId) -> No
     """End what a blocked person takes part in: the host's series, groups that they only follow, and upcoming events."""
     await follower_queries.leave_series_of_host(tx, host, other)
     await membership_queries.end_following_of_host(tx, host, other)
-    await reevaluation.end_upcoming_rsvps(tx, other, host=host, actor_id=host)
+    await reevaluation.end_rsvps_to_host(tx, other, host)
 
 
 async def _lock_hosted(tx: Transaction, host: UserId) -> None:
