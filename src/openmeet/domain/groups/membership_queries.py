@@ -131,6 +131,14 @@ async def end_following(tx: Transaction, group_id: GroupId, user_id: UserId) -> 
     )
 
 
+def follows_group_of(host: str, person: str) -> str:
+    """SQL condition: this person follows a group that this host owns."""
+    return (
+        "exists (select 1 from group_followers f join groups g on g.id = f.group_id"
+        f" where f.user_id = {person} and g.owner_id = {host})"
+    )
+
+
 async def end_following_of_host(tx: Transaction, host: UserId, user_id: UserId) -> None:
     """Remove this person from the followers of all groups owned by somebody who blocks them."""
     await tx.execute(

@@ -1,5 +1,7 @@
 """Report, block and mute, with their consequences for RSVPs, messages and lists."""
 
+from typing import Final
+
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
@@ -16,6 +18,9 @@ from openmeet.domain.series import follower_queries
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
+
+# Entries of a list of blocks that are read at once.
+BLOCKS_READ_AT_ONCE: Final = 500
 
 
 async def report(
@@ -55,18 +60,38 @@ def apply_blocks_handler(db: Database) -> JobHandler:
     """
 
     async def handle(job: Job) -> None:
-        host = UserId(job.subject)
-        async with db.reader() as reader:
-            people = [UserId(one.subject.id) for one in await blocks.blocked_by(reader, host)]
-        # One transaction each, because others may be waiting for the locks of these events.
-        for other in people:
-            async with db.transaction() as tx:
-                if await blocks.has_blocked(tx, host, other):
-                    await _end_participation(tx, host, other)
+        host, after = UserId(job.subject), ""
+        while page := await _blocked_after(db, host, after):
+            # One transaction each, because others may be waiting for the locks of these events.
+            for other in (one for one, takes_part in page if takes_part):
+                async with db.transaction() as tx:
+                    if await blocks.has_blocked(tx, host, other):
+                        await _end_participation(tx, host, other)
+            after = page[-1][0]
         async with db.transaction() as tx:
             await enqueue_second_run(tx, job)
 
     return handle
+
+
+# Most people whom a host has blocked take part in nothing of theirs, and need no transaction.
+_BLOCKED = f"""
+    select b.blocked_id,
+           case when {reevaluation.has_rsvp_to("b.user_id", "b.blocked_id")}
+                  or {follower_queries.takes_part_in_series_of("b.user_id", "b.blocked_id")}
+                  or {membership_queries.follows_group_of("b.user_id", "b.blocked_id")}
+                then 1 else 0 end as takes_part
+      from user_blocks b where b.user_id = :host and b.blocked_id > :after order by b.blocked_id limit :limit
+"""
+
+
+async def _blocked_after(db: Database, host: UserId, after: str) -> list[tuple[UserId, bool]]:
+    """The next people whom this host has blocked, in order of their ids, and whether they take part in anything of the
+    host's that a block ends.
+    """
+    async with db.reader() as reader:
+        rows = await reader.fetch(_BLOCKED, host=host, after=after, limit=BLOCKS_READ_AT_ONCE, now=reader.now)
+    return [(UserId(row["blocked_id"]), bool(row["takes_part"])) for row in rows]
 
 
 async def _end_participation(tx: Transaction, host: UserId, other: UserId) -> None:

@@ -1,6 +1,7 @@
 """SQL for followers of a series and for standing RSVPs to it."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
@@ -14,6 +15,9 @@ from openmeet.domain.users.model import UserId
 
 _NOBODY = UserId("")
 _EVERYBODY = 2**31 - 1
+
+# What ties a person to a series.
+_TIES: Final = ("event_series_standing_rsvps", "event_series_followers")
 
 
 async def following(reader: Reader, series_id: SeriesId, user_id: UserId) -> Follower | None:
@@ -260,7 +264,7 @@ async def end_standing_rsvp(tx: Transaction, series_id: SeriesId, user_id: UserI
 
 async def leave_series_of_host(tx: Transaction, host: UserId, user_id: UserId) -> None:
     """End the person's standing RSVPs to this host's series, and make them stop following these series."""
-    for table in ("event_series_standing_rsvps", "event_series_followers"):
+    for table in _TIES:
         await tx.execute(
             f"delete from {table} where user_id = :user_id"
             " and series_id in (select id from event_series where user_id = :host)",
@@ -269,11 +273,22 @@ async def leave_series_of_host(tx: Transaction, host: UserId, user_id: UserId) -
         )
 
 
+def takes_part_in_series_of(host: str, person: str) -> str:
+    """SQL condition: this person follows a series of this host, or has a standing RSVP to one."""
+    return "({})".format(
+        " or ".join(
+            f"exists (select 1 from {table} f join event_series s on s.id = f.series_id"
+            f" where f.user_id = {person} and s.user_id = {host})"
+            for table in _TIES
+        )
+    )
+
+
 async def leave_series_where_banned(tx: Transaction, user_id: UserId) -> None:
     """End the person's standing RSVPs to series of groups that have banned them, and make them stop following these
     series.
     """
-    for table in ("event_series_standing_rsvps", "event_series_followers"):
+    for table in _TIES:
         await tx.execute(
             f"delete from {table} where user_id = :user_id and series_id in (select s.id from event_series s"
             f" join group_members m on m.group_id = s.group_id and m.user_id = :user_id and m.role = '{GroupRole.BANNED}'"
