@@ -32,6 +32,7 @@ from openmeet.web.events.api import to_host
 from openmeet.web.events.merged_fields import FIELD_LABELS
 from openmeet.web.events.schemas import EventDetail
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _NAMES: dict[MergeSide, Literal["yours", "theirs", "both"]] = {
@@ -143,7 +144,7 @@ async def choose(request: Request) -> Response:
         event = await merge_review.choose(
             tx,
             caller_of(request),
-            EventSlug(request.path_params["slug"]),
+            event_slug_of(request),
             field=_FIELDS.get(body.field, ""),
             theirs_rev=body.theirs_rev,
             choice=CHOICES[body.keep],

@@ -11,7 +11,6 @@ from groundwork.errors import NotFound
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import event_access
-from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.network.ingestion import record_pictures
 from openmeet.network.ingestion.record_pictures import picture_of, picture_of_group
@@ -21,6 +20,7 @@ from openmeet.web.groups.viewed_group import view_group
 from openmeet.web.media.pages import INERT, accepted_format, requested_size, serve_picture
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _HEADERS = {
@@ -41,7 +41,7 @@ async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+        event = await by_slug(reader, event_slug_of(request))
         own_rsvp = await attendance_queries.find(reader, event.id, viewer) if event and viewer else None
         if event is None or event.is_gone or event.record_did is None:
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)

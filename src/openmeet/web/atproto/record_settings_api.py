@@ -13,7 +13,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import event_hosting, record_comparison
 from openmeet.domain.attendance.host_decisions import may_host
 from openmeet.domain.attendance.visibility import visible_event
-from openmeet.domain.events.model import Detail, Event, EventSlug, RecordSettings
+from openmeet.domain.events.model import Detail, Event, RecordSettings
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.identities.queries import consent
@@ -30,6 +30,7 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.events.new_pages import publish_first
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 PolicyName = Literal["next", "window", "none"]
@@ -218,7 +219,7 @@ async def save_settings(request: Request) -> Response:
 
 async def decide_deleted_record(request: Request) -> Response:
     body = await read_json(request, DeletedRecordDecided)
-    slug = EventSlug(request.path_params["slug"])
+    slug = event_slug_of(request)
     async with database_of(request).transaction() as tx:
         event = await event_hosting.decide_record(tx, caller_of(request), slug, DeletedRecordChoice(body.decision))
         return await _event_shown(tx, event, None)
@@ -226,7 +227,7 @@ async def decide_deleted_record(request: Request) -> Response:
 
 async def sync_answers(request: Request) -> Response:
     caller = caller_of(request)
-    slug = EventSlug(request.path_params["slug"])
+    slug = event_slug_of(request)
     async with database_of(request).transaction() as tx:
         event, own_rsvp = await visible_event(tx, slug, caller.user_id)
         hosts = await may_host(tx, event, caller)

@@ -20,7 +20,6 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
 )
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
-from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import lock_by_slug
 from openmeet.domain.guest_rsvps import actions as guest_rsvp_actions
 from openmeet.domain.paging import Page
@@ -33,6 +32,7 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 ModeName = Literal["in_person", "online"]
@@ -140,7 +140,7 @@ class GuestAnswerOutput(msgspec.Struct, rename="camel"):
 async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, AnswerInput)
-    slug = _slug(request)
+    slug = event_slug_of(request)
 
     async def work(tx: Transaction) -> Response:
         await _require_match(request, tx, caller)
@@ -155,7 +155,7 @@ async def put_answer(request: Request) -> Response:
 
 async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        own_rsvp = await visibility.own_rsvp(reader, _slug(request), caller_of(request).user_id)
+        own_rsvp = await visibility.own_rsvp(reader, event_slug_of(request), caller_of(request).user_id)
         waiting = await _waiting_before(reader, own_rsvp)
         return json_response(_answer_output(own_rsvp, waiting, reader), headers=etag_of(own_rsvp.revision))
 
@@ -163,7 +163,7 @@ async def show_answer(request: Request) -> Response:
 async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        own_rsvp = await visibility.own_rsvp(reader, _slug(request), caller_of(request).user_id)
+        own_rsvp = await visibility.own_rsvp(reader, event_slug_of(request), caller_of(request).user_id)
         changes = await history.of_rsvp(reader, own_rsvp.id, page)
     return json_response(history_output(page, changes))
 
@@ -175,7 +175,7 @@ async def ask_guest(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         guest_rsvp = await guest_rsvp_actions.request_answer(
             tx,
-            _slug(request),
+            event_slug_of(request),
             email=email,
             display_name=name,
             reply=reply_of(body.reply),
@@ -223,7 +223,7 @@ def _reply_details(body: AnswerInput | GuestAnswerInput) -> ReplyDetails:
 async def _require_match(request: Request, tx: Transaction, caller: Caller) -> None:
     """Check ``If-Match`` against the caller's RSVP. The event is locked, so the RSVP cannot change during the request."""
     if "if-match" in request.headers:
-        event = await lock_by_slug(tx, _slug(request))
+        event = await lock_by_slug(tx, event_slug_of(request))
         own_rsvp = await queries.find(tx, event.id, caller.user_id) if event else None
         require_match(request, own_rsvp.revision if own_rsvp else None)
 
@@ -248,10 +248,6 @@ def _answer_output(rsvp: Attendance, waiting: int | None, reader: Reader) -> Ans
         iso(until) if until is not None and rsvp.has_offer(reader.now) else None,
         rsvp.pending_for.value if rsvp.pending_for else None,
     )
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 OPERATIONS = (

@@ -33,6 +33,7 @@ from openmeet.web.attendance import attendees_csv
 from openmeet.web.attendance.api import History, ModeName, history_output
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on_invitations
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 DEFAULT_LIMIT = 100
@@ -143,7 +144,7 @@ async def list_managed(request: Request) -> Response:
     statuses = (AttendanceStatus(status),) if status else tuple(AttendanceStatus)
     after = lists.parse_cursor(query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
         rows = await lists.for_hosts(
             reader, event.id, AttendeeFilter(statuses, query_params.get("q", "").strip()), after, limit + 1
         )
@@ -160,13 +161,13 @@ async def add(request: Request) -> Response:
         raise InvalidInput("displayName", AttendanceReason.NAME_OR_EMAIL_NEEDED)
     async with database_of(request).transaction() as tx:
         if body.email is not None:
-            saved = await invitations.invite(tx, caller, _slug(request), body.email, for_series=body.for_series)
+            saved = await invitations.invite(tx, caller, event_slug_of(request), body.email, for_series=body.for_series)
             await spend_on_invitations(request, caller.user_id, [body.email])
         else:
             mode = AnswerMode(body.mode) if body.mode else None
             name = body.display_name or ""
-            saved = await host_decisions.add(tx, caller, _slug(request), name, party=body.party, mode=mode)
-        shown = await _one_attendee(tx, caller, _slug(request), saved.id)
+            saved = await host_decisions.add(tx, caller, event_slug_of(request), name, party=body.party, mode=mode)
+        shown = await _one_attendee(tx, caller, event_slug_of(request), saved.id)
     return json_response(shown, 201)
 
 
@@ -174,27 +175,27 @@ async def decide(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, DecisionInput)
     ids = None if body.attendance_ids is None else [AttendanceId(one) for one in body.attendance_ids]
     if ids is None and body.decision is HostDecision.APPROVE:
-        decision_counts = await host_decisions.approve_all(database_of(request), caller, _slug(request))
+        decision_counts = await host_decisions.approve_all(database_of(request), caller, event_slug_of(request))
     elif ids is None:
         raise InvalidInput("attendanceIds", AttendanceReason.PERSON_NEEDED)
     else:
         async with database_of(request).transaction() as tx:
-            decision_counts = await host_decisions.decide(tx, caller, _slug(request), body.decision, ids)
+            decision_counts = await host_decisions.decide(tx, caller, event_slug_of(request), body.decision, ids)
     return json_response(DecisionCountsOutput(decision_counts.seated, decision_counts.waiting, decision_counts.removed))
 
 
 async def restore(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        saved = await host_decisions.restore(tx, caller, _slug(request), _attendance_id(request))
-        shown = await _one_attendee(tx, caller, _slug(request), saved.id)
+        saved = await host_decisions.restore(tx, caller, event_slug_of(request), _attendance_id(request))
+        shown = await _one_attendee(tx, caller, event_slug_of(request), saved.id)
     return json_response(shown)
 
 
 async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
         if not await lists.by_ids(reader, event.id, [_attendance_id(request)]):
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, _attendance_id(request), page)
@@ -204,7 +205,7 @@ async def show_history(request: Request) -> Response:
 async def export(request: Request) -> Response:
     db = database_of(request)
     async with db.reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
     return StreamingResponse(_csv_output(db, event), media_type="application/json")
 
 
@@ -254,10 +255,6 @@ def _attendee_output(
         checked_in_at=None if details.checked_in_at is None else iso(details.checked_in_at),
         answers=[ReplyOutput(one.question_id, question=one.words, answer=one.text) for one in details.responses],
     )
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 def _attendance_id(request: Request) -> AttendanceId:

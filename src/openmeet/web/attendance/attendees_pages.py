@@ -47,6 +47,7 @@ from openmeet.web.site.page_streams import fingerprint_of
 from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 100
@@ -95,7 +96,7 @@ async def decide(request: Request) -> Response:
     """Approve, decline or remove the selected attendees, give them places from the waitlist, or approve everyone who is
     waiting for a decision.
     """
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     async with open_form(request, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
         action, tab = str(form.get("act", "")), str(form.get("tab", ""))
@@ -128,7 +129,7 @@ def _redirect_with_counts(path: str, action: str, decision_counts: DecisionCount
 
 
 async def add_attendee(request: Request) -> Response:
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
@@ -146,7 +147,7 @@ async def add_attendee(request: Request) -> Response:
 
 
 async def invite(request: Request) -> Response:
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
@@ -161,7 +162,7 @@ async def invite(request: Request) -> Response:
 
 
 async def restore(request: Request) -> Response:
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         await host_decisions.restore(tx, caller, slug, AttendanceId(form.get("who", "")))
@@ -172,7 +173,7 @@ async def export_csv(request: Request) -> Response:
     """The list as CSV, safe to open in spreadsheets."""
     db = database_of(request)
     async with db.reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
     headers = {
         "content-disposition": f'attachment; filename="attendees-{quote(event.slug)}.csv"',
         "cache-control": "no-store",
@@ -185,7 +186,7 @@ async def export_csv(request: Request) -> Response:
 async def show_guest_list(request: Request) -> Response:
     """The printable guest list, for hosts. It has at most ``MOST_ON_PAPER`` RSVPs."""
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
         attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
         found = await lists.for_hosts(reader, event.id, attendee_filter, None, MOST_ON_PAPER + 1)
         rows = found[:MOST_ON_PAPER]
@@ -213,7 +214,7 @@ async def show_one(request: Request) -> Response:
     caller = caller_of(request)
     attendance_id = AttendanceId(request.path_params["attendance_id"])
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, _slug(request))
+        event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
         attendees = await lists.by_ids(reader, event.id, [attendance_id])
         if not attendees:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
@@ -238,7 +239,7 @@ async def show_one(request: Request) -> Response:
 
 
 async def _attendees_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     query_params = request.query_params
     search_words = query_params.get("q", "").strip()
     after = lists.parse_cursor(query_params.get("after", ""))
@@ -369,7 +370,3 @@ def _letter(row: AttendeeRow) -> str:
 def _attendees_path(slug: EventSlug, **parameters: str) -> str:
     query = urlencode({name: value for name, value in parameters.items() if value})
     return f"/events/{quote(slug)}/attendees" + (f"?{query}" if query else "")
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])

@@ -33,6 +33,7 @@ from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # The URL is a secret, so caches must not store it and search engines must not index it.
@@ -59,7 +60,7 @@ def routes() -> list[Route]:
 
 
 async def show_form(request: Request) -> Response:
-    slug = EventSlug(request.path_params["slug"])
+    slug = event_slug_of(request)
     if caller_or_none(request) is not None:
         return go(f"/events/{quote(slug)}")
     async with database_of(request).reader() as reader:
@@ -68,7 +69,7 @@ async def show_form(request: Request) -> Response:
 
 
 async def ask(request: Request) -> Response:
-    slug = EventSlug(request.path_params["slug"])
+    slug = event_slug_of(request)
     form = await read_form(request)
     async with database_of(request).reader() as reader:
         guest_form = await _load_form(reader, slug)
@@ -111,7 +112,7 @@ async def ask(request: Request) -> Response:
 
 async def show_sent(request: Request) -> Response:
     """Say where the link was sent. Only the browser in which the address was entered shows it."""
-    slug = EventSlug(request.path_params["slug"])
+    slug = event_slug_of(request)
     async with database_of(request).reader() as reader:
         event, _ = await actions.open_to_guests(reader, slug)
         sent = await find_request(reader, GuestAnswerId(read_cookie(request, _SENT)))

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from openmeet.domain.attendance import activity, host_decisions, queries, who_comes
 from openmeet.domain.attendance.lists import STATUS_LABELS
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -23,6 +23,7 @@ from openmeet.web.attendance import view
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 from openmeet.web.site.layout import page
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Four weeks: on a phone, the bars of more days could not be told apart.
@@ -75,7 +76,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, EventSlug(request.path_params["slug"]))
+        event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
         counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
         changes = await view.since_yesterday(reader, [event.id], event.time_zone)
         days = _days_of(event, reader.now)

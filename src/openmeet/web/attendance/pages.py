@@ -34,6 +34,7 @@ from openmeet.web.attendance.resume_click import FLASH, store_click
 from openmeet.web.attendance.view import history_lines
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # The reply that restores the previous RSVP. If there was none, undo withdraws the new one.
@@ -74,7 +75,7 @@ async def show(request: Request) -> Response:
 
 async def save_reply(request: Request) -> Response:
     """Record the reply of a signed-in person. Visitors sign in first; their click is kept meanwhile."""
-    slug = _slug(request)
+    slug = event_slug_of(request)
     form = await read_form(request)
     try:
         reply = RsvpReply(form.get("reply", ""))
@@ -131,7 +132,7 @@ def _redirect_after_reply(slug: EventSlug, reply: RsvpReply, before: Attendance 
 
 async def publish(request: Request) -> Response:
     """Try again to publish the caller's RSVP, even if it was refused, is in conflict, or was retracted by them."""
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
         await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
@@ -140,7 +141,7 @@ async def publish(request: Request) -> Response:
 
 async def unpublish(request: Request) -> Response:
     """Retract the record of the caller's RSVP. The RSVP itself stays."""
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
         await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
@@ -201,9 +202,5 @@ async def _event_rsvp_and_settings(
 ) -> tuple[Event, Attendance | None, RegistrationSettings]:
     """The event, which the caller can see, their RSVP to it, and its registration settings. Raises NotFound."""
     caller = caller_of(request)
-    event, own_rsvp = await visibility.visible_event(reader, _slug(request), caller.user_id)
+    event, own_rsvp = await visibility.visible_event(reader, event_slug_of(request), caller.user_id)
     return event, own_rsvp, await registration.of_event(reader, event)
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])

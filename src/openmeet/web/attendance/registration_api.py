@@ -17,12 +17,12 @@ from openmeet.domain.attendance.registration import (
     new_question_id,
 )
 from openmeet.domain.attendance.visibility import visible_event
-from openmeet.domain.events.model import EventSlug
 from openmeet.web.api.etags import etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.attendance.lower_limit import CONFIRM_LOWER_LIMIT, require_confirmed_lower_limit
 from openmeet.web.attendance.schemas import QuestionAsked
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/api/events/{slug}/joining"
@@ -53,7 +53,7 @@ async def show(request: Request) -> Response:
     """The registration settings, for everyone who can see the event, because clients need the host's questions."""
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        event, _ = await visible_event(reader, _slug(request), caller.user_id if caller else None)
+        event, _ = await visible_event(reader, event_slug_of(request), caller.user_id if caller else None)
         registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
     return json_response(_settings_body(registration_settings), headers=etag_of(revision))
@@ -67,7 +67,7 @@ async def save(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, RegistrationSettingsBody)
     async with database_of(request).transaction() as tx:
-        event = await host_decisions.find_for_host(tx, caller, _slug(request))
+        event = await host_decisions.find_for_host(tx, caller, event_slug_of(request))
         before = await registration.of_event(tx, event)
         current = _settings_body(before)
         body = await with_current_values(request, body, {name: getattr(current, name) for name in _KEPT_IF_LEFT_OUT})
@@ -137,10 +137,6 @@ def questions_output(registration_settings: RegistrationSettings) -> list[Questi
 
 def _number_text(number: int | None) -> str:
     return "" if number is None else str(number)
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 OPERATIONS = (

@@ -21,7 +21,7 @@ from openmeet.domain.attendance.registration import (
     check,
     new_question_id,
 )
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.web.api.etags import revision_in_form
@@ -29,6 +29,7 @@ from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Empty rows for further questions.
@@ -58,7 +59,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
+        event = await host_decisions.find_for_host(reader, caller_of(request), event_slug_of(request))
         registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
     return _registration_page(
@@ -67,7 +68,7 @@ async def show(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
@@ -248,7 +249,3 @@ def _hours(selected_hours: str) -> list[tuple[str, str]]:
     if selected_hours not in hours and selected_hours.isdecimal():
         hours[selected_hours] = gettext("%(chosen)s hours before the start", chosen=selected_hours)
     return list(hours.items())
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])

@@ -20,7 +20,7 @@ from openmeet.domain.chat.addresses import host_of, subject_page_of, subtitle_of
 from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
-from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.identities.queries import shown_names
@@ -33,6 +33,7 @@ from openmeet.web.chat.room_faces import face_of_question, group_picture
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import Avatar, avatar_of
+from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,13 @@ async def of_date(reader: Reader, request: Request) -> RoomPage:
 
 async def of_series(reader: Reader, request: Request) -> RoomPage:
     """The conversation of a series. Raises NotFound, Gone."""
-    series = await agenda.visible(reader, SeriesSlug(request.path_params["slug"]), _viewer(request))
+    series = await agenda.visible(reader, series_slug_of(request), _viewer(request))
     return await _room_page_of(reader, request, series, RoomKind.SERIES, f"/series/{quote(series.slug)}/chat")
 
 
 async def of_channel(reader: Reader, request: Request) -> RoomPage:
     """A channel of a group. Raises NotFound."""
-    group, _ = await group_actions.visible(reader, GroupSlug(request.path_params["slug"]), _viewer(request))
+    group, _ = await group_actions.visible(reader, group_slug_of(request), _viewer(request))
     name = request.path_params.get("channel", GENERAL)
     path = f"/groups/{quote(group.slug)}/chat/{quote(name, safe='')}"
     return await _room_page_of(reader, request, group, RoomKind.CHANNEL, path, name=name)
@@ -154,7 +155,7 @@ async def _subject_and_path(reader: Reader, request: Request, page: str) -> tupl
 
 
 async def _visible_event(reader: Reader, request: Request) -> Event:
-    event, _ = await visible_event(reader, EventSlug(request.path_params["slug"]), _viewer(request))
+    event, _ = await visible_event(reader, event_slug_of(request), _viewer(request))
     return event
 
 

@@ -14,13 +14,13 @@ from openmeet.domain.attendance.model import Attendance, AttendanceId, Attendanc
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.check_in.tickets import CheckInReason
-from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.check_in import pages
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _PATH = "/api/events/{slug}/check-ins"
@@ -64,7 +64,7 @@ async def check_in(request: Request) -> Response:
     if (body.ticket_code is None) is (body.attendance_id is None):
         raise InvalidInput("ticketCode", CheckInReason.TICKET_NEEDED)
     async with database_of(request).transaction() as tx:
-        event = await host_decisions.find_for_host(tx, caller, _slug(request))
+        event = await host_decisions.find_for_host(tx, caller, event_slug_of(request))
         if body.attendance_id is not None:
             attendance_id = AttendanceId(body.attendance_id)
         else:
@@ -80,7 +80,7 @@ async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         attendance_id = AttendanceId(request.path_params["attendanceId"])
         shown = await _check_in_output(
-            tx, await host_decisions.undo_check_in(tx, caller, _slug(request), attendance_id)
+            tx, await host_decisions.undo_check_in(tx, caller, event_slug_of(request), attendance_id)
         )
     return json_response(shown)
 
@@ -88,7 +88,7 @@ async def undo(request: Request) -> Response:
 async def show_ticket(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event, own_rsvp = await actions.own_ticket(reader, caller, _slug(request))
+        event, own_rsvp = await actions.own_ticket(reader, caller, event_slug_of(request))
     code = actions.code_of(services(request).code_key, own_rsvp.id)
     address = pages.ticket_url(services(request).settings.public_url, event.slug, code)
     return json_response(TicketOutput(code, address, own_rsvp.party))
@@ -112,10 +112,6 @@ async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: b
         None if since is None else iso(since),
         is_repeated,
     )
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 OPERATIONS = (

@@ -34,6 +34,7 @@ from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Statuses that can be checked in, most likely first.
@@ -60,7 +61,7 @@ async def show(request: Request) -> Response:
 
 async def check_in(request: Request) -> Response:
     """Check in somebody by ticket code, or from a row of the list."""
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     key = services(request).code_key
     try:
@@ -82,7 +83,7 @@ async def check_in(request: Request) -> Response:
 
 
 async def undo(request: Request) -> Response:
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         await host_decisions.undo_check_in(tx, caller, slug, AttendanceId(form.get("attendance", "")))
@@ -94,7 +95,7 @@ async def show_ticket(request: Request) -> Response:
     """The caller's own ticket."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event, own_rsvp = await actions.own_ticket(reader, caller, _slug(request))
+        event, own_rsvp = await actions.own_ticket(reader, caller, event_slug_of(request))
         private = await private_details_for(reader, event, caller.user_id, is_going=own_rsvp.is_seated)
         is_proven = refusal_of_proof(event, own_rsvp.status, reader.now) is None
     return ticket_page(request, event, own_rsvp, caller.display_name, private, offers_proof=is_proven)
@@ -141,7 +142,7 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
     q = (form_state.value("q") or request.query_params.get("q", "")).strip()
     key = services(request).code_key
     async with database_of(request).reader() as reader:
-        event = await host_decisions.find_for_host(reader, caller, _slug(request))
+        event = await host_decisions.find_for_host(reader, caller, event_slug_of(request))
         counts, now = await actions.counts(reader, event.id), reader.now
         to_come = AttendeeFilter((AttendanceStatus.ATTENDING, *(_OTHERS if q else ())), q)
         attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDED,), q)
@@ -186,10 +187,6 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
         "typed": form_state if form_state.values or form_state.problems else FormState({"code": code, "q": q}),
     }
     return page(request, "check_in/check_in.html", context, status=status, headers=_CAMERA)
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 def ticket_url(public_url: str, slug: EventSlug, code: str) -> str:

@@ -11,7 +11,6 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import proof_keys, proofs
 from openmeet.domain.attendance.proofs import AttendanceProof, ListedProof, ShownAs
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.events.model import EventSlug
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
@@ -26,6 +25,7 @@ from openmeet.web.check_in.proof_pages import (
 )
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _OWN = "/api/events/{slug}/attendance-proof"
@@ -101,7 +101,7 @@ class AttendanceProofOutput(msgspec.Struct, rename="camel"):
 async def show_own(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        options = await proofs.options_of(reader, services(request).code_key, caller, _slug(request))
+        options = await proofs.options_of(reader, services(request).code_key, caller, event_slug_of(request))
     if options.proof is None:
         raise NotFound(AttendanceReason.NO_SUCH_PROOF)
     return json_response(_own(request, options.proof, is_confirmed=options.is_confirmed), headers=HEADERS)
@@ -110,7 +110,7 @@ async def show_own(request: Request) -> Response:
 async def make(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, MakeProofInput)
     await spend_on_proof(request, caller.user_id)
-    key, slug = services(request).code_key, _slug(request)
+    key, slug = services(request).code_key, event_slug_of(request)
     async with database_of(request).transaction() as tx:
         proof = await proofs.make(tx, key, caller, slug, body.shown_as, replaces=body.replaces)
         # An earlier proof may show an account that is gone.
@@ -120,7 +120,7 @@ async def make(request: Request) -> Response:
 
 async def withdraw(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await proofs.withdraw(tx, caller_of(request), _slug(request), request.path_params["proofId"])
+        await proofs.withdraw(tx, caller_of(request), event_slug_of(request), request.path_params["proofId"])
     return Response(status_code=204)
 
 
@@ -166,10 +166,6 @@ def _listed(request: Request, one: ListedProof) -> ListedProofOutput:
     )
     own = _own(request, one.proof, is_confirmed=one.why_not is None)
     return ListedProofOutput(own.proof_id, own.url, own.shown_as, own.made_at, own.is_confirmed, event)
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 OPERATIONS = (

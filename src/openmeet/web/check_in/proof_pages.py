@@ -34,6 +34,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.reader_zone import zone_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 KEYS_PATH = "/attendance-proofs/jwks.json"
@@ -75,7 +76,7 @@ async def make(request: Request) -> Response:
     shown_as = parse_shown_as(form.get("shown_as", ""))
     await spend_on_proof(request, caller.user_id)
     replaces = form.get("replaces", "")
-    key, slug = services(request).code_key, _slug(request)
+    key, slug = services(request).code_key, event_slug_of(request)
     try:
         async with database_of(request).transaction() as tx:
             before = (await proofs.options_of(tx, key, caller, slug)).proof
@@ -89,8 +90,8 @@ async def make(request: Request) -> Response:
 async def withdraw(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        await proofs.withdraw(tx, caller_of(request), _slug(request), form.get("proof", ""))
-    return go(local_path(form.get("next", ""), _own_path(_slug(request))), flash="proof_withdrawn")
+        await proofs.withdraw(tx, caller_of(request), event_slug_of(request), form.get("proof", ""))
+    return go(local_path(form.get("next", ""), _own_path(event_slug_of(request))), flash="proof_withdrawn")
 
 
 async def show_list(request: Request) -> Response:
@@ -249,7 +250,7 @@ def _ended_page(request: Request, ended: NotFound) -> Response:
 async def _own_page(request: Request, form: dict[str, str], refused: Failure | None = None) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        options = await proofs.options_of(reader, services(request).code_key, caller, _slug(request))
+        options = await proofs.options_of(reader, services(request).code_key, caller, event_slug_of(request))
         proof = options.proof
         files_end = await proof_keys.files_end_at(reader, proof.made_at) if proof else None
         now = reader.now
@@ -290,7 +291,3 @@ def _moment_or_none(event: Event, at: Instant | None) -> str:
 
 def _own_path(slug: EventSlug) -> str:
     return f"/events/{quote(slug)}/attendance-proof"
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])

@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.event_access import raise_if_gone
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
@@ -23,7 +23,6 @@ from openmeet.domain.profiles.actions import visible_profile
 from openmeet.domain.search import query
 from openmeet.domain.search.group_event_lists import shown_in_group
 from openmeet.domain.series import agenda, splits
-from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -35,6 +34,7 @@ from openmeet.web.groups.viewed_group import path_of, view_group_as_stranger
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.series import view as series_view
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of, series_slug_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ Load = Callable[[Request, Reader, int], Awaitable[EmbedContent]]
 
 async def event_content(request: Request, reader: Reader, _most: int) -> EmbedContent:
     """One event. Raises NotFound, and Gone if it was public and has been deleted."""
-    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+    event = await by_slug(reader, event_slug_of(request))
     if event is None or event.visibility is not Visibility.PUBLIC or event.is_hidden or event.is_held or event.is_draft:
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     raise_if_gone(event)
@@ -77,7 +77,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
 
 async def series_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The next dates of a series and of the series that continue it. Raises NotFound, Gone."""
-    series = await agenda.visible(reader, SeriesSlug(request.path_params["slug"]), None)
+    series = await agenda.visible(reader, series_slug_of(request), None)
     if series.visibility is not Visibility.PUBLIC:
         raise NotFound(SeriesReason.NO_SUCH_SERIES)
     parts = [

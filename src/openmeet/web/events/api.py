@@ -29,7 +29,7 @@ from openmeet.domain.events import co_host_queries, event_access
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.event_access import raise_if_gone
 from openmeet.domain.events.event_records import find as find_by_record
-from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
+from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.groups import queries as group_queries
@@ -70,6 +70,7 @@ from openmeet.web.media.pages import portrait_url
 from openmeet.web.search import places
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 DEFAULT_LIMIT = 30
@@ -250,7 +251,7 @@ async def list_attendees(request: Request) -> Response:
 
 
 async def _visible_event(reader: Reader, request: Request, caller: Caller | None) -> Event:
-    slug = EventSlug(request.path_params["slug"])
+    slug = event_slug_of(request)
     event = await by_slug(reader, slug)
     if event is None:
         await new_links.raise_if_replaced(reader, LinkKind.EVENT, slug)

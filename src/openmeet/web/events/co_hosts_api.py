@@ -11,7 +11,6 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import co_host_queries, co_hosts, event_access, ownership, permissions, queries
-from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.permissions import CoHost, CoHostId, EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
@@ -23,6 +22,7 @@ from openmeet.web.events.co_hosts_pages import asked_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
@@ -82,7 +82,7 @@ async def list_co_hosts(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         event = await event_access.require_visible(
-            reader, await queries.by_slug(reader, _slug(request)), caller.user_id
+            reader, await queries.by_slug(reader, event_slug_of(request)), caller.user_id
         )
         await event_access.require_permission(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.listed(reader, event.id, page)
@@ -102,7 +102,7 @@ async def invite(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, CoHostInput)
     async with database_of(request).transaction() as tx:
-        co_host = await co_hosts.invite(tx, caller, _slug(request), body.whom, for_series=body.for_series)
+        co_host = await co_hosts.invite(tx, caller, event_slug_of(request), body.whom, for_series=body.for_series)
         await spend_on_invitations(request, caller.user_id, [co_host.email or body.whom])
         (shown,) = await _co_host_outputs(tx, [co_host])
     return json_response(shown, 201)
@@ -110,31 +110,31 @@ async def invite(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await co_hosts.remove(tx, caller_of(request), _slug(request), CoHostId(request.path_params["id"]))
+        await co_hosts.remove(tx, caller_of(request), event_slug_of(request), CoHostId(request.path_params["id"]))
     return Response(status_code=204)
 
 
 async def leave(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await co_hosts.leave(tx, caller_of(request), _slug(request))
+        await co_hosts.leave(tx, caller_of(request), event_slug_of(request))
     return Response(status_code=204)
 
 
 async def offer(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await ownership.offer(tx, caller_of(request), _slug(request), CoHostId(request.path_params["id"]))
+        await ownership.offer(tx, caller_of(request), event_slug_of(request), CoHostId(request.path_params["id"]))
     return Response(status_code=204)
 
 
 async def take_over(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await event_hosting.take_over(tx, caller_of(request), _slug(request))
+        await event_hosting.take_over(tx, caller_of(request), event_slug_of(request))
     return Response(status_code=204)
 
 
 async def drop_offer(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await ownership.drop(tx, caller_of(request), _slug(request))
+        await ownership.drop(tx, caller_of(request), event_slug_of(request))
     return Response(status_code=204)
 
 
@@ -174,10 +174,6 @@ def _co_host_id(request: Request) -> CoHostId:
     if co_host_id is None:
         raise NotFound(EventReason.INVITATION_OVER)
     return co_host_id
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 _FAILURES = (403, 404)

@@ -23,7 +23,7 @@ from openmeet.domain.events import (
     queries,
     time_and_place,
 )
-from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission, token_of
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
@@ -37,6 +37,7 @@ from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # The URL is a secret, so caches must not store it and search engines must not index it.
@@ -66,7 +67,7 @@ async def invite(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             caller, invited_name = caller_of(request), form.get("whom", "")
             co_host = await co_hosts.invite(
-                tx, caller, _slug(request), invited_name, for_series=bool(form.get("for_series"))
+                tx, caller, event_slug_of(request), invited_name, for_series=bool(form.get("for_series"))
             )
             await spend_on_invitations(request, caller.user_id, [co_host.email or invited_name])
     except InvalidForm as wrong:
@@ -74,34 +75,34 @@ async def invite(request: Request) -> Response:
     except (Refused, TooMany) as refused:
         status = kind_of(refused).http_status
         return await _co_hosts_page(request, FormState(form, {"whom": refused.why}), status=status)
-    return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_invited")
+    return go(f"/events/{quote(event_slug_of(request))}/hosts", flash="co_host_invited")
 
 
 async def leave(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await co_hosts.leave(tx, caller_of(request), _slug(request))
+        await co_hosts.leave(tx, caller_of(request), event_slug_of(request))
     return go("/my/events", flash="co_host_left")
 
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await co_hosts.remove(tx, caller_of(request), _slug(request), CoHostId(request.path_params["co_host"]))
-    return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_removed")
+        await co_hosts.remove(tx, caller_of(request), event_slug_of(request), CoHostId(request.path_params["co_host"]))
+    return go(f"/events/{quote(event_slug_of(request))}/hosts", flash="co_host_removed")
 
 
 async def offer(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             co_host = CoHostId(request.path_params["co_host"])
-            await ownership.offer(tx, caller_of(request), _slug(request), co_host)
+            await ownership.offer(tx, caller_of(request), event_slug_of(request), co_host)
     except Refused as refused:
         return await _co_hosts_page(request, FormState({}, {"": refused.why}), status=422)
-    return go(f"/events/{quote(_slug(request))}/hosts", flash="event_offered")
+    return go(f"/events/{quote(event_slug_of(request))}/hosts", flash="event_offered")
 
 
 async def answer_offer(request: Request) -> Response:
     """Accept or decline an offer of ownership. If the current owner declines the offer, it is withdrawn."""
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     decision = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:
         if decision == "yes":
@@ -160,7 +161,7 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await event_access.require_visible(
-            reader, await queries.by_slug(reader, _slug(request)), caller.user_id
+            reader, await queries.by_slug(reader, event_slug_of(request)), caller.user_id
         )
         role = await event_access.role_of(reader, event, caller.user_id)
         permissions.require_permission(role, EventPermission.SEE)
@@ -202,10 +203,6 @@ async def _invitation_and_event(reader: Reader, request: Request, caller: Caller
 
 def _has_accepted(invitation: CoHost, caller: Caller | None) -> bool:
     return caller is not None and invitation.state is CoHostState.ACCEPTED and invitation.user_id == caller.user_id
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 _STATE_LABELS = {

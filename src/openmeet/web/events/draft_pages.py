@@ -15,7 +15,7 @@ from groundwork.http.forms import FormState, form_with_problems, outdated_form, 
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import draft_queries, drafts, event_access, permissions, queries, rules
-from openmeet.domain.events.model import Details, Event, EventSlug
+from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, selected_fields, submission_of, unpack, values_of
@@ -38,6 +38,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = EventReason.DRAFT_CHANGED_WHILE_OPEN
@@ -223,7 +224,7 @@ def _local(event: Event) -> str:
 async def _draft(reader: Reader, request: Request) -> Event:
     caller = caller_of(request)
     event = await event_access.require_visible(
-        reader, await queries.by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
+        reader, await queries.by_slug(reader, event_slug_of(request)), caller.user_id
     )
     await event_access.require_editable(reader, event, caller.user_id)
     return event

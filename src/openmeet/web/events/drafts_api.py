@@ -13,7 +13,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.events import actions, draft_queries, drafts, event_access, rules
 from openmeet.domain.events.group_of_event import group_of_copy
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.reasons import EventReason
@@ -28,6 +28,7 @@ from openmeet.web.events.schemas import EventDetail
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -97,7 +98,9 @@ async def _stored_timing(request: Request) -> Timing | None:
 
 async def make_draft(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        event = await unpublish(tx, caller_of(request), _slug(request), expected_revision=expected_revision(request))
+        event = await unpublish(
+            tx, caller_of(request), event_slug_of(request), expected_revision=expected_revision(request)
+        )
         return await to_host(request, tx, event)
 
 
@@ -105,7 +108,7 @@ async def duplicate(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, Copy)
     async with database_of(request).transaction() as tx:
-        event = await drafts.event_to_copy(tx, _slug(request), caller)
+        event = await drafts.event_to_copy(tx, event_slug_of(request), caller)
         form = values_of_event(event) | {"starts": body.starts_local, "ends": body.ends_local or ""}
         with in_api_names():
             details = rules.check(rules.Submission(**form))
@@ -121,12 +124,8 @@ async def duplicate(request: Request) -> Response:
         return await to_host(request, tx, copy_of_event, 201)
 
 
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
-
-
 async def _visible_event(tx: Reader, request: Request) -> Event:
-    return await event_access.require_visible(tx, await by_slug(tx, _slug(request)), caller_of(request).user_id)
+    return await event_access.require_visible(tx, await by_slug(tx, event_slug_of(request)), caller_of(request).user_id)
 
 
 OPERATIONS = (

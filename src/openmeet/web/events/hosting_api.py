@@ -28,6 +28,7 @@ from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_uploaded
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _FAILURES = (403, 404, 412, 422)
@@ -71,7 +72,7 @@ async def save(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, EventInput)
     async with database_of(request).transaction() as tx:
-        before = await by_slug(tx, _slug(request))
+        before = await by_slug(tx, event_slug_of(request))
         # Check access before the body. Otherwise errors in the body would reveal that a hidden event exists.
         if before is None or not await event_access.may_see(tx, before, caller.user_id, has_rsvp_access=False):
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
@@ -104,7 +105,7 @@ async def cancel(request: Request) -> Response:
     reason = rules.check_reason((await read_json(request, CancellationReason)).reason)
     async with database_of(request).transaction() as tx:
         event = await event_hosting.cancel(
-            tx, caller, _slug(request), reason, expected_revision=expected_revision(request)
+            tx, caller, event_slug_of(request), reason, expected_revision=expected_revision(request)
         )
         return await to_host(request, tx, event)
 
@@ -112,19 +113,21 @@ async def cancel(request: Request) -> Response:
 async def reinstate(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        event = await event_hosting.reinstate(tx, caller, _slug(request), expected_revision=expected_revision(request))
+        event = await event_hosting.reinstate(
+            tx, caller, event_slug_of(request), expected_revision=expected_revision(request)
+        )
         return await to_host(request, tx, event)
 
 
 async def delete(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await event_hosting.delete(tx, caller, _slug(request), expected_revision=expected_revision(request))
+        await event_hosting.delete(tx, caller, event_slug_of(request), expected_revision=expected_revision(request))
     return Response(status_code=204)
 
 
 async def put_picture(request: Request) -> Response:
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     body = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
@@ -139,12 +142,10 @@ async def put_picture(request: Request) -> Response:
 async def remove_picture(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        saved = await actions.remove_picture(tx, caller, _slug(request), expected_revision=expected_revision(request))
+        saved = await actions.remove_picture(
+            tx, caller, event_slug_of(request), expected_revision=expected_revision(request)
+        )
         return await to_host(request, tx, saved)
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import NOTIFIED_STATUSES, people_to_notify
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import event_access, permissions, record_changes, rules, time_and_place
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
@@ -39,6 +39,7 @@ from openmeet.web.events.new_pages import (
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = lazy(
@@ -171,7 +172,7 @@ def _cancel_page(
 
 
 async def reinstate(request: Request) -> Response:
-    slug = _slug(request)
+    slug = event_slug_of(request)
     async with database_of(request).transaction() as tx:
         await event_hosting.reinstate(tx, caller_of(request), slug)
     return go(f"/events/{slug}", flash="event_reinstated")
@@ -184,14 +185,14 @@ async def show_delete(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await event_hosting.delete(tx, caller_of(request), _slug(request))
+        await event_hosting.delete(tx, caller_of(request), event_slug_of(request))
     return go("/my/events?which=hosting", flash="event_deleted")
 
 
 async def make_draft(request: Request) -> Response:
     """Turn the event back into a draft that only hosts can see. Possible while nobody has answered."""
     async with database_of(request).transaction() as tx:
-        event = await unpublish(tx, caller_of(request), _slug(request))
+        event = await unpublish(tx, caller_of(request), event_slug_of(request))
     return go(f"/events/{event.slug}/draft", flash="event_unpublished")
 
 
@@ -229,7 +230,9 @@ async def decide_record(request: Request) -> Response:
     if decision not in set(DeletedRecordChoice):
         raise InvalidInput("decision", EventReason.DECISION_NEEDED)
     async with database_of(request).transaction() as tx:
-        event = await event_hosting.decide_record(tx, caller_of(request), _slug(request), DeletedRecordChoice(decision))
+        event = await event_hosting.decide_record(
+            tx, caller_of(request), event_slug_of(request), DeletedRecordChoice(decision)
+        )
     if decision == DeletedRecordChoice.KEEP:
         return go(f"/events/{event.slug}", flash="record_kept_here")
     is_published = await publish_first(request, event)
@@ -268,15 +271,13 @@ def value_label(name: str, text: str) -> str:
     return formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
 
 
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
-
-
 async def _hosted_event(request: Request, act: EventPermission = EventPermission.EDIT) -> tuple[Event, int]:
     """The event, which the caller must host, and the number of people that a change affects."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await event_access.require_visible(reader, await by_slug(reader, _slug(request)), caller.user_id)
+        event = await event_access.require_visible(
+            reader, await by_slug(reader, event_slug_of(request)), caller.user_id
+        )
         await event_access.require_editable(reader, event, caller.user_id, act)
         concerned = await people_to_notify(reader, event.id, NOTIFIED_STATUSES)
     return event, len([user_id for user_id in concerned if user_id != caller.user_id])
@@ -285,7 +286,7 @@ async def _hosted_event(request: Request, act: EventPermission = EventPermission
 async def _deleted_event(request: Request) -> Event | None:
     """The event, if it was deleted and the caller was allowed to edit it."""
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, _slug(request))
+        event = await by_slug(reader, event_slug_of(request))
         if event is None or not event.is_gone:
             return None
         role = await event_access.role_of(reader, event, caller_of(request).user_id)

@@ -19,7 +19,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import cover_for, tone_for
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
 from openmeet.domain.events import time_and_place
-from openmeet.domain.events.model import Event, EventSlug, EventStatus
+from openmeet.domain.events.model import Event, EventStatus
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Mode, Venue, Visibility
@@ -35,6 +35,7 @@ from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.media.drawings import draw_cached
 from openmeet.web.media.pages import PictureView
 from openmeet.web.media.uploads import store_of
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _STATUS = {
@@ -137,7 +138,7 @@ async def show_card(request: Request) -> Response:
     public.
     """
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(request.path_params["slug"]))
+        event = await by_slug(reader, event_slug_of(request))
         if event is None or not _is_for_everybody(event):
             raise NotFound(GeneralReason.NO_SUCH_EVENT)
         names = await shown_names(reader, [event.author_id])

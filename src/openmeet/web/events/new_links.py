@@ -15,20 +15,21 @@ from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import co_host_queries, event_access
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.model import EventId, EventSlug
+from openmeet.domain.events.model import EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups.model import INSIDE, GroupId, GroupSlug
+from openmeet.domain.groups.model import INSIDE, GroupId
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import agenda, follower_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.model import SeriesId, SeriesSlug
+from openmeet.domain.series.model import SeriesId
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reasons import SiteReason
+from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _FOLDERS = {LinkKind.EVENT: "events", LinkKind.SERIES: "series", LinkKind.GROUP: "groups"}
@@ -65,19 +66,19 @@ async def show_group(request: Request) -> Response:
 
 async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        event = await event_actions.replace_link(tx, caller_of(request), EventSlug(_slug(request)))
+        event = await event_actions.replace_link(tx, caller_of(request), event_slug_of(request))
     return go(_target_path(LinkKind.EVENT, event.slug), flash="new_link_made")
 
 
 async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await series_actions.replace_links(tx, caller_of(request), SeriesSlug(_slug(request)))
+        series = await series_actions.replace_links(tx, caller_of(request), series_slug_of(request))
     return go(_target_path(LinkKind.SERIES, series.slug), flash="new_link_made")
 
 
 async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        group = await group_actions.replace_link(tx, caller_of(request), GroupSlug(_slug(request)))
+        group = await group_actions.replace_link(tx, caller_of(request), group_slug_of(request))
     return go(_target_path(LinkKind.GROUP, group.slug), flash="new_link_made")
 
 
@@ -141,12 +142,10 @@ async def _group_of(reader: Reader, group_id: GroupId, viewer: UserId | None) ->
 
 def _question_page(request: Request, kind: LinkKind) -> Response:
     caller_of(request)
-    return page(request, "events/new_link.html", {"shown": _Shown(kind.value, _target_path(kind, _slug(request)))})
+    return page(
+        request, "events/new_link.html", {"shown": _Shown(kind.value, _target_path(kind, request.path_params["slug"]))}
+    )
 
 
 def _target_path(kind: LinkKind, slug: str) -> str:
     return f"/{_FOLDERS[kind]}/{quote(slug)}"
-
-
-def _slug(request: Request) -> str:
-    return str(request.path_params["slug"])

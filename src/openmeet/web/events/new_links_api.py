@@ -6,14 +6,12 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.events import actions as event_actions
-from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups import actions as group_actions
-from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series import actions as series_actions
-from openmeet.domain.series.model import SeriesSlug
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -25,7 +23,7 @@ class NewLink(msgspec.Struct, rename="camel"):
 
 async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        slug = EventSlug(request.path_params["slug"])
+        slug = event_slug_of(request)
         revision = expected_revision(request)
         event = await event_actions.replace_link(tx, caller_of(request), slug, expected_revision=revision)
     return json_response(NewLink(event.slug))
@@ -33,7 +31,7 @@ async def make_for_event(request: Request) -> Response:
 
 async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        slug = SeriesSlug(request.path_params["slug"])
+        slug = series_slug_of(request)
         revision = expected_revision(request)
         series = await series_actions.replace_links(tx, caller_of(request), slug, expected_revision=revision)
     return json_response(NewLink(series.slug))
@@ -41,7 +39,7 @@ async def make_for_series(request: Request) -> Response:
 
 async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        slug = GroupSlug(request.path_params["slug"])
+        slug = group_slug_of(request)
         revision = expected_revision(request)
         group = await group_actions.replace_link(tx, caller_of(request), slug, expected_revision=revision)
     return json_response(NewLink(group.slug))

@@ -19,7 +19,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import actions, draft_queries, drafts, queries, rules
 from openmeet.domain.events.group_of_event import group_for, group_of_copy, groups_offered
-from openmeet.domain.events.model import MAX_KEY, Details, Event, EventSlug, GroupOfEvent
+from openmeet.domain.events.model import MAX_KEY, Details, Event, GroupOfEvent
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import pack, selected_fields, submission_of, unpack, values_of, values_of_event
@@ -49,6 +49,7 @@ from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.confirmation import NeedsConfirmation, confirmation_field
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _DRAFT_COOKIE = "openmeet_draft"
@@ -278,7 +279,7 @@ async def show_copy(request: Request) -> Response:
     """The form for a new event, filled in from another event except for the dates."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await drafts.event_to_copy(reader, EventSlug(request.path_params["slug"]), caller)
+        event = await drafts.event_to_copy(reader, event_slug_of(request), caller)
         registration_settings = await registration.of_event(reader, event)
         group_of_event = await group_of_copy(reader, event, caller.user_id)
         group = None if group_of_event is None else await group_queries.by_id(reader, group_of_event.id)

@@ -32,7 +32,7 @@ from openmeet.domain.attendance.who_comes import counts_shown, places_left
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events import co_host_queries, event_access
 from openmeet.domain.events.event_access import raise_if_gone
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
@@ -76,6 +76,7 @@ from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.page_streams import fingerprint_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewing_as import OtherViewer
 
@@ -107,7 +108,7 @@ def routes() -> list[Route]:
 
 
 async def show_event(request: Request) -> Response:
-    slug = EventSlug(request.path_params["slug"])
+    slug = event_slug_of(request)
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, slug)
         own_rsvp = None

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge, TooMany, Why
 from groundwork.http.forms import MAX_FIELDS, FormState, open_form, read_form
 from openmeet.domain.events import actions, event_access, queries
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import Picture, PictureKey
@@ -22,6 +22,7 @@ from openmeet.web.media.schemas import check_alt
 from openmeet.web.media.uploads import form_of, read_upload, save_sent, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
 # Hidden field that carries a stored picture from one submission of the form to the next.
@@ -69,7 +70,7 @@ async def save(request: Request) -> Response:
 
 
 async def remove(request: Request) -> Response:
-    slug = EventSlug(request.path_params["slug"])
+    slug = event_slug_of(request)
     async with database_of(request).transaction() as tx:
         await actions.remove_picture(tx, caller_of(request), slug)
     return go(f"/events/{quote(slug)}", flash="picture_removed")
@@ -79,7 +80,7 @@ async def _editable_event(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await event_access.require_visible(
-            reader, await queries.by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
+            reader, await queries.by_slug(reader, event_slug_of(request)), caller.user_id
         )
         await event_access.require_editable(reader, event, caller.user_id)
     return event

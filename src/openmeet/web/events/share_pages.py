@@ -19,7 +19,7 @@ from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.visibility import event_to_show
 from openmeet.domain.events import all_day, time_and_place
 from openmeet.domain.events.disclosure import PrivateDetails
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.icalendar.write import write_calendar
@@ -31,6 +31,7 @@ from openmeet.web.media.drawings import qr_code
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Calendars require an end. An event without one gets the same length as in our own calendar files.
@@ -61,7 +62,7 @@ async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        event, _, private = await event_to_show(reader, EventSlug(request.path_params["slug"]), viewer)
+        event, _, private = await event_to_show(reader, event_slug_of(request), viewer)
     address = address_of(event, services(request).settings.public_url)
     when = time_and_place.tagged(event, services(request).clock.now())
     context = {
@@ -126,7 +127,7 @@ async def serve_calendar(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        event, own_rsvp, seen = await event_to_show(reader, EventSlug(request.path_params["slug"]), viewer)
+        event, own_rsvp, seen = await event_to_show(reader, event_slug_of(request), viewer)
         numbers = await sequences(reader, [event.id])
         changed = feeds.changed_at([event], reader.now, own_rsvp.answered_at if own_rsvp else None)
     public_url = services(request).settings.public_url

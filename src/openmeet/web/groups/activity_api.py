@@ -17,9 +17,9 @@ from openmeet.web.api import pagination
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.events.api import EventList, events_page, paging
-from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.schemas import MembershipOutput, membership_shown
 from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _CURSOR = Parameter("cursor", "The cursor of the previous page")
@@ -113,7 +113,7 @@ async def list_announcements(request: Request) -> Response:
     caller = caller_of(request)
     limit, cursor = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
         newest = await announcements.newest(
             reader, group.id, limit=limit + 1, before=AnnouncementId(cursor) if cursor else None
@@ -127,7 +127,7 @@ async def announce(request: Request) -> Response:
     caller = caller_of(request)
     text = (await read_json(request, AnnouncementInput)).text
     async with database_of(request).transaction() as tx:
-        announcement = await announcements.announce(tx, caller, slug_of(request), text)
+        announcement = await announcements.announce(tx, caller, group_slug_of(request), text)
         names = await shown_names(tx, [announcement.author_id])
     return json_response(_announcement_output(announcement, names[announcement.author_id]), 201)
 
@@ -136,14 +136,14 @@ async def remove_announcement(request: Request) -> Response:
     caller = caller_of(request)
     announcement_id = AnnouncementId(request.path_params["announcement"])
     async with database_of(request).transaction() as tx:
-        await announcements.remove(tx, caller, slug_of(request), announcement_id)
+        await announcements.remove(tx, caller, group_slug_of(request), announcement_id)
     return Response(status_code=204)
 
 
 async def list_dids(request: Request) -> Response:
     caller, page = caller_or_none(request), pagination.paging(request)
     async with database_of(request).reader() as reader:
-        group, _ = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        group, _ = await actions.visible(reader, group_slug_of(request), caller.user_id if caller else None)
         return json_response(await _did_list(reader, group.id, page))
 
 
@@ -151,8 +151,8 @@ async def follow_did(request: Request) -> Response:
     caller = caller_of(request)
     did = (await read_json(request, DidInput)).did
     async with database_of(request).transaction() as tx:
-        await administration.follow(tx, caller, slug_of(request), did)
-        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        await administration.follow(tx, caller, group_slug_of(request), did)
+        group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
         return json_response(await _did_list(tx, group.id, ALL_ROWS))
 
 
@@ -164,7 +164,7 @@ async def _did_list(reader: Reader, group_id: GroupId, page: Page) -> DidList:
 async def unfollow_did(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await administration.unfollow(tx, caller, slug_of(request), request.path_params["did"])
+        await administration.unfollow(tx, caller, group_slug_of(request), request.path_params["did"])
     return Response(status_code=204)
 
 
@@ -172,7 +172,7 @@ async def list_followed_events(request: Request) -> Response:
     caller = caller_or_none(request)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        group, _ = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        group, _ = await actions.visible(reader, group_slug_of(request), caller.user_id if caller else None)
         events = await followed_in_group(reader, group.id, after, limit + 1)
         return json_response(await events_page(reader, request, events, limit))
 
@@ -181,14 +181,14 @@ async def follow_group(request: Request) -> Response:
     caller = caller_of(request)
     enabled = (await read_json(request, Switch)).enabled
     async with database_of(request).transaction() as tx:
-        group = await actions.follow(tx, caller, slug_of(request), enabled=enabled)
+        group = await actions.follow(tx, caller, group_slug_of(request), enabled=enabled)
         return json_response(FollowersOutput(await actions.count(tx, group.id), is_following=True))
 
 
 async def unfollow_group(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await actions.unfollow(tx, caller, slug_of(request))
+        await actions.unfollow(tx, caller, group_slug_of(request))
     return Response(status_code=204)
 
 
@@ -196,7 +196,7 @@ async def switch_notifications(request: Request) -> Response:
     caller = caller_of(request)
     enabled = (await read_json(request, Switch)).enabled
     async with database_of(request).transaction() as tx:
-        membership = await actions.set_notifications(tx, caller, slug_of(request), enabled=enabled)
+        membership = await actions.set_notifications(tx, caller, group_slug_of(request), enabled=enabled)
     return json_response(membership_shown(membership))
 
 
@@ -204,7 +204,7 @@ async def show_log(request: Request) -> Response:
     caller = caller_of(request)
     limit, cursor = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.SEE_LOG)
         entries = await invitation_queries.logged(reader, group.id, limit=limit + 1, before=cursor or None)
         names = await shown_names(reader, [user_id for one in entries for user_id in (one.user_id, one.acted_by)])
@@ -230,7 +230,7 @@ async def choose_address(request: Request) -> Response:
     caller = caller_of(request)
     address = (await read_json(request, AddressInput)).address
     async with database_of(request).transaction() as tx:
-        group = await actions.choose_address(tx, caller, slug_of(request), address)
+        group = await actions.choose_address(tx, caller, group_slug_of(request), address)
     return json_response(AddressOutput(group.slug))
 
 

@@ -19,10 +19,11 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.groups import view
 from openmeet.web.groups.view import role_label
-from openmeet.web.groups.viewed_group import path_of, slug_of, view_group
+from openmeet.web.groups.viewed_group import path_of, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _BY_SELF = {
@@ -134,8 +135,10 @@ async def announce(request: Request) -> Response:
     key = form.get("submission", "")[:MAX_KEY]
     try:
         async with database_of(request).transaction() as tx:
-            await announcements.announce(tx, caller, slug_of(request), form.get("text", ""), submission_key=key or None)
-            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+            await announcements.announce(
+                tx, caller, group_slug_of(request), form.get("text", ""), submission_key=key or None
+            )
+            group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except (InvalidForm, TooMany, announcements.AlreadyAnnounced) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"text": wrong.why})
         if isinstance(wrong, announcements.AlreadyAnnounced):
@@ -154,6 +157,8 @@ async def announce(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await announcements.remove(tx, caller, slug_of(request), AnnouncementId(request.path_params["announcement"]))
-        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        await announcements.remove(
+            tx, caller, group_slug_of(request), AnnouncementId(request.path_params["announcement"])
+        )
+        group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     return go(path_of(group), flash="announcement_removed")

@@ -11,7 +11,7 @@ from groundwork.http.json_bodies import json_response, read_json, with_current_v
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, membership_queries, queries, rules
 from openmeet.domain.groups.membership_queries import ListedGroup
-from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, GroupSlug
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.search import query
@@ -41,6 +41,7 @@ from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_uploaded
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _CURSOR = Parameter("cursor", "The cursor of the previous page")
@@ -87,8 +88,8 @@ async def create(request: Request) -> Response:
 async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        await new_links.raise_if_replaced(reader, LinkKind.GROUP, slug_of(request))
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        await new_links.raise_if_replaced(reader, LinkKind.GROUP, group_slug_of(request))
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id if caller else None)
         shown = await _group_output(reader, request, group, membership.role if membership else None)
     return json_response(shown, headers=etag_of(group.revision))
 
@@ -98,11 +99,11 @@ async def save(request: Request) -> Response:
     body = await read_json(request, GroupInput)
     async with database_of(request).transaction() as tx:
         # Check access before the body. Otherwise errors in the body would reveal that a hidden group exists.
-        before, membership = await actions.visible(tx, slug_of(request), caller.user_id)
+        before, membership = await actions.visible(tx, group_slug_of(request), caller.user_id)
         body = await with_current_values(request, body, _who_gets_in(before))
         details = forms.check(body.submission())
         group = await group_hosting.revise(
-            tx, caller, slug_of(request), details, expected_revision=expected_revision(request)
+            tx, caller, group_slug_of(request), details, expected_revision=expected_revision(request)
         )
         shown = await _group_output(tx, request, group, membership.role if membership else None)
     return json_response(shown, headers=etag_of(group.revision))
@@ -122,7 +123,7 @@ def _who_gets_in(group: Group) -> dict[str, object]:
 async def delete(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await actions.delete(tx, caller, slug_of(request), expected_revision=expected_revision(request))
+        await actions.delete(tx, caller, group_slug_of(request), expected_revision=expected_revision(request))
     return Response(status_code=204)
 
 
@@ -130,7 +131,7 @@ async def plan_deletion(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         group, _ = await actions.lock_for(
-            tx, caller, slug_of(request), GroupPermission.DELETE, expected_revision=expected_revision(request)
+            tx, caller, group_slug_of(request), GroupPermission.DELETE, expected_revision=expected_revision(request)
         )
         counts = await queries.counts(tx, group.id)
         events, inner = await effect_of_deleting(tx, group.id)
@@ -143,7 +144,7 @@ async def list_events(request: Request) -> Response:
     caller = caller_or_none(request)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id if caller else None)
         is_member = rules.may(membership.role if membership else None, GroupPermission.VIEW)
         member = caller.user_id if caller and is_member else None
         events = await coming_in_group(reader, group.id, after, limit + 1, member=member)
@@ -154,20 +155,15 @@ async def join(request: Request) -> Response:
     caller = caller_of(request)
     answer = (await read_json(request, JoinInput)).answer
     async with database_of(request).transaction() as tx:
-        membership = await actions.join(tx, caller, slug_of(request), answer)
+        membership = await actions.join(tx, caller, group_slug_of(request), answer)
     return json_response(membership_shown(membership))
 
 
 async def leave(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await actions.leave(tx, caller, slug_of(request))
+        await actions.leave(tx, caller, group_slug_of(request))
     return Response(status_code=204)
-
-
-def slug_of(request: Request) -> GroupSlug:
-    """The group's slug in the path."""
-    return GroupSlug(request.path_params["slug"])
 
 
 async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
@@ -207,7 +203,7 @@ async def put_picture(request: Request) -> Response:
     body = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         rules.require_managed_here(group, GroupPermission.EDIT_GROUP)
         rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     picture = await store_uploaded(request, caller.user_id, body.image, check_alt(body.alt))
@@ -220,7 +216,9 @@ async def put_picture(request: Request) -> Response:
 async def remove_picture(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        saved = await actions.remove_picture(tx, caller, slug_of(request), expected_revision=expected_revision(request))
+        saved = await actions.remove_picture(
+            tx, caller, group_slug_of(request), expected_revision=expected_revision(request)
+        )
         shown = await shown_to(tx, request, saved, caller.user_id)
     return json_response(shown, headers=etag_of(saved.revision))
 

@@ -9,9 +9,9 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import publication_settings
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.atproto_pages import on_the_network, see_network
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -55,7 +55,7 @@ async def put_name(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, NameInput)
     async with database_of(request).transaction() as tx:
-        await publication_settings.show_membership(tx, caller, slug_of(request), is_public=body.is_public)
+        await publication_settings.show_membership(tx, caller, group_slug_of(request), is_public=body.is_public)
     return json_response(await _network_output(request))
 
 

@@ -28,17 +28,11 @@ from openmeet.network.repositories.custodial import check_handle, handle_domain_
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from openmeet.web.groups.viewed_group import (
-    ViewedGroup,
-    context_of,
-    path_of,
-    redirect_to_current_slug,
-    slug_of,
-    view_group,
-)
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -154,8 +148,8 @@ async def save(request: Request) -> Response:
     is_public = form.get("public") == "yes"
     try:
         async with database_of(request).transaction() as tx:
-            await publication_settings.show_membership(tx, caller, slug_of(request), is_public=is_public)
-            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+            await publication_settings.show_membership(tx, caller, group_slug_of(request), is_public=is_public)
+            group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except Refused as refused:
         return await _network_page(request, FormState(form, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="membership_shown" if is_public else "membership_hidden")
@@ -172,7 +166,7 @@ async def make_repository(request: Request) -> Response:
     try:
         handle = _confirmed_handle(form, await handle_domain_of(publishing.network, publishing.custodial_pds))
         async with database_of(request).transaction() as tx:
-            group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
+            group = await group_hosting.open_account(tx, caller, group_slug_of(request), handle)
     except InvalidInput as wrong:
         return await _ask_repository(request, FormState(form, {wrong.field: wrong.why}), status=400)
     except Refused as refused:

@@ -9,9 +9,9 @@ from openmeet.domain.groups import actions, calendar_feeds, rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.feeds import calendar_feed_url, calendar_url_for
-from openmeet.web.groups.viewed_group import slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -26,7 +26,7 @@ class GroupFeedOutput(msgspec.Struct, rename="camel"):
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
         url = await calendar_url_for(reader, request, group, caller.user_id)
     return json_response(GroupFeedOutput(url or None))
@@ -36,7 +36,7 @@ async def renew(request: Request) -> Response:
     """Create a new URL. The previous one stops working."""
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        group, membership = await actions.lock_visible(tx, caller, slug_of(request))
+        group, membership = await actions.lock_visible(tx, caller, group_slug_of(request))
         token = await calendar_feeds.renew(tx, services(request).code_key, group, membership)
     return json_response(GroupFeedOutput(calendar_feed_url(request, token)), 201)
 
@@ -44,7 +44,7 @@ async def renew(request: Request) -> Response:
 async def close(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        group, _ = await actions.lock_visible(tx, caller, slug_of(request))
+        group, _ = await actions.lock_visible(tx, caller, group_slug_of(request))
         await calendar_feeds.close(tx, group.id, caller.user_id)
     return Response(status_code=204)
 

@@ -36,11 +36,12 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
-from openmeet.web.groups.viewed_group import path_of, slug_of
+from openmeet.web.groups.viewed_group import path_of
 from openmeet.web.series.feeds import WholeSeries, entries_of, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 AHEAD = 2 * 366 * DAY
@@ -62,7 +63,7 @@ async def change_calendar(request: Request) -> Response:
     caller = caller_of(request)
     action = (await read_form(request)).get("act", "")
     async with database_of(request).transaction() as tx:
-        group, membership = await actions.lock_visible(tx, caller, slug_of(request))
+        group, membership = await actions.lock_visible(tx, caller, group_slug_of(request))
         match action:
             case "open" | "renew":
                 await calendar_feeds.renew(tx, services(request).code_key, group, membership)

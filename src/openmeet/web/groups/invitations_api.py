@@ -15,11 +15,11 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.schemas import MembershipOutput, membership_shown
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 MAX_ADDRESSES = 200
@@ -92,7 +92,7 @@ class InvitedGroupOutput(msgspec.Struct, rename="camel"):
 async def list_invitations(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
         invitations, cursor = page.cut(
             await invitation_queries.open_invitations(reader, group.id, page), lambda one: (one.created_at, one.id)
@@ -104,7 +104,7 @@ async def invite_by_link(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, LinkInput)
     async with database_of(request).transaction() as tx:
-        link = await administration.invite_by_link(tx, caller, slug_of(request), uses=body.uses, days=body.days)
+        link = await administration.invite_by_link(tx, caller, group_slug_of(request), uses=body.uses, days=body.days)
     return json_response(_invitation_output(request, link), 201)
 
 
@@ -116,12 +116,14 @@ async def invite_by_mail(request: Request) -> Response:
     text = "\n".join(body.emails)
     if body.is_preview:
         async with database_of(request).reader() as reader:
-            group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+            group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
             rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
             mails = await administration.preview_invitations(reader, services(request).code_key, group, text)
         return json_response(_mails_output(mails, is_sent=False))
     async with database_of(request).transaction() as tx:
-        mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
+        mails = await administration.invite_by_mail(
+            tx, services(request).code_key, caller, group_slug_of(request), text
+        )
         await spend_on_invitations(request, caller.user_id, mails.fresh)
     return json_response(_mails_output(mails, is_sent=True))
 
@@ -130,7 +132,7 @@ async def revoke(request: Request) -> Response:
     caller = caller_of(request)
     invitation_id = InvitationId(request.path_params["invitation"])
     async with database_of(request).transaction() as tx:
-        await administration.revoke(tx, caller, slug_of(request), invitation_id)
+        await administration.revoke(tx, caller, group_slug_of(request), invitation_id)
     return Response(status_code=204)
 
 

@@ -31,12 +31,13 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.invitations_api import invitation_of
 from openmeet.web.groups.view import VISIBILITY_LABELS, day_label
-from openmeet.web.groups.viewed_group import context_of, path_of, redirect_to_current_slug, slug_of, view_group
+from openmeet.web.groups.viewed_group import context_of, path_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import avatar_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on_invitations
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # The URL is a secret, so caches must not store it and search engines must not index it.
@@ -146,8 +147,8 @@ async def make_link(request: Request) -> Response:
     try:
         uses, days = _parse_number(form, "uses", MAX_USES), _parse_number(form, "days", MAX_LINK_DAYS)
         async with database_of(request).transaction() as tx:
-            link = await administration.invite_by_link(tx, caller, slug_of(request), uses=uses, days=days)
-            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+            link = await administration.invite_by_link(tx, caller, group_slug_of(request), uses=uses, days=days)
+            group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
     return go(path_of(group, "invitations") + f"#invitation-{link.id}", flash="link_made")
@@ -165,9 +166,11 @@ async def send_mails(request: Request) -> Response:
                 mails = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
             return await _invitations_page(request, FormState({**_AT_FIRST, **form}), preview=mails)
         async with database_of(request).transaction() as tx:
-            mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
+            mails = await administration.invite_by_mail(
+                tx, services(request).code_key, caller, group_slug_of(request), text
+            )
             await spend_on_invitations(request, caller.user_id, mails.fresh)
-            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+            group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
     except TooMany as many:
@@ -180,8 +183,8 @@ async def revoke(request: Request) -> Response:
     caller = caller_of(request)
     invitation_id = InvitationId(request.path_params["invitation"])
     async with database_of(request).transaction() as tx:
-        await administration.revoke(tx, caller, slug_of(request), invitation_id)
-        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        await administration.revoke(tx, caller, group_slug_of(request), invitation_id)
+        group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     return go(path_of(group, "invitations"), flash="invitation_revoked")
 
 

@@ -22,7 +22,6 @@ from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
-from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.schemas import (
     Decision,
     MemberList,
@@ -34,6 +33,7 @@ from openmeet.web.groups.schemas import (
 )
 from openmeet.web.media.pages import portrait_url
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 Done = Callable[[Transaction, Caller, GroupSlug, UserId], Awaitable[Membership]]
@@ -48,7 +48,7 @@ async def list_members(request: Request) -> Response:
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     after = request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         role = membership.role if membership else None
         rules.require_permission(role, GroupPermission.SEE_MEMBERS)
         if not set(roles) <= set(INSIDE):
@@ -69,7 +69,7 @@ async def decide(request: Request) -> Response:
         raise InvalidInput("userIds", GroupReason.TOO_MANY_REQUESTS, most=MAX_LIMIT)
     people = [UserId(one) for one in body.user_ids]
     async with database_of(request).transaction() as tx:
-        decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=body.lets_in)
+        decided = await administration.decide(tx, caller, group_slug_of(request), people, lets_in=body.lets_in)
         shown = await _member_outputs(request, tx, decided, with_answers=True)
     return json_response(MemberList(shown, None))
 
@@ -78,7 +78,7 @@ async def change_role(request: Request) -> Response:
     caller = caller_of(request)
     role = GroupRole((await read_json(request, RoleInput)).role)
     async with database_of(request).transaction() as tx:
-        saved = await administration.change_role(tx, caller, slug_of(request), _member_id(request), role)
+        saved = await administration.change_role(tx, caller, group_slug_of(request), _member_id(request), role)
     return json_response(membership_shown(saved))
 
 
@@ -86,7 +86,7 @@ def _handler(act: Done) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         caller = caller_of(request)
         async with database_of(request).transaction() as tx:
-            await act(tx, caller, slug_of(request), _member_id(request))
+            await act(tx, caller, group_slug_of(request), _member_id(request))
         return Response(status_code=204)
 
     return answer

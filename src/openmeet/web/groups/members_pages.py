@@ -18,17 +18,11 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
-from openmeet.web.groups.viewed_group import (
-    ViewedGroup,
-    context_of,
-    path_of,
-    redirect_to_current_slug,
-    slug_of,
-    view_group,
-)
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 50
@@ -119,7 +113,7 @@ async def decide_about(request: Request) -> Response:
     form = await read_form(request)
     user_id = UserId(request.path_params["userId"])
     action = form.get("act", "")
-    slug = slug_of(request)
+    slug = group_slug_of(request)
     async with database_of(request).transaction() as tx:
         match action:
             case "role":
@@ -160,8 +154,8 @@ async def decide(request: Request) -> Response:
         nobody = InvalidForm({"people": GroupReason.PEOPLE_NEEDED})
         return await _requests_page(request, form_with_problems(form, nobody), status=400)
     async with database_of(request).transaction() as tx:
-        decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=decision == "approve")
-        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        decided = await administration.decide(tx, caller, group_slug_of(request), people, lets_in=decision == "approve")
+        group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     if not decided:
         return go(path_of(group, "requests"), flash="requests_gone")
     return go(path_of(group, "requests"), flash="requests_approved" if decision == "approve" else "requests_declined")

@@ -15,8 +15,8 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.groups.api import slug_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 Step = Callable[[Transaction, Caller, GroupSlug], Awaitable[Group]]
@@ -54,7 +54,7 @@ class OwnershipOutput(msgspec.Struct, rename="camel"):
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.SEE_MEMBERS)
     return json_response(_ownership_output(group, caller.user_id))
 
@@ -63,7 +63,7 @@ async def offer(request: Request) -> Response:
     caller = caller_of(request)
     heir = UserId((await read_json(request, Heir)).user_id)
     async with database_of(request).transaction() as tx:
-        group = await ownership.offer(tx, caller, slug_of(request), heir)
+        group = await ownership.offer(tx, caller, group_slug_of(request), heir)
     return json_response(_ownership_output(group, caller.user_id))
 
 
@@ -73,7 +73,7 @@ async def arrange(request: Request) -> Response:
     backup = None if body.backup_admin_id is None else UserId(body.backup_admin_id)
     async with database_of(request).transaction() as tx:
         group = await ownership.arrange(
-            tx, caller, slug_of(request), backup, absence_days=body.absence_days, wait_days=body.wait_days
+            tx, caller, group_slug_of(request), backup, absence_days=body.absence_days, wait_days=body.wait_days
         )
     return json_response(_ownership_output(group, caller.user_id))
 
@@ -82,7 +82,7 @@ def _handler(act: Step) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         caller = caller_of(request)
         async with database_of(request).transaction() as tx:
-            group = await act(tx, caller, slug_of(request))
+            group = await act(tx, caller, group_slug_of(request))
         return json_response(_ownership_output(group, caller.user_id))
 
     return answer

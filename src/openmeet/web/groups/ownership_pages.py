@@ -28,16 +28,10 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.activity_pages import line_of
 from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
-from openmeet.web.groups.viewed_group import (
-    ViewedGroup,
-    context_of,
-    path_of,
-    redirect_to_current_slug,
-    slug_of,
-    view_group,
-)
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 LINES = 50
@@ -71,7 +65,7 @@ async def save_action(request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            group, flash = await _run_action(tx, caller, slug_of(request), form)
+            group, flash = await _run_action(tx, caller, group_slug_of(request), form)
     except InvalidForm as wrong:
         return await _ownership_page(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:

@@ -29,7 +29,6 @@ from openmeet.web.groups.viewed_group import (
     context_of,
     path_of,
     redirect_to_current_slug,
-    slug_of,
     view_group,
     view_group_as_stranger,
 )
@@ -37,6 +36,7 @@ from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewing_as import OtherViewer
 
@@ -112,9 +112,11 @@ async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
 
 async def show_group(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        if await queries.by_slug(reader, slug_of(request)) is None:
+        if await queries.by_slug(reader, group_slug_of(request)) is None:
             caller = caller_or_none(request)
-            return await new_links.follow(reader, LinkKind.GROUP, slug_of(request), caller.user_id if caller else None)
+            return await new_links.follow(
+                reader, LinkKind.GROUP, group_slug_of(request), caller.user_id if caller else None
+            )
         seen = await view_group(reader, request)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
@@ -231,12 +233,12 @@ async def _news_feed(request: Request, kind: str) -> Response:
 async def join(request: Request) -> Response:
     caller = caller_or_none(request)
     if caller is None:
-        return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
+        return go(f"/sign-in?next={quote(f'/groups/{quote(group_slug_of(request))}', safe='')}")
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            membership = await actions.join(tx, caller, slug_of(request), form.get("answer", ""))
-            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+            membership = await actions.join(tx, caller, group_slug_of(request), form.get("answer", ""))
+            group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _page_with_errors(request, form_with_problems(form, wrong))
     return go(path_of(group), flash=_JOINED.get(membership.role, "group_joined"))
@@ -253,7 +255,7 @@ async def _page_with_errors(request: Request, form_state: FormState) -> Response
 async def leave(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        group, before = await actions.visible(tx, slug_of(request), caller.user_id)
+        group, before = await actions.visible(tx, group_slug_of(request), caller.user_id)
         await actions.leave(tx, caller, group.slug)
     was_asking = before is not None and before.role is GroupRole.PENDING
     is_seen = group.details.visibility.value != "private"
@@ -265,14 +267,14 @@ async def leave(request: Request) -> Response:
 async def follow(request: Request) -> Response:
     """Follow or unfollow. ``next`` is the page to return to, by default the group's."""
     caller, form = caller_or_none(request), await read_form(request)
-    back = local_path(form.get("next", ""), f"/groups/{quote(slug_of(request))}")
+    back = local_path(form.get("next", ""), f"/groups/{quote(group_slug_of(request))}")
     if caller is None:
         return go(f"/sign-in?next={quote(back, safe='')}")
     choice = form.get("follow", "")
     if choice not in {"yes", "no"}:
         raise InvalidInput("follow", GeneralReason.CHOOSE_ONE, choices="yes, no")
     async with database_of(request).transaction() as tx:
-        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
         if choice == "yes":
             await actions.follow(tx, caller, group.slug)
         else:
@@ -286,6 +288,6 @@ async def switch_notifications(request: Request) -> Response:
     if choice not in {"on", "off"}:
         raise InvalidInput("notifications", GeneralReason.CHOOSE_ONE, choices="on, off")
     async with database_of(request).transaction() as tx:
-        await actions.set_notifications(tx, caller, slug_of(request), enabled=choice == "on")
-        group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+        await actions.set_notifications(tx, caller, group_slug_of(request), enabled=choice == "on")
+        group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     return go(path_of(group), flash="group_loud" if choice == "on" else "group_quiet")

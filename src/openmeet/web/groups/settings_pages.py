@@ -26,18 +26,12 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
-from openmeet.web.groups.viewed_group import (
-    ViewedGroup,
-    context_of,
-    path_of,
-    redirect_to_current_slug,
-    slug_of,
-    view_group,
-)
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {
@@ -154,7 +148,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
 async def _was_deleted(request: Request) -> bool:
     """Whether the group was deleted and the caller was allowed to edit it."""
     async with database_of(request).reader() as reader:
-        group = await queries.by_slug(reader, slug_of(request))
+        group = await queries.by_slug(reader, group_slug_of(request))
         if group is None or group.deleted_at is None:
             return False
         membership = await queries.find_member(reader, group.id, caller_of(request).user_id)
@@ -166,7 +160,7 @@ async def choose_address(request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            group = await actions.choose_address(tx, caller, slug_of(request), form.get("address", ""))
+            group = await actions.choose_address(tx, caller, group_slug_of(request), form.get("address", ""))
     except InvalidForm as wrong:
         seen = await _group_access(request, GroupPermission.EDIT_GROUP)
         return _group_form_page(request, form_with_problems(_form_values(seen) | form, wrong), seen, status=400)
@@ -198,7 +192,7 @@ async def save_picture(request: Request) -> Response:
 
 async def remove_picture(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        group = await actions.remove_picture(tx, caller_of(request), slug_of(request))
+        group = await actions.remove_picture(tx, caller_of(request), group_slug_of(request))
     return go(path_of(group), flash="picture_removed")
 
 
@@ -213,10 +207,10 @@ async def change_follows(request: Request) -> Response:
         did = "" if form.get("unfollow") else await _did_of(request, form.get("did", ""))
         async with database_of(request).transaction() as tx:
             if form.get("unfollow"):
-                await administration.unfollow(tx, caller, slug_of(request), form["unfollow"])
+                await administration.unfollow(tx, caller, group_slug_of(request), form["unfollow"])
             else:
-                await administration.follow(tx, caller, slug_of(request), did)
-            group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
+                await administration.follow(tx, caller, group_slug_of(request), did)
+            group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except (InvalidForm, Refused) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
         return await _followed_dids_page(request, form_with_problems(form, problem), status=400)
@@ -283,7 +277,7 @@ async def delete(request: Request) -> Response:
         wrong = InvalidForm({"name": GroupReason.NAME_TO_CONFIRM(label=seen.group.details.name)})
         return await _ask_delete(request, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
-        await actions.delete(tx, caller, slug_of(request))
+        await actions.delete(tx, caller, group_slug_of(request))
     return go("/groups?which=mine", flash="group_deleted")
 
 

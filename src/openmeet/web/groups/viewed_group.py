@@ -9,11 +9,12 @@ from starlette.responses import RedirectResponse, Response
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.groups import actions, queries, rules
-from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupSlug
+from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.slugs import group_slug_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ async def view_group(reader: Reader, request: Request, action: GroupPermission |
     """The group in the path. Raises NotFound if the viewer may not see it, and Forbidden if they lack this permission."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
-    group, membership = await actions.visible(reader, slug_of(request), viewer)
+    group, membership = await actions.visible(reader, group_slug_of(request), viewer)
     role = membership.role if membership else None
     if action is not None:
         rules.require_permission(role, action)
@@ -95,12 +96,8 @@ async def view_group(reader: Reader, request: Request, action: GroupPermission |
 
 async def view_group_as_stranger(reader: Reader, request: Request) -> Group:
     """The public view of the group in the path, regardless of the caller. Raises NotFound."""
-    group, _ = await actions.visible(reader, slug_of(request), None)
+    group, _ = await actions.visible(reader, group_slug_of(request), None)
     return group
-
-
-def slug_of(request: Request) -> GroupSlug:
-    return GroupSlug(request.path_params["slug"])
 
 
 def path_of(group: Group, *more: str) -> str:
@@ -112,7 +109,7 @@ def redirect_to_current_slug(request: Request, group: Group) -> Response | None:
     """Redirect to the same page under the current slug if the path contains an earlier slug of the group. Otherwise
     None.
     """
-    requested_slug = slug_of(request)
+    requested_slug = group_slug_of(request)
     if requested_slug == group.slug:
         return None
     # The slug is a whole path segment or is followed by a file extension. A slug contains neither slashes nor dots.

@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.events.model import EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
 from openmeet.domain.host_messages.queries import HostMessage, MessageId
@@ -16,6 +15,7 @@ from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 AddresseesName = Literal["going", "interested", "waiting", "attended"]
@@ -62,7 +62,7 @@ class MessageList(msgspec.Struct, rename="camel"):
 async def list_messages(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        event = await actions.find_for_host(reader, caller_of(request), _slug(request))
+        event = await actions.find_for_host(reader, caller_of(request), event_slug_of(request))
         messages, cursor = page.cut(await queries.of_event(reader, event.id, page), lambda one: (one.number, one.id))
     return json_response(MessageList([_message_output(one) for one in messages], cursor))
 
@@ -71,7 +71,7 @@ async def preview(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, MessageInput)
     async with database_of(request).reader() as reader:
-        event = await actions.find_for_host(reader, caller, _slug(request))
+        event = await actions.find_for_host(reader, caller, event_slug_of(request))
         _, addressees = check(body.text, body.addressees, parse_optional_instant(body.send_at, "send_at"), reader.now)
         recipients = await actions.recipients(reader, event, addressees, caller.user_id)
     return json_response(MessagePreview(len(recipients.reached), recipients.unreached))
@@ -81,13 +81,17 @@ async def write(request: Request) -> Response:
     body = await read_json(request, MessageInput)
     at = parse_optional_instant(body.send_at, "send_at")
     async with database_of(request).transaction() as tx:
-        message = await actions.write(tx, caller_of(request), _slug(request), body.text, body.addressees, send_at=at)
+        message = await actions.write(
+            tx, caller_of(request), event_slug_of(request), body.text, body.addressees, send_at=at
+        )
     return json_response(_message_output(message), 201)
 
 
 async def call_off(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        message = await actions.cancel(tx, caller_of(request), _slug(request), MessageId(request.path_params["id"]))
+        message = await actions.cancel(
+            tx, caller_of(request), event_slug_of(request), MessageId(request.path_params["id"])
+        )
     return json_response(_message_output(message))
 
 
@@ -102,10 +106,6 @@ def _message_output(message: HostMessage) -> MessageOutput:
         None if message.sent_at is None else iso(message.sent_at),
         message.recipients,
     )
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 _FAILURES = (403, 404)

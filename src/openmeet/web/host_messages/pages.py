@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, InvalidInput, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.events.model import MAX_KEY, Event, EventSlug
+from openmeet.domain.events.model import MAX_KEY, Event
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
 from openmeet.domain.host_messages.queries import Addressees, HostMessage, MessageId, MessageState
@@ -22,6 +22,7 @@ from openmeet.recurrence import wall_time
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 LABELS = {"addressees": lazy("Recipients"), "text": lazy("Message"), "send_at": lazy("Send at")}
@@ -67,7 +68,7 @@ async def write(request: Request) -> Response:
             message = await actions.write(
                 tx,
                 caller_of(request),
-                _slug(request),
+                event_slug_of(request),
                 form.get("text", ""),
                 addressees,
                 send_at=send_at,
@@ -80,13 +81,13 @@ async def write(request: Request) -> Response:
         renewed = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
         return await _message_form_page(request, FormState({**form, **renewed}, {"": refused.why}), status=status)
     flash = "message_sent" if message.state is MessageState.SENT else "message_scheduled"
-    return go(f"/events/{quote(_slug(request))}/messages", flash=flash)
+    return go(f"/events/{quote(event_slug_of(request))}/messages", flash=flash)
 
 
 async def call_off(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await actions.cancel(tx, caller_of(request), _slug(request), MessageId(request.path_params["message"]))
-    return go(f"/events/{quote(_slug(request))}/messages", flash="message_called_off")
+        await actions.cancel(tx, caller_of(request), event_slug_of(request), MessageId(request.path_params["message"]))
+    return go(f"/events/{quote(event_slug_of(request))}/messages", flash="message_called_off")
 
 
 async def _preview_page(
@@ -95,7 +96,7 @@ async def _preview_page(
     """Show the message and the number of its recipients before anything is sent."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await actions.find_for_host(reader, caller, _slug(request))
+        event = await actions.find_for_host(reader, caller, event_slug_of(request))
         text, checked_addressees = check(form.get("text", ""), addressees, send_at, reader.now)
         recipients = await actions.recipients(reader, event, checked_addressees, caller.user_id)
         mail = await message_mail(
@@ -122,7 +123,7 @@ async def _message_form_page(
     """The form, empty without ``form_state``."""
     async with database_of(request).reader() as reader:
         caller = caller_of(request)
-        event = await actions.find_for_host(reader, caller, _slug(request))
+        event = await actions.find_for_host(reader, caller, event_slug_of(request))
         counts = await actions.counts(reader, event, caller.user_id)
         written = await queries.of_event(reader, event.id)
     context = {
@@ -168,13 +169,9 @@ async def _send_at(request: Request, form: dict[str, str]) -> Instant | None:
     if not text:
         return None
     async with database_of(request).reader() as reader:
-        event = await actions.find_for_host(reader, caller_of(request), _slug(request))
+        event = await actions.find_for_host(reader, caller_of(request), event_slug_of(request))
     try:
         local = wall_time.parse_local(text, "send_at")
     except InvalidInput as wrong:
         raise InvalidForm({"send_at": wrong.why}) from None
     return wall_time.instant_of(local, event.time_zone)
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])

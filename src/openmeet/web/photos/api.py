@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import PictureFormat
 from openmeet.domain.photos import actions, queries
@@ -19,6 +18,7 @@ from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.photos.files import add_photo, photo_response
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _PATH = "/api/events/{slug}/photos"
@@ -85,7 +85,7 @@ class PhotoList(msgspec.Struct, rename="camel"):
 async def list_photos(request: Request) -> Response:
     requested, viewer = paging(request), caller_of(request).user_id
     async with database_of(request).reader() as reader:
-        event, access = await event_with_photos(reader, _slug(request), viewer)
+        event, access = await event_with_photos(reader, event_slug_of(request), viewer)
         read = await queries.shown(reader, event.id, viewer, access, requested)
         photos, cursor = requested.cut(read, lambda one: (one.created_at, one.key))
         names = await shown_names(reader, [one.user_id for one in photos])
@@ -93,7 +93,7 @@ async def list_photos(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     # Check this before reading and parsing megabytes from somebody who may not send them.
     async with database_of(request).reader() as reader:
         await actions.require_adding(reader, slug, caller.user_id)
@@ -144,10 +144,6 @@ def _output(photo: EventPhoto, name: str) -> PhotoOutput:
         photo.user_id,
         iso(photo.created_at),
     )
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 def _key(request: Request) -> str:

@@ -50,6 +50,7 @@ from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.session import person_of_cookie
+from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/photos"
@@ -102,7 +103,7 @@ async def show_all(request: Request) -> Response:
 
 async def add(request: Request) -> Response:
     """Add the chosen files, one after the other. Those that are fine are added even if others are not."""
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), event_slug_of(request)
     # Check this before reading megabytes from somebody who may not send them.
     async with database_of(request).reader() as reader:
         await actions.require_adding(reader, slug, caller.user_id)
@@ -159,7 +160,7 @@ async def _photos_page(
     viewer = caller_of(request).user_id
     requested = page_of(str(DEFAULT_LIMIT), request.query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
-        event, access = await event_with_photos(reader, _slug(request), viewer)
+        event, access = await event_with_photos(reader, event_slug_of(request), viewer)
         read = await queries.shown(reader, event.id, viewer, access, requested)
         photos, cursor = requested.cut(read, lambda one: (one.created_at, one.key))
         names = await shown_names(reader, [one.user_id for one in photos])
@@ -250,7 +251,7 @@ async def show_file(request: Request) -> Response:
 async def _photo_of_path(reader: Reader, request: Request, viewer: UserId) -> tuple[EventPhoto, Event, PhotoAccess]:
     """The photo of this event that the path names. Raises NotFound."""
     photo, event, access = await visible_photo(reader, _key(request), viewer)
-    if event.slug != _slug(request):
+    if event.slug != event_slug_of(request):
         raise NotFound(PhotoReason.NO_SUCH_PHOTO)
     return photo, event, access
 
@@ -267,10 +268,6 @@ def _view(event: Event, photo: EventPhoto, name: str) -> PhotoView:
 
 def _path_of(event: Event) -> str:
     return f"/events/{quote(event.slug)}/photos"
-
-
-def _slug(request: Request) -> EventSlug:
-    return EventSlug(request.path_params["slug"])
 
 
 def _key(request: Request) -> str:

@@ -17,11 +17,11 @@ from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.attendance.model import ChangeChannel, RsvpReply
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_of_event import group_for
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.model import Event
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import actions, agenda, existing_events, queries, standing_rsvps
 from openmeet.domain.series.dates import checked_name
-from openmeet.domain.series.model import OPENED_AHEAD_YEARS, WINDOW, PublishPolicy, Series, SeriesSlug, Timing
+from openmeet.domain.series.model import OPENED_AHEAD_YEARS, WINDOW, PublishPolicy, Series, Timing
 from openmeet.domain.series.preview import summary_of
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
@@ -54,6 +54,7 @@ from openmeet.web.series.schemas import (
 )
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import event_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of, workers_of_anybody
 
 DEFAULT_DATES: Final = 30
@@ -98,7 +99,7 @@ async def create_from_event(request: Request) -> Response:
         return parse.timing_of(details_in(event), body.recurrence, body.rdates, body.exdates)
 
     async with database_of(request).transaction() as tx:
-        slug = EventSlug(request.path_params["slug"])
+        slug = event_slug_of(request)
         series = await existing_events.start_series_with(
             tx, caller, slug, repeating, policy=PublishPolicy(body.publish)
         )
@@ -129,8 +130,8 @@ async def list_own(request: Request) -> Response:
 async def read(request: Request) -> Response:
     viewer = _viewer(request)
     async with database_of(request).reader() as reader:
-        await new_links.raise_if_replaced(reader, LinkKind.SERIES, slug_of(request))
-        series = await agenda.visible(reader, slug_of(request), viewer)
+        await new_links.raise_if_replaced(reader, LinkKind.SERIES, series_slug_of(request))
+        series = await agenda.visible(reader, series_slug_of(request), viewer)
         shown = await json_views.series_output(reader, series, viewer, services(request).settings.public_url)
     return json_response(shown, headers=etag_of(series.revision))
 
@@ -140,7 +141,7 @@ async def list_dates(request: Request) -> Response:
     limit = limit_of(request, DEFAULT_DATES, MAX_DATES)
     url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        series = await agenda.visible(reader, slug_of(request), viewer)
+        series = await agenda.visible(reader, series_slug_of(request), viewer)
         start, past_dates = _begin(request, series, reader.now)
         end = _instant_parameter(request, "to", series, Instant(start + 100 * 6 * WINDOW))
         occurrences = await agenda.between(reader, series, viewer, start, end, limit=past_dates + limit + 1)
@@ -158,11 +159,11 @@ async def open_date(request: Request) -> Response:
     viewer = _viewer(request)
     name = checked_name(request.path_params["originalDate"])
     async with database_of(request).transaction() as tx:
-        event = await actions.open_date(tx, slug_of(request), name, viewer=viewer)
+        event = await actions.open_date(tx, series_slug_of(request), name, viewer=viewer)
         if event.is_gone:
             raise NotFound(SeriesReason.DATE_REMOVED)
         line = await agenda.occurrence_of(tx, event, viewer)
-        shown = json_views.date_shown(slug_of(request), line, tx.now, services(request).settings.public_url)
+        shown = json_views.date_shown(series_slug_of(request), line, tx.now, services(request).settings.public_url)
     return json_response(shown)
 
 
@@ -170,13 +171,13 @@ async def follow(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, FollowInput)
     async with database_of(request).transaction() as tx:
-        await actions.follow(tx, caller, slug_of(request), notifies=body.notifies)
+        await actions.follow(tx, caller, series_slug_of(request), notifies=body.notifies)
     return json_response(FollowOutput(is_following=True, notifies=body.notifies))
 
 
 async def unfollow(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await actions.unfollow(tx, caller_of(request), slug_of(request))
+        await actions.unfollow(tx, caller_of(request), series_slug_of(request))
     return Response(status_code=204)
 
 
@@ -187,7 +188,7 @@ async def answer_all(request: Request) -> Response:
         outcomes = await standing_rsvps.answer_all(
             tx,
             caller,
-            slug_of(request),
+            series_slug_of(request),
             RsvpReply(body.reply),
             skips_limited=body.skip_limited,
             through=ChangeChannel.API,
@@ -215,11 +216,6 @@ async def series_response(request: Request, tx: Transaction, series: Series, *, 
     )
     headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
     return json_response(shown, status, headers)
-
-
-def slug_of(request: Request) -> SeriesSlug:
-    """The series' slug in the path."""
-    return SeriesSlug(request.path_params["slug"])
 
 
 def _viewer(request: Request) -> UserId | None:

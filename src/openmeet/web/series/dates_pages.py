@@ -22,7 +22,7 @@ from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, 
 from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name, original_text
-from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.model import Series
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -30,6 +30,7 @@ from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import zone_of_dates
+from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Maximum number of dates listed individually. A range can include later ones.
@@ -80,7 +81,7 @@ async def change(request: Request) -> Response:
     """Show the consequences first, and carry out the action after confirmation."""
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_managed(tx, caller_of(request), _slug(request))
+        series = await actions.lock_managed(tx, caller_of(request), series_slug_of(request))
         try:
             action, names = await _action_and_dates(tx, series, form)
             reason = check_reason(form.get("reason", ""))
@@ -105,7 +106,7 @@ async def change(request: Request) -> Response:
 async def add(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
+        series = await actions.lock_to_change(tx, caller_of(request), series_slug_of(request))
         try:
             local = parse_local(form.get("extra", ""), "extra")
             skipped = instead_of(local, series.zone_name)
@@ -120,7 +121,7 @@ async def add(request: Request) -> Response:
 
 async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_for_undo(tx, caller_of(request), _slug(request))
+        series = await actions.lock_for_undo(tx, caller_of(request), series_slug_of(request))
         restored = await undoing.undo(tx, series)
     return go(_series_path(restored), flash="series_undone")
 
@@ -128,7 +129,7 @@ async def undo(request: Request) -> Response:
 async def publish(request: Request) -> Response:
     """Approve co-hosts' changes, for the owner: publish them to the owner's repository."""
     async with database_of(request).transaction() as tx:
-        series = await record_settings.approve_publication(tx, caller_of(request), _slug(request))
+        series = await record_settings.approve_publication(tx, caller_of(request), series_slug_of(request))
     return go(_series_path(series), flash="series_agreed")
 
 
@@ -235,7 +236,7 @@ def _names_digest(names: Sequence[str]) -> str:
 
 
 async def _dates_page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:
-    series = await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
+    series = await agenda.find_for_host(reader, series_slug_of(request), caller_of(request).user_id)
     lines = await agenda.coming(reader, series, series.owner_id, limit=OFFERED)
     context = {
         "series": series,
@@ -308,7 +309,3 @@ def _occurrence_label(name: str) -> str:
 
 def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
-
-
-def _slug(request: Request) -> SeriesSlug:
-    return SeriesSlug(request.path_params["slug"])

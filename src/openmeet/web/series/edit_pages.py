@@ -21,7 +21,7 @@ from openmeet.domain.events.submissions import FIELDS, submission_of, values_of,
 from openmeet.domain.series import actions, agenda, apply_edits, date_queries, materialize, queries
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import Edit, NewRule, plan_of, series_details_at
-from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOccurrence
+from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
@@ -45,6 +45,7 @@ from openmeet.web.series.schemas import EditConsequences
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _CHANGED_MEANWHILE = SeriesReason.CHANGED_WHILE_OPEN
@@ -89,7 +90,7 @@ def routes() -> list[Route]:
 async def show_edit(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        series = await agenda.editable(reader, _slug(request), caller.user_id)
+        series = await agenda.editable(reader, series_slug_of(request), caller.user_id)
         name = await _date(request, reader, series)
         event = await date_queries.date_of(reader, series.id, name)
     details = series_details_at(series, name) if event is None else details_in(event)
@@ -134,7 +135,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
     # computes.
     repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_to_change(tx, caller, _slug(request))
+        series = await actions.lock_to_change(tx, caller, series_slug_of(request))
         name = checked_name(form.get("date", ""))
         event = await date_queries.date_of(tx, series.id, name)
         before = series_details_at(series, name) if event is None else details_in(event)
@@ -172,7 +173,7 @@ def _versions(series: Series, event: Event | None) -> dict[str, str]:
 async def _deleted_series(request: Request) -> Series | None:
     """The series, if it was deleted and the caller was allowed to edit it."""
     async with database_of(request).reader() as reader:
-        series = await queries.by_slug(reader, _slug(request))
+        series = await queries.by_slug(reader, series_slug_of(request))
         if series is None or series.deleted_at is None or series.is_read_only:
             return None
         return series if await agenda.may_edit(reader, series, caller_of(request).user_id) else None
@@ -182,7 +183,7 @@ async def _form_again(request: Request, shown: Mapping[str, str], place_answer: 
     """The form with what was typed, for a preview, the answer to a search for a place, or the way back to the form."""
     repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
     async with database_of(request).reader() as reader:
-        series = await agenda.editable(reader, _slug(request), caller_of(request).user_id)
+        series = await agenda.editable(reader, series_slug_of(request), caller_of(request).user_id)
         event = await date_queries.date_of(reader, series.id, checked_name(shown.get("date", "")))
     marks = await recurrence_preview.conflicts_in_form(request, shown, repeats.meaning, edited_series=series.id)
     return _edit_form_page(request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer)
@@ -470,7 +471,3 @@ async def _date(request: Request, reader: Reader, series: Series) -> str:
 
 def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
-
-
-def _slug(request: Request) -> SeriesSlug:
-    return SeriesSlug(request.path_params["slug"])

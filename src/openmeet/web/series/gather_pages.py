@@ -20,7 +20,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.series import actions, agenda, date_queries, detection_actions, detection_queries, existing_events
 from openmeet.domain.series.detection_queries import Detection, DetectionId
-from openmeet.domain.series.model import Series, SeriesSlug, Timing
+from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
@@ -30,6 +30,7 @@ from openmeet.web.events.flash import flash_of_series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import event_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Maximum number of the host's own events offered, soonest first.
@@ -92,7 +93,7 @@ async def repeat(request: Request) -> Response:
 async def show_add(request: Request) -> Response:
     viewer = caller_of(request).user_id
     async with database_of(request).reader() as reader:
-        series = await agenda.find_for_host(reader, _slug(request), viewer)
+        series = await agenda.find_for_host(reader, series_slug_of(request), viewer)
         await agenda.require_editable(reader, series, viewer)
         return await _add_page(request, reader, series, EMPTY)
 
@@ -100,7 +101,7 @@ async def show_add(request: Request) -> Response:
 async def add(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
+        series = await actions.lock_to_change(tx, caller_of(request), series_slug_of(request))
         try:
             if not form.get("event"):
                 raise InvalidForm({"event": SeriesReason.EVENT_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
@@ -148,7 +149,7 @@ async def _own_event(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await event_access.require_visible(
-            reader, await by_slug(reader, EventSlug(request.path_params["slug"])), caller.user_id
+            reader, await by_slug(reader, event_slug_of(request)), caller.user_id
         )
         await event_access.require_editable(reader, event, caller.user_id)
     if event.starts_at is None:
@@ -195,10 +196,6 @@ def _start_label(event: Event) -> str:
     assert event.starts_at is not None  # noqa: S101  # only such are offered
     starts = local_of(event.starts_at, event.time_zone)
     return formatting.day_and_time(formatting.short_date(starts), starts)
-
-
-def _slug(request: Request) -> SeriesSlug:
-    return SeriesSlug(request.path_params["slug"])
 
 
 async def _detected_rows(reader: Reader, detections: Sequence[Detection]) -> list[dict[str, object]]:

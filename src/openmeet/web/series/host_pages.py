@@ -14,16 +14,16 @@ from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import actions, agenda, apply_edits, cancel_dates, date_queries, impact, standing_rsvps
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name
-from openmeet.domain.series.model import Series, SeriesSlug
+from openmeet.domain.series.model import Series
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.media.uploads import form_of, save_sent
-from openmeet.web.series.api import slug_of
 from openmeet.web.series.dates_pages import cancellation_flash
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import zone_of_dates
+from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 # Maximum number of dates listed individually on the cancellation page.
@@ -52,7 +52,7 @@ def routes() -> list[Route]:
 
 async def follow(request: Request) -> Response:
     """Follow with or without notifications, or unfollow."""
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), series_slug_of(request)
     choice = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
         if choice == "no":
@@ -67,7 +67,7 @@ async def answer_all(request: Request) -> Response:
     """RSVP to all coming and new dates, or withdraw. Dates with limited capacity are included only if their checkbox is
     selected.
     """
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), series_slug_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         if form.get("reply") in {"stop", "withdraw"}:
@@ -83,7 +83,7 @@ async def answer_all(request: Request) -> Response:
 
 async def confirm_new_times(request: Request) -> Response:
     """Confirm the new times of all moved dates that the person answered. ``next`` is the page that asked."""
-    caller, slug = caller_of(request), _slug(request)
+    caller, slug = caller_of(request), series_slug_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         confirmed = await standing_rsvps.confirm_new_times(tx, caller, slug)
@@ -107,7 +107,7 @@ async def cancel(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _ask_cancel(request, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_managed(tx, caller_of(request), _slug(request))
+        series = await actions.lock_managed(tx, caller_of(request), series_slug_of(request))
         notifies = not form.get("is_silent")
         if is_all:
             await cancel_dates.cancel(tx, series, reason, notifies=notifies)
@@ -130,7 +130,7 @@ async def pause(request: Request) -> Response:
         context = {"series": series, "address": _series_path(series), "typed": form_with_problems(form, wrong)}
         return page(request, "series/pause.html", context, status=400)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_managed(tx, caller_of(request), _slug(request))
+        series = await actions.lock_managed(tx, caller_of(request), series_slug_of(request))
         await actions.pause(tx, series, reason, notifies=not form.get("is_silent"))
     return go(_series_path(series), flash="series_paused")
 
@@ -138,7 +138,7 @@ async def pause(request: Request) -> Response:
 async def resume(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
+        series = await actions.lock_to_change(tx, caller_of(request), series_slug_of(request))
         await actions.resume(tx, series, notifies=not form.get("is_silent"))
     return go(_series_path(series), flash="series_resumed")
 
@@ -153,7 +153,7 @@ async def delete(request: Request) -> Response:
         problem = InvalidForm({"dates": SeriesReason.FATE_OF_DATES_NEEDED})
         return await _ask_delete(request, form_with_problems({}, problem), status=400)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_managed(tx, caller_of(request), _slug(request))
+        series = await actions.lock_managed(tx, caller_of(request), series_slug_of(request))
         await actions.delete(tx, series, keeps_events=dates_choice == "keep")
     return go("/my/events", flash="series_deleted")
 
@@ -181,7 +181,7 @@ async def save_picture(request: Request) -> Response:
 
 async def remove_picture(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await apply_edits.remove_picture(tx, caller_of(request), slug_of(request))
+        series = await apply_edits.remove_picture(tx, caller_of(request), series_slug_of(request))
     return go(_series_path(series), flash="picture_removed")
 
 
@@ -228,7 +228,7 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
 async def _own_series(request: Request) -> Series:
     """The series, which the caller must own."""
     async with database_of(request).reader() as reader:
-        return await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
+        return await agenda.find_for_host(reader, series_slug_of(request), caller_of(request).user_id)
 
 
 def _start_label(line: AgendaOccurrence) -> str:
@@ -240,14 +240,10 @@ def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
 
 
-def _slug(request: Request) -> SeriesSlug:
-    return SeriesSlug(request.path_params["slug"])
-
-
 async def _editable_series(request: Request) -> Series:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        return await agenda.editable(reader, slug_of(request), caller.user_id)
+        return await agenda.editable(reader, series_slug_of(request), caller.user_id)
 
 
 def _picture_form_page(request: Request, series: Series, form_state: FormState, *, status: int = 200) -> Response:

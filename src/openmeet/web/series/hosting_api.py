@@ -36,7 +36,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_uploaded
 from openmeet.web.series import json_views, parse
-from openmeet.web.series.api import series_response, slug_of
+from openmeet.web.series.api import series_response
 from openmeet.web.series.schemas import (
     Cancellation,
     DatesNamed,
@@ -53,6 +53,7 @@ from openmeet.web.series.schemas import (
 )
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 _FAILURES = (403, 404, 412, 422)
@@ -145,7 +146,7 @@ async def add_date(request: Request) -> Response:
 async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_for_undo(
-            tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+            tx, caller_of(request), series_slug_of(request), expected_revision=expected_revision(request)
         )
         return await series_response(request, tx, await series_undo.undo(tx, series))
 
@@ -174,11 +175,11 @@ async def put_picture(request: Request) -> Response:
     db = database_of(request)
     async with db.reader() as reader:
         # Check permission before the picture is re-encoded.
-        await agenda.editable(reader, slug_of(request), caller.user_id)
+        await agenda.editable(reader, series_slug_of(request), caller.user_id)
     picture = await store_uploaded(request, caller.user_id, body.image, check_alt(body.alt))
     async with db.transaction() as tx:
         series = await apply_edits.set_picture(
-            tx, caller, slug_of(request), picture, expected_revision=expected_revision(request)
+            tx, caller, series_slug_of(request), picture, expected_revision=expected_revision(request)
         )
         return await series_response(request, tx, series)
 
@@ -186,7 +187,7 @@ async def put_picture(request: Request) -> Response:
 async def remove_picture(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await apply_edits.remove_picture(
-            tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+            tx, caller_of(request), series_slug_of(request), expected_revision=expected_revision(request)
         )
         return await series_response(request, tx, series)
 
@@ -194,14 +195,14 @@ async def remove_picture(request: Request) -> Response:
 async def lock_own_series(request: Request, tx: Transaction) -> Series:
     """The series in the path, locked, for users who may remove dates from it."""
     return await actions.lock_managed(
-        tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+        tx, caller_of(request), series_slug_of(request), expected_revision=expected_revision(request)
     )
 
 
 async def to_change(request: Request, tx: Transaction) -> Series:
     """The series in the path, locked, for users who may change its content."""
     return await actions.lock_to_change(
-        tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
+        tx, caller_of(request), series_slug_of(request), expected_revision=expected_revision(request)
     )
 
 

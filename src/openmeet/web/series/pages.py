@@ -43,7 +43,7 @@ from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.dates import checked_name
-from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus
+from openmeet.domain.series.model import Series, SeriesStatus
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
@@ -62,6 +62,7 @@ from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
+from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.site.viewing_as import OtherViewer
 
@@ -87,9 +88,9 @@ def routes() -> list[Route]:
 async def show_series(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         viewer = await _viewer(reader, request)
-        if await queries.by_slug(reader, _slug(request)) is None:
-            return await new_links.follow(reader, LinkKind.SERIES, _slug(request), viewer)
-        series = await agenda.visible(reader, _slug(request), viewer)
+        if await queries.by_slug(reader, series_slug_of(request)) is None:
+            return await new_links.follow(reader, LinkKind.SERIES, series_slug_of(request), viewer)
+        series = await agenda.visible(reader, series_slug_of(request), viewer)
         upcoming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
         group = await _visible_group(reader, series, viewer)
         context = (
@@ -266,7 +267,7 @@ async def _viewer(reader: Reader, request: Request) -> UserId | None:
     """The viewer, or None if a host wants to see the page as an anonymous visitor."""
     caller = caller_or_none(request)
     if caller is not None and viewing_as.requested_role(request) is OtherViewer.STRANGER:
-        series = await queries.by_slug(reader, _slug(request))
+        series = await queries.by_slug(reader, series_slug_of(request))
         if series is not None and await agenda.may_host(reader, series, caller.user_id):
             viewing_as.become_stranger(request, f"/series/{quote(series.slug)}")
             return None
@@ -319,7 +320,7 @@ async def open_date(request: Request) -> Response:
     caller = caller_or_none(request)
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
-        event = await actions.open_date(tx, _slug(request), name, viewer=caller.user_id if caller else None)
+        event = await actions.open_date(tx, series_slug_of(request), name, viewer=caller.user_id if caller else None)
     event_access.raise_if_gone(event)
     return RedirectResponse(f"/events/{quote(event.slug)}", 303)
 
@@ -328,7 +329,7 @@ async def serve_calendar(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        series = await agenda.visible(reader, _slug(request), viewer)
+        series = await agenda.visible(reader, series_slug_of(request), viewer)
         if not series_feed.may_be_read(series, is_host=viewer == series.owner_id):
             raise NotFound(SeriesReason.NO_SUCH_SERIES)
         parts = [
@@ -357,7 +358,7 @@ async def serve_json(request: Request) -> Response:
 async def _news_feed(request: Request, kind: str) -> Response:
     """The next stored dates, always in the public view. Dates that are not stored yet have no content to report."""
     async with database_of(request).reader() as reader:
-        series = await agenda.visible(reader, _slug(request), None)
+        series = await agenda.visible(reader, series_slug_of(request), None)
         parts = await splits.with_continuations(reader, series, None)
         lines = [line for one in parts for line in await agenda.coming(reader, one, None, limit=FOLLOWED)]
         lines.sort(key=lambda line: (line.details.starts_at, line.original_date))
@@ -367,10 +368,6 @@ async def _news_feed(request: Request, kind: str) -> Response:
     public_url = services(request).settings.public_url
     feed = series_feed.feed_of(series, public_url, kind, since)
     return feeds.served_as(request, kind, feed, events, public_url, changed)
-
-
-def _slug(request: Request) -> SeriesSlug:
-    return SeriesSlug(request.path_params["slug"])
 
 
 def _page_start(request: Request, series: Series) -> Instant | None:

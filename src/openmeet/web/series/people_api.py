@@ -18,7 +18,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
-from openmeet.web.series.api import series_response, slug_of
+from openmeet.web.series.api import series_response
 from openmeet.web.series.schemas import (
     FollowerList,
     FollowerOutput,
@@ -33,6 +33,7 @@ from openmeet.web.series.schemas import (
     Withdrawn,
 )
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 DEFAULT_LIMIT = 50
@@ -50,7 +51,7 @@ async def list_followers(request: Request) -> Response:
     caller = caller_of(request)
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     async with database_of(request).reader() as reader:
-        series = await agenda.find_for_host(reader, slug_of(request), caller.user_id)
+        series = await agenda.find_for_host(reader, series_slug_of(request), caller.user_id)
         after = UserId(request.query_params.get("cursor", ""))
         followers = await follower_queries.named_followers(reader, series.id, after=after, limit=limit + 1)
         count = await follower_queries.count_followers(reader, series.id)
@@ -66,14 +67,14 @@ async def stop_going(request: Request) -> Response:
     if withdraw not in {"true", "false"}:
         raise InvalidInput("withdraw", GeneralReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
-        count = await standing_rsvps.stop(tx, caller, slug_of(request), withdraws=withdraw == "true")
+        count = await standing_rsvps.stop(tx, caller, series_slug_of(request), withdraws=withdraw == "true")
     return json_response(Withdrawn(count))
 
 
 async def confirm_new_times(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        count = await standing_rsvps.confirm_new_times(tx, caller, slug_of(request), through=ChangeChannel.API)
+        count = await standing_rsvps.confirm_new_times(tx, caller, series_slug_of(request), through=ChangeChannel.API)
     return json_response(NewTimesConfirmed(count))
 
 
@@ -85,7 +86,7 @@ async def list_heirs(request: Request) -> Response:
         # Text in PostgreSQL cannot contain NUL.
         after = (unquote(position[1]).replace("\x00", ""), position[2])
     async with database_of(request).reader() as reader:
-        series = await agenda.find_for_host(reader, slug_of(request), caller.user_id)
+        series = await agenda.find_for_host(reader, series_slug_of(request), caller.user_id)
         candidates = await ownership.candidates(reader, series, after=after, limit=limit + 1)
     people = [HeirOutput(user_id, name or unnamed()) for user_id, name in candidates[:limit]]
     user_id, name = candidates[limit - 1] if len(candidates) > limit else ("", "")
@@ -96,7 +97,7 @@ async def offer(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, OfferInput)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_managed(tx, caller, slug_of(request))
+        series = await actions.lock_managed(tx, caller, series_slug_of(request))
         ownership_offer = await ownership.offer(tx, caller, series, UserId(body.user_id))
     return json_response(OfferOutput(ownership_offer.to_id, iso(ownership_offer.created_at)))
 
@@ -120,8 +121,8 @@ async def list_offered(request: Request) -> Response:
 async def drop_offer(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await agenda.visible(tx, slug_of(request), caller.user_id)
-        series = await queries.lock_by_slug(tx, slug_of(request))
+        await agenda.visible(tx, series_slug_of(request), caller.user_id)
+        series = await queries.lock_by_slug(tx, series_slug_of(request))
         if series is None or not await ownership.withdraw_offer(tx, caller, series):
             raise NotFound(SeriesReason.NO_SUCH_OFFER)
     return Response(status_code=204)
@@ -130,8 +131,8 @@ async def drop_offer(request: Request) -> Response:
 async def accept(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await agenda.visible(tx, slug_of(request), caller.user_id)
-        series = await queries.lock_by_slug(tx, slug_of(request))
+        await agenda.visible(tx, series_slug_of(request), caller.user_id)
+        series = await queries.lock_by_slug(tx, series_slug_of(request))
         if series is None:
             raise NotFound(SeriesReason.NO_SUCH_SERIES)
         return await series_response(request, tx, await ownership.accept(tx, caller, series))

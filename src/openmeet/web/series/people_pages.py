@@ -24,7 +24,7 @@ from openmeet.domain.series import (
     queries,
     visibility,
 )
-from openmeet.domain.series.model import Series, SeriesId, SeriesSlug
+from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import names as names_of
@@ -33,6 +33,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.slugs import series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
 PER_PAGE = 100
@@ -78,7 +79,7 @@ async def show_followers(request: Request) -> Response:
     caller = caller_of(request)
     after = UserId(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
-        series = await agenda.find_for_host(reader, _slug(request), caller.user_id)
+        series = await agenda.find_for_host(reader, series_slug_of(request), caller.user_id)
         followers = await follower_queries.named_followers(reader, series.id, after=after, limit=PER_PAGE + 1)
         count = await follower_queries.count_followers(reader, series.id)
     shown = followers[:PER_PAGE]
@@ -106,7 +107,7 @@ async def offer(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        series = await actions.lock_managed(tx, caller, _slug(request))
+        series = await actions.lock_managed(tx, caller, series_slug_of(request))
         if form.get("wish") == "take_back":
             await ownership.withdraw_offer(tx, caller, series)
             return go(_series_path(series), flash="offer_dropped")
@@ -126,8 +127,8 @@ async def answer_offer(request: Request) -> Response:
     if decision not in {"yes", "no"}:
         raise InvalidInput("wish", GeneralReason.CHOOSE_ONE, choices="yes, no")
     async with database_of(request).transaction() as tx:
-        await agenda.visible(tx, _slug(request), caller.user_id)
-        series = await queries.lock_by_slug(tx, _slug(request))
+        await agenda.visible(tx, series_slug_of(request), caller.user_id)
+        series = await queries.lock_by_slug(tx, series_slug_of(request))
         if series is None:
             raise NotFound(SeriesReason.NO_SUCH_SERIES)
         if decision == "yes":
@@ -139,7 +140,7 @@ async def answer_offer(request: Request) -> Response:
 
 async def _offer_page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
-    series = await agenda.visible(reader, _slug(request), caller.user_id)
+    series = await agenda.visible(reader, series_slug_of(request), caller.user_id)
     offer = await ownership.offered(reader, series.id)
     if offer is not None and offer.to_id == caller.user_id:
         name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or unnamed()
@@ -180,7 +181,3 @@ def _series_row(series: Series, next_dates: Mapping[SeriesId, Event]) -> dict[st
 
 def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
-
-
-def _slug(request: Request) -> SeriesSlug:
-    return SeriesSlug(request.path_params["slug"])
