@@ -18,7 +18,7 @@ from openmeet.network.records.places import ParsedPicture
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.groups.viewed_group import view_group
 from openmeet.web.media.pages import INERT, accepted_format, requested_size, serve_picture
-from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
@@ -38,8 +38,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, event_slug_of(request))
         own_rsvp = await attendance_queries.find(reader, event.id, viewer) if event and viewer else None

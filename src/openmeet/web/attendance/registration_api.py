@@ -21,7 +21,7 @@ from openmeet.web.api.etags import etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.attendance.lower_limit import CONFIRM_LOWER_LIMIT, require_confirmed_lower_limit
 from openmeet.web.attendance.schemas import QuestionAsked
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, viewer_of
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -51,9 +51,8 @@ class RegistrationSettingsBody(msgspec.Struct, forbid_unknown_fields=True, renam
 
 async def show(request: Request) -> Response:
     """The registration settings, for everyone who can see the event, because clients need the host's questions."""
-    caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        event, _ = await visible_event(reader, event_slug_of(request), caller.user_id if caller else None)
+        event, _ = await visible_event(reader, event_slug_of(request), viewer_of(request))
         registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
     return json_response(_settings_body(registration_settings), headers=etag_of(revision))

@@ -64,7 +64,6 @@ from openmeet.web.chat.requests import (
     spend_on_message,
     spend_on_opening,
     subject_of,
-    viewer_of,
 )
 from openmeet.web.chat.schemas import (
     ActReason,
@@ -88,7 +87,7 @@ from openmeet.web.chat.schemas import (
     my_rooms_shown,
     room_shown,
 )
-from openmeet.web.site.caller import caller_of
+from openmeet.web.site.caller import caller_of, viewer_of
 from openmeet.web.site.tenant_routing import database_of
 
 _PAGE = 50

@@ -37,7 +37,7 @@ from openmeet.web.chat import view
 from openmeet.web.chat.pictures import PATH as PICTURES
 from openmeet.web.chat.pictures import MessagePictureView, picture_views
 from openmeet.web.chat.requests import removal_sealer, spend_on_change
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, viewer_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -225,8 +225,7 @@ _ACTS: Final[dict[str, Act]] = {
 
 
 async def _message_page(request: Request, form_state: FormState, status: int = 200) -> Response:
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         try:
             message, room, level = await queries.visible_message(reader, _message_id(request), viewer)

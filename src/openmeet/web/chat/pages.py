@@ -35,7 +35,7 @@ from openmeet.web.chat.requests import ROOM_PLACE, spend_on_message, spend_on_op
 from openmeet.web.chat.room_faces import faces_of
 from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.chat.write_form import WrittenMessage, answer_mirror_question, write_form
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, viewer_of
 from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -214,8 +214,7 @@ async def mark_read(find: Find, request: Request) -> Response:
 
 
 async def _room_page(find: Find, request: Request, written: WrittenMessage | None = None) -> Response:
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         room_page = await find(reader, request)
         current_path = room_page.page()

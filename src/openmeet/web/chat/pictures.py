@@ -24,10 +24,10 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.reasons.messages import explain
-from openmeet.web.chat.requests import room_id, spend_on_picture, viewer_of
+from openmeet.web.chat.requests import room_id, spend_on_picture
 from openmeet.web.media.pages import INERT, serve_picture
 from openmeet.web.media.uploads import read_upload, store_of
-from openmeet.web.site.caller import caller_of
+from openmeet.web.site.caller import caller_of, viewer_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 

@@ -22,7 +22,6 @@ from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import agenda
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -50,11 +49,6 @@ def room_id(request: Request) -> RoomId:
 
 def message_id(request: Request) -> ChatMessageId:
     return ChatMessageId(request.path_params["id"])
-
-
-def viewer_of(request: Request) -> UserId | None:
-    caller = caller_or_none(request)
-    return caller.user_id if caller else None
 
 
 def integer_parameter(request: Request, name: str) -> int | None:

@@ -31,7 +31,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.chat.room_faces import face_of_question, group_picture
 from openmeet.web.media.drawings import thumbnail
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, viewer_of
 from openmeet.web.site.faces import Avatar, avatar_of
 from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 
@@ -113,13 +113,13 @@ async def of_date(reader: Reader, request: Request) -> RoomPage:
 
 async def of_series(reader: Reader, request: Request) -> RoomPage:
     """The conversation of a series. Raises NotFound, Gone."""
-    series = await agenda.visible(reader, series_slug_of(request), _viewer(request))
+    series = await agenda.visible(reader, series_slug_of(request), viewer_of(request))
     return await _room_page_of(reader, request, series, RoomKind.SERIES, f"/series/{quote(series.slug)}/chat")
 
 
 async def of_channel(reader: Reader, request: Request) -> RoomPage:
     """A channel of a group. Raises NotFound."""
-    group, _ = await group_actions.visible(reader, group_slug_of(request), _viewer(request))
+    group, _ = await group_actions.visible(reader, group_slug_of(request), viewer_of(request))
     name = request.path_params.get("channel", GENERAL)
     path = f"/groups/{quote(group.slug)}/chat/{quote(name, safe='')}"
     return await _room_page_of(reader, request, group, RoomKind.CHANNEL, path, name=name)
@@ -148,14 +148,14 @@ async def _subject_and_path(reader: Reader, request: Request, page: str) -> tupl
     if kind == SubjectKind.EVENT:
         return await _visible_event(reader, request), path
     if kind == SubjectKind.SERIES:
-        return await agenda.visible(reader, SeriesSlug(slug), _viewer(request)), path
+        return await agenda.visible(reader, SeriesSlug(slug), viewer_of(request)), path
     if kind == SubjectKind.GROUP:
-        return (await group_actions.visible(reader, GroupSlug(slug), _viewer(request)))[0], path
+        return (await group_actions.visible(reader, GroupSlug(slug), viewer_of(request)))[0], path
     raise NotFound(ChatReason.NO_SUCH_ROOM)
 
 
 async def _visible_event(reader: Reader, request: Request) -> Event:
-    event, _ = await visible_event(reader, event_slug_of(request), _viewer(request))
+    event, _ = await visible_event(reader, event_slug_of(request), viewer_of(request))
     return event
 
 
@@ -170,7 +170,7 @@ async def _room_page_of(
     name: str = "",
     heading: str | None = None,
 ) -> RoomPage:
-    viewer = _viewer(request)
+    viewer = viewer_of(request)
     subject, title, subject_path, zone = subject_page_of(about)
     target = await rooms.target_of(reader, kind, subject, with_user_id=with_user_id, name=name)
     room = await rooms.room_at(reader, target)
@@ -255,8 +255,3 @@ def _span_of(event: Event) -> tuple[Instant, Instant] | None:
     if event.starts_at is None or event.over_at is None:
         return None
     return event.starts_at, event.over_at
-
-
-def _viewer(request: Request) -> UserId | None:
-    caller = caller_or_none(request)
-    return caller.user_id if caller else None

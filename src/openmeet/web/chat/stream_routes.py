@@ -30,7 +30,7 @@ from openmeet.i18n.catalogue import current, speaking
 from openmeet.web.chat import view
 from openmeet.web.chat.schemas import ChatMessageShown, message_shown
 from openmeet.web.chat.view import seen_by
-from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.caller import caller_or_none, viewer_of
 from openmeet.web.site.chat_stream_feed import ChatSource
 from openmeet.web.site.chat_streams import ChatStream, Encode, RoomEvent, RowView
 from openmeet.web.site.layout import environment
@@ -94,8 +94,7 @@ async def open_stream(
 ) -> Response:
     """The stream of the room named in the query, for the caller of the request. Raises NotFound, Unavailable."""
     site = services(request)
-    caller = caller_or_none(request)
-    person = caller.user_id if caller else None
+    person = viewer_of(request)
     holder = person or f"address:{client_network(request)}"
     await site.chat_streams.slots.make_room(holder)
     slot = site.chat_streams.slots.take(holder, site.settings.live_streams)

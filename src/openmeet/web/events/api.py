@@ -68,7 +68,7 @@ from openmeet.web.events.schemas import (
 )
 from openmeet.web.media.pages import portrait_url
 from openmeet.web.search import places
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of
@@ -154,9 +154,8 @@ async def list_events(request: Request) -> Response:
     uri = request.query_params.get("uri", "")
     if uri:
         return await _list_by_uri(request, uri)
-    caller = caller_or_none(request)
     search_fields = await places.add_point(request, {name: request.query_params.get(name, "") for name in FIELDS})
-    search_query = query.parse_query(search_fields, caller.user_id if caller else None)
+    search_query = query.parse_query(search_fields, viewer_of(request))
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
         result = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
@@ -172,8 +171,7 @@ async def _list_by_uri(request: Request, uri: str) -> Response:
     """The event with this record URI, if the caller may see it. Past events and events without a date are included."""
     async with database_of(request).reader() as reader:
         event = await find_by_record(reader, uri)
-        caller = caller_or_none(request)
-        viewer = caller.user_id if caller else None
+        viewer = viewer_of(request)
         is_seen = (
             event and not event.is_gone and await event_access.may_see(reader, event, viewer, has_rsvp_access=False)
         )
@@ -273,8 +271,7 @@ async def events_page(reader: Reader, request: Request, events: list[Event], lim
 
 async def details_of(reader: Reader, request: Request, events: Sequence[Event]) -> list[EventDetail]:
     """Events as the caller sees them. The number of queries does not depend on the number of events."""
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     own_rsvps = await attendance_queries.of_user(reader, viewer, ids) if viewer else {}

@@ -28,7 +28,7 @@ from openmeet.web.events import discover, search_hints
 from openmeet.web.events.listing import CardList, ListedDay, day_cards, day_in_row, further_dates, with_days
 from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
-from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
@@ -149,9 +149,8 @@ async def _read_search(request: Request) -> SubmittedSearch | Response:
             shown = FormState(search_fields, {"near": later.why})
     except Unavailable as later:
         shown = FormState(search_fields, {"near": later.why})
-    caller = caller_or_none(request)
     after = my_event_lists.unpack(request.query_params.get("after", ""))
-    return SubmittedSearch(search_fields, shown, choices, view, after, caller.user_id if caller else None)
+    return SubmittedSearch(search_fields, shown, choices, view, after, viewer_of(request))
 
 
 async def _read_page(

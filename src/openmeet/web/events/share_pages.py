@@ -28,7 +28,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.link_preview import address_of
 from openmeet.web.media.drawings import qr_code
-from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of
@@ -59,8 +59,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         event, _, private = await event_to_show(reader, event_slug_of(request), viewer)
     address = address_of(event, services(request).settings.public_url)
@@ -124,8 +123,7 @@ def _in_utc(at: Instant) -> str:
 
 async def serve_calendar(request: Request) -> Response:
     """The calendar file, with the details of the place that the reader may know. Join links are never included."""
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         event, own_rsvp, seen = await event_to_show(reader, event_slug_of(request), viewer)
         numbers = await sequences(reader, [event.id])

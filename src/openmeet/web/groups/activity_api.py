@@ -18,7 +18,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.events.api import EventList, events_page, paging
 from openmeet.web.groups.schemas import MembershipOutput, membership_shown
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -169,10 +169,9 @@ async def unfollow_did(request: Request) -> Response:
 
 
 async def list_followed_events(request: Request) -> Response:
-    caller = caller_or_none(request)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        group, _ = await actions.visible(reader, group_slug_of(request), caller.user_id if caller else None)
+        group, _ = await actions.visible(reader, group_slug_of(request), viewer_of(request))
         events = await followed_in_group(reader, group.id, after, limit + 1)
         return json_response(await events_page(reader, request, events, limit))
 

@@ -39,7 +39,7 @@ from openmeet.web.groups.schemas import (
 )
 from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_uploaded
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
@@ -50,7 +50,6 @@ _FAILURES = (403, 404, 412, 422)
 
 
 async def list_groups(request: Request) -> Response:
-    caller = caller_or_none(request)
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     words = request.query_params.get("q", "").split()
     source = query.source_of(request.query_params.get("source", ""))
@@ -59,7 +58,7 @@ async def list_groups(request: Request) -> Response:
         groups = await membership_queries.listed(
             reader,
             words,
-            caller.user_id if caller else None,
+            viewer_of(request),
             after=after,
             limit=limit + 1,
             asks_all=source is not None,
@@ -86,10 +85,9 @@ async def create(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         await new_links.raise_if_replaced(reader, LinkKind.GROUP, group_slug_of(request))
-        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id if caller else None)
+        group, membership = await actions.visible(reader, group_slug_of(request), viewer_of(request))
         shown = await _group_output(reader, request, group, membership.role if membership else None)
     return json_response(shown, headers=etag_of(group.revision))
 

@@ -33,7 +33,7 @@ from openmeet.web.groups.viewed_group import (
     view_group_as_stranger,
 )
 from openmeet.web.site import viewing_as
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import group_slug_of
@@ -64,10 +64,9 @@ def routes() -> list[Route]:
 
 
 async def show_groups(request: Request) -> Response:
-    caller = caller_or_none(request)
     is_mine = request.query_params.get("which") == "mine"
     words = request.query_params.get("q", "").strip()[:MAX_QUERY]
-    viewer = caller_of(request).user_id if is_mine else caller.user_id if caller else None
+    viewer = caller_of(request).user_id if is_mine else viewer_of(request)
     source = query.source_or_none(request.query_params.get("source", ""))
     async with database_of(request).reader() as reader:
         if is_mine and viewer is not None:
@@ -113,10 +112,7 @@ async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
 async def show_group(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         if await queries.by_slug(reader, group_slug_of(request)) is None:
-            caller = caller_or_none(request)
-            return await new_links.follow(
-                reader, LinkKind.GROUP, group_slug_of(request), caller.user_id if caller else None
-            )
+            return await new_links.follow(reader, LinkKind.GROUP, group_slug_of(request), viewer_of(request))
         seen = await view_group(reader, request)
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:

@@ -13,7 +13,7 @@ from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.slugs import group_slug_of
 
 
@@ -85,8 +85,7 @@ class ViewedGroup:
 
 async def view_group(reader: Reader, request: Request, action: GroupPermission | None = None) -> ViewedGroup:
     """The group in the path. Raises NotFound if the viewer may not see it, and Forbidden if they lack this permission."""
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     group, membership = await actions.visible(reader, group_slug_of(request), viewer)
     role = membership.role if membership else None
     if action is not None:

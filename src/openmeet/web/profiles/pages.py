@@ -25,7 +25,7 @@ from openmeet.web.events.feeds import Feed
 from openmeet.web.events.listing import CardList, facts_of, further_dates, grouped_by_day, with_days
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series.feeds import WholeSeries, listable_series, with_stored_dates
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -51,8 +51,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         person, is_seen = await _visible_host(reader, _user_id(request), viewer)
         upcoming = await queries.upcoming_without_repeats(reader, person.id, COMING)

@@ -25,7 +25,6 @@ from openmeet.domain.series.model import OPENED_AHEAD_YEARS, WINDOW, PublishPoli
 from openmeet.domain.series.preview import summary_of
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.slugs import LinkKind
-from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.errors import RuleRefused
@@ -52,7 +51,7 @@ from openmeet.web.series.schemas import (
     SeriesOutput,
     TimingInput,
 )
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of, viewer_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of, workers_of_anybody
@@ -128,7 +127,7 @@ async def list_own(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    viewer = _viewer(request)
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         await new_links.raise_if_replaced(reader, LinkKind.SERIES, series_slug_of(request))
         series = await agenda.visible(reader, series_slug_of(request), viewer)
@@ -137,7 +136,7 @@ async def read(request: Request) -> Response:
 
 
 async def list_dates(request: Request) -> Response:
-    viewer = _viewer(request)
+    viewer = viewer_of(request)
     limit = limit_of(request, DEFAULT_DATES, MAX_DATES)
     url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
@@ -156,7 +155,7 @@ async def list_dates(request: Request) -> Response:
 
 
 async def open_date(request: Request) -> Response:
-    viewer = _viewer(request)
+    viewer = viewer_of(request)
     name = checked_name(request.path_params["originalDate"])
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(tx, series_slug_of(request), name, viewer=viewer)
@@ -216,11 +215,6 @@ async def series_response(request: Request, tx: Transaction, series: Series, *, 
     )
     headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
     return json_response(shown, status, headers)
-
-
-def _viewer(request: Request) -> UserId | None:
-    caller = caller_or_none(request)
-    return caller.user_id if caller else None
 
 
 def _begin(request: Request, series: Series, now: Instant) -> tuple[Instant, int]:

@@ -19,7 +19,7 @@ from openmeet.web.events.api import paging
 from openmeet.web.events.listing import CardList, day_cards, further_dates
 from openmeet.web.series import json_views
 from openmeet.web.series.schemas import SeriesList
-from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
@@ -36,7 +36,6 @@ async def show_list(request: Request) -> Response:
     if query.source_or_none(search_fields["source"]) is None:
         search_fields["source"] = ""
     after = my_event_lists.unpack(request.query_params.get("after", ""))
-    caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         search_query = _search_query(request, search_fields)
         forgiven = ""
@@ -61,7 +60,7 @@ async def show_list(request: Request) -> Response:
             events[:PAGE_SIZE],
             CardList(
                 services(request).settings.public_url,
-                caller.user_id if caller else None,
+                viewer_of(request),
                 further=await further_dates(reader, events[:PAGE_SIZE]),
             ),
         )
@@ -88,8 +87,7 @@ async def search(request: Request) -> Response:
     query.source_of(search_fields["source"])
     search_query = _search_query(request, search_fields)
     after, limit = paging(request)
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         search_result = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
         dates, search_query = search_result.events, search_result.query
@@ -108,8 +106,7 @@ async def search(request: Request) -> Response:
 
 
 def _search_query(request: Request, search_fields: dict[str, str]) -> SearchQuery:
-    caller = caller_or_none(request)
-    search_query = query.parse_query(search_fields, caller.user_id if caller else None)
+    search_query = query.parse_query(search_fields, viewer_of(request))
     return SearchQuery(
         words=search_query.words,
         source=search_query.source,

@@ -58,7 +58,7 @@ from openmeet.web.events.view import category_links, paths_of_hosts
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
 from openmeet.web.site import viewing_as
-from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.caller import caller_or_none, viewer_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
@@ -317,17 +317,15 @@ async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
 
 async def open_date(request: Request) -> Response:
     """The page of a date. Opening it stores the date. This is the documented exception to "GET writes nothing"."""
-    caller = caller_or_none(request)
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
-        event = await actions.open_date(tx, series_slug_of(request), name, viewer=caller.user_id if caller else None)
+        event = await actions.open_date(tx, series_slug_of(request), name, viewer=viewer_of(request))
     event_access.raise_if_gone(event)
     return RedirectResponse(f"/events/{quote(event.slug)}", 303)
 
 
 async def serve_calendar(request: Request) -> Response:
-    caller = caller_or_none(request)
-    viewer = caller.user_id if caller else None
+    viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, series_slug_of(request), viewer)
         if not series_feed.may_be_read(series, is_host=viewer == series.owner_id):

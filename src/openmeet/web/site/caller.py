@@ -5,7 +5,7 @@ cookies or headers.
 from starlette.requests import HTTPConnection
 
 from groundwork.errors import NotSignedIn
-from openmeet.domain.users.model import Caller
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import switch_to
 from openmeet.web.site.reader_zone import set_reader_zone
 from openmeet.web.site.reasons import SiteReason
@@ -33,3 +33,9 @@ def caller_of(connection: HTTPConnection) -> Caller:
     if caller is None:
         raise NotSignedIn(SiteReason.AUTHENTICATION_REQUIRED, name="AuthenticationRequired")
     return caller
+
+
+def viewer_of(connection: HTTPConnection) -> UserId | None:
+    """The id of the signed-in user, or None."""
+    caller = caller_or_none(connection)
+    return None if caller is None else caller.user_id
