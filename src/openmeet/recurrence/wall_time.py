@@ -7,7 +7,7 @@ have.
 """
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -70,6 +70,11 @@ def parse_local(text: str, field: str) -> datetime:
 def instant_of(local: datetime, zone_name: str) -> Instant:
     """The instant of a naive wall-clock time in a zone."""
     return from_datetime(local.replace(tzinfo=zone(zone_name), fold=0))
+
+
+def midnight(day: date, zone_name: str) -> Instant:
+    """The instant at which a day begins in a zone. If a clock change skips midnight, the first moment that exists."""
+    return instant_of(datetime.combine(day, time()), zone_name)
 
 
 def instead_of(local: datetime, zone_name: str) -> datetime | None:

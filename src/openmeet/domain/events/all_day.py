@@ -5,15 +5,10 @@ queries order them alike. A day counts as one day, even if a clock change makes 
 type the last day itself.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from groundwork.clock import DAY, Instant
-from openmeet.recurrence import wall_time
-
-
-def midnight(day: date, zone: str) -> Instant:
-    """The instant at which a day begins. If a clock change skips midnight, the first moment that exists."""
-    return wall_time.instant_of(datetime.combine(day, time()), zone)
+from openmeet.recurrence.wall_time import local_of, midnight
 
 
 def at_midnight(text: str) -> str:
@@ -25,12 +20,12 @@ def at_midnight(text: str) -> str:
 
 def first_day(starts_at: Instant, zone: str) -> date:
     """The day that begins at this instant."""
-    return wall_time.local_of(starts_at, zone).date()
+    return local_of(starts_at, zone).date()
 
 
 def last_day(ends_at: Instant, zone: str) -> date:
     """The last day of an all-day event that ends at this instant, which is a midnight."""
-    return (wall_time.local_of(ends_at, zone) - timedelta(microseconds=1)).date()
+    return (local_of(ends_at, zone) - timedelta(microseconds=1)).date()
 
 
 def are_whole(starts_at: Instant, ends_at: Instant | None, zone: str) -> bool:

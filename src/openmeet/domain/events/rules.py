@@ -203,7 +203,7 @@ def _days(
     elif last - first > LONGEST:
         problems["ends"] = EventReason.LASTS_TOO_LONG
     end = last.date() + timedelta(days=1)
-    return whole_days.midnight(first.date(), time_zone), whole_days.midnight(end, time_zone)
+    return wall_time.midnight(first.date(), time_zone), wall_time.midnight(end, time_zone)
 
 
 def _is_country(country: str, before: Event | None) -> bool:

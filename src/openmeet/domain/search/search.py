@@ -6,11 +6,11 @@ two events does not depend on any others, so cursors stay valid when events are 
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
-from groundwork.clock import DAY, Instant, from_datetime
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.database.words import TITLE, beginning_clause, is_in_title, query_terms, topic_term
 from groundwork.geo_points import NARROW, WIDE, Near, cells, chord, spot
@@ -26,6 +26,7 @@ from openmeet.domain.search.my_event_lists import EventCursor, position_of
 from openmeet.domain.search.word_index import Term
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
+from openmeet.recurrence.wall_time import midnight
 
 # An event's position may only be that of its town, so searches always cover at least the size of a town.
 TOWN_KM = 5
@@ -196,8 +197,8 @@ async def _part(
         values=values,
         terms=_terms(query, forms, at, "e"),
         is_listed=query.of_groups_of is None,
-        since=query.since if query.first is None else Instant(_midnight(query.first) - DAY),
-        until=query.until if query.last is None else Instant(_midnight(query.last) + 2 * DAY),
+        since=query.since if query.first is None else Instant(midnight(query.first, "UTC") - DAY),
+        until=query.until if query.last is None else Instant(midnight(query.last, "UTC") + 2 * DAY),
     )
     if query.once_per_series:
         index_query = _first_of_each_series(reader, index_query, query, forms, without, at)
@@ -315,7 +316,3 @@ def _clauses(query: SearchQuery, table: str) -> tuple[list[str], dict[str, objec
         clauses.append(f"{table}.starts_local < :following")
         values["following"] = (query.last + timedelta(days=1)).isoformat()
     return clauses, values
-
-
-def _midnight(day: date) -> Instant:
-    return from_datetime(datetime.combine(day, time(), UTC))

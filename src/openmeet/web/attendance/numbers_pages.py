@@ -18,7 +18,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.recurrence.wall_time import local_of
+from openmeet.recurrence.wall_time import local_of, midnight
 from openmeet.web.attendance import view
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
@@ -80,7 +80,7 @@ async def show(request: Request) -> Response:
         counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
         changes = await view.since_yesterday(reader, [event.id], event.time_zone)
         days = _days_of(event, reader.now)
-        answers = await activity.first_answers(reader, event.id, view.midnight(days[0], event.time_zone))
+        answers = await activity.first_answers(reader, event.id, midnight(days[0], event.time_zone))
         regulars = await activity.past_attendance(reader, caller.user_id)
         names = await shown_names(reader, list(regulars))
         portraits = await portraits_of(reader, caller.user_id, list(regulars))

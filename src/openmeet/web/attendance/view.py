@@ -4,10 +4,9 @@ regular attendees.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import activity, lists, rsvp_details
 from openmeet.domain.attendance.activity import PastAttendance, RecentChanges
@@ -19,7 +18,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
-from openmeet.recurrence.wall_time import instant_of, local_of
+from openmeet.recurrence.wall_time import local_of, midnight
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
 
@@ -123,19 +122,10 @@ def _change_text(entry: HistoryEntry) -> str:
     return f"{words} ({', '.join(more)})" if more else words
 
 
-def yesterday(now: Instant, zone: str) -> Instant:
-    """The start of yesterday in the event's time zone."""
-    return midnight(local_of(now, zone).date() - timedelta(days=1), zone)
-
-
-def midnight(day: date, zone: str) -> Instant:
-    """The start of a day in this time zone."""
-    return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
-
-
 async def since_yesterday(reader: Reader, event_ids: Sequence[EventId], zone: str) -> RecentChanges:
     """Changes at these events since the start of yesterday in this time zone."""
-    return await activity.recent_changes(reader, event_ids, yesterday(reader.now, zone))
+    yesterday = local_of(reader.now, zone).date() - timedelta(days=1)
+    return await activity.recent_changes(reader, event_ids, midnight(yesterday, zone))
 
 
 def change_parts(changes: RecentChanges, pending: int) -> list[str]:

@@ -5,14 +5,15 @@ month of a group, to which templates add the links. Pure functions.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Generic, TypeVar
 
-from groundwork.clock import DAY, Instant, from_datetime
+from groundwork.clock import DAY, Instant
 from openmeet.domain.calendars.model import CalendarEntry
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
+from openmeet.recurrence.wall_time import midnight
 from openmeet.web.calendar.grid import DAYS, Bar, week_of_bars, week_start
 from openmeet.web.calendar.view import EntryLook, Period, View, covered_days, entries_label, path_of
 
@@ -158,7 +159,7 @@ def first_of(text: str, today: date) -> date:
 def bounds_of(first: date, first_weekday: int) -> tuple[Instant, Instant]:
     """The range of start times that can appear in the table in any time zone: the table and two days on each side."""
     start = week_start(first, first_weekday)
-    return Instant(_midnight(start) - 2 * DAY), Instant(_midnight(start + timedelta(days=42)) + 2 * DAY)
+    return Instant(midnight(start, "UTC") - 2 * DAY), Instant(midnight(start + timedelta(days=42), "UTC") + 2 * DAY)
 
 
 def month_of(first: date, today: date, first_weekday: int, items: Iterable[tuple[date, T]]) -> Month[T]:
@@ -185,7 +186,3 @@ def month_of(first: date, today: date, first_weekday: int, items: Iterable[tuple
 def _grid_day(day: date, first: date, today: date, by_day: dict[date, list[T]]) -> GridDay[T]:
     items = tuple(by_day.get(day, ()))
     return GridDay(day.isoformat(), day.day, formatting.day(day), day.month != first.month, day == today, items)
-
-
-def _midnight(day: date) -> Instant:
-    return from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC))

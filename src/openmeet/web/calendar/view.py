@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
@@ -10,7 +10,7 @@ from groundwork.clock import DAY, Instant
 from openmeet.domain.calendars.model import CalendarEntry, EntryKind, ExcludedEvent
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
-from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, local_of, midnight
 from openmeet.web.calendar.grid import DAYS, Covered, week_start
 
 PATH: Final = "/my/calendar"
@@ -140,11 +140,6 @@ def period_of(view: View, on: date, today: date, zone: str, first_weekday: int) 
 
 def path_of(view: View, on: date) -> str:
     return f"{PATH}?view={view.value}&on={on.isoformat()}"
-
-
-def midnight(day: date, zone: str) -> Instant:
-    """The instant at which a day begins in a time zone."""
-    return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
 
 
 def covered_days(entry: CalendarEntry, zone: str) -> Covered[str]:

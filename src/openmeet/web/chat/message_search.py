@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -16,7 +16,7 @@ from openmeet.domain.chat.model import Room, RoomId, RoomKind
 from openmeet.domain.chat.search import ChatSearch, ChatSearchPage, find_messages
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
-from openmeet.recurrence.wall_time import instant_of
+from openmeet.recurrence.wall_time import midnight
 from openmeet.web.chat import view
 from openmeet.web.chat.requests import search_cursor, search_place
 from openmeet.web.chat.room_pages import RoomPage
@@ -123,7 +123,7 @@ async def _run_search(
         words=query_params.get("q", "").strip()[:_MAX_QUERY_LENGTH],
         rooms=rooms,
         person=UserId(query_params["person"]) if query_params.get("person") else None,
-        since=start_of(since, zone) if since else None,
+        since=midnight(since, zone) if since else None,
         until=end_of(until, zone) if until else None,
         about=query_params.get("date") or None,
         has_link=_LINK in has,
@@ -182,10 +182,6 @@ def day_of(text: str) -> date | None:
         return None
 
 
-def start_of(day: date, zone: str) -> Instant:
-    return instant_of(datetime.combine(day, time()), zone)
-
-
 def end_of(day: date, zone: str) -> Instant | None:
     """The start of the next day. None for the last day of the calendar."""
-    return None if day == date.max else start_of(day + timedelta(days=1), zone)
+    return None if day == date.max else midnight(day + timedelta(days=1), zone)
