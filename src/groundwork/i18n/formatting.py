@@ -50,6 +50,11 @@ def iso(instant: Instant) -> str:
     return utc_datetime.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
+def iso_or_none(instant: Instant | None) -> str | None:
+    """``iso``; None for None."""
+    return None if instant is None else iso(instant)
+
+
 def distance(instant: Instant, now: Instant) -> str:
     """Format the distance of an instant from now: ``3 hours ago``, ``in 2 days``.
 

@@ -31,6 +31,7 @@ from openmeet.i18n.catalogue import SOURCE, current, gettext, pgettext
 clock = formatting.clock
 clocks = formatting.clocks
 iso = formatting.iso
+iso_or_none = formatting.iso_or_none
 number = formatting.number
 
 

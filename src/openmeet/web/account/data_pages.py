@@ -27,7 +27,7 @@ from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import lazy
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.account.recent_proof import PROOF_LASTS, recent_proof_of
 from openmeet.web.api.operations import ApiOperation
@@ -198,9 +198,7 @@ def _deletion_preview(erasure_preview: ErasurePreview) -> DeletionPreview:
     return DeletionPreview(
         due_at=iso(erasure_preview.due_at),
         events=[
-            HostedEventOutput(
-                one.slug, one.title, None if one.starts_at is None else iso(one.starts_at), one.heir, one.is_soon
-            )
+            HostedEventOutput(one.slug, one.title, iso_or_none(one.starts_at), one.heir, one.is_soon)
             for one in erasure_preview.events
         ],
         more_events=erasure_preview.more_events,

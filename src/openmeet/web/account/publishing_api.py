@@ -20,7 +20,7 @@ from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.reasons import UserReason
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso_or_none
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.publishing.consent import ConsentDependencies, ConsentState, handle_for, preview, state_of
 from openmeet.network.repositories.custodial import suggest_handle, suggested_domain_of
@@ -191,7 +191,7 @@ def _consent_output(state: ConsentState, consent_preview: ConsentPreview, sugges
         events=consent_preview.events,
         answers=consent_preview.answers,
         published=consent_preview.published,
-        answered_at=None if consent.answered_at is None else iso(consent.answered_at),
+        answered_at=iso_or_none(consent.answered_at),
         did=None if identity is None else identity.did,
         account_server=None if identity is None else identity.pds_url,
         is_being_made=state.is_repository_being_created,

@@ -9,7 +9,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, ApiToken, TokenId
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
@@ -83,9 +83,9 @@ def _token_output(token: ApiToken) -> TokenOutput:
         name=token.name,
         scopes=[scope for scope in TokenScope if scope in token.scopes],
         created_at=iso(token.created_at),
-        expires_at=None if token.expires_at is None else iso(token.expires_at),
-        last_used_at=None if token.last_used_at is None else iso(token.last_used_at),
-        revoked_at=None if token.revoked_at is None else iso(token.revoked_at),
+        expires_at=iso_or_none(token.expires_at),
+        last_used_at=iso_or_none(token.last_used_at),
+        revoked_at=iso_or_none(token.revoked_at),
     )
 
 

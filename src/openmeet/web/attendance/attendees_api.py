@@ -26,7 +26,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.attendance import attendees_csv
@@ -250,9 +250,9 @@ def _attendee_output(
         pending_for=attendee.pending_for.value if attendee.pending_for else None,
         is_guest=row.is_guest,
         is_private=row.is_private,
-        offered_until=None if attendee.offered_until is None else iso(attendee.offered_until),
+        offered_until=iso_or_none(attendee.offered_until),
         answered_at=iso(attendee.answered_at),
-        checked_in_at=None if details.checked_in_at is None else iso(details.checked_in_at),
+        checked_in_at=iso_or_none(details.checked_in_at),
         answers=[ReplyOutput(one.question_id, question=one.words, answer=one.text) for one in details.responses],
     )
 

@@ -23,7 +23,7 @@ from openmeet.domain.calendars.model import (
     Span,
     Subscribed,
 )
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api import pagination
 from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
@@ -282,8 +282,8 @@ def _subscribed_output(subscribed: Subscribed) -> SubscribedOutput:
         problem=explain(subscribed.problem),
         is_busy=subscribed.is_busy,
         dates=subscribed.dates,
-        fetched_at=None if subscribed.fetched_at is None else iso(subscribed.fetched_at),
-        next_fetch_at=None if subscribed.next_fetch_at is None else iso(subscribed.next_fetch_at),
+        fetched_at=iso_or_none(subscribed.fetched_at),
+        next_fetch_at=iso_or_none(subscribed.next_fetch_at),
     )
 
 

@@ -13,7 +13,7 @@ from openmeet.domain.chat.access import require_access
 from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.chat.pictures import ChatPictureShown, pictures_shown
 from openmeet.web.chat.requests import integer_parameter, room_id, spend_on_export
 from openmeet.web.site.caller import caller_of
@@ -85,7 +85,7 @@ def _export_line(exported: export.ExportedMessage) -> ChatExportLine:
         kind=message.kind.value,
         about=message.about,
         reply_to=message.reply_to,
-        edited_at=None if message.edited_at is None else iso(message.edited_at),
+        edited_at=iso_or_none(message.edited_at),
         is_removed=message.is_removed,
         pictures=pictures_shown(message.pictures),
         poll=_exported_poll(exported),
@@ -100,4 +100,4 @@ def _exported_poll(exported: export.ExportedMessage) -> ExportedPoll | None:
         ExportedChoice(choice.text, exported.votes.get(number, 0), choice.date is not None)
         for number, choice in enumerate(poll.choices)
     ]
-    return ExportedPoll(choices, poll.several, None if poll.ends_at is None else iso(poll.ends_at))
+    return ExportedPoll(choices, poll.several, iso_or_none(poll.ends_at))

@@ -16,7 +16,7 @@ from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.matrix.names import bot_localpart
 from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
 from openmeet.web.api.operations import ApiOperation
@@ -226,7 +226,7 @@ async def _mirror_output(reader: Reader, request: Request, room: RoomId) -> Chat
         matrix_alias(request, room, status) or None,
         guests=status.allows_guests,
         federates=federates,
-        since=None if status.since is None else iso(status.since),
+        since=iso_or_none(status.since),
         waiting=status.waiting,
         last_error=status.error.code if status.error else "",
     )
@@ -238,9 +238,9 @@ async def _matrix_person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
         return MatrixPersonShown(MatrixConsent.NONE, None, None, None, InvitationMode.ALL)
     return MatrixPersonShown(
         matrix_person.consent,
-        None if matrix_person.answered_at is None else iso(matrix_person.answered_at),
+        iso_or_none(matrix_person.answered_at),
         matrix_person.mxid,
-        None if matrix_person.linked_at is None else iso(matrix_person.linked_at),
+        iso_or_none(matrix_person.linked_at),
         await matrix_people.mode_of(reader, user_id),
     )
 

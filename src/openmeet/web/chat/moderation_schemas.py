@@ -5,7 +5,7 @@ import msgspec
 from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
 from openmeet.domain.chat.sanctions import MessageReport, Sanction, SanctionKind
 from openmeet.domain.moderation.model import ReportReason
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 
 
 class ChatReportWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -115,7 +115,7 @@ def sanction_shown(sanction: Sanction) -> SanctionShown:
         sanction.user_id,
         sanction.kind,
         sanction.reason,
-        None if sanction.until is None else iso(sanction.until),
+        iso_or_none(sanction.until),
         sanction.by_user_id,
         iso(sanction.at),
         sanction.of_site,
@@ -130,7 +130,7 @@ def act_shown(act: RoomAct) -> ActShown:
         act.user_id,
         act.by_user_id,
         act.reason,
-        None if act.until is None else iso(act.until),
+        iso_or_none(act.until),
         iso(act.at),
     )
 

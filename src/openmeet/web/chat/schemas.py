@@ -4,7 +4,6 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.chat.message_queries import by_ids
 from openmeet.domain.chat.model import (
@@ -24,7 +23,7 @@ from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.queries import ShownMessage, shown
 from openmeet.domain.chat.room_list import MyRoom
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.chat.pictures import ChatPictureShown, pictures_shown
 
 AccessName = Literal["none", "read", "write", "moderate"]
@@ -336,7 +335,7 @@ def room_shown(room: Room, access: Access) -> RoomShown:
         holds_messages=room.holds_messages,
         retention=room.retention,
         last_number=room.last_number,
-        closed_at=_iso(room.closed_at),
+        closed_at=iso_or_none(room.closed_at),
         closed_by=room.closed_by,
         matrix=room.matrix_state,
         revision=room.revision,
@@ -386,7 +385,7 @@ def message_shown(shown_message: ShownMessage) -> ChatMessageShown:
         author_name=shown_message.name,
         matrix_sender=message.matrix_sender,
         said_at=iso(message.said_at),
-        edited_at=_iso(message.edited_at),
+        edited_at=iso_or_none(message.edited_at),
         revision=message.revision,
         removed_by=removed_by,
         is_held=message.is_held,
@@ -415,13 +414,9 @@ def _poll_shown(shown_message: ShownMessage) -> PollShown | None:
             for number, choice in enumerate(poll.choices)
         ],
         poll.several,
-        _iso(poll.ends_at),
+        iso_or_none(poll.ends_at),
     )
 
 
 def member_shown(member: RoomMember) -> MemberShown:
     return MemberShown(member.user_id, member.name, access_name(member.access), list(member.because))
-
-
-def _iso(at: Instant | None) -> str | None:
-    return None if at is None else iso(at)

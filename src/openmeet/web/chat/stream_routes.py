@@ -190,7 +190,7 @@ def _json_of(message: ChatMessage, name: str) -> dict[str, object]:
         "replyTo": message.reply_to,
         "revision": message.revision,
         "saidAt": formatting.iso(message.said_at),
-        "editedAt": None if message.edited_at is None else formatting.iso(message.edited_at),
+        "editedAt": formatting.iso_or_none(message.edited_at),
         "isRemoved": message.is_removed,
         "isHeld": message.is_held,
     }

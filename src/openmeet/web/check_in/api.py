@@ -15,7 +15,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.check_in.tickets import CheckInReason
 from openmeet.domain.identities.queries import shown_names
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso_or_none
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.check_in import pages
 from openmeet.web.site.caller import caller_of
@@ -109,7 +109,7 @@ async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: b
         saved.party,
         counts.there,
         counts.expected,
-        None if since is None else iso(since),
+        iso_or_none(since),
         is_repeated,
     )
 

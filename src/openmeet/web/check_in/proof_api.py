@@ -11,7 +11,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import proof_keys, proofs
 from openmeet.domain.attendance.proofs import AttendanceProof, ListedProof, ShownAs
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.check_in.proof_pages import (
@@ -144,8 +144,8 @@ async def show(request: Request) -> Response:
         statement.account.did if statement.account else None,
         ProvenEvent(
             event.title,
-            None if event.starts_at is None else iso(event.starts_at),
-            None if event.ends_at is None else iso(event.ends_at),
+            iso_or_none(event.starts_at),
+            iso_or_none(event.ends_at),
             statement.host,
             public_event_url(event, public_url) or None,
         ),
@@ -161,9 +161,7 @@ def _own(request: Request, proof: AttendanceProof, *, is_confirmed: bool) -> Own
 
 def _listed(request: Request, one: ListedProof) -> ListedProofOutput:
     starts_at = one.event.starts_at if one.is_named else None
-    event = EventOfOwnProof(
-        one.event.slug, one.event.title if one.is_named else None, None if starts_at is None else iso(starts_at)
-    )
+    event = EventOfOwnProof(one.event.slug, one.event.title if one.is_named else None, iso_or_none(starts_at))
     own = _own(request, one.proof, is_confirmed=one.why_not is None)
     return ListedProofOutput(own.proof_id, own.url, own.shown_as, own.made_at, own.is_confirmed, event)
 

@@ -187,8 +187,8 @@ def claims_of(statement: AttendanceStatement, public_url: str, token: str, now: 
     event = statement.event
     about = {
         "name": event.title,
-        "startDate": None if event.starts_at is None else formatting.iso(event.starts_at),
-        "endDate": None if event.ends_at is None else formatting.iso(event.ends_at),
+        "startDate": formatting.iso_or_none(event.starts_at),
+        "endDate": formatting.iso_or_none(event.ends_at),
         "organizer": statement.host,
         "url": public_event_url(event, public_url) or None,
     }

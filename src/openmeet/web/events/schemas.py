@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.place_text import point_text
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import Venue
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.external_identity import RecordSource
 from openmeet.web.attendance.schemas import QuestionAsked
 from openmeet.web.media.schemas import PictureOutput, picture_shown
@@ -307,8 +307,8 @@ def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict
     return dict(
         slug=event.slug,
         url=f"{public_url}/events/{quote(event.slug)}",
-        starts_at=None if event.starts_at is None else iso(event.starts_at),
-        ends_at=None if event.ends_at is None else iso(event.ends_at),
+        starts_at=iso_or_none(event.starts_at),
+        ends_at=iso_or_none(event.ends_at),
         starts_local=event.starts_local or None,
         time_zone=event.time_zone,
         status=event.status.value,
@@ -318,8 +318,8 @@ def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict
         host_id=event.author_id,
         record_uri=event.record_uri,
         is_draft=event.is_held,
-        publishes_at=None if event.publish_at is None else iso(event.publish_at),
-        removes_at=None if event.removes_at is None else iso(event.removes_at),
+        publishes_at=iso_or_none(event.publish_at),
+        removes_at=iso_or_none(event.removes_at),
         awaits_repository=event.is_held and not event.is_draft,
         revision=event.revision,
         created_at=iso(event.created_at),

@@ -18,7 +18,7 @@ from openmeet.domain.profiles.portraits import shown as shown_portraits
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import kinds
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso_or_none
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
@@ -111,8 +111,8 @@ async def _member_outputs(
             names[one.user_id],
             one.role.value,
             one.answer if with_answers else "",
-            iso(one.requested_at) if one.requested_at is not None else None,
-            iso(one.joined_at) if one.joined_at is not None else None,
+            iso_or_none(one.requested_at),
+            iso_or_none(one.joined_at),
             source,
             portrait_url(request, portraits.get(one.user_id)),
         )

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import msgspec
 
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.external_identity import RecordSource
 from openmeet.web.groups.forms import ON, TICKS, GroupSubmission
 from openmeet.web.media.schemas import PictureOutput, picture_shown
@@ -180,8 +180,8 @@ def membership_shown(membership: Membership) -> MembershipOutput:
     return MembershipOutput(
         membership.role.value,
         membership.answer,
-        iso(membership.requested_at) if membership.requested_at is not None else None,
-        iso(membership.joined_at) if membership.joined_at is not None else None,
+        iso_or_none(membership.requested_at),
+        iso_or_none(membership.joined_at),
         membership.decided_by,
-        iso(membership.decided_at) if membership.decided_at is not None else None,
+        iso_or_none(membership.decided_at),
     )

@@ -10,7 +10,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
 from openmeet.domain.host_messages.queries import HostMessage, MessageId
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
@@ -103,7 +103,7 @@ def _message_output(message: HostMessage) -> MessageOutput:
         message.state.value,
         message.author_id,
         iso(message.send_at),
-        None if message.sent_at is None else iso(message.sent_at),
+        iso_or_none(message.sent_at),
         message.recipients,
     )
 

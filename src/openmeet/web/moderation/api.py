@@ -22,7 +22,7 @@ from openmeet.domain.moderation.model import (
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.safety import subjects
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
@@ -356,7 +356,7 @@ def _label_outputs(labelled: Labelled | None) -> list[LabelIssued]:
             cid=one.cid or None,
             value=one.value,
             labelled_at=iso(one.labelled_at),
-            expires_at=None if one.expires_at is None else iso(one.expires_at),
+            expires_at=iso_or_none(one.expires_at),
             hides=one.hides,
         )
         for one in (labelled.labels if labelled else ())

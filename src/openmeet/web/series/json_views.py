@@ -21,7 +21,7 @@ from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOc
 from openmeet.domain.series.plan import EditPlan, OccurrenceChange
 from openmeet.domain.series.preview import RuleSummary
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.structured import to_json
 from openmeet.web.api.external_identity import sources_of
@@ -108,7 +108,7 @@ def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_ur
         url=f"{public_url}/{address}",
         title=details.content.title,
         starts_at=iso(details.starts_at),
-        ends_at=None if details.ends_at is None else iso(details.ends_at),
+        ends_at=iso_or_none(details.ends_at),
         starts_local=details.starts_local,
         time_zone=details.time_zone,
         status=event.status.value if event else "scheduled",

@@ -31,7 +31,7 @@ from openmeet.domain.webhooks.model import (
     WebhookId,
     WebhookReason,
 )
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.i18n.reasons.messages import explain
 from openmeet.web.api.etags import IF_MATCH, etag_of, require_match
 from openmeet.web.api.operations import ApiOperation
@@ -228,7 +228,7 @@ async def webhook_output(reader: Reader, webhook: Webhook) -> WebhookOutput:
         group=group.slug if group else None,
         is_on=webhook.is_on,
         off_why=explain(webhook.off_why),
-        failing_since=None if webhook.failing_since is None else iso(webhook.failing_since),
+        failing_since=iso_or_none(webhook.failing_since),
         revision=webhook.revision,
         created_at=iso(webhook.created_at),
     )
@@ -249,7 +249,7 @@ def _delivery(delivery: WebhookDelivery) -> DeliveryOutput:
         status=delivery.status,
         why=explain(delivery.why),
         created_at=iso(delivery.created_at),
-        settled_at=None if delivery.settled_at is None else iso(delivery.settled_at),
+        settled_at=iso_or_none(delivery.settled_at),
     )
 
 

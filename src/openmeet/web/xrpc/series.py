@@ -15,7 +15,7 @@ from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Series
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.rule import format_rule
 from openmeet.web.events.series_context import address_of
@@ -73,7 +73,7 @@ def _occurrence(call: LexiconCall, series: Series, line: AgendaOccurrence, view:
     return OccurrenceView(
         recurrence_id=line.original_date,
         starts_at=iso(line.details.starts_at),
-        ends_at=None if line.details.ends_at is None else iso(line.details.ends_at),
+        ends_at=iso_or_none(line.details.ends_at),
         title=line.details.content.title,
         status=status_of(line.event.status if line.event is not None else EventStatus.SCHEDULED),
         url=f"{call.public_url}{address_of(series, line)}",

@@ -20,7 +20,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.network.records.collections import EVENT
 from openmeet.web.xrpc.call import LexiconCall
 from openmeet.web.xrpc.resolve import event_url, group_url, series_url
@@ -133,8 +133,8 @@ def _event_view(event: Event, facts: _ViewFacts) -> EventView:
         url=event_url(event.slug, facts.public_url),
         title=event.title,
         description=event.content.description,
-        starts_at=None if event.starts_at is None else iso(event.starts_at),
-        ends_at=None if event.ends_at is None else iso(event.ends_at),
+        starts_at=iso_or_none(event.starts_at),
+        ends_at=iso_or_none(event.ends_at),
         starts_local=event.starts_local,
         time_zone=event.time_zone,
         is_all_day=event.is_all_day,
