@@ -13,7 +13,6 @@ fifteen minutes pass without use. Every action that ends an account's sessions a
 import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
-from hashlib import sha256
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -22,6 +21,7 @@ from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import NotSignedIn
+from groundwork.token_hash import hash_token
 
 ID_BYTES = 16
 ROTATION = 5 * MINUTE
@@ -142,14 +142,9 @@ def fresh_id() -> str:
     return urlsafe_b64encode(secrets.token_bytes(ID_BYTES)).decode().rstrip("=")
 
 
-def hash_of(identifier: str) -> bytes:
-    """Hash an identifier for storage. Identifiers are random, so a plain hash cannot be reversed."""
-    return sha256(identifier.encode()).digest()
-
-
 async def find(reader: Reader, browser_id: str) -> Browser | None:
     """Find the browser with this identifier, whatever its session."""
-    row = await reader.fetch_one(_FIND, id_hash=hash_of(browser_id))
+    row = await reader.fetch_one(_FIND, id_hash=hash_token(browser_id))
     return None if row is None else _to_browser(row)
 
 
@@ -200,17 +195,17 @@ def sign_in(
         raise NotSignedIn("Invalid identifier or password", name="AuthenticationRequired")
     session_id = fresh_id()
     about = {
-        "session_hash": hash_of(session_id),
+        "session_hash": hash_token(session_id),
         "did": did,
         "now": w.now,
         "user_agent": "".join(char for char in origin.user_agent if char.isprintable())[:_MAX_USER_AGENT],
         "address": origin.address,
     }
     statement = _RENEW if is_known else _INSERT
-    if not browser_id or w.execute(statement, id_hash=hash_of(browser_id), **about) != 1:
+    if not browser_id or w.execute(statement, id_hash=hash_token(browser_id), **about) != 1:
         browser_id = fresh_id()
-        w.execute(_INSERT, id_hash=hash_of(browser_id), **about)
-    w.execute(_SIGN_IN, id_hash=hash_of(browser_id), did=did, is_remembered=int(remember), now=w.now)
+        w.execute(_INSERT, id_hash=hash_token(browser_id), **about)
+    w.execute(_SIGN_IN, id_hash=hash_token(browser_id), did=did, is_remembered=int(remember), now=w.now)
     return browser_id, session_id
 
 
@@ -219,7 +214,7 @@ def rotate(w: Writer, id_hash: bytes, shown: bytes, before: Instant) -> str | No
     concurrent request rotated it first.
     """
     new_id = fresh_id()
-    rotated = w.execute(_ROTATE, id_hash=id_hash, shown=shown, fresh=hash_of(new_id), now=w.now, before=before)
+    rotated = w.execute(_ROTATE, id_hash=id_hash, shown=shown, fresh=hash_token(new_id), now=w.now, before=before)
     return new_id if rotated == 1 else None
 
 

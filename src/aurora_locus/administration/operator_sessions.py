@@ -7,11 +7,11 @@ because somebody else may have opened them with the old password.
 """
 
 from base64 import urlsafe_b64encode
-from hashlib import sha256
 from secrets import token_bytes
 
 from groundwork.clock import HOUR
 from groundwork.database.transaction import Reader, Writer
+from groundwork.token_hash import hash_token
 
 # A working day, and a long lunch break.
 LASTS = 12 * HOUR
@@ -44,25 +44,27 @@ def begin(w: Writer, operator: str) -> str:
     # The end of an account's sessions is dated to the end of its second, and this session must not be earlier than
     # that.
     signed_in_at = w.now if row is None else max(w.now, row["tokens_valid_after"])
-    w.execute(_INSERT, id_hash=_hash(identifier), operator=operator, signed_in_at=signed_in_at, now=w.now)
+    w.execute(_INSERT, id_hash=hash_token(identifier), operator=operator, signed_in_at=signed_in_at, now=w.now)
     return identifier
 
 
 async def find(reader: Reader, identifier: str) -> tuple[str, bool] | None:
     """Return the operator's name, and whether the time of this request should be stored. None if the session has ended."""
     now = reader.now
-    row = await reader.fetch_one(_FIND, id_hash=_hash(identifier), signed_in_after=now - LASTS, seen_after=now - IDLE)
+    row = await reader.fetch_one(
+        _FIND, id_hash=hash_token(identifier), signed_in_after=now - LASTS, seen_after=now - IDLE
+    )
     return None if row is None else (row["operator"], row["seen_at"] <= now - _NOTED)
 
 
 def note_seen(w: Writer, identifier: str) -> None:
     """Store the time of the last request."""
-    w.execute(_SEEN, id_hash=_hash(identifier), now=w.now)
+    w.execute(_SEEN, id_hash=hash_token(identifier), now=w.now)
 
 
 def end(w: Writer, identifier: str) -> None:
     """End the session with this identifier."""
-    w.execute(_END, id_hash=_hash(identifier))
+    w.execute(_END, id_hash=hash_token(identifier))
 
 
 def end_all_of(w: Writer, operator: str) -> None:
@@ -73,7 +75,3 @@ def end_all_of(w: Writer, operator: str) -> None:
 def sweep(w: Writer) -> int:
     """Delete expired sessions and return how many."""
     return w.execute(_SWEEP, signed_in_after=w.now - LASTS, seen_after=w.now - IDLE)
-
-
-def _hash(identifier: str) -> bytes:
-    return sha256(identifier.encode()).digest()

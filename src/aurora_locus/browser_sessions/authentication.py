@@ -20,6 +20,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Forbidden, NotSignedIn
 from groundwork.http.application import client_address
+from groundwork.token_hash import hash_token
 from groundwork.ui.tones import tone_of
 
 # How long sensitive actions stay available after the password was entered.
@@ -105,9 +106,7 @@ async def identify(connection: HTTPConnection) -> None:
     if browser is None:
         return
     session_id = cookies.read(connection, cookies.SESSION)
-    current_accounts = (
-        await _exchange(registry, browser, browser_sessions.hash_of(session_id)) if accounts and session_id else None
-    )
+    current_accounts = await _exchange(registry, browser, hash_token(session_id)) if accounts and session_id else None
     if current_accounts is None:
         # The browser's session has ended, or the cookies do not belong together, so the browser gets a new identifier.
         visit.browser_id = ""
@@ -193,7 +192,7 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
         return opened
 
     browser_id, session_id = await registry.db.write(work)
-    visit.browser_id, visit.id_hash = browser_id, browser_sessions.hash_of(browser_id)
+    visit.browser_id, visit.id_hash = browser_id, hash_token(browser_id)
     async with registry.db.reader() as reader:
         accounts = await browser_sessions.signed_in(reader, visit.id_hash)
     _note(connection, accounts, did)

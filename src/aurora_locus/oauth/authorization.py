@@ -20,6 +20,7 @@ from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import Forbidden, InvalidInput, Refused
+from groundwork.token_hash import hash_token
 
 INACTIVITY = 5 * MINUTE
 """How long a person may take between two pages."""
@@ -108,7 +109,7 @@ async def approve(
     is_stored = await codes.replace(
         tx,
         request.id,
-        codes.hash_of(code),
+        hash_token(code),
         did,
         scope=" ".join(granted),
         # The end of an account's tokens is dated to the end of its second, and the code must not be earlier than that.

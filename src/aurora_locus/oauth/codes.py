@@ -3,7 +3,6 @@ was stolen, and then its session ends.
 """
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, Instant
@@ -43,11 +42,6 @@ class AuthorizationCode:
     session_id: str | None
     created_at: Instant
     expires_at: Instant
-
-
-def hash_of(code: str) -> bytes:
-    """Hash a code for storage. It has 256 random bits, so a plain hash cannot be reversed."""
-    return sha256(code.encode()).digest()
 
 
 async def replace(

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 
 import msgspec
 
@@ -15,6 +14,7 @@ from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, Reques
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
+from groundwork.token_hash import hash_token
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 
@@ -79,7 +79,7 @@ def push(w: Writer, request: PushedRequest, expires_at: Instant) -> str:
     binding = request.binding
     w.execute(
         _INSERT,
-        id=_key(name),
+        id=hash_token(name),
         client_id=request.client.client_id,
         client_document=None if request.document is None else request.document.decode("utf-8"),
         auth_method=binding.method,
@@ -108,7 +108,7 @@ async def find(
     """Return the request with this request_uri, whatever its stage and age, and the browser that it is bound to."""
     if not request_uri.startswith(PREFIX):
         return None
-    row = await reader.fetch_one(_FIND, id=_key(request_uri.removeprefix(PREFIX)))
+    row = await reader.fetch_one(_FIND, id=hash_token(request_uri.removeprefix(PREFIX)))
     return None if row is None else (of_row(row, server), row["device_id"])
 
 
@@ -170,7 +170,3 @@ def _client(client_id: ClientId, document: str | None, *, is_development: bool) 
         return parse_client_metadata(msgspec.json.decode(document), client_id, is_development=is_development)
     except Malformed as error:
         raise LookupError(f"the stored document of {client_id} cannot be read any more") from error
-
-
-def _key(name: str) -> bytes:
-    return sha256(name.encode()).digest()

@@ -25,6 +25,7 @@ from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure
+from groundwork.token_hash import hash_token
 
 _VALID_SINCE = """
     select r.status, a.tokens_valid_after from accounts a join repositories r on r.did = a.did where a.did = :did
@@ -43,7 +44,7 @@ async def for_code(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
     """Return the response to ``grant_type=authorization_code``. Raises ``invalid_grant`` for any problem with the code."""
-    code_hash = codes.hash_of(form.get("code", ""))
+    code_hash = hash_token(form.get("code", ""))
     verifier, redirect_uri = form.get("code_verifier", ""), form.get("redirect_uri", "")
     session_id = secrets.token_urlsafe(16)
 

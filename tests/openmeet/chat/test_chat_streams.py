@@ -15,6 +15,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
 from groundwork.http.server import HttpServer, serving
+from groundwork.token_hash import hash_token
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import messages, readers, rooms
@@ -22,7 +23,7 @@ from openmeet.domain.chat.model import ChatMessage, NewMessage, RoomId, RoomKind
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.moderation.blocks import block
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionTransport, hash_token
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.sign_in.queries import drop_session
 from openmeet.domain.users.model import Caller
 from openmeet.web.site import chat_stream_feed

@@ -8,6 +8,7 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import InvalidForm
 from groundwork.outbox import jobs
+from groundwork.token_hash import hash_token
 from openmeet.domain.sign_in import actions, model, queries
 from openmeet.domain.sign_in.model import (
     CODE_ALPHABET,
@@ -60,7 +61,7 @@ async def test_the_right_code_creates_a_person_and_a_session(db):
     answered = await answer(db, challenge, right(challenge))
     async with db.reader() as reader:
         user = await by_email(reader, EMAIL)
-        found = await queries.holder(reader, model.hash_token(answered.session.token), SessionTransport.BROWSER)
+        found = await queries.holder(reader, hash_token(answered.session.token), SessionTransport.BROWSER)
     assert user.display_name == "Ana"
     assert found.caller.user_id == user.id
     assert (answered.next_path, answered.is_new) == ("/events/new", False)
@@ -219,8 +220,8 @@ async def test_a_session_token_works_only_for_its_transport(db):
     challenge = await ask(db)
     session = (await answer(db, challenge, right(challenge), SessionTransport.API)).session
     async with db.reader() as reader:
-        assert await queries.holder(reader, model.hash_token(session.token), SessionTransport.BROWSER) is None
-        assert await queries.holder(reader, model.hash_token(session.token), SessionTransport.API) is not None
+        assert await queries.holder(reader, hash_token(session.token), SessionTransport.BROWSER) is None
+        assert await queries.holder(reader, hash_token(session.token), SessionTransport.API) is not None
 
 
 async def test_a_session_can_be_ended(db, clock):
@@ -228,7 +229,7 @@ async def test_a_session_can_be_ended(db, clock):
     session = (await answer(db, challenge, right(challenge))).session
     clock.turn(SESSION_LIFE)
     async with db.reader() as reader:
-        assert await queries.holder(reader, model.hash_token(session.token), SessionTransport.BROWSER) is None
+        assert await queries.holder(reader, hash_token(session.token), SessionTransport.BROWSER) is None
     assert await actions.forget_expired(db) == 3
 
 

@@ -14,12 +14,13 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
 from groundwork.http.server import HttpServer, serving
 from groundwork.signing_key import SigningKey
+from groundwork.token_hash import hash_token
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionTransport, hash_token
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.sign_in.queries import drop_session, still_open
 from openmeet.domain.users.model import Caller
 from openmeet.web.site import page_stream_route, page_streams

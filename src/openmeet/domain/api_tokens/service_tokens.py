@@ -13,9 +13,10 @@ from typing import Final, NewType
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidInput, NotFound
+from groundwork.token_hash import hash_token
 from groundwork.uuid7 import new_id
 from openmeet.domain.api_tokens.scopes import ServiceScope
-from openmeet.domain.api_tokens.tokens import MAX_NAME, NOTED_EVERY, ApiTokenReason, hash_token
+from openmeet.domain.api_tokens.tokens import MAX_NAME, NOTED_EVERY, ApiTokenReason
 from openmeet.i18n.markdown import one_line
 
 ServiceId = NewType("ServiceId", str)

@@ -1,6 +1,5 @@
 """API tokens: validation, creation, revocation and SQL."""
 
-import hashlib
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Final, NewType
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Reason, Refused, Why
+from groundwork.token_hash import hash_token
 from groundwork.uuid7 import new_id
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.paging import Page
@@ -94,11 +94,6 @@ def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
     if problems:
         raise InvalidForm(problems)
     return NewToken(name, frozenset(map(TokenScope, scopes)), int(days) * DAY if days else None)
-
-
-def hash_token(token: str) -> bytes:
-    """Return the hash that is stored. A token has 256 random bits, so a plain hash cannot be reversed by brute force."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 def scopes_text(scopes: Collection[TokenScope]) -> str:

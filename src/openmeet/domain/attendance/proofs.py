@@ -6,7 +6,6 @@ derived from the server's key, and only its hash is stored (invariant 8). Nobody
 """
 
 import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +16,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Conflict, Gone, NotFound, Refused
 from groundwork.signing_key import SigningKey
+from groundwork.token_hash import hash_token
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import proof_keys
 from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus
@@ -212,7 +212,7 @@ async def make(
         " on conflict (attendance_id) where withdrawn_at is null do nothing",
         id=proof_id,
         attendance_id=options.rsvp.id,
-        hash=_hash(_token(key, proof_id)),
+        hash=hash_token(_token(key, proof_id)),
         did=options.account.did if shown_as is ShownAs.ACCOUNT and options.account else None,
         now=tx.now,
     )
@@ -236,7 +236,7 @@ async def statement(reader: Reader, token: str) -> AttendanceStatement:
     row = await reader.fetch_one(
         f"select p.did, p.made_at, p.withdrawn_at, a.user_id, a.event_id, a.status, {IS_HIDDEN} as is_hidden"
         " from attendance_proofs p join attendances a on a.id = p.attendance_id where p.token_hash = :hash",
-        hash=_hash(token),
+        hash=hash_token(token),
     )
     if row is None:
         raise NotFound(AttendanceReason.NO_SUCH_PROOF)
@@ -295,7 +295,9 @@ def _can_be_shown(identity: Identity) -> bool:
 
 
 def _proof(key: SigningKey, row: Row) -> AttendanceProof:
-    token = key.find_valid(lambda one: _token(one, row["id"]), lambda token: _hash(token) == bytes(row["token_hash"]))
+    token = key.find_valid(
+        lambda one: _token(one, row["id"]), lambda token: hash_token(token) == bytes(row["token_hash"])
+    )
     return AttendanceProof(
         row["id"],
         AttendanceId(row["attendance_id"]),
@@ -308,7 +310,3 @@ def _proof(key: SigningKey, row: Row) -> AttendanceProof:
 def _token(key: SigningKey, proof_id: str) -> str:
     digest = key.digest(b"attendance proof\x00" + proof_id.encode())
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

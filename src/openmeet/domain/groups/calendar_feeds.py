@@ -5,10 +5,10 @@ As for personal feeds, the token is derived from the server's key and a serial n
 """
 
 import base64
-import hashlib
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.signing_key import SigningKey
+from groundwork.token_hash import hash_token
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, Membership
 from openmeet.domain.groups.rules import GroupPermission
@@ -29,7 +29,7 @@ async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: 
     if row is None:
         return None
     token = key.find_valid(
-        lambda one: _token(one, group_id, user_id, row["serial"]), lambda one: _hash(one) == row["token_hash"]
+        lambda one: _token(one, group_id, user_id, row["serial"]), lambda one: hash_token(one) == row["token_hash"]
     )
     return token or ""
 
@@ -53,7 +53,7 @@ async def renew(tx: Transaction, key: SigningKey, group: Group, membership: Memb
     token = _token(key, group.id, membership.user_id, row["serial"])
     await tx.execute(
         "update group_calendar_feeds set token_hash = :hash where group_id = :group_id and user_id = :user_id",
-        hash=_hash(token),
+        hash=hash_token(token),
         group_id=group.id,
         user_id=membership.user_id,
     )
@@ -68,7 +68,7 @@ async def close(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
 async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | None:
     """Return the member and the group of this token. None if it is invalid or the member can no longer see the group."""
     row = await reader.fetch_one(
-        "select group_id, user_id from group_calendar_feeds where token_hash = :hash", hash=_hash(token)
+        "select group_id, user_id from group_calendar_feeds where token_hash = :hash", hash=hash_token(token)
     )
     if row is None:
         return None
@@ -95,7 +95,3 @@ async def revoke_all(tx: Transaction, user_id: UserId) -> None:
 def _token(key: SigningKey, group_id: GroupId, user_id: UserId, serial: int) -> str:
     digest = key.digest(b"group calendar feed\x00" + f"{group_id}\n{user_id}\n{serial}".encode())
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

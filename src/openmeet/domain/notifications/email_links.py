@@ -6,7 +6,6 @@ invalidates every earlier token.
 """
 
 import base64
-import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.signing_key import SigningKey
+from groundwork.token_hash import hash_token
 from openmeet.domain.users.model import UserId
 
 # How long a chat message can be answered from an e-mail.
@@ -66,11 +66,11 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
         return base64.urlsafe_b64encode(key.digest(b"mail link\x00" + name.encode())).rstrip(b"=").decode()
 
     # Keep the serial number, because links in earlier e-mails must continue to work.
-    token = key.find_valid(made, lambda one: _hash(one) == row["token_hash"]) or made(key)
+    token = key.find_valid(made, lambda one: hash_token(one) == row["token_hash"]) or made(key)
     await tx.execute(
         "update email_links set token_hash = :token_hash"
         " where user_id = :user_id and purpose = :purpose and subject = :subject",
-        token_hash=_hash(token),
+        token_hash=hash_token(token),
         user_id=link.user_id,
         purpose=link.purpose.value,
         subject=link.subject,
@@ -85,7 +85,7 @@ async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | 
         " union all select user_id, subject, purpose, token_hash, expires_at from former_email_links) l"
         " where l.token_hash = :token_hash and l.purpose = :purpose and (l.expires_at is null or l.expires_at > :now)",
         now=reader.now,
-        token_hash=_hash(token),
+        token_hash=hash_token(token),
         purpose=purpose.value,
     )
     return EmailLink(UserId(row["user_id"]), purpose, row["subject"]) if row else None
@@ -130,7 +130,3 @@ async def move_to_subject(tx: Transaction, from_subject: str, to_subject: str) -
         from_subject=from_subject,
         to_subject=to_subject,
     )
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -9,6 +9,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm
 from groundwork.outbox.jobs import Priority
 from groundwork.signing_key import SigningKey
+from groundwork.token_hash import hash_token
 from groundwork.uuid7 import new_id
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import (
@@ -68,7 +69,7 @@ async def ask_for_code(
         tx.now,
         Instant(tx.now + life),
         None,
-        model.hash_token(browser) if browser else None,
+        hash_token(browser) if browser else None,
         is_mailed,
         current().tag,
     )
@@ -133,7 +134,7 @@ async def link_and_request(
     mailed = await find_link(reader, key, token)
     if mailed is None or not browser:
         return None
-    requested = await queries.latest_request_of(reader, mailed.email, model.hash_token(browser))
+    requested = await queries.latest_request_of(reader, mailed.email, hash_token(browser))
     return None if requested is None else (mailed, requested)
 
 
@@ -218,7 +219,7 @@ async def open_session(
     token = secrets.token_urlsafe(32)
     life = SESSION_LIFE if kind is SessionTransport.BROWSER else API_SESSION_LIFE
     expires_at = Instant(tx.now + life)
-    await queries.insert_session(tx, model.hash_token(token), user_id, kind, expires_at, strength)
+    await queries.insert_session(tx, hash_token(token), user_id, kind, expires_at, strength)
     return OpenedSession(token, user_id, expires_at, keeps_account)
 
 
@@ -229,7 +230,7 @@ async def close_sessions_of(tx: Transaction, user_id: UserId) -> int:
 
 async def close_session(tx: Transaction, token: str) -> None:
     """Close a session. Its token stops working at once."""
-    await queries.drop_session(tx, model.hash_token(token))
+    await queries.drop_session(tx, hash_token(token))
 
 
 async def close_named(tx: Transaction, user_id: UserId, name: str) -> bytes | None:

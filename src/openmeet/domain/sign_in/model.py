@@ -1,6 +1,5 @@
 """Challenges and sessions: values, and rules for e-mail addresses, codes and tokens. Pure."""
 
-import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
@@ -12,6 +11,7 @@ from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import InvalidForm
 from groundwork.mail.address import parse_address
 from groundwork.signing_key import SigningKey
+from groundwork.token_hash import hash_token
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import SOURCE
@@ -175,10 +175,3 @@ def challenge_of_link(key: SigningKey, token: str) -> ChallengeId | None:
 
 def _is_live(challenge: Challenge, now: Instant) -> bool:
     return challenge.is_mailed and challenge.used_at is None and now < challenge.expires_at
-
-
-def hash_token(token: str) -> bytes:
-    """The hash of a token that is stored. Tokens have 256 random bits, so even a plain hash cannot be reversed by
-    trying.
-    """
-    return hashlib.sha256(token.encode()).digest()

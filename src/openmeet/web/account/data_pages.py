@@ -15,12 +15,12 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, Forbidden, InvalidInput
 from groundwork.http.forms import EMPTY, FormState, read_form
 from groundwork.http.json_bodies import json_response, read_json
+from groundwork.token_hash import hash_token
 from openmeet.domain.data_export.person import export_document
 from openmeet.domain.erasure import actions
 from openmeet.domain.erasure.actions import preview_deletion
 from openmeet.domain.erasure.model import MOST_LISTED, ErasurePreview
 from openmeet.domain.identities import queries as identity_queries
-from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in import queries as sign_in
 from openmeet.domain.sign_in.model import SessionStrength
 from openmeet.domain.users import queries as user_queries
@@ -171,7 +171,7 @@ async def _require_recent_proof(reader: Reader, request: Request, token: str) ->
     """Raises Forbidden (``ProofExpired``, ``ProofTooWeak``) unless the person proved their identity a few minutes ago
     in this session. An app password or a silent sign-in does not count as proof.
     """
-    proof = await sign_in.proof_of(reader, model.hash_token(token)) if token else None
+    proof = await sign_in.proof_of(reader, hash_token(token)) if token else None
     if proof is None:
         raise Forbidden(UserReason.SIGN_IN_TO_DELETE, name="ProofExpired")
     if proof.strength is SessionStrength.APP_PASSWORD:

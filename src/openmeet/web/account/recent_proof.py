@@ -7,7 +7,8 @@ from starlette.requests import Request
 
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Reader
-from openmeet.domain.sign_in import model, queries
+from groundwork.token_hash import hash_token
+from openmeet.domain.sign_in import queries
 from openmeet.domain.sign_in.model import SessionStrength
 from openmeet.web.site import session as site_session
 from openmeet.web.site.services import services
@@ -30,7 +31,7 @@ class RecentProof:
 
 async def recent_proof_of(reader: Reader, request: Request) -> RecentProof:
     """The proof behind the session of a page."""
-    proof = await queries.proof_of(reader, model.hash_token(site_session.cookie_token(request)))
+    proof = await queries.proof_of(reader, hash_token(site_session.cookie_token(request)))
     if proof is None:
         return RecentProof(SessionStrength.FULL, is_fresh=False)
     return RecentProof(proof.strength, is_fresh=proof.proven_at >= services(request).clock.now() - PROOF_LASTS)

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.forms import local_path, read_form
+from groundwork.token_hash import hash_token
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.attendance import proofs
 from openmeet.domain.calendars import queries as calendars
@@ -30,7 +31,7 @@ from openmeet.domain.search import my_event_lists
 from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in import queries as sign_in_queries
-from openmeet.domain.sign_in.model import SessionTransport, hash_token
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import queries
 from openmeet.domain.users.model import User
 from openmeet.domain.users.queries import by_id as user_by_id

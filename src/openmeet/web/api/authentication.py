@@ -15,6 +15,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, NotSignedIn
 from groundwork.http.application import add_header, client_network
 from groundwork.rate_limit.contract import Limit, headers_of, spend
+from groundwork.token_hash import hash_token
 from openmeet.domain.api_tokens import service_tokens, tokens
 from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES
 from openmeet.domain.api_tokens.service_tokens import PREFIX as SERVICE_PREFIX
@@ -60,7 +61,7 @@ async def admit(request: Request, operation: ApiOperation) -> None:
 async def _holder(request: Request, token: str) -> tuple[Caller, ApiToken, Instant]:
     """The holder of a valid token. Raises NotSignedIn."""
     async with database_of(request).reader() as reader:
-        holder = await tokens.holder(reader, tokens.hash_token(token))
+        holder = await tokens.holder(reader, hash_token(token))
         now = reader.now
     if holder is None:
         raise unknown_credential(ApiReason.UNKNOWN_TOKEN)
@@ -132,7 +133,7 @@ async def _spend_on_request(request: Request, token: str) -> None:
         return
     charges = [(Limit("api_address", points * ADDRESS_FACTOR, WINDOW_SECONDS), client_network(request))]
     if token:
-        charges.append((Limit("api_token", points, WINDOW_SECONDS), tokens.hash_token(token).hex()))
+        charges.append((Limit("api_token", points, WINDOW_SECONDS), hash_token(token).hex()))
     limit_state = await spend(site.counters, charges, now=site.clock.now())
     for name, value in headers_of(limit_state).items():
         add_header(request, name, value)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.signing_key import SigningKey
+from groundwork.token_hash import hash_token
 from openmeet.domain.calendars import queries
 from openmeet.domain.calendars.entries import own
 from openmeet.domain.calendars.model import EntryKind
@@ -65,7 +66,9 @@ async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | No
     if feed is None:
         return None
     serial, token_hash = feed
-    return key.find_valid(lambda one: _feed_token(one, user_id, serial), lambda one: _hash(one) == token_hash) or ""
+    return (
+        key.find_valid(lambda one: _feed_token(one, user_id, serial), lambda one: hash_token(one) == token_hash) or ""
+    )
 
 
 async def open_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
@@ -86,19 +89,15 @@ async def close_feed(tx: Transaction, user_id: UserId) -> None:
 
 async def owner_of(reader: Reader, token: str) -> UserId | None:
     """The user whose feed a token opens."""
-    return await queries.feed_owner(reader, _hash(token))
+    return await queries.feed_owner(reader, hash_token(token))
 
 
 async def _with_serial(tx: Transaction, key: SigningKey, user_id: UserId, serial: int) -> str:
     token = _feed_token(key, user_id, serial)
-    await queries.set_feed(tx, user_id, serial, _hash(token))
+    await queries.set_feed(tx, user_id, serial, hash_token(token))
     return token
 
 
 def _feed_token(key: SigningKey, user_id: UserId, serial: int) -> str:
     digest = key.digest(b"calendar feed\x00" + f"{user_id}\n{serial}".encode())
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

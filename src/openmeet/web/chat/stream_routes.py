@@ -18,12 +18,12 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.http.application import client_network
+from groundwork.token_hash import hash_token
 from openmeet.domain.api_tokens.tokens import PREFIX
 from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import reading_floor
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessage, LogKind, Room, RoomId
-from openmeet.domain.sign_in.model import hash_token
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import current, speaking

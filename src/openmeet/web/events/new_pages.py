@@ -15,6 +15,7 @@ from starlette.routing import Route
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import InvalidForm, Why
 from groundwork.http.forms import FormState, form_with_problems
+from groundwork.token_hash import hash_token
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import MOTIFS, cover_of
 from openmeet.domain.events import actions, draft_queries, drafts, queries, rules
@@ -31,7 +32,6 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.series.model import Timing
-from openmeet.domain.sign_in.model import hash_token
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names

@@ -19,8 +19,8 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidInput, NotSignedIn
 from groundwork.http.forms import local_path, open_form
 from groundwork.rate_limit.contract import Limit
+from groundwork.token_hash import hash_token
 from openmeet.domain.events import draft_queries
-from openmeet.domain.sign_in.model import hash_token
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.layout import go, page

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.token_hash import hash_token
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.chat.readers import UnreadCounts
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.sign_in.model import hash_token
 from openmeet.i18n.catalogue import current, speaking
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import environment

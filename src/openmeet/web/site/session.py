@@ -13,13 +13,14 @@ from starlette.responses import Response
 from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.transaction import ForeignKeyViolated, Reader, TransactionConflict
 from groundwork.errors import Forbidden, NotSignedIn, Why
+from groundwork.token_hash import hash_token
 from groundwork.ui.tones import tone_of
 from openmeet.domain.account_merge.merge import is_there
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.identities.queries import setting_entry_of
 from openmeet.domain.moderation.moderators import is_moderator
 from openmeet.domain.notifications.queries import count_unread
-from openmeet.domain.sign_in import model, queries
+from openmeet.domain.sign_in import queries
 from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
@@ -46,7 +47,7 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        session_holder = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER)
+        session_holder = await queries.holder(reader, hash_token(token), SessionTransport.BROWSER)
         if session_holder is not None:
             caller = session_holder.caller
             set_caller(connection, caller)
@@ -78,7 +79,7 @@ async def person_of_cookie(connection: HTTPConnection, reader: Reader) -> UserId
     needs.
     """
     token = cookie_token(connection)
-    session_holder = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER) if token else None
+    session_holder = await queries.holder(reader, hash_token(token), SessionTransport.BROWSER) if token else None
     return session_holder.caller.user_id if session_holder else None
 
 
@@ -97,7 +98,7 @@ async def identify_by_token(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        session_holder = await queries.holder(reader, model.hash_token(token), SessionTransport.API)
+        session_holder = await queries.holder(reader, hash_token(token), SessionTransport.API)
     await _note_presence(connection, session_holder)
     if session_holder is None:
         raise unknown_credential(SiteReason.INVALID_TOKEN)
@@ -109,7 +110,7 @@ async def refuse_app_password(connection: HTTPConnection) -> None:
     not be able to add a way to sign in that grants more.
     """
     async with database_of(connection).reader() as reader:
-        proof = await queries.proof_of(reader, model.hash_token(cookie_token(connection)))
+        proof = await queries.proof_of(reader, hash_token(cookie_token(connection)))
     if proof is not None and proof.strength is SessionStrength.APP_PASSWORD:
         raise Forbidden(UserReason.APP_PASSWORD_ADDS_NOTHING, name="ProofTooWeak")
 
