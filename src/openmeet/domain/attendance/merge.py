@@ -55,7 +55,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     # The seat stays taken and only its owner changes, so these events need no recount.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
     await tx.execute("update attendance_history set actor_id = :to_user where actor_id = :from_user", **people)
-    freed = [one.event_id for one in joined if one.is_seated or one.offered_until is not None]
+    freed = [one.event_id for one in joined if one.holds_seat]
     await waitlist.fill_several(tx, await several(tx, freed))
     return moved + len(joined)
 

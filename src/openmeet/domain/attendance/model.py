@@ -138,6 +138,11 @@ class Attendance:
     def is_seated(self) -> bool:
         return self.status in SEATED
 
+    @property
+    def holds_seat(self) -> bool:
+        """Whether their seats are taken or held for them. An offer counts until it is ended (``queries.HOLDS_SEAT``)."""
+        return self.is_seated or self.offered_until is not None
+
     def has_offer(self, now: Instant) -> bool:
         """Whether a seat is offered to them."""
         return self.offered_until is not None and now < self.offered_until

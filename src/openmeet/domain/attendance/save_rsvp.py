@@ -202,7 +202,7 @@ async def expire_offers_and_check_room(
         # and it is held for them.
         rsvp = rsvp and await queries.by_id(tx, rsvp.id)
     held = usage.held
-    if rsvp is not None and (rsvp.is_seated or rsvp.offered_until is not None):
+    if rsvp is not None and rsvp.holds_seat:
         held = held.plus(-rsvp.party, rsvp.mode)
         if _needs_no_more_seats(rsvp, details):
             return True
@@ -463,7 +463,5 @@ def may_move_waitlist(before: Attendance | None, after: Attendance) -> bool:
 
 def may_move_waitlist_if_saved(before: Attendance, after: Attendance) -> bool:
     """``may_move_waitlist`` for a change that is not saved yet."""
-    seats_before, seats_after = (
-        one.party if one.is_seated or one.offered_until is not None else 0 for one in (before, after)
-    )
+    seats_before, seats_after = (one.party if one.holds_seat else 0 for one in (before, after))
     return seats_after < seats_before or before.mode is not after.mode or before.status is AttendanceStatus.WAITLISTED

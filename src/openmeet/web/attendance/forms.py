@@ -84,10 +84,11 @@ def fields_of(
         own_rsvp.party if own_rsvp and own_rsvp.is_seated else 1,
     )
     fits_now = most if taken is None else _largest_party_now(limits, answer_modes, own_rsvp, taken, most)
-    if own_rsvp is not None and _holds_place(own_rsvp):
+    holds_seat = own_rsvp is not None and own_rsvp.holds_seat
+    if own_rsvp is not None and holds_seat:
         most = min(most, max(fits_now, own_rsvp.party))
     asks_party = most > 1 or (own_rsvp is not None and own_rsvp.party > 1)
-    tells_wait = not _holds_place(own_rsvp) and not registration_settings.needs_approval
+    tells_wait = not holds_seat and not registration_settings.needs_approval
     parties = (
         tuple((str(n), _party_label(n, waits=tells_wait and n > fits_now)) for n in range(1, most + 1))
         if asks_party
@@ -108,14 +109,11 @@ async def fields_now(
     fields = fields_of(event, registration_settings, own_rsvp)
     if not fields.parties or limits_of(event, registration_settings).is_unlimited:
         return fields
-    if not _holds_place(own_rsvp) and await is_full_now(reader, event, registration_settings):
+    holds_seat = own_rsvp is not None and own_rsvp.holds_seat
+    if not holds_seat and await is_full_now(reader, event, registration_settings):
         # Everybody joins the waitlist, and the button says so.
         return fields
     return fields_of(event, registration_settings, own_rsvp, await seats_by_mode(reader, event.id))
-
-
-def _holds_place(own_rsvp: Attendance | None) -> bool:
-    return own_rsvp is not None and (own_rsvp.is_seated or own_rsvp.offered_until is not None)
 
 
 def _largest_party_now(
@@ -128,7 +126,7 @@ def _largest_party_now(
     """The largest party up to ``most`` for which there are places now in one of the modes, in addition to the places
     that the person has.
     """
-    if own_rsvp is not None and _holds_place(own_rsvp):
+    if own_rsvp is not None and own_rsvp.holds_seat:
         taken = taken.plus(-own_rsvp.party, own_rsvp.mode)
     return max((n for n in range(1, most + 1) if any(fits(limits, taken, n, mode) for mode in modes)), default=0)
 
