@@ -26,7 +26,6 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.notify import notify_hosts, notify_of_foreign
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import ForeignAnswers
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
@@ -112,12 +111,6 @@ async def _relationship_of_record_author(tx: Transaction, locked: LockedEvent, u
     )
 
 
-def _is_uncounted(locked: LockedEvent, relationship: EventRelationship) -> bool:
-    """Whether the host's settings for foreign RSVPs say that this person's RSVP takes no seat by itself."""
-    policy = locked.registration_settings.foreign_answers_to(locked.event)
-    return relationship.is_foreign and policy is not ForeignAnswers.COUNT
-
-
 async def _has_room_for_record(
     tx: Transaction,
     locked: LockedEvent,
@@ -129,8 +122,7 @@ async def _has_room_for_record(
 
     There can be very many foreign RSVPs. RSVPs that are kept apart take no seat, so seats are not counted for them.
     """
-    is_kept_apart = _is_uncounted(locked, relationship) and not rules.needs_no_approval(locked.rsvp, relationship)
-    if is_kept_apart or not rules.record_asks_for_seat(action, locked.rsvp):
+    if not rules.record_asks_for_seat(locked.event, locked.registration_settings, locked.rsvp, action, relationship):
         return False
     return await save_rsvp.expire_offers_and_check_room(
         tx, locked.event, locked.registration_settings, locked.rsvp, details, usage=locked.seats
@@ -147,7 +139,10 @@ async def _save_change_by_record(
         () if user.kind is UserKind.SHADOW else calendar_end_writes(tx, event, user.id, change.before, change.decision)
     )
     saved = await save_rsvp.save_decision(tx, change, extra_writes=email_writes)
-    if _is_uncounted(locked, relationship) and saved.status is AttendanceStatus.PENDING:
+    if (
+        rules.is_uncounted(event, locked.registration_settings, relationship)
+        and saved.status is AttendanceStatus.PENDING
+    ):
         await notify_of_foreign(tx, event)
     elif event.author_id != user.id:
         await notify_hosts(tx, event, locked.hosts, user.id, saved.status)

@@ -22,7 +22,7 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.attendance.queries import COLUMNS, attendance_of
-from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
 from openmeet.domain.events import queries as event_queries
@@ -158,12 +158,7 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
     action = AttendanceAction.NETWORK_NOT_GOING if record.key in batch.unwelcome else ACTION_OF_RECORD[record.answer]
     is_foreign = batch.kinds[record.user_id] is UserKind.SHADOW
     relationship = EventRelationship(is_host=record.user_id in batch.hosts_of(event), is_foreign=is_foreign)
-    is_kept_apart = (
-        is_foreign
-        and registration_settings.foreign_answers_to(event) is not ForeignAnswers.COUNT
-        and not rules.needs_no_approval(rsvp, relationship)
-    )
-    asks_for_seat = not is_kept_apart and rules.record_asks_for_seat(action, rsvp)
+    asks_for_seat = rules.record_asks_for_seat(event, registration_settings, rsvp, action, relationship)
     if asks_for_seat and not seats.limits_of(event, registration_settings).is_unlimited:
         return None
     decision = rules.decide(
@@ -205,11 +200,9 @@ async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[A
         event = batch.events[one.event_id]
         if unreachable.issuperset(hosts[event.id]):
             continue
-        is_foreign = batch.kinds[one.user_id] is UserKind.SHADOW
-        is_apart = (
-            is_foreign and batch.settings_by_event[event.id].foreign_answers_to(event) is not ForeignAnswers.COUNT
-        )
-        if is_apart and one.status is AttendanceStatus.PENDING:
+        relationship = EventRelationship(is_foreign=batch.kinds[one.user_id] is UserKind.SHADOW)
+        is_uncounted = rules.is_uncounted(event, batch.settings_by_event[event.id], relationship)
+        if is_uncounted and one.status is AttendanceStatus.PENDING:
             if event.id not in notified_of_foreign:
                 notified_of_foreign.add(event.id)
                 await notify.notify_of_foreign(tx, event)

@@ -154,8 +154,23 @@ def decide(
             assert_never(transition)
 
 
-def record_asks_for_seat(action: AttendanceAction, rsvp: Attendance | None) -> bool:
-    """Whether this action of an RSVP record gives the person a seat if there is room."""
+def is_uncounted(event: Event, registration_settings: RegistrationSettings, relationship: EventRelationship) -> bool:
+    """Whether the host's settings for foreign RSVPs say that this person's RSVP takes no seat by itself."""
+    return relationship.is_foreign and registration_settings.foreign_answers_to(event) is not ForeignAnswers.COUNT
+
+
+def record_asks_for_seat(
+    event: Event,
+    registration_settings: RegistrationSettings,
+    rsvp: Attendance | None,
+    action: AttendanceAction,
+    relationship: EventRelationship,
+) -> bool:
+    """Whether this action of an RSVP record gives the person a seat if there is room. RSVPs that are kept apart take
+    none.
+    """
+    if is_uncounted(event, registration_settings, relationship) and not _needs_no_approval(rsvp, relationship):
+        return False
     seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNKNOWN)
     return TABLE[action][rsvp.status if rsvp else None] in seating
 
@@ -179,7 +194,7 @@ def record_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
             return RsvpRecordStatus.GOING
 
 
-def needs_no_approval(rsvp: Attendance | None, relationship: EventRelationship) -> bool:
+def _needs_no_approval(rsvp: Attendance | None, relationship: EventRelationship) -> bool:
     """Whether a host has already agreed that this person comes: hosts themselves, people approved before, invited
     people.
     """
@@ -197,7 +212,7 @@ def _pending_for(
     now: Instant,
 ) -> PendingFor | None:
     """Why an RSVP takes no seat until somebody decides about it; None if it needs no decision."""
-    if needs_no_approval(rsvp, relationship):
+    if _needs_no_approval(rsvp, relationship):
         return None
     if action is not AttendanceAction.GOING:
         # Replies given on this site are refused (``require_open``), but this record already exists, so it is kept apart
