@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NewType
 
 from groundwork.clock import DAY, MINUTE, Instant
+from groundwork.database.columns import qualified
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Reason, Refused, Why
 from groundwork.token_hash import hash_token
@@ -175,7 +176,7 @@ async def holder(reader: Reader, token_hash: bytes) -> tuple[Caller, ApiToken] |
     """Return the user and the token with this hash, or None if it is unknown, expired or revoked."""
     row = await reader.fetch_one(
         f"""
-        select u.display_name, u.language, {", ".join(f"t.{name.strip()}" for name in _COLUMNS.split(","))}
+        select u.display_name, u.language, {qualified(_COLUMNS, "t")}
           from api_tokens t join users u on u.id = t.user_id
          where t.token_hash = :token_hash and t.revoked_at is null and (t.expires_at is null or t.expires_at > :now)
         """,

@@ -6,6 +6,7 @@ import msgspec
 
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.bulk import SqlWrite, fetch_each, insert_rows_sql
+from groundwork.database.columns import qualified
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (
@@ -137,7 +138,7 @@ async def of_pairs(
 
 
 _OF_PAIRS = f"""
-    select {", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))}
+    select {qualified(COLUMNS, "a")}
       from each(event_id text, user_id text) as given
       join attendances a on a.event_id = given.event_id and a.user_id = given.user_id
 """
@@ -174,9 +175,8 @@ async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) ->
 
 async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> Attendance | None:
     """The latest RSVP with "going" that a person has for any date of a series."""
-    names = ", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))
     row = await reader.fetch_one(
-        f"select {names} from attendances a join events e on e.id = a.event_id"
+        f"select {qualified(COLUMNS, 'a')} from attendances a join events e on e.id = a.event_id"
         " where e.series_id = :series_id and a.user_id = :user_id"
         " and a.status in ('attending', 'attended', 'waitlisted', 'pending') order by a.answered_at desc, a.id desc limit 1",
         series_id=series_id,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from groundwork.database.bulk import execute_each, insert_rows_sql
+from groundwork.database.columns import qualified
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.database.words import words_of
@@ -44,7 +45,7 @@ SET_BLANK = ", ".join(f"{name} = :{name}" for name in BLANK)
 
 def columns_of(table: str) -> str:
     """Columns for ``event_of``, with ``events`` under this alias: the event's, its group's, and whether it is hidden."""
-    stored = ", ".join(f"{table}.{name}" for name in (*_STORED.split(", "), *content.COLUMNS))
+    stored = qualified(", ".join((_STORED, *content.COLUMNS)), table)
     of_group = ", ".join(
         f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
         for name in ("visibility", "promotion_level", "announces_events")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
+from groundwork.database.columns import qualified
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, MemberId, Membership, roles_sql
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, is_hidden, member_of
@@ -15,7 +16,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
 _INSIDE = [role.value for role in INSIDE]
-_COLUMNS = ", ".join(f"m.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
+_COLUMNS = qualified(MEMBER_COLUMNS, "m")
 
 
 async def ids_in_roles(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groundwork.clock import Instant
+from groundwork.database.columns import qualified
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
@@ -55,8 +56,7 @@ def is_hidden(table: str) -> str:
 
 def columns_of(table: str) -> str:
     """Columns that ``group_of`` reads. ``table`` is the name or alias of ``groups`` in the query."""
-    stored = ", ".join(f"{table}.{name.strip()}" for name in _NAMES.split(","))
-    return f"{stored}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
+    return f"{qualified(_NAMES, table)}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
 
 
 COLUMNS = columns_of("g")

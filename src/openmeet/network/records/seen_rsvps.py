@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from groundwork.clock import DAY
 from groundwork.database.bulk import fetch_each
+from groundwork.database.columns import qualified
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import encode_explanation
 from openmeet.network.records.collections import RSVPS
@@ -21,7 +22,7 @@ MOST_AWAITING_PER_AUTHOR = 500
 # Like ``ANSWERS_OF``, for many people with one DID each. If there were conditions on standing and collection, a planner
 # with few statistics might start with those and compare every record with every pair.
 OF_PAIRS = f"""
-    select {", ".join(f"r.{name.strip()}" for name in COLUMNS.split(","))}
+    select {qualified(COLUMNS, "r")}
       from each(subject_uri text, did text) as given
       join records r on r.subject_uri = given.subject_uri and r.did = given.did
 """
