@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from starlette.types import Receive, Send
+from starlette.types import Send
 from starlette.websockets import WebSocket
 
 from at_protocol.data.model import MAX_INTEGER
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
+from groundwork.http.websockets import until_disconnected
 from plc_directory import store
 from plc_directory.lines import sequenced
 from plc_directory.store import ExportedOperation
@@ -73,7 +74,7 @@ class ExportStream:
 
     async def _serve(self, socket: WebSocket, cursor: int | None) -> None:
         feeding = asyncio.create_task(self._feed(socket, cursor))
-        disconnection = asyncio.create_task(_until_gone(socket.receive))
+        disconnection = asyncio.create_task(until_disconnected(socket.receive))
         try:
             await asyncio.wait({feeding, disconnection}, return_when=asyncio.FIRST_COMPLETED)
             if disconnection.done():
@@ -146,9 +147,3 @@ async def _refuse(send: Send, why: str) -> None:
     headers = [(b"content-type", b"application/json")]
     await send({"type": "websocket.http.response.start", "status": 400, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": msgspec.json.encode({"message": why})})
-
-
-async def _until_gone(receive: Receive) -> None:
-    """Read and drop everything that the subscriber sends, until it disconnects."""
-    while (await receive())["type"] != "websocket.disconnect":
-        continue

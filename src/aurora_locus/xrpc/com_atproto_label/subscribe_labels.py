@@ -13,6 +13,7 @@ from aurora_locus.moderation import labels
 from aurora_locus.moderation.labels import Labels
 from aurora_locus.xrpc.dispatch import Subscription
 from aurora_locus.xrpc.host import XrpcHost
+from groundwork.http.websockets import until_disconnected
 from groundwork.telemetry.logs import log
 
 NSID = SUBSCRIBE_LABELS
@@ -40,7 +41,7 @@ def subscribe_labels(server_labels: Labels) -> Subscription:
             await _refuse(send, "FutureCursor", "Your cursor is ahead of every label.")
             return
         follow_task = asyncio.create_task(_follow(server_labels, int(cursor), send))
-        disconnection = asyncio.create_task(_until_gone(receive))
+        disconnection = asyncio.create_task(until_disconnected(receive))
         try:
             await asyncio.wait({follow_task, disconnection}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -76,8 +77,3 @@ async def _follow(server_labels: Labels, position: int, send: Send) -> None:
 async def _refuse(send: Send, error: str, message: str) -> None:
     await send({"type": "websocket.send", "bytes": frames.encode_error(error, message)})
     await send({"type": "websocket.close", "code": 1008, "reason": error})
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "websocket.disconnect":
-        continue

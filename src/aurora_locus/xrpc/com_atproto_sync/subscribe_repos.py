@@ -9,6 +9,7 @@ from at_protocol.sync import frames
 from aurora_locus.sequencer.subscription import FAREWELL_SECONDS, StreamError, follow, parse_cursor
 from aurora_locus.xrpc.host import XrpcHost
 from groundwork.clock import SECOND, Instant
+from groundwork.http.websockets import until_disconnected
 
 NSID = "com.atproto.sync.subscribeRepos"
 
@@ -32,7 +33,7 @@ async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: 
     follow_task = asyncio.create_task(
         follow(host.db, host.repositories.live, cursor, peer, send_frame, window_starts_at=window_starts_at)
     )
-    disconnection = asyncio.create_task(_until_gone(receive))
+    disconnection = asyncio.create_task(until_disconnected(receive))
     try:
         await asyncio.wait({follow_task, disconnection}, return_when=asyncio.FIRST_COMPLETED)
         if disconnection.done():
@@ -52,9 +53,3 @@ async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: 
 async def _refuse(send: Send, refusal: StreamError) -> None:
     await send({"type": "websocket.send", "bytes": frames.encode_error(refusal.error, refusal.message)})
     await send({"type": "websocket.close", "code": refusal.code, "reason": refusal.error})
-
-
-async def _until_gone(receive: Receive) -> None:
-    """Read and discard whatever the subscriber sends, until it disconnects."""
-    while (await receive())["type"] != "websocket.disconnect":
-        continue
