@@ -22,7 +22,7 @@ from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.attendance.visibility import people_who_see
 from openmeet.domain.events import event_records
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.events.queries import lock_subject
 from openmeet.domain.groups.membership_queries import listeners
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import event_kinds, fan_out
@@ -127,10 +127,6 @@ async def events_with_recipients(reader: Reader, event_ids: Collection[EventId])
     return {EventId(row["event_id"]) for row in rows}
 
 
-async def _lock(tx: Transaction, event_id: str) -> Event | None:
-    return await lock_for_update(tx, EventId(event_id))
-
-
 async def _people_concerned(
     tx: Transaction, event: Event, notice: EventNotice, after: str, limit: int
 ) -> RecipientPage:
@@ -169,5 +165,5 @@ async def _listeners_of_group(
     )
 
 
-ATTENDEES: Final = FanOutAudience("attendees", EventNotice, _lock, _people_concerned)
-GROUP_LISTENERS: Final = FanOutAudience("group_listeners", GroupEventNotice, _lock, _listeners_of_group)
+ATTENDEES: Final = FanOutAudience("attendees", EventNotice, lock_subject, _people_concerned)
+GROUP_LISTENERS: Final = FanOutAudience("group_listeners", GroupEventNotice, lock_subject, _listeners_of_group)

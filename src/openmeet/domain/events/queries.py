@@ -193,6 +193,11 @@ async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
     return event_of(row) if row else None
 
 
+async def lock_subject(tx: Transaction, subject_id: str) -> Event | None:
+    """``lock_for_update`` of the subject of a fan-out."""
+    return await lock_for_update(tx, EventId(subject_id))
+
+
 # Not an update: updating hundreds of unchanged rows and their indexes would cost as much as changing them.
 _DATES = f"select {COLUMNS} from events where series_id = :series_id order by id"
 _DATES_HELD: Mapping[Engine, str] = {"sqlite": _DATES, "postgresql": f"{_DATES} for no key update"}

@@ -8,8 +8,8 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.co_host_queries import co_hosts_of
-from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.events.model import Event
+from openmeet.domain.events.queries import lock_subject
 from openmeet.domain.events.unsolicited_lists import announced_sources, is_announced_to_strangers
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
@@ -26,10 +26,6 @@ class HostEventNotice(msgspec.Struct, frozen=True):
     """
 
     since: Instant
-
-
-async def _lock(tx: Transaction, event_id: str) -> Event | None:
-    return await lock_for_update(tx, EventId(event_id))
 
 
 async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, after: str, limit: int) -> RecipientPage:
@@ -65,4 +61,4 @@ async def _unaware_of(reader: Reader, event: Event, people: Sequence[UserId]) ->
     return [UserId(row["id"]) for row in rows]
 
 
-PROFILE_FOLLOWERS: Final = FanOutAudience("profile_followers", HostEventNotice, _lock, _followers)
+PROFILE_FOLLOWERS: Final = FanOutAudience("profile_followers", HostEventNotice, lock_subject, _followers)

@@ -14,7 +14,7 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.isolation import Position, each_due
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.queries import lock_for_update
+from openmeet.domain.events.queries import lock_for_update, lock_subject
 from openmeet.domain.events.unsolicited_lists import (
     FAMILIAR,
     FrontPagePolicy,
@@ -93,10 +93,6 @@ async def _announce(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) 
     await fan_out.start(tx, SAVED_SEARCHES, event, MatchNotice(queued_event.since, queued_event.before))
 
 
-async def _lock(tx: Transaction, event_id: str) -> Event | None:
-    return await lock_for_update(tx, EventId(event_id))
-
-
 async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str, limit: int) -> RecipientPage:
     """Owners of the searches that match the event now but did not match it before, in order of the searches."""
     if event.is_hidden:
@@ -132,4 +128,4 @@ async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str
     return RecipientPage([(event_kinds.SEARCH_FIND, notices)], None if len(searches) <= limit else page[-1].id)
 
 
-SAVED_SEARCHES: Final = FanOutAudience("saved_searches", MatchNotice, _lock, _owners)
+SAVED_SEARCHES: Final = FanOutAudience("saved_searches", MatchNotice, lock_subject, _owners)
