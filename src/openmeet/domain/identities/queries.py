@@ -263,9 +263,7 @@ async def consent(reader: Reader, user_id: UserId) -> Consent:
     row = await reader.fetch_one(CONSENT, user_id=user_id)
     if row is None:
         return NOT_ASKED
-    return Consent(
-        bool(row["publishing"]), _instant(row["asked_at"]), _instant(row["answered_at"]), row["handle"], row["revision"]
-    )
+    return Consent(bool(row["publishing"]), row["asked_at"], row["answered_at"], row["handle"], row["revision"])
 
 
 async def put_answer(tx: Transaction, user_id: UserId, *, publishing: bool, handle: str) -> int:
@@ -336,10 +334,6 @@ def _identity(row: Row) -> Identity:
         bool(row["is_default"]),
         Instant(row["created_at"]),
     )
-
-
-def _instant(value: int | None) -> Instant | None:
-    return None if value is None else Instant(value)
 
 
 async def count_shadows(reader: Reader) -> tuple[int, int]:

@@ -16,10 +16,6 @@ _DELIVERY = "id, webhook_id, kind, subject_id, state, tries, status, why, create
 IS_ANY_ON = "exists (select 1 from webhooks where off_why = '')"
 
 
-def _instant(value: int | None) -> Instant | None:
-    return None if value is None else Instant(value)
-
-
 def _webhook_of(row: Row) -> Webhook:
     return Webhook(
         WebhookId(row["id"]),
@@ -28,7 +24,7 @@ def _webhook_of(row: Row) -> Webhook:
         row["url"],
         kinds_in(row["kinds"]),
         bytes(row["sealed_secret"]),
-        _instant(row["failing_since"]),
+        row["failing_since"],
         decode_explanation(row["off_why"]),
         row["revision"],
         Instant(row["created_at"]),
@@ -46,7 +42,7 @@ def _delivery_of(row: Row) -> WebhookDelivery:
         row["status"],
         decode_explanation(row["why"]),
         Instant(row["created_at"]),
-        _instant(row["settled_at"]),
+        row["settled_at"],
         row["revision"],
     )
 
