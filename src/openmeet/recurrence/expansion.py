@@ -85,12 +85,12 @@ def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = N
     (TOO_MANY_DATES) beyond it.
     """
     begin, behind = max(_wall(start), _BEGIN) - _MARGIN, min(_wall(end), END) + _MARGIN
-    left_out = {_instant(pattern, at) for at in _within(pattern.left_out, begin - _MARGIN, behind + _MARGIN)}
+    left_out = {pattern.instant_of(at) for at in _within(pattern.left_out, begin - _MARGIN, behind + _MARGIN)}
     last: Instant | None = None
     # Because of a DST gap, instants can be out of order by at most the length of the gap.
     early: list[Occurrence] = []
     for original in chain(_originals(pattern, begin, behind, steps), [None]):
-        one = None if original is None else Occurrence(_instant(pattern, original), original)
+        one = None if original is None else Occurrence(pattern.instant_of(original), original)
         while early and (one is None or early[0].at < one.at - _LONGEST_GAP // _MICROSECOND):
             occurrence = heappop(early)
             if start <= occurrence.at < end and occurrence.at != last and occurrence.at not in left_out:
@@ -125,7 +125,7 @@ def following(pattern: Pattern, after: Instant, count: int) -> list[Occurrence]:
 
 def is_date_of(pattern: Pattern, original: datetime) -> bool:
     """Whether this wall-clock time is one of the pattern's dates."""
-    occurrence = _at_instant(pattern, _instant(pattern, original))
+    occurrence = _at_instant(pattern, pattern.instant_of(original))
     return occurrence is not None and occurrence.original == original
 
 
@@ -152,7 +152,7 @@ def check_entered(pattern: Pattern) -> None:
     if until is None:
         return
     is_over = (
-        _instant(pattern, pattern.start) > instant_of(until.at, "UTC") if until.is_utc else until.at < pattern.start
+        pattern.instant_of(pattern.start) > instant_of(until.at, "UTC") if until.is_utc else until.at < pattern.start
     )
     if until.is_date:
         is_over = until.at.date() < pattern.start.date()
@@ -170,7 +170,7 @@ def unused_exclusions(pattern: Pattern) -> tuple[datetime, ...]:
         for one in pattern.left_out
         # Nearly all exclusions match directly. Any other one may be the time that clocks showed instead of a skipped
         # one.
-        if not _occurrences(whole, one, one + _MOMENT) and _at_instant(whole, _instant(pattern, one)) is None
+        if not _occurrences(whole, one, one + _MOMENT) and _at_instant(whole, pattern.instant_of(one)) is None
     )
 
 
@@ -303,7 +303,7 @@ def _occurrences(pattern: Pattern, start: datetime, end: datetime) -> list[Occur
         if start <= pattern.start < end:
             originals.append(pattern.start)
     originals += _within(pattern.added, start, end)
-    left_out = {_instant(pattern, at) for at in _within(pattern.left_out, start - _MARGIN, end + _MARGIN)}
+    left_out = {pattern.instant_of(at) for at in _within(pattern.left_out, start - _MARGIN, end + _MARGIN)}
     local_by_instant: dict[Instant, datetime] = {}
     local = zone(pattern.zone_name or "UTC")
     for original in sorted(originals):
@@ -348,13 +348,9 @@ def _by_rule(
         yield from takewhile(lambda at: at.date() <= until.at.date(), dates)
     elif until.is_utc:
         last = instant_of(until.at, "UTC")
-        yield from takewhile(lambda at: _instant(pattern, at) <= last, dates)
+        yield from takewhile(lambda at: pattern.instant_of(at) <= last, dates)
     else:
         yield from takewhile(lambda at: at <= until.at, dates)
-
-
-def _instant(pattern: Pattern, local: datetime) -> Instant:
-    return instant_of(local, pattern.zone_name or "UTC")
 
 
 @cache

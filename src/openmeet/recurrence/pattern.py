@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from groundwork.clock import Instant
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule
-from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, is_zone, zone
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, zone
 
 MAX_DATES = 1_000
 
@@ -34,6 +35,10 @@ class Pattern:
     left_out: tuple[datetime, ...] = ()
     added: tuple[datetime, ...] = ()
     is_all_day: bool = False
+
+    def instant_of(self, local: datetime) -> Instant:
+        """The instant of a naive wall-clock time in the zone of the pattern."""
+        return instant_of(local, self.zone_name or "UTC")
 
 
 def pattern(

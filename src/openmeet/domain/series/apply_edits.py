@@ -113,11 +113,7 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
 def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]]:
     """Stored dates that move to another series or get another name."""
     places = [(change.event, change.original_date) for change in plan.changes]
-    places += [
-        (stored_date.event, stored_date.event.place_in_series.original_date)
-        for stored_date in plan.stranded
-        if stored_date.event.place_in_series
-    ]
+    places += [(stored_date.event, stored_date.original_date) for stored_date in plan.stranded]
     return [
         (event.id, target.id, name)
         for event, name in places

@@ -96,7 +96,7 @@ def series_details_at(series: Series, date: str) -> Details:
 
 def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -> EditPlan:
     date = _named(edit)
-    stored_date = next((one for one in stored if one.event.place_in_series and _name(one) == date), None)
+    stored_date = next((one for one in stored if one.original_date == date), None)
     if stored_date is None or stored_date.event.is_gone:
         raise InvalidInput("originalDate", SeriesReason.NO_SUCH_DATE_OF_SERIES, name="NoSuchDate")
     if edit.rewritten is not None:
@@ -110,9 +110,9 @@ def without_deleted_dates(series: Series, stored: Sequence[StoredOccurrence], no
     """
     pattern = series.timing.pattern
     gone = [
-        (original_of(_name(stored_date)), stored_date.event)
+        (original_of(stored_date.original_date), stored_date.event)
         for stored_date in stored
-        if stored_date.event.is_gone and _name(stored_date) != stored_date.event.id
+        if stored_date.event.is_gone and stored_date.original_date != stored_date.event.id
     ]
     ahead = {at for at, event in gone if not event.is_over(now) or instant_of(at, series.zone_name) > now}
     left_out = tuple(sorted({*pattern.left_out, *(at for at in ahead if expansion.is_date_of(pattern, at))}))
@@ -197,8 +197,3 @@ def _named(edit: Edit) -> str:
     if edit.date is None:
         raise InvalidInput("originalDate", SeriesReason.DATE_NEEDED)
     return edit.date
-
-
-def _name(stored_date: StoredOccurrence) -> str:
-    assert stored_date.event.place_in_series is not None  # noqa: S101  # only called for dates of a series
-    return stored_date.event.place_in_series.original_date

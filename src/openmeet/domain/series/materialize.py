@@ -147,11 +147,7 @@ async def dates_added_by(reader: Reader, series: Series, plan: EditPlan) -> list
         existing_names -= {place.original_date for place in places if place is not None}
         existing_names -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}
     existing_names |= {change.original_date for change in plan.changes}
-    existing_names |= {
-        stored_date.event.place_in_series.original_date
-        for stored_date in plan.stranded
-        if stored_date.event.place_in_series
-    }
+    existing_names |= {stored_date.original_date for stored_date in plan.stranded}
     return [one for one in window(target, reader.now) if original_text(one.original) not in existing_names]
 
 

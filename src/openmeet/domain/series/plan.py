@@ -128,7 +128,7 @@ def plan_following(
     elif timing.pattern == series.timing.pattern:
         timing = replace(timing, pattern=new_pattern)
     expansion.check_occurs(timing.pattern)
-    following = [stored_date for stored_date in stored if _name(stored_date) >= at]
+    following = [stored_date for stored_date in stored if stored_date.original_date >= at]
     before_timing = Timing(before, series.timing.length)
     return _plan(
         EditScope.FOLLOWING,
@@ -243,27 +243,18 @@ def _new_positions(
     old: Pattern, new: Pattern, coming: Iterable[StoredOccurrence], now: Instant
 ) -> dict[datetime, datetime | None]:
     """The position of each stored date in the new pattern, or None."""
-    names = [original_of(_name(stored_date)) for stored_date in coming]
+    names = [original_of(stored_date.original_date) for stored_date in coming]
     if old == new or not names:
         return {name: name for name in names}
     first, last = min(names), max(names)
-    window = Instant(min(now, _instant(new, first - _AHEAD))), _instant(new, last + _AHEAD)
+    window = Instant(min(now, new.instant_of(first - _AHEAD))), new.instant_of(last + _AHEAD)
     dates = [one.original for one in expansion.between(new, *window)]
     # Only future positions count, because nobody's date is moved into the past.
-    ahead = [date for date in dates if _instant(new, date) > now]
+    ahead = [date for date in dates if new.instant_of(date) > now]
     return remap(names, ahead, apart={name for name in names if not expansion.is_date_of(old, name)})
-
-
-def _instant(pattern: Pattern, local: datetime) -> Instant:
-    return instant_of(local, pattern.zone_name or "UTC")
 
 
 def _coming(stored: Iterable[StoredOccurrence], now: Instant) -> list[StoredOccurrence]:
     return [
         stored_date for stored_date in stored if not stored_date.event.is_gone and not stored_date.event.is_over(now)
     ]
-
-
-def _name(stored_date: StoredOccurrence) -> str:
-    assert stored_date.event.place_in_series is not None  # noqa: S101  # stored dates have one
-    return stored_date.event.place_in_series.original_date
