@@ -116,6 +116,11 @@ def reach_of(event: Event) -> PublishLevel:
     )
 
 
+def allows_record(event: Event) -> bool:
+    """Whether the event may have a record, whatever the policy of its series says."""
+    return reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING
+
+
 def is_announced(event: Event) -> bool:
     """Whether a public record reveals the existence of an event that is not public."""
     is_hidden = event.is_gone or event.is_draft or event.is_held or event.record_uri is None

@@ -14,7 +14,7 @@ from openmeet.domain.attendance import event_hosting, record_comparison
 from openmeet.domain.attendance.host_decisions import may_host
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import Detail, Event, RecordSettings
-from openmeet.domain.events.publication import PublishLevel, reach
+from openmeet.domain.events.publication import PublishLevel, allows_record, reach
 from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
@@ -245,16 +245,11 @@ async def sync_answers(request: Request) -> Response:
                 event,
                 statuses[own_rsvp.id],
                 tx,
-                is_allowed=agreed and reach_of_answers(event),
+                is_allowed=agreed and allows_record(event),
                 their_record=own_rsvp.record_uri,
             )
     states = [AnswersStanding(state.value, number) for state, number in sorted(counts.items())]
     return json_response(AnswersSynced(own_record, states if hosts else None, comparison))
-
-
-def reach_of_answers(event: Event) -> bool:
-    """Whether the event itself is published."""
-    return reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING
 
 
 def _merged(before: RecordSettings, body: RecordSettingsInput) -> RecordSettings:
@@ -316,8 +311,7 @@ async def _records_of_events(reader: Reader, events: list[Event]) -> list[Record
             event,
             statuses[event.id],
             reader,
-            is_allowed=agreed[event.author_id]
-            and reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING,
+            is_allowed=agreed[event.author_id] and allows_record(event),
             their_record=event.record_uri if event.is_record_of_author else None,
         )
         for event in events

@@ -9,7 +9,7 @@ from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Detail, Event, RecordSettings
-from openmeet.domain.events.publication import PublishLevel, reach
+from openmeet.domain.events.publication import PublishLevel, allows_record, reach
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.identities.queries import consent
@@ -142,7 +142,7 @@ async def _record_settings_page(
             one,
             publications_of[one.id].shown(
                 reader.now,
-                is_allowed=agreed and reach(one.content.visibility, one.group, one.record) is not PublishLevel.NOTHING,
+                is_allowed=agreed and allows_record(one),
                 is_by_another_app=one.is_record_of_author,
             ),
             event_sync(one, publications_of[one.id], reader.now, has_agreed=agreed).tone,

@@ -7,7 +7,7 @@ from groundwork.errors import Explanation
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.publication import PublishLevel, reach
+from openmeet.domain.events.publication import allows_record
 from openmeet.i18n import formatting
 from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.outbox.publication_status import PublicationStatus
@@ -55,13 +55,13 @@ def event_status(event: Event, publication: PublicationStatus, now: Instant, *, 
     if _waits_for_its_author(event, publication, has_agreed=has_agreed):
         return RecordStatus.CHANGED_BY_CO_HOST()
     return publication.shown(
-        now, is_allowed=has_agreed and _is_public(event), is_by_another_app=event.is_record_of_author
+        now, is_allowed=has_agreed and allows_record(event), is_by_another_app=event.is_record_of_author
     )
 
 
 def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
     """The status of an event's record. "Only here" if none will be published."""
-    is_public, is_by_another_app = _is_public(event), event.is_record_of_author
+    is_public, is_by_another_app = allows_record(event), event.is_record_of_author
     sync = _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
     if event.record_deleted_at is not None:
         since = formatting.ago(event.record_deleted_at, now)
@@ -85,11 +85,7 @@ def _waits_for_its_author(event: Event, publication: PublicationStatus, *, has_a
     """Whether the repository has, or would get, a version without a co-host's edit that the author still has to
     approve.
     """
-    return event.needs_author_approval and has_agreed and _is_public(event) and not publication.is_withdrawn
-
-
-def _is_public(event: Event) -> bool:
-    return reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING
+    return event.needs_author_approval and has_agreed and allows_record(event) and not publication.is_withdrawn
 
 
 def _sync_of(
