@@ -25,7 +25,8 @@ from openmeet.domain.users.model import UserId
 BATCH: Final = 200
 WORD_INDEXES: Final = ("search_index", "search_chat_index")
 
-Purge = Callable[[Transaction, Instant], Awaitable[int]]
+# Empties the rows with these ids.
+Emptying = Callable[[Transaction, list[str]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,33 +146,48 @@ OLD_DECLINED: Final = """
 async def purge_expired(db: Database, times: RetentionTimes) -> dict[str, int]:
     """Empty everything whose retention time has passed. Return how many rows of each kind."""
     counts: dict[str, int] = {}
-    chores: list[tuple[str, int, Purge]] = [
-        ("events", times.deleted_days, _purge_events),
-        ("series", times.deleted_days, _purge_series),
-        ("groups", times.deleted_days, _purge_groups),
-        ("withdrawn_answers", times.deleted_days, _purge_withdrawn),
-        ("answers", times.answers_days, _purge_answers),
-        ("invited", times.answers_days, _purge_invited),
-        ("guests", times.answers_days, _purge_guests),
-        ("contacts", times.answers_days, _purge_contacts),
+    chores: list[tuple[str, int, str, Emptying]] = [
+        ("events", times.deleted_days, EVENTS_TO_PURGE, empty_events),
+        ("series", times.deleted_days, SERIES_TO_PURGE, empty_series),
+        ("groups", times.deleted_days, GROUPS_TO_PURGE, empty_groups),
+        ("withdrawn_answers", times.deleted_days, WITHDRAWN_ANSWERS, _by(EMPTY_ANSWERS)),
+        ("answers", times.answers_days, OLD_ANSWERS, _by(EMPTY_ANSWERS)),
+        ("invited", times.answers_days, OLD_INVITED, _by(EMPTY_INVITED)),
+        ("guests", times.answers_days, OLD_GUESTS, _by(EMPTY_GUESTS)),
+        ("contacts", times.answers_days, OLD_CONTACTS, _by("delete from imported_contacts where id in :ids")),
     ]
-    for name, days, purge in chores:
+    for name, days, expired, empty in chores:
         if days:
-            counts[name] = await _in_batches(db, purge, days)
+            counts[name] = await _in_batches(db, days, expired, empty)
+    if times.answers_days:
+        async with db.transaction() as tx:
+            before = Instant(tx.now - times.answers_days * DAY)
+            await tx.execute(OLD_NAMES, before=before)
+            await tx.execute(OLD_DECLINED, before=before)
     if any(counts.values()):
         await discard_deleted(db, WORD_INDEXES)
         log.info("retention.purged", **counts)
     return counts
 
 
-async def _in_batches(db: Database, purge: Purge, days: int) -> int:
+async def _in_batches(db: Database, days: int, expired: str, empty: Emptying) -> int:
+    """Empty all rows that the query ``expired`` selects. Returns how many."""
     total = 0
     while True:
         async with db.transaction() as tx:
-            number = await purge(tx, Instant(tx.now - days * DAY))
-        total += number
-        if number < BATCH:
+            rows = await tx.fetch(expired, before=Instant(tx.now - days * DAY), limit=BATCH)
+            if rows:
+                await empty(tx, [row["id"] for row in rows])
+        total += len(rows)
+        if len(rows) < BATCH:
             return total
+
+
+def _by(statement: str) -> Emptying:
+    async def empty(tx: Transaction, ids: list[str]) -> None:
+        await tx.execute(statement, ids=ids)
+
+    return empty
 
 
 async def empty_events(tx: Transaction, ids: list[str]) -> None:
@@ -241,58 +257,3 @@ async def empty_groups(tx: Transaction, ids: list[str]) -> None:
     await tx.execute("delete from imported_names where what = 'members' and target in :ids", ids=ids)
     await tx.execute("update group_members set answer = '' where group_id in :ids and answer <> ''", ids=ids)
     await tx.execute("delete from notifications where subject_id in :ids", ids=ids)
-
-
-async def _ids(tx: Transaction, statement: str, before: Instant) -> list[str]:
-    return [row["id"] for row in await tx.fetch(statement, before=before, limit=BATCH)]
-
-
-async def _purge_events(tx: Transaction, before: Instant) -> int:
-    if ids := await _ids(tx, EVENTS_TO_PURGE, before):
-        await empty_events(tx, ids)
-    return len(ids)
-
-
-async def _purge_series(tx: Transaction, before: Instant) -> int:
-    if ids := await _ids(tx, SERIES_TO_PURGE, before):
-        await empty_series(tx, ids)
-    return len(ids)
-
-
-async def _purge_groups(tx: Transaction, before: Instant) -> int:
-    if ids := await _ids(tx, GROUPS_TO_PURGE, before):
-        await empty_groups(tx, ids)
-    return len(ids)
-
-
-async def _purge_withdrawn(tx: Transaction, before: Instant) -> int:
-    if ids := await _ids(tx, WITHDRAWN_ANSWERS, before):
-        await tx.execute(EMPTY_ANSWERS, ids=ids)
-    return len(ids)
-
-
-async def _purge_answers(tx: Transaction, before: Instant) -> int:
-    if ids := await _ids(tx, OLD_ANSWERS, before):
-        await tx.execute(EMPTY_ANSWERS, ids=ids)
-    return len(ids)
-
-
-async def _purge_invited(tx: Transaction, before: Instant) -> int:
-    if ids := await _ids(tx, OLD_INVITED, before):
-        await tx.execute(EMPTY_INVITED, ids=ids)
-    return len(ids)
-
-
-async def _purge_guests(tx: Transaction, before: Instant) -> int:
-    if ids := await _ids(tx, OLD_GUESTS, before):
-        await tx.execute(EMPTY_GUESTS, ids=ids)
-    return len(ids)
-
-
-async def _purge_contacts(tx: Transaction, before: Instant) -> int:
-    ids = await _ids(tx, OLD_CONTACTS, before)
-    if ids:
-        await tx.execute("delete from imported_contacts where id in :ids", ids=ids)
-    await tx.execute(OLD_NAMES, before=before)
-    await tx.execute(OLD_DECLINED, before=before)
-    return len(ids)
