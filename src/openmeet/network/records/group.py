@@ -32,7 +32,7 @@ from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.groups.rules import ALLOWED
 from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
 from openmeet.network.records.places import ADDRESS, ParsedPicture, PictureToWrite, blob_value, cid_of_blob, entries_of
-from openmeet.network.records.preserve import keep_unchanged_keys
+from openmeet.network.records.preserve import keep_unchanged_keys, with_fields
 from openmeet.network.records.reading_notes import Unmappable, line_of, of_another_type, text_of, token_of
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence.wall_time import zone_names
@@ -115,12 +115,7 @@ def write_group(
         "backupAdmins": (list(ours.backup_admins) or None) if is_all else None,
         "predecessor": None if ours.predecessor is None else _reference(ours.predecessor),
     }
-    record: dict[str, Value] = dict(before)
-    for name, value in fields.items():
-        if value is None:
-            record.pop(name, None)
-        else:
-            record[name] = value
+    record = with_fields(before, fields)
     # A record that is written as the group's current record has no successor.
     record.pop("successor", None)
     record.setdefault("$type", GROUP)

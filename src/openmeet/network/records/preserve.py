@@ -8,6 +8,17 @@ from at_protocol.data.model import Value
 from openmeet.network.records.collections import ORIGIN_KEYS
 
 
+def with_fields(before: Mapping[str, Value], fields: Mapping[str, Value]) -> dict[str, Value]:
+    """The record ``before`` with our fields; None removes a field. All other keys stay."""
+    record = dict(before)
+    for name, value in fields.items():
+        if value is None:
+            record.pop(name, None)
+        else:
+            record[name] = value
+    return record
+
+
 def keep_unchanged_keys(
     record: dict[str, Value],
     before: Mapping[str, Value],

@@ -28,7 +28,7 @@ from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.catalogue import SOURCE, speaking
 from openmeet.network.records.collections import SERIES, SERIES_COLLECTIONS, SERIES_LINK_KEY, SERIES_LINK_KEYS
 from openmeet.network.records.places import entries_of, is_same_place, read_places
-from openmeet.network.records.preserve import keep_unchanged_keys
+from openmeet.network.records.preserve import keep_unchanged_keys, with_fields
 from openmeet.network.records.reading_notes import (
     Notes,
     Unmappable,
@@ -83,12 +83,7 @@ def write_series(
         "exdate": [original_text(at) for at in shape.left_out[:MOST_DATES]] or None,
         "template": _template(content, page_url, before.get("template")),
     }
-    record: dict[str, Value] = dict(before)
-    for name, value in ours.items():
-        if value is None:
-            record.pop(name, None)
-        else:
-            record[name] = value
+    record = with_fields(before, ours)
     record.setdefault("$type", SERIES)
     record.setdefault("createdAt", format_datetime(series.created_at))
     now, was = _understood(record), _understood(before) or _understood(agreed)
