@@ -272,7 +272,7 @@ OPERATIONS = (
         parameters=(
             Parameter("status", "One status only", shape=AttendanceStatus),
             Parameter("q", "Part of a name or handle"),
-            Parameter("cursor", "The cursor of the previous page"),
+            CURSOR,
             Parameter("limit", f"Answers per page, 1 to {MAX_LIMIT}", shape=int),
         ),
         failures=(403, 404),

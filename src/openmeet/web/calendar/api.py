@@ -326,7 +326,7 @@ OPERATIONS = (
         parameters=(
             *_WINDOW,
             Parameter("limit", f"Entries per page, 1 to {MAX_LIMIT}", shape=int),
-            Parameter("cursor", "The cursor of the previous page"),
+            pagination.CURSOR,
         ),
     ),
     ApiOperation(

@@ -3,7 +3,6 @@
 from typing import Final
 
 from openmeet.domain.media.pictures import PictureFormat
-from openmeet.domain.paging import MAX_LIMIT
 from openmeet.web.api.etags import IF_MATCH
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
@@ -149,7 +148,7 @@ OPERATIONS = (
             Parameter("q", "Only messages with these words; in that case before, after, around and pinned are ignored"),
             Parameter("pinned", "true: only pinned messages"),
             CURSOR,
-            Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int),
+            LIMIT,
         ),
         failures=(*_SEEN, 422),
         needs_session=False,

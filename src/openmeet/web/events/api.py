@@ -53,7 +53,7 @@ from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.web.api.etags import etag_of
 from openmeet.web.api.external_identity import RecordSource, sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.api.pagination import limit_of
+from openmeet.web.api.pagination import CURSOR, limit_of
 from openmeet.web.attendance.registration_api import questions_output
 from openmeet.web.events import new_links
 from openmeet.web.events.publication_view import event_status
@@ -146,7 +146,6 @@ class Surroundings:
 
 MineName = Literal["upcoming", "going", "hosting", "drafts", "waiting", "past"]
 
-_CURSOR = Parameter("cursor", "The cursor of the previous page")
 _LIMIT = Parameter("limit", f"Events per page, 1 to {MAX_LIMIT}", shape=int)
 
 
@@ -366,7 +365,7 @@ OPERATIONS = (
         parameters=(
             *(Parameter(one.name, one.description, shape=one.schema) for one in FILTERS),
             Parameter("uri", "The at-uri of a record: only the event of this record, even if it is over"),
-            _CURSOR,
+            CURSOR,
             _LIMIT,
         ),
         needs_session=False,
@@ -389,7 +388,7 @@ OPERATIONS = (
         list_attendees,
         {200: AttendeeList},
         parameters=(
-            _CURSOR,
+            CURSOR,
             Parameter("limit", f"People per page, 1 to {MAX_ATTENDEES}; absent: {MAX_ATTENDEES}", shape=int),
         ),
         needs_session=False,
@@ -404,7 +403,7 @@ OPERATIONS = (
         {200: EventList},
         parameters=(
             Parameter("which", "Which list; upcoming combines hosting and going", shape=MineName),
-            _CURSOR,
+            CURSOR,
             _LIMIT,
         ),
     ),

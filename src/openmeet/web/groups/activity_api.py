@@ -14,16 +14,13 @@ from openmeet.domain.paging import ALL_ROWS, DEFAULT_LIMIT, MAX_LIMIT, Page
 from openmeet.domain.search.group_event_lists import followed_in_group
 from openmeet.i18n.formatting import iso
 from openmeet.web.api import pagination
-from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.api.pagination import limit_of
+from openmeet.web.api.operations import ApiOperation
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of
 from openmeet.web.events.api import EventList, events_page, paging
 from openmeet.web.groups.schemas import MembershipOutput, membership_shown
 from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
-
-_CURSOR = Parameter("cursor", "The cursor of the previous page")
-_LIMIT = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
 
 
 class AnnouncementInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -251,7 +248,7 @@ OPERATIONS = (
         "Announcements of a group, for its members",
         list_announcements,
         {200: AnnouncementList},
-        parameters=(_CURSOR, _LIMIT),
+        parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
     ApiOperation(
@@ -280,7 +277,7 @@ OPERATIONS = (
         "DIDs whose public events a group shows",
         list_dids,
         {200: DidList},
-        parameters=(_CURSOR, _LIMIT),
+        parameters=(CURSOR, LIMIT),
         needs_session=False,
         failures=(404,),
     ),
@@ -310,7 +307,7 @@ OPERATIONS = (
         "Coming public events of the DIDs that a group follows",
         list_followed_events,
         {200: EventList},
-        parameters=(_CURSOR, _LIMIT),
+        parameters=(CURSOR, LIMIT),
         needs_session=False,
         failures=(404,),
     ),
@@ -350,7 +347,7 @@ OPERATIONS = (
         "The activity log of a group, for those who run it",
         show_log,
         {200: LogPage},
-        parameters=(_CURSOR, _LIMIT),
+        parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
     ApiOperation(

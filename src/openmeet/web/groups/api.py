@@ -23,7 +23,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.api.pagination import limit_of
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of
 from openmeet.web.events import new_links
 from openmeet.web.events.api import EventList, events_page, paging
 from openmeet.web.groups import forms
@@ -44,8 +44,6 @@ from openmeet.web.site.services import services
 from openmeet.web.site.slugs import group_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
-_CURSOR = Parameter("cursor", "The cursor of the previous page")
-_LIMIT = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
 _FAILURES = (403, 404, 412, 422)
 
 
@@ -236,8 +234,8 @@ OPERATIONS = (
                 "Where the group was created; without this and q, groups from other apps are listed only if they have members on this site",
                 shape=SourceName,
             ),
-            _CURSOR,
-            _LIMIT,
+            CURSOR,
+            LIMIT,
         ),
         needs_session=False,
     ),
@@ -302,7 +300,7 @@ OPERATIONS = (
         "Coming events of a group: all of them for members, public ones for everyone else",
         list_events,
         {200: EventList},
-        parameters=(_CURSOR, _LIMIT),
+        parameters=(CURSOR, LIMIT),
         needs_session=False,
         failures=(404,),
     ),
@@ -332,7 +330,7 @@ OPERATIONS = (
         "Groups that the caller is in or has asked to join",
         list_mine,
         {200: GroupList},
-        parameters=(_CURSOR, _LIMIT),
+        parameters=(CURSOR, LIMIT),
     ),
     ApiOperation(
         "PUT",

@@ -21,7 +21,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso_or_none
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.api.pagination import limit_of
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of
 from openmeet.web.groups.schemas import (
     Decision,
     MemberList,
@@ -134,8 +134,8 @@ OPERATIONS = (
         {200: MemberList},
         parameters=(
             Parameter("role", "Only people in this role", shape=RoleName),
-            Parameter("cursor", "The cursor of the previous page"),
-            Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int),
+            CURSOR,
+            LIMIT,
         ),
         failures=(403, 404),
     ),
