@@ -7,7 +7,7 @@ from markupsafe import Markup
 from groundwork.errors import Explanation
 from groundwork.i18n import pseudo
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n import catalogue, names
+from openmeet.i18n import catalogue, countries
 from openmeet.i18n.catalogue import LazyText, gettext, language, lazy, negotiated, ngettext, speaking
 from openmeet.i18n.reasons.messages import explain
 from openmeet.i18n.templates import speak
@@ -51,12 +51,12 @@ def test_a_language_is_added_by_its_file() -> None:
 
 @pytest.mark.usefixtures("polish")
 def test_countries_have_names_in_the_current_language() -> None:
-    assert names.name_of("DE") == "Germany"
+    assert countries.name_of("DE") == "Germany"
     with speaking("pl"):
-        assert (names.name_of("DE"), names.known_code("Niemcy")) == ("Niemcy", "DE")
-        assert ("AT", "Austria") in names.offered()
-        assert names.known_code("Germany") == "DE"
-    assert names.name_of("Narnia") == "Narnia"
+        assert (countries.name_of("DE"), countries.known_code("Niemcy")) == ("Niemcy", "DE")
+        assert ("AT", "Austria") in countries.offered()
+        assert countries.known_code("Germany") == "DE"
+    assert countries.name_of("Narnia") == "Narnia"
 
 
 @pytest.mark.usefixtures("polish")

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from openmeet.domain.events.values import Venue
 from openmeet.domain.places.model import Place, PlaceMatch, folded
-from openmeet.i18n import names
+from openmeet.i18n import countries
 
 # Looks up a typed name. None if there is no list of places.
 FindPlace = Callable[[str], PlaceMatch] | None
@@ -103,9 +103,9 @@ def _town(
         if place is not None and (is_asked or postal or _is_meant(place, tail, parts, country)):
             return parts[:-count], _venue(place, [first, *tail[1:]], postal), place
     last = parts[-1]
-    code = names.known_code(last) if may_end_in_country and len(parts) > 1 else None
+    code = countries.known_code(last) if may_end_in_country and len(parts) > 1 else None
     if code:
-        named = names.name_of(code)
+        named = countries.name_of(code)
         head, town, place = _town(parts[:-1], find, named, is_asked=is_asked, may_end_in_country=False)
         return head, replace(town, country=named), place
     return *_unknown_town(parts, find, Venue(country=country)), None
@@ -132,7 +132,7 @@ def _is_meant(place: Place, tail: Sequence[str], parts: Sequence[str], country: 
     """
     if len(tail) > 1:
         return True
-    home = names.known_code(country) if country else None
+    home = countries.known_code(country) if country else None
     if place.postal_code:
         # On its own it could be the number of a house or a room.
         return place.country == home
@@ -146,18 +146,18 @@ def _venue(place: Place, tail: Sequence[str], postal: str) -> Venue:
     their own fields.
     """
     if place.postal_code:
-        country = names.name_of(place.country)
+        country = countries.name_of(place.country)
         return Venue(locality=place.name, region=place.region, country=country, postal_code=place.postal_code)
     about = {folded(place.region), folded(place.region_code)} - {""}
     lines = [
         part
         for number, part in enumerate(tail)
-        if number == 0 or (folded(part) not in about and names.known_code(part) != place.country)
+        if number == 0 or (folded(part) not in about and countries.known_code(part) != place.country)
     ]
     if folded(lines[0]) == folded(place.name):
         lines[0] = place.name
     return Venue(
-        locality=", ".join(lines), region=place.region, country=names.name_of(place.country), postal_code=postal
+        locality=", ".join(lines), region=place.region, country=countries.name_of(place.country), postal_code=postal
     )
 
 

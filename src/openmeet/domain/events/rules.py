@@ -15,8 +15,8 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups.model import INSIDE, SHUT_OUT, GroupRole
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.countries import known_code
 from openmeet.i18n.formatting import clock
-from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 
 # A longer duration is far more likely a mistyped year than a long exhibition.

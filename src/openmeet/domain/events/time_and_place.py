@@ -12,7 +12,7 @@ from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.values import Mode, Venue
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
-from openmeet.i18n.names import known_code
+from openmeet.i18n.countries import known_code
 from openmeet.recurrence import wall_time
 
 TO_BE_ANNOUNCED = lazy("Date to be announced")

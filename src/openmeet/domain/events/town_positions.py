@@ -15,7 +15,7 @@ from openmeet.domain.events import queries
 from openmeet.domain.events.model import Event
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import Place
-from openmeet.i18n import names
+from openmeet.i18n import countries
 
 # Events per transaction. The next round follows in a few seconds.
 _AT_ONCE: Final = 200
@@ -92,7 +92,7 @@ async def retry_unknown_towns(db: Database) -> int:
 
 def town_named(where: _HasTown, gazetteer: Gazetteer) -> Place | None:
     """The place that a town's name unambiguously refers to. None if the name is unknown or ambiguous."""
-    country = names.known_code(where.country) or ""
+    country = countries.known_code(where.country) or ""
     for name in _candidates(where.locality):
         place = gazetteer.find_town(name, region=where.region, country=country)
         if place is not None:

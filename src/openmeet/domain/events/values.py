@@ -6,7 +6,7 @@ from typing import Final
 
 from groundwork.clock import DAY
 from openmeet.domain.events.vocabulary import AccessFeature
-from openmeet.i18n.names import known_code, name_of
+from openmeet.i18n.countries import known_code, name_of
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 20_000

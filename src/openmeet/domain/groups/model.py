@@ -8,7 +8,7 @@ from typing import Final, NewType
 from groundwork.clock import DAY, Instant
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import UserId
-from openmeet.i18n.names import name_of
+from openmeet.i18n.countries import name_of
 
 GroupId = NewType("GroupId", str)
 GroupSlug = NewType("GroupSlug", str)

@@ -11,8 +11,8 @@ from icalendar.prop import vText
 from openmeet.domain.events.values import MAX_CATEGORIES, MAX_PLACE_PART, NOWHERE, Venue
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS, MAX_TAG, MAX_TAGS, Category, normalised
 from openmeet.domain.icalendar.components import Component, Text
+from openmeet.i18n.countries import known_code
 from openmeet.i18n.markdown import one_line
-from openmeet.i18n.names import known_code
 
 # Marks events that a group follows but that were created in another app. It is shown to readers and is not a topic.
 ELSEWHERE: Final = "From another app"

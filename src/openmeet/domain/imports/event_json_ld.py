@@ -18,8 +18,8 @@ from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_T
 from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, ParsedImport
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.countries import known_code
 from openmeet.i18n.markdown import one_line
-from openmeet.i18n.names import known_code
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of, zone
 

@@ -14,7 +14,7 @@ from at_protocol.failures import Malformed
 from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.place_text import coordinate_of
 from openmeet.domain.events.values import MAX_PLACE_PART, EventLink, Venue
-from openmeet.i18n.names import known_code
+from openmeet.i18n.countries import known_code
 from openmeet.network.records.preserve import origin_mark_of
 from openmeet.network.records.reading_notes import Notes, line_of, text_of
 

@@ -6,7 +6,7 @@ from typing import Final
 from openmeet.domain.events.content import INPUTS
 from openmeet.domain.events.values import Audience, Mode, RemovalDelay
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
-from openmeet.i18n import names
+from openmeet.i18n import countries
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.web.events.approval_field import NEEDS_APPROVAL
 
@@ -63,7 +63,7 @@ _CHOICES: Final[Mapping[str, Mapping[str, LazyText]]] = {
 def value_label(name: str, text: str) -> str:
     """The value of an input as readable text."""
     if name == "country":
-        return names.name_of(text)
+        return countries.name_of(text)
     labels = _CHOICES.get(name)
     return text if labels is None else ", ".join(str(labels.get(one, one)) for one in text.split(","))
 
@@ -80,7 +80,7 @@ def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
                 form.get("street", ""),
                 form.get("postal_code", ""),
                 form.get("region", ""),
-                names.name_of(form.get("country", "")),
+                countries.name_of(form.get("country", "")),
                 gettext("on the map") if form.get("point") else "",
             ]
         ),

@@ -28,8 +28,8 @@ from openmeet.domain.media.pictures import PORTRAIT_SIDES, PictureKey, portrait_
 from openmeet.domain.profiles import portraits
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
+from openmeet.i18n.countries import known_code
 from openmeet.i18n.markdown import summary_of
-from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.media.drawings import draw_cached

@@ -34,7 +34,7 @@ from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
-from openmeet.i18n import names
+from openmeet.i18n import countries
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.network.publishing.deliver_publication import deliver_now
@@ -103,7 +103,7 @@ async def show_new(request: Request) -> Response:
         if caller is not None:
             user = await by_id(reader, caller.user_id)
             zone = (user and user.time_zone) or zone
-            country = names.name_of(await queries.latest_country(reader, caller.user_id))
+            country = countries.name_of(await queries.latest_country(reader, caller.user_id))
     values = values_of(unpack(draft) if draft else rules.Submission(time_zone=zone, country=country))
     if draft:
         values |= selected_fields(draft, _FURTHER_FIELDS)
@@ -391,7 +391,7 @@ def form_page(
         "labels": {**LABELS, **picture_pages.LABELS, **(recurrence_form.LABELS if repeats is not None else {})},
         "lengths": LENGTHS,
         "zones": OFFERED_ZONES,
-        "countries": names.offered(),
+        "countries": countries.offered(),
         "in_group": bool(event.group if event else form_state.value("group")),
         "groups": [("", gettext("No group")), *((one.slug, one.details.name) for one in groups)] if groups else [],
         "notice": notice,

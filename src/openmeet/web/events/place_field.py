@@ -18,7 +18,7 @@ from openmeet.domain.events.place_text import FindPlace, at_town, head_of, read_
 from openmeet.domain.events.values import MAX_SHUFFLE, Venue
 from openmeet.domain.places.geocoder import StreetAddress
 from openmeet.domain.places.model import Place, PlaceMatch, PlaceReason, folded
-from openmeet.i18n import names
+from openmeet.i18n import countries
 from openmeet.web.search import places
 from openmeet.web.search.places_api import spend_of
 from openmeet.web.site.layout import page
@@ -224,7 +224,7 @@ def _address_choice(address: StreetAddress, text: str) -> PlaceChoice:
         "postal_code": address.postal_code,
         "locality": address.locality,
         "region": address.region,
-        "country": names.name_of(address.country),
+        "country": countries.name_of(address.country),
         _POINT: f"{address.latitude}, {address.longitude}",
         PLACE: ", ".join(part for part in (name if not address.name else "", address.line) if part),
     }

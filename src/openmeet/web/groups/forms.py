@@ -19,8 +19,8 @@ from openmeet.domain.groups.model import (
 )
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.validation import GeneralReason, choice
+from openmeet.i18n.countries import known_code
 from openmeet.i18n.markdown import one_line
-from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 
 # For the ``maxlength`` of inputs.

@@ -20,7 +20,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import by_handle, of_people_with, shown_names
 from openmeet.domain.search.group_event_lists import effect_of_deleting
 from openmeet.domain.users.queries import by_id
-from openmeet.i18n import names as countries
+from openmeet.i18n import countries
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.api.etags import revision_in_form

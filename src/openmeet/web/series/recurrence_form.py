@@ -19,7 +19,7 @@ from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import RuleSummary
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.validation import GeneralReason
-from openmeet.i18n import formatting, names
+from openmeet.i18n import countries, formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, speaking
 from openmeet.recurrence.describe import describe, last_day
 from openmeet.recurrence.errors import RuleRefused
@@ -312,7 +312,7 @@ def _dates_preview(
 
 def _country(form: Mapping[str, str], zone: str) -> str | None:
     """The country whose holidays are marked: the country of the place, or else of the time zone."""
-    return names.known_code(form.get("country", "")) or formatting.country_of_zone(zone)
+    return countries.known_code(form.get("country", "")) or formatting.country_of_zone(zone)
 
 
 def _custom(form: Mapping[str, str], start: datetime) -> Rule:
