@@ -93,6 +93,20 @@ async def test_the_fragment_has_the_same_choices(site: Site) -> None:
     assert nothing.text.strip() == ""
 
 
+async def test_a_town_with_a_typing_error_is_guessed_with_and_without_scripts(site: Site, ana: Caller) -> None:
+    async with signed_in(site, ana.user_id) as browser:
+        fields = inputs_of((await browser.get("/events/new")).text)
+        typed = {**fields, "mode": "in_person", "place": "Old mill, Berln", "find_place": "yes"}
+        page = (await browser.post("/events/new", data=typed)).text
+        (number,) = re.findall(r'value="(\d+)"[^>]*>Berlin \(Germany\)<', page)
+        chosen = inputs_of((await browser.post("/events/new", data={**inputs_of(page), "place_choice": number})).text)
+        fragment = (await browser.get("/places/choices", params={"q": "Old mill, Berln"})).text
+    for shown in (page, fragment):
+        assert "We couldn’t find “Berln”. Did you mean one of these?" in shown
+    assert f'value="{number}"' in fragment
+    assert (chosen["place"], chosen["locality"]) == ("Old mill, Berlin", "Berlin")
+
+
 async def test_an_existing_event_keeps_its_zone_and_its_revision(site: Site, ana: Caller) -> None:
     async with site.db.transaction() as tx:
         event = await event_by(tx, ana, time_zone="Asia/Tokyo")

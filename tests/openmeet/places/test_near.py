@@ -152,6 +152,13 @@ async def test_places_are_completed_from_the_beginning_of_a_name(site: Site) -> 
     assert (nothing.status_code, long.status_code) == (404, 400)
 
 
+async def test_a_large_city_is_not_described_by_a_larger_one(site: Site) -> None:
+    """Leipzig is 100 km from Dresden, and everybody knows it."""
+    async with site.browser() as anybody:
+        found = await anybody.get("/api/places", params={"q": "Leipzig"})
+    assert found.json()["places"][0]["label"] == "Leipzig (Germany)"
+
+
 async def test_names_cannot_be_searched_until_the_list_is_built(site: Site, tmp_path) -> None:
     places = Gazetteer(tmp_path / "places.db", waits_seconds=0)
     change_services(site.app, places=places)

@@ -84,6 +84,15 @@ async def test_only_unsuccessful_searches_are_corrected(site: Site) -> None:
     assert "Nothing matches" in nothing
 
 
+async def test_a_beginning_is_shown_as_the_word_that_people_know(site: Site) -> None:
+    """``Berln`` finds what ``berl`` begins, and nobody reads ``berl``."""
+    async with site.db.transaction() as tx:
+        await event_by(tx, await person(tx, "Dana"), title="Walk", venue_name="Park", locality="Bremen")
+    async with site.browser() as anybody:
+        page = unescape((await anybody.get("/", params={"q": "Bremn"})).text)
+    assert "Nothing for “Bremn”. These match “Bremen”." in page
+
+
 async def test_events_of_the_topic_of_a_word_are_not_shown_as_its_results(site: Site) -> None:
     async with site.db.transaction() as tx:
         host = await person(tx, "Dana")

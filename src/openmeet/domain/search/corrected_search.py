@@ -11,6 +11,7 @@ from typing import Final
 from groundwork.database.transaction import Database, Reader
 from groundwork.database.words import query_terms
 from openmeet.domain.events.model import Event
+from openmeet.domain.events.values import public_place
 from openmeet.domain.search import search, spelling
 from openmeet.domain.search.known_words import KnownNames, decoded, is_topic_word, known_names, topic_words
 from openmeet.domain.search.my_event_lists import EventCursor
@@ -139,12 +140,14 @@ def _shown(typed: Sequence[str], words: Sequence[CorrectedWord], events: Sequenc
     forms = _forms_of(words)
     if spelling.is_same_spelling(map(folded, typed), forms):
         return ""
-    return " ".join(_as_written(one, events) if one.shown in one.forms else one.shown for one in words)
+    return " ".join(_as_written(one, events) if one.shown == folded(one.shown) else one.shown for one in words)
 
 
 def _as_written(word: CorrectedWord, events: Sequence[Event]) -> str:
     for event in events[:_EVENTS_READ]:
-        for found in _WORDS.finditer(f"{event.title} {event.content.description[:_TEXT_READ]}"):
+        place = public_place(event.content.venue, event.content.place_audience)
+        text = f"{event.title} {event.content.description[:_TEXT_READ]} {place.name} {place.locality}"
+        for found in _WORDS.finditer(text):
             if folded(found[0]) == word.shown:
                 return found[0]
     return word.shown

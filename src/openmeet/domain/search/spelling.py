@@ -118,10 +118,12 @@ class Known:
         """The original spelling of a word; for a part of words, that of the most frequent word that begins with it."""
         if form in self.written:
             return self.written[form]
-        longer = [word for word in self.words if word.startswith(form) and word in self.written]
+        longer = [word for word in self.words if word.startswith(form)]
+        longer = [word for word in longer if word in self.written] or longer
         if not longer:
             return form
-        written = self.written[max(longer, key=self.words.__getitem__)]
+        most_used = max(longer, key=self.words.__getitem__)
+        written = self.written.get(most_used, most_used)
         part = written[: len(form)]
         return part if form in self.words and len(form) >= _LEAST and folded(part) == form else written
 

@@ -5,7 +5,7 @@ with the choices. With scripts, the same choices are loaded as an HTML fragment 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -68,7 +68,7 @@ class PlaceField:
     filled in too.
 
     ``credit`` is the attribution for addresses among the choices. ``may_ask``: the user can request a search for
-    streets as well.
+    streets as well. ``unknown``: no place has this name, and the choices have a similar one.
     """
 
     choices: tuple[PlaceChoice, ...] = ()
@@ -77,6 +77,7 @@ class PlaceField:
     chosen: PlaceChoice | None = None
     sets_zone: bool = False
     problem: Why = ""
+    unknown: str = ""
 
 
 NOT_ASKED: Final = PlaceField()
@@ -135,11 +136,10 @@ async def filled_in(request: Request, form: Mapping[str, str]) -> tuple[dict[str
             matches = [*matches, *await _address_choices(request, form.get(PLACE, ""))]
         except Unavailable as later:
             problem = problem or later.why
+    if not matches and not problem:
+        return dict(form), _similar(request, form.get(PLACE, "")) or PlaceField(problem=PlaceReason.UNKNOWN())
     if len(matches) != 1:
-        is_unknown = not matches and not problem
-        return dict(form), PlaceField(
-            tuple(matches), credit=_credit(request, matches), problem=PlaceReason.UNKNOWN() if is_unknown else problem
-        )
+        return dict(form), PlaceField(tuple(matches), credit=_credit(request, matches), problem=problem)
     first_choice = matches[0]
     sets_zone = bool(first_choice.zone) and form.get("time_zone", "") in {
         form.get(SUGGESTED_ZONE, ""),
@@ -153,7 +153,7 @@ async def filled_in(request: Request, form: Mapping[str, str]) -> tuple[dict[str
 
 async def show_choices(request: Request) -> Response:
     """An HTML fragment with the towns whose names begin with the text after the last comma of ``q``. With ``streets``,
-    addresses are included.
+    addresses are included. If there are none, towns with a similar name.
     """
     await spend_of(request)
     text = request.query_params.get("q", "").strip()
@@ -167,9 +167,10 @@ async def show_choices(request: Request) -> Response:
             choices += await _address_choices(request, text)
         except Unavailable as later:
             problem = later.why
-    field = PlaceField(
-        tuple(choices), credit=_credit(request, choices), may_ask=geocoder is not None and not asks, problem=problem
-    )
+    may_ask = geocoder is not None and not asks
+    field = PlaceField(tuple(choices), credit=_credit(request, choices), may_ask=may_ask, problem=problem)
+    if not choices and not problem:
+        field = replace(_similar(request, text) or field, may_ask=may_ask)
     return page(request, "events/place_choices.html", {"place": field})
 
 
@@ -194,6 +195,13 @@ async def _matching_places(request: Request, form: Mapping[str, str]) -> list[Pl
     if parsed.town is not None:
         return [_town_choice(parsed.town, places.labels([parsed.town])[0], parsed.venue, text)]
     return _town_choices(find(text.rpartition(",")[2].strip()).choices[:_FEW], text)
+
+
+def _similar(request: Request, text: str) -> PlaceField | None:
+    """Towns whose name differs by one typing error from the text after the last comma. None if there are none."""
+    gazetteer, name = services(request).places, text.rpartition(",")[2].strip()
+    towns = [] if gazetteer is None else gazetteer.similar(name)
+    return PlaceField(tuple(_town_choices(towns[:_FEW], text)), unknown=name) if towns else None
 
 
 def _town_choices(towns: Sequence[Place], text: str) -> list[PlaceChoice]:

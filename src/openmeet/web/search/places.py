@@ -26,6 +26,8 @@ _UNDERSTOOD: Final = ("en", "de", "fr", "es")
 _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
 # A place named by the words of a text search must have at least this population, unless it is in the reader's country.
 _LARGE: Final = 100_000
+# The label of a city with at least this population does not say which larger city it is near.
+_WELL_KNOWN: Final = 400_000
 
 
 async def add_point(request: Request, search_fields: dict[str, str]) -> dict[str, str]:
@@ -194,7 +196,10 @@ def near_value(place: Place, name: str = "") -> str:
 
 def labels(places: Sequence[Place]) -> list[str]:
     """Labels that distinguish places with the same name: ``Springfield (Illinois, United States)``."""
-    short = [_label(place, [place.region or _near_parameter(place)]) for place in places]
+    short = [
+        _label(place, [place.region or ("" if place.population >= _WELL_KNOWN else _near_parameter(place))])
+        for place in places
+    ]
     return [
         _label(place, [_near_parameter(place), place.region]) if short.count(one) > 1 else one
         for one, place in zip(short, places, strict=True)
