@@ -10,7 +10,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.browsers import PHONE, Deployment, context
 from tests.external_dependencies import needs
 from tests.openmeet.series.practice import begin
-from tests.openmeet.site_under_test import event_by
+from tests.openmeet.site_under_test import event_by, person
 
 pytestmark = needs("chromium")
 
@@ -65,3 +65,57 @@ async def test_dates_are_shown_in_the_language_of_the_page(browser: Browser, ope
         await expect(starts).to_have_text("Sa., 4. Juli 2099, 18:00")
         await expect(ends).to_have_text("Sa., 4. Juli 2099, 20:00")
         assert await field.evaluate("input => getComputedStyle(input).color") == "rgba(0, 0, 0, 0)"
+
+
+async def test_what_was_typed_is_kept_until_it_is_sent(browser: Browser, openmeet: Deployment) -> None:
+    """Another page, an empty battery: whoever comes back to the form finds it as it was, and nobody else does."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        ben = await person(tx, "Ben")
+        tokens = [(await sign_in.open_session(tx, one.user_id, SessionTransport.BROWSER)).token for one in (ana, ben)]
+    async with context(browser, openmeet, viewport=PHONE) as opened:
+        await opened.add_cookies([{"name": "openmeet_session", "value": tokens[0], "url": openmeet.url}])
+        page = await opened.new_page()
+        await page.goto("/events/new")
+        notice = page.get_by_text("This is what you typed last time.")
+        await expect(notice).to_be_hidden()
+        title, starts = page.get_by_label("Title"), page.get_by_label("Starts")
+        await title.fill("Soup 🍲 for everybody")
+        await page.get_by_label("Description").fill("Bring a bowl.\n\n- and a spoon")
+        await page.get_by_label("Online", exact=True).check()
+        await page.get_by_text("All day, time zone").click()
+        await page.locator("#all_day").check()
+        await starts.fill("2099-07-04")
+        await page.goto("/home")
+        await page.goto("/events/new")
+        await expect(notice).to_be_visible()
+        await expect(title).to_have_value("Soup 🍲 for everybody")
+        await expect(page.get_by_label("Description")).to_have_value("Bring a bowl.\n\n- and a spoon")
+        await expect(page.get_by_label("Online", exact=True)).to_be_checked()
+        await expect(starts).to_have_value("2099-07-04")
+        # A form that comes back with an error is kept as well.
+        await title.fill("")
+        await page.get_by_role("button", name="Create event").click()
+        await expect(page.get_by_text("Give the event a title.").first).to_be_visible()
+        await page.goto("/events/new")
+        await expect(page.get_by_label("Description")).to_have_value("Bring a bowl.\n\n- and a spoon")
+
+        # Another person in the same browser does not see it.
+        await opened.add_cookies([{"name": "openmeet_session", "value": tokens[1], "url": openmeet.url}])
+        await page.goto("/events/new")
+        await expect(page.get_by_label("Description")).to_have_value("")
+        await opened.add_cookies([{"name": "openmeet_session", "value": tokens[0], "url": openmeet.url}])
+        await page.goto("/events/new")
+        await title.fill("Soup for all")
+        await page.get_by_role("button", name="Create event").click()
+        await expect(page.get_by_role("heading", level=1, name="Soup for all")).to_be_visible()
+        await page.goto("/events/new")
+        await expect(title).to_have_value("")
+        await expect(notice).to_be_hidden()
+
+        await title.fill("Something else")
+        await page.goto("/home")
+        await page.goto("/events/new")
+        await page.get_by_role("button", name="Start over").click()
+        await expect(title).to_have_value("")
+        await expect(notice).to_be_hidden()
