@@ -1,5 +1,8 @@
 """Backup and restore parameters from the settings."""
 
+import hashlib
+import hmac
+
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys import server_keys
 from aurora_locus.maintenance.backup import BackupSource
@@ -9,6 +12,7 @@ from aurora_locus.maintenance.vault import Vault, open_place, open_vault
 from aurora_locus.settings import PdsSettings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import Bucket
+from groundwork.sealed_stream import SALT_BYTES
 from groundwork.sealing import parse_keys
 from groundwork.settings import SettingsRefused
 
@@ -35,7 +39,9 @@ def target(settings: PdsSettings) -> RestoreTarget:
 
 
 async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> Vault:
-    """Open the configured vault. Raises SettingsRefused if none is configured, and what ``open_vault`` raises."""
+    """Open the configured vault; with ``make``, an empty place becomes one. Raises SettingsRefused if none is
+    configured, and what ``open_vault`` raises.
+    """
     url = url or settings.backup_url
     if not url:
         raise SettingsRefused(["PDS_BACKUP_URL is not set. Set it to a folder, or to s3://bucket/folder."])
@@ -51,7 +57,14 @@ async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> 
         settings.backup_s3_force_path_style,
         upload_timeout_seconds=600,
     )
-    return await open_vault(open_place(url, bucket), passphrase, make=make)
+    return await open_vault(open_place(url, bucket), passphrase, new_salt=_salt(settings) if make else None)
+
+
+def _salt(settings: PdsSettings) -> bytes:
+    # Several processes of a server may start at once with an empty place. They share only the settings, so the salt
+    # comes from the key that they share. Nobody else can know it in advance.
+    newest = parse_keys(_sealing_keys(settings))[0]
+    return hmac.digest(newest, b"aurora_locus vault of backups", hashlib.sha256)[:SALT_BYTES]
 
 
 def _sealing_keys(settings: PdsSettings) -> str:

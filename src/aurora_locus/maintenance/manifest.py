@@ -5,6 +5,7 @@ import msgspec
 from aurora_locus.maintenance.vault import MANIFEST, Vault, part_name
 from groundwork.clock import Instant
 from groundwork.errors import NotFound, Refused
+from groundwork.sealing import CannotUnseal
 
 VERSION = 1
 
@@ -37,11 +38,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_manifest(vault: Vault, backup: str = "") -> Manifest:
-    """Return the manifest of one backup, or of the newest. Raises NotFound, and Refused if a newer program wrote it."""
+    """Return the manifest of one backup, or of the newest. Raises NotFound, and Refused if it cannot be read or a newer
+    program wrote it.
+    """
     ids = await vault.ids()
     if not ids or (backup and backup not in ids):
         raise NotFound("There is no such backup." if backup else "There is no complete backup in that place.")
-    manifest = msgspec.json.decode(await vault.whole(part_name(backup or ids[-1], MANIFEST)), type=Manifest)
+    backup = backup or ids[-1]
+    try:
+        manifest = msgspec.json.decode(await vault.whole(part_name(backup, MANIFEST)), type=Manifest)
+    except CannotUnseal:
+        raise Refused(f"The backup {backup} is damaged: its manifest cannot be decrypted. Use another one.") from None
     if manifest.version != VERSION:
         raise Refused("This backup was made by a newer version of the program. Use that version.")
     return manifest

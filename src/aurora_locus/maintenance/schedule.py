@@ -18,7 +18,7 @@ from groundwork.database.migrate import current_revision, head, versions_folder
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.sqlite_dump import copy_file
 from groundwork.database.transaction import Database
-from groundwork.errors import Conflict
+from groundwork.errors import Conflict, Refused
 from groundwork.settings import SettingsRefused
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
@@ -162,15 +162,25 @@ async def prune(vault: Vault, older_than: Instant) -> tuple[int, int]:
     backup_names = {stored.key.split("/")[1] async for stored in vault.store.list("backups")}
     for name in sorted(backup_names - set(names_to_keep)):
         await vault.remove(name)
-    used_digests: set[bytes] = set()
-    for name in names_to_keep:
-        used_digests |= await blob_digests(vault, await read_manifest(vault, name))
+    used_digests = await _used_digests(vault, names_to_keep)
     blobs = 0
-    if names_to_keep:
+    if used_digests is not None:
         async for stored in vault.store.list(BLOBS):
             if bytes.fromhex(stored.key.rpartition("/")[2]) not in used_digests:
                 blobs += await vault.store.delete(stored.key)
     return len(backup_names - set(names_to_keep)), blobs
+
+
+async def _used_digests(vault: Vault, names: list[str]) -> set[bytes] | None:
+    """Return the digests of the blobs of these backups; None if they are not all known, so that no blob may be removed."""
+    used_digests: set[bytes] = set()
+    for name in names:
+        try:
+            used_digests |= await blob_digests(vault, await read_manifest(vault, name))
+        except Refused as refused:
+            log.error("backup.damaged", backup=name, reason=str(refused))
+            return None
+    return used_digests if names else None
 
 
 def _made_at(name: str) -> Instant:

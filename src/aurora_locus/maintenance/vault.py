@@ -6,7 +6,6 @@ uploaded once.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import msgspec
 from groundwork.blobstore.contract import BlobStore, put
 from groundwork.blobstore.open_ import Bucket, open_bucket, open_folder
 from groundwork.errors import InvalidInput, NotFound, Refused
-from groundwork.sealed_stream import SALT_BYTES, OpeningStream, SealingStream, keyed_name, master_key
+from groundwork.sealed_stream import OpeningStream, SealingStream, keyed_name, master_key
 from groundwork.sealing import CannotUnseal
 
 KEY = "vault"
@@ -119,17 +118,18 @@ def open_place(url: str, bucket: Bucket) -> BlobStore:
         raise InvalidInput("url", f"The place of backups cannot be used: {error}.") from error
 
 
-async def open_vault(store: BlobStore, passphrase: str, *, make: bool) -> Vault:
-    """Open a vault with the passphrase. ``make`` initializes an empty one.
+async def open_vault(store: BlobStore, passphrase: str, *, new_salt: bytes | None = None) -> Vault:
+    """Open a vault with the passphrase. With ``new_salt`` an empty place becomes a vault. Processes that may do so at
+    the same time need the same salt: the key of the one that is overwritten opens nothing otherwise.
 
     Raises NotFound if there is no vault, Refused for a wrong passphrase.
     """
     try:
         header = msgspec.msgpack.decode(b"".join([piece async for piece in store.read(KEY)]), type=_Header)
     except NotFound:
-        if not make:
+        if new_salt is None:
             raise NotFound("There are no backups in that place.") from None
-        return await _make(store, passphrase)
+        return await _make(store, passphrase, new_salt)
     except msgspec.DecodeError:
         raise Refused("That place does not contain backups of this program.") from None
     master = await asyncio.to_thread(master_key, passphrase, header.salt)
@@ -143,8 +143,7 @@ async def open_vault(store: BlobStore, passphrase: str, *, make: bool) -> Vault:
     return Vault(store, master)
 
 
-async def _make(store: BlobStore, passphrase: str) -> Vault:
-    salt = os.urandom(SALT_BYTES)
+async def _make(store: BlobStore, passphrase: str, salt: bytes) -> Vault:
     master = await asyncio.to_thread(master_key, passphrase, salt)
     sealing = SealingStream(master, KEY)
     proof = sealing.feed(_PROOF) + sealing.finish()

@@ -108,14 +108,14 @@ async def test_backup_is_encrypted(
 async def test_another_passphrase_is_refused_and_the_right_one_opens(tmp_path: Path):
     store = open_place(str(tmp_path / "vault"), Bucket(""))
     with pytest.raises(NotFound, match="no backups"):
-        await open_vault(store, "right horse", make=False)
-    made = await open_vault(store, "right horse", make=True)
-    assert (await open_vault(store, "right horse", make=True)).master == made.master
+        await open_vault(store, "right horse")
+    made = await open_vault(store, "right horse", new_salt=b"salt")
+    assert (await open_vault(store, "right horse", new_salt=b"salt")).master == made.master
     with pytest.raises(Refused, match="another passphrase"):
-        await open_vault(store, "wrong horse", make=True)
+        await open_vault(store, "wrong horse", new_salt=b"salt")
     await put(store, "vault", b"something else")
     with pytest.raises(Refused, match="does not contain backups"):
-        await open_vault(store, "right horse", make=False)
+        await open_vault(store, "right horse")
 
 
 @pytest.mark.parametrize("url", ["ftp://somewhere/x", "s3://", "https://bucket.example/x"])

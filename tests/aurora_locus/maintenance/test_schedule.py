@@ -1,6 +1,7 @@
 """Scheduled backups, backups before migrations, keys at rest, and the metrics for late backups."""
 
 import ast
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import backup, configured, history, resealing, schedule
 from aurora_locus.maintenance.manifest import SEALING_KEYS, read_manifest
 from aurora_locus.maintenance.resealing import reseal
+from aurora_locus.maintenance.vault import MANIFEST, part_name
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from groundwork.clock import DAY, HOUR, SECOND, HandClock, Instant
@@ -23,6 +25,7 @@ from groundwork.database.dump import read_contents
 from groundwork.database.migrate import head, migrate, versions_folder
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
+from groundwork.errors import Refused
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.settings import Secret, SettingsRefused
 from groundwork.telemetry.metrics import Metrics
@@ -167,6 +170,40 @@ async def test_an_older_program_refuses_a_newer_database(place: Place, clock: Ha
 async def test_missing_setting_is_named(tmp_path: Path, changes: dict[str, object], named: str):
     with pytest.raises(SettingsRefused, match=named):
         await configured.vault(replace(settings_for("", tmp_path), **changes), make=True)
+
+
+async def test_processes_that_start_at_once_open_one_vault(tmp_path: Path):
+    """Processes of one server that find an empty place at the same moment use the same key, whoever writes last. The
+    backup of the other one could not be read otherwise.
+    """
+    settings = replace(settings_for("", tmp_path), sealing_keys=Secret("B" * 43))
+    vaults = await asyncio.gather(*(configured.vault(settings, make=True) for _ in range(3)))
+    later = await configured.vault(settings)
+    assert {vault.master for vault in vaults} == {later.master}
+    elsewhere = replace(settings, backup_url=str(tmp_path / "other"), sealing_keys=Secret("C" * 42 + "A"))
+    assert (await configured.vault(elsewhere, make=True)).master != later.master
+
+
+async def test_damaged_manifest_stops_neither_listing_nor_expiry(
+    repositories: Repositories, ada: HostedRepository, db: Database, place: Place, clock: HandClock, tmp_path: Path
+):
+    """A backup whose manifest is damaged is refused by name. Expired backups are removed all the same, but no blobs,
+    because the damaged one may still need them.
+    """
+    await fill(ada, blobs=1)
+    vault = vault_in(tmp_path / "vault")
+    source = source_of(place.url, repositories, tmp_path / "scratch")
+    made = []
+    for _ in range(3):
+        made.append(await backup.take(db, source, vault, clock))
+        clock.turn(DAY)
+    await vault.write(vault.blob_name(bytes(32)), _once(b"of the damaged backup"))
+    manifest = tmp_path / "vault" / part_name(made[1].id, MANIFEST)
+    manifest.write_bytes(manifest.read_bytes()[:-1])
+    with pytest.raises(Refused, match=rf"{made[1].id} is damaged.*Use another"):
+        await read_manifest(vault, made[1].id)
+    assert await schedule.prune(vault, Instant(made[1].made_at - SECOND)) == (1, 0)
+    assert await schedule.prune(vault, Instant(made[2].made_at - SECOND)) == (1, 1)
 
 
 async def test_backup_contains_the_secrets_of_the_settings(

@@ -6,7 +6,9 @@ import typer
 
 from aurora_locus.maintenance import configured, verification
 from aurora_locus.maintenance.manifest import Manifest, read_manifest
+from aurora_locus.maintenance.vault import Vault
 from groundwork.clock import SystemClock, to_datetime
+from groundwork.errors import Refused
 from programs.command_line import print_json, say, say_table, with_count
 from programs.operations.pds.reaching import read_settings
 from programs.progress_bars import progress_bars
@@ -37,7 +39,7 @@ def show_or_verify(prove: str, source: str, settings_file: Path | None, *, as_js
             if not report.is_good:
                 raise typer.Exit(1)
             return
-        manifests = [await read_manifest(vault, name) for name in await vault.ids()]
+        manifests, damaged = await _read_all(vault)
         if as_json:
             print_json([_backup_json(one) for one in manifests])
         else:
@@ -52,10 +54,23 @@ def show_or_verify(prove: str, source: str, settings_file: Path | None, *, as_js
                 for one in manifests
             )
             say(f"The newest is {_age(manifests[-1])} old." if manifests else "There is no backup.")
-        if not manifests:
+        for why in damaged:
+            say(why, err=True)
+        if not manifests or damaged:
             raise typer.Exit(1)
 
     run_command(run)
+
+
+async def _read_all(vault: Vault) -> tuple[list[Manifest], list[str]]:
+    """Return the manifests, oldest first, and a sentence for each backup whose manifest cannot be read."""
+    manifests, damaged = [], []
+    for name in await vault.ids():
+        try:
+            manifests.append(await read_manifest(vault, name))
+        except Refused as refused:
+            damaged.append(str(refused))
+    return manifests, damaged
 
 
 def _age(newest: Manifest) -> str:
