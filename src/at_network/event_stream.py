@@ -66,12 +66,12 @@ def stream_url(service: str, nsid: str, parameters: Mapping[str, Parameter | Non
     return f"{socket}://{rest}/xrpc/{nsid}" + (f"?{query}" if query else "")
 
 
-async def _ignore() -> None:
-    return
+async def ignore_opening() -> None:
+    """Do nothing when a connection is open."""
 
 
 async def read_frames(
-    http: HttpClient, url: str, *, on_open: Callable[[], Awaitable[None]] = _ignore
+    http: HttpClient, url: str, *, on_open: Callable[[], Awaitable[None]] = ignore_opening
 ) -> AsyncGenerator[bytes, None]:
     """Yield the frames of one connection until the server closes it.
 
@@ -121,6 +121,7 @@ async def follow(
     position: Callable[[], int | None],
     nsid: str = SUBSCRIBE_REPOS,
     backoff: Backoff | None = None,
+    on_open: Callable[[], Awaitable[None]] = ignore_opening,
     on_lost: Callable[[Failure | None, float], None] = lambda _failure, _seconds: None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
@@ -128,13 +129,14 @@ async def follow(
     """Yield frames endlessly, reconnecting as needed.
 
     ``position`` is called for every connection and returns the cursor to resume after (None: start with live events).
-    Frames that the caller had not finished are sent again, so skip by ``seq``. ``on_lost`` is called for every
+    Frames that the caller had not finished are sent again, so skip by ``seq``. ``on_open`` is called for every
+    connection as soon as it is open, which may be long before its first frame. ``on_lost`` is called for every
     connection that ended, with the failure (None: closed normally) and the delay that follows. A caller that reads an
     error frame that waiting cannot fix (``FutureCursor``) stops iterating.
     """
 
     def connect() -> AsyncGenerator[bytes, None]:
-        return read_frames(http, stream_url(service, nsid, {"cursor": position()}))
+        return read_frames(http, stream_url(service, nsid, {"cursor": position()}), on_open=on_open)
 
     again = reconnecting(clock, connect, backoff=backoff, on_lost=on_lost, sleep=sleep, chance=chance)
     async with aclosing(again) as frames:

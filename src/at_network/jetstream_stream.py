@@ -5,12 +5,12 @@ offers permessage-deflate. ``at_protocol.sync.jetstream`` decodes the lines.
 """
 
 import importlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import WSMsgType
 
-from at_network.event_stream import CONNECT_SECONDS, HEARTBEAT_SECONDS, raise_unless_ended
+from at_network.event_stream import CONNECT_SECONDS, HEARTBEAT_SECONDS, ignore_opening, raise_unless_ended
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.http.client import HttpClient
 
@@ -29,8 +29,11 @@ def subscribe_url(service: str, query: str) -> str:
     return f"{({'https': 'wss', 'http': 'ws'}).get(scheme, scheme)}://{rest}{PATH}" + (f"?{query}" if query else "")
 
 
-async def read_lines(http: HttpClient, url: str, unpack: Unpack | None = None) -> AsyncGenerator[str | bytes, None]:
+async def read_lines(
+    http: HttpClient, url: str, unpack: Unpack | None = None, *, on_open: Callable[[], Awaitable[None]] = ignore_opening
+) -> AsyncGenerator[str | bytes, None]:
     """Yield the lines of one connection until the server closes it. If ``unpack`` is given, zstd is requested.
+    ``on_open`` is called when the connection is open, before the first line.
 
     Raises RemoteFailed (no connection, an HTTP status instead of an upgrade, a line over 8 MB or one that cannot be
     decompressed, a broken connection) and RemoteSlow.
@@ -44,6 +47,7 @@ async def read_lines(http: HttpClient, url: str, unpack: Unpack | None = None) -
         heartbeat_seconds=HEARTBEAT_SECONDS,
         is_deflated=unpack is None,
     ) as socket:
+        await on_open()
         while True:
             message = await socket.receive()
             if message.type is WSMsgType.TEXT:

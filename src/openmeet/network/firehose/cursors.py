@@ -58,6 +58,10 @@ SET_STATE = """
     update sources set state = :state, reason = :reason, changed_at = :now where url = :url
 """
 
+REOPEN = """
+    update sources set state = 'following', reason = '', changed_at = :now where url = :url and state = 'failing'
+"""
+
 LIST_SOURCES = (
     "select url, cursor, state, reason, changed_at, seen_at from sources where removed_at is null order by url"
 )
@@ -218,6 +222,11 @@ async def erase(tx: Transaction, did: str) -> None:
 async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) -> None:
     """Mark a source as failing, or as stopped until an operator looks at it."""
     await tx.execute(SET_STATE, url=url, state=state.value, reason=reason, now=tx.now)
+
+
+async def note_open(tx: Transaction, url: str) -> None:
+    """Mark a failing source as followed, because its stream is open again. It may send nothing for a long time."""
+    await tx.execute(REOPEN, url=url, now=tx.now)
 
 
 async def sources(reader: Reader) -> list[StreamCursor]:

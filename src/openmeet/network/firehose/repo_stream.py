@@ -89,7 +89,8 @@ class RepoStream:
         self._known: LRUCache[str, AccountState] = LRUCache(KNOWN_IN_MEMORY)
         self._has_work = asyncio.Event()
         self._has_room = asyncio.Event()
-        self._lost: str | None = None
+        # The state of the connection, if it is not stored yet: why it was lost; empty if it is open.
+        self._unsaved: str | None = None
         self._refused_jump: int | None = None  # set by the previous connection; None once a frame was accepted
         self._jumps = 0
         self._gap: tuple[int | None, Instant] | None = None  # the cursor at which a gap was last noted, and when
@@ -111,6 +112,7 @@ class RepoStream:
             self._url,
             position=lambda: self._cursor,
             backoff=consumer.backoff,
+            on_open=self._on_open,
             on_lost=self._on_lost,
             sleep=consumer.sleep,
         )
@@ -339,7 +341,7 @@ class RepoStream:
             self._cursor = reach
 
     async def _save_skipped(self) -> None:
-        if self._cursor != self._stored or self._lost is not None or self._consumer.unresolved.is_changed:
+        if self._cursor != self._stored or self._unsaved is not None or self._consumer.unresolved.is_changed:
             await self._save({}, ())
 
     async def _save(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> None:
@@ -350,7 +352,7 @@ class RepoStream:
             await self._consumer.sleep(SAVE_SECONDS)
 
     async def _try_to_save(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> bool:
-        cursor, lost, unresolved = self._cursor, self._lost, self._consumer.unresolved
+        cursor, unsaved, unresolved = self._cursor, self._unsaved, self._consumer.unresolved
         stored = unresolved.snapshot()
         try:
             async with self._consumer.db.transaction() as tx:
@@ -359,14 +361,17 @@ class RepoStream:
                 await unresolved.save(tx)
                 if cursor is not None:
                     await cursors.advance(tx, self._url, cursor, account_states, refused)
-                if lost is not None:
-                    await cursors.set_state(tx, self._url, SourceState.FAILING, lost)
+                if unsaved:
+                    await cursors.set_state(tx, self._url, SourceState.FAILING, unsaved)
+                elif unsaved is not None:
+                    await cursors.note_open(tx, self._url)
         except Unavailable as away:
             log.error("cursor.save_failed", source=self._url, reason=away.why)
             return False
         unresolved.saved(stored)
         self._stored = cursor
-        self._lost = None
+        if self._unsaved == unsaved:
+            self._unsaved = None
         if cursor is not None:
             self._consumer.metrics.cursor.labels(self._url).set(cursor)
         return True
@@ -396,9 +401,12 @@ class RepoStream:
                 pass
         return False
 
+    async def _on_open(self) -> None:
+        self._unsaved = ""
+
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
-        self._lost = "closed by the server" if failure is None else str(failure.why)
-        log.warning("source.lost", source=self._url, reason=self._lost, again_in_seconds=round(seconds, 1))
+        self._unsaved = "closed by the server" if failure is None else str(failure.why)
+        log.warning("source.lost", source=self._url, reason=self._unsaved, again_in_seconds=round(seconds, 1))
 
 
 async def _refused(why: str) -> FrameResult:
