@@ -13,15 +13,22 @@ from openmeet_client.chat import Chat, ChatModerationClient
 from openmeet_client.matrix import Matrix
 from openmeet_client.model import (
     Answer,
+    CheckedProof,
     Event,
     EventPage,
     Group,
     GroupPage,
     Joining,
+    ListedProof,
     Membership,
     NewEvent,
     NewGroup,
+    Photo,
+    PhotoPage,
+    Proof,
+    ProofPage,
     Reply,
+    ShownAs,
 )
 from openmeet_client.series import AllSeries
 from openmeet_client.transport import TRIES, Query, Transport
@@ -44,6 +51,8 @@ class OpenMeet:
         self._transport = Transport(base_url, token, tries=tries, timeout_seconds=timeout_seconds, wait=wait)
         self.events = Events(self._transport)
         self.answers = Answers(self._transport)
+        self.photos = Photos(self._transport)
+        self.proofs = ProofsOfAttendance(self._transport)
         self.series = AllSeries(self._transport)
         self.groups = Groups(self._transport)
         self.chat = Chat(self._transport)
@@ -154,6 +163,74 @@ class Answers:
         return await self._transport.get(f"{_event(slug)}/answer", Answer)
 
 
+class Photos:
+    """Photos of an event that has begun, for its hosts and guests."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def of_event(self, slug: str, *, per_page: int = 100) -> AsyncIterator[Photo]:
+        """The photos of an event, newest first, all pages."""
+        query: Query = {"limit": per_page}
+        async for page in self._transport.pages(f"{_event(slug)}/photos", PhotoPage, lambda page: page.cursor, query):
+            for photo in page.photos:
+                yield photo
+
+    async def add(self, slug: str, image: bytes, caption: str = "") -> Photo:
+        """Add a JPEG, PNG, WebP or GIF file. The same file again returns the stored photo."""
+        body = {"image": image, "caption": caption}
+        return await self._transport.change("POST", f"{_event(slug)}/photos", Photo, body)
+
+    async def file(self, url: str) -> bytes:
+        """Download a photo. ``url`` is its ``url`` or ``small_url``."""
+        return await self._transport.get_file(url)
+
+    async def describe(self, photo: str, caption: str) -> Photo:
+        """Change the caption of one's own photo."""
+        return await self._transport.change("PUT", _photo(photo), Photo, {"caption": caption})
+
+    async def remove(self, photo: str) -> None:
+        """Remove one's own photo, or as a host any photo of the event."""
+        await self._transport.act("DELETE", _photo(photo))
+
+
+class ProofsOfAttendance:
+    """The caller's proofs of attendance, and those that others gave them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def mine(self, *, per_page: int = 100) -> AsyncIterator[ListedProof]:
+        """The caller's proofs that were not withdrawn, newest first, all pages."""
+        query: Query = {"limit": per_page}
+        async for page in self._transport.pages(
+            "/api/my/attendance-proofs", ProofPage, lambda page: page.cursor, query
+        ):
+            for proof in page.proofs:
+                yield proof
+
+    async def get(self, slug: str) -> Proof:
+        """The caller's proof of an event. Raises NotFound if they have none."""
+        return await self._transport.get(_proof(slug), Proof)
+
+    async def make(self, slug: str, shown_as: ShownAs = "name", *, replaces: str = "") -> Proof:
+        """Make a proof, once a host has checked the caller in and the event has started, or return the one that they
+        have. ``replaces``: the ``proof_id`` of the proof that the new one replaces, which is withdrawn.
+        """
+        body = {"shownAs": shown_as, "replaces": replaces}
+        return await self._transport.change("POST", _proof(slug), Proof, body)
+
+    async def withdraw(self, slug: str, proof_id: str) -> None:
+        """Withdraw a proof for good."""
+        await self._transport.act("DELETE", f"{_proof(slug)}/{quote(proof_id, safe='')}")
+
+    async def check(self, token: str) -> CheckedProof:
+        """What a proof says now. ``token``: the last part of its address. Raises NotFound if there is no such proof, and
+        Gone if it is no longer valid. Other failures say nothing about it.
+        """
+        return await self._transport.get(f"/api/attendance-proofs/{quote(token, safe='')}", CheckedProof)
+
+
 class Groups:
     """Groups and their members."""
 
@@ -182,6 +259,14 @@ class Groups:
 
 def _event(slug: str) -> str:
     return f"/api/events/{quote(slug, safe='')}"
+
+
+def _photo(photo: str) -> str:
+    return f"/api/photos/{quote(photo, safe='')}"
+
+
+def _proof(slug: str) -> str:
+    return f"{_event(slug)}/attendance-proof"
 
 
 def _group(slug: str) -> str:

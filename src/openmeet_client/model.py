@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 Mode = Literal["in_person", "online", "hybrid"]
 Visibility = Literal["public", "unlisted", "private"]
 Reply = Literal["going", "interested", "declined"]
+ShownAs = Literal["name", "account"]
 Scope = Literal["this", "following", "all"]
 
 
@@ -120,6 +121,79 @@ class Answer(msgspec.Struct, rename="camel"):
     status: str
     waiting_before: int | None
     answered_at: str
+
+
+class Photo(msgspec.Struct, rename="camel"):
+    """A photo of an event. ``url`` and ``small_url`` are for ``photos.file``. ``width`` and ``height`` are those of
+    the file at ``url``, in pixels.
+    """
+
+    id: str
+    url: str
+    small_url: str
+    caption: str
+    width: int
+    height: int
+    added_by: str
+    added_by_id: str
+    created_at: str
+
+
+class PhotoPage(msgspec.Struct, rename="camel"):
+    photos: list[Photo]
+    cursor: str | None
+
+
+class Proof(msgspec.Struct, rename="camel"):
+    """The caller's proof of attendance. ``url``: its secret address; None if the server can no longer show it, although
+    it still works. ``is_confirmed``: whether it is valid now.
+    """
+
+    proof_id: str
+    url: str | None
+    shown_as: ShownAs
+    made_at: str
+    is_confirmed: bool
+
+
+class EventOfProof(msgspec.Struct, rename="camel"):
+    """``title`` and ``starts_at`` are None if the caller can no longer see the event."""
+
+    slug: str
+    title: str | None
+    starts_at: str | None
+
+
+class ListedProof(Proof, rename="camel"):
+    """A proof in the list of the caller's."""
+
+    event: EventOfProof
+
+
+class ProofPage(msgspec.Struct, rename="camel"):
+    proofs: list[ListedProof]
+    cursor: str | None
+
+
+class AttendedEvent(msgspec.Struct, rename="camel"):
+    """The event of a proof. ``url`` is None unless it is public."""
+
+    title: str
+    starts_at: str | None
+    ends_at: str | None
+    host_name: str
+    url: str | None
+
+
+class CheckedProof(msgspec.Struct, rename="camel"):
+    """A valid proof. ``shown_name`` is the handle of the account ``did``, or, if that is None, a display name that nobody
+    has checked. ``token`` says the same as a signed JSON Web Token.
+    """
+
+    shown_name: str
+    did: str | None
+    event: AttendedEvent
+    token: str
 
 
 class NewSeries(msgspec.Struct, rename="camel", omit_defaults=True):

@@ -1,5 +1,6 @@
 """The Python client against a real site over real sockets: resources, pages, lost responses, errors."""
 
+import io
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncIterator
@@ -8,19 +9,26 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 from starlette.types import Message, Receive, Scope, Send
 
 from groundwork.blobstore.open_ import open_folder
-from groundwork.clock import HandClock
+from groundwork.clock import HOUR, HandClock
 from groundwork.http.server import serve
+from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance.model import AttendanceId
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.users.model import Caller
 from openmeet_client import errors
 from openmeet_client.client import OpenMeet
 from openmeet_client.errors import Changed
-from openmeet_client.model import Dates, Joining, NewEvent, NewGroup, NewSeries, Question, SeriesEdit
+from openmeet_client.model import Dates, Joining, NewEvent, NewGroup, NewSeries, Proof, Question, SeriesEdit
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
 ROOT = Path(__file__).parents[2]
+# The clock of the tests is at 13:00 in Berlin on this day.
+TODAY = NewEvent("Board games", "2026-03-01T14:00", "Europe/Berlin", ends_local="2026-03-01T20:00")
 EVENT = NewEvent("Board games", "2026-07-04T18:00", "Europe/Berlin", ends_local="2026-07-04T20:00")
 
 
@@ -98,6 +106,67 @@ async def test_events_and_answers(weather: Weather, url: str, ana: OpenMeet):
     await ana.events.delete(made.slug)
     with pytest.raises(errors.Gone, match="The host deleted “Board games”"):
         await ana.events.get(made.slug)
+
+
+async def test_photos_of_an_event(weather: Weather, url: str, ana: OpenMeet, clock: HandClock):
+    event = await ana.events.create(TODAY)
+    async with await client_of(weather, url, "Ben") as ben, await client_of(weather, url, "Cleo") as cleo:
+        await ben.answers.give(event.slug, "going")
+        with pytest.raises(errors.NotFound):
+            await ben.photos.add(event.slug, picture(1))
+        clock.turn(2 * HOUR)
+        added = [await ben.photos.add(event.slug, picture(shade), "The winners") for shade in (1, 2, 3)]
+        assert (await ben.photos.add(event.slug, picture(3))).id == added[2].id
+        shown = [photo async for photo in ana.photos.of_event(event.slug, per_page=2)]
+        assert {photo.id for photo in shown} == {photo.id for photo in added}
+        assert (shown[0].added_by, shown[0].caption, shown[0].width) == ("Ben", "The winners", 8)
+        assert (await ana.photos.file(shown[0].small_url)).startswith(b"\xff\xd8")
+        assert (await ben.photos.describe(shown[0].id, "")).caption == ""
+        with pytest.raises(errors.Forbidden):
+            await ana.photos.describe(shown[0].id, "Losers")
+        await ana.photos.remove(shown[0].id)
+        with pytest.raises(errors.NotFound):
+            await ben.photos.file(shown[0].url)
+        with pytest.raises(errors.NotFound):
+            assert [photo async for photo in cleo.photos.of_event(event.slug)]
+
+
+async def test_proofs_of_attendance(weather: Weather, url: str, ana: OpenMeet, clock: HandClock):
+    event = await ana.events.create(TODAY)
+    async with await client_of(weather, url, "Ben") as ben, OpenMeet(url) as anyone:
+        answer = await ben.answers.give(event.slug, "going")
+        clock.turn(2 * HOUR)
+        with pytest.raises(errors.NotFound):
+            await ben.proofs.get(event.slug)
+        with pytest.raises(errors.Refused, match="once a host has checked you in"):
+            await ben.proofs.make(event.slug)
+        async with weather.site.db.transaction() as tx:
+            row = await tx.fetch_one("select author_id from events where slug = :slug", slug=event.slug)
+            host = Caller(row["author_id"], "Ana")
+            await host_decisions.check_in(tx, host, EventSlug(event.slug), AttendanceId(answer.id))
+        proof = await ben.proofs.make(event.slug)
+        assert (await ben.proofs.get(event.slug), proof.is_confirmed) == (proof, True)
+        (listed,) = [one async for one in ben.proofs.mine(per_page=1)]
+        assert (listed.proof_id, listed.event.title) == (proof.proof_id, "Board games")
+        checked = await anyone.proofs.check(token_of(proof))
+        assert (checked.shown_name, checked.event.host_name, checked.token.count(".")) == ("Ben", "Ana", 2)
+        renewed = await ben.proofs.make(event.slug, replaces=proof.proof_id)
+        await ben.proofs.withdraw(event.slug, renewed.proof_id)
+        for ended in (proof, renewed):
+            with pytest.raises(errors.Gone, match="withdrawn"):
+                await anyone.proofs.check(token_of(ended))
+        assert [one async for one in ben.proofs.mine()] == []
+
+
+def token_of(proof: Proof) -> str:
+    assert proof.url is not None
+    return proof.url.rpartition("/")[2]
+
+
+def picture(shade: int) -> bytes:
+    written = io.BytesIO()
+    Image.new("RGB", (8, 6), (shade, 0, 0)).save(written, "PNG")
+    return written.getvalue()
 
 
 async def test_pages_are_followed(ana: OpenMeet):
