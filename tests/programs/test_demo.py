@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 from tests.databases import SqliteFiles
 
-from groundwork.clock import HandClock
+from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import actions as attendance_actions
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.groups import actions as group_actions
+from openmeet.domain.photos.access import event_with_photos
+from openmeet.domain.photos.model import PhotoAccess
+from openmeet.domain.search.my_event_lists import MyEvents, my_events
+from openmeet.domain.search.search import SearchQuery, coming
 from programs.demo.fill import address_of, fill
+from programs.demo.past import PAST
 from programs.demo.town import CLUBS, GATHERINGS, PEOPLE
 
 
@@ -61,13 +67,41 @@ async def test_the_town_is_written_once(make_sqlite: SqliteFiles, clock: HandClo
         )
         assert [row["number"] > 11 for row in regulars] == [True] * len(CLUBS)
         (cancelled,) = await reader.fetch("select count(*) as number from events where status = 'cancelled'")
-        (row,) = await reader.fetch("select min(starts_at) as first from events")
+        over = await reader.fetch("select title from events where starts_at < :now", now=reader.now)
         # The first e-mail that its people get is the sign-in code.
         assert await reader.fetch("select subject from outbox_jobs where kind = 'mail'") == []
-    assert row["first"] > clock.now()
+    assert {row["title"] for row in over} == {one.title for one in PAST}
     assert cancelled["number"] == 1
     assert not await fill(db, number_of_events=12)
     assert await _counts(db) == counts
+
+
+async def test_events_that_are_over_look_as_if_they_had_happened(make_sqlite: SqliteFiles, clock: HandClock) -> None:
+    """Nobody reads of them as news or sees them in lists of coming events. Eva was checked in at one, and may see its
+    photos, because she had a place when it began.
+    """
+    db = await make_sqlite("openmeet", clock=clock)
+    await fill(db, number_of_events=12)
+    async with db.reader() as reader:
+        (eva,) = await reader.fetch("select id from users where email = :address", address=address_of(PEOPLE[0]))
+        rows = await reader.fetch(
+            "select e.slug, e.created_at, a.status, a.answered_at from attendances a join events e on e.id = a.event_id"
+            " where a.user_id = :eva and e.ends_at < :now order by e.starts_at desc",
+            eva=eva["id"],
+            now=reader.now,
+        )
+        assert [row["status"] for row in rows] == [AttendanceStatus.ATTENDED, "attending", "interested", "declined"]
+        assert all(row["created_at"] < row["answered_at"] < reader.now - DAY for row in rows)
+        event, access = await event_with_photos(reader, rows[0]["slug"], eva["id"])
+        assert (event.title, access) == (PAST[0].title, PhotoAccess.GUEST)
+        past = await my_events(reader, eva["id"], MyEvents.PAST, None, 50)
+        went = {RsvpReply.GOING, RsvpReply.INTERESTED}
+        assert [one.title for one in past] == [one.title for one in PAST if one.reply in went or one.host == PEOPLE[0]]
+        listed = [
+            *await coming(reader, SearchQuery(), None, 500),
+            *await my_events(reader, eva["id"], MyEvents.UPCOMING, None, 500),
+        ]
+    assert not any(one.is_over(clock.now()) for one in listed)
 
 
 async def test_each_action_has_its_own_transaction(

@@ -12,12 +12,14 @@ from tests.worker_pool import POOL
 
 from groundwork.blobstore.open_ import open_folder
 from groundwork.clock import HandClock
-from openmeet.domain.media.pictures import Size, blob_key, portrait_key
+from openmeet.domain.media.pictures import Size, blob_key, portrait_key, tone_of_picture
+from openmeet.domain.photos.actions import blob_key as photo_key
 from openmeet.domain.users.model import UserId
 from programs.demo.fill import fill
-from programs.demo.pictures import VARIANTS, TownPictures
+from programs.demo.past import PAST
+from programs.demo.pictures import TownPictures
 from programs.demo.portraits import portrait
-from programs.demo.scenes import SCENES, SIZE, scene
+from programs.demo.scenes import SCENES, SIZE, VARIANTS, scene
 from programs.demo.town import CLUBS, GATHERINGS, LOOKS, PEOPLE
 
 
@@ -57,11 +59,22 @@ async def test_the_town_shows_its_pictures(make_sqlite: SqliteFiles, clock: Hand
         assert await store.size(portrait_key(row["key"], 48)) > 0
     for row in shown:
         assert await store.size(blob_key(row["key"], Size.SMALL)) > 0
+    async with db.reader() as reader:
+        photos = await reader.fetch("select key, width, height from event_photos where event_id is not null")
+    shown = [photo.view.size for past in PAST for photo in past.photos]
+    assert sorted((row["width"], row["height"]) for row in photos) == sorted(shown)
+    assert len(set(shown)) > 2
+    for row in photos:
+        assert await store.size(photo_key(row["key"], Size.SMALL)) > 0
+
+
+def test_size_and_tone_of_a_scene_are_known_before_it_is_drawn() -> None:
     assert VARIANTS > 1
-
-
-def test_a_scene_is_as_large_as_the_row_says_before_it_is_drawn() -> None:
-    assert Image.open(io.BytesIO(scene("lake", "0"))).size == SIZE
+    for kind, one in SCENES.items():
+        assert len(one.tones) == VARIANTS
+        for variant, tone in enumerate(one.tones):
+            with Image.open(io.BytesIO(scene(kind, str(variant)))) as drawn:
+                assert (drawn.size, tone_of_picture(drawn.convert("RGB"))) == (SIZE, tone), (kind, variant)
 
 
 async def test_no_picture_is_drawn_after_filling_failed(

@@ -38,9 +38,11 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from programs.demo.gathering import Gathering, Happening
+from programs.demo.past import write_past
 from programs.demo.pictures import TownPictures
+from programs.demo.submissions import details_of
 from programs.demo.talk import CONVERSATIONS
-from programs.demo.town import ABOUT, CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, PRICES, REASONS, TOWN, ZONE, Club
+from programs.demo.town import ABOUT, CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, REASONS, TOWN, ZONE, Club, gathering_of
 
 EVENTS: Final = 220
 WEEKS: Final = 6
@@ -87,8 +89,8 @@ class Plan(NamedTuple):
 async def fill(
     db: Database, *, seed: int = 1, number_of_events: int = EVENTS, pictures: TownPictures | None = None
 ) -> bool:
-    """Write the demo town with events in the coming six weeks. Returns False, and writes nothing, if the database
-    already has the town's people.
+    """Write the demo town with events in the coming six weeks, and a few that are over. Returns False, and writes
+    nothing, if the database already has the town's people.
 
     The same seed makes the same town; only its dates depend on today. ``pictures`` draws and stores the pictures;
     without it there are none.
@@ -129,6 +131,7 @@ async def _write_town(
             if (look := LOOKS[one.display_name]) is not None:
                 drawn = random.Random(one.display_name)  # noqa: S311 - names a file
                 pictures.portray(db, drawn, one.user_id, look, one.display_name)
+    await write_past(db, people, pictures, today)
     for number, club in enumerate(CLUBS):
         owner = people[number * 3]
         shown = _upload_picture(db, pictures, owner, club.name, club.scene)
@@ -166,7 +169,7 @@ async def _write(
     events_made = []
     for plan in plans:
         picture = _upload_picture(db, pictures, plan.host, f"event {plan.number}", plan.scene)
-        details = _details(dice, plan.gathering, plan.happening, plan.day)
+        details = details_of(dice, plan.gathering, plan.happening, plan.day)
         details = replace(details, content=replace(details.content, picture=picture))
         events_made.append(await _act(db, event_actions.create, plan.host, details))
     for plan, event in zip(plans, events_made, strict=True):
@@ -286,37 +289,6 @@ def _random_day(dice: random.Random, gathering: Gathering, today: datetime) -> d
     return (today + timedelta(days=ahead)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def _details(dice: random.Random, gathering: Gathering, happening: Happening, day: datetime) -> Details:
-    hour, minute = map(int, gathering.start.split(":"))
-    starts = day.replace(hour=hour, minute=minute)
-    where = {"mode": "online", "online_url": "https://meet.demo.example/room"}
-    if gathering.venues:
-        venue = dice.choice(gathering.venues)
-        where = {
-            "venue_name": venue.name,
-            "street": venue.street,
-            "locality": TOWN,
-            "country": COUNTRY,
-            "point": venue.point,
-        }
-    return check(
-        Submission(
-            **{
-                "title": happening.title,
-                "description": happening.text,
-                "categories": gathering.topic,
-                "languages": happening.language,
-                "starts": starts.isoformat(timespec="minutes"),
-                "ends": (starts + timedelta(minutes=gathering.length)).isoformat(timespec="minutes"),
-                "time_zone": ZONE,
-                "capacity": str(gathering.places or ""),
-                "price": PRICES[happening.language].get(gathering.topic, ""),
-                **where,
-            }
-        )
-    )
-
-
 async def _fill_answers(
     db: Database, dice: random.Random, others: Sequence[Caller], event: Event, sought_by: int
 ) -> list[Caller]:
@@ -371,12 +343,10 @@ async def _club(
     members = dice.sample([one for one in people if one != owner], dice.randrange(8, 24))
     for person in members:
         await _act(db, group_actions.join, person, group.slug)
-    gathering, happening = next(
-        (gathering, one) for gathering in GATHERINGS for one in gathering.happenings() if one.title == club.title
-    )
+    gathering, happening = gathering_of(club.title)
     subject = RoomSubject(SubjectKind.GROUP, group.id)
     await _chat(db, dice, [owner, *members], RoomKind.CHANNEL, subject, happening.language)
-    details_of_date = _details(dice, gathering, happening, today + timedelta(days=1))
+    details_of_date = details_of(dice, gathering, happening, today + timedelta(days=1))
     # Starts on the first date that the rule itself selects.
     rule = parse_rule(club.rule)
     tomorrow = datetime.fromisoformat(details_of_date.starts_local)

@@ -1,47 +1,49 @@
 """Pictures of the demo town. Worker processes draw them while the rows are written, and they are stored like uploads."""
 
 import asyncio
-import io
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
-from typing import Final, TypeVar
-
-from PIL import Image
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
 from groundwork.blobstore.contract import BlobStore, put
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.workers.pool import WorkerPool
+from openmeet.domain.events.model import EventId
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import Picture, PictureKey, PreparedPicture, blob_key, portrait_key
+from openmeet.domain.photos import queries as event_photos
+from openmeet.domain.photos.actions import blob_key as photo_key
+from openmeet.domain.photos.model import PhotoKey
 from openmeet.domain.profiles import portraits as shown_portraits
 from openmeet.domain.users.model import UserId
+from programs.demo.earlier import act_at
 from programs.demo.portraits import Look, portrait
-from programs.demo.scenes import SCENES, SIZE, scene
+from programs.demo.scenes import SCENES, SIZE, VARIANTS, WHOLE, View, scene
 
-# Drawings per scene, so that two events with the same scene look similar but not identical.
-VARIANTS: Final = 3
 _AT_ONCE: Final = 4
-_SMALL: Final = (96, 64)
 
 _Made = TypeVar("_Made")
 
 
-def _painted(kind: str, variant: int) -> PreparedPicture:
-    return pictures.prepare(scene(kind, str(variant)))
-
-
-@cache
-def _tone(kind: str, variant: int) -> int | None:
-    """The tone of a scene, from a small drawing, because the picture itself is drawn later."""
-    with Image.open(io.BytesIO(scene(kind, str(variant), _SMALL))) as drawn:
-        return pictures.tone_of_picture(drawn.convert("RGB"))
+def _painted(kind: str, variant: int, view: View) -> PreparedPicture:
+    return pictures.prepare(scene(kind, str(variant), view))
 
 
 def _portrayed(look: Look, name: str) -> dict[int, bytes]:
     return pictures.prepare_portrait(portrait(look, name))
+
+
+class TownPhoto(NamedTuple):
+    """A photo of an event: the drawing of a scene, or a part of it."""
+
+    scene: str
+    variant: int
+    view: View
+    caption: str
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class TownPictures:
     store: BlobStore
     workers: WorkerPool
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
-    _scenes: dict[tuple[str, int], asyncio.Task[PreparedPicture]] = field(default_factory=dict)
+    _scenes: dict[tuple[str, int, View], asyncio.Task[PreparedPicture]] = field(default_factory=dict)
     _stored: list[asyncio.Task[None]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -72,12 +74,43 @@ class TownPictures:
 
     def upload(self, db: Database, dice: random.Random, user_id: UserId, kind: str) -> Picture:
         """Draw a picture of a scene and store it as this person’s upload."""
-        about = kind, dice.randrange(VARIANTS)
+        variant, key = dice.randrange(VARIANTS), _picture_key(dice)
+        self._stored.append(
+            asyncio.create_task(self._store_scene(db, key, user_id, self._drawing(kind, variant, WHOLE)))
+        )
+        # The tone is known before the picture is drawn.
+        return Picture(key, SCENES[kind].alt, *SIZE, SCENES[kind].tones[variant])
+
+    def photograph(
+        self,
+        db: Database,
+        at: Instant,
+        dice: random.Random,
+        user_id: UserId,
+        event_id: EventId,
+        photo: TownPhoto,
+    ) -> None:
+        """Draw a photo and store it as if this person had added it to the event at that time."""
+        key, drawing = PhotoKey(_picture_key(dice)), self._drawing(photo.scene, photo.variant, photo.view)
+
+        async def store() -> None:
+            made = await drawing
+
+            async def write(tx: Transaction) -> None:
+                await event_photos.insert_waiting(tx, key, user_id, made, until=tx.now)
+                await event_photos.add_to_event(tx, key, event_id, photo.caption, digest=key)
+
+            for (size, format_), body in made.bodies.items():
+                await put(self.store, photo_key(key, size, format_), body)
+            await act_at(db, at, write)
+
+        self._stored.append(asyncio.create_task(store()))
+
+    def _drawing(self, kind: str, variant: int, view: View) -> asyncio.Task[PreparedPicture]:
+        about = kind, variant, view
         if about not in self._scenes:
             self._scenes[about] = asyncio.create_task(self._drawn(partial(_painted, *about)))
-        key = _picture_key(dice)
-        self._stored.append(asyncio.create_task(self._store_scene(db, key, user_id, self._scenes[about])))
-        return Picture(key, SCENES[kind].alt, *SIZE, _tone(*about))
+        return self._scenes[about]
 
     async def _store_portrait(self, db: Database, key: PictureKey, user_id: UserId, look: Look, name: str) -> None:
         made = await self._drawn(partial(_portrayed, look, name))

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from programs.demo.days import DAYS
 from programs.demo.evenings import EVENINGS
+from programs.demo.gathering import Gathering, Happening
 from programs.demo.neighbourhood import NEIGHBOURHOOD
 from programs.demo.portraits import Look
 
@@ -12,6 +13,12 @@ TOWN: Final = "Berlin"
 COUNTRY: Final = "DE"
 
 GATHERINGS: Final = (*EVENINGS, *DAYS, *NEIGHBOURHOOD)
+
+
+def gathering_of(title: str) -> tuple[Gathering, Happening]:
+    """The kind of event that has this title, and its texts."""
+    return next((gathering, one) for gathering in GATHERINGS for one in gathering.happenings() if one.title == title)
+
 
 # The people and what they look like. As on any site, some have no picture.
 LOOKS: Final[dict[str, Look | None]] = {
