@@ -22,7 +22,7 @@ from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.event_access import private_details_for
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.events.time_and_place import join_from_label, lines_without_own_country
+from openmeet.domain.events.time_and_place import join_from_label, lines_without_own_country, removal_notice
 from openmeet.domain.guest_rsvps import actions as guest_rsvp_actions
 from openmeet.domain.guest_rsvps import queries as guest_rsvp_queries
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
@@ -102,9 +102,10 @@ async def _confirmation_email(
     zone = await zone_of_person(tx, user_id, "")
     place = [one_line(line) for line in lines_without_own_country(seen.place, zone)]
     door_note = seen.door_note if own_rsvp.is_seated else ""
-    note = ""
+    join_note = ""
     if not seen.web_link and (later := join_from_label(event, seen)):
-        note = gettext("Open the link below from %(when)s to see the link to join.", when=later)
+        join_note = gettext("Open the link below from %(when)s to see the link to join.", when=later)
+    note = "\n".join(filter(None, (join_note, removal_notice(event, tx.now))))
     change_link = (gettext("Change your answer"), await to.answer_url(tx, head, event.id))
     links = (
         [(gettext("Show your ticket"), await to.ticket_url(tx, head, event.id)), change_link]

@@ -61,6 +61,16 @@ async def test_going_sends_the_entry_once(post: Post, evening) -> None:
     assert (last["UID"], last["STATUS"]) == (first["UID"], "CANCELLED")
 
 
+async def test_the_e_mail_says_when_the_event_is_removed(post: Post) -> None:
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, remove_after="week")
+    await say(post, ben, event)
+    post.site.clock.turn(5 * MINUTE)
+    (mail,) = await to_ben(post)
+    assert "This event’s page and chat will be removed on Saturday 11 July." in text_of(mail)
+
+
 async def test_declining_cancels_the_entry_and_accepting_restores_it(post: Post, evening) -> None:
     """METHOD:CANCEL has the same UID with the same SEQUENCE and a later stamp (RFC 5546, section 2.1.5), so that the
     host's changes take precedence.

@@ -1,5 +1,6 @@
 """The choice to remove an event after its end: form, pages, JSON, and what is left of the event afterwards."""
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -12,13 +13,14 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.routes import embeds, open_pages, operations, pages, pictures
 from tests.databases import MakeDatabase
 from tests.openmeet.events.test_co_hosts import hosting_together
+from tests.openmeet.guest_rsvps.test_guests import ask, letters, link_in
 from tests.openmeet.site_under_test import Site, api_session, event_by, inputs_of, person, sign_up, signed_in, site_on
 from tests.openmeet.web.test_pages import TYPED
 from tests.visible_text import visible_text
 
 # The end of the event in ``TYPED``: 2026-07-04, 20:00 in Berlin.
 END = Instant(1_783_188_000_000_000)
-DAY_OF_REMOVAL = "This page will be removed on Saturday 11 July."
+DAY_OF_REMOVAL = "This event’s page and chat will be removed on Saturday 11 July."
 GONE = "This event is over. The host chose not to keep its page."
 
 
@@ -64,7 +66,7 @@ async def test_hosts_and_guests_see_the_day_and_then_the_page_is_gone(
         assert DAY_OF_REMOVAL not in visible_text((await ben.get(path)).text)
         await ben.post(f"{path}/answer", data={"reply": "going"})
         host_page = visible_text((await ana.get(path)).text)
-        assert f"{DAY_OF_REMOVAL} Its chat, photos and list of guests go, too." in host_page
+        assert f"{DAY_OF_REMOVAL} Its photos and list of guests go, too." in host_page
         assert DAY_OF_REMOVAL not in visible_text((await visitor.get(path)).text)
         clock.turn(END + 7 * DAY - clock.now())
         await sign_up(ana, "ana@example.org", "Ana")
@@ -86,6 +88,27 @@ async def test_hosts_and_guests_see_the_day_and_then_the_page_is_gone(
                 assert "Town library" not in answer.text
         assert "Board games" not in (await ben.get("/my/events?which=past")).text
         assert "Board games" not in (await ana.get("/my/events?which=past")).text
+
+
+async def test_guests_without_an_account_the_ticket_and_the_chat_tell_the_day(site: Site):
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, remove_after="week")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+    async with site.browser() as eve:
+        await ask(eve, event)
+        (letter,) = await letters(site)
+        link = link_in(letter)
+        assert DAY_OF_REMOVAL in visible_text((await eve.get(link)).text)
+        own = (await eve.post(link)).headers["location"]
+        shown = (await eve.get(own)).text
+        assert DAY_OF_REMOVAL in visible_text(shown)
+        (ticket,) = re.findall(r'href="(/mail/ticket/[^"]+)"', shown)
+        assert DAY_OF_REMOVAL in visible_text((await eve.get(ticket)).text)
+    async with signed_in(site, ben.user_id) as browser:
+        for part in ("/ticket", "/chat", "/chat/people"):
+            page = await browser.get(f"/events/{event.slug}{part}")
+            assert (page.status_code, DAY_OF_REMOVAL in visible_text(page.text)) == (200, True), part
 
 
 async def test_an_event_that_its_host_deletes_earlier_says_so(site: Site, ana: httpx.AsyncClient):

@@ -162,6 +162,12 @@ def removal_day(event: Event, now: Instant) -> str:
     return formatting.day(wall_time.local_of(at, event.time_zone), wall_time.local_of(now, event.time_zone).date())
 
 
+def removal_notice(event: Event, now: Instant) -> str:
+    """That the page of the event will be removed, and when, for hosts and everybody who answered. Empty if it stays."""
+    day = removal_day(event, now)
+    return gettext("This event’s page and chat will be removed on %(day)s.", day=day) if day else ""
+
+
 def place_label(event: Event) -> str:
     """The place in one line."""
     place = event.place

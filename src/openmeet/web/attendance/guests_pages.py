@@ -16,6 +16,7 @@ from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.events.time_and_place import removal_notice
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
@@ -143,6 +144,7 @@ async def show_confirm(request: Request) -> Response:
     context = {
         "event": event,
         "when": "" if event.starts_at is None else when_label(event, now),
+        "removal_notice": removal_notice(event, now),
         # The event may be full by now, or closed. The host's questions have been answered.
         "sentence": ""
         if is_used or bar.state is AnswerState.OPEN

@@ -95,6 +95,8 @@ def room_facts(room_page: RoomPage, kept_days: int) -> list[str]:
         facts.append(gettext("New people can read what was said before."))
     if kind in {RoomKind.EVENT, RoomKind.DATE}:
         facts.append(gettext("The chat closes %(days)s days after the event.", days=ARCHIVED_AFTER // DAY))
+    if room_page.removal_notice:
+        facts.append(room_page.removal_notice)
     if room is not None and room.retention is RoomRetention.AFTER_DATE:
         facts.append(gettext("Messages are deleted %(days)s days after the date.", days=KEPT_AFTER_DATE // DAY))
     retention_days = {RoomRetention.YEAR: 365, RoomRetention.QUARTER: 90}.get(room.retention, 0) if room else 0

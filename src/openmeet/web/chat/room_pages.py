@@ -21,6 +21,7 @@ from openmeet.domain.chat.model import SIGNALS_BEFORE, Access, Room, RoomKind, R
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
 from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.time_and_place import removal_notice
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.identities.queries import shown_names
@@ -58,6 +59,8 @@ class RoomPage:
     # Start and end of an event.
     span: tuple[Instant, Instant] | None = None
     event_id: EventId | None = None
+    # Says that the event is removed after its date.
+    removal_notice: str = ""
     # The group itself, or the group that the event or series belongs to.
     group_id: GroupId | None = None
     # Path of the picture of the event, series or group. Empty for a direct thread and for a group without a picture,
@@ -206,6 +209,7 @@ async def _room_page_of(
         heading=heading,
         span=_span_of(about) if isinstance(about, Event) else None,
         event_id=about.id if isinstance(about, Event) else None,
+        removal_notice=removal_notice(about, reader.now) if isinstance(about, Event) else "",
         group_id=about.id if isinstance(about, Group) else about.group.id if about.group else None,
         picture=_picture_of(about, is_direct=is_direct),
     )

@@ -20,6 +20,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import (
     join_from_label,
     lines_without_own_country,
+    removal_notice,
     short_start_label,
     tagged,
 )
@@ -125,6 +126,7 @@ def ticket_page(
         "tone": tone_for(event.content),
         "is_online": event.content.mode is Mode.ONLINE or own_rsvp.mode is AnswerMode.ONLINE,
         "when": tagged(event, services(request).clock.now()),
+        "removal_notice": removal_notice(event, services(request).clock.now()),
         "zone": zone_of(event),
         "private": private,
         # Its holder comes to the place.

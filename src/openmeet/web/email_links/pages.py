@@ -31,7 +31,7 @@ from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.event_access import may_see, private_details_for, raise_if_gone, require_visible
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.events.time_and_place import join_from_label
+from openmeet.domain.events.time_and_place import join_from_label, removal_notice
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import NotificationTopic
@@ -234,6 +234,7 @@ async def _answer_page(
     context = {
         "event": event,
         "when": when_label(event, reader.now),
+        "removal_notice": removal_notice(event, reader.now),
         "sentence": answer_texts.sentence_of(bar, bar_input, figures),
         "is_answered": own_rsvp is not None,
         "takes_answers": bool(bar.replies) and not is_past,

@@ -173,7 +173,7 @@ def event_context(
         "event": event,
         "group": viewer.group,
         "publish_at_words": _publish_at_label(event),
-        "removed_on": time_and_place.removal_day(event, now),
+        "removal_notice": time_and_place.removal_notice(event, now),
         "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
         "cover": cover_for(event.content),
         "tone": tone_for(event.content),
