@@ -240,8 +240,8 @@ QUESTIONS: Final = (
                 "host undoes the check-in, or the event or your account is deleted."
             ),
             lazy(
-                "Only people with the link see the page. Nobody can list your proofs, and nothing is shared with other "
-                "apps. There are no proofs for private events."
+                "Only people with the link see the page, and nothing is shared with other apps. Only you can list your "
+                "proofs, in your settings. There are no proofs for private events."
             ),
             lazy(
                 "The page also has a signed file, which programs can check. People who have it can keep it, so ask "
