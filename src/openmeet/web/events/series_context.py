@@ -25,6 +25,7 @@ class Neighbour:
 
     path: str
     when: str
+    is_cancelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ async def series_context_of(reader: Reader, event: Event, viewer: UserId | None)
 
 
 def _neighbour(series: Series, line: AgendaOccurrence) -> Neighbour:
-    return Neighbour(address_of(series, line), when_label(line))
+    return Neighbour(address_of(series, line), when_label(line), line.is_cancelled)
 
 
 def address_of(series: Series, line: AgendaOccurrence) -> str:
