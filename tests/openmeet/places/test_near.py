@@ -192,6 +192,13 @@ async def test_a_town_in_a_search_leads_to_events_near_it(site: Site) -> None:
     assert "Near Friedrichshain" in other
 
 
+async def test_the_word_before_a_place_is_not_searched_for(site: Site) -> None:
+    async with site.browser() as browser:
+        page = (await browser.get("/", params={"q": "cooking in Berlin"})).text
+    assert "q=cooking&amp;near=Berlin" in page
+    assert "“cooking” near Berlin" in page
+
+
 async def test_a_place_keeps_the_name_that_was_typed(site: Site) -> None:
     """The list calls Munich by the name that the person typed. The place can also be the last of several words."""
     async with site.browser() as browser:

@@ -1,4 +1,4 @@
-"""Hints next to search results: the place, people, groups, series and topic that the words name, and other events."""
+"""Hints next to search results: the day, place, people, groups, series and topic that the words name, and other events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +14,17 @@ from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.search import corrected_search, query, search
+from openmeet.domain.search.day_words import named_days
 from openmeet.domain.search.filters import DEFAULT_WITHIN_KM
 from openmeet.domain.search.known_words import has_name, known_names, topic_of
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import folded
+from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.listing import CardList, EventCard, card_of, day_in_row, facts_of
 from openmeet.web.search import places
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
@@ -34,6 +37,8 @@ _MOST_NAMED: Final = 3
 # name.
 _MOST_GROUPS: Final = 30
 _MOST_OTHERS: Final = 3
+# Words in front of a place that nobody searches for: ``cooking in Berlin``.
+_BEFORE_PLACES: Final = frozenset({"at", "around", "bei", "in", "nahe", "near", "um"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +81,13 @@ class OtherEvent:
 async def named_links(
     request: Request, reader: Reader, search_query: SearchQuery, search_fields: Mapping[str, str], zone: str
 ) -> list[NamedLink]:
-    """Public places, people, groups, series and topics whose names contain these words. ``search_fields`` is the current
-    search. Links to a place or topic keep its filters.
+    """Days, public places, people, groups, series and topics whose names contain these words. ``search_fields`` is the
+    current search. Links to a day, place or topic keep its filters.
 
-    ``zone`` is the reader's time zone. Places in its country are preferred.
+    ``zone`` is the reader's time zone. Days are those of its calendar, and places in its country are preferred.
     """
     return [
+        *await _day_link(reader, search_query, search_fields, zone),
         *_place_link(request, search_query, search_fields, zone),
         *await _names_with(request, reader, search_query),
         *_topic_link(search_query, search_fields),
@@ -159,6 +165,28 @@ async def _names_with(request: Request, reader: Reader, search_query: SearchQuer
     ]
 
 
+async def _day_link(
+    reader: Reader, search_query: SearchQuery, search_fields: Mapping[str, str], zone: str
+) -> list[NamedLink]:
+    """The day that some of the words name, if something matches the other words then: ``yoga saturday``."""
+    if search_query.first is not None or search_query.last is not None:
+        return []
+    today = local_of(reader.now, zone).date()
+    found = named_days(search_query.words, today)
+    if found is None:
+        return []
+    around = replace(search_query, words=found.words, first=found.first, last=found.last, once_per_series=True)
+    if not await search.coming(reader, around, None, 1):
+        return []
+    is_one = found.first == found.last
+    days = formatting.short_day(found.first, today) if is_one else formatting.short_days(found.first, found.last)
+    other_words = " ".join(found.words)
+    name = gettext("“%(words)s”, %(days)s", words=other_words, days=days) if other_words else days
+    changed = {"q": other_words, "from": found.first.isoformat(), "to": found.last.isoformat()}
+    path = "/?" + query.query_string(search_fields, **changed)
+    return [NamedLink(name, gettext("When"), path, icon="calendar", others_heading=name, around=around)]
+
+
 def _place_link(
     request: Request, search_query: SearchQuery, search_fields: Mapping[str, str], zone: str
 ) -> list[NamedLink]:
@@ -166,6 +194,8 @@ def _place_link(
     if search_query.near is not None or not search_query.words:
         return []
     *before, last = search_query.words
+    if before and folded(before[-1]) in _BEFORE_PLACES:
+        before.pop()
     for others, name in (((), " ".join(search_query.words)), (tuple(before), last)):
         place = places.meant_place(request, name, zone)
         if place is None:
@@ -245,8 +275,8 @@ async def _events_of(reader: Reader, link: NamedLink, search_query: SearchQuery)
     # Keep the other filters of the search.
     around = replace(
         link.around,
-        first=search_query.first,
-        last=search_query.last,
+        first=search_query.first or link.around.first,
+        last=search_query.last or link.around.last,
         mode=search_query.mode,
         source=search_query.source,
         takes_place=True,
