@@ -165,7 +165,7 @@ async def test_the_address_is_sent_to_confirmed_guests(site, clock):
     shown = {}
     for who in ("eve", "fay"):
         async with site.browser() as browser:
-            await ask(browser, event, email=f"{who}@example.org")
+            await ask(browser, event, email=f"{who}@example.org", mode="in_person")
             letter = next(one for one in await letters(site) if one.to == f"{who}@example.org")
             mine = (await browser.post(link_in(letter))).headers["location"]
             async with site.db.reader() as reader:

@@ -54,6 +54,12 @@ class AnswerFields:
         return [(value, label) for value, label, _ in self.modes]
 
     @property
+    def names(self) -> set[str]:
+        """The names of the fields that are always sent. Empty if the event asks for nothing but the reply."""
+        asked = {"party": self.parties, "mode": self.modes}
+        return {name for name, options in asked.items() if options} | {question.id for question in self.questions}
+
+    @property
     def labels(self) -> dict[str, str]:
         """Field labels for the error summary."""
         labels = {

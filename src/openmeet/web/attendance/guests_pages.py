@@ -21,6 +21,7 @@ from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.guest_rsvps.queries import find as find_request
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import check_email
@@ -86,6 +87,10 @@ async def ask(request: Request) -> Response:
         problems |= wrong.problems
     if form.get("reply", "") not in set(RsvpReply):
         raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined")
+    asked = guest_form.fields.names
+    if asked and not problems and forms.FULL_FORM_FIELD not in form and asked.isdisjoint(form):
+        # The form on the event's page does not have these fields. They are the next step and not a mistake.
+        return _guest_form_page(request, guest_form, FormState({**forms.values_of(None), **form}))
     try:
         reply_details = forms.reply_details_of(form, guest_form.fields)
         if not problems:
@@ -216,7 +221,8 @@ async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
 
 async def _figures_of(reader: Reader, event: Event) -> AnswerFigures:
     counts = (await who_comes.counts_shown(reader, [event.id]))[event.id]
-    return AnswerFigures(waiting=counts.waiting, going=counts.going, taken=counts.seats)
+    host = (await shown_names(reader, [event.author_id]))[event.author_id]
+    return AnswerFigures(host=host, waiting=counts.waiting, going=counts.going, taken=counts.seats)
 
 
 def _guest_form_page(request: Request, guest_form: GuestForm, form_state: FormState, *, status: int = 200) -> Response:
