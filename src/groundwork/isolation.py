@@ -1,9 +1,16 @@
 """Work through a list of items one by one. An item that fails neither ends the round nor blocks those behind it."""
 
+import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
+from groundwork import failed_items
+from groundwork.clock import SECOND, Instant
+from groundwork.database.bulk import IDS_PER_STATEMENT
+from groundwork.database.transaction import Database
 from groundwork.errors import Failure
+from groundwork.failed_items import FailedItem
+from groundwork.outbox.retry import wait_seconds
 from groundwork.telemetry.logs import log
 
 T = TypeVar("T")
@@ -26,24 +33,61 @@ async def each_alone(
     for item in items:
         try:
             total += await work(item)
-        except Failure as failure:
-            log.warning("chore.item_failed", chore=task, item=name_of(item), kind=type(failure).__name__)
         except Exception as error:  # noqa: BLE001 - an edge: one item that fails must not block those behind it
-            log.error("chore.item_failed", chore=task, item=name_of(item), exc_info=error)
+            _log_failure(task, name_of(item), error)
+    return total
+
+
+async def each_with_backoff(db: Database, task: str, items: Sequence[Id], work: Callable[[Id], Awaitable[int]]) -> int:
+    """Like ``each_alone``, but an item that failed is skipped until its next attempt is due: after five seconds, then
+    twice as long each time, at most an hour.
+    """
+    total = 0
+    for start in range(0, len(items), IDS_PER_STATEMENT):
+        page = items[start : start + IDS_PER_STATEMENT]
+        async with db.reader() as reader:
+            earlier, now = await failed_items.find(reader, task, page), reader.now
+        for item in page:
+            failed = earlier.get(item)
+            if failed is not None and failed.next_at > now:
+                continue
+            try:
+                total += await work(item)
+            except Exception as error:  # noqa: BLE001 - an edge, as above
+                _log_failure(task, item, error)
+                await _store_failure(db, task, item, (failed.attempts if failed else 0) + 1, error)
+            else:
+                if failed is not None:
+                    async with db.transaction() as tx:
+                        await failed_items.forget(tx, task, item)
     return total
 
 
 async def each_due(
+    db: Database,
     task: str,
     next_page: Callable[[Position], Awaitable[Sequence[tuple[int, Id]]]],
     work: Callable[[Id], Awaitable[int]],
 ) -> int:
-    """Run ``each_alone`` on all due items, page by page. ``next_page`` returns the items after a position, in order.
-
-    Items that fail stay due, but the same round continues after them.
+    """Run ``each_with_backoff`` on all due items, page by page. ``next_page`` returns the items after a position, in
+    order.
     """
     total, after = 0, _BEFORE_ALL
     while page := await next_page(after):
-        total += await each_alone(task, [item_id for _, item_id in page], work)
+        total += await each_with_backoff(db, task, [item_id for _, item_id in page], work)
         after = page[-1]
     return total
+
+
+async def _store_failure(db: Database, task: str, item: str, attempts: int, error: Exception) -> None:
+    seconds = wait_seconds(attempts, random.random())  # noqa: S311 - jitter for retries, not a secret
+    async with db.transaction() as tx:
+        failed = FailedItem(attempts, Instant(tx.now + int(seconds * SECOND)))
+        await failed_items.put(tx, task, item, failed, reason=type(error).__name__)
+
+
+def _log_failure(task: str, item: str, error: Exception) -> None:
+    if isinstance(error, Failure):
+        log.warning("chore.item_failed", chore=task, item=item, kind=type(error).__name__)
+    else:
+        log.error("chore.item_failed", chore=task, item=item, exc_info=error)

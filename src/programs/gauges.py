@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prometheus_client import Gauge
 
+from groundwork import failed_items
 from groundwork.clock import SECOND
 from groundwork.database.sqlite import SqliteDatabase
 from groundwork.database.transaction import Database, DatabaseUnavailable
@@ -41,6 +42,7 @@ class ProgramGauges:
 
     jobs: Gauge
     oldest_job: Gauge
+    failed_items: Gauge
     records: Gauge
     oldest_record: Gauge
     waiting: Gauge
@@ -61,6 +63,7 @@ def register_gauges(metrics: Metrics) -> ProgramGauges:
     return ProgramGauges(
         metrics.gauge("jobs", "Outbox jobs that are not completed", ["tenant", "kind", "state"]),
         metrics.gauge("jobs_oldest_age_seconds", "How long the most overdue job has been due", ["tenant", "kind"]),
+        metrics.gauge("scheduled_items_failing", "Items of scheduled tasks that failed repeatedly", ["tenant", "task"]),
         metrics.gauge("publications", "Publications of records, by state", ["tenant", "kind", "state"]),
         metrics.gauge(
             "publications_oldest_age_seconds", "How long the most overdue record has been due", ["tenant", "kind"]
@@ -130,6 +133,7 @@ async def read(platform: Platform, gauges: ProgramGauges) -> None:
     """Set every gauge of a community to its current value. Raises Unavailable if a store is unavailable."""
     tenant = platform.tenant.name
     await _count_jobs(platform, gauges.jobs, gauges.oldest_job)
+    await _count_failed_items(platform, gauges.failed_items)
     await _publications(platform, gauges.records, gauges.oldest_record)
     await _heard(platform, gauges.quiet)
     await _update_label_gauges(platform, gauges)
@@ -150,6 +154,13 @@ async def _count_jobs(platform: Platform, number: Gauge, oldest: Gauge) -> None:
         for state in (JobState.DUE, JobState.LEASED, JobState.FAILED):
             number.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind.value, state), 0))
         oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
+
+
+async def _count_failed_items(platform: Platform, number: Gauge) -> None:
+    tenant = platform.tenant.name
+    async with platform.db.reader() as reader:
+        counts = await failed_items.counts(reader)
+    _set_values(number, {(tenant, task): count for task, count in counts.items()}, of=(tenant,))
 
 
 async def _publications(platform: Platform, records: Gauge, oldest: Gauge) -> None:

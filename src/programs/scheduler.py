@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from groundwork import failed_items
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import jobs
@@ -129,6 +130,7 @@ CHORES: dict[str, Chore] = {
     "unused_pictures": Chore(3600, lambda platform: media.forget_unused(platform.db, platform.pictures)),
     "unused_chat_pictures": Chore(3600, lambda platform: chat_pictures.forget_unused(platform.db, platform.pictures)),
     "unused_event_photos": Chore(3600, lambda platform: photos.forget_unused(platform.db, platform.pictures)),
+    "failed_items": Chore(3600, lambda platform: _forget_undue(platform.db)),
     "completed_jobs": Chore(3600, lambda platform: _forget_completed(platform.db)),
 }
 
@@ -169,6 +171,11 @@ async def _read_calendars(platform: Platform, zone: str) -> int:
 async def _forget_imports(db: Database) -> int:
     async with db.transaction() as tx:
         return await imports.forget_old(tx)
+
+
+async def _forget_undue(db: Database) -> int:
+    async with db.transaction() as tx:
+        return await failed_items.forget_undue(tx)
 
 
 async def _forget_completed(db: Database) -> int:

@@ -11,9 +11,11 @@ import pytest
 import yaml
 
 from at_protocol.syntax.tid import from_microseconds
+from groundwork import failed_items
 from groundwork.clock import HOUR, SECOND, HandClock
 from groundwork.database.deferred import DeferredDatabase
 from groundwork.errors import Unavailable
+from groundwork.failed_items import FailedItem
 from groundwork.queue.contract import Message
 from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes
@@ -142,6 +144,12 @@ async def _quarantine(here: Installation) -> None:
         await quarantine.store_result(tx, did(1), FailedStep.APPLY, CONCERNING, [failed])
 
 
+async def _fail_an_item(here: Installation) -> None:
+    failed = FailedItem(failed_items.REPEATED, here.clock.now())
+    async with here.platform.db.transaction() as tx:
+        await failed_items.put(tx, "scheduled_events", "a", failed, reason="Unavailable")
+
+
 PUBLICATION = """
     insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)
     select 'event', :id, id, :state, 1, :due_at, :due_at, :due_at from users order by id limit 1
@@ -237,6 +245,7 @@ SPOILED: dict[str, Callable[[Installation], Awaitable[None]]] = {
     "QueueGrows": _pile_up,
     "Discrepancies": _disagree,
     "RecordsPutAside": _quarantine,
+    "ScheduledItemsFailing": _fail_an_item,
     "RecordsOverdue": _owe_a_record,
     "RecordsConflict": _conflict,
     "JobsFailed": _give_up,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.isolation import Position, each_alone, each_due
+from groundwork.isolation import Position, each_due, each_with_backoff
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
@@ -88,7 +88,7 @@ async def remind(db: Database) -> int:
             after = people[-1] if len(people) == REMINDED_AT_ONCE else None
         return reminded
 
-    return await each_alone("reminders", [EventId(row["id"]) for row in rows], remind_guests)
+    return await each_with_backoff(db, "reminders", [EventId(row["id"]) for row in rows], remind_guests)
 
 
 async def end_offers(db: Database) -> int:
@@ -107,7 +107,7 @@ async def end_offers(db: Database) -> int:
             await waitlist.fill(tx, event, await registration.of_event(tx, event))
             return expired
 
-    return await each_alone("ended_offers", ended, expire)
+    return await each_with_backoff(db, "ended_offers", ended, expire)
 
 
 async def announce_group_events(db: Database) -> int:
@@ -130,7 +130,7 @@ async def announce_group_events(db: Database) -> int:
             await fan_out.start(tx, GROUP_LISTENERS, event, GroupEventNotice())
             return 1
 
-    return await each_alone("group_events", [EventId(row["id"]) for row in rows], announce)
+    return await each_with_backoff(db, "group_events", [EventId(row["id"]) for row in rows], announce)
 
 
 async def remove_past_events(db: Database) -> int:
@@ -153,7 +153,7 @@ async def remove_past_events(db: Database) -> int:
             await series_dates.enqueue_around(tx, event.slug)
         return 1
 
-    return await each_due("past_events", next_events, remove)
+    return await each_due(db, "past_events", next_events, remove)
 
 
 async def _lock_with_series(tx: Transaction, event_id: EventId) -> Event | None:

@@ -394,8 +394,8 @@ async def archive_ended(db: Database) -> int:
                 await _write_closed(tx, room, None, None)
         return 1
 
-    archived = await each_due("ended_chats", next_ended, archive)
-    return archived + await each_due("ended_chats", next_continued, reopen)
+    archived = await each_due(db, "ended_chats", next_ended, archive)
+    return archived + await each_due(db, "ended_chats", next_continued, reopen)
 
 
 async def readable_room(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:

@@ -178,7 +178,7 @@ async def publish_due(db: Database) -> int:
         async with db.transaction() as tx:
             return await _publish_due(tx, event_id)
 
-    return await each_due("scheduled_events", next_drafts, publish_one)
+    return await each_due(db, "scheduled_events", next_drafts, publish_one)
 
 
 async def _publish_due(tx: Transaction, event_id: EventId) -> bool:

@@ -6,7 +6,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
-from groundwork.isolation import each_alone
+from groundwork.isolation import each_with_backoff
 from openmeet.domain.groups import invitation_queries, membership_queries, notify, queries, rules
 from openmeet.domain.groups.actions import delete_locked, lock_for, lock_visible
 from openmeet.domain.groups.invitation_queries import LOGGED, logged_of
@@ -424,5 +424,5 @@ async def run_successions(db: Database) -> int:
         async with db.transaction() as tx:
             return await advance(tx, group_id) is not None
 
-    started = await each_alone("group_successions", alone, start)
-    return started + await each_alone("group_successions", running, go_on)
+    started = await each_with_backoff(db, "group_successions", alone, start)
+    return started + await each_with_backoff(db, "group_successions", running, go_on)

@@ -163,7 +163,7 @@ async def send_due(db: Database) -> int:
         async with db.transaction() as tx:
             return await _send_due(tx, message_id)
 
-    return await each_due("scheduled_messages", next_messages, send)
+    return await each_due(db, "scheduled_messages", next_messages, send)
 
 
 async def _send_due(tx: Transaction, message_id: MessageId) -> bool:

@@ -2,7 +2,7 @@
 
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Database
-from groundwork.isolation import each_alone
+from groundwork.isolation import each_with_backoff
 from openmeet.domain.notifications import preferences, rules
 from openmeet.domain.notifications.model import WEEK_MAIL
 from openmeet.domain.users.model import UserId
@@ -32,7 +32,7 @@ async def enqueue_weeks(db: Database) -> int:
             enqueued += number
         return enqueued
 
-    return await each_alone("weekly_emails", zones, enqueue)
+    return await each_with_backoff(db, "weekly_emails", zones, enqueue)
 
 
 async def _enqueue_next(db: Database, time_zone: str, after: UserId) -> tuple[int, UserId | None]:

@@ -193,6 +193,14 @@ PUBLISHING: Final = (
         ),
     ),
     StoredTable(
+        "failed_items",
+        "Items of scheduled tasks that failed: ids of events, messages, photos, groups and chats, and time zones.",
+        "",
+        Retention.SHORT,
+        OnErasure.EXPIRE,
+        (plain("task item attempts next_at failed_at reason"),),
+    ),
+    StoredTable(
         "fan_outs",
         "Notifications that are still to be sent to many people.",
         "",

@@ -155,7 +155,7 @@ async def forget_unused(db: Database, store: BlobStore) -> int:
         await _forget(db, store, key)
         return 1
 
-    return await each_due("unused_event_photos", next_photos, forget)
+    return await each_due(db, "unused_event_photos", next_photos, forget)
 
 
 async def _require_possible(reader: Reader, event: Event, user_id: UserId, digest: str) -> None:

@@ -62,7 +62,7 @@ async def announce_public_events(db: Database, shown: FrontPagePolicy = FAMILIAR
             await _announce(tx, event_id, shown)
         return 1
 
-    return await each_due("search_finds", next_events, announce)
+    return await each_due(db, "search_finds", next_events, announce)
 
 
 async def forget_departed(db: Database) -> int:
