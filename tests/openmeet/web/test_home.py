@@ -11,6 +11,7 @@ from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
+from openmeet.domain.events import co_hosts
 from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
@@ -111,6 +112,37 @@ async def test_buttons_of_events_with_the_same_title_have_different_names(site: 
     assert sorted(names) == [
         f"{answer}: Choir, {day}, 18:00" for answer in ("Can’t go", "I’m going") for day in ("Sat 4 Jul", "Sun 5 Jul")
     ]
+
+
+async def test_only_four_requests_and_tasks_are_open(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
+        for number in range(4):
+            one = await event_by(tx, ana, title=f"Dinner {number}")
+            await invitations.invite(tx, ana, one.slug, "ben@example.org")
+        hosted = await event_by(tx, ana, title="Choir")
+        await co_hosts.invite(tx, ana, hosted.slug, "ben@example.org")
+    first, rest = (await home_of(site, ben)).split("Show 1 more")
+    assert len(waiting_in(first)) == 4
+    assert "co-host" in rest.split("</section>")[0]
+
+
+async def test_the_week_names_what_one_hosts_and_the_list_of_hosted_events_counts_guests(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        soon = {"starts": "2026-03-03T18:00", "ends": "2026-03-03T20:00"}
+        full = await event_by(tx, ana, title="Full", **soon)
+        await event_by(tx, ana, title="Empty", **soon)
+        await attendance.answer(tx, ben, full.slug, RsvpReply.GOING)
+    page = await home_of(site, ana)
+    week, hosted = page.split('id="week"')[1].split('id="hosted"')
+
+    def lines(part: str) -> list[str]:
+        return sorted(re.findall(r'<span class="hint">[^<]* · ([^<]*)</span>', part))
+
+    assert lines(week) == ["You host", "You host"]
+    assert lines(hosted) == ["1 going", "Nobody yet"]
 
 
 async def in_group(tx: Transaction, owner: Caller, *titles: str) -> list[str]:

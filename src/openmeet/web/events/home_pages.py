@@ -131,7 +131,7 @@ async def show_home(request: Request) -> Response:
         "for_you": [_suggested_event(one, facts, names, now) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),
-        "hosted": [_week_row(event, facts) for event in mine.hosted if event.starts_at is not None],
+        "hosted": [_week_row(event, facts, counts_guests=True) for event in mine.hosted if event.starts_at is not None],
     }
     return page(request, "events/my_home.html", context)
 
@@ -229,12 +229,14 @@ def _countdown_label(event: Event, now: Instant) -> str:
     return formatting.relative_day(starts, today) or ngettext("In %(number)s day", "In %(number)s days", number)
 
 
-def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
+def _week_row(event: Event, facts: ListedFacts, *, counts_guests: bool = False) -> WeekRow:
+    """``counts_guests``: for an event that the viewer hosts, the row says how many people are going."""
     starts = wall_time.local_of(event.starts_at or Instant(0), event.time_zone)
     bar = facts.bars[event.id]
     badge = answer_badges.badge_of(bar, facts.bar_inputs[event.id].people_asking)
-    asked = "" if badge is None else str(badge.words)
-    label = going_label(event, facts) if bar.state is AnswerState.HOSTING else asked
+    label = "" if badge is None else str(badge.words)
+    if bar.state is AnswerState.HOSTING:
+        label = (going_label(event, facts) or gettext("Nobody yet")) if counts_guests else gettext("You host")
     clock = time_and_place.clock_label(event)
     return WeekRow(
         f"/events/{quote(event.slug)}",
