@@ -18,17 +18,18 @@ from openmeet.i18n.catalogue import LazyText, lazy, ngettext
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A text and its tone: ``info``, ``good``, ``hold``, ``warn`` or ``plain``."""
+    """A text and its tone: ``info``, ``good``, ``hold``, ``warn`` or ``plain``. ``icon`` names an icon; empty for none."""
 
     words: str | LazyText
     tone: str
+    icon: str = ""
 
 
 _YOU_ARE_GOING = Badge(lazy("You’re going"), "good")
 _BADGES: Final[Mapping[AnswerState, Badge]] = {
     AnswerState.NOT_PUBLISHED: Badge(lazy("Draft"), "plain"),
     AnswerState.CANCELLED: Badge(lazy("Cancelled"), "warn"),
-    AnswerState.HOSTING: Badge(lazy("You host this"), "good"),
+    AnswerState.HOSTING: Badge(lazy("You host this"), "info", "person"),
     AnswerState.CHECKED_IN: Badge(lazy("You’re checked in"), "good"),
     AnswerState.JOIN_NOW: _YOU_ARE_GOING,
     AnswerState.TODAY: _YOU_ARE_GOING,

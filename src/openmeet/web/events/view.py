@@ -11,6 +11,7 @@ from groundwork.clock import HOUR, Instant, to_datetime
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState
 from openmeet.domain.attendance import seats
+from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
 from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, PendingFor, RsvpCounts, RsvpReply
@@ -49,12 +50,6 @@ SHOWN_LINKS = 60
 # Maximum number of conflicts shown.
 MOST_CONFLICTS = 3
 _MOST_DAYS_AHEAD = 14
-
-
-@dataclass(frozen=True, slots=True)
-class Chip:
-    words: str
-    tone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,19 +339,19 @@ def _link_view(link: EventLink) -> ShownLink:
     return ShownLink(link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and is_web_address(link.uri))
 
 
-def _event_chips(event: Event, now: Instant) -> list[Chip]:
+def _event_chips(event: Event, now: Instant) -> list[Badge]:
     chips = []
     if event.is_draft:
-        chips.append(Chip(gettext("Draft"), "warn"))
+        chips.append(Badge(gettext("Draft"), "warn"))
     if STATUS_LABELS[event.status]:
-        chips.append(Chip(str(STATUS_LABELS[event.status]), "warn"))
+        chips.append(Badge(str(STATUS_LABELS[event.status]), "warn"))
     if event.is_over(now) and not event.is_cancelled:
-        chips.append(Chip(gettext("Over"), "plain"))
+        chips.append(Badge(gettext("Over"), "plain"))
     match event.visibility:
         case Visibility.UNLISTED:
-            chips.append(Chip(gettext("Unlisted: only with this link"), "plain"))
+            chips.append(Badge(gettext("Unlisted: only with this link"), "plain"))
         case Visibility.PRIVATE:
-            chips.append(Chip(gettext("Members only") if event.group else gettext("Private"), "plain"))
+            chips.append(Badge(gettext("Members only") if event.group else gettext("Private"), "plain"))
         case Visibility.PUBLIC:
             pass
     return chips
