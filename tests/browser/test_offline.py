@@ -248,7 +248,7 @@ async def test_the_newest_covers_are_stored_and_a_full_device_still_shows_pages(
 
 
 async def test_stored_events_say_what_the_person_does_there(browser, openmeet: Deployment) -> None:
-    """Coming events come before those of earlier days."""
+    """Coming events come before those of earlier days, in the order of their starts."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
         ida = await arrive(page, openmeet, "Ida")
@@ -258,17 +258,18 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
             await tx.execute(
                 "update events set starts_at = starts_at - :ago where id = :id", ago=5_000 * DAY, id=old.id
             )
+            evening = await event_by(tx, other, title="Night walk", starts="2126-07-04T21:00", ends="")
             joined = await event_by(tx, other, title="Choir", starts="2126-07-04T18:00", ends="")
             await attendance.answer(tx, ida, joined.slug, RsvpReply.GOING)
             hosted = await event_by(tx, ida, title="Repair café", starts="2126-07-05T18:00", ends="")
-        for event in (old, joined, hosted):
+        for event in (old, evening, joined, hosted):
             await keep(page, f"/events/{event.slug}")
         await go_offline(opened, page, offline=True)
         await page.goto("/groups")
         rows = page.locator("[data-offline-events] .event-card")
-        await expect(rows.locator("h2")).to_have_text(["Choir", "Repair café", "Old times"])
+        await expect(rows.locator("h2")).to_have_text(["Choir", "Night walk", "Repair café", "Old times"])
         chips = [await row.locator(".chip:visible").all_inner_texts() for row in await rows.all()]
-        assert chips == [["Going"], ["You host"], []]
+        assert chips == [["Going"], [], ["You host"], []]
 
 
 async def test_a_page_that_arrives_after_sign_out_is_not_stored(browser, openmeet: Deployment) -> None:

@@ -195,7 +195,7 @@ async function list(kept, waiting) {
   );
   const events = pages
     .filter(([, page]) => page.querySelector(".event-title"))
-    .map(([path, page]) => ({ path, page, at: page.querySelector(".facts time")?.dateTime ?? "" }))
+    .map(([path, page]) => ({ path, page, at: startOf(page) }))
     .sort((one, other) => isPast(one) - isPast(other) || one.at.localeCompare(other.at));
   const rows = pages.map(([path, page]) => row(path, page)).filter(Boolean);
   const cards = document.querySelector("[data-offline-events]");
@@ -203,6 +203,12 @@ async function list(kept, waiting) {
   cards.hidden = !events.length;
   links.replaceChildren(...rows.sort((one, other) => one.place - other.place).map(({ made }) => made));
   links.hidden = !rows.length;
+}
+
+// The time of the start, or its day if it has no time.
+function startOf(page) {
+  const [day, time] = [...page.querySelectorAll(".facts .fact:first-child time")].map((one) => one.dateTime);
+  return time ?? day ?? "";
 }
 
 // Events of earlier days come last.
