@@ -167,7 +167,7 @@ def _sample_map_of_search() -> MapOfSearch:
     ]
     sizes = (("phone", map_drawing.PHONE), ("desk", map_drawing.DESK))
     pictures = tuple(_sample_map(name, size, events, _PLACES) for name, size in sizes)
-    return MapOfSearch(pictures, "3 events on the map", "/?view=map", "1 event has no place on the map.", "A sample.")
+    return MapOfSearch(pictures, "3 events on the map", "/?view=map", "1 not on the map", "A sample.")
 
 
 def _sample_place_maps() -> list[PlaceMap]:

@@ -17,7 +17,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
+from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of, short_day_label
 from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import portraits_of
@@ -98,7 +98,7 @@ def _member_row(seen: ViewedGroup, membership: Membership, person: MemberView, n
     since = membership.joined_at if is_inside else membership.decided_at
     return MemberRow(
         person,
-        day_label(since, seen.group, now) if since is not None else "",
+        short_day_label(since, seen.group, now) if since is not None else "",
         membership.answer if seen.may(GroupPermission.APPROVE) else "",
         granted if is_below and is_inside and seen.may(GroupPermission.CHANGE_ROLE) else [],
         may_remove=is_below and is_inside and seen.may(GroupPermission.REMOVE),

@@ -388,6 +388,12 @@ def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:
     return formatting.day(local_of(at, zone), None if now is None else local_of(now, zone).date())
 
 
+def short_day_label(at: Instant, group: Group, now: Instant) -> str:
+    """``Sat 4 Jul``, with the year where it is not obvious, in the group's time zone."""
+    zone = group.details.time_zone
+    return formatting.short_day(local_of(at, zone), local_of(now, zone).date())
+
+
 def passes_on_label(group: Group) -> str:
     """The day on which ownership is transferred. Empty if nobody has claimed it."""
     succession = group.succession

@@ -19,14 +19,11 @@ from openmeet.web.site.slugs import group_slug_of
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A tab of the group's pages. ``count`` is the number of items that wait, in a badge, and ``size`` the number of all
-    items. Zero is not shown.
-    """
+    """A tab of the group's pages. ``count`` is the number of items that wait; zero is not shown."""
 
     path: str
     words: str
     count: int = 0
-    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class ViewedGroup:
         if self.member is not None and not self.group.is_read_only:
             tabs.append(Tab(f"{self.path}/chat", gettext("Chat")))
         if self.may(GroupPermission.SEE_MEMBERS):
-            tabs.append(Tab(f"{self.path}/members", gettext("Members"), size=self.members))
+            tabs.append(Tab(f"{self.path}/members", gettext("Members")))
         return tabs + [one for one in self._rare if one.count]
 
     @property

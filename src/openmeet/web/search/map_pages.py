@@ -164,9 +164,7 @@ def of_search(
         pictures,
         ngettext("%(number)s event on the map", "%(number)s events on the map", len(shown)),
         _area_path(request, view, query_string) if near is None or requested_view is not None else "",
-        ngettext("%(number)s event has no place on the map.", "%(number)s events have no place on the map.", missing)
-        if missing
-        else "",
+        ngettext("%(number)s not on the map", "%(number)s not on the map", missing) if missing else "",
         credit_of(request, has_tiles=any(one.drawing.tiles for one in pictures)),
     )
 
