@@ -4,12 +4,15 @@ TOML file.
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from aurora_locus import reference_settings
 from aurora_locus.app import open_server
+from aurora_locus.blobs.place import open_store
+from aurora_locus.maintenance.schedule import before_migrating
 from aurora_locus.settings import PACKAGE, SCHEMA
 from aurora_locus.settings_checks import read_checked
 from groundwork.clock import SystemClock
@@ -32,6 +35,8 @@ def serve_repositories(settings_file: Path | None) -> None:
     async def run() -> None:
         if unknown:
             log.warning("settings.not_used", names=[*map(reference_settings.advice_on, unknown)])
+        # The backup comes first: once the other process has changed the tables, there is no way back.
+        await before_migrating(settings, partial(open_store, settings), SystemClock(), version=VERSION)
         await migrate_apart(settings.database, SCHEMA, PACKAGE)
         async with open_server(settings, SystemClock(), version=VERSION) as server:
             serving = await serve(

@@ -9,6 +9,9 @@ import httpx
 import pytest
 from tests.simulation.processes import DidNotStart, Program
 
+from aurora_locus.settings import PACKAGE, SCHEMA
+from groundwork.database.migrate import current_revision, migrate, versions_folder
+
 
 async def test_free_port_is_part_of_the_public_address(tmp_path: Path) -> None:
     """With port 0, the public address contains the port that the system has chosen."""
@@ -41,6 +44,24 @@ async def test_unusable_settings_are_reported(tmp_path: Path, change: dict[str, 
         await program.start()
     assert "exit 1" in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+async def test_older_database_is_copied_before_the_program_changes_it(tmp_path: Path) -> None:
+    """The program migrates in a process of its own, and the copy of the older tables is made before that."""
+    folder = tmp_path / "pds"
+    folder.mkdir()
+    revisions = sorted(path.name[:4] for path in versions_folder(PACKAGE).glob("[0-9]*.py"))
+    await migrate(f"sqlite://{folder / 'pds.db'}", SCHEMA, PACKAGE, to=revisions[-2])
+    environment = {"PDS_DEV_MODE": "true", "PDS_PORT": "0", "PDS_DATA_DIRECTORY": str(folder)}
+    program = Program("pds", environment, tmp_path / "pds.log")
+    await program.start()
+    try:
+        await program.heard(re.compile(r"answers at (http://localhost:[1-9][0-9]*) "))
+        assert await current_revision(f"sqlite://{folder / 'pds.db'}", SCHEMA, PACKAGE) == revisions[-1]
+        copy = folder / "before-migrations" / f"{revisions[-2]}.db"
+        assert await current_revision(f"sqlite://{copy}", SCHEMA, PACKAGE) == revisions[-2]
+    finally:
+        assert await program.stop() == 0
 
 
 async def test_unreachable_mail_server_and_redis_are_reported_at_the_start(tmp_path: Path) -> None:
