@@ -259,7 +259,9 @@ class PdsSettings:
     def client_address_rule(self) -> str:
         """How client addresses are determined behind a proxy, as a sentence for operators."""
         if self.trusted_proxy_hops:
-            return f"Clients are identified by X-Forwarded-For; its last {self.trusted_proxy_hops} entries are trusted."
+            hops = self.trusted_proxy_hops
+            trusted = "its last entry is" if hops == 1 else f"its last {hops} entries are"
+            return f"Clients are identified by X-Forwarded-For; {trusted} trusted."
         if self.trusted_private_proxies:
             return "Clients are identified by X-Forwarded-For from proxies in private networks."
         return "Clients are identified by the address that connects. If that is a proxy, set PDS_TRUSTED_PROXY_HOPS."

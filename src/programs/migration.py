@@ -38,7 +38,7 @@ _STEP_LABELS = {
     MigrationStep.ACCOUNT: "account",
     MigrationStep.REPOSITORY: "records",
     MigrationStep.BLOBS: "blobs",
-    MigrationStep.PREFERENCES: "private",
+    MigrationStep.PREFERENCES: "settings",
     MigrationStep.IDENTITY: "identity",
     MigrationStep.ACTIVATION: "new server",
     MigrationStep.DEACTIVATION: "old server",

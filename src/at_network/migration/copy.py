@@ -63,7 +63,7 @@ async def copy_repository(
         await new.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
     counted = (await status(new)).get("indexedRecords")
     records = counted if isinstance(counted, int) else 0
-    on_progress(Progress(MigrationStep.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records:,} records"))
+    on_progress(Progress(MigrationStep.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records:,} copied"))
     return CopiedRepository(rev, records)
 
 
@@ -194,7 +194,7 @@ async def copy_preferences(
     except Failure as failure:
         # Preferences are a convenience, so a failure here does not stop the migration. The owner is informed.
         outcome.differences.append(f"Preferences were not copied: {failure.why}")
-        note = "were not copied"
+        note = "not copied"
     on_progress(Progress(MigrationStep.PREFERENCES, is_complete=True, note=note))
 
 
