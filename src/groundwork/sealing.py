@@ -25,6 +25,7 @@ _KEY_ID_BYTES = 4
 _NONCE_BYTES = 12
 _HEADER_BYTES = 1 + _KEY_ID_BYTES
 KEY_BYTES = 32
+_MAKE_ONE = "(make one with: openssl rand -base64 32 | tr +/ -_)"
 
 
 class CannotUnseal(Exception):
@@ -79,9 +80,9 @@ def parse_keys(text: str) -> list[bytes]:
         try:
             key = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raise ValueError("a sealing key is not base64url") from None
+            raise ValueError(f"a sealing key is not base64url {_MAKE_ONE}") from None
         if len(key) != KEY_BYTES:
-            raise ValueError(f"a sealing key has {len(key)} bytes instead of {KEY_BYTES}")
+            raise ValueError(f"a sealing key has {len(key)} bytes instead of {KEY_BYTES} {_MAKE_ONE}")
         keys.append(key)
     if not keys:
         raise ValueError("there is no sealing key")

@@ -231,7 +231,9 @@ async def listen(app: ASGIApp, name: str, port: int) -> HttpServer:
         # All clients are on this machine and share one address.
         return await serve(app, HOST, port, connections_of_address=MAX_CONNECTIONS)
     except Refused as refused:
-        raise Refused(f"{refused.why} Is another network running? Choose another port with --{name}-port.") from refused
+        raise Refused(
+            f"{refused.why} Is another network running? The option for the port is --{name}-port."
+        ) from refused
 
 
 def _pds_settings(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settings.PdsSettings:

@@ -7,6 +7,7 @@ incomplete upload, an unread download or stream) is cut off, so that no client d
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -132,7 +133,8 @@ def _listen(host: str, port: int) -> socket.socket:
             listener.close()
             raise
     except OSError as error:
-        raise Refused(f"Cannot listen on {host} port {port}: {error.strerror or error}.") from error
+        advice = " Stop the program that uses it, or choose another port." if error.errno == errno.EADDRINUSE else ""
+        raise Refused(f"Cannot listen on {host} port {port}: {error.strerror or error}.{advice}") from error
     return listener
 
 
