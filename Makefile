@@ -10,7 +10,7 @@ CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference synaps
 export OPENMEET_CI_REQUIRES := $(CI_REQUIRES)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo screenshots cluster test quick tour check messages privacy bench bench-pds soak format clean install install-dev hooks
+.PHONY: help up demo screenshots cluster test quick tour check messages privacy bench bench-pds soak format clean install install-dev services hooks
 
 help:  ## Show the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)$$/make \1\t\2/' | expand -t 20
@@ -34,7 +34,13 @@ help:  ## Show the commands
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
+.venv/.installed-services: requirements/services.txt .venv/.installed
+	@echo "Installing the clients of RabbitMQ, Redis, S3 and Jetstream into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/services.txt
+	@touch $@
+
 install: .venv/.installed
+services: .venv/.installed-services  ## Install the clients of RabbitMQ, Redis, S3 buckets and compressed Jetstream streams
 install-dev: .venv/.installed-dev hooks
 
 # Without .git (in an archive) there are no hooks; an existing core.hooksPath is not changed.

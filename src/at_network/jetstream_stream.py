@@ -69,9 +69,7 @@ def unpacker(dictionary: Path) -> Unpack:
         # The zstd library is an optional extra. Everything else works without it.
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError as missing:
-        raise Refused(
-            "A Jetstream dictionary needs an optional package: pip install 'openmeet[jetstream]'."
-        ) from missing
+        raise Refused("A Jetstream dictionary needs an optional package: run make services.") from missing
     try:
         compression_dictionary = zstandard.ZstdCompressionDict(dictionary.read_bytes())
     except OSError as error:

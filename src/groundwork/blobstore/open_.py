@@ -58,6 +58,6 @@ def open_bucket(bucket: Bucket) -> BlobStore:
         # The client library is an optional extra.
         s3 = importlib.import_module("groundwork.blobstore.s3")
     except ModuleNotFoundError as missing:
-        raise ValueError("S3 needs an optional package: pip install 'openmeet[s3]'") from missing
+        raise ValueError("S3 needs an optional package: run make services") from missing
     store: BlobStore = s3.S3BlobStore(bucket)
     return store

@@ -22,7 +22,7 @@ def open_cache(url: str, *, prefix: str, clock: Clock) -> Cache:
             # The client library is an optional extra.
             driver = importlib.import_module("groundwork.cache.redis")
         except ModuleNotFoundError as missing:
-            raise Refused("A redis:// cache needs an optional package: pip install 'openmeet[redis]'.") from missing
+            raise Refused("A redis:// cache needs an optional package: run make services.") from missing
         return cast("Cache", driver.RedisCache(url, prefix=prefix))
     raise Refused("A cache URL is embedded: or begins with redis://.")
 

@@ -52,7 +52,7 @@ async def open_queue(
             # The client library is an optional extra.
             rabbitmq = importlib.import_module("groundwork.queue.rabbitmq")
         except ModuleNotFoundError as missing:
-            raise ValueError("amqp:// needs an optional package: pip install 'openmeet[rabbitmq]'") from missing
+            raise ValueError("amqp:// needs an optional package: run make services") from missing
         queue: Queue = rabbitmq.RabbitQueue(url, clock, name=name, max_waiting=max_waiting, keep_seconds=keep_seconds)
         return queue
     raise ValueError("a queue's URL is embedded: or begins with amqp:// or amqps://")

@@ -20,6 +20,6 @@ def open_counters(url: str, *, prefix: str) -> Counters:
             # The client library is an optional extra.
             driver = importlib.import_module("groundwork.rate_limit.redis")
         except ModuleNotFoundError as missing:
-            raise Refused("Counters in Redis need an optional package: pip install 'openmeet[redis]'.") from missing
+            raise Refused("Counters in Redis need an optional package: run make services.") from missing
         return cast("Counters", driver.RedisCounters(url, prefix=prefix))
     raise Refused("A URL of counters is embedded: or begins with redis://.")
