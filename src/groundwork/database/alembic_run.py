@@ -7,6 +7,7 @@ read the old revision number, would apply it again.
 """
 
 import asyncio
+import sqlite3
 import threading
 import zlib
 from pathlib import Path
@@ -15,15 +16,18 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from groundwork import private_file
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.postgres import check_schema_name
+from groundwork.database.transaction import DatabaseUnavailable
 
 # How long a process waits for another one that migrates the same file.
 _TURN_SECONDS = 600
+_DISK_FAILURES = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 _ENVIRONMENT = Path(__file__).parent / "alembic_environment"
 
@@ -69,6 +73,11 @@ def _upgrade_sqlite(path: Path, versions: Path, version_table: str, target: str)
     try:
         with engine.connect() as connection:
             _run(connection, versions, version_table, target)
+    except DatabaseError as failure:
+        if isinstance(failure.orig, sqlite3.Error) and failure.orig.sqlite_errorcode & 0xFF in _DISK_FAILURES:
+            advice = "Check the free space, and that the disk works."
+            raise DatabaseUnavailable(f"The database {path} cannot be written: {failure.orig}. {advice}") from failure
+        raise
     finally:
         engine.dispose()
 

@@ -40,7 +40,10 @@ def _sentence(url: str, failure: Exception) -> str:
                 f"{_first_line(failure)}. Check the user name and the password in the database URL."
             )
         case asyncpg.TooManyConnectionsError():
-            return f"The PostgreSQL server at {server} has no connection left (its max_connections)."
+            return (
+                f"The PostgreSQL server at {server} has no connection left. Raise its max_connections, or "
+                "lower the number of connections in the settings of the programs that use it."
+            )
         case socket.gaierror():
             return f"The host name {parts.hostname} in the database URL cannot be resolved. Check its spelling."
         case OSError():

@@ -1,6 +1,7 @@
 """Revisions are applied to every database once, in order, completely or not at all."""
 
 import asyncio
+import resource
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -300,3 +301,20 @@ async def test_other_urls_are_refused(clock: HandClock, url: str):
         await open_database(url, clock=clock)
     with pytest.raises(Refused, match="begins with"):
         await current_revision(url, "", "openmeet")
+
+
+def test_full_disk_is_reported_in_a_sentence(tmp_path: Path):
+    """A process that may write only 40 kB cannot create the tables of the PDS, as on a full disk."""
+    database = tmp_path / "pds.db"
+    done = subprocess.run(
+        [sys.executable, "-m", "groundwork.database.migrate", "", "aurora_locus"],
+        input=f"sqlite://{database}",
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
+    )
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("groundwork.database.transaction.DatabaseUnavailable:"), last
+    assert f"{database} cannot be written" in last
+    assert "Check the free space" in last
