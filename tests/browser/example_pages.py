@@ -17,7 +17,7 @@ from openmeet.domain.chat import messages as chat_messages
 from openmeet.domain.chat import objections, sanctions
 from openmeet.domain.chat.model import ChatMessage
 from openmeet.domain.events import actions as events
-from openmeet.domain.events import co_hosts, drafts, permissions, record_changes
+from openmeet.domain.events import co_host_invitations, co_hosts, drafts, record_changes
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import Submission
@@ -155,7 +155,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "draft's form": f"/events/{draft.slug}/draft",
         "copy": f"/events/{open_event.slug}/duplicate",
         "hosts": f"/events/{open_event.slug}/hosts",
-        "asked to host": f"/co-hosting/{permissions.token_of(CODE_KEY, asked_to_host.id)}",
+        "asked to host": f"/co-hosting/{co_host_invitations.token_of(CODE_KEY, asked_to_host.id)}",
         "messages": f"/events/{open_event.slug}/messages",
         "picture": f"/events/{open_event.slug}/picture",
         "publishing of an event": f"/events/{open_event.slug}/publishing",

@@ -17,8 +17,8 @@ from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.chat.model import MAX_CHANNELS, MAX_EMOJI_KINDS, MAX_MENTIONS, MAX_PICTURES
 from openmeet.domain.erasure.model import MOST_LISTED
 from openmeet.domain.events import co_hosts
+from openmeet.domain.events.co_host_invitations import MAX_CO_HOSTS
 from openmeet.domain.events.content import Content
-from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.values import MAX_CATEGORIES, MAX_LANGUAGES
 from openmeet.domain.events.vocabulary import MAX_TAGS, AccessFeature
 from openmeet.domain.groups import administration

@@ -11,8 +11,8 @@ from groundwork.clock import HandClock
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.check_in import tickets
-from openmeet.domain.events import permissions
-from openmeet.domain.events.permissions import CoHostId
+from openmeet.domain.events import co_host_invitations
+from openmeet.domain.events.co_host_invitations import CoHostId
 from openmeet.domain.groups import calendar_feeds, queries
 from openmeet.domain.groups import rules as groups
 from openmeet.domain.groups.model import InvitationId
@@ -47,7 +47,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     ("make", "find"),
     [
         (lambda key: groups.token_of(key, InvitationId(ID)), groups.invitation_in),
-        (lambda key: permissions.token_of(key, CoHostId(ID)), permissions.invitation_in),
+        (lambda key: co_host_invitations.token_of(key, CoHostId(ID)), co_host_invitations.invitation_in),
         (lambda key: guests.token_of(key, GuestAnswerId(ID)), guests.answer_id_of_token),
         (
             lambda key: tickets.code_of(key, AttendanceId(ID)),

@@ -6,8 +6,8 @@ from groundwork.database.transaction import Database, Reader
 from openmeet.domain.attendance.calendar_entries import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.erasure.model import DELETION_MAIL
 from openmeet.domain.events import co_host_queries
+from openmeet.domain.events.co_host_invitations import CoHostId
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
-from openmeet.domain.events.permissions import CoHostId
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL, InvitationId
 from openmeet.domain.guest_rsvps import queries as guest_rsvp_queries

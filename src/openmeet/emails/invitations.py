@@ -5,8 +5,8 @@ from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, co_hosts, time_and_place
+from openmeet.domain.events.co_host_invitations import CoHostId, token_of
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.permissions import CoHostId, token_of
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import shown_names

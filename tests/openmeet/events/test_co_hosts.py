@@ -11,7 +11,8 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions, co_host_queries, co_hosts, drafts, event_access, permissions
-from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventPermission, EventRole
+from openmeet.domain.events.co_host_invitations import INVITATION_LIFE, CoHostState, token_of
+from openmeet.domain.events.permissions import EventPermission, EventRole
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.identities import queries as identities
@@ -190,7 +191,7 @@ async def test_a_forwarded_invitation_gives_and_reveals_nothing(site):
             "location"
         ]
         asked = await client.post(f"{path}/co-hosts", json={"whom": "ben@example.org"}, headers=ana)
-        token = permissions.token_of(CODE_KEY, asked.json()["id"])
+        token = token_of(CODE_KEY, asked.json()["id"])
         link = f"/co-hosting/{token}"
         await sign_up(eve, "eve@example.org", "Eve")
         for stranger in (eve, nobody):
@@ -350,7 +351,7 @@ async def test_the_invitation_e_mail_is_not_sent_once_decided(db):
     letter = await compose(db, due)
     assert letter.to == "ben@example.org"
     assert "Board games" in letter.subject
-    assert f"/co-hosting/{permissions.token_of(CODE_KEY, one.id)}" in letter.text
+    assert f"/co-hosting/{token_of(CODE_KEY, one.id)}" in letter.text
     async with db.transaction() as tx:
         await co_hosts.decline(tx, ben, one.id)
     assert await compose(db, due) is None
@@ -368,7 +369,7 @@ async def test_the_whole_way_by_pages(site):
         assert (await ana.post(hosts, data={"whom": "ben@example.org"})).status_code == 303
         async with site.db.reader() as reader:
             (one,) = await co_host_queries.of_event(reader, event.id, [CoHostState.INVITED])
-        path = f"/co-hosting/{permissions.token_of(CODE_KEY, one.id)}"
+        path = f"/co-hosting/{token_of(CODE_KEY, one.id)}"
         assert path in (await ana.get(hosts)).text
         asked = (await ben.get(path)).text
         assert "Sign in to answer" in asked
@@ -400,7 +401,7 @@ async def test_the_whole_way_by_the_api(site):
         path = (await client.post("/api/events", json=wanted, headers=ana)).headers["location"]
         asked = await client.post(f"{path}/co-hosts", json={"whom": "ben@example.org"}, headers=ana)
         assert (asked.status_code, asked.json()["state"], asked.json()["personId"]) == (201, "invited", None)
-        token = permissions.token_of(CODE_KEY, asked.json()["id"])
+        token = token_of(CODE_KEY, asked.json()["id"])
         assert (await client.post(f"/api/co-hosting/{token}/accept", headers=ben)).status_code == 204
         shown = (await client.get(path)).json()
         assert [one["displayName"] for one in shown["coHosts"]] == ["Ben"]

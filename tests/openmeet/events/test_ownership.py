@@ -11,8 +11,8 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Conflict, Failure, Forbidden, NotFound, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import actions, co_host_queries, event_records, ownership, record_changes
+from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import queries as notifications

@@ -11,7 +11,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, lists, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.events import co_host_queries, co_hosts
-from openmeet.domain.events.permissions import CoHostState
+from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import forget_addresses

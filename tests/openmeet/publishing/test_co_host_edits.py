@@ -14,9 +14,9 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_of_event
+from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import publication_consent

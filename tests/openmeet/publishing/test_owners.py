@@ -8,8 +8,8 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_host_queries, event_records, ownership
+from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller

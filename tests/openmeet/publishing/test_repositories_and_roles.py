@@ -11,8 +11,8 @@ from groundwork.errors import Forbidden
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_host_queries, co_hosts, ownership
+from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.users.model import Caller

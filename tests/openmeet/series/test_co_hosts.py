@@ -8,8 +8,9 @@ from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Forbidden, InvalidForm, NotFound
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import co_host_queries, co_hosts, drafts, event_access
+from openmeet.domain.events.co_host_invitations import INVITATION_LIFE, CoHostState, token_of
 from openmeet.domain.events.edits import details_in
-from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventRole, token_of
+from openmeet.domain.events.permissions import EventRole
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.notifications.event_kinds import CoHostAnswered

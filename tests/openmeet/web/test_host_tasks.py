@@ -12,7 +12,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import sanctions
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import co_host_queries, co_hosts, event_records, ownership
-from openmeet.domain.events.permissions import CoHostState
+from openmeet.domain.events.co_host_invitations import CoHostState
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.groups.model import GroupRole

@@ -9,10 +9,10 @@ from groundwork.clock import DAY, HandClock
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import end_offers
-from openmeet.domain.events import co_host_queries, permissions
+from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.actions import cancel, delete
+from openmeet.domain.events.co_host_invitations import CoHostState, token_of
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.guest_rsvps import actions as guest_rsvps
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
@@ -57,7 +57,7 @@ async def test_accepted_co_host_invitation_leads_to_the_event(site: Site) -> Non
         await ana.post(f"/events/{event.slug}/hosts", data={"whom": "ben@example.org"})
         async with site.db.reader() as reader:
             (one,) = await co_host_queries.of_event(reader, event.id, [CoHostState.INVITED])
-        link = f"/co-hosting/{permissions.token_of(CODE_KEY, one.id)}"
+        link = f"/co-hosting/{token_of(CODE_KEY, one.id)}"
         assert (await ben.post(link, data={"answer": "maybe"})).status_code == 400
         for _ in range(2):
             assert (await ben.post(link, data={"answer": "yes"})).headers["location"] == f"/events/{event.slug}"

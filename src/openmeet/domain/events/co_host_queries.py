@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
+from openmeet.domain.events.co_host_invitations import CoHost, CoHostId, CoHostState
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.erasure_requests import is_leaving

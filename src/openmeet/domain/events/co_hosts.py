@@ -9,17 +9,16 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
 from groundwork.outbox.jobs import enqueue
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, event_access, queries
-from openmeet.domain.events.model import Event, EventId, EventSlug
-from openmeet.domain.events.permissions import (
+from openmeet.domain.events.co_host_invitations import (
     INVITATION_LIFE,
     MAX_CO_HOSTS,
     MAX_MAILS_A_DAY,
     CoHost,
     CoHostId,
     CoHostState,
-    EventPermission,
-    may,
 )
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import raise_if_blocked

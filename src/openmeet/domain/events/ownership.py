@@ -11,9 +11,10 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, NotFound, Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, event_access, queries
+from openmeet.domain.events.co_host_invitations import INVITATION_LIFE, CoHost, CoHostId, CoHostState
 from openmeet.domain.events.edits import search_text
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
-from openmeet.domain.events.permissions import INVITATION_LIFE, CoHost, CoHostId, CoHostState, EventPermission
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import HELD_BY_GROUP, notify_webhooks, stored_by_groups
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.reasons import EventReason

@@ -26,11 +26,11 @@ from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, sees_who_comes
 from openmeet.domain.events import co_host_queries, event_access
+from openmeet.domain.events.co_host_invitations import MAX_CO_HOSTS
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.event_access import raise_if_gone
 from openmeet.domain.events.event_records import find as find_by_record
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
-from openmeet.domain.events.permissions import MAX_CO_HOSTS
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules

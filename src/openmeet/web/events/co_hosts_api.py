@@ -10,8 +10,9 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.events import co_host_queries, co_hosts, event_access, ownership, permissions, queries
-from openmeet.domain.events.permissions import CoHost, CoHostId, EventPermission
+from openmeet.domain.events import co_host_queries, co_hosts, event_access, ownership, queries
+from openmeet.domain.events.co_host_invitations import CoHost, CoHostId, invitation_in
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
@@ -170,7 +171,7 @@ async def _co_host_outputs(reader: Reader, hosts: list[CoHost]) -> list[CoHostOu
 
 
 def _co_host_id(request: Request) -> CoHostId:
-    co_host_id = permissions.invitation_in(services(request).code_key, request.path_params["token"])
+    co_host_id = invitation_in(services(request).code_key, request.path_params["token"])
     if co_host_id is None:
         raise NotFound(EventReason.INVITATION_OVER)
     return co_host_id

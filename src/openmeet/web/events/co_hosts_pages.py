@@ -23,8 +23,9 @@ from openmeet.domain.events import (
     queries,
     time_and_place,
 )
+from openmeet.domain.events.co_host_invitations import CoHost, CoHostId, CoHostState, invitation_in, token_of
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission, token_of
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between
@@ -190,7 +191,7 @@ async def _co_hosts_page(request: Request, form_state: FormState, *, status: int
 
 async def _invitation_and_event(reader: Reader, request: Request, caller: Caller | None) -> tuple[CoHost, Event]:
     """The invitation of this link if it is open, or if the caller has accepted it. Raises NotFound, Gone."""
-    invitation_id = permissions.invitation_in(services(request).code_key, request.path_params["token"])
+    invitation_id = invitation_in(services(request).code_key, request.path_params["token"])
     invitation = await co_host_queries.by_id(reader, invitation_id) if invitation_id else None
     event = await queries.by_id(reader, EventId(invitation.event_id)) if invitation else None
     if invitation is not None and event is not None:
