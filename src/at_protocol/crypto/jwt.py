@@ -13,8 +13,8 @@ from at_protocol.crypto import base64url
 from at_protocol.crypto.did_key import PrivateKey, PublicKey
 from at_protocol.failures import Malformed
 
+# In characters. Service tokens have a few hundred, DPoP proofs and access tokens one or two thousand.
 MAX_LENGTH = 16_384
-"""In characters. Service tokens have a few hundred, DPoP proofs and access tokens one or two thousand."""
 
 
 @dataclass(frozen=True, slots=True)

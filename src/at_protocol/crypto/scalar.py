@@ -2,8 +2,8 @@
 
 from at_protocol.failures import Misuse
 
+# With 64 bits more than the order, the remainder below has no noticeable bias.
 RECOMMENDED_ENTROPY_BYTES = 40
-"""With 64 bits more than the order, the remainder below has no noticeable bias."""
 
 
 def scalar_from(entropy: bytes, order: int) -> bytes:

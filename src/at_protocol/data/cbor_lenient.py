@@ -18,8 +18,8 @@ from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 
 MAX_DEPTH: Final = 128
+# Total of lists, maps, their entries and keys. Reading this many takes about fifty milliseconds.
 MAX_ITEMS: Final = 50_000
-"""Total of lists, maps, their entries and keys. Reading this many takes about fifty milliseconds."""
 
 _SIMPLE: dict[int, Value] = {0xF4: False, 0xF5: True, 0xF6: None, 0xF7: None}
 _FLOATS = {0xF9: (3, ">e"), 0xFA: (5, ">f"), 0xFB: (9, ">d")}

@@ -10,11 +10,11 @@ from at_protocol.data.cid import Cid
 
 Value: TypeAlias = "bool | int | str | bytes | Cid | list[Value] | dict[str, Value] | None"
 
+# Maximum number of nested containers, including the outermost.
 MAX_DEPTH: Final = 32
-"""Maximum number of nested containers, including the outermost."""
+# Maximum number of entries in one list or map.
 MAX_ENTRIES: Final = 131_072
-"""Maximum number of entries in one list or map."""
+# Maximum length of a map key in bytes of UTF-8. A key can be empty.
 MAX_KEY_BYTES: Final = 8_192
-"""Maximum length of a map key in bytes of UTF-8. A key can be empty."""
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**63 - 1

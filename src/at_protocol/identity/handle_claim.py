@@ -11,8 +11,8 @@ from at_protocol.identity.did_document import DidDocument
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import INVALID, Handle
 
+# A DID has at most 2048 characters, so no response needs to be longer.
 MAX_BODY_BYTES = 2048
-"""A DID has at most 2048 characters, so no response needs to be longer."""
 _PREFIX = b"did="
 _MAX_DNS_NAME = 253
 

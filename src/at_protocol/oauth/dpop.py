@@ -21,8 +21,8 @@ from at_protocol.failures import Malformed
 ALGORITHMS: Final = ("ES256", "ES256K")
 TYPE: Final = "dpop+jwt"
 
+# How far a proof's time may differ from ours, in either direction. The nonce also limits its age.
 MAX_AGE_SECONDS: Final = 60
-"""How far a proof's time may differ from ours, in either direction. The nonce also limits its age."""
 
 _MAX_TOKEN_ID_LENGTH: Final = 256
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}

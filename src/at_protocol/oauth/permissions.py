@@ -16,8 +16,8 @@ from at_protocol.syntax.did import parse_did, supported_method
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 
 ANY: Final = "*"
+# Required in every grant. On its own, it reveals only the identity of the account.
 ATPROTO: Final = "atproto"
-"""Required in every grant. On its own, it reveals only the identity of the account."""
 
 
 class RepoAction(StrEnum):

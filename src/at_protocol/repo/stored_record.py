@@ -13,8 +13,8 @@ from at_protocol.data.cid import CODEC_CBOR, Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 
+# Larger blocks are kept but never decoded.
 MAX_READ_BYTES = 4 * 1024 * 1024
-"""Larger blocks are kept but never decoded."""
 
 # "Parsers: at least 1 MiB" (data validation guide): the most that consumers accept.
 _MAX_RECORD_BYTES = 1_048_576

@@ -11,8 +11,8 @@ from at_protocol.failures import Malformed
 
 Handle = NewType("Handle", str)
 
+# Shown if an account has no verified handle. Never accepted as input.
 INVALID = Handle("handle.invalid")
-"""Shown if an account has no verified handle. Never accepted as input."""
 
 MAX_LENGTH = 253
 _SYNTAX = re.compile(

@@ -22,11 +22,11 @@ from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import Forbidden, InvalidInput, Refused
 from groundwork.token_hash import hash_token
 
+# How long a person may take between two pages.
 INACTIVITY = 5 * MINUTE
-"""How long a person may take between two pages."""
 
+# How long a request can stay open in total.
 LONGEST = 60 * MINUTE
-"""How long a request can stay open in total."""
 
 CODE_LIFETIME = 2 * MINUTE
 

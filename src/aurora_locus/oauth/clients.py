@@ -25,8 +25,8 @@ TIMEOUT_SECONDS = 5.0
 
 _KEPT_CLIENTS = 1000
 
+# Fetches the JSON at an untrusted URL. Raises what :func:`over_http` raises.
 Fetch = Callable[[str], Awaitable[bytes]]
-"""Fetches the JSON at an untrusted URL. Raises what :func:`over_http` raises."""
 
 # Stale documents are never used, because a removed key or redirect URI must stop working.
 _LIFETIMES = Lifetimes(

@@ -13,8 +13,8 @@ from groundwork.errors import InvalidInput, NotFound
 # Each set may have to be fetched from another server. An app needs a handful.
 MAX_SETS = 20
 
+# Returns the document that an authority currently publishes. Raises NotFound, RemoteFailed or RemoteSlow.
 Resolve = Callable[[Nsid], Awaitable[Document]]
-"""Returns the document that an authority currently publishes. Raises NotFound, RemoteFailed or RemoteSlow."""
 
 
 class PermissionDocuments:

@@ -26,8 +26,8 @@ from groundwork.errors import Failure
 
 LIFETIME = 5 * MINUTE
 
+# Maximum length of ``state`` and of redirect URIs, which become part of a URL in the browser.
 MAX_TEXT = 2048
-"""Maximum length of ``state`` and of redirect URIs, which become part of a URL in the browser."""
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
 

@@ -20,8 +20,8 @@ from aurora_locus.blobs.media_type import UNKNOWN
 from aurora_locus.xrpc.authentication import Need, PdsCaller
 from groundwork.errors import Forbidden
 
+# The scope that would be needed; None if the call is allowed.
 Missing = str | None
-"""The scope that would be needed; None if the call is allowed."""
 
 _OPEN_TO_ANYBODY = frozenset({Need.ANYBODY, Need.NOTHING, Need.ARRIVAL})
 

@@ -19,11 +19,11 @@ from groundwork.http.addresses import network_of
 from groundwork.http.bounded_heads import BoundedHeads
 from groundwork.telemetry.logs import log
 
+# Each takes a few kilobytes while idle, and at most a few hundred while it sends or reads.
 MAX_CONNECTIONS: Final = 4_000
-"""Each takes a few kilobytes while idle, and at most a few hundred while it sends or reads."""
 
+# The lowest value that an operator may set. A single browser opens six connections.
 LEAST_CONNECTIONS: Final = 16
-"""The lowest value that an operator may set. A single browser opens six connections."""
 
 # One address may hold a quarter of the connections unless the operator configures a number. Even an office behind one
 # address needs far fewer.
@@ -56,8 +56,8 @@ def per_address(limit: int, configured: int = 0) -> int:
     return max(min(configured or limit // _SHARE_OF_ADDRESS, limit), 2)
 
 
+# Whether a connecting address belongs to a proxy and thus to all clients behind it.
 IsProxy = Callable[[str], bool]
-"""Whether a connecting address belongs to a proxy and thus to all clients behind it."""
 
 
 def is_no_proxy(_address: str) -> bool:

@@ -152,8 +152,8 @@ async def goers_to_notify(
     return await _recipients(reader, goers_to_notify_sql(series), after=after, limit=limit, only=only)
 
 
+# The beginning of an SQL statement, and its parameters.
 Part = tuple[str, Mapping[str, object]]
-"""The beginning of an SQL statement, and its parameters."""
 
 
 def followers_to_notify_sql(series: Series) -> Part:

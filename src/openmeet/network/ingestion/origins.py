@@ -245,8 +245,8 @@ async def _repositories_of(tx: Transaction, people: list[UserId]) -> set[str]:
     }
 
 
+# Called with the kind of the job whose DID could not be resolved.
 CountUnknown = Callable[[str], object]
-"""Called with the kind of the job whose DID could not be resolved."""
 
 
 def uncounted(_kind: str) -> None:

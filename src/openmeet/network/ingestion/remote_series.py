@@ -105,8 +105,8 @@ def _link_in(body: bytes) -> ParsedSeriesLink | None:
     return read_link(dict(record)) if isinstance(record, dict) else None
 
 
+# Names of the dates that lost their events in a batch, by the URI of the series' record.
 Freed = dict[str, set[str]]
-"""Names of the dates that lost their events in a batch, by the URI of the series' record."""
 
 
 async def apply_record(
