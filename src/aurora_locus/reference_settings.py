@@ -80,5 +80,5 @@ def unknown(environment: Iterable[str]) -> list[str]:
 
 
 def advice_on(name: str) -> str:
-    """Return a sentence that tells an operator about a setting name that :func:`unknown` found."""
+    """Return a sentence that tells an operator about a setting name that ``unknown`` found."""
     return f"{name} is not supported: {MISSING[name]}" if name in MISSING else f"{name} is not a setting of this server"

@@ -91,14 +91,14 @@ class Transport:
     async def change_revision(
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> tuple[T, int | None]:
-        """Like :meth:`change`, and also return the new revision from the ETag."""
+        """Like ``change``, and also return the new revision from the ETag."""
         content, tag = await self._send(method, path, body, None, _headers(if_match))
         return msgspec.json.decode(content, type=shape), _revision(tag)
 
     async def act(
         self, method: str, path: str, body: object = None, *, query: Query | None = None, if_match: int | None = None
     ) -> None:
-        """Like :meth:`change`, without reading the body of the response."""
+        """Like ``change``, without reading the body of the response."""
         await self._send(method, path, body, query, _headers(if_match))
 
     async def pages(

@@ -218,7 +218,7 @@ async def _import_archive(side: MigrationServer, file: AccountFile, say: Print) 
 
 
 def _recommended(response: Mapping[str, object]) -> dict[str, Any]:
-    """The arguments of :func:`point_at` that a server recommends. Raises RemoteFailed."""
+    """The arguments of ``point_at`` that a server recommends. Raises RemoteFailed."""
     try:
         keys, names = response["rotationKeys"], response["alsoKnownAs"]
         method, service = response["verificationMethods"], response["services"]

@@ -1,7 +1,7 @@
 """Signed tokens in the compact form, ES256K and ES256 only (RFC 7515, 7519, 8812): three base64url parts joined by
 dots.
 
-:func:`read` only parses; :meth:`Token.is_signed_by` verifies the signature. The key determines the algorithm; the
+``read`` only parses; ``Token.is_signed_by`` verifies the signature. The key determines the algorithm; the
 header of the token does not. The caller checks the claims (issuer, audience, times).
 """
 

@@ -92,12 +92,12 @@ class P256PrivateKey:
 
     @classmethod
     def from_bytes(cls, secret: bytes) -> "P256PrivateKey":
-        """Return the key that :meth:`to_bytes` serialized."""
+        """Return the key that ``to_bytes`` serialized."""
         return cls(secret)
 
     @classmethod
     def from_random(cls, entropy: bytes) -> "P256PrivateKey":
-        """Create a new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
+        """Create a new key from at least 32 random bytes (see ``at_protocol.crypto.scalar``)."""
         return cls(scalar_from(entropy, ORDER))
 
     def to_bytes(self) -> bytes:

@@ -1,7 +1,7 @@
 """Fast DAG-CBOR: the compiled codec ``cbrrr`` with this protocol's limits added, or the pure Python codec if it is
 missing.
 
-:mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted for what it checks (heads, lengths,
+``at_protocol.data.cbor_pure`` is the definition. The compiled codec is trusted for what it checks (heads, lengths,
 key order, UTF-8, tags). It accepts some things that the protocol does not: floats, unsigned 64-bit integers, and any
 depth, size and key. Therefore:
 

@@ -1,7 +1,7 @@
 """Lenient DAG-CBOR decoder for values from other servers that would be rejected in a new write.
 
 A committed record keeps its bytes, because its hash is part of the tree. This module reads as much of it as possible.
-Unlike :mod:`at_protocol.data.cbor_pure`, it accepts keys of any length and in any order, up to ``MAX_DEPTH`` nested
+Unlike ``at_protocol.data.cbor_pure``, it accepts keys of any length and in any order, up to ``MAX_DEPTH`` nested
 containers, floats, ``undefined`` (as null), unsigned 64-bit integers, and links to every kind of CID (as ``{"$link":
 …}``). Nothing is ever written in this form.
 """

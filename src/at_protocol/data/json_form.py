@@ -34,7 +34,7 @@ def decode_object(text: bytes | str) -> dict[str, Value]:
 
 
 def encode(value: Value) -> bytes:
-    """Encode a value as compact JSON in UTF-8. The inverse of :func:`decode`."""
+    """Encode a value as compact JSON in UTF-8. The inverse of ``decode``."""
     return json.dumps(to_json(value), ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 

@@ -29,7 +29,7 @@ def well_known_url(handle: Handle) -> str:
 
 
 def did_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
-    """Return the DID in the TXT records of :func:`dns_name`, or None if there is none. Each record is a sequence of
+    """Return the DID in the TXT records of ``dns_name``, or None if there is none. Each record is a sequence of
     strings.
 
     Raises Malformed (kind ``handle claim``) if there is more than one claim, even if they are equal, or if the claim is

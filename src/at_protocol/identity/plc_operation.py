@@ -3,7 +3,7 @@
 An operation is JSON on the wire and DAG-CBOR for hashing and signing. CIDs inside it are text, not links. Each form
 allows only its own fields, so the types in this module hold the whole operation and encode to the same bytes. Existing
 logs contain operations that no directory would accept today (no rotation keys, or duplicate ones):
-:func:`parse_operation` reads them, and :func:`check_limits` is for new ones. :mod:`at_protocol.identity.plc_log`
+``parse_operation`` reads them, and ``check_limits`` is for new ones. ``at_protocol.identity.plc_log``
 decides which operations may follow which.
 """
 
@@ -37,7 +37,7 @@ class PlcRefusal(StrEnum):
 
 
 class OperationRefused(Malformed):
-    """A did:plc operation that breaks a rule; ``kind`` is a :class:`PlcRefusal`."""
+    """A did:plc operation that breaks a rule; ``kind`` is a ``PlcRefusal``."""
 
 
 # Limits of the reference directory. Its specification says 7500 bytes and 1 to 5 unique rotation keys. Our own

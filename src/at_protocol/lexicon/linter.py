@@ -61,7 +61,7 @@ def parse_document(text: bytes | str) -> Document:
 
 
 def parse_document_value(value: dict[str, object]) -> Document:
-    """Do the same as :func:`parse_document` for a decoded document, as in a ``com.atproto.lexicon.schema`` record."""
+    """Do the same as ``parse_document`` for a decoded document, as in a ``com.atproto.lexicon.schema`` record."""
     document = convert_document(value)
     _refuse(document, missing_types(value))
     return document

@@ -28,7 +28,7 @@ def authority_name(nsid: Nsid) -> str | None:
 
 
 def authority_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
-    """Return the DID in the TXT records of :func:`authority_name`, or None if there is none.
+    """Return the DID in the TXT records of ``authority_name``, or None if there is none.
 
     Raises Malformed for more than one DID, or for an invalid one.
     """

@@ -18,7 +18,7 @@ _MAX_TOKEN_ID_LENGTH: Final = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assertion:
-    """Claims of an assertion, unverified until :func:`check_signature` returns. Times are seconds since 1970."""
+    """Claims of an assertion, unverified until ``check_signature`` returns. Times are seconds since 1970."""
 
     client_id: ClientId
     key_id: str

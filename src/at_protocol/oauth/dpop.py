@@ -1,6 +1,6 @@
 """DPoP proofs (RFC 9449): a token for one request, signed with the key that an access token is bound to.
 
-:func:`verify_proof` makes every stateless check of section 4.3: form, key, signature, method, URL, access token, time.
+``verify_proof`` makes every stateless check of section 4.3: form, key, signature, method, URL, access token, time.
 The caller checks that it issued the nonce, that ``token_id`` was not seen before, and for an access token that
 ``thumbprint`` is the one in its ``cnf.jkt``.
 """
@@ -80,7 +80,7 @@ def normal_address(url: str) -> str:
 def verify_proof(text: str, *, method: str, address: str, access_token: str | None, now_seconds: int) -> DpopProof:
     """Verify a proof for one request. Raises BadDpopProof.
 
-    ``address`` is our own URL in the form of :func:`normal_address`. ``access_token`` is the one in the request, or
+    ``address`` is our own URL in the form of ``normal_address``. ``access_token`` is the one in the request, or
     None.
     """
     try:

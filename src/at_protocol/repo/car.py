@@ -69,7 +69,7 @@ class CarReader:
     """Incremental CAR reader: feed it chunks of any size and get the completed blocks.
 
     It holds one block and one chunk in memory. ``roots`` is None until the header has been read. ``offset`` is the
-    position in the file after the last block that was returned. Call :meth:`finish` at the end of the input; it raises
+    position in the file after the last block that was returned. Call ``finish`` at the end of the input; it raises
     Malformed if the file was cut off.
     """
 
@@ -131,7 +131,7 @@ def section(cid: Cid, block: bytes) -> bytes:
 
 
 def raw_section(address: bytes, block: bytes) -> bytes:
-    """Do the same as :func:`section`, with the CID as bytes."""
+    """Do the same as ``section``, with the CID as bytes."""
     length = len(address) + len(block)
     return b"".join((_SHORT_VARINTS[length] if length < _SHORT else encode_varint(length), address, block))
 

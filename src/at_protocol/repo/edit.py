@@ -240,7 +240,7 @@ def apply_changes(tree: Tree, changes: Iterable[RepoChange]) -> EditedTree:
 
 def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
     """Return only the resulting root, to check another server's claim about it. Raises the same errors as
-    :func:`apply_changes`.
+    ``apply_changes``.
     """
     editor = _change(tree, changes)
     return editor.seal(editor.root)

@@ -1,11 +1,11 @@
 """Merkle search tree: a root and a source of node bytes.
 
 Source: repository specification, "MST Structure". A tree maps paths (``collection/rkey``) to record CIDs. Its shape
-depends only on its content. This module does no I/O: if the source lacks a node, :class:`MissingBlock` is raised, and
+depends only on its content. This module does no I/O: if the source lacks a node, ``MissingBlock`` is raised, and
 the caller loads the node and calls again.
 
 Every node is checked on the way down against the constraints of its parent (level, range of keys). Reading a tree from
-another server with this module therefore verifies it: a tree is canonical if :meth:`Tree.walk` has been consumed to the
+another server with this module therefore verifies it: a tree is canonical if ``Tree.walk`` has been consumed to the
 end.
 """
 
@@ -132,8 +132,8 @@ class Tree:
 class Walk:
     """Iterator over nodes and entries that can resume after a MissingBlock.
 
-    ``next()`` returns a :class:`Node` or a ``(path, CID)`` pair. If it raises MissingBlock, load the block and call
-    ``next()`` again; nothing is skipped. :meth:`next_nodes` lists the nodes that are needed soon, so that many can be
+    ``next()`` returns a ``Node`` or a ``(path, CID)`` pair. If it raises MissingBlock, load the block and call
+    ``next()`` again; nothing is skipped. ``next_nodes`` lists the nodes that are needed soon, so that many can be
     loaded at once. Uses memory for one path from root to leaf.
     """
 

@@ -6,7 +6,7 @@ by byte. A node that this module parses is canonical, so no other CID can have t
 
 Within a node, keys strictly increase, every key belongs to the height of the node, and the prefix shared with the
 previous key is as long as possible. The rules between nodes (a child is one level lower, its keys are within the gap)
-are checked by :mod:`at_protocol.repo.mst` on the way down.
+are checked by ``at_protocol.repo.mst`` on the way down.
 """
 
 import hashlib
@@ -232,7 +232,7 @@ def links_of(block: bytes) -> list[tuple[bytes, bool]]:
     """Return the links of a node in pre-order, as CID bytes, and whether each one leads to a subtree. Nothing is
     checked.
 
-    For a store that sends its own trees to readers who verify them; takes a fifth of the time of :func:`parse_node`.
+    For a store that sends its own trees to readers who verify them; takes a fifth of the time of ``parse_node``.
     Raises Malformed if the fields are missing.
     """
     try:

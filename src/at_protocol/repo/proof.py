@@ -59,7 +59,7 @@ def write_proof(commit: Cid, tree_path: TreePath, blocks_by_cid: Mapping[Cid, by
 
 
 def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
-    """Do the same as :func:`write_proof` with one source for all blocks. Raises MissingBlock if it lacks one."""
+    """Do the same as ``write_proof`` with one source for all blocks. Raises MissingBlock if it lacks one."""
     tree_path = path_proof(Tree(commit.data, source), path)
     blocks = {commit.cid: commit.block}
     if tree_path.cid is not None:

@@ -38,7 +38,7 @@ def read_snapshot(file: Car) -> Snapshot:
 
     Checks the commit's form, the shape of the whole tree, and that every record is present. Non-conforming paths and
     records are reported and not rejected, because their hashes are valid. The caller, who has the key, verifies the
-    signature (:func:`at_protocol.repo.commit.verify_commit`).
+    signature (``at_protocol.repo.commit.verify_commit``).
 
     Raises Malformed with the first error. An incomplete file (a slice, a proof) is also an error.
     """

@@ -1,7 +1,7 @@
 """Messages of ``com.atproto.sync.subscribeRepos`` as values.
 
 Source: its Lexicon and the sync specification. Reading checks types and limits and keeps unknown fields, so that a
-message that is written again has the same bytes. :mod:`at_protocol.sync.verify` verifies the claims of a message.
+message that is written again has the same bytes. ``at_protocol.sync.verify`` verifies the claims of a message.
 ``time`` is informational: it is not signed, and nothing depends on it.
 """
 

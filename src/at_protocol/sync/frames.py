@@ -150,7 +150,7 @@ def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
 def summarize(data: bytes) -> FrameSummary:
     """Summarize a frame without checking it, more than ten times as fast as reading it.
 
-    Use this only to decide whether to skip a frame; code that acts on a frame reads it with :func:`decode`. Raises
+    Use this only to decide whether to skip a frame; code that acts on a frame reads it with ``decode``. Raises
     Malformed if the frame cannot even be summarized.
     """
     if len(data) > MAX_FRAME_BYTES:

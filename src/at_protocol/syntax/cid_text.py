@@ -1,6 +1,6 @@
 """CIDs as text in records (Lexicon's format ``cid``): the loose syntax of any version 1 CID in any base.
 
-This server writes only the strict form of :mod:`at_protocol.data.cid`, and links contain only that form.
+This server writes only the strict form of ``at_protocol.data.cid``, and links contain only that form.
 """
 
 import re

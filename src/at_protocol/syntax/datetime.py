@@ -29,7 +29,7 @@ def _days_before(year: int, month: int, day: int) -> int:
 
 
 def _civil(days: int) -> tuple[int, int, int]:
-    """Return the year, month and day of a number of days since 1970-01-01: the inverse of :func:`_days_before`."""
+    """Return the year, month and day of a number of days since 1970-01-01: the inverse of ``_days_before``."""
     era, of_era = divmod(days + 719_468, 146_097)
     year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
     day_of_year = of_era - (365 * year + year // 4 - year // 100)

@@ -1,7 +1,7 @@
 """Decentralised identifiers: ``did:<method>:<identifier>`` (DID specification of the AT Protocol).
 
-There are three distinct failures: bad syntax (:func:`parse_did` raises), an unsupported method or an unsupported form
-of a method (:func:`supported_method` raises), and a supported DID that does not resolve (resolvers raise).
+There are three distinct failures: bad syntax (``parse_did`` raises), an unsupported method or an unsupported form
+of a method (``supported_method`` raises), and a supported DID that does not resolve (resolvers raise).
 """
 
 import re

@@ -1,7 +1,7 @@
 """Handles: host names that refer to accounts (Handle specification).
 
 Handles are case-insensitive, so the type always holds lower case. Valid syntax does not mean that a handle may be
-registered: see :func:`reserved_domain`.
+registered: see ``reserved_domain``.
 """
 
 import re

@@ -33,7 +33,7 @@ def parse_language(text: str) -> Language:
 
 
 def parse_valid_language(text: str) -> Language:
-    """Do the same as :func:`parse_language`, and also reject a variant or extension that occurs twice, regardless of
+    """Do the same as ``parse_language``, and also reject a variant or extension that occurs twice, regardless of
     case (RFC 5646, section 2.2.9, "valid").
     """
     language = parse_language(text)

@@ -16,7 +16,7 @@ _SYNTAX = re.compile(
 
 
 def parse_nsid(text: str) -> Nsid:
-    """Return the NSID exactly as written (compare by :func:`normal_form`). Raises Malformed."""
+    """Return the NSID exactly as written (compare by ``normal_form``). Raises Malformed."""
     if len(text) > MAX_LENGTH:
         raise Malformed("nsid", text, f"longer than {MAX_LENGTH} characters")
     if _SYNTAX.fullmatch(text) is None:

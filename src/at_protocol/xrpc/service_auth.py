@@ -1,7 +1,7 @@
 """Service tokens: short-lived tokens with which an account calls another server ("service auth").
 
 Source: atproto XRPC specification, "Inter-Service Authentication". The order of checks and the error names are those of
-the reference server. Parsing needs no network. The caller then resolves the issuer's key, calls :func:`check_signature`
+the reference server. Parsing needs no network. The caller then resolves the issuer's key, calls ``check_signature``
 (again with a freshly resolved key if that differs), and records ``token_id`` until ``expires_at`` so that nobody can
 use a token twice.
 """
@@ -40,7 +40,7 @@ class BadServiceToken(Malformed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceToken:
-    """Claims of a token, unverified until :func:`check_signature` returns. Times are seconds since 1970."""
+    """Claims of a token, unverified until ``check_signature`` returns. Times are seconds since 1970."""
 
     issuer: Did
     audience: str

@@ -131,7 +131,7 @@ async def page(reader: Reader, sort: str, after: tuple[int, str] | None, limit: 
 
 
 async def require_usable(reader: Reader, code: str) -> None:
-    """Raise early if :func:`use` would refuse the code. :func:`use` settles races for the last use."""
+    """Raise early if ``use`` would refuse the code. ``use`` settles races for the last use."""
     if not await _is_usable(reader, code):
         raise _unusable()
 

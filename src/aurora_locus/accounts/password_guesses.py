@@ -119,7 +119,7 @@ async def authenticate(
     allow_takendown: bool = False,
     link: SignInLink | None = None,
 ) -> ProvenAccount:
-    """Verify the password as :func:`verify_password` does, and then refuse taken-down accounts with NotSignedIn
+    """Verify the password as ``verify_password`` does, and then refuse taken-down accounts with NotSignedIn
     (``AccountTakedown``). With ``allow_takendown`` they may sign in with the account's own password, to export their
     data and leave.
     """

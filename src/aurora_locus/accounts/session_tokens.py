@@ -62,7 +62,7 @@ class SessionTokenSigner:
         return AccessToken(self._subject(claims), scope, issued_at, expires_at)
 
     def read_refresh(self, token: str, now: Instant, *, even_if_expired: bool = False) -> RefreshToken:
-        """Read a refresh token. Raises NotSignedIn as :meth:`read_access` does. Signing out also accepts an expired
+        """Read a refresh token. Raises NotSignedIn as ``read_access`` does. Signing out also accepts an expired
         token.
         """
         claims = self._read(token, _REFRESH_TYPE)

@@ -2,7 +2,7 @@
 or none does (``identity_change``).
 
 Afterwards the repository gets an empty commit with the new signature, announced as ``#sync``. The transaction that
-makes the key current also records that this commit is due; after a crash, :func:`finish_commits` makes it at the next
+makes the key current also records that this commit is due; after a crash, ``finish_commits`` makes it at the next
 start.
 """
 

@@ -1,5 +1,5 @@
 """Queries for the operators' pages. Each is cheap enough to run for every page view, except a scan of all blobs, which
-runs at most once a minute (:class:`CachedBlobTotals`).
+runs at most once a minute (``CachedBlobTotals``).
 """
 
 import asyncio

@@ -61,7 +61,7 @@ def enqueue_all(w: Writer, did: Did) -> None:
 
 
 def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:
-    """Claim queued files. Until :data:`CLAIM` expires, only the caller may remove the returned files."""
+    """Claim queued files. Until ``CLAIM`` expires, only the caller may remove the returned files."""
     rows = w.fetch(_CLAIM, did=did, cids=[bytes(cid) for cid in cids], now=w.now, until=w.now + CLAIM)
     return [Cid(row["cid"]) for row in rows]
 

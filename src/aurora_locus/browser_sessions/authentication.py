@@ -165,7 +165,7 @@ def source_here(connection: HTTPConnection) -> SignInSource:
 
 
 def lasting_source(connection: HTTPConnection) -> SignInSource:
-    """Return the source of a sign-in, as :func:`source_here` does, and set the cookie that makes this browser a known
+    """Return the source of a sign-in, as ``source_here`` does, and set the cookie that makes this browser a known
     one.
     """
     device = cookies.read(connection, cookies.KNOWN) or browser_sessions.fresh_id()

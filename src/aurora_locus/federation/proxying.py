@@ -86,7 +86,7 @@ class Proxying:
         *,
         is_client_gone: Callable[[], bool] = lambda: False,
     ) -> UpstreamResponse:
-        """Call the service as this account, or anonymously. Raises TooMany, and what :func:`upstream.ask` raises."""
+        """Call the service as this account, or anonymously. Raises TooMany, and what ``upstream.ask`` raises."""
         http = self.own_http if service.is_own else self.http
         if did is None:
             return await upstream.ask(http, service.url, request, is_client_gone=is_client_gone)

@@ -124,7 +124,7 @@ def forget_applied(w: Writer, did: Did) -> None:
 
 
 def end_own(w: Writer, did: Did, own_keys: Collection[PublicKey]) -> None:
-    """Make :func:`repair` tombstone the identity of an account that was never announced.
+    """Make ``repair`` tombstone the identity of an account that was never announced.
 
     This happens only if nobody has built on the identity and only this server and its operator hold its keys. Any other
     identity belongs to its owner.
@@ -142,7 +142,7 @@ def end_own(w: Writer, did: Did, own_keys: Collection[PublicKey]) -> None:
 async def give_up(context: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
     """Revert the directory after an operation whose transaction failed. Return whether that is done.
 
-    Does nothing for an operation that was applied. What cannot be reverted now is retried by :func:`repair`.
+    Does nothing for an operation that was applied. What cannot be reverted now is retried by ``repair``.
     """
     db = context.db
     cid = str(plc_operation.cid_of(operation))

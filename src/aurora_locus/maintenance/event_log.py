@@ -2,7 +2,7 @@
 
 A commit names the revision that it follows (``since``). Within the retention window this is the revision in the
 previous event of the same repository, so a missing event is detected. The newest event must be about the repository's
-head (:mod:`integrity`).
+head (``integrity``).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Integrity check of all stored data: every repository from its blocks up, blobs, the event log, accounts.
 
 It reads in pages and writes nothing, so it can run while a server does: a repository that changes during its check is
-checked again. Each problem is an :class:`IntegrityFinding` for the operator; this module repairs nothing.
+checked again. Each problem is an ``IntegrityFinding`` for the operator; this module repairs nothing.
 """
 
 import asyncio

@@ -37,13 +37,13 @@ class _Header(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """An opened vault. Created by :func:`open_vault`."""
+    """An opened vault. Created by ``open_vault``."""
 
     store: BlobStore
     master: bytes
 
     def blob_name(self, digest: bytes) -> str:
-        """Key of the blob with this digest (:meth:`digest_of`)."""
+        """Key of the blob with this digest (``digest_of``)."""
         return f"{BLOBS}/{digest[:1].hex()}/{digest.hex()}"
 
     def digest_of(self, blob: str) -> bytes:

@@ -83,7 +83,7 @@ async def append_to(
     *,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Log an action as :func:`append` does, in an interactive transaction."""
+    """Log an action as ``append`` does, in an interactive transaction."""
     await tx.execute(_INSERT, **_row(tx.now, audit, act, subject, None, after))
 
 

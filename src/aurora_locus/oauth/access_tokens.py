@@ -2,7 +2,7 @@
 (``sid``).
 
 They are valid for fifteen minutes, but only as long as their session is, so code that accepts one must also ask
-:mod:`session_cache`.
+``session_cache``.
 """
 
 import secrets

@@ -62,7 +62,7 @@ async def remembered_grant(reader: Reader, request: AuthorizationRequest, did: D
     """Return the scopes that this person granted this app before, if the same set of scopes was requested then.
 
     Return None if the person must be asked: for a public client (which anybody can impersonate), for a different set of
-    scopes, or for a ``prompt`` that demands consent. The result can be passed to :func:`approve` without asking.
+    scopes, or for a ``prompt`` that demands consent. The result can be passed to ``approve`` without asking.
     """
     if not request.client.is_confidential or request.prompt in ("consent", "select_account", "create"):
         return None
@@ -83,7 +83,7 @@ async def approve(
     """Approve the request with a code. Return the URL to redirect the browser to (303), with ``code``, ``state`` and
     ``iss``.
 
-    ``request`` comes from :func:`open_request` in this transaction; ``did`` is an account for which this browser has
+    ``request`` comes from ``open_request`` in this transaction; ``did`` is an account for which this browser has
     just entered the password, or which is signed in on it. A second approval replaces the unused code of the first.
     Raises InvalidInput for scopes that were not requested or without ``atproto``, Refused if the app asked for another
     account, Forbidden for an inactive account, RequestUnusable if the request was denied or its code was used.

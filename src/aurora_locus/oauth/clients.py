@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = 5.0
 
 _KEPT_CLIENTS = 1000
 
-# Fetches the JSON at an untrusted URL. Raises what :func:`over_http` raises.
+# Fetches the JSON at an untrusted URL. Raises what ``over_http`` raises.
 Fetch = Callable[[str], Awaitable[bytes]]
 
 # Stale documents are never used, because a removed key or redirect URI must stop working.
@@ -85,7 +85,7 @@ class Clients:
             raise broken.why_malformed from None
 
     async def key(self, metadata: ClientMetadata, key_id: str) -> ClientKey | None:
-        """Return the client's published key with this id; None if there is none. Raises what :meth:`find` raises."""
+        """Return the client's published key with this id; None if there is none. Raises what ``find`` raises."""
         if metadata.keys is not None:
             return metadata.keys.get(key_id)
         if metadata.jwks_uri is None:

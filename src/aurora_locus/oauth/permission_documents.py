@@ -39,7 +39,7 @@ class PermissionDocuments:
         return definition
 
     async def find_all(self, scopes: Iterable[str]) -> dict[str, PermissionSetType]:
-        """Find the permission set of each ``include:`` scope, by NSID. Raises what :meth:`find` raises, and InvalidInput
+        """Find the permission set of each ``include:`` scope, by NSID. Raises what ``find`` raises, and InvalidInput
         for more than ``MAX_SETS``.
         """
         names = {each.nsid for _, each in recognized_scopes(scopes) if isinstance(each, Inclusion)}

@@ -10,5 +10,5 @@ def instant(text: str) -> Instant:
 
 
 def maybe_instant(text: str | None) -> Instant | None:
-    """Parse an ISO 8601 text as :func:`instant` does; None stays None."""
+    """Parse an ISO 8601 text as ``instant`` does; None stays None."""
     return None if text is None else instant(text)

@@ -108,7 +108,7 @@ async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncI
 async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[bytes]]:
     """Yield the blocks added after a rev, except the head's commit, which has been sent already.
 
-    Blocks that are removed during the export are kept (:meth:`Repositories.exporting`), so none is missing.
+    Blocks that are removed during the export are kept (``Repositories.exporting``), so none is missing.
     """
     after = b""
     while page := await reader.blocks_since(db, head.did, since, after, limit=_BATCH):

@@ -32,7 +32,7 @@ _LENGTH_BITS = 24
 
 @dataclass(frozen=True, slots=True)
 class ImportFiles:
-    """The files of one import, created by :func:`receive`. ``most_blocks`` is the maximum number of blocks in the CAR."""
+    """The files of one import, created by ``receive``. ``most_blocks`` is the maximum number of blocks in the CAR."""
 
     folder: Path
     most_blocks: int

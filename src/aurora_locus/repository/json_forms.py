@@ -23,7 +23,7 @@ def json_text(text: str) -> bytes:
 
 
 class JsonForms:
-    """A cache of up to about ``max_bytes``. Only :meth:`has` may be called from a thread other than the thread that
+    """A cache of up to about ``max_bytes``. Only ``has`` may be called from a thread other than the thread that
     inserts.
     """
 
@@ -49,9 +49,9 @@ class JsonForms:
         return form
 
     def of(self, cid: bytes, block: bytes) -> bytes:
-        """Return the JSON of a record as :meth:`find` does, encoding the block on a cache miss.
+        """Return the JSON of a record as ``find`` does, encoding the block on a cache miss.
 
-        A record that cannot be read (:mod:`stored_record`) becomes an empty object. Its bytes are available from
+        A record that cannot be read (``stored_record``) becomes an empty object. Its bytes are available from
         ``com.atproto.sync.getRecord``.
         """
         form = self.find(cid)

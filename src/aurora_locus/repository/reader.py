@@ -185,7 +185,7 @@ async def list_forms(
     limit: int,
     oldest_first: bool,
 ) -> list[tuple[RecordKey, bytes]]:
-    """Return a page of a collection, ordered by record key, each record with its JSON (:class:`JsonForms`). ``cursor``
+    """Return a page of a collection, ordered by record key, each record with its JSON (``JsonForms``). ``cursor``
     is the last key of the previous page.
     """
     newest_first = _PAGE_BELOW if cursor else _PAGE_FROM_NEWEST
@@ -245,7 +245,7 @@ async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, 
 
 
 async def load_raw_blocks(db: Database, did: Did, cids: Sequence[bytes]) -> dict[bytes, bytes]:
-    """Load blocks as :func:`load_blocks` does, but by the bytes of the CIDs, for bulk transfer."""
+    """Load blocks as ``load_blocks`` does, but by the bytes of the CIDs, for bulk transfer."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS, did=did, cids=cids)
     return {row[0]: row[1] for row in rows}

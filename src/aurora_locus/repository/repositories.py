@@ -27,7 +27,7 @@ _CACHED_HEADS = 4096
 
 
 class Repositories:
-    """The repositories of one process and database. Created by :func:`open_repositories`."""
+    """The repositories of one process and database. Created by ``open_repositories``."""
 
     def __init__(
         self,

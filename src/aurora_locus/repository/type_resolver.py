@@ -37,7 +37,7 @@ class TypeResolver:
         self._learnt: dict[Nsid, Document] = {}
 
     async def resolve_and_add_all(self, collections: Iterable[Nsid]) -> None:
-        """Do the same as :meth:`resolve_and_add` for all types of one request, in the time allowed for a single one."""
+        """Do the same as ``resolve_and_add`` for all types of one request, in the time allowed for a single one."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience_seconds):
                 for collection in collections:

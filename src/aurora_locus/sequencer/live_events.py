@@ -40,7 +40,7 @@ class Listener(Protocol):
 
 
 class LiveEvents:
-    """The live events of one process and log. Created by :func:`open_live`."""
+    """The live events of one process and log. Created by ``open_live``."""
 
     def __init__(self, db: Database, buffer: RingBuffer) -> None:
         self.buffer = buffer

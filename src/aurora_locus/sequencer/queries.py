@@ -49,7 +49,7 @@ async def page(db: Database, position: int, limit: int) -> list[tuple[int, bytes
 
 
 async def page_with_accounts(db: Database, position: int, limit: int) -> list[tuple[int, Did, bytes]]:
-    """Return a page as :func:`page` does, each event with its account."""
+    """Return a page as ``page`` does, each event with its account."""
     async with db.reader() as reader:
         rows = await reader.fetch(_PAGE_WITH_ACCOUNTS, position=position, limit=limit)
     return [(row[0], Did(row[1]), row[2]) for row in rows]

@@ -119,7 +119,7 @@ def may_read_email(caller: PdsCaller | None) -> bool:
 
 
 def scope_at_services(caller: PdsCaller | None) -> SessionScope | None:
-    """Return the session scope for proxied calls. OAuth apps were already checked by :func:`require_rpc`."""
+    """Return the session scope for proxied calls. OAuth apps were already checked by ``require_rpc``."""
     if caller is not None and caller.grant is not None:
         return SessionScope.PRIVILEGED_APP_PASSWORD
     return None if caller is None else caller.scope

@@ -56,7 +56,7 @@ async def migrate_apart(database_url: str, schema: str, package: str) -> None:
     """Run ``migrate`` in a separate process, for programs that run for months: Alembic's memory (30 MB) is freed when
     it exits.
 
-    Errors of the process are ignored, because the caller then runs :func:`migrate`, which tries again and reports them.
+    Errors of the process are ignored, because the caller then runs ``migrate``, which tries again and reports them.
     """
     if await current_revision(database_url, schema, package) >= head(versions_folder(package)):
         return

@@ -73,7 +73,7 @@ class ShortReads:
 
     def submit(self, work: Callable[[PlainReader], Any]) -> "asyncio.Future[Any]":
         """Queue a short read and return a future for the result of ``work``. Raises DatabaseUnavailable after
-        :meth:`close`.
+        ``close``.
         """
         if self._is_closed:
             raise DatabaseUnavailable("the database is closed")

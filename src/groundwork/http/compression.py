@@ -1,8 +1,8 @@
 """Response compression with Brotli or gzip, whichever the client prefers (RFC 9110, section 12.5.3; RFC 7932, RFC
 1952).
 
-Only large responses are compressed. The PDS compresses whole bodies with gzip using :func:`compress_gzip`; its block
-streams are hashes and signatures, which do not compress. A site wraps its routes with :func:`compressed`. Without the
+Only large responses are compressed. The PDS compresses whole bodies with gzip using ``compress_gzip``; its block
+streams are hashes and signatures, which do not compress. A site wraps its routes with ``compressed``. Without the
 package ``brotli``, which needs a C compiler on platforms without a wheel, only gzip is used.
 """
 

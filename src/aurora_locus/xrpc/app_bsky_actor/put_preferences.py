@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Replace the caller's preferences. Raises what :func:`preferences.check_values` raises; nothing is changed then."""
+    """Replace the caller's preferences. Raises what ``preferences.check_values`` raises; nothing is changed then."""
     did, is_full = call.did, has_full_access(call)
     values = preferences.check_values(call.body["preferences"], NAMESPACE, has_full_access=is_full)
     await registry.db.write(lambda w: preferences.replace(w, did, NAMESPACE, values, has_full_access=is_full))

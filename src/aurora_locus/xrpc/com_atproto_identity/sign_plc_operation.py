@@ -9,6 +9,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Sign the requested operation and return it. Raises what :func:`own_identity.signed` raises."""
+    """Sign the requested operation and return it. Raises what ``own_identity.signed`` raises."""
     operation = await own_identity.signed(registry, call.did, call.body, call.body.get("token"))
     return {"operation": plc_operation.to_json(operation)}

@@ -8,7 +8,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Submit a signed operation for the caller. Raises InvalidInput for an invalid one, and what
-    :func:`own_identity.submit` raises.
+    ``own_identity.submit`` raises.
     """
     own_identity.require_plc(call.did)
     operation = parse_submitted(call.body["operation"])

@@ -6,6 +6,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Change the caller's handle. Raises what :func:`handle_change.rename` raises."""
+    """Change the caller's handle. Raises what ``handle_change.rename`` raises."""
     await handle_change.rename(registry, call.did, call.body["handle"])
     return None

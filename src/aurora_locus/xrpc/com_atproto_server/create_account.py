@@ -17,7 +17,7 @@ from groundwork.errors import InvalidInput, NotSignedIn, Refused
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Create an account with a new identity, or one for an existing identity that moves to this server.
 
-    Raises what :func:`creation.create` and :func:`transfer_in.create_for_existing_identity` raise.
+    Raises what ``creation.create`` and ``transfer_in.create_for_existing_identity`` raise.
     """
     body = call.body
     if body.get("plcOp") is not None:

@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Create an app password and return it. It is not shown again. Raises what :func:`app_passwords.create` raises."""
+    """Create an app password and return it. It is not shown again. Raises what ``app_passwords.create`` raises."""
     app_password, password = await app_passwords.create(
         registry.db,
         registry.passwords,

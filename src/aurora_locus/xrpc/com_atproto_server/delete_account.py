@@ -7,6 +7,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Delete the account permanently. Raises what :func:`deletion.delete_own` raises."""
+    """Delete the account permanently. Raises what ``deletion.delete_own`` raises."""
     await deletion.delete_own(registry, Did(call.body["did"]), call.body["password"], call.body["token"], call.source)
     return None

@@ -10,7 +10,7 @@ from groundwork.errors import NotSignedIn
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Return a token with which the caller's account can call another service. Raises what :mod:`service_tokens`
+    """Return a token with which the caller's account can call another service. Raises what ``service_tokens``
     raises.
     """
     did, scope = call.did, scope_at_services(call.caller)

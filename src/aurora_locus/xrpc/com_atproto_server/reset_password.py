@@ -6,6 +6,6 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Set a new password with the e-mailed token. Raises what :func:`password_reset.reset` raises."""
+    """Set a new password with the e-mailed token. Raises what ``password_reset.reset`` raises."""
     await password_reset.reset(registry, call.body["token"], call.body["password"], call.source)
     return None

@@ -9,7 +9,7 @@ from groundwork.errors import Refused
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Change the caller's address, or turn the sign-in code by e-mail on or off.
 
-    Raises what :func:`email_changes.update` and :func:`email_changes.ask_mail_code` raise.
+    Raises what ``email_changes.update`` and ``email_changes.ask_mail_code`` raise.
     """
     email, token, factor = call.body["email"], call.body.get("token"), call.body.get("emailAuthFactor")
     account = await queries.require_account(registry.db, call.did)

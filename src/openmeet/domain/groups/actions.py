@@ -281,7 +281,7 @@ async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_r
 
 
 async def delete_locked(tx: Transaction, group: Group, *, by: UserId) -> Group:
-    """Delete a locked group, as :func:`delete` does."""
+    """Delete a locked group, as ``delete`` does."""
     gone = replace(group, picture=None, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
     await save(tx, gone)
     await publication.enqueue_members(tx, group.id)
