@@ -76,13 +76,7 @@ _SEPARATOR = "\x1f"  # the ASCII unit separator, which occurs in no id, kind or 
 
 
 async def enqueue_email(
-    tx: Transaction,
-    *,
-    kind: str,
-    person: str,
-    subject_id: str,
-    revision: int = 1,
-    priority: Priority = Priority.NORMAL,
+    tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1, priority: Priority = Priority.NORMAL
 ) -> None:
     """Enqueue an e-mail. Its text and the recipient's address are read when it is sent.
 

@@ -175,48 +175,28 @@ async def complete_without_write(tx: Transaction, publication: Publication) -> b
     been lost.
     """
     return (
-        await tx.execute(
-            _COMPLETE_WITHOUT_WRITE,
-            **_leased_row(publication),
-            revision=publication.revision,
-            now=tx.now,
-        )
+        await tx.execute(_COMPLETE_WITHOUT_WRITE, **_leased_row(publication), revision=publication.revision, now=tx.now)
         == 1
     )
 
 
 async def attach_current(tx: Transaction, publication: Publication, *, did: str, uri: str) -> None:
     """Make an existing record with the same content the record of this publication."""
-    await tx.execute(
-        _ATTACH_CURRENT,
-        **_leased_row(publication),
-        did=did,
-        uri=uri,
-    )
+    await tx.execute(_ATTACH_CURRENT, **_leased_row(publication), did=did, uri=uri)
 
 
 async def start_retracting(tx: Transaction, publication: Publication) -> bool:
     """Set the state to RETRACTING before the record is deleted, so that another worker can continue if this one
     crashes.
     """
-    return (
-        await tx.execute(
-            _START_RETRACTING,
-            **_leased_row(publication),
-            now=tx.now,
-        )
-        == 1
-    )
+    return await tx.execute(_START_RETRACTING, **_leased_row(publication), now=tx.now) == 1
 
 
 async def store_before_deleting(tx: Transaction, publication: Publication) -> None:
     """Store that a delete is about to be sent. Without a response, it may take effect when the row is already in
     another state.
     """
-    await tx.execute(
-        _STORE_BEFORE_DELETING,
-        **_leased_row(publication),
-    )
+    await tx.execute(_STORE_BEFORE_DELETING, **_leased_row(publication))
 
 
 async def store_delete_refused(tx: Transaction, publication: Publication) -> None:
@@ -236,13 +216,7 @@ async def set_retracted(tx: Transaction, publication: Publication, *, is_gone: b
     ``is_gone``: see ``in_flight.watch_key``.
     """
     is_completed = (
-        await tx.execute(
-            _SET_RETRACTED,
-            **_leased_row(publication),
-            revision=publication.revision,
-            now=tx.now,
-        )
-        == 1
+        await tx.execute(_SET_RETRACTED, **_leased_row(publication), revision=publication.revision, now=tx.now) == 1
     )
     if is_completed and publication.uri is not None:
         await in_flight.watch_key(tx, publication.uri, is_gone=is_gone)

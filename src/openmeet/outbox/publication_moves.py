@@ -92,12 +92,7 @@ async def reattach(
 
 
 async def reattach_deleted(
-    tx: Transaction,
-    version: RecordVersion,
-    *,
-    kind: PublicationKind,
-    subject_id: str,
-    awaits_host_decision: bool,
+    tx: Transaction, version: RecordVersion, *, kind: PublicationKind, subject_id: str, awaits_host_decision: bool
 ) -> bool:
     """Attach a publication's record again, as the new base, after somebody deleted it and it came back.
 

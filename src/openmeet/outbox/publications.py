@@ -328,11 +328,7 @@ async def enqueue_retraction(
 
 
 async def enqueue_retractions(
-    tx: Transaction,
-    *,
-    kind: PublicationKind,
-    subjects: Sequence[SubjectRevision],
-    record_uris: Mapping[str, str],
+    tx: Transaction, *, kind: PublicationKind, subjects: Sequence[SubjectRevision], record_uris: Mapping[str, str]
 ) -> None:
     """Like ``enqueue_retraction``, for many subjects. ``record_uris``: by subject, if there is one."""
     tx.after_commit(wake_dispatchers)

@@ -168,12 +168,7 @@ async def _decide(
 
 
 async def _save(
-    tx: Transaction,
-    locked: LockedEvent,
-    change: RsvpChange,
-    *,
-    notifies_hosts: bool,
-    extra_writes: Sequence[SqlWrite],
+    tx: Transaction, locked: LockedEvent, change: RsvpChange, *, notifies_hosts: bool, extra_writes: Sequence[SqlWrite]
 ) -> Attendance:
     """Save the caller's reply, enqueue its record and notify the hosts if the status changed."""
     event, before, person, status = change.event, change.before, change.user_id, change.decision.status

@@ -4,13 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from openmeet.domain.attendance.answer_bar import (
-    AnswerBar,
-    AnswerBarInput,
-    AnswerState,
-    GoingLeadsTo,
-    answer_bar_of,
-)
+from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, AnswerState, GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.i18n.catalogue import LazyText, lazy, ngettext

@@ -219,15 +219,7 @@ def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
     rsvp = bar_input.rsvp
     must_reply_again = rsvp is None or rsvp.has_offer(bar_input.now) or state is AnswerState.MOVED
     current_reply = None if rsvp is None or must_reply_again else REPLY_OF_STATUS.get(rsvp.status)
-    return AnswerBar(
-        state,
-        primary,
-        secondary,
-        row.shows_answer,
-        going_leads_to(bar_input),
-        replies,
-        current_reply,
-    )
+    return AnswerBar(state, primary, secondary, row.shows_answer, going_leads_to(bar_input), replies, current_reply)
 
 
 def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:

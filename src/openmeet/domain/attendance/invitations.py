@@ -63,11 +63,7 @@ async def invite(
         # The invitation would be neither sent nor shown.
         raise Refused(AttendanceReason.SEEN_BY_NOBODY_ELSE, name="EventHidden")
     if await history.count_invitations(tx, event.id, Instant(tx.now - DAY)) >= MAX_INVITATIONS_A_DAY:
-        raise TooMany(
-            AttendanceReason.TOO_MANY_INVITATIONS,
-            most=MAX_INVITATIONS_A_DAY,
-            after_seconds=24 * 3600,
-        )
+        raise TooMany(AttendanceReason.TOO_MANY_INVITATIONS, most=MAX_INVITATIONS_A_DAY, after_seconds=24 * 3600)
     invited_user = await by_email(tx, email)
     user_id = invited_user.id if invited_user else await guests.find_or_make(tx, email=email, display_name="")
     invited = Invitee(user_id, caller.user_id, email)

@@ -12,13 +12,7 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row
 from openmeet.domain.attendance.invitation_queries import IS_LEAVING, IS_UNANSWERED_INVITATION, REMOVED_ADDRESS
-from openmeet.domain.attendance.model import (
-    AnswerMode,
-    AttendanceId,
-    AttendanceStatus,
-    PendingFor,
-    RsvpSource,
-)
+from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, PendingFor, RsvpSource
 from openmeet.domain.attendance.moved_dates import smallest_move
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.seats import NO_LIMITS, SeatLimits, is_too_large

@@ -18,11 +18,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publication_status import subjects_with_publication
 
-_WORTH = {
-    AttendanceStatus.ATTENDING: 3,
-    AttendanceStatus.WAITLISTED: 2,
-    AttendanceStatus.PENDING: 1,
-}
+_WORTH = {AttendanceStatus.ATTENDING: 3, AttendanceStatus.WAITLISTED: 2, AttendanceStatus.PENDING: 1}
 _DECIDED = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, AttendanceStatus.INVITED: -1}
 
 _EVENTS_OF: Final = """

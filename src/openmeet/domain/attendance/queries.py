@@ -186,10 +186,7 @@ async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> A
 
 
 async def in_order_of_arrival(
-    reader: Reader,
-    event_id: EventId,
-    statuses: Sequence[AttendanceStatus],
-    ids: Sequence[AttendanceId],
+    reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus], ids: Sequence[AttendanceId]
 ) -> list[Attendance]:
     """Those of these RSVPs to an event that have one of the statuses and are not hidden, in order of arrival."""
     if not ids:

@@ -29,10 +29,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
-from openmeet.domain.attendance.transitions import (
-    ACTION_OF_RECORD,
-    AttendanceAction,
-)
+from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
 from openmeet.domain.events.event_access import may_answer_from_network
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id

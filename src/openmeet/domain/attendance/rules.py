@@ -8,12 +8,7 @@ from typing import assert_never
 
 from groundwork.clock import HOUR, Instant
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.attendance.model import (
-    Attendance,
-    AttendanceStatus,
-    PendingFor,
-    RsvpRecordStatus,
-)
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpRecordStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
