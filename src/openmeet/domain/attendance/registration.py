@@ -335,7 +335,7 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
         await put(tx, to_subject, settings)
 
 
-async def begin(tx: Transaction, original: Event | None, subject_id: str, needs_approval: bool | None) -> None:
+async def initialize(tx: Transaction, original: Event | None, subject_id: str, needs_approval: bool | None) -> None:
     """Store the settings of a new event or series: those of the event that it copies, if any, with the choice that the
     host made in the form. None: the form did not ask.
 

@@ -188,7 +188,7 @@ async def _create_event(
                 is_held=await is_held_at_first(tx, caller.user_id, details, group),
                 group=group,
             )
-            await registration.begin(tx, original, event.id, approval_field.value_in(form))
+            await registration.initialize(tx, original, event.id, approval_field.value_in(form))
             if draft_token:
                 await draft_queries.drop(tx, hash_token(draft_token))
             arrived = await flash.flash_of_event(tx, event)
@@ -260,7 +260,7 @@ async def _begin_draft(
                 copy_of=original,
                 picture=picture,
             )
-            await registration.begin(tx, original, event.id, approval_field.value_in(form))
+            await registration.initialize(tx, original, event.id, approval_field.value_in(form))
             if token:
                 await draft_queries.drop(tx, hash_token(token))
     except drafts.DraftChangedSince as existing:

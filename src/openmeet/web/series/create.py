@@ -64,7 +64,7 @@ async def create_series(request: Request, form: Mapping[str, str], details: Deta
         series = await actions.create(
             tx, caller, content, timing, submission_key=key, group=group, ahead=checked_timing.ahead
         )
-        await registration.begin(tx, original, series.id, approval_field.value_in(form))
+        await registration.initialize(tx, original, series.id, approval_field.value_in(form))
     flash = flash_of_series(series.visibility, is_hidden=series.is_hidden) if series.revision == 1 else "made_before"
     return go(f"/series/{quote(series.slug)}", flash=flash)
 
