@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from groundwork.clock import HandClock
+from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
@@ -56,6 +56,10 @@ async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(si
     assert (card.host, card.thumbnail[:18]) == ("Ana", "data:image/svg+xml")
     with speaking("de"):
         assert card_of(event, facts).going == "5 Zusagen, 4 frei"
+    site.clock.turn(365 * DAY)
+    async with site.db.reader() as reader:
+        assert card_of(event, await facts_of(reader, [event], CardList(PUBLIC, None))).going == "5 going"
+    site.clock.turn(-365 * DAY)
     async with site.browser() as anybody:
         page = (await anybody.get("/")).text
     row = page.split('<article class="event-card')[1].split("</article>")[0]

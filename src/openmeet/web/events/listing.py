@@ -247,11 +247,15 @@ def _tile_of(event: Event) -> DateTile | None:
 
 
 def going_label(event: Event, facts: ListedFacts) -> str:
-    """``5 going, 19 places left``. Empty if nobody is going and no limit is set, or if the event is cancelled."""
+    """``5 going, 19 places left``; once the event is over, only ``5 going``. Empty if nobody is going and no limit is set,
+    or if the event is cancelled.
+    """
     if event.is_cancelled:
         return ""
     counts = facts.counts.get(event.id, NO_COUNTS)
     going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
+    if event.is_over(facts.bar_inputs[event.id].now):
+        return going
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting
