@@ -2,7 +2,10 @@
 TOML file.
 """
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +18,11 @@ from aurora_locus.blobs.place import open_store
 from aurora_locus.maintenance.schedule import before_migrating
 from aurora_locus.settings import PACKAGE, SCHEMA
 from aurora_locus.settings_checks import read_checked
+from groundwork import private_file
 from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate_apart
+from groundwork.database.open_ import POSTGRES, sqlite_path
+from groundwork.errors import Refused
 from groundwork.http.server import serve
 from groundwork.telemetry.logs import log
 from programs.running import VERSION, free_ports, run_until_stopped, wait_for_stop
@@ -33,6 +39,10 @@ def serve_repositories(settings_file: Path | None) -> None:
     unknown = reference_settings.unknown(name for name, value in os.environ.items() if value)
 
     async def run() -> None:
+        with _only_process(settings.database):
+            await serve_locked()
+
+    async def serve_locked() -> None:
         if unknown:
             log.warning("settings.not_used", names=[*map(reference_settings.advice_on, unknown)])
         # The backup comes first: once the other process has changed the tables, there is no way back.
@@ -55,3 +65,24 @@ def serve_repositories(settings_file: Path | None) -> None:
                 await serving.stop()
 
     run_until_stopped(run)
+
+
+@contextmanager
+def _only_process(database_url: str) -> Iterator[None]:
+    """Lock an SQLite database for this process: commits of another one would not reach the subscribers of this one.
+
+    Raises Refused if another process has it.
+    """
+    if database_url.startswith(POSTGRES):
+        yield
+        return
+    path = sqlite_path(database_url, SCHEMA)
+    lock_path = path.with_name(path.name + ".lock")
+    private_file.touch(lock_path)
+    with lock_path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            why = f"Another PDS process is running on {path}. Stop it, or use PostgreSQL for several processes."
+            raise Refused(why) from None
+        yield

@@ -64,6 +64,22 @@ async def test_older_database_is_copied_before_the_program_changes_it(tmp_path: 
         assert await program.stop() == 0
 
 
+async def test_second_process_on_one_sqlite_file_is_refused(tmp_path: Path) -> None:
+    """The second process does not start, and says why. It starts when the first one has ended."""
+    environment = {"PDS_DEV_MODE": "true", "PDS_PORT": "0", "PDS_DATA_DIRECTORY": str(tmp_path / "pds")}
+    first = Program("pds", environment, tmp_path / "first.log")
+    await first.start()
+    await first.heard(re.compile(r"(answers at)"))
+    second = Program("pds", environment, tmp_path / "second.log", "http://localhost:1/")
+    with pytest.raises(DidNotStart, match=r"Another PDS process is running on .*pds\.db\. Stop it"):
+        await second.start()
+    assert await first.stop() == 0
+    third = Program("pds", environment, tmp_path / "third.log")
+    await third.start()
+    await third.heard(re.compile(r"(answers at)"))
+    assert await third.stop() == 0
+
+
 async def test_unreachable_mail_server_and_redis_are_reported_at_the_start(tmp_path: Path) -> None:
     """An unreachable mail server or Redis is reported at the start, and the server starts anyway."""
     environment = {
