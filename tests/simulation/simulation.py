@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from groundwork.clock import MINUTE, SECOND
-from groundwork.errors import Failure, Refused
+from groundwork.errors import Failure, Forbidden, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
@@ -128,7 +128,7 @@ class Simulation(Groups):
         try:
             async with self.deployment.db.transaction() as tx:
                 await event_hosting.revise(tx, caller, event.slug, check(submission_of(values | given), event))
-        except Refused as refused:
+        except (Refused, Forbidden) as refused:  # Forbidden: the author has left the group of the event
             self.note(f"refused: {refused.why}")
         else:
             self.memory.given.setdefault(event.id, {}).update(given)
