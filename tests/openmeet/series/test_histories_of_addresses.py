@@ -139,6 +139,7 @@ class Addresses(OnDatabases):
 
         if self.run(undone):
             self.there = before
+            self.moves += 1  # a URL shared since the change leads to where the date was before it
 
     @precondition(lambda self: bool(getattr(self, "passed_on", [])))
     @rule()
