@@ -21,6 +21,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.core.transport import Response
 from schemathesis.specs.openapi import checks as conformance
 
+from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.clock import DAY, HOUR, Instant, SystemClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
@@ -106,7 +107,8 @@ async def add_content(site: Site) -> Known:
     """Add two people, an event, a series and a group of one of them, and one of everything else that has its own path."""
     async with site.db.reader() as reader:
         tomorrow = iso(Instant(reader.now + DAY))
-        starts, ends = (iso(Instant(reader.now + hours * HOUR)).removesuffix("Z") for hours in (-1, 1))
+        # To the minute: forms and API take no fractions of a second, which the system clock has.
+        starts, ends = (iso(Instant(reader.now + hours * HOUR))[:16] for hours in (-1, 1))
     async with site.browser() as browser:
         ada = await api_session(browser, "ada@example.org", "Ada")
         ben = await api_session(browser, "ben@example.org", "Ben")
@@ -228,7 +230,8 @@ async def soak(folder: Path, first_seed: int, examples: int) -> None:
     await migrate(url, "", "openmeet")
     db = await open_database(url, schema="", clock=clock)
     try:
-        await hold(site_on(db, clock, api_requests_per_minute=0), first_seed=first_seed, examples=examples)
+        site = site_on(db, clock, pictures=DiskBlobStore(folder / "pictures"), api_requests_per_minute=0)
+        await hold(site, first_seed=first_seed, examples=examples)
     finally:
         await db.close()
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,9 +153,12 @@ def _run(part: Part, first: int, seconds: float) -> Row:
             try:
                 print(f"{part.name} {seed}: {asyncio.run(_one(part, Path(folder), seed))}", flush=True)
             except AssertionError as wrong:
-                failure = str(wrong)
+                failure = str(wrong) or "an assertion without a message"
                 cases = wrong.cases if isinstance(wrong, CasesFound) else ()
                 print(f"{part.name} {seed} FAILED: {failure}", file=sys.stderr)
+            except Exception as broken:  # noqa: BLE001 the other parts still run
+                failure = f"{type(broken).__name__}: {broken}"
+                print(f"{part.name} {seed} FAILED:\n{traceback.format_exc()}", file=sys.stderr)
         seed += 1
     minutes = (time.monotonic() - began) / 60
     result = "passed" if not failure else f"seed {seed - 1}: {failure.splitlines()[0]}"
