@@ -14,6 +14,7 @@ from openmeet.network.publishing import schedule
 from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.repositories import session_sealing
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.web.account.recent_proof import PROOF_LASTS
 from tests.interop.consent import allow
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
@@ -42,6 +43,11 @@ async def test_a_custodial_repository_becomes_its_persons_own(sign_in_site: Sign
     async with sign_in_site.browser() as browser:
         browser.cookies.set("openmeet_session", opened.token)
         assert "ana@example.org" in (await browser.get(PATH)).text
+        # A stolen session is not enough, because the new password also signs in here.
+        await _move_sign_in(sign_in_site, -PROOF_LASTS - 1)
+        assert 'name="password"' not in (await browser.get(PATH)).text
+        assert (await browser.post(PATH, data={"password": NEW, "again": NEW})).headers["location"] == PATH
+        await _move_sign_in(sign_in_site, PROOF_LASTS + 1)
         for typed in ({"password": "short", "again": "short"}, {"password": NEW, "again": "another one"}):
             assert (await browser.post(PATH, data=typed)).status_code == 400
         done = await browser.post(PATH, data={"password": NEW, "again": NEW})
@@ -65,3 +71,8 @@ async def test_a_custodial_repository_becomes_its_persons_own(sign_in_site: Sign
         await schedule.run_once(deployment.publisher)
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
         assert (await browser.get(PATH)).status_code == 404
+
+
+async def _move_sign_in(site: SignInSite, microseconds: int) -> None:
+    async with site.db.transaction() as tx:
+        await tx.execute("update sessions set created_at = created_at + :by", by=microseconds)

@@ -37,6 +37,7 @@ from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.repositories import recovery_keys
 from openmeet.network.repositories.sessions import follow_account
 from openmeet.web.account import custodial_pages
+from openmeet.web.account.recent_proof import PROOF_LASTS
 from programs import recovery_file
 from programs.recovery import RecoveryContext, RecoveryTarget, move
 from programs.resealing import sealed_columns
@@ -107,6 +108,16 @@ async def home(deployment: Deployment) -> AsyncIterator[Home]:
 def shown_in(page: httpx.Response) -> str:
     (private,) = re.findall(r'id="private"[^>]* value="([^"]+)"', page.text)
     return html.unescape(private)
+
+
+async def test_a_stolen_session_does_not_show_the_key(home: Home):
+    browser = await home.taken_over()
+    async with home.site.db.transaction() as tx:
+        await tx.execute("update sessions set created_at = created_at - :by", by=PROOF_LASTS + 1)
+    shown = await browser.get(PATH)
+    assert 'id="private"' not in shown.text
+    assert f"/sign-in?again=yes&amp;next={PATH}" in shown.text
+    assert (await browser.get(f"{PATH}/file")).headers["location"] == PATH
 
 
 async def test_the_key_moves_the_account_while_its_server_is_down(home: Home, tmp_path: Path):

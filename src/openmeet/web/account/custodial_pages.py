@@ -21,6 +21,7 @@ from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import check_password, custodial_identity_of, take_over
 from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
+from openmeet.web.account.recent_proof import RecentProof, recent_proof_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
@@ -51,6 +52,7 @@ class _CustodialView:
     identity: Identity | None
     private: str = field(repr=False)
     key_check: RecoveryKeyCheck
+    proof: RecentProof
 
 
 def routes() -> list[Route]:
@@ -69,8 +71,12 @@ async def show_taking_over(request: Request) -> Response:
 
 
 async def take(request: Request) -> Response:
+    """Set the password of the account. A stolen session is not enough, because the password also signs in here."""
     publishing, caller = publishing_of(request), caller_of(request)
     form = await read_form(request)
+    async with database_of(request).reader() as reader:
+        if not (await recent_proof_of(reader, request)).is_enough:
+            return go(TAKING_OVER_PATH)
     try:
         password = check_password(form.get("password", ""), form.get("again", ""))
         await take_over(database_of(request), publishing.network, publishing.custodial_pds, caller.user_id, password)
@@ -93,6 +99,7 @@ async def _taking_over_page(request: Request, form_state: FormState, *, status: 
         identity = await custodial_identity_of(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
         has_key = identity is not None and await recovery_key_queries.has_key(reader, identity.did)
+        proof = await recent_proof_of(reader, request)
     if identity is None:
         raise NotFound(UserReason.NO_ACCOUNT_KEPT)
     context = {
@@ -100,6 +107,7 @@ async def _taking_over_page(request: Request, form_state: FormState, *, status: 
         "identity": identity,
         "email": person.email if person else None,
         "has_key": has_key,
+        "proof": proof,
         "account_page": f"{custodial_pds.pds_url}/account",
     }
     return page(request, "account/taking_over.html", context, status=status)
@@ -112,6 +120,8 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     publishing = publishing_of(request)
     shown = await _custodial_view(request, publishing.network)
+    if not shown.proof.is_enough:
+        return go(PATH)
     if not shown.private:
         raise NotFound(UserReason.NO_RECOVERY_KEY)
     site = services(request).settings.site_name
@@ -152,20 +162,21 @@ async def _custodial_view(request: Request, network: NetworkClients) -> _Custodi
     async with database_of(request).reader() as reader:
         waiting = await recovery_key_queries.unsaved_key(reader, caller.user_id)
         identity = await queries.find(reader, waiting.did) if waiting is not None else None
+        proof = await recent_proof_of(reader, request)
     if waiting is None:
         raise NotFound(UserReason.NO_RECOVERY_KEY)
     try:
         private = unseal(network, waiting)
     except CannotUnseal:
         log.warning("recovery_key.sealed_with_lost_key", did=waiting.did)
-        return _CustodialView(waiting, identity, "", RecoveryKeyCheck.LOST)
+        return _CustodialView(waiting, identity, "", RecoveryKeyCheck.LOST, proof)
     try:
         listed = await network.dids.rotation_keys(waiting.did)
     except Failure as failure:
         log.warning("recovery_key.not_checked", did=waiting.did, why=failure.why)
-        return _CustodialView(waiting, identity, private, RecoveryKeyCheck.UNCHECKED)
+        return _CustodialView(waiting, identity, private, RecoveryKeyCheck.UNCHECKED, proof)
     key_check = RecoveryKeyCheck.GOOD if waiting.public_key in listed else RecoveryKeyCheck.GONE
-    return _CustodialView(waiting, identity, private if key_check is RecoveryKeyCheck.GOOD else "", key_check)
+    return _CustodialView(waiting, identity, private if key_check is RecoveryKeyCheck.GOOD else "", key_check, proof)
 
 
 async def _custodial_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
@@ -176,6 +187,7 @@ async def _custodial_page(request: Request, form_state: FormState, *, status: in
         "waiting": shown.waiting,
         "name": (shown.identity.handle if shown.identity else "") or shown.waiting.did,
         "private": shown.private,
+        "proof": shown.proof,
         "key_check": shown.key_check.value,
         "until": shown.waiting.taken_over_at + KEPT_FOR,
         "file": FILE,

@@ -21,6 +21,7 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.network.repositories import credentials_cache, session_sealing, sessions
 from openmeet.network.repositories.authorize import AuthorizationOptions, AuthorizationPurpose
 from openmeet.network.repositories.sign_in import FIELD, read_name
+from openmeet.web.account.recent_proof import recent_proof_of
 from openmeet.web.sign_in import sign_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered
 from openmeet.web.sign_in.atproto_pages import authorization_page, problem_of
@@ -89,11 +90,17 @@ async def show(request: Request) -> Response:
 
 
 async def link(request: Request) -> Response:
-    """Redirect to the PDS of another account, to connect that account."""
+    """Redirect to the PDS of another account, to connect that account. A stolen session is not enough, because whoever
+    connects an account of theirs can sign in as this user from then on.
+    """
     caller = caller_of(request)
     form = await read_form(request)
+    async with database_of(request).reader() as reader:
+        proof = await recent_proof_of(reader, request)
     try:
         await site_session.refuse_app_password(request)
+        if not proof.is_enough:
+            return go(HERE)
         account_name = read_name(form.get("identifier", ""))
         return await authorization_page(
             request,
@@ -169,11 +176,13 @@ async def _identities_page(request: Request, form_state: FormState, *, status: i
             one.did: one for one in await session_queries.of_user(reader, caller.user_id) if _can_unseal(request, one)
         }
         consent = await queries.consent(reader, caller.user_id)
+        proof = await recent_proof_of(reader, request)
         has_key = await recovery_key_queries.unsaved_key(reader, caller.user_id) is not None
     context = {
         "typed": form_state,
         "identities": [_identity_view(one, opened.get(one.did)) for one in writable_identities],
         "consent": consent,
+        "proof": proof,
         "recovery_key_waits": has_key and services(request).asks_to_publish,
         "can_link": is_offered(request),
         "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),

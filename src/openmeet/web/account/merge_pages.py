@@ -1,6 +1,9 @@
-"""Account merge pages: prove ownership of the other account, review its content, confirm."""
+"""Account merge pages: prove ownership of the other account, review its content, confirm.
 
-from urllib.parse import urlencode
+A stolen session is not enough, because whoever merges an account of theirs can sign in as its user from then on.
+"""
+
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +22,7 @@ from openmeet.domain.sign_in.model import CODE_LENGTH, CODE_LIFE, ChallengeId, c
 from openmeet.domain.users.model import User, UserId, UserKind
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext
+from openmeet.web.account.recent_proof import RecentProof, recent_proof_of
 from openmeet.web.sign_in import limits
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
@@ -44,7 +48,8 @@ async def show_start(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         me = await by_id(reader, caller.user_id)
-    return _start_page(request, me, EMPTY)
+        proof = await recent_proof_of(reader, request)
+    return _start_page(request, me, proof, EMPTY)
 
 
 async def ask_code(request: Request) -> Response:
@@ -52,21 +57,24 @@ async def ask_code(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).reader() as reader:
         me = await by_id(reader, caller.user_id)
+        proof = await recent_proof_of(reader, request)
     try:
         await site_session.refuse_app_password(request)
+        if not proof.is_enough:
+            return go("/settings/join")
         email = check_email(form.get("email", ""))
         if me is not None and me.email == email:
             own = {"email": gettext("This is the address that you sign in with. Enter the other one.")}
-            return _start_page(request, me, FormState(form, own), status=400)
+            return _start_page(request, me, proof, FormState(form, own), status=400)
         await spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:
             challenge = await sign_in.ask_for_code(tx, email, next_path="/settings/join")
     except InvalidForm as wrong:
-        return _start_page(request, me, form_with_problems(form, wrong), status=400)
+        return _start_page(request, me, proof, form_with_problems(form, wrong), status=400)
     except TooMany as limit:
-        return _start_page(request, me, FormState(form, {"email": limit.why}), status=429)
+        return _start_page(request, me, proof, FormState(form, {"email": limit.why}), status=429)
     except Forbidden as weak:
-        return _start_page(request, me, FormState(form, {"email": weak.why}), status=403)
+        return _start_page(request, me, proof, FormState(form, {"email": weak.why}), status=403)
     return go("/settings/join/code?" + urlencode({"challenge": challenge.id}))
 
 
@@ -83,6 +91,8 @@ async def answer_code(request: Request) -> Response:
     await spend_on(request, limits.CODE_TRIES)
     claim, is_taken = None, False
     async with database_of(request).transaction() as tx:
+        if not (await recent_proof_of(tx, request)).is_enough:
+            return go("/settings/join")
         email, answered = await sign_in.prove_address(
             tx, services(request).code_key, challenge_id, form.get("code", "")
         )
@@ -102,6 +112,9 @@ async def show_claim(request: Request) -> Response:
 async def join(request: Request) -> Response:
     caller = caller_of(request)
     claim_id = ClaimId(request.path_params["claim"])
+    async with database_of(request).reader() as reader:
+        if not (await recent_proof_of(reader, request)).is_enough:
+            return go(f"/settings/join/{quote(claim_id)}")
     try:
         # A merge runs many statements and is retried after a conflict.
         await database_of(request).batch(lambda tx: actions.confirm(tx, caller.user_id, claim_id))
@@ -127,6 +140,7 @@ async def _claim_page(request: Request, *, problem: Why = "", status: int = 200)
             "claim": claim,
             "holdings": holdings,
             "problem": problem,
+            "proof": await recent_proof_of(reader, request),
             "name": await _other_account_name(reader, claim),
             **await _sign_in_methods(reader, claim),
         }
@@ -154,8 +168,10 @@ async def _sign_in_methods(reader: Reader, claim: AccountClaim) -> dict[str, obj
     }
 
 
-def _start_page(request: Request, me: User | None, form_state: FormState, *, status: int = 200) -> Response:
-    context = {"typed": form_state, "has_email": me is not None and me.email is not None}
+def _start_page(
+    request: Request, me: User | None, proof: RecentProof, form_state: FormState, *, status: int = 200
+) -> Response:
+    context = {"typed": form_state, "has_email": me is not None and me.email is not None, "proof": proof}
     return page(request, "account/start.html", context, status=status)
 
 
