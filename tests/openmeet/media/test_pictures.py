@@ -77,6 +77,17 @@ def test_the_location_is_removed_and_the_orientation_applied():
     assert b"by Ana" not in made
 
 
+def test_a_rotated_picture_with_broken_metadata_is_accepted():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotated
+    exif[0x010E] = "Tea"
+    # The description has the number of the height, which cannot be a text.
+    broken = exif.tobytes().replace(b"\x01\x0e", b"\x01\x01")
+    assert broken != exif.tobytes()
+    made = prepare(picture("JPEG", (80, 60), exif=broken)).bodies[Size.LARGE, PictureFormat.JPEG]
+    assert opened(made).size == (60, 80)
+
+
 def test_transparent_pictures_get_a_white_background():
     made = opened(prepare(picture("PNG", mode="RGBA")).bodies[Size.LARGE, PictureFormat.JPEG])
     assert made.mode == "RGB"

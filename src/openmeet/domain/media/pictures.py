@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, NewType
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from groundwork.blobstore.contract import BlobStore, put
 from groundwork.blobstore.open_ import Bucket, named_in, open_bucket, open_folder
@@ -153,6 +153,18 @@ _HUES_AROUND: Final = 10
 _LEAST_SHARE: Final = 0.1
 
 
+# By the value of the tag "orientation" (Exif 2.32, section 4.6.4).
+_TURNS: Final[dict[object, Image.Transpose]] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
 def decode(body: bytes, side: int) -> Image.Image:
     """Decode the first frame, upright and on white, at no more than twice the length of ``side``.
 
@@ -168,7 +180,7 @@ def decode(body: bytes, side: int) -> Image.Image:
                 sent.draft("RGB", (side * 2, side * 2))
                 # Reduce the size first, because each later step holds all pixels twice.
                 small = _at_most(sent, side * 2)
-            return _on_white(ImageOps.exif_transpose(small))
+            return _on_white(_upright(small))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError):
         raise InvalidForm({"picture": MediaReason.UNREADABLE}) from None
 
@@ -264,6 +276,14 @@ def _at_most(sent: Image.Image, side: int) -> Image.Image:
     sent.close()
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return image
+
+
+def _upright(sent: Image.Image) -> Image.Image:
+    """Turn the picture as its metadata says. ``ImageOps.exif_transpose`` would also write the metadata again, which fails
+    if they are broken.
+    """
+    turn = _TURNS.get(sent.getexif().get(ExifTags.Base.Orientation))
+    return sent if turn is None else sent.transpose(turn)
 
 
 def _on_white(sent: Image.Image) -> Image.Image:
