@@ -199,6 +199,15 @@ async def test_an_invalid_value_is_refused_at_its_field(client, ana, change, fie
     assert any(name.startswith(field) for name in answer.json()["fields"]), answer.text
 
 
+@pytest.mark.parametrize("path", ["/api/my/attendance-proofs", "/api/events/tea/attendance-proof"])
+async def test_reading_does_not_reveal_secret_addresses_of_proofs(client, ana, path):
+    """Whoever has one can show it to everybody, which a token that only reads must not be able to."""
+    for scope, statuses in (("read", {403}), ("answers:write", {200, 404})):
+        made = (await client.post(API, json={"name": "A script", "scopes": [scope]}, headers=ana)).json()
+        answer = await client.get(path, headers={"authorization": f"Bearer {made['token']}"})
+        assert answer.status_code in statuses, answer.text
+
+
 async def test_the_number_of_tokens_is_limited(site: Site, client, ana):
     wanted = tokens.check(name="One of many", scopes=[TokenScope.READ], days="")
     me = (await client.get("/api/me", headers=ana)).json()["id"]

@@ -167,6 +167,9 @@ EXCEPTIONS: Final = {
     "showGroupFeed": TokenScope.CALENDAR_ADDRESS,
     "renewGroupFeed": TokenScope.CALENDAR_ADDRESS,
     "closeGroupFeed": TokenScope.CALENDAR_ADDRESS,
+    # The same holds for the secret address of a proof, which anyone may then show.
+    "showOwnAttendanceProof": TokenScope.ANSWERS,
+    "listOwnAttendanceProofs": TokenScope.ANSWERS,
     # Reading a chat requires its own scope, whatever the path of the operation.
     "showEventChat": TokenScope.CHAT_READ,
     "showSeriesChat": TokenScope.CHAT_READ,
