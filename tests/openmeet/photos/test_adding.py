@@ -128,8 +128,12 @@ async def test_an_upload_is_not_read_before_the_access_check(album):
         raise AssertionError
         yield b""
 
-    typed = {"content-type": "multipart/form-data; boundary=x", "content-length": "9000000"}
+    typed = {"content-type": "multipart/form-data; boundary=x", "content-length": "50000000"}
     assert (await album.browsers["Dan"].post(album.path, headers=typed, content=unread_body())).status_code == 404
+    async with album.site.browser() as nobody:
+        for length in ("50000000", "9" * 30):
+            sent = await nobody.post(album.path, headers=typed | {"content-length": length}, content=unread_body())
+            assert sent.status_code in {303, 401, 413}
 
 
 async def test_more_photos_than_a_page_has_are_on_the_next(album):

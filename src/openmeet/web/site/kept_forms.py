@@ -21,6 +21,7 @@ from groundwork.http.forms import local_path, open_form
 from groundwork.rate_limit.contract import Limit
 from groundwork.token_hash import hash_token
 from openmeet.domain.events import draft_queries
+from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.layout import go, page
@@ -31,6 +32,9 @@ from openmeet.web.site.tenant_routing import database_of
 # The largest number of fields and files in any form of this site.
 _MAX_FIELDS: Final = 600
 _MAX_FILES: Final = 10
+
+# The largest request of a stranger that is read to find its text: a form with one picture.
+_MOST_READ: Final = MAX_UPLOAD_BYTES + 500_000
 
 # Maximum size of a stored form in bytes. A description has at most 20,000 characters.
 _MAX_KEPT: Final = 200_000
@@ -113,7 +117,10 @@ def _keeping(endpoint: _Endpoint) -> _Endpoint:
 
 
 async def _submitted_fields(request: Request) -> list[tuple[str, str]]:
-    """The submitted fields as pairs of name and text, without files and passwords."""
+    """The submitted fields as pairs of name and text, without files and passwords. None of a form with many pictures."""
+    length = request.headers.get("content-length", "")
+    if len(length) > 9 or not (length.isascii() and length.isdigit()) or int(length) > _MOST_READ:
+        return []
     if not request.headers.get("content-type", "").startswith(
         ("application/x-www-form-urlencoded", "multipart/form-data")
     ):
