@@ -1,11 +1,14 @@
 """An event gets a new owner: the old record stays and links to the new one, and both URIs identify the same event."""
 
+from pathlib import Path
+
 import pytest
 
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
+from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_host_queries, event_records, ownership
 from openmeet.domain.events.co_host_invitations import CoHostState
@@ -13,9 +16,11 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.publishing.test_co_host_edits import add_co_host
 from tests.openmeet.publishing.test_groups import deliver_publications, records
 
@@ -27,6 +32,23 @@ async def hosted(deployment: Deployment, author: Caller, beside: Caller) -> tupl
     async with deployment.db.transaction() as tx:
         await add_co_host(tx, event, author, beside)
     return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
+
+
+async def hosted_elsewhere(deployment: Deployment, author: Caller) -> Event:
+    """An event that its author, who is called ana, wrote in another app."""
+    app, did = await deployment.stranger("ana"), (await deployment.identity(author.user_id)).did
+    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-01-01T00:00:00Z"}
+    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
+    await deployment.listen(author.user_id)
+    (event_id,) = await events_here(deployment)
+    async with deployment.db.reader() as reader:
+        return await by_id(reader, event_id)
+
+
+def record_key(uri: str) -> dict[str, str]:
+    """Repository, collection and key, as the methods of a PDS expect them."""
+    _, _, did, collection, rkey = uri.split("/")
+    return {"repo": did, "collection": collection, "rkey": rkey}
 
 
 async def hand_over(deployment: Deployment, event: Event, owner: Caller, heir: Caller) -> None:
@@ -249,6 +271,41 @@ async def test_handed_back_the_first_record_is_the_events_again(deployment: Depl
     assert await events_here(deployment) == [event.id]
 
 
+async def test_a_restored_record_of_another_app_is_the_events_again(deployment: Deployment, tmp_path: Path):
+    """Ana wrote the event in another app and handed it to Ben. Her record was deleted and restored, and he withdrew
+    his and deleted his account, so that the event is hers again. No mark in the record says that it belongs to this event.
+    """
+    ana, ben = await deployment.connected("ana"), await deployment.connected("ben")
+    event = await hosted_elsewhere(deployment, ana)
+    async with deployment.db.transaction() as tx:
+        await add_co_host(tx, event, ana, ben)
+    await hand_over(deployment, event, ana, ben)
+    app, uri = await deployment.stranger("ana"), event.record_uri or ""
+    where, record = record_key(uri), await deployment.record(uri)
+    del record["cid"]
+    await app.procedure("com.atproto.repo.deleteRecord", where)
+    await deployment.listen(ana.user_id)
+    async with deployment.db.transaction() as tx:
+        for one in (ana, ben):
+            await identities.withdraw(tx, one.user_id)
+    await deliver_publications(deployment)
+    await erasure.begin(deployment.db, ben.user_id, 0)
+    await take_due(deployment.db, erasing_in(tmp_path))
+    await deliver_publications(deployment)
+    assert ((await now(deployment, event)).author_id, (await now(deployment, event)).record_uri) == (ana.user_id, None)
+    await app.procedure("com.atproto.repo.putRecord", where | {"record": record})
+    await deployment.listen(ana.user_id)
+    async with deployment.db.transaction() as tx:
+        await identities.grant_consent(tx, ana.user_id, handle="ana.town.test")
+    await deployment.deliver_jobs()
+    await deployment.revise(ana, event.slug, title="Tea again")
+    await deliver_publications(deployment)
+    assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await now(deployment, event)).record_uri == uri
+    assert (await deployment.record(uri))["name"] == "Tea again"
+    assert await events_here(deployment) == [event.id]
+
+
 async def test_without_tokens_the_old_record_stays_unchanged(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, old = await hosted(deployment, ana, ben)
@@ -269,14 +326,8 @@ async def test_answers_to_an_unlisted_event_of_another_app_are_retracted(deploym
     answers.
     """
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben", agrees=False)
-    dan, app = await deployment.connected("dan"), await deployment.stranger("ana")
-    did = (await deployment.identity(ana.user_id)).did
-    value = {"$type": EVENT, "name": "Tea", "createdAt": "2026-01-01T00:00:00.000Z", "startsAt": "2037-01-01T00:00:00Z"}
-    await app.procedure("com.atproto.repo.createRecord", {"repo": did, "collection": EVENT, "record": value})
-    await deployment.listen(ana.user_id)
-    (event_id,) = await events_here(deployment)
-    async with deployment.db.reader() as reader:
-        event = await by_id(reader, event_id)
+    dan = await deployment.connected("dan")
+    event = await hosted_elsewhere(deployment, ana)
     await deployment.revise(ana, event.slug, title="Tea", visibility="unlisted")
     await deployment.answer(dan, event.slug, RsvpReply.GOING)
     await deliver_publications(deployment)

@@ -208,7 +208,10 @@ async def _target_of(
         async with publisher.db.reader() as reader:
             is_late = (str(uri), current.cid) in await in_flight.among(reader, [str(uri)])
             is_free = await _is_free(reader, decision, str(uri))
-        if is_late or not is_free or not _is_of_subject(publisher, decision, current.record):
+            superseded = await superseded_records.find(reader, str(uri))
+        # A record that the author wrote in another app never had a mark of ours.
+        is_authors = superseded is not None and superseded.is_authors
+        if is_late or not is_free or not (is_authors or _is_of_subject(publisher, decision, current.record)):
             return KeyOccupied(uri, is_ours=is_late)
     return _WriteTarget(uri, current)
 
