@@ -60,6 +60,8 @@ class Groups(Hosting):
                 await actions.leave(tx, caller, GroupSlug(group["slug"]))
         except Failure as refused:
             self.note(f"refused: {refused.why}")
+        else:
+            self.memory.left.add((group["id"], caller.user_id))
 
     async def moderate_group(self) -> None:
         """Give somebody a role, remove or ban them, or lift their ban."""
@@ -87,6 +89,8 @@ class Groups(Hosting):
         else:
             if what == "ban":
                 self.memory.banned.add((group["id"], member.user_id))
+            elif what == "remove":
+                self.memory.left.add((group["id"], member.user_id))
 
     async def group_for_event(self, caller: Caller) -> GroupOfEvent | None:
         """A group in which this person may create events, for some of their events."""

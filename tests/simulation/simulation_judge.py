@@ -315,6 +315,8 @@ def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
             continue
         if was_blocked(memory, event, users.get(name, "")):
             continue
+        if (event["group_id"], users.get(name, "")) in memory.left:
+            continue  # leaving ended the answer if the event was for members only at any time since
         row = by_person.get((users.get(name, ""), event_id))
         if row is None and event["visibility"] == "private":
             continue  # a waiting record, which was checked above

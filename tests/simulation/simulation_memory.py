@@ -79,6 +79,8 @@ class Memory:
     handed_over: set[str] = field(default_factory=set)
     # (group, user) of everybody who was ever banned from a group.
     banned: set[tuple[str, str]] = field(default_factory=set)
+    # The same of everybody who ever left a group or was removed from it.
+    left: set[tuple[str, str]] = field(default_factory=set)
     # People on OpenMeet who are the same person as somebody who signed up by e-mail, by name.
     joined: dict[str, str] = field(default_factory=dict)
     # People who deleted their account on OpenMeet: name -> former user id.
@@ -112,6 +114,7 @@ class Memory:
         pairs = {tuple(after if one == before else one for one in pair) for pair in self.blocked}
         self.blocked = {(host, other) for host, other in pairs if host != other}
         self.banned = {(group, after if user == before else user) for group, user in self.banned}
+        self.left = {(group, after if user == before else user) for group, user in self.left}
 
     def turn_back(self, person: str, before: Held, after: Held) -> None:
         """A person's repository is restored to an older state. Every answer in it counts as given again, and no other
