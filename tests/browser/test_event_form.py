@@ -119,3 +119,23 @@ async def test_what_was_typed_is_kept_until_it_is_sent(browser: Browser, openmee
         await page.get_by_role("button", name="Start over").click()
         await expect(title).to_have_value("")
         await expect(notice).to_be_hidden()
+
+
+async def test_what_a_visitor_typed_is_kept_in_its_tab_only(browser: Browser, openmeet: Deployment) -> None:
+    """Whoever uses a shared computer next, in a tab of their own, does not see it. Old drafts of accounts are deleted."""
+    old, fresh = "openmeet:draft:event:somebody:", "openmeet:draft:event:somebody else:"
+    async with context(browser, openmeet, viewport=PHONE) as opened:
+        page = await opened.new_page()
+        await page.goto("/events/new")
+        await page.get_by_label("Title").fill("Soup for everybody")
+        await page.goto("/help")
+        await page.evaluate("([key, at]) => localStorage.setItem(key, JSON.stringify({ at, values: [] }))", [old, 0])
+        await page.evaluate("(key) => localStorage.setItem(key, JSON.stringify({ at: Date.now(), values: [] }))", fresh)
+        await page.goto("/events/new")
+        await expect(page.get_by_text("This is what you typed last time.")).to_be_visible()
+        await expect(page.get_by_label("Title")).to_have_value("Soup for everybody")
+
+        other = await opened.new_page()
+        await other.goto("/events/new")
+        assert await other.evaluate("Object.keys(localStorage)") == [fresh]
+        await expect(other.get_by_label("Title")).to_have_value("")

@@ -1,11 +1,24 @@
 // What is typed into the form for a new event is stored in this browser until it is sent. Signing out deletes it (improve.js).
+// If nobody is signed in, only this tab keeps it: the next person who uses the browser would see it otherwise.
 // Without this file, only the button saves a draft.
 
 const KEPT_FOR = 14 * 24 * 60 * 60 * 1000;
+const DRAFTS = "openmeet:draft:event:";
+const person = document.body.dataset.person ?? "";
+const store = () => (person ? localStorage : sessionStorage);
+
+// Delete old drafts of all accounts: somebody whose session ended never signed out.
+try {
+  for (const key of Object.keys(localStorage)) {
+    if (key.startsWith(DRAFTS) && !(Date.now() - JSON.parse(localStorage.getItem(key)).at < KEPT_FOR)) localStorage.removeItem(key);
+  }
+} catch {
+  // Storage is disabled, or has something else in it.
+}
 
 for (const form of document.querySelectorAll("form[data-keeps-draft]")) {
   const group = new URLSearchParams(location.search).get("group") ?? "";
-  const key = `openmeet:draft:event:${document.body.dataset.person ?? ""}:${group}`;
+  const key = `${DRAFTS}${person}:${group}`;
   const notice = document.querySelector("[data-draft-kept]");
   const isOfDraft = ({ name, type }) => name && type !== "file" && type !== "submit" && name !== "submission" && name !== "group";
   const fields = () => [...form.elements].filter(isOfDraft);
@@ -13,8 +26,7 @@ for (const form of document.querySelectorAll("form[data-keeps-draft]")) {
   const stateOf = (field) => (isChoice(field) ? field.checked : field.value);
   const read = () => {
     try {
-      const draft = JSON.parse(localStorage.getItem(key));
-      return draft && Date.now() - draft.at < KEPT_FOR ? draft.values : undefined;
+      return JSON.parse(store().getItem(key))?.values;
     } catch {
       // Storage is disabled, or has something else in it.
       return undefined;
@@ -22,7 +34,7 @@ for (const form of document.querySelectorAll("form[data-keeps-draft]")) {
   };
   const forget = () => {
     try {
-      localStorage.removeItem(key);
+      store().removeItem(key);
     } catch {
       // Storage is disabled, so there are no drafts.
     }
@@ -30,7 +42,7 @@ for (const form of document.querySelectorAll("form[data-keeps-draft]")) {
   const valuesNow = () => fields().map((field) => [field.name, isChoice(field) ? field.value : "", stateOf(field)]);
   const keep = () => {
     try {
-      localStorage.setItem(key, JSON.stringify({ at: Date.now(), values: valuesNow() }));
+      store().setItem(key, JSON.stringify({ at: Date.now(), values: valuesNow() }));
     } catch {
       // Storage is disabled or full.
     }

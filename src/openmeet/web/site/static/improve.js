@@ -213,7 +213,7 @@ for (const days of document.querySelectorAll("[data-days]")) {
   });
 }
 
-// Delete chat drafts on sign-out, so that nobody who uses this browser later can read them.
+// Delete drafts on sign-out, so that nobody who uses this browser later can read them.
 for (const form of document.querySelectorAll('form[action="/sign-out"], form[action$="/sign-out-everywhere"]')) {
   form.addEventListener("submit", () => {
     try {
