@@ -7,9 +7,12 @@ import httpx
 import pytest
 
 from groundwork.clock import HandClock
+from openmeet.domain.notifications import email_links
+from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.email_change import EMAIL_CHANGED_MAIL
 from openmeet.domain.sign_in.model import SessionStrength, SessionTransport, code_of
+from openmeet.domain.users.queries import by_email
 from openmeet.emails.account import email_changed_composer
 from openmeet.outbox.emails import DueEmail
 from openmeet.web.account.recent_proof import PROOF_LASTS
@@ -79,6 +82,21 @@ async def test_a_person_signs_in_with_the_new_address_and_the_former_one_is_told
         await sign_up(elsewhere, "ana@new.example", "nobody new")
         assert "Ana" in (await elsewhere.get("/settings/profile")).text
     assert list(await addresses(site)) == ["Ana"]
+
+
+async def test_links_in_earlier_emails_end(site: Site) -> None:
+    """They need no sign-in, and somebody else may read the former mailbox."""
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        async with site.db.transaction() as tx:
+            ana = await by_email(tx, "ana@example.org")
+            assert ana is not None
+            link = EmailLink(ana.id, LinkPurpose.CHAT, "event")
+            former = await email_links.token_for(tx, CODE_KEY, link)
+        await enters(browser, await asks(browser, "ana@new.example"))
+    async with site.db.transaction() as tx:
+        assert await email_links.find(tx, former, LinkPurpose.CHAT) is None
+        assert await email_links.find(tx, await email_links.token_for(tx, CODE_KEY, link), LinkPurpose.CHAT) == link
 
 
 async def test_nobody_is_told_that_has_the_address_again(site: Site) -> None:
