@@ -1,7 +1,9 @@
 """Servers that give false information about accounts or about themselves, and accounts that move away from them."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
@@ -18,6 +20,7 @@ from groundwork.errors import NotSignedIn, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from openmeet.network.repositories import agents
+from openmeet.web import account
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import did
@@ -197,10 +200,18 @@ async def test_metadata_that_points_to_private_addresses_is_not_followed(
     assert hostile.asked == 0
 
 
+def pages_that_ask_for_proof() -> list[str]:
+    """Where people come back to after they have signed in again."""
+    templates = "".join(one.read_text() for one in Path(account.__path__[0], "templates").glob("*.html"))
+    paths = re.findall(r'prove\(proof, "([^"]+)"', templates)
+    assert len(paths) == templates.count("{{ prove(") > 5
+    return sorted(paths)
+
+
 @pytest.mark.parametrize(
     ("next_path", "prompts", "asked", "is_proof"),
     [
-        ("/settings/delete", ["none", "login"], "login", True),
+        *((path, ["none", "login"], "login", True) for path in pages_that_ask_for_proof()),
         ("/", ["none", "login"], None, False),
         ("/settings/delete", ["none"], None, False),
         ("/settings/delete", None, None, False),
@@ -214,8 +225,8 @@ async def test_only_a_server_that_was_told_to_prompt_gives_proof(
     asked: str | None,
     is_proof: bool,
 ):
-    """The proof is required for deleting the account. A server that does not declare support for ``prompt`` would
-    ignore it.
+    """The proof is required for deleting the account and for adding a way to sign in. A server that does not declare
+    support for ``prompt`` would ignore it.
     """
     hostile.subject = ANA
     hostile.server = {"prompt_values_supported": prompts} if prompts else {}

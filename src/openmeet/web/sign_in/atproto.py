@@ -25,8 +25,8 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _BROWSER = "openmeet_authorizing"
-# The page that deletes the account (``account/data_pages.py``).
-_PAGES_WITH_PROOF = frozenset({"/settings/delete"})
+# Pages that ask for a fresh sign-in (``account/templates/prove.html``), with those below them.
+_PAGES_WITH_PROOF = ("/settings/delete", "/settings/email", "/settings/identity", "/settings/join")
 
 
 def network_of(connection: HTTPConnection) -> NetworkClients:
@@ -45,7 +45,7 @@ def is_offered(connection: HTTPConnection) -> bool:
 
 def needs_proof(next_path: str) -> bool:
     """Whether the page to open after sign-in requires a fresh proof of identity."""
-    return urlsplit(next_path).path in _PAGES_WITH_PROOF
+    return f"{urlsplit(next_path).path}/".startswith(tuple(f"{page}/" for page in _PAGES_WITH_PROOF))
 
 
 def browser_secret(connection: HTTPConnection) -> str:
