@@ -82,7 +82,7 @@ def email_changed_composer(site_name: str, public_url: str) -> Composer:
                 email=person.email,
             ),
             text_link(
-                gettext("If it wasn’t you, somebody else uses your account. Write to the people who run this site"),
+                gettext("If it wasn’t you, somebody else is using your account. Write to the people who run this site"),
                 f"{public_url}/help",
             ),
         ]
