@@ -76,7 +76,7 @@ def routes() -> list[Route]:
 
 async def show_sign_in(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", "/"))
-    # Deleting the account needs a recent sign-in, so a user who is signed in can sign in again.
+    # Some pages need a recent sign-in, so a user who is signed in can sign in again.
     if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
     name = request.query_params.get(FIELD, "") or await own_name(request)
