@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.slugs import new_slug, slug_words
 
 
@@ -36,3 +37,10 @@ def test_slug_cannot_be_guessed_from_the_title():
     made = {new_slug("Board games", otherwise="event") for _ in range(100)}
     assert len(made) == 100
     assert all(re.fullmatch(r"board-games-[2-9a-z]{10}", slug) for slug in made)
+
+
+def test_paths_of_pages_are_ascii_and_a_slug_is_one_segment():
+    """Slugs have letters of every script. Those from requests and forms can have any character."""
+    assert event_path("run-5-km-k7mq2t9xab") == "/events/run-5-km-k7mq2t9xab"
+    assert series_path("йога") == "/series/%D0%B9%D0%BE%D0%B3%D0%B0"
+    assert group_path("a/../b?c#d") == "/groups/a%2F..%2Fb%3Fc%23d"

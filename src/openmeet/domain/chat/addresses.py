@@ -16,6 +16,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
@@ -35,18 +36,18 @@ def subject_page_of(about: Event | Series | Group) -> ConversationSubject:
     """Subject and page of this event, series or group."""
     if isinstance(about, Event):
         return ConversationSubject(
-            RoomSubject(SubjectKind.EVENT, about.id), about.title, f"/events/{quote(about.slug)}", about.time_zone
+            RoomSubject(SubjectKind.EVENT, about.id), about.title, event_path(about.slug), about.time_zone
         )
     if isinstance(about, Series):
         return ConversationSubject(
             RoomSubject(SubjectKind.SERIES, about.id),
             about.content.title,
-            f"/series/{quote(about.slug)}",
+            series_path(about.slug),
             about.zone_name,
         )
     zone = about.details.time_zone or "UTC"
     return ConversationSubject(
-        RoomSubject(SubjectKind.GROUP, about.id), about.details.name, f"/groups/{quote(about.slug)}", zone
+        RoomSubject(SubjectKind.GROUP, about.id), about.details.name, group_path(about.slug), zone
     )
 
 

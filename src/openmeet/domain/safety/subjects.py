@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
-from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Reason
@@ -22,6 +21,7 @@ from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.photos.access import visible_photo
 from openmeet.domain.photos.model import EventPhoto
 from openmeet.domain.photos.queries import for_moderators as photos_for_moderators
@@ -160,7 +160,7 @@ def _of_event(event: Event) -> ReportedSubject:
     return ReportedSubject(
         Subject(ModeratedKind.EVENT, event.id),
         event.title or "Untitled",
-        f"/events/{quote(event.slug)}",
+        event_path(event.slug),
         event.author_id,
         group_id=event.group.id if event.group else None,
         when=time_and_place.span_label(event),
@@ -173,7 +173,7 @@ def _of_series(series: Series) -> ReportedSubject:
     return ReportedSubject(
         Subject(ModeratedKind.SERIES, series.id),
         series.content.title,
-        f"/series/{quote(series.slug)}",
+        series_path(series.slug),
         series.owner_id,
         group_id=series.group.id if series.group else None,
         text=series.content.description,
@@ -184,7 +184,7 @@ def _of_group(group: Group) -> ReportedSubject:
     return ReportedSubject(
         Subject(ModeratedKind.GROUP, group.id),
         group.details.name,
-        f"/groups/{quote(group.slug)}",
+        group_path(group.slug),
         group.owner_id,
         group_id=group.id,
         text=group.details.description,
@@ -195,7 +195,7 @@ def _of_photo(photo: EventPhoto, event: Event) -> ReportedSubject:
     return ReportedSubject(
         Subject(ModeratedKind.PHOTO, photo.key),
         gettext("Photo from “%(event)s”", event=event.title),
-        f"/events/{quote(event.slug)}/photos/{photo.key}",
+        f"{event_path(event.slug)}/photos/{photo.key}",
         photo.user_id,
         group_id=event.group.id if event.group else None,
         text=photo.caption,
