@@ -7,7 +7,6 @@ calendar program imports as a whole.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import quote
 
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader
@@ -22,6 +21,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, vevent_of, write_calendar
 from openmeet.domain.notifications.event_kinds import Rejection
 from openmeet.domain.notifications.queries import Notification
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.calendar_uids import RetiredUid, sequences
@@ -126,7 +126,7 @@ async def _calendar_entry(
     seen = await private_details_for(
         reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED
     )
-    url = "" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}"
+    url = "" if event.is_gone else f"{head.public_url}{event_path(event.slug)}"
     return vevent_of(event, host=head.host, url=url, sequence=number, place=seen.place)
 
 

@@ -1,7 +1,5 @@
 """E-mails about groups: invitations, and notices to an absent owner that somebody else will take over."""
 
-from urllib.parse import quote
-
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
@@ -9,6 +7,7 @@ from openmeet.domain.groups import invitation_queries, queries, rules
 from openmeet.domain.groups.model import LAST_CALL_MAIL, GroupId, InvitationId
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between_address
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.render import opt_out_lines, text_link
@@ -107,7 +106,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
                 site=site_name,
                 name=name,
             )
-        page = f"{public_url}/groups/{quote(group.slug)}/ownership"
+        page = f"{public_url}{group_path(group.slug)}/ownership"
         parts = [
             happening,
             text_link(gettext("Sign in to keep it"), page),

@@ -1,7 +1,6 @@
 """E-mails about a standing RSVP to a series: the dates, and one calendar file with their entries or cancellations."""
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader
@@ -12,6 +11,7 @@ from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
@@ -51,7 +51,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
             if not is_end:
                 await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvps[one.id].id for one in attended])
         title = one_line(series.content.title)
-        page = f"{head.public_url}/series/{quote(series.slug)}"
+        page = f"{head.public_url}{series_path(series.slug)}"
         parts = (
             _end_paragraphs(title, ended, attended, page, now)
             if is_end

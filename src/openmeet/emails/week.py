@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
-from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader
@@ -20,6 +19,7 @@ from openmeet.domain.moderation.visibility import is_person_suspended
 from openmeet.domain.notifications import email_links, preferences, rules
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import my_event_lists, waiting_events
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
@@ -165,7 +165,7 @@ def _event_line(event: Event, viewed: _Viewed) -> EventLine:
 def _line(event: Event, viewed: _Viewed) -> EventLine:
     return EventLine(
         one_line(event.title),
-        f"{viewed.public_url}/events/{quote(event.slug)}",
+        f"{viewed.public_url}{event_path(event.slug)}",
         _when(event, viewed),
         time_and_place.place_label(event),
     )

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
@@ -12,6 +11,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications.event_kinds import NEW_ANSWER, NewAnswer, Rejection
 from openmeet.domain.notifications.model import SubjectType
 from openmeet.domain.notifications.queries import Notification, newest
+from openmeet.domain.page_paths import event_path, group_path
 from openmeet.domain.search import my_event_lists
 from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.users.model import UserId
@@ -158,7 +158,7 @@ def _event_line(notification: Notification, facts: Facts) -> NotificationLine | 
         return None
     if event.id in facts.seen:
         sentence = texts.line(notification.kind, notification.payload, facts.of_event(event), facts.names)
-        return _item(notification, sentence, event.slug, event.title, f"/events/{quote(event.slug)}", facts.now)
+        return _item(notification, sentence, event.slug, event.title, event_path(event.slug), facts.now)
     # A removed attendee sees only this, with the name that the event had at the time.
     if not isinstance(notification.payload, Rejection) or not notification.payload.title or event.is_hidden:
         return None
@@ -177,7 +177,7 @@ def _group_line(notification: Notification, facts: Facts) -> NotificationLine | 
         sentence,
         group.slug,
         group.details.name,
-        f"/groups/{quote(group.slug)}{notification.kind.page}",
+        f"{group_path(group.slug)}{notification.kind.page}",
         facts.now,
     )
 

@@ -5,7 +5,6 @@ file.
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
@@ -27,6 +26,7 @@ from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.event_kinds import DatesChanged, Rejection, SearchMatch
 from openmeet.domain.notifications.model import Channel, NotificationTopic, SubjectType, each
 from openmeet.domain.notifications.queries import Notification
+from openmeet.domain.page_paths import event_path, group_path
 from openmeet.domain.saved_searches import queries as alerts
 from openmeet.domain.users import guests
 from openmeet.domain.users import queries as user_queries
@@ -268,7 +268,7 @@ def _stories_of_groups(head: EmailContext, news: list[Notification], facts: Fact
         if state is None or state.group is None or not one.kind.still_true(one.payload, state):
             continue
         group = state.group
-        name, url = one_line(group.details.name), f"{head.public_url}/groups/{quote(group.slug)}{one.kind.page}"
+        name, url = one_line(group.details.name), f"{head.public_url}{group_path(group.slug)}{one.kind.page}"
         story = stories.setdefault(group.id, Story(None, name, [], "", (), None, "", url, "", "", ""))
         story.points.append(texts.point(one.kind, one.payload, state, facts.names, title=name))
     return list(stories.values())
@@ -374,7 +374,7 @@ async def _story(
         when="" if any(not one.is_place for one in changes) else texts.when_label(event, tx.now),
         place=() if any(one.is_place for one in changes) else place,
         point=geo_of(seen.place),
-        url=f"{head.public_url}/events/{quote(event.slug)}" if await _has_page(tx, event, user) else "",
+        url=f"{head.public_url}{event_path(event.slug)}" if await _has_page(tx, event, user) else "",
         door_note=seen.door_note if takes_place and is_going else "",
         join_url=seen.join_url if takes_place else "",
         answer_url=answer_url,

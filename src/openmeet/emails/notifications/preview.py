@@ -1,7 +1,6 @@
 """Preview of an e-mail for the person who is about to send it."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.calendars.queries import zone_of_person
@@ -11,6 +10,7 @@ from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HostMessageReceived
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.current_state import CurrentState
@@ -38,7 +38,7 @@ async def message_mail(
     seen = await private_details_for(reader, event, None, is_going=is_going)
     zone = await zone_of_person(reader, writer, event.time_zone)
     takes_place = not (event.is_cancelled or event.is_over(reader.now))
-    page = f"{public_url}/events/{quote(event.slug)}"
+    page = f"{public_url}{event_path(event.slug)}"
     story = Story(
         event=event,
         title=one_line(event.title),
