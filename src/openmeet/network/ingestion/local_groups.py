@@ -9,7 +9,6 @@ backup admins.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import quote
 
 from at_protocol.data.model import Value
 from at_protocol.syntax.did import parse_did
@@ -33,6 +32,7 @@ from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.merge_decisions.model import MergeReason, MergeSide
+from openmeet.domain.page_paths import group_path
 from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.apply_event import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
@@ -212,7 +212,7 @@ async def _stated_here(
     reader: Reader, context: IngestionContext, group: Group, share: Share, previous: Mapping[str, Value]
 ) -> ParsedGroup:
     """Return what the group's record would contain if it replaced ``previous`` now."""
-    page = f"{context.instance}/groups/{quote(group.slug)}"
+    page = f"{context.instance}{group_path(group.slug)}"
     group_out = GroupToWrite(group, share, page, await published_backups(reader, group))
     return read_group(GROUP, write_group(group_out, previous))
 

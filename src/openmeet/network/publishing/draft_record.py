@@ -1,7 +1,6 @@
 """Draft of a write: the target and the record. In a record that the PDS already has, only our own fields are changed."""
 
 from dataclasses import dataclass, replace
-from urllib.parse import quote
 
 from at_network.xrpc_client import XrpcClient
 from at_protocol.data import cbor
@@ -24,6 +23,7 @@ from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.series import queries as series_queries
 from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, limit_for
 from openmeet.network.publishing.choose_repository import knows_all_rsvps
@@ -270,7 +270,7 @@ async def _publishable(publisher: Publisher, event: Event, limit: int | None) ->
 
 def _group_content(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupToWrite:
     group, avatar = decision.group, None if blob is None else blob.media
-    page = f"{publisher.instance}/groups/{quote(group.slug)}"
+    page = f"{publisher.instance}{group_path(group.slug)}"
     return GroupToWrite(group, decision.share, page, decision.backup_admins, decision.predecessor, avatar)
 
 

@@ -7,7 +7,6 @@ link that is for attendees only nor the entry instructions.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import quote
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
@@ -17,6 +16,7 @@ from groundwork.clock import Instant
 from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach_of
 from openmeet.domain.events.values import NOWHERE, Audience, EventLink, Mode, Venue, public_place
+from openmeet.domain.page_paths import event_path
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.network.records.event_reader import ParsedEvent, read_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, details_in_record, put_details
@@ -112,7 +112,7 @@ def publishable(
     ``series`` comes from ``series_part`` and ``group_uri`` from ``group_part``; those functions decide what may be
     public of either.
     """
-    page_url = f"{instance}/events/{quote(event.slug)}"
+    page_url = f"{instance}{event_path(event.slug)}"
     is_minimal = reach_of(event) is PublishLevel.MINIMAL
     note = NOTES[circle_of(event.content.visibility, event.group)]
     is_shown = (

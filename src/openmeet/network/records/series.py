@@ -8,7 +8,6 @@ Source: our Lexicon ``openmeet.lexicon.series``. Local dates and times have no o
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from at_protocol.data.model import Value
@@ -21,6 +20,7 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_TITLE, NOWHERE, Mode, Visibility, public_place
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import queries
 from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesStatus, Timing
@@ -324,7 +324,7 @@ async def _stands_for(reader: Reader, series: Series, event: Event) -> bool:
 
 def series_page(instance: str, series: Series) -> str:
     """Return the URL of the series' page on this installation."""
-    return f"{instance}/series/{quote(series.slug)}"
+    return f"{instance}{series_path(series.slug)}"
 
 
 def is_series_of(instance: str, record: Mapping[str, object]) -> bool:
