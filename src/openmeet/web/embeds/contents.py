@@ -18,6 +18,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.profiles.actions import visible_profile
 from openmeet.domain.search import query
@@ -30,7 +31,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.events.feeds import public_search
 from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
-from openmeet.web.groups.viewed_group import path_of, view_group_as_stranger
+from openmeet.web.groups.viewed_group import view_group_as_stranger
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.series import view as series_view
 from openmeet.web.site.services import services
@@ -70,7 +71,7 @@ async def event_content(request: Request, reader: Reader, _most: int) -> EmbedCo
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     raise_if_gone(event)
     (embedded,) = await _events(request, reader, [event])
-    page = f"/events/{quote(event.slug)}"
+    page = event_path(event.slug)
     shown = {"event": EmbedEvent(embedded.card, time_and_place.tagged(event, reader.now))}
     return EmbedContent(event.title, page, f"/embed{page}", "event", shown)
 
@@ -89,7 +90,7 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
     listed = [(one, line) for one, line in lines if line.event is None or line.event.visibility is Visibility.PUBLIC]
     listed.sort(key=lambda each: (each[1].details.starts_at, each[1].original_date))
     rows = [series_view.rows_of(one, [line], reader.now)[0] for one, line in listed[:most]]
-    page = f"/series/{quote(series.slug)}"
+    page = series_path(series.slug)
     shown = {
         "rows": rows,
         "rule": describe(series.timing.pattern),
@@ -103,7 +104,7 @@ async def group_content(request: Request, reader: Reader, most: int) -> EmbedCon
     """The upcoming events of a group, as far as everyone may see them. Raises NotFound, Gone."""
     group = await view_group_as_stranger(reader, request)
     events = await shown_in_group(reader, group.id, None, most, member=None)
-    return await _list_content(request, reader, group.details.name, path_of(group), events)
+    return await _list_content(request, reader, group.details.name, group_path(group.slug), events)
 
 
 async def person_content(request: Request, reader: Reader, most: int) -> EmbedContent:

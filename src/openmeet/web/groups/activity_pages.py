@@ -13,13 +13,14 @@ from groundwork.http.forms import form_with_problems, read_form
 from openmeet.domain.groups import actions, announcements
 from openmeet.domain.groups.invitation_queries import BY_CLOCK, IN_ANOTHER_APP
 from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupLogEntry, GroupRole
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.groups import view
 from openmeet.web.groups.view import role_label
-from openmeet.web.groups.viewed_group import path_of, view_group
+from openmeet.web.groups.viewed_group import view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -151,7 +152,7 @@ async def announce(request: Request) -> Response:
                 services(request).settings.public_url,
             )
         return page(request, "groups/group.html", context, status=kind_of(wrong).http_status)
-    return go(path_of(group) + "#announcements", flash="announced")
+    return go(f"{group_path(group.slug)}#announcements", flash="announced")
 
 
 async def remove(request: Request) -> Response:
@@ -161,4 +162,4 @@ async def remove(request: Request) -> Response:
             tx, caller, group_slug_of(request), AnnouncementId(request.path_params["announcement"])
         )
         group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
-    return go(path_of(group), flash="announcement_removed")
+    return go(group_path(group.slug), flash="announcement_removed")

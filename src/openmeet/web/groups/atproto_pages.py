@@ -20,6 +20,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.merge_decisions import queries as merge_decisions
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.catalogue import lazy
@@ -28,7 +29,7 @@ from openmeet.network.repositories.custodial import check_handle, handle_domain_
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
@@ -152,7 +153,7 @@ async def save(request: Request) -> Response:
             group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except Refused as refused:
         return await _network_page(request, FormState(form, {"": refused.why}), status=422)
-    return go(path_of(group, "network"), flash="membership_shown" if is_public else "membership_hidden")
+    return go(f"{group_path(group.slug)}/network", flash="membership_shown" if is_public else "membership_hidden")
 
 
 async def ask_repository(request: Request) -> Response:
@@ -171,7 +172,7 @@ async def make_repository(request: Request) -> Response:
         return await _ask_repository(request, FormState(form, {wrong.field: wrong.why}), status=400)
     except Refused as refused:
         return await _ask_repository(request, FormState(form, {"": refused.why}), status=422)
-    return go(path_of(group, "network"), flash="group_repository_asked")
+    return go(f"{group_path(group.slug)}/network", flash="group_repository_asked")
 
 
 async def _network_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:

@@ -28,6 +28,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.icalendar.properties import ELSEWHERE
 from openmeet.domain.icalendar.write import FeedAddress, write_calendar
 from openmeet.domain.moderation.blocks import blockers_of
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.search.group_event_lists import between_in_group, seen_in_group
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.domain.series.model import Series
@@ -36,7 +37,6 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
-from openmeet.web.groups.viewed_group import path_of
 from openmeet.web.series.feeds import WholeSeries, entries_of, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
@@ -72,7 +72,7 @@ async def change_calendar(request: Request) -> Response:
             case _:
                 raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="open, renew, close")
     flash = {"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[action]
-    return go(f"{path_of(group)}/events", flash=flash)
+    return go(f"{group_path(group.slug)}/events", flash=flash)
 
 
 async def serve_member_calendar(request: Request) -> Response:
@@ -117,13 +117,13 @@ def calendar_of(
             entry = replace(entry, description=description, categories=(ELSEWHERE, *entry.categories))
         if entry is not None:
             entries.append(entry)
-    page = f"{public_url}/groups/{quote(group.slug)}"
+    page = f"{public_url}{group_path(group.slug)}"
     return write_calendar(entries, name=group.details.name, feed=FeedAddress(page, f"{page}.ics" if is_public else ""))
 
 
 def feed_of(group: Group, public_url: str, kind: str) -> Feed:
     """The feed, as ``kind``: ``atom`` or ``json``."""
-    address = f"{public_url}/groups/{quote(group.slug)}"
+    address = f"{public_url}{group_path(group.slug)}"
     return Feed(group.details.name, f"urn:uuid:{group.id}", address, f"{address}.{kind}", group.updated_at)
 
 

@@ -26,12 +26,13 @@ from openmeet.domain.groups.model import (
 )
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.invitations_api import invitation_of
 from openmeet.web.groups.view import VISIBILITY_LABELS, day_label
-from openmeet.web.groups.viewed_group import context_of, path_of, redirect_to_current_slug, view_group
+from openmeet.web.groups.viewed_group import context_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import avatar_of
 from openmeet.web.site.layout import go, page
@@ -70,13 +71,13 @@ async def show_invitation(request: Request) -> Response:
             own_group = await _group_of_member(reader, invitation_of(request), caller)
             if own_group is None:
                 raise
-            return go(path_of(own_group))
+            return go(group_path(own_group.slug))
         names = await shown_names(reader, [invitation.invited_by])
         counts = await queries.counts(reader, group.id)
         role = None if caller is None else await queries.role_in(reader, group.id, caller.user_id)
     context = {
         "group": group,
-        "address": path_of(group),
+        "address": group_path(group.slug),
         "face": avatar_of(group.id, group.details.name),
         "tone": tone_of_group(group.details.name, group.picture),
         "host": names[invitation.invited_by],
@@ -134,7 +135,7 @@ async def answer_invitation(request: Request) -> Response:
         return go(f"/sign-in?next={quote(request.url.path, safe='')}")
     async with database_of(request).transaction() as tx:
         group, _ = await administration.accept(tx, caller, invitation_of(request))
-    return go(path_of(group), flash="group_joined")
+    return go(group_path(group.slug), flash="group_joined")
 
 
 async def show_invitations(request: Request) -> Response:
@@ -151,7 +152,7 @@ async def make_link(request: Request) -> Response:
             group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
-    return go(path_of(group, "invitations") + f"#invitation-{link.id}", flash="link_made")
+    return go(f"{group_path(group.slug)}/invitations#invitation-{link.id}", flash="link_made")
 
 
 async def send_mails(request: Request) -> Response:
@@ -176,7 +177,7 @@ async def send_mails(request: Request) -> Response:
     except TooMany as many:
         problem = InvalidForm({"emails": many.why})
         return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, problem), status=429)
-    return go(path_of(group, "invitations"), flash="mails_sent")
+    return go(f"{group_path(group.slug)}/invitations", flash="mails_sent")
 
 
 async def revoke(request: Request) -> Response:
@@ -185,7 +186,7 @@ async def revoke(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await administration.revoke(tx, caller, group_slug_of(request), invitation_id)
         group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
-    return go(path_of(group, "invitations"), flash="invitation_revoked")
+    return go(f"{group_path(group.slug)}/invitations", flash="invitation_revoked")
 
 
 async def _invitations_page(

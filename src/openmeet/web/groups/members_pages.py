@@ -15,10 +15,11 @@ from openmeet.domain.groups.model import BELOW_OWNER, INSIDE, GroupRole, MemberI
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of, short_day_label
-from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import portraits_of
 from openmeet.web.site.layout import go, page
@@ -130,7 +131,7 @@ async def decide_about(request: Request) -> Response:
             case _:
                 raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="role, remove, ban, lift")
         group, _ = await actions.visible(tx, slug, caller.user_id)
-    return go(path_of(group, "members"), flash=_FLASH.get(action, "role_given"))
+    return go(f"{group_path(group.slug)}/members", flash=_FLASH.get(action, "role_given"))
 
 
 async def show_requests(request: Request) -> Response:
@@ -157,8 +158,11 @@ async def decide(request: Request) -> Response:
         decided = await administration.decide(tx, caller, group_slug_of(request), people, lets_in=decision == "approve")
         group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     if not decided:
-        return go(path_of(group, "requests"), flash="requests_gone")
-    return go(path_of(group, "requests"), flash="requests_approved" if decision == "approve" else "requests_declined")
+        return go(f"{group_path(group.slug)}/requests", flash="requests_gone")
+    return go(
+        f"{group_path(group.slug)}/requests",
+        flash="requests_approved" if decision == "approve" else "requests_declined",
+    )
 
 
 async def _requests_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:

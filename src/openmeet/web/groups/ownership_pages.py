@@ -23,12 +23,13 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.groups.activity_pages import line_of
 from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
-from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import group_slug_of
@@ -70,7 +71,7 @@ async def save_action(request: Request) -> Response:
         return await _ownership_page(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
         return await _ownership_page(request, FormState(form, {"": refused.why}), status=422)
-    return go(path_of(group, "ownership"), flash=flash)
+    return go(f"{group_path(group.slug)}/ownership", flash=flash)
 
 
 async def _run_action(tx: Transaction, caller: Caller, slug: GroupSlug, form: dict[str, str]) -> tuple[Group, str]:

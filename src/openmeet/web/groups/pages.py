@@ -12,6 +12,7 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_pa
 from openmeet.domain.groups import actions, membership_queries, queries
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.search import group_event_lists, my_event_lists, query
 from openmeet.domain.search.group_event_lists import between_in_group, past_in_group, shown_in_group
 from openmeet.domain.search.my_event_lists import position_of
@@ -27,7 +28,6 @@ from openmeet.web.groups.feeds import calendar_file, calendar_url_for
 from openmeet.web.groups.viewed_group import (
     ViewedGroup,
     context_of,
-    path_of,
     redirect_to_current_slug,
     view_group,
     view_group_as_stranger,
@@ -229,7 +229,7 @@ async def _news_feed(request: Request, kind: str) -> Response:
 async def join(request: Request) -> Response:
     caller = caller_or_none(request)
     if caller is None:
-        return go(f"/sign-in?next={quote(f'/groups/{quote(group_slug_of(request))}', safe='')}")
+        return go(f"/sign-in?next={quote(group_path(group_slug_of(request)), safe='')}")
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
@@ -237,7 +237,7 @@ async def join(request: Request) -> Response:
             group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _page_with_errors(request, form_with_problems(form, wrong))
-    return go(path_of(group), flash=_JOINED.get(membership.role, "group_joined"))
+    return go(group_path(group.slug), flash=_JOINED.get(membership.role, "group_joined"))
 
 
 async def _page_with_errors(request: Request, form_state: FormState) -> Response:
@@ -256,14 +256,15 @@ async def leave(request: Request) -> Response:
     was_asking = before is not None and before.role is GroupRole.PENDING
     is_seen = group.details.visibility.value != "private"
     return go(
-        path_of(group) if is_seen else "/groups?which=mine", flash="group_unasked" if was_asking else "group_left"
+        group_path(group.slug) if is_seen else "/groups?which=mine",
+        flash="group_unasked" if was_asking else "group_left",
     )
 
 
 async def follow(request: Request) -> Response:
     """Follow or unfollow. ``next`` is the page to return to, by default the group's."""
     caller, form = caller_or_none(request), await read_form(request)
-    back = local_path(form.get("next", ""), f"/groups/{quote(group_slug_of(request))}")
+    back = local_path(form.get("next", ""), group_path(group_slug_of(request)))
     if caller is None:
         return go(f"/sign-in?next={quote(back, safe='')}")
     choice = form.get("follow", "")
@@ -286,4 +287,4 @@ async def switch_notifications(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await actions.set_notifications(tx, caller, group_slug_of(request), enabled=choice == "on")
         group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
-    return go(path_of(group), flash="group_loud" if choice == "on" else "group_quiet")
+    return go(group_path(group.slug), flash="group_loud" if choice == "on" else "group_quiet")

@@ -1,11 +1,11 @@
 """JSON types of groups and members, with names in lowerCamelCase."""
 
 from typing import Literal
-from urllib.parse import quote
 
 import msgspec
 
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
+from openmeet.domain.page_paths import group_path
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.external_identity import RecordSource
 from openmeet.web.groups.forms import ON, TICKS, GroupSubmission
@@ -153,7 +153,7 @@ def group_shown(
     return GroupOutput(
         id=group.id,
         slug=group.slug,
-        url=f"{public_url}/groups/{quote(group.slug)}",
+        url=f"{public_url}{group_path(group.slug)}",
         name=details.name,
         description=details.description,
         locality=details.locality,

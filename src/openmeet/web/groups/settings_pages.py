@@ -18,6 +18,7 @@ from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import by_handle, of_people_with, shown_names
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.search.group_event_lists import effect_of_deleting
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import countries
@@ -26,7 +27,7 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
-from openmeet.web.groups.viewed_group import ViewedGroup, context_of, path_of, redirect_to_current_slug, view_group
+from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -100,7 +101,7 @@ async def create(request: Request) -> Response:
         form_values = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
         problem = Markup(_MADE_ALREADY.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
         return _group_form_page(request, FormState(form_values, {"": problem}), None, status=422)
-    return go(path_of(group), flash="group_created" if group.revision == 1 else "made_before")
+    return go(group_path(group.slug), flash="group_created" if group.revision == 1 else "made_before")
 
 
 async def show_settings(request: Request) -> Response:
@@ -142,7 +143,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
             shown, _form_values(newest), GroupReason.CHANGED_WHILE_OPEN, versions=("revision", "address")
         )
         return _group_form_page(request, outdated, newest, status=409)
-    return go(path_of(group, "settings"), flash="group_saved")
+    return go(f"{group_path(group.slug)}/settings", flash="group_saved")
 
 
 async def _was_deleted(request: Request) -> bool:
@@ -164,7 +165,7 @@ async def choose_address(request: Request) -> Response:
     except InvalidForm as wrong:
         seen = await _group_access(request, GroupPermission.EDIT_GROUP)
         return _group_form_page(request, form_with_problems(_form_values(seen) | form, wrong), seen, status=400)
-    return go(path_of(group, "settings"), flash="address_chosen")
+    return go(f"{group_path(group.slug)}/settings", flash="address_chosen")
 
 
 async def show_picture(request: Request) -> Response:
@@ -187,13 +188,13 @@ async def save_picture(request: Request) -> Response:
     if refused_form is not None:
         form_state, status = refused_form
         return _picture_form_page(request, seen, form_state, status=status)
-    return go(path_of(seen.group), flash="picture_saved")
+    return go(group_path(seen.group.slug), flash="picture_saved")
 
 
 async def remove_picture(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group = await actions.remove_picture(tx, caller_of(request), group_slug_of(request))
-    return go(path_of(group), flash="picture_removed")
+    return go(group_path(group.slug), flash="picture_removed")
 
 
 async def show_follows(request: Request) -> Response:
@@ -216,7 +217,7 @@ async def change_follows(request: Request) -> Response:
         return await _followed_dids_page(request, form_with_problems(form, problem), status=400)
     except (RemoteFailed, RemoteSlow) as away:
         return await _followed_dids_page(request, FormState(form, {"did": away.why}), status=502)
-    return go(path_of(group, "follows"), flash="did_unfollowed" if form.get("unfollow") else "did_followed")
+    return go(f"{group_path(group.slug)}/follows", flash="did_unfollowed" if form.get("unfollow") else "did_followed")
 
 
 async def _did_of(request: Request, account_name: str) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Final, assert_never
-from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -40,6 +39,7 @@ from openmeet.domain.moderation import labels
 from openmeet.domain.moderation import visibility as moderation_visibility
 from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.domain.moderation.model import SubjectVisibility
+from openmeet.domain.page_paths import event_path, group_path
 from openmeet.domain.search.group_event_lists import coming_in_group, past_in_group, shown_in_group
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -157,7 +157,7 @@ def cards_of(
 def _group_card(group: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
     details = group.group.details
     return GroupCard(
-        path=f"/groups/{quote(group.group.slug)}",
+        path=group_path(group.group.slug),
         name=details.name,
         about=summary_of(details.description),
         place=group.group.place,
@@ -363,7 +363,7 @@ def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthE
         if event.starts_at is None:
             continue
         starts = local_of(event.starts_at, event.time_zone)
-        path = f"/events/{quote(event.slug)}"
+        path = event_path(event.slug)
         entry = MonthEntry(path, formatting.clock(starts), event.title, event.is_cancelled, not is_own(group, event))
         entries.append((starts.date(), entry))
     return entries

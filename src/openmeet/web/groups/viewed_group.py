@@ -11,6 +11,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.groups import actions, queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.site.caller import viewer_of
@@ -37,7 +38,7 @@ class ViewedGroup:
 
     @property
     def path(self) -> str:
-        return f"/groups/{quote(self.group.slug)}"
+        return group_path(self.group.slug)
 
     @property
     def members(self) -> int:
@@ -96,11 +97,6 @@ async def view_group_as_stranger(reader: Reader, request: Request) -> Group:
     return group
 
 
-def path_of(group: Group, *more: str) -> str:
-    """The path of the group's page, or of one below it."""
-    return "/".join([f"/groups/{quote(group.slug)}", *more])
-
-
 def redirect_to_current_slug(request: Request, group: Group) -> Response | None:
     """Redirect to the same page under the current slug if the path contains an earlier slug of the group. Otherwise
     None.
@@ -113,7 +109,7 @@ def redirect_to_current_slug(request: Request, group: Group) -> Response | None:
         request.url.path.removeprefix("/groups/").removeprefix(quote(requested_slug)).removeprefix(requested_slug)
     )
     query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/groups/{quote(group.slug)}{path_below}{query}", 301)
+    return RedirectResponse(f"{group_path(group.slug)}{path_below}{query}", 301)
 
 
 def context_of(seen: ViewedGroup, current_tab: str) -> dict[str, object]:
