@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +13,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.events import co_hosts, drafts
 from openmeet.domain.events.group_of_event import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventId
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import actions, date_queries, materialize
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.reasons import SeriesReason
@@ -66,7 +66,7 @@ async def create_series(request: Request, form: Mapping[str, str], details: Deta
         )
         await registration.initialize(tx, original, series.id, approval_field.value_in(form))
     flash = flash_of_series(series.visibility, is_hidden=series.is_hidden) if series.revision == 1 else "made_before"
-    return go(f"/series/{quote(series.slug)}", flash=flash)
+    return go(series_path(series.slug), flash=flash)
 
 
 async def of_draft(
@@ -84,4 +84,4 @@ async def of_draft(
         raise InvalidForm({"repeats": SeriesReason.FIRST_DATE_TOO_FAR_AHEAD})
     await co_hosts.move_to_dates(tx, draft, [one.event for one in await date_queries.stored(tx, series.id)])
     flash = flash_of_series(series.visibility, is_hidden=series.is_hidden)
-    return StartedSeries(f"/series/{quote(series.slug)}", flash, first)
+    return StartedSeries(series_path(series.slug), flash, first)

@@ -18,6 +18,7 @@ from groundwork.errors import InvalidForm, InvalidInput, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import event_kinds
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, record_settings
 from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.agenda import AgendaOccurrence
@@ -100,7 +101,7 @@ async def change(request: Request) -> Response:
             case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, notifies=notifies)
     flash = cancellation_flash(notifies=notifies) if action is DateAction.CANCEL else _FLASH[action]
-    return go(_series_path(series), flash=flash)
+    return go(series_path(series.slug), flash=flash)
 
 
 async def add(request: Request) -> Response:
@@ -116,21 +117,21 @@ async def add(request: Request) -> Response:
         except (InvalidInput, Refused) as wrong:
             form_state = form_with_problems(form, InvalidForm({"extra": wrong.why}))
             return await _dates_page(request, tx, form_state, status=400)
-    return go(_series_path(series), flash="date_added")
+    return go(series_path(series.slug), flash="date_added")
 
 
 async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_for_undo(tx, caller_of(request), series_slug_of(request))
         restored = await undoing.undo(tx, series)
-    return go(_series_path(restored), flash="series_undone")
+    return go(series_path(restored.slug), flash="series_undone")
 
 
 async def publish(request: Request) -> Response:
     """Approve co-hosts' changes, for the owner: publish them to the owner's repository."""
     async with database_of(request).transaction() as tx:
         series = await record_settings.approve_publication(tx, caller_of(request), series_slug_of(request))
-    return go(_series_path(series), flash="series_agreed")
+    return go(series_path(series.slug), flash="series_agreed")
 
 
 def cancellation_flash(*, notifies: bool) -> str:
@@ -215,7 +216,7 @@ async def _confirmation_page(
     fields |= {name: form[name] for name in ("first", "last") if form.get(name)}
     context = {
         "series": series,
-        "address": _series_path(series),
+        "address": series_path(series.slug),
         "act": action.value,
         "heading": heading,
         "lead": lead,
@@ -240,7 +241,7 @@ async def _dates_page(request: Request, reader: Reader, form_state: FormState, *
     lines = await agenda.coming(reader, series, series.owner_id, limit=OFFERED)
     context = {
         "series": series,
-        "address": _series_path(series),
+        "address": series_path(series.slug),
         "offered": [_offered(series, line, reader.now) for line in lines],
         "typed": form_state,
         "dates_zone": zone_of_dates(series.zone_name, reader.now),
@@ -259,7 +260,7 @@ def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice
         words=words,
         answers=_answers_label(line),
         chips=tuple(_difference_chips(line)),
-        path=f"{_series_path(series)}/dates/{quote(line.original_date)}",
+        path=f"{series_path(series.slug)}/dates/{quote(line.original_date)}",
         is_cancelled=line.is_cancelled,
     )
 
@@ -305,7 +306,3 @@ def _difference_chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
 def _occurrence_label(name: str) -> str:
     at = parse_local(name, "date")
     return formatting.day_and_time(formatting.short_date(at), at)
-
-
-def _series_path(series: Series) -> str:
-    return f"/series/{quote(series.slug)}"

@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import actions, agenda, apply_edits, date_queries, materialize, queries
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import Edit, NewRule, plan_of, series_details_at
@@ -157,7 +157,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
             outdated = outdated_form(shown, current, _CHANGED_MEANWHILE, versions=tuple(versions), label=value_label)
             return _edit_form_page(request, series, outdated, event, repeats, status=409)
         if not edit.changed and edit.rewritten is None:
-            return go(_series_path(series), flash="event_unchanged")
+            return go(series_path(series.slug), flash="event_unchanged")
         if form.get("scope") not in set(EditScope):
             return await _ask_scope(request, tx, series, edit, before, form)
         return await _apply(request, tx, series, edit, before, form)
@@ -199,7 +199,7 @@ async def _apply(
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, form, problem=refused.why, status=422)
     after = await apply_edits.apply_plan(tx, series, plan, notifies=not form.get("is_silent"))
-    return go(_series_path(after), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
+    return go(series_path(after.slug), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 
 async def _ask_scope(
@@ -245,7 +245,7 @@ async def _ask_scope(
     carried = {name: value for name, value in form.items() if name not in {"scope", "is_silent", "drop_single_changes"}}
     context = {
         "series": series,
-        "address": _series_path(series),
+        "address": series_path(series.slug),
         "carried": carried,
         "reaches": reaches,
         "chosen": form.get("scope") or (possible[0] if possible else ""),
@@ -447,7 +447,7 @@ def _edit_form_page(
     marks: Sequence[str] = (),
     place_answer: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
-    path = _series_path(series)
+    path = series_path(series.slug)
     return form_page(
         request,
         form_state,
@@ -467,7 +467,3 @@ async def _date(request: Request, reader: Reader, series: Series) -> str:
         return checked_name(name)
     upcoming = await agenda.coming(reader, series, series.owner_id, limit=1)
     return upcoming[0].original_date if upcoming else original_text(series.timing.pattern.start)
-
-
-def _series_path(series: Series) -> str:
-    return f"/series/{quote(series.slug)}"

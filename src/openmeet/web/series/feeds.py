@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from groundwork.clock import DAY, Instant, to_datetime
 from groundwork.database.transaction import Reader
@@ -29,6 +29,7 @@ from openmeet.domain.icalendar.write import (
     location_of,
     write_calendar,
 )
+from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series.dates import details_of, original_of
 from openmeet.domain.series.existing_events import length_of
 from openmeet.domain.series.model import Series, SeriesStatus
@@ -75,7 +76,7 @@ def calendar_of(
     ``numbers`` are the SEQUENCE numbers from ``calendar_uids``.
     """
     events = [entry for series, stored in parts for entry in calendar_entries(series, stored, numbers, now, public_url)]
-    page = f"{public_url}/series/{quote(parts[0][0].slug)}"
+    page = f"{public_url}{series_path(parts[0][0].slug)}"
     return write_calendar(events, name=parts[0][0].content.title, feed=FeedAddress(page, f"{page}.ics"))
 
 
@@ -156,7 +157,7 @@ def _series_entry(series: Series, pattern: Pattern, public_url: str, *, is_cance
         venue=_public_venue(content),
         mode=content.mode,
         coordinates=geo_of(_public_venue(content)),
-        url=f"{public_url}/series/{quote(series.slug)}",
+        url=f"{public_url}{series_path(series.slug)}",
         is_cancelled=is_cancelled,
         comment=series.status_reason if series.status is SeriesStatus.CANCELLED else "",
         sequence=series.revision,
@@ -202,7 +203,7 @@ def feed_of(series: Series, public_url: str, kind: str, since: Instant) -> Feed:
     """The feed as ``kind``: ``atom`` or ``json``. ``since`` is the time of the last change of the series or of a series
     split off it.
     """
-    address = f"{public_url}/series/{quote(series.slug)}"
+    address = f"{public_url}{series_path(series.slug)}"
     return Feed(series.content.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", since)
 
 
@@ -228,7 +229,7 @@ def _exception(series: Series, event: Event, head: WrittenEvent, number: int, pu
         venue=_public_venue(details.content),
         mode=details.content.mode,
         coordinates=geo_of(_public_venue(details.content)),
-        url=f"{public_url}/events/{quote(event.slug)}",
+        url=f"{public_url}{event_path(event.slug)}",
         is_cancelled=event.is_cancelled,
         is_tentative=event.status in TENTATIVE_STATUSES,
         named_status=event.status if event.status in NAMED_STATUSES else None,

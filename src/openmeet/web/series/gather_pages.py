@@ -3,7 +3,6 @@ accept or refuse series that were detected among their single events.
 """
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +17,7 @@ from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import values_of_event
+from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series import actions, agenda, date_queries, detection_actions, detection_queries, existing_events
 from openmeet.domain.series.detection_queries import Detection, DetectionId
 from openmeet.domain.series.model import Series, Timing
@@ -85,9 +85,7 @@ async def repeat(request: Request) -> Response:
             new_series = await actions.reread(tx, series.id)
     except InvalidForm as wrong:
         return await _repeat_page(request, event, form_with_problems(form, wrong), status=400)
-    return go(
-        f"/series/{quote(series.slug)}", flash=flash_of_series(new_series.visibility, is_hidden=new_series.is_hidden)
-    )
+    return go(series_path(series.slug), flash=flash_of_series(new_series.visibility, is_hidden=new_series.is_hidden))
 
 
 async def show_add(request: Request) -> Response:
@@ -111,7 +109,7 @@ async def add(request: Request) -> Response:
         except Refused as wrong:
             form_state = form_with_problems(form, InvalidForm({"event": wrong.why}))
             return await _add_page(request, tx, series, form_state, status=400)
-    return go(f"/series/{quote(series.slug)}", flash="date_added")
+    return go(series_path(series.slug), flash="date_added")
 
 
 async def show_found(request: Request) -> Response:
@@ -167,7 +165,7 @@ async def _repeat_page(request: Request, event: Event, form_state: FormState, *,
     repeats = await recurrence_preview.form_state(request, values)
     context = {
         "event": event,
-        "action": f"/events/{quote(event.slug)}/repeat",
+        "action": f"{event_path(event.slug)}/repeat",
         "typed": FormState(values, form_state.problems),
         "repeats": repeats,
         "clashes": await recurrence_preview.conflicts_in_form(request, values, repeats.meaning, first_event=event),
@@ -185,7 +183,7 @@ async def _add_page(
     events = await date_queries.events_to_add(reader, caller_of(request).user_id, group_id, limit=OFFERED)
     context = {
         "series": series,
-        "address": f"/series/{quote(series.slug)}",
+        "address": series_path(series.slug),
         "offered": [(event.slug, event.title, _start_label(event)) for event in events],
         "typed": form_state,
     }
@@ -219,5 +217,5 @@ def _detected_row(detection: Detection, title: str, series: Series | None, now: 
         "missing": [formatting.short_day(at) for at in detected_series.missing[-SHOWN_DATES:]],
         "ahead": [formatting.short_day(local_of(detection.at, detected_series.zone_name)) for detection in ahead],
         "zone": formatting.zone_label(local_of(last, detected_series.zone_name), detected_series.zone_name),
-        "path": f"/series/{quote(series.slug)}" if series is not None and series.deleted_at is None else "",
+        "path": series_path(series.slug) if series is not None and series.deleted_at is None else "",
     }

@@ -1,7 +1,5 @@
 """Actions on a series' page: follow, RSVP to all dates. For its host also: cancel, pause, resume, delete, picture."""
 
-from urllib.parse import quote
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,6 +9,7 @@ from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_pa
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.rules import check_reason
 from openmeet.domain.notifications import event_kinds
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import actions, agenda, apply_edits, cancel_dates, date_queries, impact, standing_rsvps
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name
@@ -60,7 +59,7 @@ async def follow(request: Request) -> Response:
         else:
             await actions.follow(tx, caller, slug, notifies=choice != "silent")
     flash = {"no": "unfollowed", "silent": "follow_silent"}.get(choice, "followed")
-    return go(f"/series/{quote(slug)}", flash=flash)
+    return go(series_path(slug), flash=flash)
 
 
 async def answer_all(request: Request) -> Response:
@@ -73,12 +72,12 @@ async def answer_all(request: Request) -> Response:
         if form.get("reply") in {"stop", "withdraw"}:
             withdraws = form["reply"] == "withdraw"
             await standing_rsvps.stop(tx, caller, slug, withdraws=withdraws)
-            return go(f"/series/{quote(slug)}", flash="not_going_to_any" if withdraws else "not_going_to_later")
+            return go(series_path(slug), flash="not_going_to_any" if withdraws else "not_going_to_later")
         with_limited = bool(form.get("with_limited"))
         await standing_rsvps.answer_all(tx, caller, slug, RsvpReply.GOING, skips_limited=not with_limited)
         series = await agenda.visible(tx, slug, caller.user_id)
         own_dates = (await date_queries.of_series(tx, [series.id], caller.user_id))[series.id]
-    return go(f"/series/{quote(slug)}", flash="dates_answered", numbers=(own_dates.going, own_dates.dates))
+    return go(series_path(slug), flash="dates_answered", numbers=(own_dates.going, own_dates.dates))
 
 
 async def confirm_new_times(request: Request) -> Response:
@@ -87,7 +86,7 @@ async def confirm_new_times(request: Request) -> Response:
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
         confirmed = await standing_rsvps.confirm_new_times(tx, caller, slug)
-    back = local_path(form.get("next", ""), f"/series/{quote(slug)}")
+    back = local_path(form.get("next", ""), series_path(slug))
     return go(back, flash="new_times_confirmed", numbers=(confirmed,))
 
 
@@ -113,12 +112,12 @@ async def cancel(request: Request) -> Response:
             await cancel_dates.cancel(tx, series, reason, notifies=notifies)
         else:
             await cancel_dates.cancel_dates(tx, series, names, reason, notifies=notifies)
-    return go(_series_path(series), flash="series_cancelled" if is_all else cancellation_flash(notifies=notifies))
+    return go(series_path(series.slug), flash="series_cancelled" if is_all else cancellation_flash(notifies=notifies))
 
 
 async def show_pause(request: Request) -> Response:
     series = await _own_series(request)
-    return page(request, "series/pause.html", {"series": series, "address": _series_path(series), "typed": EMPTY})
+    return page(request, "series/pause.html", {"series": series, "address": series_path(series.slug), "typed": EMPTY})
 
 
 async def pause(request: Request) -> Response:
@@ -127,12 +126,12 @@ async def pause(request: Request) -> Response:
         reason = check_reason(form.get("reason", ""))
     except InvalidForm as wrong:
         series = await _own_series(request)
-        context = {"series": series, "address": _series_path(series), "typed": form_with_problems(form, wrong)}
+        context = {"series": series, "address": series_path(series.slug), "typed": form_with_problems(form, wrong)}
         return page(request, "series/pause.html", context, status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), series_slug_of(request))
         await actions.pause(tx, series, reason, notifies=not form.get("is_silent"))
-    return go(_series_path(series), flash="series_paused")
+    return go(series_path(series.slug), flash="series_paused")
 
 
 async def resume(request: Request) -> Response:
@@ -140,7 +139,7 @@ async def resume(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller_of(request), series_slug_of(request))
         await actions.resume(tx, series, notifies=not form.get("is_silent"))
-    return go(_series_path(series), flash="series_resumed")
+    return go(series_path(series.slug), flash="series_resumed")
 
 
 async def show_delete(request: Request) -> Response:
@@ -176,13 +175,13 @@ async def save_picture(request: Request) -> Response:
     if refused_form is not None:
         form_state, status = refused_form
         return _picture_form_page(request, series, form_state, status=status)
-    return go(_series_path(series), flash="picture_saved")
+    return go(series_path(series.slug), flash="picture_saved")
 
 
 async def remove_picture(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await apply_edits.remove_picture(tx, caller_of(request), series_slug_of(request))
-    return go(_series_path(series), flash="picture_removed")
+    return go(series_path(series.slug), flash="picture_removed")
 
 
 async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 200) -> Response:
@@ -200,7 +199,7 @@ async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 
     ]
     context = {
         "series": series,
-        "address": _series_path(series),
+        "address": series_path(series.slug),
         "offered": offered,
         "notified": effect.notified,
         "dates_zone": zone_of_dates(series.zone_name, now),
@@ -217,7 +216,7 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
         )
     context = {
         "series": series,
-        "address": _series_path(series),
+        "address": series_path(series.slug),
         "answers": effect.answers,
         "notified": effect.notified,
         "typed": form_state,
@@ -236,10 +235,6 @@ def _start_label(line: AgendaOccurrence) -> str:
     return formatting.day_and_time(formatting.short_date(starts), starts)
 
 
-def _series_path(series: Series) -> str:
-    return f"/series/{quote(series.slug)}"
-
-
 async def _editable_series(request: Request) -> Series:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
@@ -247,6 +242,6 @@ async def _editable_series(request: Request) -> Series:
 
 
 def _picture_form_page(request: Request, series: Series, form_state: FormState, *, status: int = 200) -> Response:
-    address = _series_path(series)
+    address = series_path(series.slug)
     context = {"series": series, **form_of(series.content.picture, address, back=address, form_state=form_state)}
     return page(request, "series/picture.html", context, status=status)

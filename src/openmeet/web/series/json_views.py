@@ -1,7 +1,6 @@
 """JSON views of series, dates, previews and consequences, for one viewer."""
 
 from dataclasses import asdict
-from urllib.parse import quote
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
@@ -11,6 +10,7 @@ from openmeet.domain.events.content import shown as inputs_shown
 from openmeet.domain.events.content import visible
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.values import Audience, public_place
+from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series import agenda, date_queries, follower_queries, impact, materialize, queries, splits
 from openmeet.domain.series import (
     undo as undoing,
@@ -61,7 +61,7 @@ async def series_output(reader: Reader, series: Series, viewer: UserId | None, p
     venue = content.venue if is_host else public_place(content.venue, content.place_audience)
     return SeriesOutput(
         slug=series.slug,
-        url=f"{public_url}/series/{quote(series.slug)}",
+        url=f"{public_url}{series_path(series.slug)}",
         picture=picture_shown(content.picture, public_url),
         sentence=describe(pattern),
         rule=None if pattern.rule is None else str(pattern.rule),
@@ -100,12 +100,12 @@ async def series_output(reader: Reader, series: Series, viewer: UserId | None, p
 def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_url: str) -> DateOutput:
     """One date of the series with this slug. Opening the URL of a date that is not stored yet stores it."""
     event, details = line.event, line.details
-    address = f"events/{quote(event.slug)}" if event else f"series/{quote(slug)}/dates/{line.original_date}"
+    address = event_path(event.slug) if event else f"{series_path(slug)}/dates/{line.original_date}"
     return DateOutput(
         original_date=line.original_date,
         is_stored=event is not None,
         slug=event.slug if event else None,
-        url=f"{public_url}/{address}",
+        url=f"{public_url}{address}",
         title=details.content.title,
         starts_at=iso(details.starts_at),
         ends_at=iso_or_none(details.ends_at),

@@ -29,6 +29,7 @@ from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
+from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series import (
     actions,
     agenda,
@@ -131,7 +132,7 @@ async def _dates_context(
     own_status = soonest.rsvp.status if soonest and soonest.rsvp else None
     more, shown = "", SHOWN_FIRST if start is None else SHOWN
     if len(lines) > shown:
-        more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[shown].details.starts_at)}#dates"
+        more = f"{series_path(series.slug)}?from={formatting.iso(lines[shown].details.starts_at)}#dates"
     zone = services(request).settings.time_zone
     return view.series_context(
         series,
@@ -205,7 +206,7 @@ async def _host_bar(
         return None
     may_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
     return answer_view.host_bar_view(
-        replace(bar_input, may_edit=may_edit), soonest.counts, f"/series/{quote(series.slug)}/edit"
+        replace(bar_input, may_edit=may_edit), soonest.counts, f"{series_path(series.slug)}/edit"
     )
 
 
@@ -269,7 +270,7 @@ async def _viewer(reader: Reader, request: Request) -> UserId | None:
     if caller is not None and viewing_as.requested_role(request) is OtherViewer.STRANGER:
         series = await queries.by_slug(reader, series_slug_of(request))
         if series is not None and await agenda.may_host(reader, series, caller.user_id):
-            viewing_as.become_stranger(request, f"/series/{quote(series.slug)}")
+            viewing_as.become_stranger(request, series_path(series.slug))
             return None
     return None if caller is None else caller.user_id
 
@@ -321,7 +322,7 @@ async def open_date(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         event = await actions.open_date(tx, series_slug_of(request), name, viewer=viewer_of(request))
     event_access.raise_if_gone(event)
-    return RedirectResponse(f"/events/{quote(event.slug)}", 303)
+    return RedirectResponse(event_path(event.slug), 303)
 
 
 async def serve_calendar(request: Request) -> Response:

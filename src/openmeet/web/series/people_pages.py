@@ -14,6 +14,7 @@ from openmeet.domain.attendance import reevaluation
 from openmeet.domain.covers.model import tone_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import (
     actions,
     agenda,
@@ -69,7 +70,8 @@ async def show_mine(request: Request) -> Response:
         "answered": [_series_row(one, next_dates) | {"mine": own_dates[one.id]} for one in answered],
         "followed": [_series_row(one, next_dates) for one in seen if one.owner_id != caller.user_id],
         "offered": [
-            _series_row(one, next_dates) | {"path": f"{_series_path(one)}/hand-over", "asks": True} for one in offered
+            _series_row(one, next_dates) | {"path": f"{series_path(one.slug)}/hand-over", "asks": True}
+            for one in offered
         ],
     }
     return page(request, "series/mine.html", context)
@@ -85,10 +87,10 @@ async def show_followers(request: Request) -> Response:
     shown = followers[:PER_PAGE]
     context = {
         "series": series,
-        "address": _series_path(series),
+        "address": series_path(series.slug),
         "count": count,
         "followers": [(name or unnamed(), one.notifications_enabled) for one, name in shown],
-        "more": f"{_series_path(series)}/followers?after={quote(shown[-1][0].user_id)}"
+        "more": f"{series_path(series.slug)}/followers?after={quote(shown[-1][0].user_id)}"
         if len(followers) > PER_PAGE
         else "",
     }
@@ -110,7 +112,7 @@ async def offer(request: Request) -> Response:
         series = await actions.lock_managed(tx, caller, series_slug_of(request))
         if form.get("wish") == "take_back":
             await ownership.withdraw_offer(tx, caller, series)
-            return go(_series_path(series), flash="offer_dropped")
+            return go(series_path(series.slug), flash="offer_dropped")
         try:
             if not form.get("to"):
                 raise InvalidForm({"to": SeriesReason.PERSON_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
@@ -118,7 +120,7 @@ async def offer(request: Request) -> Response:
         except (InvalidForm, Refused) as wrong:
             problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"to": wrong.why})
             return await _offer_page(request, tx, form_with_problems(form, problem), status=400)
-    return go(_series_path(series), flash="series_offered")
+    return go(series_path(series.slug), flash="series_offered")
 
 
 async def answer_offer(request: Request) -> Response:
@@ -135,7 +137,7 @@ async def answer_offer(request: Request) -> Response:
             await ownership.accept(tx, caller, series)
         elif not await ownership.withdraw_offer(tx, caller, series):
             raise NotFound(SeriesReason.NO_SUCH_OFFER)
-    return go(_series_path(series), flash="series_taken_over" if decision == "yes" else "offer_dropped")
+    return go(series_path(series.slug), flash="series_taken_over" if decision == "yes" else "offer_dropped")
 
 
 async def _offer_page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:
@@ -146,7 +148,7 @@ async def _offer_page(request: Request, reader: Reader, form_state: FormState, *
         name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or unnamed()
         context: dict[str, object] = {
             "series": series,
-            "address": _series_path(series),
+            "address": series_path(series.slug),
             "host": name,
             "blocked": await reevaluation.count_blocked_guests(reader, series.id, caller.user_id),
         }
@@ -155,7 +157,7 @@ async def _offer_page(request: Request, reader: Reader, form_state: FormState, *
     to = "" if offer is None else (await names_of(reader, [offer.to_id])).get(offer.to_id) or unnamed()
     context = {
         "series": series,
-        "address": _series_path(series),
+        "address": series_path(series.slug),
         "people": await ownership.candidates(reader, series),
         "offered_to": to,
         "typed": form_state,
@@ -170,14 +172,10 @@ def _series_row(series: Series, next_dates: Mapping[SeriesId, Event]) -> dict[st
         "picture": thumbnail(series.content),
         "tone": tone_for(series.content),
         "next": "" if next_date is None else time_and_place.short_start_label(next_date),
-        "path": _series_path(series),
+        "path": series_path(series.slug),
         "title": series.content.title,
         "sentence": describe(series.timing.pattern),
         "status": series.status.value,
         "mine": None,
         "asks": False,
     }
-
-
-def _series_path(series: Series) -> str:
-    return f"/series/{quote(series.slug)}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -19,6 +18,7 @@ from openmeet.domain.events.edits import ENDS, STARTS
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.time_and_place import clock_label, place_lines
 from openmeet.domain.events.values import NOWHERE, Mode, public_place
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.model import OPENED_AHEAD_YEARS, Series, SeriesStatus, StandingRsvp
 from openmeet.domain.series.undo import Undo, UndoableAction
@@ -101,7 +101,7 @@ def series_context(
     ]
     return {
         "series": series,
-        "address": f"/series/{quote(series.slug)}",
+        "address": series_path(series.slug),
         "sentence": describe(series.timing.pattern),
         "dates_zone": zone_of_dates(series.zone_name, now),
         "place": venue,
