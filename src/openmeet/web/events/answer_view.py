@@ -21,6 +21,7 @@ from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.model import Consent, IdentityKind
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
@@ -210,7 +211,7 @@ def answer_bar_view(
 
 
 def _paths_of(event: Event, facts: PageFacts) -> dict[AnswerAction, str]:
-    at = f"/events/{quote(event.slug)}"
+    at = event_path(event.slug)
     return {
         AnswerAction.CHANGE: f"{at}/answer",
         AnswerAction.TICKET: f"{at}/ticket",

@@ -36,6 +36,7 @@ from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupId
 from openmeet.domain.identities.queries import consent, shown_names
+from openmeet.domain.page_paths import group_path, series_path
 from openmeet.domain.profiles import portraits
 from openmeet.domain.search import corrected_search, my_event_lists, query, search
 from openmeet.domain.search.filters import FIELDS, FILTERS
@@ -132,8 +133,8 @@ class Surroundings:
         place = event.place_in_series
         series = self.series.get(SeriesId(place.series_id)) if place else None
         group = self.groups.get(event.group.id) if event.group else None
-        series_url = f"{self.public_url}/series/{quote(series.slug)}" if series else ""
-        group_url = f"{self.public_url}/groups/{quote(group.slug)}" if group else ""
+        series_url = f"{self.public_url}{series_path(series.slug)}" if series else ""
+        group_url = f"{self.public_url}{group_path(group.slug)}" if group else ""
         return {
             "series": None if series is None else SeriesNamed(series.slug, series.content.title, series_url),
             "original_date": place.original_date if place and series else None,

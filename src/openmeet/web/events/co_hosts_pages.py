@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,6 +28,7 @@ from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import is_block_between
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.users.model import Caller, UserId
@@ -76,7 +76,7 @@ async def invite(request: Request) -> Response:
     except (Refused, TooMany) as refused:
         status = kind_of(refused).http_status
         return await _co_hosts_page(request, FormState(form, {"whom": refused.why}), status=status)
-    return go(f"/events/{quote(event_slug_of(request))}/hosts", flash="co_host_invited")
+    return go(f"{event_path(event_slug_of(request))}/hosts", flash="co_host_invited")
 
 
 async def leave(request: Request) -> Response:
@@ -88,7 +88,7 @@ async def leave(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await co_hosts.remove(tx, caller_of(request), event_slug_of(request), CoHostId(request.path_params["co_host"]))
-    return go(f"/events/{quote(event_slug_of(request))}/hosts", flash="co_host_removed")
+    return go(f"{event_path(event_slug_of(request))}/hosts", flash="co_host_removed")
 
 
 async def offer(request: Request) -> Response:
@@ -98,7 +98,7 @@ async def offer(request: Request) -> Response:
             await ownership.offer(tx, caller_of(request), event_slug_of(request), co_host)
     except Refused as refused:
         return await _co_hosts_page(request, FormState({}, {"": refused.why}), status=422)
-    return go(f"/events/{quote(event_slug_of(request))}/hosts", flash="event_offered")
+    return go(f"{event_path(event_slug_of(request))}/hosts", flash="event_offered")
 
 
 async def answer_offer(request: Request) -> Response:
@@ -110,7 +110,7 @@ async def answer_offer(request: Request) -> Response:
             await event_hosting.take_over(tx, caller, slug)
         else:
             await ownership.drop(tx, caller, slug)
-    return go(f"/events/{quote(slug)}", flash="event_taken_over" if decision == "yes" else "offer_dropped")
+    return go(event_path(slug), flash="event_taken_over" if decision == "yes" else "offer_dropped")
 
 
 async def show_invitation(request: Request) -> Response:
@@ -118,7 +118,7 @@ async def show_invitation(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         invitation, event = await _invitation_and_event(reader, request, caller)
         if invitation.state is CoHostState.ACCEPTED:
-            return go(f"/events/{quote(event.slug)}")
+            return go(event_path(event.slug))
         names = await shown_names(reader, [invitation.invited_by, event.author_id])
         is_theirs = caller is not None and await co_hosts.is_for(reader, invitation, caller.user_id)
         viewer = caller.user_id if caller else None
@@ -145,7 +145,7 @@ async def answer_request(request: Request) -> Response:
         invitation, _ = await _invitation_and_event(tx, request, caller)
         if reply == "yes":
             event = await co_hosts.accept(tx, caller, invitation.id)
-            return go(f"/events/{quote(event.slug)}", flash="co_host_accepted")
+            return go(event_path(event.slug), flash="co_host_accepted")
         await co_hosts.decline(tx, caller, invitation.id)
     return go("/my/events", flash="co_host_declined")
 

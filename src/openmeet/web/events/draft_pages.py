@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +18,7 @@ from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, selected_fields, submission_of, unpack, values_of
+from openmeet.domain.page_paths import event_path
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import approval_field, flash, place_field
@@ -57,7 +57,7 @@ async def show(request: Request) -> Response:
         stored_fields = await draft_queries.fields(reader, event.id)
         registration_settings = await registration.of_event(reader, event)
     if not event.is_draft:
-        return go(f"/events/{quote(event.slug)}/edit")
+        return go(f"{event_path(event.slug)}/edit")
     values = _form_values(event, stored_fields, registration_settings)
     notice = decode_explanation(selected_fields(stored_fields, (PROBLEM,)).get(PROBLEM, "")) or ""
     return await _draft_form_page(request, FormState(values), event, notice=notice)
@@ -165,7 +165,7 @@ async def _save_draft(
             expected_revision=revision_in_form(form.get("revision", "")),
         )
         await registration.set_approval(tx, event.id, approval_field.value_in(form))
-    path = f"/events/{quote(event.slug)}"
+    path = event_path(event.slug)
     return go(path if publish_at is not None else f"{path}/draft", flash=message_key)
 
 
@@ -185,7 +185,7 @@ async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str]
         await registration.set_approval(tx, event.id, approval_field.value_in(form))
         message_key = await flash.flash_of_event(tx, event)
     is_shown = not event.is_held or await publish_first(request, event)
-    return go(f"/events/{quote(event.slug)}", flash=message_key if is_shown else "event_held")
+    return go(event_path(event.slug), flash=message_key if is_shown else "event_held")
 
 
 def _checked_details(request: Request, form: Mapping[str, str], event: Event) -> Details:

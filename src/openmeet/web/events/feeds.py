@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -25,6 +25,7 @@ from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Venue
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.icalendar.write import FeedAddress, WrittenEvent, vevent_of, write_calendar
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import corrected_search, search
 from openmeet.domain.search import query as searches
 from openmeet.domain.search.filters import FIELDS
@@ -84,7 +85,9 @@ def atom_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
         _add_element(entry, "id", f"urn:uuid:{event.id}")
         _add_element(entry, "published", formatting.iso(event.created_at))
         _add_element(entry, "updated", formatting.iso(event.updated_at))
-        ET.SubElement(entry, _xml_name("link"), rel="alternate", type="text/html", href=_event_url(event, public_url))
+        ET.SubElement(
+            entry, _xml_name("link"), rel="alternate", type="text/html", href=f"{public_url}{event_path(event.slug)}"
+        )
         _add_element(entry, "summary", _summary(event))
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + bytes(ET.tostring(root, encoding="utf-8"))
 
@@ -94,7 +97,7 @@ def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
     items = [
         {
             "id": f"urn:uuid:{event.id}",
-            "url": _event_url(event, public_url),
+            "url": f"{public_url}{event_path(event.slug)}",
             "title": _title(event),
             "content_text": _summary(event),
             "date_published": formatting.iso(event.created_at),
@@ -137,7 +140,7 @@ def entry_of(event: Event, sequence: int, public_url: str, *, place: Venue | Non
     return vevent_of(
         event,
         host=urlsplit(public_url).hostname or "localhost",
-        url=_event_url(event, public_url),
+        url=f"{public_url}{event_path(event.slug)}",
         sequence=sequence,
         description=event.content.description,
         place=place,
@@ -209,10 +212,6 @@ _NEWS = {"atom": (atom_of, ATOM), "json": (json_of, JSON)}
 
 def _title(event: Event) -> str:
     return gettext("Cancelled: %(title)s", title=event.title) if event.is_cancelled else event.title
-
-
-def _event_url(event: Event, public_url: str) -> str:
-    return f"{public_url}/events/{quote(event.slug)}"
 
 
 def _summary(event: Event) -> str:

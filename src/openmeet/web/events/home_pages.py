@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +21,7 @@ from openmeet.domain.events.vocabulary import CATEGORY_LABELS, Category
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import my_event_lists, search, suggestions
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
 from openmeet.domain.users.model import UserId, first_name
@@ -140,7 +140,7 @@ def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
     """Paths of pages that the browser stores for offline use: the week, its events, the tickets, the check-in lists."""
     paths = ["/my/calendar?view=week"]
     for event in ahead:
-        path = f"/events/{quote(event.slug)}"
+        path = event_path(event.slug)
         paths.append(path)
         own_rsvp, state = facts.bar_inputs[event.id].rsvp, facts.bars[event.id].state
         if state in _WITH_TICKET and own_rsvp is not None and own_rsvp.is_seated:
@@ -239,7 +239,7 @@ def _week_row(event: Event, facts: ListedFacts, *, counts_guests: bool = False) 
         label = (going_label(event, facts) or gettext("Nobody yet")) if counts_guests else gettext("You host")
     clock = time_and_place.clock_label(event)
     return WeekRow(
-        f"/events/{quote(event.slug)}",
+        event_path(event.slug),
         title_of(event),
         tone_for(event.content),
         formatting.weekday_in_short(starts),

@@ -22,6 +22,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.page_paths import event_path
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_status, publication_withdrawals, publications
@@ -73,7 +74,7 @@ def routes() -> list[Route]:
 async def show_edit(request: Request) -> Response:
     event, _ = await _hosted_event(request)
     if event.is_draft:
-        return go(f"/events/{event.slug}/draft")
+        return go(f"{event_path(event.slug)}/draft")
     return await _edit_form_page(request, FormState(_form_values(event)), event)
 
 
@@ -125,7 +126,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
     places = saved.content.capacity
     if places is not None and places != event.content.capacity and seats_taken > places:
         flash = "event_saved_full"
-    return go(f"/events/{event.slug}", flash=flash)
+    return go(event_path(event.slug), flash=flash)
 
 
 async def _edit_form_page(
@@ -156,7 +157,7 @@ async def cancel(request: Request) -> Response:
         return _cancel_page(request, event, notified, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
-    return go(f"/events/{event.slug}", flash="event_cancelled" if notified else "event_cancelled_alone")
+    return go(event_path(event.slug), flash="event_cancelled" if notified else "event_cancelled_alone")
 
 
 def _cancel_page(
@@ -175,7 +176,7 @@ async def reinstate(request: Request) -> Response:
     slug = event_slug_of(request)
     async with database_of(request).transaction() as tx:
         await event_hosting.reinstate(tx, caller_of(request), slug)
-    return go(f"/events/{slug}", flash="event_reinstated")
+    return go(event_path(slug), flash="event_reinstated")
 
 
 async def show_delete(request: Request) -> Response:
@@ -193,7 +194,7 @@ async def make_draft(request: Request) -> Response:
     """Turn the event back into a draft that only hosts can see. Possible while nobody has answered."""
     async with database_of(request).transaction() as tx:
         event = await unpublish(tx, caller_of(request), event_slug_of(request))
-    return go(f"/events/{event.slug}/draft", flash="event_unpublished")
+    return go(f"{event_path(event.slug)}/draft", flash="event_unpublished")
 
 
 async def publish_again(request: Request) -> Response:
@@ -211,8 +212,8 @@ async def publish_again(request: Request) -> Response:
             # The event turned out not to be publishable (for example because consent was withdrawn), so it no longer
             # waits for its record.
             await event_actions.release(tx, event.id)
-            return go(f"/events/{event.slug}", flash="event_here_only")
-    return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
+            return go(event_path(event.slug), flash="event_here_only")
+    return go(event_path(event.slug), flash="event_published" if is_published else "event_tried")
 
 
 async def retract_record(request: Request) -> Response:
@@ -220,7 +221,7 @@ async def retract_record(request: Request) -> Response:
     event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
-    return go(f"/events/{event.slug}", flash="taken_back")
+    return go(event_path(event.slug), flash="taken_back")
 
 
 async def decide_record(request: Request) -> Response:
@@ -234,9 +235,9 @@ async def decide_record(request: Request) -> Response:
             tx, caller_of(request), event_slug_of(request), DeletedRecordChoice(decision)
         )
     if decision == DeletedRecordChoice.KEEP:
-        return go(f"/events/{event.slug}", flash="record_kept_here")
+        return go(event_path(event.slug), flash="record_kept_here")
     is_published = await publish_first(request, event)
-    return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
+    return go(event_path(event.slug), flash="event_published" if is_published else "event_tried")
 
 
 async def ask_about_record(request: Request) -> Response:
@@ -245,7 +246,7 @@ async def ask_about_record(request: Request) -> Response:
     """
     event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
-        return go(f"/events/{event.slug}")
+        return go(event_path(event.slug))
     return page(request, "events/delete_record.html", {"event": event})
 
 
@@ -254,7 +255,7 @@ async def delete_record(request: Request) -> Response:
     event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await record_changes.withdraw_record_elsewhere(tx, caller_of(request), event.slug)
-    return go(f"/events/{event.slug}", flash="taken_back")
+    return go(event_path(event.slug), flash="taken_back")
 
 
 def _outdated(shown: dict[str, str], newest: Event) -> FormState:

@@ -5,7 +5,6 @@ Only for public events, and only public information, no matter who views the pag
 
 import hashlib
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 from markupsafe import Markup
@@ -25,6 +24,7 @@ from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Mode, Venue, Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import PORTRAIT_SIDES, PictureKey, portrait_key
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.profiles import portraits
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
@@ -57,11 +57,6 @@ _HEADERS = {
 }
 
 
-def address_of(event: Event, public_url: str) -> str:
-    """The public URL of the event page."""
-    return f"{public_url}/events/{quote(event.slug)}"
-
-
 def json_ld(event: Event, host: str, public_url: str) -> Markup | None:
     """The JSON-LD block. None if the event is not public or has no date yet."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.starts_at is None:
@@ -72,7 +67,7 @@ def json_ld(event: Event, host: str, public_url: str) -> Markup | None:
 
 
 def _event_data(event: Event, host: str, public_url: str) -> dict[str, Any]:
-    url = address_of(event, public_url)
+    url = f"{public_url}{event_path(event.slug)}"
     document: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Event",
@@ -179,7 +174,7 @@ async def card_picture_of(reader: Reader, event: Event, host: str) -> PictureVie
     portrait = (await portraits.shown(reader, None, [event.author_id])).get(event.author_id, "")
     version = hashlib.sha256(f"{event.updated_at} {portrait} {host}".encode()).hexdigest()[:16]
     return PictureView(
-        f"/events/{quote(event.slug)}/card.png?v={version}",
+        f"{event_path(event.slug)}/card.png?v={version}",
         gettext("%(title)s, %(when)s", title=event.title, when=time_and_place.start_label(event)),
         CARD_WIDTH,
         CARD_HEIGHT,

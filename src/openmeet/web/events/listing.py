@@ -5,7 +5,6 @@ cover, host, attendees, up to two badges.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -27,6 +26,7 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.media.pictures import Size
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.users.model import UserId
@@ -298,7 +298,7 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
             continue
         label = _more_dates_label(numbers.get(event_id, 0), goes_on=_has_unstored_dates(shown_series))
         if label:
-            dates_by_event[event_id] = FurtherDates(f"/series/{quote(shown_series.slug)}", label)
+            dates_by_event[event_id] = FurtherDates(series_path(shown_series.slug), label)
     return dates_by_event
 
 

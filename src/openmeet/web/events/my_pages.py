@@ -4,7 +4,7 @@ attention.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +19,7 @@ from openmeet.domain.attendance.who_comes import counts_shown
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.host_tasks.undelivered import dismiss
 from openmeet.domain.identities import backfill_progress
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import my_event_lists
 from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.users.model import UserId
@@ -216,7 +217,7 @@ async def _dashboard(
     return HostDashboard(
         await oldest_join_requests(reader, join_requests, viewer),
         sum(one.pending for one in numbers.values()),
-        "" if most_pending is None else f"/events/{quote(most_pending.slug)}",
+        "" if most_pending is None else event_path(most_pending.slug),
         await host_tasks(reader, viewer, services(request).code_key),
         await _next_hosted(request, reader, viewer, hosted[0], further) if hosted else None,
         await view.since_yesterday(reader, [one.id for one in hosted], zone),
@@ -230,7 +231,7 @@ async def _next_hosted(
     counts = (await counts_shown(reader, [event.id]))[event.id]
     return NextHosted(
         card_of(event, facts),
-        f"/events/{quote(event.slug)}",
+        event_path(event.slug),
         day_in_row(event, reader.now),
         counts.going,
         event.content.capacity or 0,

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import assert_never
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,6 +19,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import INSIDE, GroupId
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import agenda, follower_queries
 from openmeet.domain.series import queries as series_queries
@@ -32,7 +32,7 @@ from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.slugs import event_slug_of, group_slug_of, series_slug_of
 from openmeet.web.site.tenant_routing import database_of
 
-_FOLDERS = {LinkKind.EVENT: "events", LinkKind.SERIES: "series", LinkKind.GROUP: "groups"}
+_PATHS = {LinkKind.EVENT: event_path, LinkKind.SERIES: series_path, LinkKind.GROUP: group_path}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,19 @@ async def show_group(request: Request) -> Response:
 async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         event = await event_actions.replace_link(tx, caller_of(request), event_slug_of(request))
-    return go(_target_path(LinkKind.EVENT, event.slug), flash="new_link_made")
+    return go(event_path(event.slug), flash="new_link_made")
 
 
 async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await series_actions.replace_links(tx, caller_of(request), series_slug_of(request))
-    return go(_target_path(LinkKind.SERIES, series.slug), flash="new_link_made")
+    return go(series_path(series.slug), flash="new_link_made")
 
 
 async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group = await group_actions.replace_link(tx, caller_of(request), group_slug_of(request))
-    return go(_target_path(LinkKind.GROUP, group.slug), flash="new_link_made")
+    return go(group_path(group.slug), flash="new_link_made")
 
 
 async def raise_if_replaced(reader: Reader, kind: LinkKind, slug: str) -> None:
@@ -104,7 +104,7 @@ async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | Non
             assert_never(kind)
     if now is None:
         raise Gone(SiteReason.LINK_ENDED)
-    return RedirectResponse(_target_path(kind, now), 303)
+    return RedirectResponse(_PATHS[kind](now), 303)
 
 
 async def _event_of(reader: Reader, event_id: EventId, viewer: UserId | None) -> str | None:
@@ -143,9 +143,5 @@ async def _group_of(reader: Reader, group_id: GroupId, viewer: UserId | None) ->
 def _question_page(request: Request, kind: LinkKind) -> Response:
     caller_of(request)
     return page(
-        request, "events/new_link.html", {"shown": _Shown(kind.value, _target_path(kind, request.path_params["slug"]))}
+        request, "events/new_link.html", {"shown": _Shown(kind.value, _PATHS[kind](request.path_params["slug"]))}
     )
-
-
-def _target_path(kind: LinkKind, slug: str) -> str:
-    return f"/{_FOLDERS[kind]}/{quote(slug)}"

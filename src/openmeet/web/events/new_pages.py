@@ -30,6 +30,7 @@ from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media.pictures import Picture
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.series.model import Timing
 from openmeet.domain.users.model import Caller
@@ -198,7 +199,7 @@ async def _create_event(
         return await new_page(request, FormState(renewed, {"": problem}), status=422)
     is_shown = not event.is_held or await publish_first(request, event)
     message_key = "event_held" if not is_shown else arrived if event.revision == 1 else "made_before"
-    return _forget_draft(go(f"/events/{event.slug}", flash=message_key))
+    return _forget_draft(go(event_path(event.slug), flash=message_key))
 
 
 def _checked_details(submission: rules.Submission, sent_picture: picture_pages.SentPicture) -> Details:
@@ -267,7 +268,7 @@ async def _begin_draft(
         renewed = {**values_of(submission), **form, "submission": secrets.token_urlsafe(16)}
         problem = Markup(_DRAFT_CHANGED_SINCE.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
         return await new_page(request, FormState(renewed, {"": problem}), status=409)
-    return _forget_draft(go(f"/events/{event.slug}/draft", flash="draft_saved"))
+    return _forget_draft(go(f"{event_path(event.slug)}/draft", flash="draft_saved"))
 
 
 def further_fields_in(form: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -43,6 +42,7 @@ from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.merge_decisions import queries as merge_decisions
 from openmeet.domain.moderation import labels, visibility
 from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
+from openmeet.domain.page_paths import event_path, group_path
 from openmeet.domain.photos.access import access_with_role
 from openmeet.domain.photos.model import PhotoAccess
 from openmeet.domain.photos.queries import count_shown
@@ -137,7 +137,7 @@ async def _view_as(reader: Reader, request: Request, event: Event, other: OtherV
 
     Does nothing for viewers who do not host the event.
     """
-    back = f"/events/{quote(event.slug)}"
+    back = event_path(event.slug)
     if not await host_decisions.may_host(reader, event, caller_or_none(request)):
         return None
     if other is OtherViewer.STRANGER:
@@ -191,7 +191,7 @@ async def _event_context(
             join_url=str(context["join_url"]),
             directions_url=str(context["directions_url"]),
             edit_path=_edit_path(event, series, context) if context["can_edit"] else "",
-            group_path=f"/groups/{quote(viewer.group.slug)}" if viewer.group is not None else "",
+            group_path=group_path(viewer.group.slug) if viewer.group is not None else "",
             next_path=series.behind.path if series is not None and series.behind is not None else "",
             photos_path=photos.path if photos is not None and photos.sees_all else "",
         ),
@@ -296,7 +296,7 @@ async def _photos_of(reader: Reader, event: Event, viewer: EventViewer) -> Photo
     if viewer.user_id is None or access is PhotoAccess.NONE:
         return None
     number = await count_shown(reader, event.id, viewer.user_id, access)
-    return PhotosOfEvent(number, f"/events/{quote(event.slug)}/photos", access.sees_all)
+    return PhotosOfEvent(number, f"{event_path(event.slug)}/photos", access.sees_all)
 
 
 async def _sharing_context(
@@ -317,7 +317,7 @@ async def _sharing_context(
         # The host sees suggested next steps until somebody else has answered.
         "is_fresh": is_host and view.takes_answers(event, reader.now) and nobody_else and not event.is_hidden,
         "live_state": fingerprint_of(services(request).code_key, event, people.counts) if viewer.caller else "",
-        "address": link_preview.address_of(event, public_url),
+        "address": f"{public_url}{event_path(event.slug)}",
         "public_url": public_url,
         "card": await card_picture_of(reader, event, people.names[event.author_id]),
         "json_ld": link_preview.json_ld(event, people.names[event.author_id], public_url),
@@ -357,7 +357,7 @@ async def _moved_context(reader: Reader, event: Event, viewer: UserId | None, st
 
 
 def _edit_path(event: Event, series: Within | None, context: Mapping[str, object]) -> str:
-    return series.edit_path if series is not None and context["is_host"] else f"/events/{quote(event.slug)}/edit"
+    return series.edit_path if series is not None and context["is_host"] else f"{event_path(event.slug)}/edit"
 
 
 async def _suggests_following(reader: Reader, event: Event, own_rsvp: Attendance | None) -> bool:

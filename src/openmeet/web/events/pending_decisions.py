@@ -22,6 +22,7 @@ from openmeet.domain.host_tasks import decisions
 from openmeet.domain.host_tasks.decisions import GroupRequests, UndecidedRoom, undecided_rooms
 from openmeet.domain.host_tasks.undelivered import AddressSource, UndeliveredEmails, undelivered
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.search import my_event_lists, waiting_events
 from openmeet.domain.series import ownership as series_ownership
 from openmeet.domain.users.model import UserId
@@ -141,7 +142,7 @@ def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> 
     sentence = waiting_events.sentence_of(bar, bar_input, card.host, moved)
     if moved is not None:
         return _moved_series_row(event, card, moved, sentence)
-    path, starts = f"/events/{quote(event.slug)}", time_and_place.short_start_label(event)
+    path, starts = event_path(event.slug), time_and_place.short_start_label(event)
     buttons = []
     for action in (bar.primary, bar.secondary):
         if action is None or (action is AnswerAction.EDIT):
@@ -159,7 +160,7 @@ def _waiting_row(event: Event, facts: ListedFacts, moved: MovedDates | None) -> 
 
 def _moved_series_row(event: Event, card: EventCard, moved: MovedDates, sentence: str) -> WaitingRow:
     """One row for the moved dates of a series. ``event`` is the first of them."""
-    path = f"/series/{quote(moved.series_slug)}"
+    path = series_path(moved.series_slug)
     confirm, look = answer_texts.confirm_all_label(moved.count), gettext("See each date")
     buttons = (
         HomeButton(confirm, f"{confirm}: {card.title}", reply=RsvpReply.GOING.value),
@@ -201,7 +202,7 @@ def _of_requests(group_requests: GroupRequests, now: Instant) -> HostTask:
     name = group_requests.group.details.name
     title = ngettext("%(number)s person wants to join", "%(number)s people want to join", group_requests.number)
     hint = f"{name} · {formatting.ago(group_requests.since, now)}"
-    path = f"/groups/{quote(group_requests.group.slug)}/requests"
+    path = f"{group_path(group_requests.group.slug)}/requests"
     return HostTask(
         TaskUrgency.REQUESTS,
         group_requests.since,
@@ -230,19 +231,15 @@ async def _offer_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[
         _offer_task(co_hosts.invitation_label(one.by), one.title, one.path, one.expires_at) for one in co_host_offers
     ]
     tasks += [
-        _offer_task(_hand_over_label(names[one.author_id]), one.title, f"/events/{quote(one.slug)}/hosts", since)
+        _offer_task(_hand_over_label(names[one.author_id]), one.title, f"{event_path(one.slug)}/hosts", since)
         for one, since in events
     ]
     tasks += [
-        _offer_task(
-            _hand_over_label(names[one.owner_id]), one.content.title, f"/series/{quote(one.slug)}", offer.created_at
-        )
+        _offer_task(_hand_over_label(names[one.owner_id]), one.content.title, series_path(one.slug), offer.created_at)
         for offer, one in series
     ]
     tasks += [
-        _offer_task(
-            _hand_over_label(names[one.owner_id]), one.details.name, f"/groups/{quote(one.slug)}/ownership", since
-        )
+        _offer_task(_hand_over_label(names[one.owner_id]), one.details.name, f"{group_path(one.slug)}/ownership", since)
         for one, since in groups
     ]
     return tasks
@@ -274,14 +271,12 @@ def _email_task(undelivered_emails: UndeliveredEmails, now: Instant) -> HostTask
             gettext("to people who answered") if isinstance(undelivered_emails.about, Event) else gettext("to members")
         )
         buttons.append(
-            _task_button(
-                gettext("See guests"), title, name, f"/events/{quote(undelivered_emails.about.slug)}/attendees"
-            )
+            _task_button(gettext("See guests"), title, name, f"{event_path(undelivered_emails.about.slug)}/attendees")
         )
         if isinstance(undelivered_emails.about, Group):
             buttons = [
                 _task_button(
-                    gettext("See members"), title, name, f"/groups/{quote(undelivered_emails.about.slug)}/members"
+                    gettext("See members"), title, name, f"{group_path(undelivered_emails.about.slug)}/members"
                 )
             ]
     else:
@@ -308,7 +303,7 @@ def _addresses_label(addresses: Sequence[str]) -> str:
 
 
 def _of_record(event: Event) -> HostTask:
-    path = f"/events/{quote(event.slug)}"
+    path = event_path(event.slug)
     if event.record_deleted_at is not None:
         title = gettext("Deleted in another app")
         hint = gettext("%(title)s · it stays here until you decide", title=event.title)

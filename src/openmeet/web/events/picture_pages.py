@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import Picture, PictureKey
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
@@ -66,14 +66,14 @@ async def save(request: Request) -> Response:
     if refused_form is not None:
         form_state, status = refused_form
         return _picture_form_page(request, event, form_state, status=status)
-    return go(f"/events/{quote(event.slug)}", flash="picture_saved")
+    return go(event_path(event.slug), flash="picture_saved")
 
 
 async def remove(request: Request) -> Response:
     slug = event_slug_of(request)
     async with database_of(request).transaction() as tx:
         await actions.remove_picture(tx, caller_of(request), slug)
-    return go(f"/events/{quote(slug)}", flash="picture_removed")
+    return go(event_path(slug), flash="picture_removed")
 
 
 async def _editable_event(request: Request) -> Event:
@@ -87,7 +87,7 @@ async def _editable_event(request: Request) -> Event:
 
 
 def _picture_form_page(request: Request, event: Event, form_state: FormState, *, status: int = 200) -> Response:
-    address = f"/events/{quote(event.slug)}"
+    address = event_path(event.slug)
     context = {"event": event, **form_of(event.content.picture, address, back=address, form_state=form_state)}
     return page(request, "events/picture.html", context, status=status)
 

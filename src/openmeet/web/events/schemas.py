@@ -1,7 +1,6 @@
 """JSON types of events in requests and responses."""
 
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -16,6 +15,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.place_text import point_text
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import Venue
+from openmeet.domain.page_paths import event_path
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.external_identity import RecordSource
 from openmeet.web.attendance.schemas import QuestionAsked
@@ -306,7 +306,7 @@ def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict
     """The event's own fields, given what the viewer may know. ``Surroundings`` (in ``api``) has the others."""
     return dict(
         slug=event.slug,
-        url=f"{public_url}/events/{quote(event.slug)}",
+        url=f"{public_url}{event_path(event.slug)}",
         starts_at=iso_or_none(event.starts_at),
         ends_at=iso_or_none(event.ends_at),
         starts_local=event.starts_local or None,

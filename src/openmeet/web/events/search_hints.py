@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
 
@@ -12,6 +12,7 @@ from groundwork.geo_points import Near
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.vocabulary import CATEGORY_LABELS
 from openmeet.domain.groups import membership_queries
+from openmeet.domain.page_paths import group_path, series_path
 from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.search import corrected_search, query, search
 from openmeet.domain.search.day_words import named_days
@@ -145,7 +146,7 @@ async def _names_with(request: Request, reader: Reader, search_query: SearchQuer
             NamedLink(
                 one.group.details.name,
                 gettext("Group"),
-                f"/groups/{quote(one.group.slug)}",
+                group_path(one.group.slug),
                 avatar_of(one.group.id, one.group.details.name),
                 is_square=True,
             )
@@ -155,7 +156,7 @@ async def _names_with(request: Request, reader: Reader, search_query: SearchQuer
             NamedLink(
                 one.content.title,
                 gettext("Series"),
-                f"/series/{quote(one.slug)}",
+                series_path(one.slug),
                 avatar_of(one.id, one.content.title),
                 is_square=True,
             )

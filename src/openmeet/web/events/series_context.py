@@ -1,12 +1,12 @@
 """Series of an event, for the event's page."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series import agenda, visibility
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.materialize import with_series
@@ -51,7 +51,7 @@ async def series_context_of(reader: Reader, event: Event, viewer: UserId | None)
     before = await agenda.before(reader, series, viewer, event.starts_at)
     end = Instant(event.starts_at + _AHEAD)
     behind = await agenda.between(reader, series, viewer, Instant(event.starts_at + 1), end, limit=1)
-    path = f"/series/{quote(series.slug)}"
+    path = series_path(series.slug)
     return Within(
         series.content.title,
         path,
@@ -70,8 +70,8 @@ def _neighbour(series: Series, line: AgendaOccurrence) -> Neighbour:
 def address_of(series: Series, line: AgendaOccurrence) -> str:
     """The URL of a date. For a date that is not stored yet, the page that creates it."""
     if line.event is not None:
-        return f"/events/{quote(line.event.slug)}"
-    return f"/series/{quote(series.slug)}/dates/{line.original_date}"
+        return event_path(line.event.slug)
+    return f"{series_path(series.slug)}/dates/{line.original_date}"
 
 
 def when_label(line: AgendaOccurrence) -> str:

@@ -23,10 +23,10 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.icalendar.write import write_calendar
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.series.calendar_uids import sequences
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
-from openmeet.web.events.link_preview import address_of
 from openmeet.web.media.drawings import qr_code
 from openmeet.web.site.caller import viewer_of
 from openmeet.web.site.layout import page
@@ -62,7 +62,7 @@ async def show(request: Request) -> Response:
     viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         event, _, private = await event_to_show(reader, event_slug_of(request), viewer)
-    address = address_of(event, services(request).settings.public_url)
+    address = f"{services(request).settings.public_url}{event_path(event.slug)}"
     when = time_and_place.tagged(event, services(request).clock.now())
     context = {
         "event": event,
