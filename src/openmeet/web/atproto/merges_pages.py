@@ -17,6 +17,7 @@ from groundwork.http.forms import read_form
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug, JoinPolicy, PromotionLevel
 from openmeet.domain.merge_decisions.model import FieldDecision, KeptDecision, MergeReason, MergeSide
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
@@ -202,7 +203,7 @@ def routes() -> list[Route]:
 async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """The merge decisions about an event, for users who may change it. Raises NotFound, Forbidden."""
     event, decisions = await merge_review.merged(reader, caller, EventSlug(slug))
-    path = f"/events/{quote(event.slug)}"
+    path = event_path(event.slug)
     return MergedRecordView(
         "event",
         event.title,
@@ -218,7 +219,7 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
 async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """The merge decisions about a group, for users who may change it. Raises NotFound, Forbidden."""
     group, kept_decisions = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
-    path = f"/groups/{quote(group.slug)}"
+    path = group_path(group.slug)
     decisions = _merge_views(reader, kept_decisions, group.details.time_zone)
     return MergedRecordView("group", group.details.name, path, f"{path}/settings", decisions, group.network.record_uri)
 
@@ -226,7 +227,7 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
 async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """The merge decisions about a series, for users who may change it. Raises NotFound, Forbidden."""
     series, kept_decisions = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
-    path = f"/series/{quote(series.slug)}"
+    path = series_path(series.slug)
     decisions = _merge_views(reader, kept_decisions, series.zone_name, series.timing.pattern.start)
     return MergedRecordView("series", series.content.title, path, f"{path}/edit", decisions, series.record_uri)
 

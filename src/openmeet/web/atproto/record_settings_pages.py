@@ -13,6 +13,7 @@ from openmeet.domain.events.publication import PublishLevel, allows_record, reac
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.identities.queries import consent
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.series import record_settings
 from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.domain.validation import GeneralReason
@@ -77,7 +78,7 @@ async def save(request: Request) -> Response:
             now = str(record_settings.revision_of(event, series))
             form_state = form_with_problems({**_form_values(event, series), **form, "revision": now}, problem)
             return await _record_settings_page(request, reader, event, series, form_state, status=wrong_status(wrong))
-    return go(f"/events/{event.slug}/publishing", flash="record_settings_saved")
+    return go(f"{event_path(event.slug)}/publishing", flash="record_settings_saved")
 
 
 def wrong_status(wrong: Exception) -> int:

@@ -34,6 +34,7 @@ from openmeet.domain.attendance.seats import limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import place_label, tagged
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
@@ -369,4 +370,4 @@ def _letter(row: AttendeeRow) -> str:
 
 def _attendees_path(slug: EventSlug, **parameters: str) -> str:
     query = urlencode({name: value for name, value in parameters.items() if value})
-    return f"/events/{quote(slug)}/attendees" + (f"?{query}" if query else "")
+    return f"{event_path(slug)}/attendees" + (f"?{query}" if query else "")

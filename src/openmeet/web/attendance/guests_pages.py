@@ -1,7 +1,6 @@
 """The RSVP form for guests, and the page that the confirmation link opens."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +23,7 @@ from openmeet.domain.guest_rsvps.queries import find as find_request
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.validation import INVALID_LINK, GeneralReason
@@ -64,7 +64,7 @@ def routes() -> list[Route]:
 async def show_form(request: Request) -> Response:
     slug = event_slug_of(request)
     if caller_or_none(request) is not None:
-        return go(f"/events/{quote(slug)}")
+        return go(event_path(slug))
     async with database_of(request).reader() as reader:
         guest_form = await _load_form(reader, slug)
     return _guest_form_page(request, guest_form, FormState(forms.values_of(None)))
@@ -111,7 +111,7 @@ async def ask(request: Request) -> Response:
         return _guest_form_page(request, guest_form, FormState(form, {"email": limit.why}), status=429)
     if problems:
         return _guest_form_page(request, guest_form, FormState(form, problems), status=400)
-    response = go(f"/events/{quote(slug)}/guest-answer/sent")
+    response = go(f"{event_path(slug)}/guest-answer/sent")
     set_cookie(request, response, _SENT, request_id)
     return response
 

@@ -26,6 +26,7 @@ from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpR
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
 from openmeet.outbox import publication_withdrawals, publications
@@ -106,7 +107,7 @@ async def save_reply(request: Request) -> Response:
             # The person clicked on the event page, but the event requires more fields. This is not an error: show the
             # form.
             parameters = {"reply": reply.value, **{name: form[name] for name in forms.DETAIL_FIELDS if name in form}}
-            return go(f"/events/{quote(slug)}/answer?{urlencode(parameters)}")
+            return go(f"{event_path(slug)}/answer?{urlencode(parameters)}")
         async with database_of(request).reader() as reader:
             form_state = form_with_problems(form, wrong)
             return await _answer_page(
@@ -115,13 +116,13 @@ async def save_reply(request: Request) -> Response:
     if series_slug := form.get("series", ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
         date = f"#{quote(slug)}" if "in_list" in form else ""
-        return go(f"/series/{quote(series_slug, safe='')}{date}", flash=FLASH.get(saved.status, "") or "answer_kept")
+        return go(f"{series_path(series_slug)}{date}", flash=FLASH.get(saved.status, "") or "answer_kept")
     return _redirect_after_reply(slug, reply, own_rsvp, saved)
 
 
 def _redirect_after_reply(slug: EventSlug, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> Response:
     """Redirect to the event page with a flash message, and a button to undo the reply if it changed anything."""
-    path = f"/events/{quote(slug)}"
+    path = event_path(slug)
     if before is not None and before.status is saved.status:
         is_confirmed = before.known_starts_at != saved.known_starts_at
         return go(path, flash="new_time_works" if is_confirmed else "answer_kept")
@@ -136,7 +137,7 @@ async def publish(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
         await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
-    return go(f"/events/{quote(slug)}", flash="answer_tried")
+    return go(event_path(slug), flash="answer_tried")
 
 
 async def unpublish(request: Request) -> Response:
@@ -145,7 +146,7 @@ async def unpublish(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
         await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
-    return go(f"/events/{quote(slug)}", flash="answer_taken_back")
+    return go(event_path(slug), flash="answer_taken_back")
 
 
 async def _answer_page(

@@ -23,6 +23,7 @@ from openmeet.domain.attendance.registration import (
 )
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
+from openmeet.domain.page_paths import event_path
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
@@ -113,7 +114,7 @@ async def save(request: Request) -> Response:
         }
         outdated = outdated_form(form, current, AttendanceReason.TYPED_IS_KEPT())
         return _registration_page(request, event, outdated, questions, status=409)
-    return go(f"/events/{event.slug}", flash="registration_saved")
+    return go(event_path(event.slug), flash="registration_saved")
 
 
 def submission_of(form: dict[str, str], questions: list[SubmittedQuestion]) -> RegistrationSubmission:

@@ -4,7 +4,7 @@ then it is submitted.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from openmeet.domain.attendance import actions, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import Caller
 from openmeet.web.attendance import forms
 from openmeet.web.site.cookies import forget_cookie, read_cookie, set_cookie
@@ -50,7 +51,7 @@ def path_of(slug: EventSlug, reply: RsvpReply, form: Mapping[str, str]) -> str:
         name: form[name] for name in forms.DETAIL_FIELDS if form.get(name) or (name == forms.SHARE and name in form)
     }
     parameters = {"reply": reply.value, **details}
-    return f"/events/{quote(slug)}?{urlencode(parameters)}"
+    return f"{event_path(slug)}?{urlencode(parameters)}"
 
 
 def store_click(connection: HTTPConnection, response: Response, path: str) -> None:
@@ -83,7 +84,7 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
     if parameters.get("reply") not in set(RsvpReply) or "/" in slug:
         return RedirectAfterSignIn(path)
     reply = RsvpReply(parameters["reply"])
-    page = f"/events/{quote(slug)}"
+    page = event_path(slug)
     async with db.reader() as reader:
         event = await by_slug(reader, slug)
         if event is None:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +20,7 @@ from openmeet.domain.chat.model import Access, ChatMessageId, MessageKind, NewMe
 from openmeet.domain.chat.queries import MessageFilter, MessagePage
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_list import MyRoom, RoomFilter
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.users.model import UserId
@@ -294,7 +295,7 @@ async def _conversation(
                 zone=room_page.time_zone,
                 now=reader.now,
                 read_number=read_number,
-                rooms_of_dates={date: f"/events/{quote(slug)}/chat/date" for date, slug in rooms_of_dates.items()},
+                rooms_of_dates={date: f"{event_path(slug)}/chat/date" for date, slug in rooms_of_dates.items()},
             )
         )
     query = {name: request.query_params[name] for name in (*_NARROWED, "date") if request.query_params.get(name)}

@@ -26,6 +26,7 @@ from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series import agenda
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
@@ -103,7 +104,7 @@ async def of_event(reader: Reader, request: Request) -> RoomPage:
         request,
         event,
         RoomKind.EVENT,
-        f"/events/{quote(event.slug)}/chat",
+        f"{event_path(event.slug)}/chat",
         heading=of_series.original_date if of_series else None,
     )
 
@@ -111,20 +112,20 @@ async def of_event(reader: Reader, request: Request) -> RoomPage:
 async def of_date(reader: Reader, request: Request) -> RoomPage:
     """The separate room of one date. Raises NotFound."""
     event = await _visible_event(reader, request)
-    return await _room_page_of(reader, request, event, RoomKind.DATE, f"/events/{quote(event.slug)}/chat/date")
+    return await _room_page_of(reader, request, event, RoomKind.DATE, f"{event_path(event.slug)}/chat/date")
 
 
 async def of_series(reader: Reader, request: Request) -> RoomPage:
     """The conversation of a series. Raises NotFound, Gone."""
     series = await agenda.visible(reader, series_slug_of(request), viewer_of(request))
-    return await _room_page_of(reader, request, series, RoomKind.SERIES, f"/series/{quote(series.slug)}/chat")
+    return await _room_page_of(reader, request, series, RoomKind.SERIES, f"{series_path(series.slug)}/chat")
 
 
 async def of_channel(reader: Reader, request: Request) -> RoomPage:
     """A channel of a group. Raises NotFound."""
     group, _ = await group_actions.visible(reader, group_slug_of(request), viewer_of(request))
     name = request.path_params.get("channel", GENERAL)
-    path = f"/groups/{quote(group.slug)}/chat/{quote(name, safe='')}"
+    path = f"{group_path(group.slug)}/chat/{quote(name, safe='')}"
     return await _room_page_of(reader, request, group, RoomKind.CHANNEL, path, name=name)
 
 

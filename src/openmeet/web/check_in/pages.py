@@ -1,6 +1,6 @@
 """Check-in: the searchable attendee list, typed or scanned codes, and undo. Also the attendee's own ticket and its URL."""
 
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,6 +27,7 @@ from openmeet.domain.events.time_and_place import (
 from openmeet.domain.events.values import Mode
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
+from openmeet.domain.page_paths import event_path
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.media.drawings import qr_code, thumbnail
@@ -79,8 +80,8 @@ async def check_in(request: Request) -> Response:
         return await _check_in_page(request, FormState(form, {"": refused.why}), status=422)
     query = {"done": saved.id, "q": form.get("q", "")}
     if was_there:
-        return go(f"/events/{quote(slug)}/check-in?{urlencode(query | {'again': '1'})}")
-    return go(f"/events/{quote(slug)}/check-in?{urlencode(query)}")
+        return go(f"{event_path(slug)}/check-in?{urlencode(query | {'again': '1'})}")
+    return go(f"{event_path(slug)}/check-in?{urlencode(query)}")
 
 
 async def undo(request: Request) -> Response:
@@ -89,7 +90,7 @@ async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await host_decisions.undo_check_in(tx, caller, slug, AttendanceId(form.get("attendance", "")))
     query = urlencode({"q": form.get("q", "")})
-    return go(f"/events/{quote(slug)}/check-in?{query}", flash="check_in_undone")
+    return go(f"{event_path(slug)}/check-in?{query}", flash="check_in_undone")
 
 
 async def show_ticket(request: Request) -> Response:
@@ -193,4 +194,4 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
 
 def ticket_url(public_url: str, slug: EventSlug, code: str) -> str:
     """The URL in a ticket. It shows the holder to the event's hosts, and nothing to everyone else."""
-    return f"{public_url}/events/{quote(slug)}/check-in?code={code}"
+    return f"{public_url}{event_path(slug)}/check-in?code={code}"

@@ -21,6 +21,7 @@ from openmeet.domain.events.time_and_place import removal_day, tagged
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Size
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.paging import DEFAULT_LIMIT, page_of
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -208,7 +209,7 @@ def claims_of(statement: AttendanceStatement, public_url: str, token: str, now: 
 
 def public_event_url(event: Event, public_url: str) -> str:
     """The page of the event; empty unless everyone may know of it."""
-    return f"{public_url}/events/{quote(event.slug)}" if event.visibility is Visibility.PUBLIC else ""
+    return f"{public_url}{event_path(event.slug)}" if event.visibility is Visibility.PUBLIC else ""
 
 
 def shown_name(statement: AttendanceStatement) -> str:
@@ -290,4 +291,4 @@ def _moment_or_none(event: Event, at: Instant | None) -> str:
 
 
 def _own_path(slug: EventSlug) -> str:
-    return f"/events/{quote(slug)}/attendance-proof"
+    return f"{event_path(slug)}/attendance-proof"

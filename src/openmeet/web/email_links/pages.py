@@ -35,6 +35,7 @@ from openmeet.domain.events.time_and_place import join_from_label, removal_notic
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import NotificationTopic
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.series.queries import by_id as series_by_id
@@ -217,7 +218,7 @@ async def _answer_page(
     form_state: FormState | None = None,
     status: int = 200,
 ) -> Response:
-    event_path = f"/events/{quote(event.slug)}"
+    path = event_path(event.slug)
     user = await user_by_id(reader, user_id)
     registration_settings = await registration_settings_of(reader, event)
     fields = await fields_now(reader, event, registration_settings, own_rsvp)
@@ -254,8 +255,8 @@ async def _answer_page(
         "answer_path": f"/mail/answer/{request.path_params['token']}",
         "chat": f"/mail/answer/{request.path_params['token']}/chat" if await _has_chat(reader, event, user_id) else "",
         # Without a session, the page of a private event says that it does not exist.
-        "event_page": event_path if is_open_to_all else f"/sign-in?next={quote(event_path, safe='')}",
-        "calendar": f"{event_path}/share#into-calendar" if is_open_to_all and not is_past else "",
+        "event_page": path if is_open_to_all else f"/sign-in?next={quote(path, safe='')}",
+        "calendar": f"{path}/share#into-calendar" if is_open_to_all and not is_past else "",
         "ticket": f"/mail/ticket/{request.path_params['token']}"
         if own_rsvp is not None and own_rsvp.is_seated and not is_past
         else "",

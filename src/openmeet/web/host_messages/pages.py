@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from openmeet.domain.events.model import MAX_KEY, Event
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
 from openmeet.domain.host_messages.queries import Addressees, HostMessage, MessageId, MessageState
+from openmeet.domain.page_paths import event_path
 from openmeet.emails.notifications.preview import message_mail
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
@@ -81,13 +81,13 @@ async def write(request: Request) -> Response:
         renewed = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
         return await _message_form_page(request, FormState({**form, **renewed}, {"": refused.why}), status=status)
     flash = "message_sent" if message.state is MessageState.SENT else "message_scheduled"
-    return go(f"/events/{quote(event_slug_of(request))}/messages", flash=flash)
+    return go(f"{event_path(event_slug_of(request))}/messages", flash=flash)
 
 
 async def call_off(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await actions.cancel(tx, caller_of(request), event_slug_of(request), MessageId(request.path_params["message"]))
-    return go(f"/events/{quote(event_slug_of(request))}/messages", flash="message_called_off")
+    return go(f"{event_path(event_slug_of(request))}/messages", flash="message_called_off")
 
 
 async def _preview_page(

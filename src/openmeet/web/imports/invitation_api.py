@@ -1,7 +1,6 @@
 """Accept or decline an invitation from an imported list, as JSON. To decline, only the token in the e-mail is needed."""
 
 from typing import Literal
-from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
@@ -9,6 +8,7 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.imports import people
+from openmeet.domain.page_paths import event_path, group_path
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -36,9 +36,9 @@ async def show(request: Request) -> Response:
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).reader() as reader:
         person, event, group = await people.find_invitation(reader, person_id)
-    path = f"events/{quote(event.slug)}" if event else f"groups/{quote(group.slug)}" if group else ""
+    path = event_path(event.slug) if event else group_path(group.slug) if group else "/"
     title = event.title if event else group.details.name if group else ""
-    url = f"{services(request).settings.public_url}/{path}"
+    url = f"{services(request).settings.public_url}{path}"
     shown = msgspec.convert(
         {"what": person.what, "title": title, "url": url, "message": person.message, "state": person.stage},
         InvitationPreviewOutput,

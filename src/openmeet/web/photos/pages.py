@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -28,6 +28,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.moderation.visibility import status_of
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.paging import DEFAULT_LIMIT, page_of
 from openmeet.domain.photos import actions, queries
 from openmeet.domain.photos.access import event_with_photos, visible_photo
@@ -119,7 +120,7 @@ async def add(request: Request) -> Response:
         number = len(files) - added.number
         problem = ngettext("We couldn’t add %(number)s photo.", "We couldn’t add %(number)s photos.", number)
         return await _photos_page(request, FormState(values, {"photos": problem}), status=added.status, added=added)
-    return go(f"/events/{quote(slug)}/photos", flash="photos_added", numbers=[added.number])
+    return go(f"{event_path(slug)}/photos", flash="photos_added", numbers=[added.number])
 
 
 async def _add_each(
@@ -267,7 +268,7 @@ def _view(event: Event, photo: EventPhoto, name: str) -> PhotoView:
 
 
 def _path_of(event: Event) -> str:
-    return f"/events/{quote(event.slug)}/photos"
+    return f"{event_path(event.slug)}/photos"
 
 
 def _key(request: Request) -> str:

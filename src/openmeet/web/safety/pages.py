@@ -1,7 +1,6 @@
 """Report something, block or mute somebody, and the lists of the user's own blocks and mutes."""
 
 from typing import Final
-from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from openmeet.domain.groups.queries import by_id as by_group_id
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import REASON_LABELS, ModeratedKind, ReportOutcome, Subject
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.subjects import ReportedSubject
@@ -187,7 +187,7 @@ async def _subject_of(reader: Reader, request: Request, viewer: UserId) -> Repor
     kind, address = _asked(request)
     described = await subjects.by_address(reader, kind, address, viewer)
     slug = request.path_params.get("slug", "")
-    if kind is ModeratedKind.PHOTO and not described.path.startswith(f"/events/{quote(slug)}/"):
+    if kind is ModeratedKind.PHOTO and not described.path.startswith(f"{event_path(slug)}/"):
         raise NotFound(SiteReason.NOTHING_HERE)
     return described
 

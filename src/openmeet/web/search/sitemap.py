@@ -5,7 +5,6 @@ network are included only if the site shows them by default (``events.unsolicite
 """
 
 from collections.abc import Iterable
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.events.unsolicited_lists import FrontPagePolicy, is_allowed_by
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
+from openmeet.domain.page_paths import event_path, group_path
 from openmeet.i18n import formatting
 from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
@@ -68,8 +68,8 @@ async def _paths_with_changes(reader: Reader, shown: FrontPagePolicy) -> list[tu
     conditions = {"stands": is_allowed_by("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
     events = await reader.fetch(_EVENTS.format(**conditions), since=Instant(reader.now - PAST), most=MOST_EVENTS)
     return [
-        *((f"/groups/{quote(row['slug'])}", row["updated_at"]) for row in groups),
-        *((f"/events/{quote(row['slug'])}", row["updated_at"]) for row in events),
+        *((group_path(row["slug"]), row["updated_at"]) for row in groups),
+        *((event_path(row["slug"]), row["updated_at"]) for row in events),
     ]
 
 

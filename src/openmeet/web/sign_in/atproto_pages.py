@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,6 +36,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.sign_in import actions
 from openmeet.domain.sign_in.model import OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
@@ -298,7 +299,7 @@ async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
         time_and_place.short_start_label(event),
         thumbnail(event.content),
         tone_for(event.content),
-        f"/events/{quote(event.slug)}",
+        event_path(event.slug),
         settings.takes_guests and event.content.visibility is Visibility.PUBLIC and not event.is_cancelled,
     )
 

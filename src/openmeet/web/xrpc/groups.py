@@ -3,12 +3,13 @@
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.search import my_event_lists
 from openmeet.domain.search.group_event_lists import coming_in_group
 from openmeet.domain.search.my_event_lists import position_of
 from openmeet.i18n.formatting import iso
 from openmeet.web.xrpc.call import LexiconCall, Query
-from openmeet.web.xrpc.resolve import group_at, group_url
+from openmeet.web.xrpc.resolve import group_at
 from openmeet.web.xrpc.schemas import GroupEvents, GroupView, OneGroup
 from openmeet.web.xrpc.views import views_of
 
@@ -39,7 +40,7 @@ async def _group_view(call: LexiconCall, group: Group, role: GroupRole | None) -
     details = group.details
     return GroupView(
         uri=group.network.record_uri,
-        url=group_url(group.slug, call.public_url),
+        url=f"{call.public_url}{group_path(group.slug)}",
         name=details.name,
         description=details.description,
         locality=details.locality,

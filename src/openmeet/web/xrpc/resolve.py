@@ -3,7 +3,7 @@
 Absent, hidden and inaccessible objects all give the same error.
 """
 
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import normal_uri, parse_at_uri
@@ -18,6 +18,7 @@ from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupRole, GroupSlug
 from openmeet.domain.groups.record_queries import by_any_record
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series import queries
 from openmeet.domain.series import visibility as series_visibility
 from openmeet.domain.series.model import Series, SeriesSlug
@@ -29,18 +30,6 @@ from openmeet.web.xrpc.reasons import XrpcReason
 from openmeet.web.xrpc.schemas import Resolved
 
 _RECORD = "at://"
-
-
-def event_url(slug: str, public_url: str) -> str:
-    return f"{public_url}/events/{quote(slug)}"
-
-
-def series_url(slug: str, public_url: str) -> str:
-    return f"{public_url}/series/{quote(slug)}"
-
-
-def group_url(slug: str, public_url: str) -> str:
-    return f"{public_url}/groups/{quote(slug)}"
 
 
 async def event_at(call: LexiconCall, parameter: str) -> Event:
@@ -145,15 +134,15 @@ async def resolve_uri(call: LexiconCall) -> Resolved:
     lookup = (call.reader, call.text("uri"), call.viewer, call.public_url)
     event = await find_event(*lookup)
     if event is not None:
-        url = event_url(event.slug, call.public_url)
+        url = f"{call.public_url}{event_path(event.slug)}"
         return Resolved(kind="event", url=url, uri=event.record_uri, cid=event.record_cid)
     series = await find_series(*lookup)
     if series is not None:
-        return Resolved(kind="series", url=series_url(series.slug, call.public_url), uri=series.record_uri)
+        return Resolved(kind="series", url=f"{call.public_url}{series_path(series.slug)}", uri=series.record_uri)
     group_and_role = await find_group(*lookup)
     if group_and_role is not None:
         group, _ = group_and_role
-        return Resolved(kind="group", url=group_url(group.slug, call.public_url), uri=group.network.record_uri)
+        return Resolved(kind="group", url=f"{call.public_url}{group_path(group.slug)}", uri=group.network.record_uri)
     raise NotFound(SiteReason.NOTHING_HERE, name="NotFound")
 
 

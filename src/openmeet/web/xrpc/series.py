@@ -9,6 +9,7 @@ from openmeet.domain.events.values import NOWHERE, Mode, public_place
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import series_path
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import agenda
 from openmeet.domain.series.agenda import AgendaOccurrence
@@ -21,7 +22,7 @@ from openmeet.recurrence.rule import format_rule
 from openmeet.web.events.series_context import address_of
 from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.events import instant_in
-from openmeet.web.xrpc.resolve import series_at, series_url
+from openmeet.web.xrpc.resolve import series_at
 from openmeet.web.xrpc.schemas import EventView, GroupLink, OccurrenceView, SeriesEvents, SeriesView
 from openmeet.web.xrpc.views import MODES, group_link, place_of, status_of, views_of
 
@@ -88,7 +89,7 @@ async def _series_view(call: LexiconCall, series: Series) -> SeriesView:
     names = await shown_names(call.reader, [series.owner_id])
     return SeriesView(
         uri=series.record_uri,
-        url=series_url(series.slug, call.public_url),
+        url=f"{call.public_url}{series_path(series.slug)}",
         title=template.title,
         description=template.description,
         sentence=describe(pattern),

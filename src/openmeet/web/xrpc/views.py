@@ -17,13 +17,13 @@ from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.network.records.collections import EVENT
 from openmeet.web.xrpc.call import LexiconCall
-from openmeet.web.xrpc.resolve import event_url, group_url, series_url
 from openmeet.web.xrpc.schemas import Counts, EventView, GroupLink, PlaceView, SeriesLink, ViewerState
 
 MODES = {
@@ -93,7 +93,10 @@ def place_of(venue: Venue) -> PlaceView | None:
 
 def group_link(group: Group, public_url: str) -> GroupLink:
     return GroupLink(
-        uri=group.network.record_uri, slug=group.slug, url=group_url(group.slug, public_url), name=group.details.name
+        uri=group.network.record_uri,
+        slug=group.slug,
+        url=f"{public_url}{group_path(group.slug)}",
+        name=group.details.name,
     )
 
 
@@ -130,7 +133,7 @@ def _event_view(event: Event, facts: _ViewFacts) -> EventView:
         uri=event.record_uri,
         cid=event.record_cid,
         did=event.record_did,
-        url=event_url(event.slug, facts.public_url),
+        url=f"{facts.public_url}{event_path(event.slug)}",
         title=event.title,
         description=event.content.description,
         starts_at=iso_or_none(event.starts_at),
@@ -188,7 +191,7 @@ def _series_link(event: Event, facts: _ViewFacts) -> SeriesLink | None:
     return SeriesLink(
         uri=series.record_uri,
         slug=series.slug,
-        url=series_url(series.slug, facts.public_url),
+        url=f"{facts.public_url}{series_path(series.slug)}",
         title=series.content.title,
         recurrence_id=position.original_date,
         original_date=position.original_date,
