@@ -386,7 +386,7 @@ async def test_one_of_several_accounts_is_chosen(site: SignInSite):
         await site.deployment.account(name)
     async with site.browser() as browser, site.browser() as dans:
         await site.sign_in_at_pds(dans, "dan")
-        await site.sign_in_at_pds(browser, "ana")
+        await site.sign_in_at_pds(browser, "ana", next_path="/settings/identity")
         await link(site, browser, "work")
         ana, work, dan = [await site.identity(name) for name in ("ana", "work", "dan")]
         assert (work.is_default, ana.user_id) == (True, work.user_id)
