@@ -61,7 +61,7 @@ async def test_the_town_shows_its_pictures(make_sqlite: SqliteFiles, clock: Hand
         assert await store.size(blob_key(row["key"], Size.SMALL)) > 0
     async with db.reader() as reader:
         photos = await reader.fetch("select key, width, height from event_photos where event_id is not null")
-    shown = [photo.view.size for past in PAST for photo in past.photos]
+    shown = [photo.crop.size for past in PAST for photo in past.photos]
     assert sorted((row["width"], row["height"]) for row in photos) == sorted(shown)
     assert len(set(shown)) > 2
     for row in photos:

@@ -22,15 +22,15 @@ from openmeet.domain.profiles import portraits as shown_portraits
 from openmeet.domain.users.model import UserId
 from programs.demo.earlier import act_at
 from programs.demo.portraits import Look, portrait
-from programs.demo.scenes import SCENES, SIZE, VARIANTS, WHOLE, View, scene
+from programs.demo.scenes import SCENES, SIZE, VARIANTS, WHOLE, Crop, scene
 
 _AT_ONCE: Final = 4
 
 _Made = TypeVar("_Made")
 
 
-def _painted(kind: str, variant: int, view: View) -> PreparedPicture:
-    return pictures.prepare(scene(kind, str(variant), view))
+def _painted(kind: str, variant: int, crop: Crop) -> PreparedPicture:
+    return pictures.prepare(scene(kind, str(variant), crop))
 
 
 def _portrayed(look: Look, name: str) -> dict[int, bytes]:
@@ -42,7 +42,7 @@ class TownPhoto(NamedTuple):
 
     scene: str
     variant: int
-    view: View
+    crop: Crop
     caption: str
 
 
@@ -53,7 +53,7 @@ class TownPictures:
     store: BlobStore
     workers: WorkerPool
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
-    _scenes: dict[tuple[str, int, View], asyncio.Task[PreparedPicture]] = field(default_factory=dict)
+    _scenes: dict[tuple[str, int, Crop], asyncio.Task[PreparedPicture]] = field(default_factory=dict)
     _stored: list[asyncio.Task[None]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -91,7 +91,7 @@ class TownPictures:
         photo: TownPhoto,
     ) -> None:
         """Draw a photo and store it as if this person had added it to the event at that time."""
-        key, drawing = PhotoKey(_picture_key(dice)), self._drawing(photo.scene, photo.variant, photo.view)
+        key, drawing = PhotoKey(_picture_key(dice)), self._drawing(photo.scene, photo.variant, photo.crop)
 
         async def store() -> None:
             made = await drawing
@@ -106,8 +106,8 @@ class TownPictures:
 
         self._stored.append(asyncio.create_task(store()))
 
-    def _drawing(self, kind: str, variant: int, view: View) -> asyncio.Task[PreparedPicture]:
-        about = kind, variant, view
+    def _drawing(self, kind: str, variant: int, crop: Crop) -> asyncio.Task[PreparedPicture]:
+        about = kind, variant, crop
         if about not in self._scenes:
             self._scenes[about] = asyncio.create_task(self._drawn(partial(_painted, *about)))
         return self._scenes[about]

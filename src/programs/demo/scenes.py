@@ -15,7 +15,7 @@ from programs.demo.brushes import HEIGHT, WIDTH
 VARIANTS: Final = 3
 
 
-class View(NamedTuple):
+class Crop(NamedTuple):
     """The part of a drawing that a picture shows."""
 
     left: int
@@ -31,10 +31,10 @@ class View(NamedTuple):
         return self.width * 6 // 10, self.height * 6 // 10
 
 
-WHOLE: Final = View(0, 0, WIDTH, HEIGHT)
-UPRIGHT: Final = View(400, 0, 700, 1000)
-SQUARE: Final = View(250, 0, 1000, 1000)
-WIDE: Final = View(0, 350, 1500, 500)
+WHOLE: Final = Crop(0, 0, WIDTH, HEIGHT)
+UPRIGHT: Final = Crop(400, 0, 700, 1000)
+SQUARE: Final = Crop(250, 0, 1000, 1000)
+WIDE: Final = Crop(0, 350, 1500, 500)
 SIZE: Final = WHOLE.size
 
 
@@ -67,9 +67,9 @@ SCENES: Final[dict[str, Scene]] = {
 }
 
 
-def scene(kind: str, seed: str, view: View = WHOLE) -> bytes:
+def scene(kind: str, seed: str, crop: Crop = WHOLE) -> bytes:
     """Draw a scene as PNG. ``kind``: a key of ``SCENES``."""
     dice = random.Random(f"{kind} {seed}")  # noqa: S311 - a drawing
-    width, height = view.size
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{view.left} {view.top} {view.width} {view.height}">{SCENES[kind].draw(dice)}</svg>'
+    width, height = crop.size
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{crop.left} {crop.top} {crop.width} {crop.height}">{SCENES[kind].draw(dice)}</svg>'
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, height=height, skip_system_fonts=True))
