@@ -261,15 +261,20 @@ async def test_stored_events_say_what_the_person_does_there(browser, openmeet: D
             evening = await event_by(tx, other, title="Night walk", starts="2126-07-04T21:00", ends="")
             joined = await event_by(tx, other, title="Choir", starts="2126-07-04T18:00", ends="")
             await attendance.answer(tx, ida, joined.slug, RsvpReply.GOING)
+            perhaps = await event_by(tx, other, title="Picnic", starts="2126-07-04T22:00", ends="")
+            await attendance.answer(tx, ida, perhaps.slug, RsvpReply.INTERESTED)
             hosted = await event_by(tx, ida, title="Repair café", starts="2126-07-05T18:00", ends="")
-        for event in (old, evening, joined, hosted):
+        for event in (old, evening, joined, perhaps, hosted):
             await keep(page, f"/events/{event.slug}")
         await go_offline(opened, page, offline=True)
         await page.goto("/groups")
         rows = page.locator("[data-offline-events] .event-card")
-        await expect(rows.locator("h2")).to_have_text(["Choir", "Night walk", "Repair café", "Old times"])
+        await expect(rows.locator("h2")).to_have_text(["Choir", "Night walk", "Picnic", "Repair café", "Old times"])
         chips = [await row.locator(".chip:visible").all_inner_texts() for row in await rows.all()]
-        assert chips == [["Going"], [], ["You host"], []]
+        assert chips == [["Going"], [], ["Maybe"], ["You host"], []]
+        # A check mark is only for people who are going.
+        await expect(rows.locator(".chip.good:visible")).to_have_text(["Going"])
+        await expect(rows.locator("[data-offline-answer]:visible svg")).to_have_count(1)
 
 
 async def test_a_page_that_arrives_after_sign_out_is_not_stored(browser, openmeet: Deployment) -> None:

@@ -229,8 +229,12 @@ function card({ path, page, at }, waiting) {
   const isHost = Boolean(page.querySelector(".host-card"));
   const answer = isHost ? "" : words(".answer-bar [aria-current]");
   const waits = waiting.some((one) => one.path === `${path}/answer`);
-  made.querySelector("[data-offline-answer] > span").textContent = answer;
-  made.querySelector("[data-offline-answer]").hidden = !answer || waits;
+  const chip = made.querySelector("[data-offline-answer]");
+  const isGoing = /^(going|today|join_now|checked_in)$/.test(page.querySelector(".answer")?.dataset.answerState);
+  chip.classList.replace("plain", isGoing ? "good" : "plain");
+  if (!isGoing) chip.querySelector("svg").remove();
+  chip.querySelector("span").textContent = answer;
+  chip.hidden = !answer || waits;
   made.querySelector("[data-offline-host]").hidden = !isHost;
   made.querySelector("[data-offline-waits]").hidden = !waits;
   return made;
