@@ -219,7 +219,7 @@ async def sign_up(page: Page, deployment: Deployment, name: str, email: str) -> 
 async def ask_for_code(page: Page, email: str) -> None:
     """Ask for a code on the sign-in page."""
     await page.get_by_label("E-mail").fill(email)
-    await page.get_by_role("button", name="Continue to sign-in").click()
+    await page.get_by_role("button", name="Sign in").click()
 
 
 async def enter_code(page: Page, deployment: Deployment) -> None:

@@ -39,7 +39,7 @@ async def running(browser, tmp_path: Path):
 async def sign_up_and_create(page: Page) -> None:
     await page.goto("/sign-in?next=/events/new")
     await page.get_by_label("E-mail").fill("greta@example.org")
-    await page.get_by_role("button", name="Continue to sign-in").click()
+    await page.get_by_role("button", name="Sign in").click()
     mail = await page.context.new_page()
     await mail.goto("/dev/mail")
     while not await mail.locator("article").count():

@@ -52,7 +52,7 @@ async def test_account_deletion_is_requested_and_withdrawn(browser, openmeet, si
         assert (await page.goto(f"/events/{soon.slug}")).status == 404
         await page.goto("/sign-in")
         await page.get_by_label("E-mail").fill("ana@example.org")
-        await page.get_by_role("button", name="Continue to sign-in").click()
+        await page.get_by_role("button", name="Sign in").click()
         await enter_code(page, openmeet)
         await page.get_by_text("Welcome back. You keep your account.").wait_for()
         assert await sideways(page) == 0

@@ -38,7 +38,7 @@ async def test_hosts_pages_show_a_new_answer_automatically(openmeet, browser, vi
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())
         await expect(event_page.locator("#places")).to_contain_text("1 of 5 places taken")
         await expect(event_page.locator("[data-live-bell]")).to_have_accessible_name("Notifications, 1 unread")
-        await expect(guests.locator("#numbers")).to_contain_text("1 of 5 going")
+        await expect(guests.locator("#numbers")).to_contain_text("4 of 5 places left")
         # The list itself is only updated at the reader's request.
         await expect(guests.get_by_text("Ben", exact=True)).to_have_count(0)
         show = guests.get_by_role("button", name="Show")

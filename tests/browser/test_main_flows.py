@@ -323,7 +323,7 @@ async def test_signing_out_and_in_again(browser, openmeet):
         await page.get_by_role("button", name="Sign out").click()
         await page.get_by_role("link", name="Sign in").click()
         await page.get_by_label("E-mail").fill("ana@example.org")
-        await page.get_by_role("button", name="Continue to sign-in").click()
+        await page.get_by_role("button", name="Sign in").click()
         await enter_code(page, openmeet)
         await page.get_by_text("You’re signed in.").wait_for()
         await page.get_by_role("link", name="Your settings").click()

@@ -5,6 +5,8 @@ import re
 from openmeet.domain.attendance import actions, event_hosting, invitations
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.imports import queries as imports
+from openmeet.domain.imports.model import ContactRow, ImportKind
 from tests.openmeet.site_under_test import details, event_by, person, signed_in, site_on
 from tests.visible_text import visible_text
 
@@ -24,6 +26,20 @@ async def test_people_who_have_not_answered_are_listed_apart_from_those_who_may_
         assert ("eve@example.org" in shown, ">Ben<" in shown) == (True, False)
         maybe = visible_text((await browser.get(f"{path}?tab=interested")).text)
         assert ("Maybe 1" in maybe, "Invited 1" in maybe, "eve@example.org" in maybe) == (True, True, False)
+
+
+async def test_the_link_to_an_imported_list_is_shown_once_there_is_one(make_sqlite, clock):
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana)
+    link = f'href="/import/lists/guests/{event.slug}"'
+    async with signed_in(site, ana.user_id) as browser:
+        assert link not in (await browser.get(f"/events/{event.slug}/attendees")).text
+        async with site.db.transaction() as tx:
+            row = ContactRow(1, "Tom", "tom@example.org", "", "")
+            await imports.add_contacts(tx, ImportKind.GUESTS, event.id, [row], ana.user_id)
+        assert link in (await browser.get(f"/events/{event.slug}/attendees")).text
 
 
 async def test_an_invitation_is_e_mailed_at_once(make_sqlite, clock):
@@ -46,10 +62,10 @@ async def test_the_page_says_that_nobody_is_going_yet(make_sqlite, clock):
         assert 'id="numbers" data-live-part></p>' in page, "the tabs already have these numbers"
         shown = visible_text(page)
         assert ("Nobody yet" in shown, "0 going" in shown) == (True, False)
-        assert "Nobody yet, 2 places" in visible_text((await browser.get(f"/events/{limited.slug}/attendees")).text)
+        assert "2 of 2 places left" in visible_text((await browser.get(f"/events/{limited.slug}/attendees")).text)
         async with site.db.transaction() as tx:
             await actions.answer(tx, ben, limited.slug, RsvpReply.GOING)
-        assert "1 of 2 going" in visible_text((await browser.get(f"/events/{limited.slug}/attendees")).text)
+        assert "1 of 2 places left" in visible_text((await browser.get(f"/events/{limited.slug}/attendees")).text)
 
 
 async def test_a_host_who_adds_somebody_is_not_asked_about_themselves(make_sqlite, clock):

@@ -192,5 +192,7 @@ def test_a_country_alone_is_no_place() -> None:
     assert time_and_place.place_lines(Mode.IN_PERSON, Venue(country="Germany"), hides_place=False) == [
         "Place to be announced"
     ]
+    over = time_and_place.place_lines(Mode.IN_PERSON, Venue(), hides_place=False, is_over=True)
+    assert over == ["No place given"], "nobody announces it any more"
     hidden = time_and_place.place_lines(Mode.IN_PERSON, Venue(country="Germany"), hides_place=True)
     assert hidden == ["The place is shown to people who are going", "Germany"]

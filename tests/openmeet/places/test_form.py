@@ -47,7 +47,7 @@ async def test_a_town_fills_in_its_address_and_time_zone(site: Site, ana: Caller
         found = inputs_of(page.text)
         assert (page.status_code, found["title"]) == (200, "Walk")
         assert (found["locality"], found["country"], zone_of(page.text)) == ("Neukölln", "Germany", "Europe/Berlin")
-        assert "Neukölln (near Berlin, Germany). Times are in Europe/Berlin." in page.text
+        assert "Neukölln (near Berlin, Germany). Times are in Berlin time." in page.text
         other = await browser.post(
             "/events/new",
             data={**found, "mode": "in_person", "time_zone": "Europe/Berlin", "place": "Lisbon", "find_place": "yes"},
@@ -61,7 +61,7 @@ async def test_a_chosen_time_zone_is_kept(site: Site, ana: Caller) -> None:
         typed = {"mode": "in_person", "place": "Berlin", "time_zone": "Asia/Tokyo", "find_place": "yes"}
         page = (await browser.post("/events/new", data={**fields, **typed})).text
     assert zone_of(page) == "Asia/Tokyo"
-    assert "Its time zone is Europe/Berlin. The times above stay in Asia/Tokyo." in page
+    assert "It’s on Berlin time. The times above stay in Tokyo time." in page
 
 
 async def test_several_towns_are_offered_and_one_is_chosen_by_a_button(site: Site, ana: Caller) -> None:

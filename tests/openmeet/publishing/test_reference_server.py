@@ -33,7 +33,7 @@ async def sign_in(remote: RemoteSite, page: Page, name: str) -> Caller:
     """Sign in by OAuth and consent to publishing."""
     await page.goto("/sign-in")
     await page.get_by_label("E-mail or handle").fill(f"{name}.test")
-    await page.get_by_role("button", name="Continue to sign-in").click()
+    await page.get_by_role("button", name="Sign in").click()
     await allow(page)
     await expect(page).to_have_url(f"{remote.url}/home")
     found = await remote.identity(name)

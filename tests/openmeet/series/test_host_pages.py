@@ -394,6 +394,8 @@ async def test_moving_a_date_into_the_past_needs_confirmation(site, ana) -> None
     assert reach.status_code == 200, reach.text
     saved = await ana.post(f"{path}/edit", data=inputs_of(reach.text) | {"scope": "this"})
     assert saved.status_code == 303
+    date = await ana.get(saved.headers["location"])
+    assert (saved.headers["location"][:8], "Saved for this date only." in date.text) == ("/events/", True)
     # The date has been edited, so its form is opened again.
     typed |= {
         "date_revision": inputs_of((await ana.get(f"{path}/edit", params={"date": SECOND})).text)["date_revision"]

@@ -180,14 +180,18 @@ class _Down:
 async def test_refusing_is_handled(site: SignInSite):
     """A person who refuses gets a short message, and no user is created."""
     await site.deployment.account("ana")
+    async with site.db.transaction() as tx:
+        ben = await person(tx, "Ben")
+        event = await event_by(tx, ben)
     async with site.browser() as browser:
-        where = await site.start_sign_in(browser, "ana.town.test")
+        where = await site.start_sign_in(browser, "ana.town.test", next_path=f"/events/{event.slug}")
         back = await browser.get(await allow(where, "ana.town.test", "a long password", step="deny"))
         assert back.status_code == 400
         assert "You said no, and that’s fine" in back.text
+        assert f'<a class="button quiet" href="/events/{event.slug}">Back to Board games</a>' in back.text
         assert (await browser.get("/settings/identity")).status_code == 303
     async with site.db.reader() as reader:
-        assert await reader.fetch("select 1 from users") == []
+        assert len(await reader.fetch("select 1 from users")) == 1
 
 
 async def test_a_state_works_once_in_its_browser_and_in_time(site_on_each: SignInSite):

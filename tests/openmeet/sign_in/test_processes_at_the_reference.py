@@ -45,7 +45,7 @@ class Shared:
             async with chromium() as browser, self.remote.phone(browser) as page:
                 await page.goto("/sign-in")
                 await page.get_by_label("E-mail or handle").fill("ana.test")
-                await page.get_by_role("button", name="Continue to sign-in").click()
+                await page.get_by_role("button", name="Sign in").click()
                 await allow(page)
                 await expect(page).to_have_url(f"{self.remote.url}/home")
             await self.set("access_ends_at", SystemClock().now())

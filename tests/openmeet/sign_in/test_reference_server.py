@@ -33,7 +33,7 @@ async def test_somebody_with_an_account_at_the_reference_signs_in_with_a_click(r
         await page.goto(f"/events/{event.slug}")
         await page.locator("button[value=going]").first.click()
         await page.get_by_label("E-mail or handle").fill("ana.test")
-        await page.get_by_role("button", name="Continue to sign-in").click()
+        await page.get_by_role("button", name="Sign in").click()
         await allow(page)
         await expect(page).to_have_url(f"{remote.url}/events/{event.slug}")
         await expect(page.get_by_text("You’re going").first).to_be_visible()

@@ -58,7 +58,7 @@ async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(si
         assert card_of(event, facts).going == "5 Zusagen, 4 frei"
     site.clock.turn(365 * DAY)
     async with site.db.reader() as reader:
-        assert card_of(event, await facts_of(reader, [event], CardList(PUBLIC, None))).going == "5 going"
+        assert card_of(event, await facts_of(reader, [event], CardList(PUBLIC, None))).going == "5 were going"
     site.clock.turn(-365 * DAY)
     async with site.browser() as anybody:
         page = (await anybody.get("/")).text

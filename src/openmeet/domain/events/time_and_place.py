@@ -18,6 +18,7 @@ from openmeet.recurrence import wall_time
 TO_BE_ANNOUNCED = lazy("Date to be announced")
 ON_THE_MAP = lazy("A point on the map")
 ANNOUNCED_LATER = lazy("Place to be announced")
+NEVER_ANNOUNCED = lazy("No place given")
 
 
 def days_of(event: Event | Details) -> tuple[date, date] | None:
@@ -168,8 +169,8 @@ def removal_notice(event: Event, now: Instant) -> str:
     return gettext("This event’s page and chat will be removed on %(day)s.", day=day) if day else ""
 
 
-def place_label(event: Event) -> str:
-    """The place in one line."""
+def place_label(event: Event, *, is_over: bool = False) -> str:
+    """The place in one line. ``is_over``: nobody will announce it any more."""
     place = event.place
     spot = ", ".join(part for part in (place.name, place.locality) if part)
     if not spot and place.lines and not place.is_country_alone:
@@ -182,18 +183,18 @@ def place_label(event: Event) -> str:
         case Mode.HYBRID:
             return gettext("%(place)s and online", place=spot) if spot else gettext("In person and online")
         case Mode.IN_PERSON:
-            return spot or str(ANNOUNCED_LATER)
+            return spot or str(NEVER_ANNOUNCED if is_over else ANNOUNCED_LATER)
 
 
-def place_lines(mode: Mode, place: Venue, *, hides_place: bool, zone: str = "") -> list[str]:
+def place_lines(mode: Mode, place: Venue, *, hides_place: bool, zone: str = "", is_over: bool = False) -> list[str]:
     """The lines of the place, as far as ``place`` has it. ``hides_place``: other people can see more. ``zone`` is the
-    time zone of the reader: the country is left out if it is theirs.
+    time zone of the reader: the country is left out if it is theirs. ``is_over``: see ``place_label``.
     """
     if mode is Mode.ONLINE:
         return [gettext("Online")]
     lines = list(lines_without_own_country(place, zone))
     if not lines:
-        label = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
+        label = ON_THE_MAP if place.latitude else NEVER_ANNOUNCED if is_over else ANNOUNCED_LATER
         lines = list(place.lines) if hides_place else []
         lines.insert(0, gettext("The place is shown to people who are going") if hides_place else str(label))
     return [*lines, gettext("and online")] if mode is Mode.HYBRID else lines

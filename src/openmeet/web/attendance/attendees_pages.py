@@ -34,6 +34,8 @@ from openmeet.domain.attendance.seats import limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import place_label, tagged
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.imports import queries as imports
+from openmeet.domain.imports.model import ImportKind
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
@@ -255,6 +257,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         counts = (await queries.counts(reader, [event.id]))[event.id]
         registration_settings = await registration.of_event(reader, event)
         context = {
+            "has_list": bool(await imports.count_by_stage(reader, ImportKind.GUESTS, event.id)),
             **await _people_context(reader, caller.user_id, event, registration_settings, rows[:PAGE_SIZE]),
             **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
             "removed": await _removed_attendee(reader, event, query_params.get("removed", "")),

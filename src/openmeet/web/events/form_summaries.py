@@ -6,7 +6,7 @@ from typing import Final
 from openmeet.domain.events.content import INPUTS
 from openmeet.domain.events.values import Audience, Mode, RemovalDelay
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
-from openmeet.i18n import countries
+from openmeet.i18n import countries, formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.web.events.approval_field import NEEDS_APPROVAL
 
@@ -68,12 +68,17 @@ def value_label(name: str, text: str) -> str:
     return text if labels is None else ", ".join(str(labels.get(one, one)) for one in text.split(","))
 
 
+def zone_words(zone: str) -> str:
+    """``Berlin time`` for ``Europe/Berlin``. Anything else that was typed stays as it is."""
+    return formatting.zone_of_series(zone) if zone in formatting.ZONES else zone
+
+
 def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
     """For each section, one line about the values typed in it, whether they are valid or not."""
     nothing = gettext("None yet")
     return {
         "clock": _joined_parts(
-            [gettext("Whole days") if form.get("all_day") else "", form.get("time_zone", "").replace("_", " ")]
+            [gettext("Whole days") if form.get("all_day") else "", zone_words(form.get("time_zone", ""))]
         ),
         "address": _joined_parts(
             [

@@ -122,7 +122,9 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
     except PreconditionFailed:
         newest, _ = await _hosted_event(request)
         return await _edit_form_page(request, _outdated(shown, newest), newest, status=409)
-    flash = "event_unchanged" if saved.revision == event.revision else "event_saved"
+    flash = "date_saved" if event.place_in_series else "event_saved"
+    if saved.revision == event.revision:
+        flash = "event_unchanged"
     places = saved.content.capacity
     if places is not None and places != event.content.capacity and seats_taken > places:
         flash = "event_saved_full"

@@ -224,7 +224,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         time_tag=time_and_place.tag_of_start(event, time_and_place.clock_label(event)),
         # People who attend in person need the local time of the place.
         zone=None if event.content.mode is Mode.IN_PERSON else zone_of(event),
-        place=place_label(event),
+        place=place_label(event, is_over=event.is_over(facts.bar_inputs[event.id].now)),
         host=facts.names[event.author_id],
         thumbnail=thumbnail(event.content),
         picture=thumbnail(event.content, Size.SMALL),
@@ -247,15 +247,15 @@ def _tile_of(event: Event) -> DateTile | None:
 
 
 def going_label(event: Event, facts: ListedFacts) -> str:
-    """``5 going, 19 places left``; once the event is over, only ``5 going``. Empty if nobody is going and no limit is set,
-    or if the event is cancelled.
+    """``5 going, 19 places left``; once the event is over, ``5 were going``. Empty if nobody is going and no limit is
+    set, or if the event is cancelled.
     """
     if event.is_cancelled:
         return ""
     counts = facts.counts.get(event.id, NO_COUNTS)
-    going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
     if event.is_over(facts.bar_inputs[event.id].now):
-        return going
+        return ngettext("%(number)s was going", "%(number)s were going", counts.going) if counts.going else ""
+    going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting

@@ -42,7 +42,7 @@ from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
 from openmeet.web.events import approval_field, flash, picture_pages, place_field
-from openmeet.web.events.form_summaries import KEPT_FOR, LABELS, LENGTHS, LINK_TIMES, section_summaries
+from openmeet.web.events.form_summaries import KEPT_FOR, LABELS, LENGTHS, LINK_TIMES, section_summaries, zone_words
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
@@ -415,6 +415,7 @@ def form_page(
         "may_remove": may_remove,
         "summaries": section_summaries(form_state.values),
         "asks_zone": asks_zone,
+        "zone_words": zone_words,
         "place": place_answer,
         "finds_places": services(request).places is not None,
         "takes_picture": event is None

@@ -19,6 +19,7 @@ from openmeet.domain.events.values import MAX_SHUFFLE, Venue
 from openmeet.domain.places.geocoder import StreetAddress
 from openmeet.domain.places.model import Place, PlaceMatch, PlaceReason, folded
 from openmeet.i18n import countries
+from openmeet.web.events.form_summaries import zone_words
 from openmeet.web.search import places
 from openmeet.web.search.places_api import spend_of
 from openmeet.web.site.layout import page
@@ -171,7 +172,7 @@ async def show_choices(request: Request) -> Response:
     field = PlaceField(tuple(choices), credit=_credit(request, choices), may_ask=may_ask, problem=problem)
     if not choices and not problem:
         field = replace(_similar(request, text) or field, may_ask=may_ask)
-    return page(request, "events/place_choices.html", {"place": field})
+    return page(request, "events/place_choices.html", {"place": field, "zone_words": zone_words})
 
 
 async def _matching_places(request: Request, form: Mapping[str, str]) -> list[PlaceChoice]:

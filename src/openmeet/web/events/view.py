@@ -162,7 +162,7 @@ def event_context(
     return {
         **_hosts_context(event, viewer, people),
         **_answers_context(event, viewer, people, registration_settings, requested, now),
-        **_place_context(event, viewer.private, viewer.zone),
+        **_place_context(event, viewer.private, viewer.zone, now),
         **date_words_of(event, now),
         **about_of(event),
         "event": event,
@@ -198,9 +198,15 @@ def _hosts_context(event: Event, viewer: EventViewer, people: EventPeople) -> di
     }
 
 
-def _place_context(event: Event, private: PrivateDetails, zone: str) -> dict[str, object]:
+def _place_context(event: Event, private: PrivateDetails, zone: str, now: Instant) -> dict[str, object]:
     return {
-        "place_lines": place_lines(event.content.mode, private.place, hides_place=private.hides_place, zone=zone),
+        "place_lines": place_lines(
+            event.content.mode,
+            private.place,
+            hides_place=private.hides_place,
+            zone=zone,
+            is_over=event.is_over(now),
+        ),
         "private": private,
         "join_url": private.web_link if event.content.mode is not Mode.IN_PERSON else "",
         "directions_url": "" if event.content.mode is Mode.ONLINE else directions_to(private.place),

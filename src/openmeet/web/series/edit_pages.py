@@ -17,7 +17,7 @@ from openmeet.domain.attendance.capacity_change import CapacityImpact
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.submissions import FIELDS, submission_of, values_of, values_of_event
-from openmeet.domain.page_paths import series_path
+from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.series import actions, agenda, apply_edits, date_queries, materialize, queries
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import Edit, NewRule, plan_of, series_details_at
@@ -199,6 +199,9 @@ async def _apply(
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, form, problem=refused.why, status=422)
     after = await apply_edits.apply_plan(tx, series, plan, notifies=not form.get("is_silent"))
+    date = await date_queries.date_of(tx, after.id, checked_name(form.get("date", "")))
+    if scope is EditScope.THIS and date is not None:
+        return go(event_path(date.slug), flash="date_saved")
     return go(series_path(after.slug), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 

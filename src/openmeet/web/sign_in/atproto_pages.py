@@ -205,10 +205,10 @@ async def come_back(request: Request) -> Response:
             return await _finish_for(request, network, proven, caller_or_none(request))
         return await _finish_sign_in(request, network, proven)
     except CallbackRefused as refused:
-        return _show_refused_callback(request, refused)
+        return await _show_refused_callback(request, refused)
     except (RemoteFailed, RemoteSlow) as away:
         refusal = CallbackRefused(CallbackProblem.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.quoted))
-        return _show_refused_callback(request, refusal, status=502)
+        return await _show_refused_callback(request, refusal, status=502)
 
 
 async def show_document(request: Request) -> Response:
@@ -367,7 +367,12 @@ def _revoke_replaced(request: Request, network: NetworkClients, replaced: Sealed
         revoke_later(database_of(request), network, replaced)
 
 
-def _show_refused_callback(request: Request, refused: CallbackRefused, *, status: int = 400) -> Response:
+async def _show_refused_callback(request: Request, refused: CallbackRefused, *, status: int = 400) -> Response:
     begin_again = "/sign-in?" + urlencode({"next": refused.next_path, "identifier": refused.typed})
-    context = {"heading": HEADINGS[refused.problem], "why": refused.why, "begin_again": begin_again}
+    context = {
+        "heading": HEADINGS[refused.problem],
+        "why": refused.why,
+        "begin_again": begin_again,
+        "event": await _event_of(request, refused.next_path),
+    }
     return page(request, "sign_in/not_let_in.html", context, status=status)

@@ -57,6 +57,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "event_here_only": lazy("Only people here see it. Other apps don’t get any of it."),
     "event_published": lazy("Your server has saved it."),
     "event_saved": lazy("Saved."),
+    "date_saved": lazy("Saved for this date only."),
     "new_link_made": lazy("This page has a new link. The old one has stopped working."),
     "event_saved_full": lazy(
         "Saved. More people are going than there are places now. They keep their places, and nobody moves up "
@@ -81,7 +82,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "series_waits": lazy(
         "Your series is saved. Others see it once a moderator of this site has approved it. We’ll let you know."
     ),
-    "series_saved": lazy("Saved."),
+    "series_saved": lazy("Saved for the whole series."),
     "series_split": lazy("Saved. From that date on, this is a separate series."),
     "series_cancelled": lazy(
         "The series is cancelled. We’re telling everyone who was going, said maybe or was waiting, once."

@@ -190,9 +190,9 @@ for (const answer of document.querySelectorAll("[data-place-choices]")) {
     if (isFree) select.value = first.value = zone;
     const said = document.createElement("p");
     said.className = "hint";
-    said.textContent = isFree ? `${button.textContent} · ${zone.replaceAll("_", " ")}` : button.textContent;
+    said.textContent = isFree ? `${button.textContent} · ${button.dataset.zoneWords}` : button.textContent;
     answer.replaceChildren(said);
-    for (const fold of form.querySelectorAll("#fold-clock .fold-state")) if (isFree) fold.textContent = zone.replaceAll("_", " ");
+    for (const fold of form.querySelectorAll("#fold-clock .fold-state")) if (isFree) fold.textContent = button.dataset.zoneWords;
     input.focus();
   });
 }

@@ -53,7 +53,9 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   if (!fold) continue;
   fold.open = false;
   const state = fold.querySelector(".fold-state");
-  if (state) state.textContent = here.replaceAll("_", " ");
+  const form = { timeZone: here, timeZoneName: "longGeneric" };
+  const parts = new Intl.DateTimeFormat(document.documentElement.dataset.locale, form).formatToParts();
+  if (state) state.textContent = parts.find(({ type }) => type === "timeZoneName").value;
 }
 
 // The summary of a collapsed part shows the values at page load. After a change in that part, the summary only says that something has
@@ -61,6 +63,18 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
 for (const fold of document.querySelectorAll(".fold")) {
   const state = fold.querySelector(":scope > summary .fold-state");
   if (state) fold.addEventListener("change", () => { state.textContent = document.body.dataset.changed; });
+}
+
+// A button says how many of the boxes of its form are ticked. Without a script it says “selected”.
+for (const button of document.querySelectorAll("[data-counts-ticks]")) {
+  const { countsTicks, one, other } = button.dataset;
+  const words = button.textContent;
+  const say = () => {
+    const ticked = [...button.form.elements].filter(({ name, checked }) => checked && name.startsWith(countsTicks)).length;
+    button.textContent = !ticked ? words : ticked === 1 ? one : other.replace("{}", ticked);
+  };
+  button.form.addEventListener("change", say);
+  addEventListener("pageshow", say);
 }
 
 // Show the zone next to a time only if the reader's clock differs. On an event's page, their own time follows.
