@@ -1,4 +1,4 @@
-"""The host's guest list: who brings whom, since when, and their answers to the questions."""
+"""The host’s guest list: who brings whom, since when, their answers to the questions, and a list that is imported."""
 
 import pytest
 from playwright.async_api import expect
@@ -88,3 +88,26 @@ async def test_bulk_actions_replace_the_tab_bar_on_phones(browser, openmeet):
         await page.get_by_role("checkbox").first.check()
         await expect(page.get_by_role("button", name="Approve selected")).to_be_in_viewport(ratio=1)
         await expect(tab_bar).to_be_hidden()
+
+
+@pytest.mark.parametrize("script", [True, False])
+async def test_the_import_button_counts_the_people_who_are_ticked(browser, openmeet, script):
+    """Without a script, the button promises no number."""
+    async with openmeet.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host)
+        session = await open_session(tx, host.user_id, SessionTransport.BROWSER)
+    table = b"Name,Email\nTom,tom@example.org\nUte,ute@example.org\nVic,vic@example.org\n"
+    async with context(browser, openmeet, java_script_enabled=script) as hosts:
+        await hosts.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])
+        page = await hosts.new_page()
+        await page.goto(f"/import?event={event.slug}")
+        await page.locator("input[type=file]").set_input_files(
+            {"name": "guests.csv", "mimeType": "text/csv", "buffer": table}
+        )
+        await page.locator("main form:has(input[type=file]) button[type=submit]").first.click()
+        button = page.locator("main button[value=keep]")
+        for number, words in enumerate(("3 people", "2 people", "1 person", "selected")):
+            await expect(button).to_have_text(f"Add {words if script else 'selected'} to the list")
+            if number < 3:
+                await page.get_by_role("checkbox").nth(number).uncheck()
