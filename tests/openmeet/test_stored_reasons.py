@@ -35,9 +35,11 @@ PACKED = {
     ("webhook_deliveries", "why"),
     ("webhooks", "off_why"),
 }
-# Columns with text that people typed, or with a code that a constraint limits. The state of a labeler is for operators.
+# Columns with text that people typed, or with a code that a constraint limits. The state of a labeler and the type of an
+# error are for operators.
 OTHERS = {
     ("event_series", "status_reason"),
+    ("failed_items", "reason"),
     ("events", "status_reason"),
     ("feature_flag_changes", "why"),
     ("labelers", "reason"),

@@ -20,7 +20,8 @@ def keys(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None, 
     proofs.show_keys(tenant, settings_file, as_json=as_json)
 
 
-@app.command(name="revoke-key")
+# The id of a key can begin with a hyphen.
+@app.command(name="revoke-key", context_settings={"ignore_unknown_options": True})
 def revoke_key(key: KeyId, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None) -> None:
     """Revoke a key that somebody may have stolen, for good. Files that it signed can no longer be verified; the links
     of proofs still work, and people download new files there. If it is the key that signs, it is replaced.

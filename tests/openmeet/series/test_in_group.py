@@ -143,7 +143,7 @@ async def test_pages_of_a_series_and_its_dates_link_to_the_group(site: Site) -> 
         group = await groups.by_id(tx, series.group.id)
         assert group is not None
         date = (await dates(tx, series))[0]
-    link = f' · in <a href="/groups/{group.slug}">{group.details.name}</a>'
+    link = f'in <a href="/groups/{group.slug}">{group.details.name}</a>'
     async with site.browser() as stranger:
         for path in (f"/series/{series.slug}", f"/events/{date.slug}"):
             assert link in (await stranger.get(path)).text, path

@@ -29,5 +29,6 @@ async def test_a_key_is_revoked_by_its_id(tmp_path: Path):
         assert (key["key"] in old, "revoked on" in old, new.endswith("  signs")) == (True, True, True)
         async with platform.db.reader() as reader:
             assert await proof_keys.sign(reader, platform.code_key, {})
-        refused = openmeet(environment, "revoke-key", "x")
-        assert (refused.returncode, "There is no key x" in refused.stderr) == (1, True)
+        for unknown in ("x", "-x"):
+            refused = openmeet(environment, "revoke-key", unknown)
+            assert (refused.returncode, f"There is no key {unknown}" in refused.stderr) == (1, True)

@@ -159,7 +159,7 @@ QUESTIONS: Final = (
         lazy("Can my event’s page be removed after the event?"),
         (
             lazy(
-                "Yes. In the form of the event, under “After the event”, you choose how long the page is kept: for "
+                "Yes. In the form of the event, under “Keep the page”, you choose how long the page is kept: for "
                 "good, or for a day, a week or 30 days after the event."
             ),
             lazy(
