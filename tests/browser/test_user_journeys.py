@@ -129,6 +129,7 @@ async def repeats_with_exceptions(page: Page, openmeet, *, has_scripts: bool) ->
 
 async def moves_a_date(page: Page, count: Count) -> None:
     """From the series' page: the date, its form, and the choice which dates the change applies to."""
+    series = page.url.partition("?")[0]
     await count.tap(page.locator(".date-link", has_text="Sat 11 Jul"))
     await count.tap(page.get_by_role("link", name="Edit").first)
     await page.get_by_label("Starts").wait_for()
@@ -136,7 +137,8 @@ async def moves_a_date(page: Page, count: Count) -> None:
     await count.tap(page.get_by_role("button", name="Select the dates"))
     await page.get_by_role("heading", level=1, name="Which dates should change?").wait_for()
     await count.tap(page.locator("form.scope button[type=submit]").first)
-    await page.get_by_role("heading", level=1, name="Choir").wait_for()
+    await page.get_by_text("Saved for this date only.").wait_for()
+    await page.goto(series)
     assert await page.locator(".date-link", has_text="Sat 11 Jul, 19:00").count() == 1
 
 
