@@ -264,6 +264,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         }
     context |= {
         "event": event,
+        "brings_guests": counts.going > sum(answers_by_status[one] for one in _TABS["going"][1]),
         "is_over": event.is_over(reader.now),
         "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden),
         "tabs": _tabs(
