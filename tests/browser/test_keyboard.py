@@ -86,7 +86,7 @@ async def test_a_series_with_a_moved_date_is_created(browser: Browser, openmeet:
 
 async def _move_second_date(page: Page) -> None:
     """Closing the dialog that asks for the dates returns the focus to the button that opened it."""
-    times = await page.locator(".date-link").all_inner_texts()
+    series, times = page.url, await page.locator(".date-link").all_inner_texts()
     await tab_to(page, "Sun 22 Mar")
     await _press_enter(page, "Choir")
     await tab_to(page, "^Edit: ")
@@ -107,6 +107,8 @@ async def _move_second_date(page: Page) -> None:
     await page.locator("dialog[open]").wait_for()
     await tab_to(page, "^Change 1 date$")
     await _press_enter(page, "Choir")
+    await page.get_by_text("Saved for this date only.").wait_for()
+    await page.goto(series)
     await expect(page.locator(".date-link", has_text="Sun 22 Mar, 20:00")).to_have_count(1)
     assert len(await page.locator(".date-link").all_inner_texts()) == len(times)
 
