@@ -36,7 +36,7 @@ def test_chosen_values_are_readable():
 def test_an_empty_form_shows_the_defaults():
     words = section_summaries({"visibility": "public", "time_zone": "Europe/Berlin", "place_audience": "everyone"})
     assert words == {
-        "clock": "Europe/Berlin",
+        "clock": "Berlin time",
         "address": "",
         "privacy": "Everyone sees it",
         "places": "No limit, public",
@@ -75,7 +75,7 @@ def test_the_summaries_show_what_is_set():
         }
     )
     assert words == {
-        "clock": "Whole days, America/New York",
+        "clock": "Whole days, New York time",
         "address": "Luisenstr. 3, Germany, on the map",
         "privacy": "Only people who are going see it, with how to get in",
         "places": "1 place, unlisted",
