@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from groundwork.clock import DAY, Instant
 from openmeet.domain.calendars.model import CalendarEntry, EntryKind, ExcludedEvent
+from openmeet.domain.page_paths import event_path
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, local_of, midnight
@@ -166,7 +167,7 @@ def look_of(entry: CalendarEntry, zone: str, tones: Mapping[str, int]) -> EntryL
     return EntryLook(
         key=entry.key,
         title=title_of(entry),
-        path=f"/events/{entry.slug}" if entry.slug else "",
+        path=event_path(entry.slug) if entry.slug else "",
         look=look,
         tone=entry.tone if is_other else tones.get(entry.key, 0),
         clock="" if entry.is_all_day else formatting.clock(local_of(entry.starts_at, zone)),

@@ -7,6 +7,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupVisibility
+from openmeet.domain.page_paths import group_path
 from openmeet.domain.profiles.queries import followed_among
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -62,7 +63,7 @@ async def host_rows(
 async def _group_row(reader: Reader, viewer: UserId | None, group: Group) -> HostRow:
     by_role = await group_queries.counts(reader, group.id)
     members = sum(by_role.get(role, 0) for role in INSIDE)
-    path = f"/groups/{group.slug}"
+    path = group_path(group.slug)
     role = await group_queries.role_in(reader, group.id, viewer)
     # Members get the news anyway.
     can_follow = group.details.visibility is GroupVisibility.PUBLIC and role not in {*INSIDE, GroupRole.BANNED}

@@ -460,4 +460,4 @@ def _action_path(event: Event | None, series_path: str) -> str:
         return f"{series_path}/edit"
     if event is None:
         return "/events/new"
-    return f"/events/{event.slug}/draft" if event.is_draft else f"/events/{event.slug}/edit"
+    return f"{event_path(event.slug)}/{'draft' if event.is_draft else 'edit'}"

@@ -171,7 +171,7 @@ async def _event_context(
     context |= await _sharing_context(reader, request, event, viewer, people)
     from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
     if from_record is not None:
-        context["picture"] = record_picture(f"/events/{event.slug}", from_record)
+        context["picture"] = record_picture(event_path(event.slug), from_record)
     is_seen_by_all = event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden)
     hosts = [event.author_id, *people.co_host_ids]
     paths = await paths_of_hosts(reader, hosts, is_public=is_seen_by_all)

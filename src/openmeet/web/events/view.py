@@ -30,6 +30,7 @@ from openmeet.domain.events.time_and_place import place_label, place_lines
 from openmeet.domain.events.values import EventLink, Mode, Venue, Visibility
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.domain.groups.model import Group
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import kinds
 from openmeet.i18n import formatting, languages
@@ -419,7 +420,7 @@ async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> l
     [entries] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], exclude=itself)
     day = local_of(event.starts_at, event.time_zone).date()
     return [
-        Meanwhile(one.title, f"/events/{one.slug}" if one.slug else "", _time_label(one, event.time_zone, day))
+        Meanwhile(one.title, event_path(one.slug) if one.slug else "", _time_label(one, event.time_zone, day))
         for one in entries[:MOST_CONFLICTS]
     ]
 

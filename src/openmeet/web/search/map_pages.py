@@ -21,6 +21,7 @@ from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.town_positions import EventPosition, position_of
 from openmeet.domain.events.values import Mode, Venue
+from openmeet.domain.page_paths import event_path
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import Place
 from openmeet.domain.search.query import AT, MAX_QUERY
@@ -218,7 +219,7 @@ def _map_event(event: Event, position: EventPosition, row: int, now: Instant) ->
         position,
         _pin_label(event, now),
         f"{event.title}, {time_and_place.start_label(event)}",
-        f"/events/{event.slug}",
+        event_path(event.slug),
         time_and_place.place_label(event)[:MAX_QUERY],
         row,
     )
