@@ -74,7 +74,8 @@ def _upgrade_sqlite(path: Path, versions: Path, version_table: str, target: str)
         with engine.connect() as connection:
             _run(connection, versions, version_table, target)
     except DatabaseError as failure:
-        if isinstance(failure.orig, sqlite3.Error) and failure.orig.sqlite_errorcode & 0xFF in _DISK_FAILURES:
+        # Errors that the module raises by itself have no code.
+        if getattr(failure.orig, "sqlite_errorcode", 0) & 0xFF in _DISK_FAILURES:
             advice = "Check the free space, and that the disk works."
             raise DatabaseUnavailable(f"The database {path} cannot be written: {failure.orig}. {advice}") from failure
         raise
