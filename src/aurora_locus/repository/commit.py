@@ -22,6 +22,7 @@ from at_protocol.sync.events import CommitMessage, RepoOperation
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from aurora_locus.repository import writer
+from aurora_locus.repository.duplicates import with_deletions
 from aurora_locus.repository.model import Committed, Head, NoSwapRecord, PreparedWrite, WriteAction
 from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
@@ -81,7 +82,7 @@ async def _attempt(
     require_writable(head)
     try:
         _require_swap(head, swap_commit)
-        committed = await _commit_on(repositories, head, writes, queue)
+        committed = await _commit_on(repositories, head, await with_deletions(repositories.db, did, writes), queue)
     except (Conflict, InvalidInput, NotFound, DamagedRepository) as failure:
         # If another process has replaced the head, nothing that was read is valid, and the old tree may be gone.
         if isinstance(failure, DamagedRepository) or repositories.turns.are_shared:

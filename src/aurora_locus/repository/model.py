@@ -60,6 +60,7 @@ class PreparedWrite:
     """A prepared write: validated, encoded and hashed, but not compared with the repository yet.
 
     ``cid`` and ``block`` are None only for deletions. ``validation`` is the ``validationStatus`` of the response.
+    ``only_about`` is the subject of a creation that replaces earlier records with this subject (``duplicates``).
     """
 
     action: WriteAction
@@ -70,6 +71,7 @@ class PreparedWrite:
     blobs: tuple[BlobRef, ...] = ()
     swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING
     validation: str | None = None
+    only_about: str | None = None
 
     @property
     def path(self) -> str:

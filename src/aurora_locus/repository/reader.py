@@ -57,6 +57,14 @@ _NEWEST_WITH_REVS = """
      limit :limit
 """
 
+_NEWEST_BLOCKS = """
+    select r.rkey, b.bytes
+      from records r join blocks b on b.did = r.did and b.cid = r.cid
+     where r.did = :did and r.collection = :collection
+     order by r.rkey desc
+     limit :limit
+"""
+
 _PAGE_OF_RECORDS = """
     select r.rkey, r.cid
       from records r
@@ -303,6 +311,18 @@ async def newest_with_revs(db: Database, did: Did, collection: Nsid, limit: int)
     async with db.reader() as reader:
         rows = await reader.fetch(_NEWEST_WITH_REVS, did=did, collection=collection, limit=limit)
     return [(_to_record(row), Tid(row["rev"])) for row in rows]
+
+
+async def keys_about(
+    db: Database, did: Did, collection: Nsid, text: bytes, limit: int
+) -> list[tuple[RecordKey, bytes]]:
+    """Return those of the ``limit`` records with the greatest keys whose bytes contain the text."""
+
+    def work(r: PlainReader) -> list[tuple[RecordKey, bytes]]:
+        rows = r.fetch(_NEWEST_BLOCKS, did=did, collection=collection, limit=limit)
+        return [(RecordKey(row[0]), row[1]) for row in rows if text in row[1]]
+
+    return await db.read(work)
 
 
 async def find_with_rev(db: Database, did: Did, collection: Nsid, rkey: RecordKey) -> tuple[Record, Tid] | None:

@@ -9,7 +9,10 @@ from at_protocol.data.cid import Cid
 from at_protocol.lexicon.document import RecordType
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.repository.prepare import ANY_KEY
-from tests.aurora_locus.hosted_repository import CATALOG, HostedRepository
+from aurora_locus.repository.reader import all_entries
+from groundwork.clock import HandClock
+from groundwork.database.transaction import Database
+from tests.aurora_locus.hosted_repository import CATALOG, HostedRepository, verify_log
 from tests.aurora_locus.xrpc.conftest import Client
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -215,6 +218,52 @@ async def test_validation_of_one_bad_record_fails_the_batch(as_ada: Client, ada:
     mixed = [writes[0], {"$type": f"{kind}#create", "collection": "org.example.note", "value": {"a": 1}}]
     results = (await as_ada.post(kind, {"repo": ada.did, "writes": mixed})).json()["results"]
     assert [result["validationStatus"] for result in results] == ["valid", "unknown"]
+
+
+ABOUT = {
+    "app.bsky.feed.like": POST,
+    "app.bsky.feed.repost": POST,
+    "app.bsky.graph.follow": BEN,
+    "app.bsky.graph.block": BEN,
+}
+
+
+@pytest.mark.parametrize("collection", ABOUT)
+async def test_new_record_replaces_earlier_ones_with_its_subject(
+    as_ada: Client, stranger: Client, ada: HostedRepository, db: Database, clock: HandClock, collection: str
+) -> None:
+    other = {"uri": f"{POST_URI[:-1]}b", "cid": CID} if isinstance(ABOUT[collection], dict) else BEN[:-1] + "c"
+
+    async def create(subject: Any, **more: Any) -> Any:
+        record = {"$type": collection, "subject": subject, "createdAt": AT}
+        answer = await as_ada.post(f"{REPO}.createRecord", {**body(ada, collection, None, record), **more})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["uri"]
+
+    async def uris() -> list[str]:
+        answer = await stranger.get(f"{REPO}.listRecords", repo=ada.did, collection=collection)
+        return [record["uri"] for record in answer.json()["records"]]
+
+    about_other = await create(other)
+    unchecked = [await create(ABOUT[collection], validate=False) for _ in range(3)]
+    assert await uris() == [*reversed(unchecked), about_other]
+    newest = await create(ABOUT[collection])
+    assert await uris() == [newest, about_other]
+    verified = await verify_log(db, ada.did, ada.key.public, clock.now())
+    assert sorted(verified) == sorted(uri.partition(f"{ada.did}/")[2] for uri in (newest, about_other))
+
+
+async def test_duplicates_beyond_one_commit_are_replaced_in_parts(as_ada: Client, ada: HostedRepository) -> None:
+    like = {"$type": "app.bsky.feed.like", "subject": POST, "createdAt": AT}
+    kind = f"{REPO}.applyWrites"
+    writes = [{"$type": f"{kind}#create", "collection": like["$type"], "value": like}] * 150
+    for _ in range(2):
+        assert (await as_ada.post(kind, {"repo": ada.did, "writes": writes})).status_code == 200
+    for left in (102, 1):  # 300 without 199, then all but the new one
+        made = await as_ada.post(f"{REPO}.createRecord", body(ada, "app.bsky.feed.like", None, like))
+        assert made.status_code == 200, made.text
+        listed = await all_entries(ada.repositories.db, ada.did)
+        assert len(listed) == left
 
 
 NOTE = "org.example.note"

@@ -206,6 +206,29 @@ async def apply_writes(side: Side) -> None:
             await side.post(f"{what}, validate {validate}", f"{_REPO}.applyWrites", body, dora.access)
 
 
+async def duplicates(side: Side) -> None:
+    """Two likes, reposts, follows, blocks and list items with the same subject."""
+    dora, _ = await side.person("dora")
+    somebody = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+    post = {"uri": f"at://{somebody}/{POST}/3jzfcijpj2z2a", "cid": NO_COMMIT}
+    moments = (f"2020-01-01T00:00:{second:02}.000Z" for second in range(60))
+    for collection, subject in {
+        "app.bsky.feed.like": post,
+        "app.bsky.feed.repost": post,
+        "app.bsky.graph.follow": somebody,
+        "app.bsky.graph.block": somebody,
+        "app.bsky.graph.listitem": somebody,
+    }.items():
+        record: dict[str, Any] = {"$type": collection, "subject": subject}
+        if collection.endswith("listitem"):
+            record["list"] = f"at://{somebody}/app.bsky.graph.list/3jzfcijpj2z2a"
+        for how in ({}, {"validate": False}, {"validate": True}, {"rkey": "3jzfcijpj2z2b"}):
+            body = {"repo": dora.did, "collection": collection, "record": {**record, "createdAt": next(moments)}, **how}
+            await side.post(f"{collection} {how}", f"{_REPO}.createRecord", body, dora.access)
+            label = f"{collection} after {how}"
+            await side.get(label, f"{_REPO}.listRecords", repo=dora.did, collection=collection)
+
+
 _NO_BLOB = {"$type": "blob", "ref": {"$link": NOT_HERE}, "mimeType": "text/plain", "size": 5}
 
 
@@ -263,5 +286,6 @@ GROUPS = {
     "repositories and collections": repositories_and_collections,
     "swaps": swaps,
     "applyWrites oddities": apply_writes,
+    "duplicates": duplicates,
     "blobs": blobs,
 }

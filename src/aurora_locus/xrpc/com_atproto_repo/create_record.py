@@ -1,11 +1,13 @@
 """Write a new record with a key that the caller chooses or the server generates."""
 
+from dataclasses import replace
 from typing import Any
 
 from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
+from aurora_locus.repository.duplicates import find_subject
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
@@ -16,8 +18,8 @@ from aurora_locus.xrpc.target import own_repository
 
 
 async def create_record(call: XrpcCall) -> dict[str, Any]:
-    """Write a new record. Return uri, cid, commit and validation status. ``type_resolution`` and ``writer_limits`` run
-    before it.
+    """Write a new record, in place of earlier ones with the same subject (``duplicates``). Return uri, cid, commit and
+    validation status. ``type_resolution`` and ``writer_limits`` run before it.
 
     Raises Conflict (``InvalidSwap``) if the repository has changed.
     """
@@ -34,6 +36,8 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
         validate=body.get("validate"),
         fresh_key=repositories.fresh_record_key(),
     )
+    if body.get("validate") is not False:
+        write = replace(write, only_about=find_subject(write.collection, body["record"]))
     await check_blobs(call.host.db, did, [write])
     committed = await commit(repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
     return write_response(did, write, committed)
