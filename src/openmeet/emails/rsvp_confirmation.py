@@ -14,8 +14,7 @@ from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.calendar_entries import IN_CALENDAR
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
-from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.registration import of_event as registration_settings_of
+from openmeet.domain.attendance.registration import EventWithSettings, event_with_settings
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.attendance.waitlist import people_ahead
 from openmeet.domain.calendars.queries import zone_of_person
@@ -95,8 +94,8 @@ async def _confirmation_email(
         return None
     if event.id not in await seen_by(tx, [event], user_id):
         return None
-    registration_settings = await registration_settings_of(tx, event)
-    sentence = answer_sentence(event, registration_settings, own_rsvp, await people_ahead(tx, own_rsvp), tx.now)
+    with_settings = await event_with_settings(tx, event)
+    sentence = answer_sentence(with_settings, own_rsvp, await people_ahead(tx, own_rsvp), tx.now)
     seen = await private_details_for(tx, event, user_id, is_going=own_rsvp.is_seated)
     title, when = one_line(event.title), when_label(event, tx.now)
     zone = await zone_of_person(tx, user_id, "")
@@ -188,16 +187,14 @@ def withdrawn_composer(head: EmailContext) -> Composer:
     return compose
 
 
-def answer_sentence(
-    event: Event, registration_settings: RegistrationSettings, own_rsvp: Attendance | None, before: int, now: Instant
-) -> str:
+def answer_sentence(with_settings: EventWithSettings, own_rsvp: Attendance | None, before: int, now: Instant) -> str:
     """The sentence that the answer bar shows to a person with an RSVP; empty without one.
 
     ``before``: how many people are ahead of them on the waitlist.
     """
     if own_rsvp is None:
         return ""
-    bar_input = AnswerBarInput(event, own_rsvp, now, registration_settings)
+    bar_input = AnswerBarInput(with_settings.event, own_rsvp, now, with_settings.settings)
     return answer_texts.sentence_of(answer_bar_of(bar_input), bar_input, AnswerFigures(waiting_before=before))
 
 
@@ -247,7 +244,5 @@ def guest_composer(head: EmailContext) -> Composer:
 
 async def _gets_place(reader: Reader, event: Event) -> bool:
     """Whether a new guest who says that they are going gets a place at once."""
-    settings = await registration_settings_of(reader, event)
-    return (
-        answer_bar_of(await bar_input_of(reader, event, None, rsvp=None, settings=settings)).going is GoingLeadsTo.PLACE
-    )
+    bar_input = await bar_input_of(reader, await event_with_settings(reader, event), None, rsvp=None)
+    return answer_bar_of(bar_input).going is GoingLeadsTo.PLACE

@@ -22,6 +22,7 @@ from openmeet.domain.attendance import (
 from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import (
+    EventWithSettings,
     RegistrationQuestion,
     RegistrationSettings,
     RegistrationSubmission,
@@ -324,12 +325,12 @@ async def test_answers_keep_the_wording_of_their_question(db):
         # The guest changes their RSVP later without touching the answers.
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
         await registration.put(tx, event.id, RegistrationSettings())
-        found = await rsvp_details.of_answers(tx, event.id, RegistrationSettings(), None)
         mine = await of(tx, event, ben)
+        found = await rsvp_details.of_answers(tx, EventWithSettings(event), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "Do you bring children?", "no"),)
         # Answers from the time when the wording of questions was not stored.
         await tx.execute("update attendances set reply_words = '{}'")
-        found = await rsvp_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
+        found = await rsvp_details.of_answers(tx, EventWithSettings(event), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "An earlier question", "no"),)
     head, *_ = await table_of(db, event)
     assert head[-1] == "An earlier question"

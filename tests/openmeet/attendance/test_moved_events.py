@@ -23,7 +23,7 @@ from openmeet.domain.attendance.answer_bar import AnswerBarInput, AnswerState, a
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import sentence_of, time_before_move
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import RegistrationSettings, event_with_settings
 from openmeet.domain.events import record_changes
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
@@ -77,7 +77,7 @@ async def case(reader: Reader, event: Event, who: Caller) -> AnswerBarInput:
     now = await by_id(reader, event.id)
     assert now is not None
     mine = await queries.find(reader, event.id, who.user_id)
-    return await bar_input_of(reader, now, who.user_id, rsvp=mine, settings=await registration.of_event(reader, now))
+    return await bar_input_of(reader, await event_with_settings(reader, now), who.user_id, rsvp=mine)
 
 
 async def state(reader: Reader, event: Event, who: Caller) -> AnswerState:

@@ -18,7 +18,7 @@ from openmeet.domain.attendance.model import (
     RsvpReply,
     RsvpSource,
 )
-from openmeet.domain.attendance.registration import DEFAULT
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.transitions import COLUMNS, TABLE, AttendanceAction, AttendanceTransition
 from tests.openmeet.site_under_test import event_by, person
 
@@ -117,7 +117,7 @@ async def do(tx, act: AttendanceAction, host, who, event, mine) -> None:
     elif act is AttendanceAction.UNDO_CHECK_IN:
         await host_decisions.undo_check_in(tx, host, event.slug, some_id)
     elif act is AttendanceAction.MOVE_UP:
-        await waitlist.fill(tx, event, DEFAULT)
+        await waitlist.fill(tx, EventWithSettings(event))
     elif act is AttendanceAction.EXPIRE_OFFER:
         if mine and mine.status is S.WAITLISTED:
             await queries.save(tx, replace(mine, offered_until=tx.now))

@@ -12,7 +12,7 @@ from openmeet.domain.attendance import actions, event_hosting, host_decisions, q
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings, RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.notifications import event_kinds
@@ -221,16 +221,17 @@ async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
         registration_settings = await registration.put(tx, event.id, RegistrationSettings(max_party=4))
         await reply_as(tx, ben, event, party=2)
         await reply_as(tx, four, event, party=4)
-        assert await waitlist.is_full_now(tx, event, registration_settings), (
+        assert await waitlist.is_full_now(tx, EventWithSettings(event, registration_settings)), (
             "nobody overtakes a party that may fit later"
         )
-        lowered = await event_hosting.revise(tx, ana, event.slug, details(capacity="3"))
-        assert not await waitlist.is_full_now(tx, lowered, registration_settings)
+        revised = await event_hosting.revise(tx, ana, event.slug, details(capacity="3"))
+        lowered = EventWithSettings(revised, registration_settings)
+        assert not await waitlist.is_full_now(tx, lowered)
         assert (await reply_as(tx, dora, event)).status is S.ATTENDING
         assert (await reply_as(tx, eve, event)).status is S.WAITLISTED
         mine = await queries.find(tx, event.id, four.user_id)
-        assert "Answer again with fewer people" in answer_sentence(lowered, registration_settings, mine, 0, tx.now)
-        assert [number for number, _ in fields_of(lowered, registration_settings, mine).parties] == ["1", "2", "3"]
+        assert "Answer again with fewer people" in answer_sentence(lowered, mine, 0, tx.now)
+        assert [number for number, _ in fields_of(lowered, mine).parties] == ["1", "2", "3"]
         with pytest.raises(InvalidForm):
             await reply_as(tx, four, event)
         await reply_as(tx, dora, event, DECLINED)
@@ -303,13 +304,12 @@ async def test_lists_and_event_page_agree_about_full_events(db):
         await reply_as(tx, ben, queue)
         await reply_as(tx, cleo, queue, party=2)
         events.append(queue)
-        full = await waitlist.full_event_ids(tx, events, settings)
+        full = await waitlist.full_event_ids(tx, [EventWithSettings(one, settings[one.id]) for one in events])
         assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
         for event in events:
             bar_inputs = await bar_inputs_of(tx, [event], None, own_rsvps={}, counts={}, hosted=())
-            assert bar_inputs[event.id].is_full == await waitlist.is_full_now(tx, event, settings[event.id]), (
-                event.title
-            )
+            is_full = await waitlist.is_full_now(tx, EventWithSettings(event, settings[event.id]))
+            assert bar_inputs[event.id].is_full == is_full, event.title
 
 
 async def test_questions_deadline_and_approval(db, clock):
@@ -413,7 +413,7 @@ async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock
             now = await event_by_id(reader, event.id)
             held = await queries.seats_by_mode(reader, event.id)
             waits = await waitlist.waiting(reader, event.id, 99)
-            limits = seats.limits_of(now, await registration.of_event(reader, now))
+            limits = seats.limits_of(await registration.event_with_settings(reader, now))
             has_expired = await waitlist.events_with_expired_offers(reader)
         where = f"seed {seed} step {step}"
         assert held.total <= max(limits.total or held.total, before.total), where
@@ -495,5 +495,5 @@ async def test_a_lowered_online_limit_withdraws_no_offer_in_person(db):
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["offered", "offered"]
         lowered = RegistrationSettings(limit_in_person=1, limit_online=1)
         await registration.put(tx, event.id, lowered)
-        await waitlist.fill(tx, event, lowered)
+        await waitlist.fill(tx, EventWithSettings(event, lowered))
         assert [await place_of(tx, event, who) for who in (dora, eve)] == ["waitlisted", "offered"]

@@ -39,8 +39,8 @@ async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: D
         await event_hosting.change_registration_settings(
             tx, ana, first.slug, RegistrationSettings(max_party=2, questions=(DIET,)), for_series=True
         )
-        registration_settings = await registration.of_events(tx, [first, second, third])
-        assert [registration_settings[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
+        dates_now = await registration.events_with_settings(tx, [first, second, third])
+        assert [dates_now[one.id].settings.max_party for one in (first, second, third)] == [2, 5, 2]
         said = ReplyDetails(party=2, form_responses={"q1": "Vegan"})
         mine = await attendance.answer(tx, ben, third.slug, RsvpReply.GOING, said)
     async with db.transaction() as tx:

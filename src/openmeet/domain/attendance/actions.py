@@ -20,7 +20,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.notify import host_notification_writes, hosts_of, notify_hosts
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
@@ -59,12 +59,12 @@ async def answer(
     locked = await save_rsvp.lock_for_reply(tx, slug, caller.user_id)
     if locked is None:
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
-    event, registration_settings = locked.event, locked.registration_settings
+    event, with_settings = locked.event, locked.with_settings
     action = ACTION_OF_REPLY[reply]
     relationship = await _require_may_reply(tx, caller, locked, action)
-    previous = locked.rsvp or await _rsvp_to_last_date(tx, event, registration_settings, caller)
+    previous = locked.rsvp or await _rsvp_to_last_date(tx, with_settings, caller)
     is_going = action is AttendanceAction.GOING
-    details = merge_details(event, registration_settings, previous, reply_details, is_going=is_going)
+    details = merge_details(with_settings, previous, reply_details, is_going=is_going)
     rsvp, decision = await _decide(tx, locked, action, relationship, details)
     if rsvp is not None and not save_rsvp.is_changed(event, rsvp, decision, details):
         return rsvp
@@ -88,20 +88,20 @@ async def answer(
         extra_writes=calendar_email_writes(tx, event, caller, rsvp, decision) if sends_calendar_email else (),
     )
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event, registration_settings)
+        await waitlist.fill(tx, with_settings)
         return await queries.by_id(tx, saved.id) or saved
     return saved
 
 
 async def relationship_of(
-    reader: Reader, event: Event, registration_settings: RegistrationSettings, user_id: UserId | None
+    reader: Reader, with_settings: EventWithSettings, user_id: UserId | None
 ) -> EventRelationship:
     """Return how a user with a local account relates to the event. ``user_id`` is None if nobody is signed in."""
     if user_id is None:
         return EventRelationship()
     return EventRelationship(
-        is_host=user_id in await hosts_of(reader, event),
-        is_member=registration_settings.is_members_only and await is_member(reader, event, user_id),
+        is_host=user_id in await hosts_of(reader, with_settings.event),
+        is_member=with_settings.settings.is_members_only and await is_member(reader, with_settings.event, user_id),
     )
 
 
@@ -127,23 +127,22 @@ async def _require_may_reply(
         raise Refused(AttendanceReason.NOT_WELCOME, name="NotWelcome")
     relationship = EventRelationship(
         is_host=caller.user_id in locked.hosts,
-        is_member=locked.registration_settings.is_members_only and await is_member(tx, event, caller.user_id),
+        is_member=locked.with_settings.settings.is_members_only and await is_member(tx, event, caller.user_id),
     )
-    rules.require_open(event, locked.registration_settings, rsvp, action, relationship, tx.now)
+    rules.require_open(locked.with_settings, rsvp, action, relationship, tx.now)
     return relationship
 
 
-async def _rsvp_to_last_date(
-    reader: Reader, event: Event, registration_settings: RegistrationSettings, caller: Caller
-) -> Attendance | None:
+async def _rsvp_to_last_date(reader: Reader, with_settings: EventWithSettings, caller: Caller) -> Attendance | None:
     """The caller's most recent RSVP in the same series, whose details a first reply to the next date keeps."""
-    if event.place_in_series is None:
+    place = with_settings.event.place_in_series
+    if place is None:
         return None
-    attendance = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)
+    attendance = await queries.latest_in_series(reader, place.series_id, caller.user_id)
     if attendance is None:
         return None
-    most = seats.largest_party(seats.limits_of(event, registration_settings), attendance.mode)
-    return replace(attendance, party=min(attendance.party, registration_settings.max_party, most or attendance.party))
+    most = seats.largest_party(seats.limits_of(with_settings), attendance.mode)
+    return replace(attendance, party=min(attendance.party, with_settings.settings.max_party, most or attendance.party))
 
 
 async def _decide(
@@ -154,15 +153,13 @@ async def _decide(
     details: RsvpDetails,
 ) -> tuple[Attendance | None, RsvpDecision]:
     """Return the caller's current RSVP and the decision about the reply. Raises Refused if there is not enough room."""
-    event, rsvp, registration_settings = locked.event, locked.rsvp, locked.registration_settings
+    with_settings, rsvp = locked.with_settings, locked.rsvp
     has_room = action is AttendanceAction.GOING and await save_rsvp.expire_offers_and_check_room(
-        tx, event, registration_settings, rsvp, details, usage=locked.seats
+        tx, with_settings, rsvp, details, usage=locked.seats
     )
     # If offers have just expired, this RSVP may have moved, either off the waitlist or to its head.
     rsvp = await queries.by_id(tx, rsvp.id) if rsvp is not None and locked.seats.has_expired_offers else rsvp
-    decision = rules.decide(
-        event, registration_settings, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now
-    )
+    decision = rules.decide(with_settings, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
     save_rsvp.require_room_for_change(rsvp, decision, details, has_room=has_room, now=tx.now)
     return rsvp, decision
 

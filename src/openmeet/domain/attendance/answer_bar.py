@@ -13,7 +13,7 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import moved_dates, rules
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpReply
-from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
+from openmeet.domain.attendance.registration import DEFAULT, EventWithSettings, RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events.model import Event
@@ -168,6 +168,10 @@ class AnswerBarInput:
     sees_group: bool = False
     sees_photos: bool = False
 
+    @property
+    def with_settings(self) -> EventWithSettings:
+        return EventWithSettings(self.event, self.registration_settings)
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerBar:
@@ -229,8 +233,7 @@ def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
         return GoingLeadsTo.HELD_PLACE
     try:
         decision = rules.decide(
-            bar_input.event,
-            bar_input.registration_settings,
+            bar_input.with_settings,
             rsvp,
             ACTION_OF_REPLY[RsvpReply.GOING],
             relationship=bar_input.relationship,
@@ -269,8 +272,8 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
     if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
         return AnswerState.REQUESTED if rsvp.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
     if not _accepts_reply(bar_input, RsvpReply.GOING):
-        shuts_out = bar_input.registration_settings.is_members_only and not bar_input.relationship.is_member
-        return AnswerState.MEMBERS_ONLY if shuts_out and event.group is not None else AnswerState.CLOSED
+        shuts_out = rules.shuts_out(bar_input.with_settings, bar_input.relationship)
+        return AnswerState.MEMBERS_ONLY if shuts_out else AnswerState.CLOSED
     if bar_input.has_missed_offer:
         return AnswerState.OFFER_EXPIRED
     if rsvp is not None:
@@ -356,16 +359,14 @@ def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
         return False
     try:
         rules.require_open(
-            bar_input.event,
-            bar_input.registration_settings,
+            bar_input.with_settings,
             bar_input.rsvp,
             action,
             bar_input.relationship,
             bar_input.now,
         )
         rules.decide(
-            bar_input.event,
-            bar_input.registration_settings,
+            bar_input.with_settings,
             bar_input.rsvp,
             action,
             relationship=bar_input.relationship,

@@ -8,8 +8,7 @@ from groundwork.clock import MINUTE
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, GoingLeadsTo
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.moved_dates import ALL_DATES, MovedDates
-from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rules import registration_closes_at
+from openmeet.domain.attendance.registration import EventWithSettings, RegistrationSettings
 from openmeet.domain.attendance.seats import is_too_large, largest_party, limits_of
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
@@ -295,7 +294,7 @@ def _asked_sentence(bar_input: AnswerBarInput, host: str) -> str:
 
 
 def _closed_sentence(bar_input: AnswerBarInput) -> str:
-    at = registration_closes_at(bar_input.event, bar_input.registration_settings)
+    at = bar_input.with_settings.closes_at
     if at is None:
         return gettext("This event takes no answers.")
     local = wall_time.local_of(at, bar_input.event.time_zone)
@@ -308,7 +307,7 @@ def _waiting_sentence(bar_input: AnswerBarInput, before: int) -> str:
         return ""
     return (
         _held_sentence(bar_input.event, rsvp, bar_input)
-        or _too_large_sentence(bar_input.event, bar_input.registration_settings, rsvp)
+        or _too_large_sentence(bar_input.with_settings, rsvp)
         or (
             ngettext(
                 "You’re on the waitlist, with %(number)s person before you.",
@@ -337,11 +336,11 @@ def _held_sentence(event: Event, rsvp: Attendance, bar_input: AnswerBarInput) ->
     )
 
 
-def _too_large_sentence(event: Event, registration_settings: RegistrationSettings, rsvp: Attendance) -> str:
+def _too_large_sentence(with_settings: EventWithSettings, rsvp: Attendance) -> str:
     """Return the sentence for a party that is larger than the lowered limit and so will get no place; empty if the
     party can still get one.
     """
-    limits = limits_of(event, registration_settings)
+    limits = limits_of(with_settings)
     most = largest_party(limits, rsvp.mode)
     if most is None or not is_too_large(limits, rsvp):
         return ""

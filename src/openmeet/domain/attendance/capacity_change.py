@@ -64,13 +64,13 @@ async def impact_of_limits(
 
 async def impact_of_details(reader: Reader, edits: Sequence[tuple[Event, Details]]) -> CapacityImpact:
     """The effect of edits of events, given as (event, its new details)."""
-    registration_settings = await registration.of_events(reader, [event for event, _ in edits])
+    current = await registration.events_with_settings(reader, [event for event, _ in edits])
     return await impact_of_limits(
         reader,
         {
             event.id: (
-                limits_of(event, registration_settings[event.id]),
-                limits_of(replace(event, content=details.content), registration_settings[event.id]),
+                limits_of(current[event.id]),
+                limits_of(replace(current[event.id], event=replace(event, content=details.content))),
             )
             for event, details in edits
         },
@@ -78,13 +78,13 @@ async def impact_of_details(reader: Reader, edits: Sequence[tuple[Event, Details
 
 
 async def impact_of_settings(
-    reader: Reader, events: Sequence[Event], registration_settings: RegistrationSettings
+    reader: Reader, events: Sequence[Event], new_settings: RegistrationSettings
 ) -> CapacityImpact:
     """The effect of giving all these events the same new registration settings."""
-    current_settings = await registration.of_events(reader, events)
+    current = (await registration.events_with_settings(reader, events)).values()
     return await impact_of_limits(
         reader,
-        {one.id: (limits_of(one, current_settings[one.id]), limits_of(one, registration_settings)) for one in events},
+        {one.event.id: (limits_of(one), limits_of(replace(one, settings=new_settings))) for one in current},
     )
 
 

@@ -66,7 +66,7 @@ async def announce_change(
     await notifications.notify(tx, kind, event.id, hosts, about, revision=event.revision, starts_at=starts_at)
     notice = EventNotice(kind.name, event.revision, about, by, starts_at)
     await fan_out.start(tx, ATTENDEES, event, notice)
-    await waitlist.fill(tx, event, await registration.of_event(tx, event))
+    await waitlist.fill(tx, await registration.event_with_settings(tx, event))
 
 
 async def fill_freed_seats(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:

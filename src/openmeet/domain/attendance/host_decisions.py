@@ -28,10 +28,9 @@ from openmeet.domain.attendance.model import (
     ChangeChannel,
     PendingFor,
     ReplyDetails,
-    RsvpSource,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import DEFAULT
+from openmeet.domain.attendance.registration import DEFAULT, EventWithSettings
 from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import RsvpChange
@@ -129,20 +128,16 @@ async def approve_next(tx: Transaction, caller: Caller, slug: EventSlug) -> Deci
 
 
 async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Sequence[Attendance]) -> DecisionCounts:
-    registration_settings = await registration.of_event(tx, event)
+    with_settings = await registration.event_with_settings(tx, event)
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
     for one in rsvps:
-        has_room = await save_rsvp.expire_offers_and_check_room(
-            tx, event, registration_settings, one, save_rsvp.stored_details(one)
-        )
-        saved = await apply_host_action(
-            tx, event, one, AttendanceAction.APPROVE, actor_id, has_room=has_room, is_approved=True
-        )
+        has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, one, save_rsvp.stored_details(one))
+        saved = await apply_host_action(tx, event, one, AttendanceAction.APPROVE, actor_id, has_room=has_room)
         (seated if saved.is_seated else waiting).append(saved)
     await notify_approved(tx, event, seated)
     if waiting:
-        await waitlist.fill(tx, event, registration_settings)
+        await waitlist.fill(tx, with_settings)
         # People who were offered a seat just now are notified only of the offer.
         waitlisted = await queries.in_order_of_arrival(
             tx, event.id, [AttendanceStatus.WAITLISTED], [one.id for one in waiting]
@@ -160,8 +155,8 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     event = await lock_for_host(tx, caller, slug)
     if event.is_cancelled or event.is_gone:
         raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
-    registration_settings = await registration.of_event(tx, event)
-    limits = seats.limits_of(event, registration_settings)
+    with_settings = await registration.event_with_settings(tx, event)
+    limits = seats.limits_of(with_settings)
     await waitlist.expire_offers(tx, event)
     chosen = await queries.in_order_of_arrival(tx, event.id, [AttendanceStatus.WAITLISTED], ids)
     held = await queries.seats_by_mode(tx, event.id)
@@ -177,7 +172,7 @@ async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Seq
     first = await waitlist.first_number(tx, event.id) - len(waiting)
     await queries.save_many(tx, [replace(one, waitlist_number=first + n) for n, one in enumerate(waiting)])
     await notify_people(tx, event, seated, event_kinds.MOVED_UP, Payload())
-    await waitlist.fill(tx, event, registration_settings)
+    await waitlist.fill(tx, with_settings)
     return DecisionCounts(len(seated), len(waiting))
 
 
@@ -197,7 +192,7 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     if removed and event.place_in_series is not None:
         await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in removed])
     if removed:
-        await waitlist.fill(tx, event, await registration.of_event(tx, event))
+        await waitlist.fill(tx, await registration.event_with_settings(tx, event))
     return DecisionCounts(removed=len(removed))
 
 
@@ -225,12 +220,10 @@ async def _restore_status(
     tx: Transaction, event: Event, actor_id: UserId, rsvp: Attendance, before: AttendanceStatus
 ) -> Attendance:
     """Restore the earlier status. People who were waitlisted or whose seat is taken become first on the waitlist."""
-    registration_settings = await registration.of_event(tx, event)
+    with_settings = await registration.event_with_settings(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
-        has_room = await save_rsvp.expire_offers_and_check_room(
-            tx, event, registration_settings, rsvp, save_rsvp.stored_details(rsvp)
-        )
+        has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, rsvp, save_rsvp.stored_details(rsvp))
         if before is AttendanceStatus.WAITLISTED or not has_room:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
@@ -238,7 +231,7 @@ async def _restore_status(
     saved = await queries.save(tx, restored)
     await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
     await save_rsvp.enqueue_record(tx, saved)
-    await waitlist.fill(tx, event, registration_settings)
+    await waitlist.fill(tx, with_settings)
     return await queries.by_id(tx, saved.id) or saved
 
 
@@ -248,13 +241,14 @@ async def add(
     """Add somebody by name who has told the host that they are coming. Raises Refused (``EventFull``), InvalidForm."""
     event = await lock_for_host(tx, caller, slug)
     shown = _checked_name(name)
-    registration_settings = await registration.of_event(tx, event)
-    with_any_party = replace(DEFAULT, max_party=max(party, registration_settings.max_party))
-    details = merge_details(event, with_any_party, None, ReplyDetails(party=party, mode=mode), is_going=False)
-    has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, None, details)
+    with_settings = await registration.event_with_settings(tx, event)
+    any_party = replace(DEFAULT, max_party=max(party, with_settings.settings.max_party))
+    details = merge_details(
+        EventWithSettings(event, any_party), None, ReplyDetails(party=party, mode=mode), is_going=False
+    )
+    has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, None, details)
     decision = rules.decide(
-        event,
-        registration_settings,
+        with_settings,
         None,
         AttendanceAction.ADD,
         relationship=EventRelationship(),
@@ -263,7 +257,8 @@ async def add(
     )
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(details, is_private=True)
-    return await save_host_decision(tx, event, user_id, None, decision, private, caller.user_id)
+    change = RsvpChange(event, user_id, None, decision, private, through=ChangeChannel.HOST, actor_id=caller.user_id)
+    return await save_rsvp.save_and_enqueue_record(tx, change)
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
@@ -275,18 +270,15 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     if rsvp.status is AttendanceStatus.ATTENDED:
         return rsvp
     check_in_times.require_check_in_time(event, tx.now)
-    registration_settings = await registration.of_event(tx, event)
-    has_room = await save_rsvp.expire_offers_and_check_room(
-        tx, event, registration_settings, rsvp, save_rsvp.stored_details(rsvp)
-    )
+    with_settings = await registration.event_with_settings(tx, event)
+    has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, rsvp, save_rsvp.stored_details(rsvp))
     # This person's offer may be among those that have just expired. In that case they are no longer on the waitlist.
     rsvp = await _rsvp_of(tx, event, attendance_id)
     if rsvp.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
     # Raises Refused if there is no room. Otherwise the person has arrived, so the result is known.
     rules.decide(
-        event,
-        registration_settings,
+        with_settings,
         rsvp,
         AttendanceAction.CHECK_IN,
         relationship=EventRelationship(),
@@ -298,9 +290,11 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     if rsvp.status is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
         # They came without a reply, so they agreed neither to be listed nor to have a record published.
         details = replace(details, is_private=True)
-    saved = await save_host_decision(tx, event, rsvp.user_id, rsvp, checked_in, details, caller.user_id)
+    saved = await save_rsvp.save_and_enqueue_record(
+        tx, change_by_host(event, rsvp, checked_in, details, caller.user_id)
+    )
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event, registration_settings)
+        await waitlist.fill(tx, with_settings)
     return saved
 
 
@@ -353,46 +347,21 @@ async def apply_host_action(
     actor_id: UserId,
     *,
     has_room: bool = False,
-    is_approved: bool = False,
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
     # The default settings, because the event's own (deadline, approval, members only) do not bind its hosts.
     decision = rules.decide(
-        event, DEFAULT, rsvp, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
+        EventWithSettings(event), rsvp, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
-    details = save_rsvp.stored_details(rsvp)
-    return await save_host_decision(tx, event, rsvp.user_id, rsvp, decision, details, actor_id, is_approved=is_approved)
+    change = change_by_host(event, rsvp, decision, save_rsvp.stored_details(rsvp), actor_id)
+    return await save_rsvp.save_and_enqueue_record(tx, replace(change, is_approved=action is AttendanceAction.APPROVE))
 
 
-async def save_host_decision(
-    tx: Transaction,
-    event: Event,
-    user_id: UserId,
-    rsvp: Attendance | None,
-    decision: RsvpDecision,
-    details: RsvpDetails,
-    actor_id: UserId,
-    *,
-    is_approved: bool = False,
-) -> Attendance:
-    """Save a decision of the host ``actor_id`` and enqueue the RSVP's record."""
-    saved = await save_rsvp.save_decision(
-        tx,
-        RsvpChange(
-            event,
-            user_id,
-            rsvp,
-            decision,
-            details,
-            source=rsvp.source if rsvp else RsvpSource.HERE,
-            through=ChangeChannel.HOST,
-            actor_id=actor_id,
-            answered_at=rsvp.answered_at if rsvp else tx.now,
-            is_approved=is_approved,
-        ),
-    )
-    await save_rsvp.enqueue_record(tx, saved)
-    return saved
+def change_by_host(
+    event: Event, rsvp: Attendance, decision: RsvpDecision, details: RsvpDetails, actor_id: UserId
+) -> RsvpChange:
+    """A decision of the host ``actor_id`` about an existing RSVP, to be saved."""
+    return RsvpChange(event, rsvp.user_id, rsvp, decision, details, through=ChangeChannel.HOST, actor_id=actor_id)
 
 
 async def notify_people(

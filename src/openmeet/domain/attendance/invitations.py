@@ -22,10 +22,11 @@ from openmeet.domain.attendance import (
     save_rsvp,
 )
 from openmeet.domain.attendance.invitation_queries import Invitee
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import DEFAULT
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.rules import EventRelationship
+from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_dates, lock_series_and_dates_of
@@ -108,10 +109,10 @@ async def _invite_to_date(
             return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
         has_room = await save_rsvp.expire_offers_and_check_room(
-            tx, event, await registration.of_event(tx, event), rsvp, save_rsvp.stored_details(rsvp)
+            tx, await registration.event_with_settings(tx, event), rsvp, save_rsvp.stored_details(rsvp)
         )
         approved = await host_decisions.apply_host_action(
-            tx, event, rsvp, AttendanceAction.APPROVE, invitee.invited_by, has_room=has_room, is_approved=True
+            tx, event, rsvp, AttendanceAction.APPROVE, invitee.invited_by, has_room=has_room
         )
         await host_decisions.notify_approved(tx, event, [approved])
         return approved, False
@@ -124,14 +125,27 @@ async def _save_invitation(
 ) -> Attendance:
     details = replace(save_rsvp.stored_details(rsvp), is_private=rsvp.is_private if rsvp else is_private)
     decision = rules.decide(
-        event, DEFAULT, rsvp, AttendanceAction.INVITE, relationship=EventRelationship(), has_room=False, now=tx.now
+        EventWithSettings(event),
+        rsvp,
+        AttendanceAction.INVITE,
+        relationship=EventRelationship(),
+        has_room=False,
+        now=tx.now,
     )
     if rsvp is not None and rsvp.status is decision.status:
         return rsvp
     user_id = invitee.user_id if rsvp is None else rsvp.user_id
-    saved = await host_decisions.save_host_decision(
-        tx, event, user_id, rsvp, decision, details, invitee.invited_by, is_approved=True
+    change = RsvpChange(
+        event,
+        user_id,
+        rsvp,
+        decision,
+        details,
+        through=ChangeChannel.HOST,
+        actor_id=invitee.invited_by,
+        is_approved=True,
     )
+    saved = await save_rsvp.save_and_enqueue_record(tx, change)
     await queries.set_invited_as(tx, saved.id, invitee.invited_as)
     if event.visibility is Visibility.PRIVATE:
         await event_changes.release_awaiting_rsvps(tx, [event])

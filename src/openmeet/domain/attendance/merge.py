@@ -135,7 +135,7 @@ def _is_same_reply(one: Attendance, other: Attendance) -> bool:
 
 async def has_no_limits(reader: Reader, event: Event) -> bool:
     """Whether the event has no capacity limit, so that no seats are counted."""
-    return seats.limits_of(event, await registration.of_event(reader, event)).is_unlimited
+    return seats.limits_of(await registration.event_with_settings(reader, event)).is_unlimited
 
 
 async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:

@@ -36,12 +36,11 @@ async def end_rsvp(
     """Set an RSVP to "not going" and return whether that changed it. With ``publishes``, also enqueue its record, so
     that no record still says that they are going.
     """
-    event, rsvp, registration_settings = locked.event, locked.rsvp, locked.registration_settings
+    event, with_settings, rsvp = locked.event, locked.with_settings, locked.rsvp
     if rsvp is None:
         return False
     decision = rules.decide(
-        event,
-        registration_settings,
+        with_settings,
         rsvp,
         AttendanceAction.NETWORK_NOT_GOING,
         relationship=EventRelationship(),
@@ -67,7 +66,7 @@ async def end_rsvp(
     if publishes:
         await save_rsvp.enqueue_record(tx, saved)
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event, registration_settings)
+        await waitlist.fill(tx, with_settings)
     return True
 
 
@@ -234,17 +233,16 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
         rsvp = await queries.find(tx, row["event_id"], user_id)
         if event is None or event.is_gone or rsvp is None or rsvp.pending_for not in _REEVALUATED:
             continue
-        registration_settings = await registration.of_event(tx, event)
+        with_settings = await registration.event_with_settings(tx, event)
         relationship = EventRelationship(
             is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
             is_member=await is_member(tx, event, user_id),
         )
         details = save_rsvp.stored_details(rsvp)
-        has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, rsvp, details)
+        has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, rsvp, details)
         # Decided like a first RSVP: as long as it is pending, the table would keep it as it is.
         decision = rules.decide(
-            event,
-            registration_settings,
+            with_settings,
             None,
             AttendanceAction.NETWORK_GOING,
             relationship=relationship,

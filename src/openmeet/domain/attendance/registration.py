@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from groundwork.clock import Instant
+from groundwork.clock import HOUR, Instant
 from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, Why
@@ -79,13 +79,6 @@ class RegistrationSettings:
     questions: tuple[RegistrationQuestion, ...] = ()
     revision: int = 0
 
-    def foreign_answers_to(self, event: Event) -> ForeignAnswers:
-        """How this event treats foreign RSVPs: as its host chose, or else they take no places if places are limited."""
-        if self.foreign_answers is not None:
-            return self.foreign_answers
-        has_limit = self.has_limit(event.content.capacity, event.content.mode)
-        return ForeignAnswers.APART if has_limit else ForeignAnswers.COUNT
-
     def has_limit(self, capacity: int | None, mode: Mode) -> bool:
         """Whether places are limited: for the whole event, or for a mode of a hybrid event."""
         by_mode = self.limit_in_person is not None or self.limit_online is not None
@@ -93,6 +86,31 @@ class RegistrationSettings:
 
 
 DEFAULT = RegistrationSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class EventWithSettings:
+    """An event with the registration settings that apply to it."""
+
+    event: Event
+    settings: RegistrationSettings = DEFAULT
+
+    @property
+    def closes_at(self) -> Instant | None:
+        """Registration deadline; None means until the end of the event."""
+        if self.settings.closes_hours_before is None or self.event.starts_at is None:
+            return None
+        return Instant(self.event.starts_at - self.settings.closes_hours_before * HOUR)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether places are limited, in total or by mode."""
+        return self.settings.has_limit(self.event.content.capacity, self.event.content.mode)
+
+    @property
+    def foreign_answers(self) -> ForeignAnswers:
+        """How foreign RSVPs are treated: as the host chose, or else they take no places if places are limited."""
+        return self.settings.foreign_answers or (ForeignAnswers.APART if self.is_limited else ForeignAnswers.COUNT)
 
 
 def new_question_id() -> str:
@@ -215,11 +233,16 @@ COLUMNS = (
 
 async def of_event(reader: Reader, event: Event) -> RegistrationSettings:
     """The settings that apply to an event."""
-    return (await of_events(reader, [event]))[event.id]
+    return (await event_with_settings(reader, event)).settings
 
 
-async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, RegistrationSettings]:
-    """The settings of several events, in one query."""
+async def event_with_settings(reader: Reader, event: Event) -> EventWithSettings:
+    """The event with its settings."""
+    return (await events_with_settings(reader, [event]))[event.id]
+
+
+async def events_with_settings(reader: Reader, events: Sequence[Event]) -> dict[EventId, EventWithSettings]:
+    """Several events with their settings, in one query."""
     if not events:
         return {}
     rows = await reader.fetch(
@@ -232,19 +255,20 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
     )
     by_subject = {row["subject_id"]: registration_settings_of(row) for row in rows}
     return {
-        event.id: by_subject.get(event.id)
-        or by_subject.get(event.place_in_series.series_id if event.place_in_series else "")
-        or DEFAULT
+        event.id: EventWithSettings(
+            event,
+            by_subject.get(event.id)
+            or by_subject.get(event.place_in_series.series_id if event.place_in_series else "")
+            or DEFAULT,
+        )
         for event in events
     }
 
 
 async def limited_among(reader: Reader, events: Sequence[Event]) -> frozenset[EventId]:
     """Return which of these events have limited places, in total or by mode."""
-    settings = await of_events(reader, events)
-    return frozenset(
-        event.id for event in events if settings[event.id].has_limit(event.content.capacity, event.content.mode)
-    )
+    found = await events_with_settings(reader, events)
+    return frozenset(event_id for event_id, with_settings in found.items() if with_settings.is_limited)
 
 
 async def revision_of(reader: Reader, event: Event) -> int:

@@ -22,9 +22,9 @@ from openmeet.domain.attendance.model import (
     ReplyDetails,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings, RegistrationSettings
 from openmeet.domain.attendance.seats import largest_party, limits_of
-from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
@@ -52,8 +52,7 @@ _FEWER: Final = {
 
 
 def merge_details(
-    event: Event,
-    registration_settings: RegistrationSettings,
+    with_settings: EventWithSettings,
     rsvp: Attendance | None,
     reply_details: ReplyDetails,
     *,
@@ -63,11 +62,12 @@ def merge_details(
 
     Required questions and the maximum party size apply only to people who come (``is_going``).
     """
+    event, registration_settings = with_settings.event, with_settings.settings
     problems: dict[str, Why] = {}
     party = reply_details.party if reply_details.party is not None else (rsvp.party if rsvp else 1)
     most = max(registration_settings.max_party, rsvp.party if rsvp else 1)
     mode = _mode(event, rsvp, reply_details)
-    largest = largest_party(limits_of(event, registration_settings), mode)
+    largest = largest_party(limits_of(with_settings), mode)
     # People with seats keep them. ``save_rsvp.require_room_for_change`` checks whether they can get more.
     has_seats = rsvp is not None and rsvp.is_seated
     if not 1 <= party <= most:
@@ -188,14 +188,13 @@ def responses_shown(
 
 async def of_answers(
     reader: Reader,
-    event_id: EventId,
-    registration_settings: RegistrationSettings,
-    ids: Sequence[AttendanceId] | None = None,
+    with_settings: EventWithSettings,
+    ids: Sequence[AttendanceId],
 ) -> dict[AttendanceId, AttendeeDetails]:
-    """Details of these RSVPs to an event, or of all its RSVPs. An address that has not answered has no responses,
-    because earlier ones would reveal its owner.
+    """Details of these RSVPs to an event. An address that has not answered has no responses, because earlier ones would
+    reveal its owner.
     """
-    if ids is not None and not ids:
+    if not ids:
         return {}
     rows = await reader.fetch(
         f"""
@@ -203,15 +202,15 @@ async def of_answers(
                a.reply_words,
                (select max(c.changed_at) from attendance_history c
                  where c.attendance_id = a.id and c.after_status = 'attended') as checked_in_at
-          from attendances a where a.event_id = :event_id {"" if ids is None else "and a.id in :ids"} order by a.id
+          from attendances a where a.event_id = :event_id and a.id in :ids order by a.id
         """,
-        event_id=event_id,
-        **({} if ids is None else {"ids": list(ids)}),
+        event_id=with_settings.event.id,
+        ids=list(ids),
     )
     return {
         AttendanceId(row["id"]): AttendeeDetails(
             responses_shown(
-                registration_settings, msgspec.json.decode(row["replies"]), msgspec.json.decode(row["reply_words"])
+                with_settings.settings, msgspec.json.decode(row["replies"]), msgspec.json.decode(row["reply_words"])
             ),
             row["checked_in_at"] if row["status"] == AttendanceStatus.ATTENDED else None,
         )

@@ -60,7 +60,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
         raise NotFound(GeneralReason.NO_SUCH_EVENT)
     if user is None:
         raise TransactionConflict("this person’s account was merged with another one in between")
-    event, rsvp, registration_settings = locked.event, locked.rsvp, locked.registration_settings
+    event, with_settings, rsvp = locked.event, locked.with_settings, locked.rsvp
     if not rules.rsvp_gives_access(rsvp) and not await may_answer_from_network(tx, event, user.id):
         return None
     # A person whom the host or a moderator has blocked can still write a record. The record is applied as "not going".
@@ -72,9 +72,7 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     has_room = await _has_room_for_record(tx, locked, action, relationship, details)
     if rsvp is not None and locked.seats.has_expired_offers:
         rsvp = await queries.by_id(tx, rsvp.id)
-    decision = rules.decide(
-        event, registration_settings, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now
-    )
+    decision = rules.decide(with_settings, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now)
     saved = rsvp
     if saved is None or (saved.status, saved.pending_for) != (decision.status, decision.pending_for):
         change = RsvpChange(
@@ -94,14 +92,14 @@ async def apply_from_network(tx: Transaction, record: RecordedRsvp) -> Attendanc
     if saved.record_uri != record.record_uri:
         await queries.set_record(tx, saved.id, record.record_uri)
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event, registration_settings)
+        await waitlist.fill(tx, with_settings)
     return saved
 
 
 async def _relationship_of_record_author(tx: Transaction, locked: LockedEvent, user: User) -> EventRelationship:
     """Return how the author of an RSVP record relates to the event, with or without a local account."""
     is_shadow = user.kind is UserKind.SHADOW
-    is_looked_up = is_shadow or locked.registration_settings.is_members_only
+    is_looked_up = is_shadow or locked.with_settings.settings.is_members_only
     is_in_group = is_looked_up and await is_member(tx, locked.event, user.id)
     return EventRelationship(
         is_host=user.id in locked.hosts, is_member=is_in_group, is_foreign=is_shadow and not is_in_group
@@ -119,10 +117,10 @@ async def _has_room_for_record(
 
     There can be very many foreign RSVPs. RSVPs that are kept apart take no seat, so seats are not counted for them.
     """
-    if not rules.record_asks_for_seat(locked.event, locked.registration_settings, locked.rsvp, action, relationship):
+    if not rules.record_asks_for_seat(locked.with_settings, locked.rsvp, action, relationship):
         return False
     return await save_rsvp.expire_offers_and_check_room(
-        tx, locked.event, locked.registration_settings, locked.rsvp, details, usage=locked.seats
+        tx, locked.with_settings, locked.rsvp, details, usage=locked.seats
     )
 
 
@@ -136,10 +134,7 @@ async def _save_change_by_record(
         () if user.kind is UserKind.SHADOW else calendar_end_writes(tx, event, user.id, change.before, change.decision)
     )
     saved = await save_rsvp.save_decision(tx, change, extra_writes=email_writes)
-    if (
-        rules.is_uncounted(event, locked.registration_settings, relationship)
-        and saved.status is AttendanceStatus.PENDING
-    ):
+    if rules.is_uncounted(locked.with_settings, relationship) and saved.status is AttendanceStatus.PENDING:
         await notify_of_foreign(tx, event)
     elif event.author_id != user.id:
         await notify_hosts(tx, event, locked.hosts, user.id, saved.status)
@@ -158,18 +153,17 @@ async def restore_reply(
     event, rsvp = await _lock_event_of(tx, attendance_id)
     if event is None or rsvp is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-    registration_settings = await registration.of_event(tx, event)
+    with_settings = await registration.event_with_settings(tx, event)
     action, details = ACTION_OF_RECORD[rules.record_status_of(status)], save_rsvp.stored_details(rsvp)
     has_room = action is AttendanceAction.NETWORK_GOING and await save_rsvp.expire_offers_and_check_room(
-        tx, event, registration_settings, rsvp, details
+        tx, with_settings, rsvp, details
     )
     rsvp = await queries.by_id(tx, attendance_id) or rsvp
     decision = rules.decide(
-        event,
-        registration_settings,
+        with_settings,
         rsvp,
         action,
-        relationship=await relationship_of(tx, event, registration_settings, rsvp.user_id),
+        relationship=await relationship_of(tx, with_settings, rsvp.user_id),
         has_room=has_room,
         now=answered_at,
     )
@@ -189,7 +183,7 @@ async def restore_reply(
     )
     await save_rsvp.enqueue_record(tx, saved, edited_at=answered_at)
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event, registration_settings)
+        await waitlist.fill(tx, with_settings)
     return saved.revision
 
 
@@ -236,7 +230,7 @@ async def erase_next(tx: Transaction, did: str, after: tuple[str, str]) -> tuple
             continue
         if user.kind is UserKind.SHADOW:
             await queries.delete(tx, rsvp.id)
-            await waitlist.fill(tx, event, await registration.of_event(tx, event))
+            await waitlist.fill(tx, await registration.event_with_settings(tx, event))
         else:
             await queries.set_record(tx, rsvp.id, None)
             if rsvp.source is not RsvpSource.HERE:
@@ -267,7 +261,7 @@ async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> No
         extra_writes=() if has_no_account else calendar_end_writes(tx, event, rsvp.user_id, rsvp, decision),
     )
     if save_rsvp.may_move_waitlist(rsvp, saved):
-        await waitlist.fill(tx, event, await registration.of_event(tx, event))
+        await waitlist.fill(tx, await registration.event_with_settings(tx, event))
 
 
 async def store_record_uri(

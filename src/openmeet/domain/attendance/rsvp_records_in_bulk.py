@@ -22,8 +22,9 @@ from openmeet.domain.attendance.model import (
     RsvpSource,
 )
 from openmeet.domain.attendance.queries import COLUMNS, attendance_of
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
+from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -38,8 +39,7 @@ from openmeet.domain.users.model import UserId, UserKind
 class _BatchContext:
     """What is read once for the whole batch, with the event rows locked."""
 
-    events: dict[EventId, Event]
-    settings_by_event: dict[EventId, RegistrationSettings]
+    events: dict[EventId, EventWithSettings]
     rsvps: dict[RsvpKey, Attendance]
     kinds: dict[UserId, UserKind]
     unwelcome: set[RsvpKey]
@@ -70,7 +70,7 @@ async def apply_in_bulk(tx: Transaction, records: Sequence[RecordedRsvp]) -> set
             not_in_bulk.add(record.key)
             continue
         if rsvp is None:
-            new[record.key] = replace(after, record_uri=record.record_uri)
+            new[record.key] = after
             continue
         if after is not rsvp:
             changed[rsvp.id] = (rsvp, after)
@@ -137,8 +137,7 @@ async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _Ba
     pairs = {record.key for record in records}
     rsvps = await queries.of_pairs(tx, pairs)
     return _BatchContext(
-        events_by_id,
-        await registration.of_events(tx, list(events_by_id.values())),
+        await registration.events_with_settings(tx, list(events_by_id.values())),
         rsvps,
         await user_queries.kinds(tx, {record.user_id for record in records}),
         await unwelcome_among(tx, {pair: events_by_id[pair[0]].author_id for pair in pairs if pair[0] in events_by_id}),
@@ -149,21 +148,21 @@ async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _Ba
 
 def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | None, now: Instant) -> Attendance | None:
     """Return the RSVP after the decision, or None if it must be decided one at a time."""
-    event = batch.events.get(record.event_id)
-    if event is None or event.group is not None or (rsvp is not None and rsvp.offered_until is not None):
+    with_settings = batch.events.get(record.event_id)
+    if with_settings is None:
+        return None
+    event = with_settings.event
+    if event.group is not None or (rsvp is not None and rsvp.offered_until is not None):
         return None
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # whether this person can see it is checked one at a time
-    registration_settings = batch.settings_by_event[event.id]
     action = AttendanceAction.NETWORK_NOT_GOING if record.key in batch.unwelcome else ACTION_OF_RECORD[record.answer]
     is_foreign = batch.kinds[record.user_id] is UserKind.SHADOW
     relationship = EventRelationship(is_host=record.user_id in batch.hosts_of(event), is_foreign=is_foreign)
-    asks_for_seat = rules.record_asks_for_seat(event, registration_settings, rsvp, action, relationship)
-    if asks_for_seat and not seats.limits_of(event, registration_settings).is_unlimited:
+    asks_for_seat = rules.record_asks_for_seat(with_settings, rsvp, action, relationship)
+    if asks_for_seat and not seats.limits_of(with_settings).is_unlimited:
         return None
-    decision = rules.decide(
-        event, registration_settings, rsvp, action, relationship=relationship, has_room=asks_for_seat, now=now
-    )
+    decision = rules.decide(with_settings, rsvp, action, relationship=relationship, has_room=asks_for_seat, now=now)
     if rsvp is not None and (rsvp.status, rsvp.pending_for) == (decision.status, decision.pending_for):
         return rsvp
     if decision.status is AttendanceStatus.WAITLISTED:
@@ -171,9 +170,19 @@ def _rsvp_after(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | N
     if rsvp is not None:
         return _changed_rsvp(batch, event, record, rsvp, decision) if is_foreign else None
     details = replace(save_rsvp.stored_details(None), mode=save_rsvp.mode_for_record_reply(event, None))
-    return save_rsvp.new_rsvp(
-        now, event, record.user_id, decision, details, source=RsvpSource.NETWORK, answered_at=record.first_seen
+    change = RsvpChange(
+        event,
+        record.user_id,
+        None,
+        decision,
+        details,
+        through=ChangeChannel.NETWORK,
+        actor_id=None,
+        source=RsvpSource.NETWORK,
+        answered_at=record.first_seen,
+        record_uri=record.record_uri,
     )
+    return save_rsvp.new_rsvp(change, now)
 
 
 def _changed_rsvp(
@@ -192,16 +201,17 @@ def _moves_others(before: Attendance, after: Attendance, events_with_waitlist: C
 
 async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[Attendance]) -> None:
     """Notify hosts as for a single RSVP. Most events from the network have no host who can be notified."""
-    hosts = {event_id: batch.hosts_of(batch.events[event_id]) for event_id in {one.event_id for one in rsvps}}
+    hosts = {event_id: batch.hosts_of(batch.events[event_id].event) for event_id in {one.event_id for one in rsvps}}
     unreachable = await queries.unreachable(tx, sorted({host for some in hosts.values() for host in some}))
     notified_of_foreign: set[EventId] = set()
     news: dict[EventId, list[tuple[UserId, AttendanceStatus]]] = {}
     for one in rsvps:
-        event = batch.events[one.event_id]
+        with_settings = batch.events[one.event_id]
+        event = with_settings.event
         if unreachable.issuperset(hosts[event.id]):
             continue
         relationship = EventRelationship(is_foreign=batch.kinds[one.user_id] is UserKind.SHADOW)
-        is_uncounted = rules.is_uncounted(event, batch.settings_by_event[event.id], relationship)
+        is_uncounted = rules.is_uncounted(with_settings, relationship)
         if is_uncounted and one.status is AttendanceStatus.PENDING:
             if event.id not in notified_of_foreign:
                 notified_of_foreign.add(event.id)
@@ -209,7 +219,7 @@ async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[A
         elif event.author_id != one.user_id:
             news.setdefault(event.id, []).append((one.user_id, one.status))
     for event_id, some in news.items():
-        await notify.notify_hosts_of_each(tx, batch.events[event_id], hosts[event_id], some)
+        await notify.notify_hosts_of_each(tx, batch.events[event_id].event, hosts[event_id], some)
 
 
 async def _rsvps_of_records(reader: Reader, uris: Collection[str]) -> dict[str, Attendance]:

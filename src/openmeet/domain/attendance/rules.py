@@ -6,11 +6,11 @@ The status table is in ``transitions``; this module applies an event's settings.
 from dataclasses import dataclass
 from typing import assert_never
 
-from groundwork.clock import HOUR, Instant
+from groundwork.clock import Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpRecordStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings, ForeignAnswers
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.publication import takes_answers
@@ -58,8 +58,7 @@ def are_rsvps_publishable(event: Event) -> bool:
 
 
 def require_open(
-    event: Event,
-    registration_settings: RegistrationSettings,
+    with_settings: EventWithSettings,
     rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
@@ -68,6 +67,7 @@ def require_open(
     """Raise Refused if the event does not accept this reply. Withdrawing is always possible, and attendees keep their
     place.
     """
+    event = with_settings.event
     if action is AttendanceAction.DECLINE:
         return
     if event.is_cancelled:
@@ -80,16 +80,21 @@ def require_open(
         or (rsvp is not None and (rsvp.is_seated or rsvp.has_offer(now)))
     ):
         return
-    if registration_settings.is_members_only and event.group is not None and not relationship.is_member:
+    if shuts_out(with_settings, relationship):
         raise Refused(AttendanceReason.MEMBERS_ONLY, name="MembersOnly")
-    closes_at = registration_closes_at(event, registration_settings)
+    closes_at = with_settings.closes_at
     if closes_at is not None and closes_at <= now:
         raise Refused(AttendanceReason.ANSWERS_CLOSED, name="AnswersClosed")
 
 
+def shuts_out(with_settings: EventWithSettings, relationship: EventRelationship) -> bool:
+    """Whether only members of the event's group can answer, and this person is none."""
+    is_members_only = with_settings.settings.is_members_only and with_settings.event.group is not None
+    return is_members_only and not relationship.is_member
+
+
 def decide(
-    event: Event,
-    registration_settings: RegistrationSettings,
+    with_settings: EventWithSettings,
     rsvp: Attendance | None,
     action: AttendanceAction,
     *,
@@ -114,7 +119,7 @@ def decide(
         ):
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
-            pending_for = _pending_for(event, registration_settings, rsvp, action, relationship, now)
+            pending_for = _pending_for(with_settings, rsvp, action, relationship, now)
             return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else seat_or_waitlist
         case AttendanceTransition.APPROVE_AND_SEAT:
             return seat_or_waitlist
@@ -149,14 +154,13 @@ def decide(
             assert_never(transition)
 
 
-def is_uncounted(event: Event, registration_settings: RegistrationSettings, relationship: EventRelationship) -> bool:
+def is_uncounted(with_settings: EventWithSettings, relationship: EventRelationship) -> bool:
     """Whether the host's settings for foreign RSVPs say that this person's RSVP takes no seat by itself."""
-    return relationship.is_foreign and registration_settings.foreign_answers_to(event) is not ForeignAnswers.COUNT
+    return relationship.is_foreign and with_settings.foreign_answers is not ForeignAnswers.COUNT
 
 
 def record_asks_for_seat(
-    event: Event,
-    registration_settings: RegistrationSettings,
+    with_settings: EventWithSettings,
     rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
@@ -164,7 +168,7 @@ def record_asks_for_seat(
     """Whether this action of an RSVP record gives the person a seat if there is room. RSVPs that are kept apart take
     none.
     """
-    if is_uncounted(event, registration_settings, relationship) and not _needs_no_approval(rsvp, relationship):
+    if is_uncounted(with_settings, relationship) and not _needs_no_approval(rsvp, relationship):
         return False
     seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNKNOWN)
     return TABLE[action][rsvp.status if rsvp else None] in seating
@@ -199,8 +203,7 @@ def _needs_no_approval(rsvp: Attendance | None, relationship: EventRelationship)
 
 
 def _pending_for(
-    event: Event,
-    registration_settings: RegistrationSettings,
+    with_settings: EventWithSettings,
     rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
@@ -212,19 +215,11 @@ def _pending_for(
     if action is not AttendanceAction.GOING:
         # Replies given on this site are refused (``require_open``), but this record already exists, so it is kept apart
         # as pending.
-        closes_at = registration_closes_at(event, registration_settings)
+        closes_at = with_settings.closes_at
         is_closed = closes_at is not None and closes_at <= now
-        shuts_out = registration_settings.is_members_only and event.group is not None and not relationship.is_member
-        policy = registration_settings.foreign_answers_to(event) if relationship.is_foreign else ForeignAnswers.COUNT
-        if policy is ForeignAnswers.APART or is_closed or shuts_out:
+        policy = with_settings.foreign_answers if relationship.is_foreign else ForeignAnswers.COUNT
+        if policy is ForeignAnswers.APART or is_closed or shuts_out(with_settings, relationship):
             return PendingFor.APART
         if policy is ForeignAnswers.APPROVE:
             return PendingFor.APPROVAL
-    return PendingFor.APPROVAL if registration_settings.needs_approval else None
-
-
-def registration_closes_at(event: Event, registration_settings: RegistrationSettings) -> Instant | None:
-    """Registration deadline; None means until the end of the event."""
-    if registration_settings.closes_hours_before is None or event.starts_at is None:
-        return None
-    return Instant(event.starts_at - registration_settings.closes_hours_before * HOUR)
+    return PendingFor.APPROVAL if with_settings.settings.needs_approval else None

@@ -20,7 +20,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.queries import HOLDS_SEAT
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
+from openmeet.domain.attendance.registration import DEFAULT, EventWithSettings
 from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import RsvpDecision
 from openmeet.domain.attendance.seats import SeatsTaken
@@ -130,19 +130,22 @@ _LOCK_SQL = {column: _lock_sql(column) for column in ("slug", "id")}
 
 @dataclass(frozen=True, slots=True)
 class LockedEvent:
-    """A locked event with the person's RSVP so far, the settings that apply, the seats in use (zeros if there is no
+    """A locked event with the settings that apply, the person's RSVP so far, the seats in use (zeros if there is no
     limit) and all hosts.
 
     ``has_webhooks``: at least one webhook is enabled. ``is_unwelcome``: see ``membership_queries.is_unwelcome_at``.
     """
 
-    event: Event
+    with_settings: EventWithSettings
     rsvp: Attendance | None
-    registration_settings: RegistrationSettings
     seats: SeatUsage
     has_webhooks: bool
     hosts: tuple[UserId, ...]
     is_unwelcome: bool
+
+    @property
+    def event(self) -> Event:
+        return self.with_settings.event
 
 
 async def lock_for_reply(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
@@ -166,9 +169,10 @@ async def _lock(tx: Transaction, column: str, name: str, user_id: UserId) -> Loc
     own = {name: row[f"own_{name}"] for name in _OWN}
     settings = {name: row[f"settings_{name}"] for name in _SETTINGS}
     return LockedEvent(
-        event,
+        EventWithSettings(
+            event, registration.registration_settings_of(settings) if settings["subject_id"] is not None else DEFAULT
+        ),
         queries.attendance_of(own) if own["id"] is not None else None,
-        registration.registration_settings_of(settings) if settings["subject_id"] is not None else DEFAULT,
         parse_seat_usage(row),
         bool(row["has_webhooks"]),
         (event.author_id, *(UserId(one["co_host_id"]) for one in rows if one["co_host_id"] is not None)),
@@ -178,8 +182,7 @@ async def _lock(tx: Transaction, column: str, name: str, user_id: UserId) -> Loc
 
 async def expire_offers_and_check_room(
     tx: Transaction,
-    event: Event,
-    registration_settings: RegistrationSettings,
+    with_settings: EventWithSettings,
     rsvp: Attendance | None,
     details: RsvpDetails,
     *,
@@ -190,13 +193,13 @@ async def expire_offers_and_check_room(
 
     The person's own seats count as free. ``usage`` has the seats in use, if they were read since the event was locked.
     """
-    limits = seats.limits_of(event, registration_settings)
+    event, limits = with_settings.event, seats.limits_of(with_settings)
     if limits.is_unlimited:
         return True
     usage = usage or await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
         await waitlist.expire_offers(tx, event)
-        await waitlist.fill(tx, event, registration_settings)
+        await waitlist.fill(tx, with_settings)
         usage = await read_seat_usage(tx, event.id)
         # Their own offer may have expired, and the seat now belongs to somebody else (invariant 4). Or they are next,
         # and it is held for them.
@@ -263,32 +266,47 @@ def require_room_for_change(
     raise Refused(reason, name="NotEnoughPlaces")
 
 
-def new_rsvp(
-    now: Instant,
-    event: Event,
-    user_id: UserId,
-    decision: RsvpDecision,
-    details: RsvpDetails,
-    *,
-    source: RsvpSource,
-    answered_at: Instant,
-) -> Attendance:
+@dataclass(frozen=True, slots=True)
+class RsvpChange:
+    """A decision about an RSVP, to be saved. ``before`` is the RSVP so far; ``actor_id`` caused the change.
+
+    ``source`` and ``answered_at`` are None if this is no reply of the person: then they stay as they were.
+    ``is_reply`` is True if the person decided now and knows the present start. ``record_uri`` is set only for a first
+    RSVP; the URI of an existing RSVP is set separately. ``is_approved`` is True if a host approved it.
+    """
+
+    event: Event
+    user_id: UserId
+    before: Attendance | None
+    decision: RsvpDecision
+    details: RsvpDetails
+    through: ChangeChannel
+    actor_id: UserId | None
+    source: RsvpSource | None = None
+    answered_at: Instant | None = None
+    is_reply: bool = False
+    record_uri: str | None = None
+    is_approved: bool = False
+
+
+def new_rsvp(change: RsvpChange, now: Instant) -> Attendance:
     """A first RSVP that does not join the waitlist."""
+    decision, details = change.decision, change.details
     return Attendance(
         id=AttendanceId(new_id(now)),
-        event_id=event.id,
-        user_id=user_id,
+        event_id=change.event.id,
+        user_id=change.user_id,
         status=decision.status,
         waitlist_number=None,
-        source=source,
+        source=change.source or RsvpSource.HERE,
         revision=1,
-        record_uri=None,
+        record_uri=change.record_uri,
         created_at=now,
-        answered_at=answered_at,
+        answered_at=change.answered_at or now,
         party=details.party,
         mode=details.mode,
         pending_for=decision.pending_for,
-        known_starts_at=event.starts_at,
+        known_starts_at=change.event.starts_at,
         is_private=details.is_private,
         skips_record=details.skips_record,
         guest_names=details.guest_names,
@@ -325,28 +343,6 @@ def with_decision(
         form_responses=details.form_responses,
         question_texts=details.question_texts,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class RsvpChange:
-    """A decision about an RSVP, to be saved. ``before`` is the RSVP so far; ``actor_id`` caused the change.
-
-    ``is_reply`` is True if the person decided now and knows the present start. ``record_uri`` is set only for a first
-    RSVP; the URI of an existing RSVP is set separately. ``is_approved`` is True if a host approved it.
-    """
-
-    event: Event
-    user_id: UserId
-    before: Attendance | None
-    decision: RsvpDecision
-    details: RsvpDetails
-    source: RsvpSource
-    through: ChangeChannel
-    actor_id: UserId | None
-    answered_at: Instant
-    is_reply: bool = False
-    record_uri: str | None = None
-    is_approved: bool = False
 
 
 async def save_decision(
@@ -386,16 +382,26 @@ async def save_decision(
     return after
 
 
+async def save_and_enqueue_record(tx: Transaction, change: RsvpChange) -> Attendance:
+    """Save a decision and enqueue the RSVP's record, even if its status stays."""
+    saved = await save_decision(tx, change)
+    await enqueue_record(tx, saved)
+    return saved
+
+
 async def _after_change(tx: Transaction, change: RsvpChange, last_number: int | None) -> Attendance:
     """The RSVP after the change, not saved yet."""
     event, decision, details = change.event, change.decision, change.details
-    before = change.before or new_rsvp(
-        tx.now, event, change.user_id, decision, details, source=change.source, answered_at=change.answered_at
-    )
+    before = change.before or new_rsvp(change, tx.now)
     is_waitlisted = decision.status is AttendanceStatus.WAITLISTED
     number = await _waitlist_number(tx, change, last_number) if is_waitlisted else None
     after = with_decision(
-        before, decision, details, source=change.source, answered_at=change.answered_at, number=number
+        before,
+        decision,
+        details,
+        source=change.source or before.source,
+        answered_at=change.answered_at or before.answered_at,
+        number=number,
     )
     return replace(
         after,

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from groundwork.clock import DAY, MINUTE, Instant
 from openmeet.domain.attendance.model import AnswerMode, Attendance
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 
@@ -66,15 +66,17 @@ class SeatsTaken:
         return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
 
-def limits_of(event: Event, registration_settings: RegistrationSettings) -> SeatLimits:
+def limits_of(with_settings: EventWithSettings) -> SeatLimits:
     """The limits of an event. Limits per mode apply only to hybrid events."""
-    if event.content.mode is not Mode.HYBRID:
-        return SeatLimits(event.content.capacity)
+    if with_settings.event.content.mode is not Mode.HYBRID:
+        return SeatLimits(with_settings.event.content.capacity)
     limits = {
-        AnswerMode.IN_PERSON: registration_settings.limit_in_person,
-        AnswerMode.ONLINE: registration_settings.limit_online,
+        AnswerMode.IN_PERSON: with_settings.settings.limit_in_person,
+        AnswerMode.ONLINE: with_settings.settings.limit_online,
     }
-    return SeatLimits(event.content.capacity, {mode: limit for mode, limit in limits.items() if limit is not None})
+    return SeatLimits(
+        with_settings.event.content.capacity, {mode: limit for mode, limit in limits.items() if limit is not None}
+    )
 
 
 def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | None) -> bool:

@@ -104,7 +104,7 @@ async def end_offers(db: Database) -> int:
             if event is None:
                 return 0
             expired = await waitlist.expire_offers(tx, event)
-            await waitlist.fill(tx, event, await registration.of_event(tx, event))
+            await waitlist.fill(tx, await registration.event_with_settings(tx, event))
             return expired
 
     return await each_with_backoff(db, "ended_offers", ended, expire)
@@ -169,7 +169,7 @@ def freed_seats_handler(db: Database) -> JobHandler:
 
     async def fill(tx: Transaction, event_id: EventId) -> int:
         event = await lock_for_update(tx, event_id)
-        return 0 if event is None else await waitlist.fill(tx, event, await registration.of_event(tx, event))
+        return 0 if event is None else await waitlist.fill(tx, await registration.event_with_settings(tx, event))
 
     async def handle(job: Job) -> None:
         # A full batch would enqueue this same job again, but this run has leased it, so continue here instead.

@@ -7,7 +7,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.attendance import history, queries, registration, seats
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, ChangeChannel
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
@@ -28,16 +28,17 @@ _EVENTS_AT_ONCE = 5
 _MODE = "coalesce(mode, 'in_person')"
 
 
-async def fill(tx: Transaction, event: Event, registration_settings: RegistrationSettings) -> int:
+async def fill(tx: Transaction, with_settings: EventWithSettings) -> int:
     """Give free seats to the waitlist in its order. Return how many parties got or were offered a place. If there are
     more parties than one transaction can handle, a job continues.
 
     Seats are offered, and held until the offer expires. People who cannot be notified (known only by a DID) get them at
     once. So does everyone if the limit was removed. Nobody moves up if the event will not take place.
     """
+    event = with_settings.event
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return 0
-    limits = seats.limits_of(event, registration_settings)
+    limits = seats.limits_of(with_settings)
     if limits.is_unlimited:
         parties = await waiting(tx, event.id, MAX_PER_TRANSACTION, with_offered=True)
         await _seat(tx, event, parties)
@@ -68,9 +69,8 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     events_to_fill = sorted(
         (one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id)
     )
-    settings = await registration.of_events(tx, events_to_fill[:_EVENTS_AT_ONCE])
-    for event in events_to_fill[:_EVENTS_AT_ONCE]:
-        await fill(tx, event, settings[event.id])
+    for with_settings in (await registration.events_with_settings(tx, events_to_fill[:_EVENTS_AT_ONCE])).values():
+        await fill(tx, with_settings)
     later = [(event.id, int(tx.now), tx.now) for event in events_to_fill[_EVENTS_AT_ONCE:]]
     await enqueue_many(tx, JobKind.FREED_SEATS, later)
 
@@ -139,22 +139,16 @@ async def first_of_each_mode(reader: Reader, event_id: EventId, limits: SeatLimi
     return seats.merged_by_number(await _by_mode(reader, event_id, limits, 1))
 
 
-async def is_full_now(reader: Reader, event: Event, registration_settings: RegistrationSettings) -> bool:
+async def is_full_now(reader: Reader, with_settings: EventWithSettings) -> bool:
     """Whether a person who comes alone would now have to wait, in every mode of the event."""
-    return event.id in await full_event_ids(reader, [event], {event.id: registration_settings})
+    return with_settings.event.id in await full_event_ids(reader, [with_settings])
 
 
-async def full_event_ids(
-    reader: Reader, events: Sequence[Event], settings: Mapping[EventId, RegistrationSettings]
-) -> frozenset[EventId]:
+async def full_event_ids(reader: Reader, events: Collection[EventWithSettings]) -> frozenset[EventId]:
     """Ids of those events that are full: a person who comes alone would now have to wait in every mode. At most two
     queries.
     """
-    limited = {
-        event.id: (event, limits)
-        for event in events
-        if not (limits := seats.limits_of(event, settings[event.id])).is_unlimited
-    }
+    limited = {one.event.id: (one.event, limits) for one in events if not (limits := seats.limits_of(one)).is_unlimited}
     taken = await queries.seats_by_mode_of_each(reader, list(limited))
     free = {
         event_id: [mode for mode in _modes(limits) if seats.fits(limits, taken[event_id], 1, mode)]

@@ -16,7 +16,7 @@ from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, ReplyDetails, RsvpReply
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.rsvp_details import merge_details
 from openmeet.domain.attendance.rules import EventRelationship, require_open
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
@@ -54,13 +54,13 @@ class GuestRsvpReason(Reason):
     LINK_OVER = "guest_rsvp.link_over"
 
 
-async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, RegistrationSettings]:
+async def open_to_guests(reader: Reader, slug: EventSlug) -> EventWithSettings:
     """Return the event if people without an account can RSVP to it. Raises NotFound, Refused."""
     event = await require_visible(reader, await by_slug(reader, slug), None)
-    registration_settings = await registration.of_event(reader, event)
-    if not registration_settings.takes_guests or event.visibility is Visibility.PRIVATE:
+    with_settings = await registration.event_with_settings(reader, event)
+    if not with_settings.settings.takes_guests or event.visibility is Visibility.PRIVATE:
         raise Refused(GuestRsvpReason.NO_GUESTS, name="NoGuests")
-    return event, registration_settings
+    return with_settings
 
 
 async def request_answer(
@@ -72,10 +72,10 @@ async def request_answer(
     ``email`` must have passed ``sign_in.model.check_email``. Raises NotFound, Refused (no guests, closed, over),
     InvalidForm (the host's questions) and TooMany (too many e-mails to this address).
     """
-    event, registration_settings = await open_to_guests(tx, slug)
+    with_settings = await open_to_guests(tx, slug)
     act = ACTION_OF_REPLY[reply]
-    require_open(event, registration_settings, None, act, EventRelationship(), tx.now)
-    merge_details(event, registration_settings, None, reply_details, is_going=reply is RsvpReply.GOING)
+    require_open(with_settings, None, act, EventRelationship(), tx.now)
+    merge_details(with_settings, None, reply_details, is_going=reply is RsvpReply.GOING)
     if not await take_turn(tx, f"guest e-mail {email}"):
         raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=1)
     for within, most in ((HOUR, EMAILS_PER_HOUR), (LINK_LIFE, EMAILS_PER_DAY)):
@@ -83,7 +83,7 @@ async def request_answer(
             raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=3600)
     guest_answer = GuestAnswer(
         GuestAnswerId(new_id(tx.now)),
-        event.id,
+        with_settings.event.id,
         email,
         display_name,
         GuestRequest(reply, reply_details),

@@ -393,8 +393,8 @@ async def _has_page(tx: Transaction, event: Event, user: User) -> bool:
 
 
 async def _answer_bar_of(tx: Transaction, event: Event, person: UserId, own_rsvp: Attendance | None) -> AnswerBar:
-    settings = await registration.of_event(tx, event)
-    return answer_bar_of(await bar_input_of(tx, event, person, rsvp=own_rsvp, settings=settings))
+    with_settings = await registration.event_with_settings(tx, event)
+    return answer_bar_of(await bar_input_of(tx, with_settings, person, rsvp=own_rsvp))
 
 
 def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[Story]:

@@ -29,7 +29,7 @@ from openmeet.domain.attendance.host_decisions import DecisionCounts, HostDecisi
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter, AttendeeRow
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.seats import limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import place_label, tagged
@@ -137,8 +137,8 @@ async def add_attendee(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             event = await host_decisions.find_for_host(tx, caller, slug)
-            registration_settings = await registration.of_event(tx, event)
-            reply_details = forms.reply_details_of(form, forms.fields_of(event, registration_settings, None))
+            with_settings = await registration.event_with_settings(tx, event)
+            reply_details = forms.reply_details_of(form, forms.fields_of(with_settings, None))
             await host_decisions.add(
                 tx, caller, slug, form.get("name", ""), party=reply_details.party or 1, mode=reply_details.mode
             )
@@ -224,9 +224,9 @@ async def show_one(request: Request) -> Response:
         changes = await history.of_rsvp(reader, attendance_id)
         actors = [change.actor_id for change in changes if change.actor_id]
         names = await shown_names(reader, [attendees[0].user_id, *actors])
-        registration_settings = await registration.of_event(reader, event)
-        details = await rsvp_details.of_answers(reader, event.id, registration_settings, [attendance_id])
-    attendee_row = lists.row_of(attendees[0], names, limits_of(event, registration_settings))
+        with_settings = await registration.event_with_settings(reader, event)
+        details = await rsvp_details.of_answers(reader, with_settings, [attendance_id])
+    attendee_row = lists.row_of(attendees[0], names, limits_of(with_settings))
     context = {
         "event": event,
         "one": attendee_row,
@@ -255,10 +255,10 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         statuses: Sequence[AttendanceStatus] = tuple(_S) if search_words else _TABS[tab][1]
         rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, search_words), after, PAGE_SIZE + 1)
         counts = (await queries.counts(reader, [event.id]))[event.id]
-        registration_settings = await registration.of_event(reader, event)
+        with_settings = await registration.event_with_settings(reader, event)
         context = {
             "has_list": bool(await imports.count_by_stage(reader, ImportKind.GUESTS, event.id)),
-            **await _people_context(reader, caller.user_id, event, registration_settings, rows[:PAGE_SIZE]),
+            **await _people_context(reader, caller.user_id, with_settings, rows[:PAGE_SIZE]),
             **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
             "removed": await _removed_attendee(reader, event, query_params.get("removed", "")),
         }
@@ -268,7 +268,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "is_over": event.is_over(reader.now),
         "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden),
         "tabs": _tabs(
-            answers_by_status, tab, is_search=bool(search_words), needs_approval=registration_settings.needs_approval
+            answers_by_status, tab, is_search=bool(search_words), needs_approval=with_settings.settings.needs_approval
         ),
         "is_long": sum(answers_by_status.values()) >= _SEARCHED_FROM,
         "places_left": who_comes.places_left(event, counts),
@@ -283,7 +283,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "live_state": fingerprint_of(services(request).code_key, event, counts),
         "counts": counts,
         "typed": form_state,
-        "fields": forms.fields_of(event, registration_settings, None),
+        "fields": forms.fields_of(with_settings, None),
         "modes": forms.MODE_LABELS,
     }
     return page(request, "attendance/attendees.html", context, status=status)
@@ -292,18 +292,15 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
 async def _people_context(
     reader: Reader,
     viewer: UserId,
-    event: Event,
-    registration_settings: RegistrationSettings,
+    with_settings: EventWithSettings,
     attendees: Sequence[Attendee],
 ) -> dict[str, object]:
     """The rows of the list, with pictures, responses to the host's questions and times."""
     names = await shown_names(reader, [one.user_id for one in attendees])
     portraits = await portraits_of(reader, viewer, [one.user_id for one in attendees])
     answered = [one for one in attendees if not one.is_unanswered_invitation]
-    details = await rsvp_details.of_answers(
-        reader, event.id, registration_settings, [one.attendance_id for one in answered]
-    )
-    people = [lists.row_of(one, names, limits_of(event, registration_settings)) for one in attendees]
+    details = await rsvp_details.of_answers(reader, with_settings, [one.attendance_id for one in answered])
+    people = [lists.row_of(one, names, limits_of(with_settings)) for one in attendees]
     return {
         "people": people,
         # The colour must not reveal who owns an address.

@@ -9,10 +9,9 @@ from groundwork.errors import InvalidForm
 from openmeet.domain.attendance.model import MOST_IN_PARTY, AnswerMode, Attendance, ReplyDetails
 from openmeet.domain.attendance.queries import seats_by_mode
 from openmeet.domain.attendance.reasons import AttendanceReason
-from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings, RegistrationQuestion
 from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken, fits, largest_party, limits_of
 from openmeet.domain.attendance.waitlist import is_full_now
-from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
@@ -71,8 +70,7 @@ class AnswerFields:
 
 
 def fields_of(
-    event: Event,
-    registration_settings: RegistrationSettings,
+    with_settings: EventWithSettings,
     own_rsvp: Attendance | None,
     taken: SeatsTaken | None = None,
 ) -> AnswerFields:
@@ -81,12 +79,13 @@ def fields_of(
     With ``taken``, the places that are taken or held now, the options say which parties would wait for places. Options
     that would be refused because the person already has a place are left out.
     """
-    limits = limits_of(event, registration_settings)
+    event, settings = with_settings.event, with_settings.settings
+    limits = limits_of(with_settings)
     answer_modes = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
     fits_when_empty = max(largest_party(limits, mode) or MOST_IN_PARTY for mode in answer_modes)
     # Attendees keep their seats if the limit is lowered. A party that exceeds it can be reduced while on the waitlist.
     most = max(
-        min(max(registration_settings.max_party, own_rsvp.party if own_rsvp else 1), fits_when_empty),
+        min(max(settings.max_party, own_rsvp.party if own_rsvp else 1), fits_when_empty),
         own_rsvp.party if own_rsvp and own_rsvp.is_seated else 1,
     )
     fits_now = most if taken is None else _largest_party_now(limits, answer_modes, own_rsvp, taken, most)
@@ -94,7 +93,7 @@ def fields_of(
     if own_rsvp is not None and holds_seat:
         most = min(most, max(fits_now, own_rsvp.party))
     asks_party = most > 1 or (own_rsvp is not None and own_rsvp.party > 1)
-    tells_wait = not holds_seat and not registration_settings.needs_approval
+    tells_wait = not holds_seat and not settings.needs_approval
     parties = (
         tuple((str(n), _party_label(n, waits=tells_wait and n > fits_now)) for n in range(1, most + 1))
         if asks_party
@@ -105,21 +104,19 @@ def fields_of(
         if event.content.mode is Mode.HYBRID
         else ()
     )
-    return AnswerFields(parties, registration_settings.asks_names and most > 1, modes, registration_settings.questions)
+    return AnswerFields(parties, settings.asks_names and most > 1, modes, settings.questions)
 
 
-async def fields_now(
-    reader: Reader, event: Event, registration_settings: RegistrationSettings, own_rsvp: Attendance | None
-) -> AnswerFields:
+async def fields_now(reader: Reader, with_settings: EventWithSettings, own_rsvp: Attendance | None) -> AnswerFields:
     """``fields_of`` with the places that are free now."""
-    fields = fields_of(event, registration_settings, own_rsvp)
-    if not fields.parties or limits_of(event, registration_settings).is_unlimited:
+    fields = fields_of(with_settings, own_rsvp)
+    if not fields.parties or limits_of(with_settings).is_unlimited:
         return fields
     holds_seat = own_rsvp is not None and own_rsvp.holds_seat
-    if not holds_seat and await is_full_now(reader, event, registration_settings):
+    if not holds_seat and await is_full_now(reader, with_settings):
         # Everybody joins the waitlist, and the button says so.
         return fields
-    return fields_of(event, registration_settings, own_rsvp, await seats_by_mode(reader, event.id))
+    return fields_of(with_settings, own_rsvp, await seats_by_mode(reader, with_settings.event.id))
 
 
 def _largest_party_now(

@@ -120,7 +120,7 @@ async def show_sent(request: Request) -> Response:
     """Say where the link was sent. Only the browser in which the address was entered shows it."""
     slug = event_slug_of(request)
     async with database_of(request).reader() as reader:
-        event, _ = await actions.open_to_guests(reader, slug)
+        event = (await actions.open_to_guests(reader, slug)).event
         sent = await find_request(reader, GuestAnswerId(read_cookie(request, _SENT)))
     address = sent.email if sent is not None and sent.event_id == event.id else ""
     context = {"event": event, "address": address, "with_mailbox": services(request).dev_mailbox is not None}
@@ -139,8 +139,8 @@ async def show_confirm(request: Request) -> Response:
             return await _form_again(reader, request, over)
         person = await actions.answering_person(reader, guest_answer)
         own_rsvp = None if person is None else await queries.find(reader, event.id, person)
-        settings = await registration.of_event(reader, event)
-        bar_input = await bar_input_of(reader, event, person, rsvp=own_rsvp, settings=settings)
+        with_settings = await registration.event_with_settings(reader, event)
+        bar_input = await bar_input_of(reader, with_settings, person, rsvp=own_rsvp)
         figures, now = await _figures_of(reader, event), reader.now
     bar = answer_bar_of(bar_input)
     reply = guest_answer.request.reply
@@ -206,13 +206,13 @@ class GuestForm:
 
 async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
     """Raises NotFound, Refused."""
-    event, registration_settings = await actions.open_to_guests(reader, slug)
-    bar_input = await bar_input_of(reader, event, None, rsvp=None, settings=registration_settings)
+    with_settings = await actions.open_to_guests(reader, slug)
+    bar_input = await bar_input_of(reader, with_settings, None, rsvp=None)
     bar = answer_bar_of(bar_input)
     return GuestForm(
-        event,
-        await forms.fields_now(reader, event, registration_settings, None),
-        answer_texts.sentence_of(bar, bar_input, await _figures_of(reader, event)),
+        with_settings.event,
+        await forms.fields_now(reader, with_settings, None),
+        answer_texts.sentence_of(bar, bar_input, await _figures_of(reader, with_settings.event)),
         tuple(
             (reply, answer_texts.reply_label(bar, reply)) for reply in bar.replies if reply is not RsvpReply.DECLINED
         ),

@@ -23,8 +23,8 @@ from openmeet.domain.attendance import (
 )
 from openmeet.domain.attendance.answer_bar import GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.events.model import Event, EventSlug
+from openmeet.domain.attendance.registration import EventWithSettings
+from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import event_path, series_path
 from openmeet.domain.validation import GeneralReason
@@ -60,15 +60,14 @@ async def show(request: Request) -> Response:
     """The caller's RSVP with the host's questions, and its history."""
     caller_of(request)
     async with database_of(request).reader() as reader:
-        event, own_rsvp, registration_settings = await _event_rsvp_and_settings(reader, request)
+        with_settings, own_rsvp = await _event_and_rsvp(reader, request)
         carried = {name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params}
         form_state = FormState({**forms.values_of(own_rsvp), **carried})
         return await _answer_page(
             reader,
             request,
-            event,
+            with_settings,
             own_rsvp,
-            registration_settings,
             form_state,
             reply=request.query_params.get("reply", ""),
         )
@@ -90,7 +89,7 @@ async def save_reply(request: Request) -> Response:
         return response
     try:
         async with database_of(request).reader() as reader:
-            event, own_rsvp, registration_settings = await _event_rsvp_and_settings(reader, request)
+            with_settings, own_rsvp = await _event_and_rsvp(reader, request)
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
@@ -98,7 +97,7 @@ async def save_reply(request: Request) -> Response:
         await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
         return go("/my/events", flash=FLASH.get(AttendanceStatus.DECLINED, ""))
     try:
-        reply_details = forms.reply_details_of(form, forms.fields_of(event, registration_settings, own_rsvp), own_rsvp)
+        reply_details = forms.reply_details_of(form, forms.fields_of(with_settings, own_rsvp), own_rsvp)
         saved = await database_of(request).batch(
             lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug
         )
@@ -111,7 +110,7 @@ async def save_reply(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             form_state = form_with_problems(form, wrong)
             return await _answer_page(
-                reader, request, event, own_rsvp, registration_settings, form_state, reply=reply.value, status=400
+                reader, request, with_settings, own_rsvp, form_state, reply=reply.value, status=400
             )
     if series_slug := form.get("series", ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
@@ -152,24 +151,20 @@ async def unpublish(request: Request) -> Response:
 async def _answer_page(
     reader: Reader,
     request: Request,
-    event: Event,
+    with_settings: EventWithSettings,
     own_rsvp: Attendance | None,
-    registration_settings: RegistrationSettings,
     form_state: FormState,
     *,
     reply: str,
     status: int = 200,
 ) -> Response:
+    event = with_settings.event
     changes = [] if own_rsvp is None else await history.of_rsvp(reader, own_rsvp.id)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     is_open = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
-    bar = answer_bar_of(
-        await answer_bar_inputs.bar_input_of(
-            reader, event, caller.user_id, rsvp=own_rsvp, settings=registration_settings
-        )
-    )
-    fields = await forms.fields_now(reader, event, registration_settings, own_rsvp)
+    bar = answer_bar_of(await answer_bar_inputs.bar_input_of(reader, with_settings, caller.user_id, rsvp=own_rsvp))
+    fields = await forms.fields_now(reader, with_settings, own_rsvp)
     context = {
         "event": event,
         "mine": own_rsvp,
@@ -178,13 +173,12 @@ async def _answer_page(
         "brings_nobody_now": own_rsvp is not None
         and own_rsvp.is_seated
         and not fields.parties
-        and registration_settings.max_party > own_rsvp.party,
+        and with_settings.settings.max_party > own_rsvp.party,
         "typed": form_state,
         "wanted": reply if reply in set(RsvpReply) else "",
         "is_open": is_open,
         "answer_sentence": answer_sentence(
-            event,
-            registration_settings,
+            with_settings,
             own_rsvp,
             await waitlist.people_ahead(reader, own_rsvp) if own_rsvp else 0,
             reader.now,
@@ -198,10 +192,8 @@ async def _answer_page(
     return page(request, "attendance/answer.html", context, status=status)
 
 
-async def _event_rsvp_and_settings(
-    reader: Reader, request: Request
-) -> tuple[Event, Attendance | None, RegistrationSettings]:
-    """The event, which the caller can see, their RSVP to it, and its registration settings. Raises NotFound."""
+async def _event_and_rsvp(reader: Reader, request: Request) -> tuple[EventWithSettings, Attendance | None]:
+    """The event, which the caller can see, with its registration settings, and their RSVP to it. Raises NotFound."""
     caller = caller_of(request)
     event, own_rsvp = await visibility.visible_event(reader, event_slug_of(request), caller.user_id)
-    return event, own_rsvp, await registration.of_event(reader, event)
+    return await registration.event_with_settings(reader, event), own_rsvp

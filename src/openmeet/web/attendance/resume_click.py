@@ -90,11 +90,9 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
         if event is None:
             return RedirectAfterSignIn(page)
         own_rsvp = await queries.find(reader, event.id, caller.user_id)
-        registration_settings = await registration.of_event(reader, event)
+        with_settings = await registration.event_with_settings(reader, event)
     try:
-        reply_details = forms.reply_details_of(
-            parameters, forms.fields_of(event, registration_settings, own_rsvp), own_rsvp
-        )
+        reply_details = forms.reply_details_of(parameters, forms.fields_of(with_settings, own_rsvp), own_rsvp)
         saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug)
     except InvalidForm:
         return RedirectAfterSignIn(f"{page}/answer?{urlencode(parameters)}")

@@ -17,10 +17,10 @@ from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.http.forms import FormState
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, AnswerState
 from openmeet.domain.attendance.answer_texts import AnswerFigures
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpSource
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, ChangeChannel, PendingFor
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.rules import RsvpDecision
-from openmeet.domain.attendance.save_rsvp import new_rsvp, stored_details
+from openmeet.domain.attendance.save_rsvp import RsvpChange, new_rsvp, stored_details
 from openmeet.domain.calendars.model import CalendarEntry, EntryKind
 from openmeet.domain.covers.model import cover_of
 from openmeet.domain.events.content import Content
@@ -263,5 +263,14 @@ def _sample_event(now: Instant, after: int) -> Event:
 
 def _sample_rsvp(event: Event, status: AttendanceStatus, now: Instant) -> Attendance:
     answered_at = Instant(now - DAY)
-    decided, details = RsvpDecision(status), stored_details(None)
-    return new_rsvp(now, event, UserId("ben"), decided, details, source=RsvpSource.HERE, answered_at=answered_at)
+    change = RsvpChange(
+        event,
+        UserId("ben"),
+        None,
+        RsvpDecision(status),
+        stored_details(None),
+        through=ChangeChannel.PAGE,
+        actor_id=None,
+        answered_at=answered_at,
+    )
+    return new_rsvp(change, now)

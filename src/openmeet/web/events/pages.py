@@ -25,7 +25,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.moved_dates import several_moved
 from openmeet.domain.attendance.proofs import refusal_of_proof
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, places_left
 from openmeet.domain.calendars.queries import zone_of_person
@@ -163,11 +163,11 @@ async def _view_as(reader: Reader, request: Request, event: Event, other: OtherV
 async def _event_context(
     reader: Reader, request: Request, event: Event, caller: Caller | None, own_rsvp: Attendance | None
 ) -> dict[str, object]:
-    registration_settings = await registration.of_event(reader, event)
+    with_settings = await registration.event_with_settings(reader, event)
     viewer = await _viewer_of(reader, request, event, caller, own_rsvp)
-    people = await _people_of(reader, event, viewer, registration_settings)
+    people = await _people_of(reader, with_settings, viewer)
     series = await series_context_of(reader, event, viewer.user_id)
-    context = view.event_context(event, viewer, people, registration_settings, _requested_reply(request), reader.now)
+    context = view.event_context(with_settings, viewer, people, _requested_reply(request), reader.now)
     context |= await _sharing_context(reader, request, event, viewer, people)
     from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
     if from_record is not None:
@@ -180,10 +180,9 @@ async def _event_context(
     photos = await _photos_of(reader, event, viewer)
     bar = await answer_view.page_answer_bar(
         reader,
-        event,
+        with_settings,
         own_rsvp,
         viewer.user_id,
-        registration_settings,
         PageFacts(
             host=people.names[event.author_id],
             counts=people.counts,
@@ -200,7 +199,7 @@ async def _event_context(
     return (
         context
         | await _sync_context(reader, event, caller, own_rsvp)
-        | await _hosting_context(reader, event, viewer, people.counts, registration_settings)
+        | await _hosting_context(reader, with_settings, viewer, people.counts)
         | {
             "series": series,
             "chat": await chat_preview(reader, event, viewer.user_id, hosts),
@@ -264,9 +263,8 @@ async def _viewer_of(
     )
 
 
-async def _people_of(
-    reader: Reader, event: Event, viewer: EventViewer, registration_settings: RegistrationSettings
-) -> EventPeople:
+async def _people_of(reader: Reader, with_settings: EventWithSettings, viewer: EventViewer) -> EventPeople:
+    event = with_settings.event
     counts = (await counts_shown(reader, [event.id]))[event.id]
     attendees = await lists.attendees(
         reader,
@@ -280,7 +278,7 @@ async def _people_of(
     shown_people = [event.author_id, *co_hosts, *(one.user_id for one in attendees)]
     names = await shown_names(reader, shown_people)
     portraits = await portraits_of(reader, viewer.user_id, shown_people)
-    fields = await fields_now(reader, event, registration_settings, viewer.own_rsvp)
+    fields = await fields_now(reader, with_settings, viewer.own_rsvp)
     return EventPeople(counts, attendees, co_hosts, names, portraits, fields)
 
 
@@ -326,12 +324,12 @@ async def _sharing_context(
 
 async def _hosting_context(
     reader: Reader,
-    event: Event,
+    with_settings: EventWithSettings,
     viewer: EventViewer,
     counts: RsvpCounts,
-    registration_settings: RegistrationSettings,
 ) -> dict[str, object]:
     """What only hosts see: open requests, the latest changes, and who has confirmed a new time."""
+    event = with_settings.event
     if not viewer.is_hosting or viewer.caller is None:
         return {"asking": [], "lately": [], "new_time": ""}
     lately = []
@@ -339,7 +337,7 @@ async def _hosting_context(
         changes = await attendance_view.since_yesterday(reader, [event.id], event.time_zone)
         lately = attendance_view.change_parts(changes, counts.pending)
     return {
-        "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, registration_settings)
+        "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, with_settings)
         if counts.pending
         else [],
         "lately": lately,

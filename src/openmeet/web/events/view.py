@@ -15,7 +15,7 @@ from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
 from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, PendingFor, RsvpCounts, RsvpReply
-from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.who_comes import sees_who_comes
 from openmeet.domain.calendars.entries import conflicts
 from openmeet.domain.calendars.model import CalendarEntry, ExcludedEvent, Span
@@ -152,17 +152,17 @@ class RequestedReply:
 
 
 def event_context(
-    event: Event,
+    with_settings: EventWithSettings,
     viewer: EventViewer,
     people: EventPeople,
-    registration_settings: RegistrationSettings,
     requested: RequestedReply,
     now: Instant,
 ) -> dict[str, object]:
     """The template's context without the answer bar, hosting and publication status."""
+    event = with_settings.event
     return {
         **_hosts_context(event, viewer, people),
-        **_answers_context(event, viewer, people, registration_settings, requested, now),
+        **_answers_context(with_settings, viewer, people, requested, now),
         **_place_context(event, viewer.private, viewer.zone, now),
         **date_words_of(event, now),
         **about_of(event),
@@ -216,41 +216,37 @@ def _place_context(event: Event, private: PrivateDetails, zone: str, now: Instan
 
 
 def _answers_context(
-    event: Event,
+    with_settings: EventWithSettings,
     viewer: EventViewer,
     people: EventPeople,
-    registration_settings: RegistrationSettings,
     requested: RequestedReply,
     now: Instant,
 ) -> dict[str, object]:
     """The RSVPs of others, the viewer's own, and the form for it."""
+    event, settings = with_settings.event, with_settings.settings
     own_rsvp = viewer.own_rsvp
     can_answer = takes_answers(event, now)
     says_yes = own_rsvp is not None and REPLY_OF_STATUS.get(own_rsvp.status) is RsvpReply.GOING
-    sees_list = viewer.is_hosting or sees_who_comes(
-        registration_settings, is_going=own_rsvp is not None and own_rsvp.is_seated
-    )
+    sees_list = viewer.is_hosting or sees_who_comes(settings, is_going=own_rsvp is not None and own_rsvp.is_seated)
     return {
         "counts": people.counts,
         "mine": own_rsvp,
         "can_answer": can_answer,
         "wanted": requested.reply,
-        "asked_first": registration_settings.questions if can_answer and not viewer.is_hosting and not says_yes else (),
+        "asked_first": settings.questions if can_answer and not viewer.is_hosting and not says_yes else (),
         # Required questions come before the RSVP; optional ones can be answered afterwards.
         "unanswered": own_rsvp is not None
         and says_yes
         and can_answer
-        and any(not own_rsvp.form_responses.get(one.id) for one in registration_settings.questions),
+        and any(not own_rsvp.form_responses.get(one.id) for one in settings.questions),
         "people": _attendee_groups(people, viewer.user_id, is_host=viewer.is_hosting) if sees_list else [],
         "sees_list": sees_list,
-        "list_audience": registration_settings.list_audience.value,
+        "list_audience": settings.list_audience.value,
         "fields": people.fields,
         "typed": FormState(forms.values_of(own_rsvp)),
-        "takes_guests": can_answer
-        and registration_settings.takes_guests
-        and event.visibility is not Visibility.PRIVATE,
+        "takes_guests": can_answer and settings.takes_guests and event.visibility is not Visibility.PRIVATE,
         "undo": requested.undo if own_rsvp is not None and can_answer else "",
-        "limits": seats.limits_of(event, registration_settings),
+        "limits": seats.limits_of(with_settings),
     }
 
 

@@ -115,10 +115,10 @@ async def _answer_to(reader: Reader, event: Event, caller: Caller) -> tuple[str,
     """The sentence of the answer bar, and the label of the button that accepts. The label is empty if the event does not
     accept that answer.
     """
-    settings = await registration.of_event(reader, event)
+    with_settings = await registration.event_with_settings(reader, event)
     own_rsvp = await find_rsvp(reader, event.id, caller.user_id)
     rsvp = own_rsvp or people.invited_rsvp(event.id, caller.user_id, reader.now)
-    bar_input = await bar_input_of(reader, event, caller.user_id, rsvp=rsvp, settings=settings)
+    bar_input = await bar_input_of(reader, with_settings, caller.user_id, rsvp=rsvp)
     bar = answer_bar_of(bar_input)
     counts = (await counts_shown(reader, [event.id]))[event.id]
     sentence = answer_texts.sentence_of(bar, bar_input, AnswerFigures(waiting=counts.waiting))
