@@ -16,7 +16,7 @@ async def test_the_empty_site_says_why_it_is_empty(site):
     async with site.browser() as browser:
         answer = await browser.get("/")
     assert answer.status_code == 200
-    assert "No events yet" in answer.text
+    assert "No events here yet" in answer.text
     assert h1_of(answer.text) == "Find your people. Go out this week."
 
 
