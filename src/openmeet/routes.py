@@ -11,17 +11,14 @@ from openmeet.web.account import (
     email_pages,
     identity_pages,
     matrix_pages,
-    profile_api,
     profile_pages,
-    publishing_api,
     start_pages,
-    tokens_api,
     tokens_pages,
 )
 from openmeet.web.account import merge_pages as account_merge_pages
 from openmeet.web.account import settings_pages as account_settings_pages
 from openmeet.web.admin import api as admin_api
-from openmeet.web.admin import flags_api, flags_pages
+from openmeet.web.admin import flags_pages
 from openmeet.web.admin import pages as admin_pages
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto import (
@@ -32,18 +29,10 @@ from openmeet.web.atproto import (
     record_pictures,
     record_settings_api,
     record_settings_pages,
-    repositories_api,
     repositories_pages,
 )
 from openmeet.web.attendance import api as attendance_api
-from openmeet.web.attendance import (
-    attendees_api,
-    attendees_pages,
-    guests_pages,
-    numbers_pages,
-    registration_api,
-    registration_pages,
-)
+from openmeet.web.attendance import attendees_api, attendees_pages, guests_pages, numbers_pages, registration_pages
 from openmeet.web.attendance import pages as attendance_pages
 from openmeet.web.calendar import api as calendar_api
 from openmeet.web.calendar import pages as calendar_pages
@@ -78,7 +67,6 @@ from openmeet.web.events import (
     link_preview,
     my_pages,
     new_links,
-    new_links_api,
     picture_pages,
     place_field,
     share_pages,
@@ -89,24 +77,20 @@ from openmeet.web.groups import (
     activity_api,
     activity_pages,
     api,
-    atproto_api,
     invitations_api,
     invitations_pages,
-    members_api,
     members_pages,
-    ownership_api,
     ownership_pages,
     settings_pages,
 )
 from openmeet.web.groups import atproto_pages as group_atproto_pages
-from openmeet.web.groups import calendar_api as group_calendar_api
 from openmeet.web.groups import feeds as groups_feeds
 from openmeet.web.groups import pages as group_pages
 from openmeet.web.help import pages as help_pages
 from openmeet.web.host_messages import api as host_messages_api
 from openmeet.web.host_messages import pages as host_messages_pages
 from openmeet.web.imports import api as imports_api
-from openmeet.web.imports import arrival_pages, invitation_api
+from openmeet.web.imports import arrival_pages
 from openmeet.web.imports import pages as imports_pages
 from openmeet.web.media import drawings
 from openmeet.web.media import pages as media_pages
@@ -122,12 +106,10 @@ from openmeet.web.profiles import api as profiles_api
 from openmeet.web.profiles import pages as profiles_pages
 from openmeet.web.safety import api as safety_api
 from openmeet.web.safety import pages as safety_pages
-from openmeet.web.search import map_pages, places_api, sitemap
-from openmeet.web.search import saved_api as saved_searches_api
+from openmeet.web.search import map_pages, places, sitemap
 from openmeet.web.search import saved_pages as saved_searches_pages
 from openmeet.web.series import api as series_api
 from openmeet.web.series import dates_pages as series_dates_pages
-from openmeet.web.series import detection_api as series_detection_api
 from openmeet.web.series import edit_pages as series_edit_pages
 from openmeet.web.series import gather_pages as series_gather_pages
 from openmeet.web.series import host_pages as series_host_pages
@@ -135,7 +117,6 @@ from openmeet.web.series import hosting_api as series_hosting_api
 from openmeet.web.series import impact_api as series_impact_api
 from openmeet.web.series import list_pages, recurrence_preview
 from openmeet.web.series import pages as series_pages
-from openmeet.web.series import people_api as series_people_api
 from openmeet.web.series import people_pages as series_people_pages
 from openmeet.web.sign_in import api as sign_in_api
 from openmeet.web.sign_in import atproto_api as atproto_sign_in_api
@@ -316,9 +297,9 @@ def _account_operations() -> list[ApiOperation]:
     return [
         *sign_in_api.OPERATIONS,
         *atproto_sign_in_api.OPERATIONS,
-        *tokens_api.OPERATIONS,
-        *profile_api.OPERATIONS,
-        *publishing_api.OPERATIONS,
+        *tokens_pages.OPERATIONS,
+        *profile_pages.OPERATIONS,
+        *consent_pages.OPERATIONS,
         *notifications_api.OPERATIONS,
     ]
 
@@ -328,7 +309,7 @@ def _event_operations() -> list[ApiOperation]:
     return [
         *events_api.OPERATIONS,
         *hosting_api.OPERATIONS,
-        *new_links_api.OPERATIONS,
+        *new_links.OPERATIONS,
         *drafts_api.OPERATIONS,
         *attendance_api.OPERATIONS,
         *co_hosts_api.OPERATIONS,
@@ -337,14 +318,14 @@ def _event_operations() -> list[ApiOperation]:
         *CHAT_OPERATIONS,
         *chat_matrix_api.OPERATIONS,
         *chat_matrix_guests_api.OPERATIONS,
-        *registration_api.OPERATIONS,
+        *registration_pages.OPERATIONS,
         *attendees_api.OPERATIONS,
         *check_in_api.OPERATIONS,
         *proof_api.OPERATIONS,
         *record_settings_api.OPERATIONS,
-        *series_detection_api.OPERATIONS,
-        *saved_searches_api.OPERATIONS,
-        *places_api.OPERATIONS,
+        *series_gather_pages.OPERATIONS,
+        *saved_searches_pages.OPERATIONS,
+        *places.OPERATIONS,
         *profiles_api.OPERATIONS,
     ]
 
@@ -356,7 +337,7 @@ def _series_operations() -> list[ApiOperation]:
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
         *series_impact_api.OPERATIONS,
-        *series_people_api.OPERATIONS,
+        *series_people_pages.OPERATIONS,
     ]
 
 
@@ -364,13 +345,13 @@ def _group_operations() -> list[ApiOperation]:
     """Groups."""
     return [
         *api.OPERATIONS,
-        *group_calendar_api.OPERATIONS,
-        *members_api.OPERATIONS,
+        *groups_feeds.OPERATIONS,
+        *members_pages.OPERATIONS,
         *invitations_api.OPERATIONS,
         *activity_api.OPERATIONS,
-        *ownership_api.OPERATIONS,
-        *atproto_api.OPERATIONS,
-        *repositories_api.OPERATIONS,
+        *ownership_pages.OPERATIONS,
+        *group_atproto_pages.OPERATIONS,
+        *repositories_pages.OPERATIONS,
     ]
 
 
@@ -381,10 +362,10 @@ def _site_operations() -> list[ApiOperation]:
         *webhooks_api.OPERATIONS,
         *calendar_api.OPERATIONS,
         *imports_api.OPERATIONS,
-        *invitation_api.OPERATIONS,
+        *arrival_pages.OPERATIONS,
         *ingest_api.OPERATIONS,
         *admin_api.OPERATIONS,
-        *flags_api.OPERATIONS,
+        *flags_pages.OPERATIONS,
         *data_pages.OPERATIONS,
         *safety_api.OPERATIONS,
         *moderation_api.OPERATIONS,

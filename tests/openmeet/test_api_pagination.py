@@ -50,7 +50,7 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.routes import operations
 from openmeet.web.api.openapi import document
 from openmeet.web.profiles.pages import COMING, GROUPS
-from openmeet.web.search.places_api import MAX_LISTED
+from openmeet.web.search.places import MAX_LISTED
 from openmeet.web.xrpc.dispatch import QUERIES
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by

@@ -10,8 +10,8 @@ from openmeet.app import create_app
 from openmeet.network.publishing.consent import ConsentDependencies, handle_for
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
-from openmeet.web.account import publishing_api
-from openmeet.web.account.publishing_api import NOTICE
+from openmeet.web.account import consent_pages
+from openmeet.web.account.consent_pages import NOTICE
 from openmeet.web.site.services import Services
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, api_session
@@ -88,7 +88,7 @@ async def test_a_concurrent_no_wins_over_a_yes(site: Site, monkeypatch: pytest.M
             assert (await browser.put(PATH, json={"isGiven": False}, headers=ana)).status_code == 200
             return await asked(*given)
 
-        monkeypatch.setattr(publishing_api, "handle_for", asked_during_a_no)
+        monkeypatch.setattr(consent_pages, "handle_for", asked_during_a_no)
         tag = {"if-match": (await browser.get(PATH, headers=ana)).headers["etag"]}
         late = await browser.put(PATH, json={"isGiven": True, "notice": NOTICE}, headers=ana | tag)
         assert late.status_code == 412, late.text

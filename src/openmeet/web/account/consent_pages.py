@@ -1,30 +1,43 @@
-"""The consent page: consent to publishing, or withdraw that consent later. The default is no.
+"""Publishing, on its page and as JSON: what a person publishes, and their consent to it, which they can withdraw. The
+default is no. Without consent, nothing is published.
 
-Before consent it shows the record, the handle, and the words "anyone can read this and copies may remain".
+Before consent, the page shows the record, the handle, and the words "anyone can read this and copies may remain". The
+JSON response contains the same: the record, the handle, and ``NOTICE``. A request that gives consent names the revision
+that it is based on (``If-Match``) and repeats the notice. This ensures that the program has read both.
 """
 
 from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.errors import InvalidInput, PreconditionFailed, Refused
+from groundwork.database.transaction import Reader
+from groundwork.errors import InvalidInput, PreconditionFailed, Refused, Unavailable
 from groundwork.http.forms import FormState, form_with_problems, local_path, outdated_form, read_form
+from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.identities import actions, publication_consent
 from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n import formatting
+from openmeet.i18n.formatting import iso_or_none
 from openmeet.i18n.reasons.messages import explain
-from openmeet.network.publishing.consent import ConsentState, handle_for, preview, state_of
+from openmeet.network.publishing.consent import ConsentDependencies, ConsentState, handle_for, preview, state_of
 from openmeet.network.repositories.custodial import suggest_handle, suggested_domain_of
-from openmeet.web.api.etags import revision_in_form
+from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision, revision_in_form
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
 from openmeet.web.site.tenant_routing import database_of
+
+PREFERENCES_API = "/api/me/publishing"
+CONSENT_API: Final = "/api/me/publishing/consent"
+NOTICE: Final = "Anyone can read this and copies may remain."
 
 
 def routes() -> list[Route]:
@@ -142,3 +155,211 @@ def _consent_page(
         "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
     }
     return page(request, "account/publishing.html", context, status=status)
+
+
+class RecordPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """Publishing preferences. Fields left out get their default value. ``declinedAs`` says how a declined RSVP is
+    recorded. ``waitingAs`` does the same for an RSVP on the waitlist.
+
+    If ``letsCoHostsPublish`` is true, edits that co-hosts make to an event are written to the caller's record too.
+    """
+
+    writes_events: bool = True
+    writes_answers: bool = True
+    declined_as: Literal["notgoing", "nothing"] = "notgoing"
+    waiting_as: Literal["nothing", "interested"] = "nothing"
+    lets_co_hosts_publish: bool = False
+
+
+class ConsentOutput(msgspec.Struct, rename="camel"):
+    """Whether the caller consented to publishing, and what consent means.
+
+    Show ``notice``, ``record`` and ``handle`` before asking for consent. ``record`` is one of the caller's records, or
+    an example. ``events`` and ``answers`` are the numbers of events and RSVPs that consent would publish. ``did`` is
+    null until the caller has an account. ``published`` is the number of records that are published now, including those
+    being retracted. ``problem`` says why the account could not be created.
+    """
+
+    is_given: bool
+    notice: str
+    handle: str
+    handle_domain: str
+    record: dict[str, Any]
+    events: int
+    answers: int
+    published: int
+    answered_at: str | None
+    did: str | None
+    account_server: str | None
+    is_being_made: bool
+    problem: str
+
+
+class ConsentInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """If ``isGiven`` is true, publish the caller's public events and RSVPs. If false, publish nothing and retract the
+    published records.
+
+    To give consent, repeat ``notice`` exactly. If the caller has no account yet, ``handle`` becomes the handle of the
+    new account. Leave it empty to use the suggested handle.
+    """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"isGiven": True, "notice": NOTICE, "handle": "ana.town.example"}
+
+    is_given: bool = False
+    notice: str = ""
+    handle: str = ""
+
+
+async def show_record_preferences(request: Request) -> Response:
+    async with database_of(request).reader() as reader:
+        return _settings_response(await publication_consent.of_user(reader, caller_of(request).user_id))
+
+
+async def save_record_preferences(request: Request) -> Response:
+    body = await read_json(request, RecordPreferences)
+    async with database_of(request).transaction() as tx:
+        saved = await publication_consent.change(
+            tx,
+            caller_of(request).user_id,
+            PublicationConsent(
+                body.writes_events,
+                body.writes_answers,
+                DeclinedAs(body.declined_as),
+                WaitingAs(body.waiting_as),
+                body.lets_co_hosts_publish,
+            ),
+            expected_revision=expected_revision(request),
+        )
+    return _settings_response(saved)
+
+
+def _settings_response(consent: PublicationConsent) -> Response:
+    shown = RecordPreferences(
+        consent.writes_events,
+        consent.writes_answers,
+        consent.declined_as.value,
+        consent.waiting_as.value,
+        consent.lets_co_hosts_publish,
+    )
+    return json_response(shown, headers=etag_of(consent.revision))
+
+
+async def show_publishing_consent(request: Request) -> Response:
+    caller, publishing = caller_of(request), _publishing(request)
+    domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
+    async with database_of(request).reader() as reader:
+        return await _consent_response(reader, domain, caller, services(request).settings.public_url)
+
+
+async def answer_publishing_consent(request: Request) -> Response:
+    caller, publishing = caller_of(request), _publishing(request)
+    body = await read_json(request, ConsentInput)
+    expected = expected_revision(request)
+    async with database_of(request).reader() as reader:
+        state = await state_of(reader, caller.user_id)
+    _require_revision(expected, state)
+    domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
+    if not body.is_given:
+        async with database_of(request).transaction() as tx:
+            _require_revision(expected, await state_of(tx, caller.user_id))
+            await actions.withdraw(tx, caller.user_id)
+            return await _consent_response(tx, domain, caller, services(request).settings.public_url)
+    if body.notice != NOTICE:
+        raise Refused(
+            UserReason.NOTICE_NEEDED,
+            name="NoticeNotRead",
+        )
+    if expected is None:
+        raise InvalidInput("If-Match", UserReason.VERSION_NEEDED)
+    suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
+    handle = await handle_for(publishing.network, publishing.custodial_pds, state, body.handle or suggested)
+    async with database_of(request).transaction() as tx:
+        # The caller may have withdrawn consent during the request to the PDS about the handle. Do not override that.
+        _require_revision(expected, await state_of(tx, caller.user_id))
+        await actions.grant_consent(tx, caller.user_id, handle=handle)
+        return await _consent_response(tx, domain, caller, services(request).settings.public_url)
+
+
+def _require_revision(expected: int | None, state: ConsentState) -> None:
+    """Raises PreconditionFailed unless the consent has the expected revision. None accepts any revision."""
+    if expected is not None and expected != state.consent.revision:
+        raise PreconditionFailed(UserReason.CHOICE_CHANGED_SINCE_READ)
+
+
+def _publishing(request: Request) -> ConsentDependencies:
+    publishing = services(request).publishing
+    if publishing is None:
+        raise Unavailable(UserReason.PUBLISHES_NOTHING)
+    return publishing
+
+
+async def _consent_response(reader: Reader, domain: str, caller: Caller, public_url: str) -> Response:
+    state = await state_of(reader, caller.user_id)
+    consent_preview = await preview(reader, caller.user_id, instance=public_url)
+    suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
+    return json_response(
+        _consent_output(state, consent_preview, suggested, domain), headers=etag_of(state.consent.revision)
+    )
+
+
+def _consent_output(state: ConsentState, consent_preview: ConsentPreview, suggested: str, domain: str) -> ConsentOutput:
+    consent, identity = state.consent, state.identity
+    return ConsentOutput(
+        is_given=consent.is_given,
+        notice=NOTICE,
+        handle=suggested if identity is None else identity.handle or identity.did,
+        handle_domain=domain,
+        record=msgspec.json.decode(consent_preview.record, type=dict[str, Any]),
+        events=consent_preview.events,
+        answers=consent_preview.answers,
+        published=consent_preview.published,
+        answered_at=iso_or_none(consent.answered_at),
+        did=None if identity is None else identity.did,
+        account_server=None if identity is None else identity.pds_url,
+        is_being_made=state.is_repository_being_created,
+        problem=explain(state.problem),
+    )
+
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        PREFERENCES_API,
+        "showRecordPreferences",
+        "The caller’s settings for their records",
+        show_record_preferences,
+        {200: RecordPreferences},
+    ),
+    ApiOperation(
+        "PUT",
+        PREFERENCES_API,
+        "saveRecordPreferences",
+        "Replace the caller’s settings for their records",
+        save_record_preferences,
+        {200: RecordPreferences},
+        RecordPreferences,
+        (IF_MATCH,),
+        failures=(412,),
+    ),
+    ApiOperation(
+        "GET",
+        CONSENT_API,
+        "showPublishingConsent",
+        "Whether the caller has consented to publishing, and the records and the handle that would be published",
+        show_publishing_consent,
+        {200: ConsentOutput},
+        failures=(503,),
+    ),
+    ApiOperation(
+        "PUT",
+        CONSENT_API,
+        "answerPublishingConsent",
+        "Give or withdraw consent to publish; withdrawing it retracts the published records",
+        answer_publishing_consent,
+        {200: ConsentOutput},
+        ConsentInput,
+        (IF_MATCH,),
+        failures=(412, 422, 502, 503, 504),
+        is_idempotent=True,
+    ),
+)

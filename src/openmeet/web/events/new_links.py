@@ -1,14 +1,16 @@
-"""Replace the links of unlisted events, series and groups, and redirect from old links."""
+"""Replace the links of unlisted events, series and groups, on pages and as JSON, and redirect from old links."""
 
 from dataclasses import dataclass
 from typing import assert_never
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import Gone, NotFound
+from groundwork.http.json_bodies import json_response
 from openmeet.domain import slugs
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.events import actions as event_actions
@@ -26,6 +28,8 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
+from openmeet.web.api.etags import IF_MATCH, expected_revision
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reasons import SiteReason
@@ -145,3 +149,71 @@ def _question_page(request: Request, kind: LinkKind) -> Response:
     return page(
         request, "events/new_link.html", {"shown": _Shown(kind.value, _PATHS[kind](request.path_params["slug"]))}
     )
+
+
+class NewLink(msgspec.Struct, rename="camel"):
+    """The new link."""
+
+    slug: str
+
+
+async def make_new_event_link(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        slug = event_slug_of(request)
+        revision = expected_revision(request)
+        event = await event_actions.replace_link(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(event.slug))
+
+
+async def make_new_series_link(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        slug = series_slug_of(request)
+        revision = expected_revision(request)
+        series = await series_actions.replace_links(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(series.slug))
+
+
+async def make_new_group_link(request: Request) -> Response:
+    async with database_of(request).transaction() as tx:
+        slug = group_slug_of(request)
+        revision = expected_revision(request)
+        group = await group_actions.replace_link(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(group.slug))
+
+
+_FAILURES = (403, 404, 412, 422)
+OPERATIONS = (
+    ApiOperation(
+        "POST",
+        "/api/events/{slug}/new-link",
+        "makeNewEventLink",
+        "Replace the link of an event that is not public; the old one stops working",
+        make_new_event_link,
+        {200: NewLink},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+    ApiOperation(
+        "POST",
+        "/api/series/{slug}/new-link",
+        "makeNewSeriesLink",
+        "Replace the links of a series that is not public and of its dates; the old ones stop working",
+        make_new_series_link,
+        {200: NewLink},
+        None,
+        (IF_MATCH,),
+        failures=(*_FAILURES, 410),
+    ),
+    ApiOperation(
+        "POST",
+        "/api/groups/{slug}/new-link",
+        "makeNewGroupLink",
+        "Replace the link of a group that is not public; every earlier one stops working",
+        make_new_group_link,
+        {200: NewLink},
+        None,
+        (IF_MATCH,),
+        failures=_FAILURES,
+    ),
+)

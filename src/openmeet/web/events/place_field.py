@@ -21,7 +21,7 @@ from openmeet.domain.places.model import Place, PlaceMatch, PlaceReason, folded
 from openmeet.i18n import countries
 from openmeet.web.events.form_summaries import zone_words
 from openmeet.web.search import places
-from openmeet.web.search.places_api import spend_of
+from openmeet.web.search.places import spend_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 

@@ -1,7 +1,11 @@
-"""A group on the AT Protocol network: its record, its repository, and the viewer's public membership."""
+"""A group on the AT Protocol network, on pages and as JSON: its record, its repository, and the viewer's public
+membership.
+"""
 
 from dataclasses import dataclass
+from typing import Literal
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -9,6 +13,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import Explanation, InvalidInput, NotFound, Refused
 from groundwork.http.forms import EMPTY, FormState, read_form
+from groundwork.http.json_bodies import json_response, read_json
 from groundwork.outbox.jobs import JobState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
@@ -29,6 +34,7 @@ from openmeet.network.repositories.custodial import check_handle, handle_domain_
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -223,3 +229,88 @@ async def _ask_repository(request: Request, form_state: FormState, *, status: in
         "domain": domain,
     }
     return page(request, "groups/group_repository.html", context, status=status)
+
+
+class NameInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Whether to publish the caller's membership as a record in their repository."""
+
+    is_public: bool
+
+
+class NameOutput(msgspec.Struct, rename="camel"):
+    """Whether the caller publishes their membership of a group. ``state`` is the state of the membership record. It is
+    null if none was ever requested. ``asksPermission`` means that the PDS must grant permission first.
+    """
+
+    is_public: bool
+    state: str | None
+    record_uri: str | None
+    asks_permission: bool
+
+
+class GroupNetworkOutput(msgspec.Struct, rename="camel"):
+    """``share`` says how much of the group is published. ``handle`` is the handle of its own repository; null if its
+    owner's repository is used.
+
+    ``mine`` is null for callers who are not members.
+    """
+
+    record_uri: str | None
+    share: Literal["nothing", "least", "all"]
+    is_kept_elsewhere: bool
+    handle: str | None
+    mine: NameOutput | None
+
+
+async def show_group_network(request: Request) -> Response:
+    caller_of(request)
+    return json_response(await _network_output(request))
+
+
+async def put_name(request: Request) -> Response:
+    caller = caller_of(request)
+    body = await read_json(request, NameInput)
+    async with database_of(request).transaction() as tx:
+        await publication_settings.show_membership(tx, caller, group_slug_of(request), is_public=body.is_public)
+    return json_response(await _network_output(request))
+
+
+async def _network_output(request: Request) -> GroupNetworkOutput:
+    async with database_of(request).reader() as reader:
+        seen = await see_network(reader, request)
+        network = await on_the_network(reader, seen)
+    own_name = network.mine
+    return GroupNetworkOutput(
+        record_uri=network.uri,
+        share=("nothing", "least", "all")[network.share],
+        is_kept_elsewhere=seen.group.is_read_only,
+        handle=network.handle or None,
+        mine=None
+        if own_name is None
+        else NameOutput(
+            own_name.is_public, own_name.state.value if own_name.state else None, own_name.uri, own_name.asks
+        ),
+    )
+
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        "/api/groups/{slug}/network",
+        "showGroupNetwork",
+        "Publication status of a group and of the caller’s membership",
+        show_group_network,
+        {200: GroupNetworkOutput},
+        failures=(403, 404),
+    ),
+    ApiOperation(
+        "PUT",
+        "/api/groups/{slug}/network/name",
+        "showMembership",
+        "Publish or retract the caller’s membership; for a group of another installation, publishing requests membership",
+        put_name,
+        {200: GroupNetworkOutput},
+        NameInput,
+        failures=(403, 404, 422),
+    ),
+)

@@ -1,5 +1,5 @@
-"""A group as a calendar file and as a feed, for everyone and for each member. The public ones contain what everyone who
-can see the group may read; none has a join link.
+"""A group as a calendar file and as a feed, for everyone and for each member, who has a secret URL of their own, on the
+group's page and as JSON. The public ones contain what everyone who can see the group may read; none has a join link.
 
 In the calendar, each series is one event with its rule, plus one event for each date that differs or is cancelled.
 Remote events are written as single dates, because the group cannot vouch for a rule that somebody else maintains. The
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +20,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.forms import read_form
+from groundwork.http.json_bodies import json_response
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, calendar_feeds, rules
@@ -35,6 +37,7 @@ from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events import feeds
 from openmeet.web.events.feeds import Feed
 from openmeet.web.series.feeds import WholeSeries, entries_of, listable_series, with_stored_dates
@@ -184,3 +187,68 @@ def calendar_feed_url(request: Request, token: str) -> str:
     """The full URL for a token. Empty if there is none."""
     public_url = services(request).settings.public_url
     return f"{public_url}/group-calendars/{quote(token)}.ics" if token else ""
+
+
+class GroupFeedOutput(msgspec.Struct, rename="camel"):
+    """The caller's secret URL of the group's calendar. Null if there is none, or if it is so old that it cannot be
+    shown again.
+    """
+
+    url: str | None
+
+
+async def show_group_feed(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).reader() as reader:
+        group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
+        rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
+        url = await calendar_url_for(reader, request, group, caller.user_id)
+    return json_response(GroupFeedOutput(url or None))
+
+
+async def renew_group_feed(request: Request) -> Response:
+    """Create a new URL. The previous one stops working."""
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        group, membership = await actions.lock_visible(tx, caller, group_slug_of(request))
+        token = await calendar_feeds.renew(tx, services(request).code_key, group, membership)
+    return json_response(GroupFeedOutput(calendar_feed_url(request, token)), 201)
+
+
+async def close_group_feed(request: Request) -> Response:
+    caller = caller_of(request)
+    async with database_of(request).transaction() as tx:
+        group, _ = await actions.lock_visible(tx, caller, group_slug_of(request))
+        await calendar_feeds.close(tx, group.id, caller.user_id)
+    return Response(status_code=204)
+
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        "/api/groups/{slug}/calendar-feed",
+        "showGroupFeed",
+        "The caller’s secret URL of a group’s calendar",
+        show_group_feed,
+        {200: GroupFeedOutput},
+        failures=(403, 404),
+    ),
+    ApiOperation(
+        "POST",
+        "/api/groups/{slug}/calendar-feed",
+        "renewGroupFeed",
+        "Create or replace the secret URL of a group’s calendar; the old one stops working",
+        renew_group_feed,
+        {201: GroupFeedOutput},
+        failures=(403, 404),
+    ),
+    ApiOperation(
+        "DELETE",
+        "/api/groups/{slug}/calendar-feed",
+        "closeGroupFeed",
+        "Remove the caller’s secret URL of the group’s calendar",
+        close_group_feed,
+        {204: None},
+        failures=(404,),
+    ),
+)

@@ -1,22 +1,31 @@
-"""Place names in searches: find the place that a typed name means, and label places."""
+"""Place names in searches: find the place that a typed name means, and label places. Also places by name as JSON, for
+fields in which people type a town.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from babel import Locale
 from babel.core import get_global
 from starlette.requests import Request
+from starlette.responses import Response
 
-from groundwork.errors import InvalidForm, NotFound
+from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.application import client_network
+from groundwork.http.json_bodies import json_response
 from groundwork.rate_limit.contract import Limit, spend
-from openmeet.domain.places.gazetteer import Gazetteer
+from openmeet.domain.places.gazetteer import MAX_CHOICES, Gazetteer
 from openmeet.domain.places.geocoder import StreetAddress
-from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, PlaceReason, folded, forms
+from openmeet.domain.places.model import CREDIT, MAX_NAME, Place, PlaceMatch, PlaceReason, folded, forms
 from openmeet.domain.search import query
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import current, gettext
+from openmeet.web.api.operations import ApiOperation, Parameter
+from openmeet.web.api.pagination import limit_of
 from openmeet.web.api.problem import PlaceOutput
+from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 
 _BY_NUMBER: Final = "geonames:"
@@ -28,6 +37,9 @@ _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
 _LARGE: Final = 100_000
 # The label of a city with at least this population does not say which larger city it is near.
 _WELL_KNOWN: Final = 400_000
+# Clients send a request while somebody types.
+LIMIT: Final = Limit("places", 60, 60)
+MAX_LISTED: Final = 50
 
 
 async def add_point(request: Request, search_fields: dict[str, str]) -> dict[str, str]:
@@ -241,3 +253,75 @@ def _label(place: Place, about: Sequence[str]) -> str:
 
 def _near_parameter(place: Place) -> str:
     return gettext("near %(place)s", place=place.near) if place.near else ""
+
+
+class PlaceList(msgspec.Struct, rename="camel"):
+    """Places that a name can mean, most likely first. ``credit`` must be shown with them."""
+
+    places: list[PlaceOutput]
+    credit: str
+
+
+async def list_places(request: Request) -> Response:
+    text = request.query_params.get("q", "").strip()
+    if len(text) > MAX_NAME:
+        raise InvalidInput("q", GeneralReason.NAME_TOO_LONG, most=MAX_NAME)
+    limit = limit_of(request, MAX_CHOICES, MAX_LISTED)
+    await spend_of(request)
+    gazetteer = await wait_for_places(request)
+    places = gazetteer.suggest(text, country=request.query_params.get("country", "").upper()[:2], limit=limit)
+    return json_response(PlaceList(place_outputs(places), CREDIT), headers=_cache_headers(request))
+
+
+async def show_place(request: Request) -> Response:
+    await spend_of(request)
+    places = await wait_for_places(request)
+    number = request.path_params["number"]
+    place = places.by_id(int(number)) if number.isascii() and number.isdigit() and len(number) <= 12 else None
+    if place is None:
+        raise NotFound(PlaceReason.NO_SUCH_PLACE)
+    return json_response(place_outputs([place])[0], headers=_cache_headers(request))
+
+
+def _cache_headers(request: Request) -> dict[str, str]:
+    """Cache headers. Labels are in the reader's language. So shared caches may only store responses whose language was
+    chosen from the browser's request headers.
+    """
+    whose = "public" if caller_or_none(request) is None else "private"
+    return {"cache-control": f"{whose}, max-age=86400", "vary": "Accept-Language"}
+
+
+async def spend_of(request: Request) -> None:
+    """Count one look-up by this client. Raises TooMany."""
+    site = services(request)
+    if not site.settings.is_unlimited:
+        await spend(site.counters, [(LIMIT, client_network(request))], now=site.clock.now())
+
+
+OPERATIONS = (
+    ApiOperation(
+        "GET",
+        "/api/places",
+        "listPlaces",
+        f"Towns, districts and added postal codes by name or the beginning of a name, from a list on this server ({CREDIT})",
+        list_places,
+        {200: PlaceList},
+        parameters=(
+            Parameter("q", "At least two letters of a name, in any script", is_required=True),
+            Parameter("country", "A country code, such as DE; its places come first"),
+            Parameter("limit", f"Places in the response, 1 to {MAX_LISTED}; {MAX_CHOICES} if missing", shape=int),
+        ),
+        needs_session=False,
+        failures=(503,),
+    ),
+    ApiOperation(
+        "GET",
+        "/api/places/{number}",
+        "getPlace",
+        "A place by its id",
+        show_place,
+        {200: PlaceOutput},
+        needs_session=False,
+        failures=(404, 503),
+    ),
+)
