@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,23 +11,14 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.chat import audit_log, message_queries, messages, objections, queries, reactions, sanctions
 from openmeet.domain.chat.access import require_access
+from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
 from openmeet.domain.chat.model import Access, ChatMessageId
+from openmeet.domain.chat.sanctions import MessageReport, Sanction, SanctionKind
+from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.i18n.formatting import iso
+from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.instants import parse_optional_instant
 from openmeet.web.api.pagination import paging
-from openmeet.web.chat.moderation_schemas import (
-    ChatObjectionShown,
-    ChatObjectionWanted,
-    ChatRemovalShown,
-    ChatReportWanted,
-    ModerationShown,
-    SanctionList,
-    SanctionWanted,
-    act_shown,
-    report_shown,
-    sanction_shown,
-)
 from openmeet.web.chat.requests import message_id, removal_sealer, room_id, spend_on_report
 from openmeet.web.chat.schemas import (
     ActReason,
@@ -34,6 +26,137 @@ from openmeet.web.chat.schemas import (
 )
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
+
+
+class ChatReportWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A report. ``words`` is required if the reason is ``other``. ``toTenant`` sends it to the moderators of the site
+    instead of the hosts.
+    """
+
+    reason: ReportReason
+    words: str = ""
+    to_tenant: bool = False
+
+
+class ChatObjectionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Why the caller objects to the removal of their message. The moderators who removed it will read this."""
+
+    words: str
+
+
+class ChatRemovalShown(msgspec.Struct, rename="camel"):
+    """Why moderators removed a message of the caller. ``text`` is the text of the message while it can still be
+    restored (30 days). ``objection`` is the caller's objection, or null. ``isDecided`` means that the objection was
+    rejected and the message stays removed; ``decision`` says why.
+    """
+
+    reason: str
+    at: str
+    text: str
+    objection: str | None
+    is_decided: bool
+    decision: str
+
+
+class SanctionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """Mute or ban somebody. Without ``until``, the sanction lasts until it is lifted."""
+
+    kind: SanctionKind
+    reason: str
+    until: str | None = None
+
+
+class SanctionShown(msgspec.Struct, rename="camel"):
+    """A sanction in force."""
+
+    person_id: str
+    kind: SanctionKind
+    reason: str
+    until: str | None
+    decided_by: str
+    at: str
+    # Imposed by the moderators of the site, and only they can lift it.
+    of_site: bool
+
+
+class SanctionList(msgspec.Struct, rename="camel"):
+    """The sanctions of one person in a room that are in force. May be empty."""
+
+    sanctions: list[SanctionShown]
+
+
+class ActShown(msgspec.Struct, rename="camel"):
+    """An action of a host. ``actedBy`` is null if the software acted automatically."""
+
+    id: str
+    act: ModerationAct
+    message_id: str | None
+    person_id: str | None
+    acted_by: str | None
+    reason: str
+    until: str | None
+    at: str
+
+
+class MessageReportShown(msgspec.Struct, rename="camel"):
+    """A report about a message of the room. It does not say who made the report."""
+
+    id: str
+    message_id: str
+    reason: ReportReason
+    words: str
+    at: str
+
+
+class ChatObjectionShown(msgspec.Struct, rename="camel"):
+    """An author's objection to the removal of their message. It waits for a decision: restore the message, or uphold
+    the removal.
+    """
+
+    message_id: str
+    words: str
+    reason: str
+
+
+class ModerationShown(msgspec.Struct, rename="camel"):
+    """Actions, newest first, and everything that waits for a decision: reports, objections, and held messages (``held``
+    has their ids). ``cursor`` leads to earlier actions.
+    """
+
+    acts: list[ActShown]
+    reports: list[MessageReportShown]
+    objections: list[ChatObjectionShown]
+    held: list[str]
+    cursor: str | None
+
+
+def sanction_shown(sanction: Sanction) -> SanctionShown:
+    return SanctionShown(
+        sanction.user_id,
+        sanction.kind,
+        sanction.reason,
+        iso_or_none(sanction.until),
+        sanction.by_user_id,
+        iso(sanction.at),
+        sanction.of_site,
+    )
+
+
+def act_shown(act: RoomAct) -> ActShown:
+    return ActShown(
+        act.id,
+        act.act,
+        act.message_id,
+        act.user_id,
+        act.by_user_id,
+        act.reason,
+        iso_or_none(act.until),
+        iso(act.at),
+    )
+
+
+def report_shown(report: MessageReport) -> MessageReportShown:
+    return MessageReportShown(report.id, report.message_id, report.reason, report.words, iso(report.at))
 
 
 def _handler(

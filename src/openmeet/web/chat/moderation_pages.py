@@ -1,22 +1,30 @@
-"""Moderation pages: report a message or object to a removal. Hosts also see open reports and objections, and the log."""
+"""Moderation pages: report a message or object to a removal. Hosts also see open reports and objections, and the log
+in sentences.
+"""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import audit_log, message_queries, messages, objections, queries, sanctions
 from openmeet.domain.chat.access import require_at_least
+from openmeet.domain.chat.audit_log import ModerationAct, RoomAct
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import MAX_REPORT_WORDS
+from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import REASON_LABELS, ReportReason, check_report
 from openmeet.domain.paging import Page
-from openmeet.i18n.catalogue import gettext, lazy
-from openmeet.web.chat import moderation_view, view
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.web.chat import view
 from openmeet.web.chat.pictures import PATH as PICTURES
 from openmeet.web.chat.pictures import picture_views
 from openmeet.web.chat.requests import removal_sealer, spend_on_report
@@ -155,7 +163,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
         stored = await message_queries.by_ids(reader, ids)
         shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None)}
         removals = await objections.removals_of(reader, objected)
-        lines = await moderation_view.act_lines(reader, await audit_log.acts_of(reader, room.id, Page(_ACTS)))
+        lines = await act_lines(reader, await audit_log.acts_of(reader, room.id, Page(_ACTS)))
         hosts = await view.hosts_among(reader, room, list(shown.values()))
         sealer = removal_sealer(request)
         cards = []
@@ -179,6 +187,53 @@ async def show_moderation(find: Find, request: Request) -> Response:
             )
         now = reader.now
     return page(request, "chat/moderation.html", {"place": room_page, "cards": cards, "lines": lines, "now": now})
+
+
+@dataclass(frozen=True, slots=True)
+class ActLine:
+    """What a moderator did, in words."""
+
+    words: str
+    reason: str
+    at: Instant
+
+
+_ACT_LABELS: Final[Mapping[ModerationAct, LazyText]] = {
+    ModerationAct.REMOVED: lazy("%(who)s removed a message by %(name)s."),
+    ModerationAct.RESTORED: lazy("%(who)s brought back a message by %(name)s."),
+    ModerationAct.HELD: lazy("%(who)s hid a message by %(name)s."),
+    ModerationAct.RELEASED: lazy("%(who)s approved a message by %(name)s."),
+    ModerationAct.MUTED: lazy("%(who)s muted %(name)s."),
+    ModerationAct.UNMUTED: lazy("%(who)s let %(name)s write again."),
+    ModerationAct.BANNED: lazy("%(who)s banned %(name)s."),
+    ModerationAct.UNBANNED: lazy("%(who)s let %(name)s back in."),
+    ModerationAct.CLOSED: lazy("%(who)s closed the chat."),
+    ModerationAct.REOPENED: lazy("%(who)s opened the chat again."),
+    ModerationAct.SETTINGS: lazy("%(who)s changed the settings."),
+    ModerationAct.DISMISSED: lazy("%(who)s dismissed reports about a message by %(name)s."),
+    ModerationAct.OBJECTED: lazy("%(who)s objected to a removal."),
+    ModerationAct.UPHELD: lazy("%(who)s decided that a message by %(name)s stays removed."),
+    ModerationAct.GUEST_INVITED: lazy("%(who)s invited a guest from Matrix."),
+    ModerationAct.GUEST_REMOVED: lazy("%(who)s removed a guest from Matrix."),
+    ModerationAct.GUEST_BANNED: lazy("%(who)s banned a guest from Matrix."),
+}
+
+
+async def act_lines(reader: Reader, acts: Sequence[RoomAct]) -> list[ActLine]:
+    """Moderation actions in a room as lines, in order."""
+    people = [one for act in acts for one in (act.by_user_id, act.user_id) if one is not None]
+    names = await shown_names(reader, people)
+    return [
+        ActLine(
+            _ACT_LABELS[act.act].filled(
+                who=names[act.by_user_id] if act.by_user_id else gettext("This site"),
+                name=names[act.user_id] if act.user_id else gettext("somebody"),
+            ),
+            act.reason,
+            act.at,
+        )
+        for act in acts
+    ]
 
 
 def _message_id(request: Request) -> ChatMessageId:

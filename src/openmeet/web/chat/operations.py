@@ -8,7 +8,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.chat import api, export_api, moderation_api, pictures, stream_routes
 from openmeet.web.chat.export_api import JSON_LINES, ChatExportLine
-from openmeet.web.chat.moderation_schemas import (
+from openmeet.web.chat.moderation_api import (
     ChatObjectionWanted,
     ChatRemovalShown,
     ChatReportWanted,

@@ -13,8 +13,7 @@ from groundwork.http.security_headers import content_policy
 from openmeet.domain.search.filters import FIELDS
 from openmeet.i18n.catalogue import available, gettext, language
 from openmeet.web.embeds.contents import CONTENTS, EmbedContent, Load
-from openmeet.web.embeds.look import MOST_EVENTS, MOST_RADIUS, EmbedLook, EmbedTheme, look_of
-from openmeet.web.embeds.pages import SCRIPT
+from openmeet.web.embeds.pages import MOST_EVENTS, MOST_RADIUS, SCRIPT, EmbedLook, EmbedTheme, look_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of

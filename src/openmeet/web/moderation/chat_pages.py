@@ -31,7 +31,7 @@ from openmeet.domain.media.pictures import MediaReason
 from openmeet.domain.moderation.model import REASON_LABELS
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import lazy
-from openmeet.web.chat import moderation_view, view
+from openmeet.web.chat import moderation_pages, view
 from openmeet.web.chat.pictures import key_of, picture_response, picture_views
 from openmeet.web.chat.requests import removal_sealer
 from openmeet.web.moderation.access import moderator_of, position_of
@@ -144,7 +144,7 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
             "has_open": any(one.is_open for one in reports),
             "removal": removal,
             "objection": _open_objection(removal) if message.removed_by_site else "",
-            "acts": await moderation_view.act_lines(reader, await acts_about(reader, message)),
+            "acts": await moderation_pages.act_lines(reader, await acts_about(reader, message)),
             "typed": form_state,
             "labels": _LABELS,
             "max_reason": MAX_REASON,

@@ -29,7 +29,7 @@ from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
-from openmeet.web.photos.files import photo_response
+from openmeet.web.photos.pages import photo_response
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of

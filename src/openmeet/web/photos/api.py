@@ -16,7 +16,7 @@ from openmeet.domain.photos.model import EventPhoto
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.photos.files import add_photo, photo_response
+from openmeet.web.photos.pages import add_photo, photo_response
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.slugs import event_slug_of
 from openmeet.web.site.tenant_routing import database_of

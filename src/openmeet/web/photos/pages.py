@@ -1,7 +1,10 @@
-"""The photos of an event: the page with all of them and the form, the page of each, and their files."""
+"""The photos of an event: the page with all of them and the form, the page of each, and their files. Uploads and files are
+the same for pages, the API and moderators.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -23,6 +26,7 @@ from groundwork.errors import (
     kind_of,
 )
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, open_form, read_form
+from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
@@ -44,15 +48,15 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.i18n.reasons.messages import explain
-from openmeet.web.media.uploads import read_upload
-from openmeet.web.photos.files import add_photo, photo_response
+from openmeet.web.media.pages import INERT, serve_picture
+from openmeet.web.media.uploads import read_upload, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.session import person_of_cookie
 from openmeet.web.site.slugs import event_slug_of
-from openmeet.web.site.tenant_routing import database_of
+from openmeet.web.site.tenant_routing import database_of, workers_of
 
 PATH: Final = "/photos"
 # The rest of the form is small.
@@ -62,6 +66,14 @@ _MOST_READ: Final = 1_000
 _LABELS: Final = {"photos": lazy("Photos"), "caption": lazy("Caption")}
 # File names are only shown to the person who sent them, to say which photo has a problem.
 _LONGEST_NAME: Final = 60
+# Each photo is decoded, encoded again, and stored.
+_LIMITS: Final = (Limit("photo_hour", 60, 3_600), Limit("photo_day", 150, 86_400))
+_HEADERS: Final = {
+    **INERT,
+    # Browsers may keep the photo but must ask before each use, so people who may no longer see it cannot load it again.
+    "cache-control": "private, no-cache",
+    "cross-origin-resource-policy": "same-origin",
+}
 
 
 def routes() -> list[Route]:
@@ -273,3 +285,20 @@ def _path_of(event: Event) -> str:
 
 def _key(request: Request) -> str:
     return str(request.path_params["key"])
+
+
+async def add_photo(request: Request, user_id: UserId, slug: EventSlug, body: bytes, caption: str) -> EventPhoto:
+    """Add one photo, which counts against the person's rate limit. Raises like ``actions.add``, and TooMany."""
+    site = services(request)
+    if not site.settings.is_unlimited:
+        try:
+            await spend(site.counters, [(limit, str(user_id)) for limit in _LIMITS], now=site.clock.now())
+        except TooMany as refused:
+            raise TooMany(PhotoReason.TOO_OFTEN, after_seconds=refused.after_seconds, headers=refused.headers) from None
+    workers = workers_of(request, user_id)
+    return await actions.add(database_of(request), store_of(request), workers, user_id, slug, body, caption)
+
+
+async def photo_response(request: Request, photo: EventPhoto) -> Response:
+    """The bytes of a photo. The caller has checked that the viewer may see it."""
+    return await serve_picture(request, store_of(request), photo.key, partial(actions.blob_key, photo.key), _HEADERS)
