@@ -7,11 +7,13 @@ from starlette.routing import Route
 from aurora_locus.accounts import browser_sessions, sessions
 from aurora_locus.browser_sessions import authentication
 from aurora_locus.browser_sessions.routes import show, take
+from aurora_locus.i18n.catalogue import gettext
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
 from groundwork.database.transaction import Writer
 from groundwork.errors import InvalidInput
+from groundwork.http.devices import device_of
 
 PATH = "/account/sessions"
 
@@ -31,9 +33,17 @@ async def show_sessions(request: Request) -> Response:
         "browsers": browsers,
         "apps": apps,
         "this_browser": authentication.visit_of(request).id_hash,
+        "device_label": _device_label,
         "now": registry.clock.now(),
     }
     return page(request, "account_pages/sessions.html", context)
+
+
+def _device_label(user_agent: str) -> str:
+    """The name of a device, such as "Firefox on Android". Unknown programs are named as they name themselves."""
+    device = device_of(user_agent)
+    browser = device.browser or user_agent[:40] or gettext("A browser")
+    return gettext("%(browser)s on %(system)s", browser=browser, system=device.system) if device.system else browser
 
 
 async def end_session(request: Request) -> Response:

@@ -78,3 +78,12 @@ async def test_a_session_can_be_ended_from_the_list(site: Site) -> None:
         left = await here.post("/settings/sessions", data={"session": own})
         assert left.headers["location"] == "/"
         assert (await here.get("/settings")).status_code == 303
+
+
+async def test_sessions_are_named_after_their_devices(site: Site) -> None:
+    async with site.browser() as ana:
+        ana.headers["user-agent"] = "Mozilla/5.0 (Android 15; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0"
+        await sign_up(ana, "ana@example.org", "Ana")
+        listed = (await ana.get("/settings/sessions")).text
+    assert "<strong>Firefox on Android</strong>" in listed
+    assert listed.count("this browser") == 1

@@ -63,6 +63,7 @@ USERS: Final = (
         (
             person(ColumnAudience.SELF, "user_id"),
             secret("token_hash"),
+            personal(ColumnAudience.SELF, "browser system"),
             plain("kind is_by_app_password is_silent created_at expires_at"),
         ),
         not_exported="browsers that are signed in here",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.http.devices import Device
 from openmeet.domain.identities.session_queries import is_at_servers
 from openmeet.domain.sign_in.model import MAILED_WITHIN, Challenge, ChallengeId, SessionStrength, SessionTransport
 from openmeet.domain.users.model import Caller, UserId
@@ -180,6 +181,16 @@ async def insert_session(
     )
 
 
+async def store_device(tx: Transaction, token_hash: bytes, device: Device) -> None:
+    """Store on which device the session was opened, so that its owner recognises it in the list."""
+    await tx.execute(
+        "update sessions set browser = :browser, system = :system where token_hash = :token_hash",
+        browser=device.browser,
+        system=device.system,
+        token_hash=token_hash,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SessionHolder:
     """The user of a session, its expiry, and the day on which the user was last seen.
@@ -223,6 +234,7 @@ class ListedSession:
     token_hash: bytes
     transport: SessionTransport
     created_at: Instant
+    device: Device
 
     @property
     def name(self) -> str:
@@ -232,14 +244,20 @@ class ListedSession:
 async def open_of(reader: Reader, user_id: UserId) -> list[ListedSession]:
     """A person's open sessions, newest first. At most ``MOST_LISTED``."""
     rows = await reader.fetch(
-        "select token_hash, kind, created_at from sessions where user_id = :user_id and expires_at > :now"
+        "select token_hash, kind, created_at, browser, system from sessions"
+        " where user_id = :user_id and expires_at > :now"
         " order by created_at desc, token_hash limit :limit",
         user_id=user_id,
         now=reader.now,
         limit=MOST_LISTED,
     )
     return [
-        ListedSession(bytes(row["token_hash"]), SessionTransport(row["kind"]), Instant(row["created_at"]))
+        ListedSession(
+            bytes(row["token_hash"]),
+            SessionTransport(row["kind"]),
+            Instant(row["created_at"]),
+            Device(row["browser"], row["system"]),
+        )
         for row in rows
     ]
 

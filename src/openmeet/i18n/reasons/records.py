@@ -252,7 +252,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication_status.only_here": mark("Only here"),
     "publication_status.waiting_for_pds": mark("Syncing"),
     "publication_status.waiting_for_accounts": mark("Waiting until we’ve read your accounts"),
-    "publication_status.waiting_for_event": mark("Waiting for the event to sync"),
+    "publication_status.waiting_for_event": mark("Only here: the event isn’t synced"),
     "publication_status.published": mark("Synced"),
     "publication_status.merged": mark("Changed in another app"),
     "publication_status.published_incomplete": mark("Synced, %(problem)s"),

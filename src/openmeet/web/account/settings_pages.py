@@ -122,13 +122,20 @@ async def show_sessions(request: Request) -> Response:
     rows = [
         SessionRow(
             one.name,
-            str(_TRANSPORTS[one.transport]),
+            _device_label(one),
             formatting.ago(one.created_at, now),
             one.token_hash == own_token_hash,
         )
         for one in listed_sessions
     ]
     return page(request, "account/sessions.html", {"sessions": sorted(rows, key=lambda one: not one.is_here)})
+
+
+def _device_label(listed: sign_in_queries.ListedSession) -> str:
+    """The name of the device, such as "Firefox on Android"."""
+    browser = listed.device.browser or str(_TRANSPORTS[listed.transport])
+    system = listed.device.system
+    return gettext("%(browser)s on %(system)s", browser=browser, system=system) if system else browser
 
 
 async def end_session(request: Request) -> Response:

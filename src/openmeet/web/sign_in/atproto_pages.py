@@ -26,7 +26,9 @@ from groundwork.errors import (
     TooMany,
     Why,
 )
+from groundwork.http.devices import device_of
 from groundwork.http.forms import FormState, local_path, read_form
+from groundwork.token_hash import hash_token
 from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.attendance import registration
 from openmeet.domain.covers.model import tone_for
@@ -38,6 +40,7 @@ from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.sign_in import actions
+from openmeet.domain.sign_in import queries as sign_in_queries
 from openmeet.domain.sign_in.model import OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.model import Caller
@@ -326,8 +329,11 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
 
 async def signed_in(request: Request, session: OpenedSession, finished: RedirectAfterSignIn) -> Response:
     """Carry out the stored click and redirect into the site with a new session, which replaces the one of the browser."""
-    if earlier := site_session.cookie_token(request):
-        async with database_of(request).transaction() as tx:
+    earlier = site_session.cookie_token(request)
+    device = device_of(request.headers.get("user-agent", ""))
+    async with database_of(request).transaction() as tx:
+        await sign_in_queries.store_device(tx, hash_token(session.token), device)
+        if earlier:
             await actions.close_session(tx, earlier)
     response = go(finished.path, flash="account_kept" if session.keeps_account else finished.flash)
     site_session.set_cookie(request, response, session)
