@@ -43,6 +43,7 @@ async def test_the_list_says_what_differs_next_to_the_button(site: Site) -> None
         page = (await anybody.get(path)).text
     rows = [visible_text(row) for row in re.findall(r'<li class="date.*?</li>', page, re.DOTALL)]
     said = [("I’m going" in row, "Different time" in row, "Cancelled" in row) for row in rows[:4]]
+    assert not any("Different end" in row for row in rows), "the whole date was moved"
     assert said == [(True, False, False), (True, True, False), (False, False, True), (True, False, False)]
 
 

@@ -21,6 +21,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import local_of, midnight
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
+from openmeet.web.site.reader_zone import reader_zone_or
 
 # More rows would push everything else off the page. A link leads to the full list.
 MAX_JOIN_REQUESTS: Final = 4
@@ -95,8 +96,10 @@ async def oldest_join_requests(
 def history_lines(
     changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId | None, zone: str
 ) -> list[HistoryLine]:
-    """The changes, with times in the event's time zone. ``names`` has the names of the people who made the changes."""
-    lines = []
+    """The changes, with times by the reader's clock, or in ``zone`` if the reader has chosen none. ``names`` has the names
+    of the people who made the changes.
+    """
+    zone, lines = reader_zone_or(zone), []
     for one in changes:
         local = local_of(one.changed_at, zone)
         actor = (

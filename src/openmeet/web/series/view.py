@@ -237,7 +237,9 @@ def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsv
         return chips
     if status := str(STATUS_LABELS[event.status]):
         chips.append((status, "warn"))
-    chips += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
+    # A date that was moved stores its end as well, which may be the usual one.
+    differs_in = [name for name in line.differs_in if name != ENDS or STARTS not in line.differs_in]
+    chips += [(str(_DIFFERS[name]), "plain") for name in differs_in if name in _DIFFERS]
     bar_input = AnswerBarInput(event, line.rsvp, now, has_missed_offer=line.has_missed_offer)
     own_badge = answer_badges.own_badge_of(bar_input)
     if own_badge is not None:

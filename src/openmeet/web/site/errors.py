@@ -49,7 +49,11 @@ _PICTURES: Final = {403: Motif.STREET, 404: Motif.GAMES, 410: Motif.BOOKS, 429: 
 
 
 def render_page(connection: HTTPConnection, fault: Fault) -> Response:
-    """The error page. NotSignedIn redirects to sign-in, which returns to this page afterwards."""
+    """The error page. NotSignedIn redirects to sign-in, which returns to this page afterwards. An open page whose session
+    has ended keeps asking for its stream, and needs no page as the answer.
+    """
+    if fault.http_status == 401 and "text/event-stream" in connection.headers.get("accept", ""):
+        return Response(status_code=401)
     if fault.http_status == 401 and connection.scope["method"] in {"GET", "HEAD"}:
         return RedirectResponse(f"/sign-in?next={quote(_address_of(connection), safe='')}", 303)
     heading: LazyText | str = _HEADINGS.get(fault.http_status, lazy("That didn’t work"))

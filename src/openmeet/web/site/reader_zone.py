@@ -32,6 +32,11 @@ def set_reader_zone(zone: str | None) -> None:
     _ZONE.set(zone)
 
 
+def reader_zone_or(zone: str) -> str:
+    """The zone that the reader has chosen, or this one. For times at which something was done, not for times of events."""
+    return _ZONE.get() or zone
+
+
 def shown_zone(zone: str, label: str, instants: Iterable[Instant]) -> ShownZone:
     """A zone for times at these instants. It is hidden if the reader's zone has the same offset at all of them."""
     moments = tuple(instants)
