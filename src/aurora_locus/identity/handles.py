@@ -6,6 +6,7 @@ resolving them.
 """
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle, reserved_domain
@@ -15,21 +16,9 @@ from groundwork.errors import InvalidInput, Refused
 MIN_LABEL = 3
 MAX_LABEL = 18
 
-# Names that could be mistaken for the server itself, for a protocol's host name, or for a part of a URL.
-RESERVED = frozenset(
-    """
-    about abuse account accounts admin administrator api app appview at atp atproto aurora auth authentication
-    authorization autoconfig autodiscover billing blog bot bots broadcasthost bsky bluesky calendar cdn chat contact
-    customer dashboard debug dev developer developers did dns docs download downloads email event events example
-    faq feed feeds firehose forum ftp git group groups guest help helpdesk home host hostmaster http https imap index
-    info invite invites is isatap jetstream jobs labeler legal lexicon list lists localdomain localhost login logout
-    mail mailer-daemon main marketing me media mod moderation moderator mx news no-reply nobody noc noreply ns oauth
-    official openmeet operator owner password pds plc pop pop3 postmaster press privacy public registrar relay root
-    rss rsvp sales search security server service sessions settings shop signin signup smtp spam ssl staff static
-    stats status store subscribe support sync sysadmin system team terms test tests tls trust undefined unknown
-    unsubscribe update updates usenet user users uucp verify web webmaster well-known whois wpad www xrpc
-    """.split()  # noqa: SIM905 - a list of words is read as words
-)
+# Names that could be mistaken for the server itself, for a protocol's host name, for a part of a URL, or for somebody
+# well known. The reference server reserves most of them.
+RESERVED = frozenset(Path(__file__).with_name("reserved_names.txt").read_text(encoding="ascii").split())
 
 
 def is_under(handle: Handle, domains: Sequence[str]) -> bool:

@@ -39,6 +39,7 @@ def test_registrable_handles_are_normalized(text: str, handle: str) -> None:
         ("ana.onion", "InvalidHandle"),
         ("", "InvalidHandle"),
         ("admin.test", "HandleNotAvailable"),
+        ("nasa.test", "HandleNotAvailable"),
         ("PDS.test", "HandleNotAvailable"),
         ("ana.example.org", "UnsupportedDomain"),
         ("town.example.org", "UnsupportedDomain"),

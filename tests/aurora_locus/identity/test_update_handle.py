@@ -60,10 +60,10 @@ async def test_old_handle_is_reserved_for_its_previous_owner(deployment: Deploym
 async def test_concurrent_changes_to_a_handle_succeed_once(deployment: Deployment) -> None:
     """One of several concurrent requests for a handle gets it. For the others the directory has the old handle again."""
     people = [await deployment.sign_up(name) for name in ("ana", "ben", "cleo")]
-    answers = await together(*(rename(person, "popular.test") for person in people))
+    answers = await together(*(rename(person, "beloved.test") for person in people))
     assert statuses(answers) == [200, 400, 400]
     for person, answer, name in zip(people, answers, ("ana", "ben", "cleo"), strict=True):
-        expected = "popular" if answer.status_code == 200 else name
+        expected = "beloved" if answer.status_code == 200 else name
         assert await directory_says(deployment, person) == [f"at://{expected}.test"]
 
 

@@ -198,6 +198,8 @@ async def handles_elsewhere(side: Side) -> None:
         "p" * 64 + ".test",
         "a." * 120 + "test",
         "support.test",
+        "nasa.test",
+        "backup.test",
         "www.test",
         "did:web:pia.test",
         "",

@@ -16,7 +16,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Create ``codeCount`` invite codes for each of ``forAccounts``. Each code can be used for ``useCount`` accounts."""
     uses = require_uses(call.body["useCount"])
     amount = call.body["codeCount"]
-    accounts = list(dict.fromkeys(call.body.get("forAccounts") or ["admin"]))
+    accounts = list(dict.fromkeys(call.body.get("forAccounts", ["admin"])))
     if amount < 1 or amount * len(accounts) > MAX_CODES:
         raise InvalidInput("codeCount", f"Ask for 1 to {MAX_CODES} codes at once.")
     hostname = urlsplit(registry.url).netloc
