@@ -7,16 +7,28 @@ their subjects, and a race leaves its duplicates close together.
 
 from collections.abc import Sequence
 
-from at_protocol.data import cbor
+from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
+from at_protocol.repo.stored_record import read_stored
 from at_protocol.sync.events import MAX_OPERATIONS
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.repository import reader
+from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.model import PreparedWrite, WriteAction
-from groundwork.database.transaction import Database
+from groundwork.database.transaction import Database, PlainReader
 
 COMPARED_RECORDS = 1000
+# These records have a few hundred bytes. Larger ones are not compared, because reading a thousand of them would take
+# long.
+_COMPARED_BYTES = 1024
+
+_NEWEST = """
+    select r.rkey, r.cid, case when length(b.bytes) <= :max_bytes then b.bytes else :nothing end as bytes
+      from records r join blocks b on b.did = r.did and b.cid = r.cid
+     where r.did = :did and r.collection = :collection
+     order by r.rkey desc
+     limit :limit
+"""
 
 _OF_RECORDS = frozenset({Nsid("app.bsky.feed.like"), Nsid("app.bsky.feed.repost")})
 _OF_ACCOUNTS = frozenset({Nsid("app.bsky.graph.follow"), Nsid("app.bsky.graph.block")})
@@ -39,11 +51,23 @@ async def with_deletions(db: Database, did: Did, writes: Sequence[PreparedWrite]
     made: list[PreparedWrite] = []
     for write in writes:
         if write.only_about is not None:
-            keys = await reader.keys_about(db, did, write.collection, write.only_about.encode(), COMPARED_RECORDS)
-            made += [
-                PreparedWrite(WriteAction.DELETE, write.collection, rkey)
-                for rkey, block in keys
-                if rkey != write.rkey and find_subject(write.collection, cbor.decode(block)) == write.only_about
-            ][: MAX_OPERATIONS - len(writes) - len(made)]
+            most = MAX_OPERATIONS - len(writes) - len(made)
+            made += await db.read(lambda r, write=write, most=most: _deletions(r, did, write, most))  # type: ignore[misc]  # defaults bind now
         made.append(write)
+    return made
+
+
+def _deletions(r: PlainReader, did: Did, write: PreparedWrite, most: int) -> list[PreparedWrite]:
+    text = (write.only_about or "").encode()
+    made: list[PreparedWrite] = []
+    rows = r.fetch(
+        _NEWEST, did=did, collection=write.collection, limit=COMPARED_RECORDS, max_bytes=_COMPARED_BYTES, nothing=b""
+    )
+    for rkey, cid, block in rows:
+        if len(made) == most:
+            break
+        if text not in block or rkey == write.rkey:
+            continue
+        if find_subject(write.collection, read_stored(Cid(cid), block).fields) == write.only_about:
+            made.append(PreparedWrite(WriteAction.DELETE, write.collection, RecordKey(rkey)))
     return made
