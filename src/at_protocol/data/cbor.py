@@ -37,6 +37,7 @@ IS_COMPILED = _compiled_decode is not None
 # pattern below, so that the search jumps from one to the next.
 _SUSPECTS = frozenset({0x1B, 0x3B, 0xFB, *range(0x80, 0x9C), *range(0xA0, 0xBC)})
 _HARMLESS = bytes(byte for byte in range(256) if byte not in _SUSPECTS)
+_NO_CONTAINERS = bytes({*range(256)} - {*range(0x80, 0xC0)})
 _BEYOND_INT64 = (re.compile(rb"\x1b[\x80-\xff]"), re.compile(rb"\x3b[\x80-\xff]"))
 # The compiled codec allocates a list of the declared length at once, so each nested list with a large declared length
 # costs (declared length * 8) bytes even without content. Above this bound, the pure codec takes over, which does not
@@ -70,6 +71,23 @@ def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
     except ValueError:
         return cbor_pure.decode_first(encoded, offset)
     return value, offset + size
+
+
+def has_more_containers(encoded: bytes, limit: int) -> bool:
+    """Whether an item has more lists and maps than this, without decoding it. Any result is possible for invalid items."""
+    if len(encoded) <= limit or len(encoded.translate(None, _NO_CONTAINERS)) <= limit:
+        return False
+    at = count = 0
+    while at < len(encoded) and count <= limit:
+        major, argument = encoded[at] >> 5, encoded[at] & 31
+        at += 1
+        if 24 <= argument <= 27:
+            end = at + (1 << argument - 24)
+            argument, at = int.from_bytes(encoded[at:end], "big"), end
+        if major in {2, 3}:
+            at += argument
+        count += major in {4, 5}
+    return count > limit
 
 
 def _may_break_limits(encoded: bytes, suspect_bytes: bytes) -> bool:

@@ -7,6 +7,7 @@ JavaScript. Only the CBOR of a value is signed or hashed, never its JSON.
 """
 
 import json
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from decimal import Decimal
@@ -14,10 +15,20 @@ from typing import Any
 
 from at_protocol.data.blob_ref import blob_of
 from at_protocol.data.cid import Cid
-from at_protocol.data.model import MAX_DEPTH, MAX_ENTRIES, MAX_INTEGER, MAX_KEY_BYTES, MIN_INTEGER, Value
+from at_protocol.data.model import (
+    MAX_CONTAINERS,
+    MAX_DEPTH,
+    MAX_ENTRIES,
+    MAX_INTEGER,
+    MAX_KEY_BYTES,
+    MIN_INTEGER,
+    Value,
+)
 from at_protocol.failures import Malformed, Misuse
 
 MAX_EXACT_FLOAT = 2.0**53
+
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 def decode(text: bytes | str) -> Value:
@@ -42,6 +53,8 @@ def _parse(text: bytes | str) -> object:
     try:
         if not isinstance(text, str):
             text = str(text, "utf-8-sig")  # without a byte order mark (RFC 8259 8.1)
+        if _has_too_many_containers(text):
+            raise Malformed("json", text[:20], f"more than {MAX_CONTAINERS} lists and objects")
         return json.loads(
             text,
             object_pairs_hook=_object,
@@ -55,6 +68,13 @@ def _parse(text: bytes | str) -> object:
         raise Malformed("json", text[:20], "not UTF-8") from error
     except json.JSONDecodeError as error:
         raise Malformed("json", text[max(0, error.pos - 10) : error.pos + 10], f"not JSON ({error.msg})") from error
+
+
+def _has_too_many_containers(text: str) -> bool:
+    if len(text) <= MAX_CONTAINERS or text.count("[") + text.count("{") <= MAX_CONTAINERS:
+        return False
+    outside_strings = _STRING.sub("", text)
+    return outside_strings.count("[") + outside_strings.count("{") > MAX_CONTAINERS
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from at_protocol.data import cbor, cbor_lenient
 from at_protocol.data.blob_ref import BlobRef, find_blobs
 from at_protocol.data.cid import CODEC_CBOR, Cid
-from at_protocol.data.model import Value
+from at_protocol.data.model import MAX_CONTAINERS, Value
 from at_protocol.failures import Malformed
 
 # Larger blocks are kept but never decoded.
@@ -41,6 +41,8 @@ def read_stored(cid: Cid, block: bytes) -> StoredRecord:
     if cid.codec != CODEC_CBOR:
         return StoredRecord(None, "its CID does not have the dag-cbor codec")
     try:
+        if cbor.has_more_containers(block, MAX_CONTAINERS):
+            return StoredRecord(None, f"it has more than {MAX_CONTAINERS} lists and maps")
         return _map_of(cbor.decode(block), f"it has {len(block)} bytes" if len(block) > _MAX_RECORD_BYTES else None)
     except Malformed as failure:
         flaw = failure.why

@@ -22,6 +22,7 @@ from aurora_locus.repository import reader
 from aurora_locus.repository.model import Record
 from groundwork.clock import HOUR
 from groundwork.database.transaction import Database
+from groundwork.threads import compute
 
 POST: Final = Nsid("app.bsky.feed.post")
 PROFILE: Final = Nsid("app.bsky.actor.profile")
@@ -66,20 +67,20 @@ async def since(db: Database, did: Did, rev: Tid) -> RecentWrites:
     for record, written_in in await reader.newest_with_revs(db, did, POST, MAX_POSTS):
         at = tid.to_microseconds(written_in)
         if written_in > rev and _is_new(record.rkey, at):
-            posts.append(_recent_record(did, record, at))
+            posts.append(await _recent_record(did, record, at))
     profile = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
     return RecentWrites(
         posts=sorted(posts, key=lambda post: post.at, reverse=True),
         profile=None
         if profile is None or profile[1] <= rev
-        else _recent_record(did, profile[0], tid.to_microseconds(profile[1])),
+        else await _recent_record(did, profile[0], tid.to_microseconds(profile[1])),
     )
 
 
 async def present_profile(db: Database, did: Did) -> dict[str, Any]:
     """Return the current profile record, however old; empty if there is none."""
     profile = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
-    return {} if profile is None else _recent_record(did, profile[0], 0).value
+    return {} if profile is None else (await _recent_record(did, profile[0], 0)).value
 
 
 def _is_new(rkey: RecordKey, at: int) -> bool:
@@ -90,12 +91,11 @@ def _is_new(rkey: RecordKey, at: int) -> bool:
     return abs(at - created_us) < _APART
 
 
-def _recent_record(did: Did, record: Record, at: int) -> RecentRecord:
-    fields = read_stored(record.cid, record.block).fields
-    value = json_form.to_json(fields or {})
-    return RecentRecord(
-        f"at://{did}/{record.collection}/{record.rkey}",
-        str(record.cid),
-        value if isinstance(value, dict) else {},
-        at,
-    )
+async def _recent_record(did: Did, record: Record, at: int) -> RecentRecord:
+    value = await compute(len(record.block), _value_of, record)
+    return RecentRecord(f"at://{did}/{record.collection}/{record.rkey}", str(record.cid), value, at)
+
+
+def _value_of(record: Record) -> dict[str, Any]:
+    value = json_form.to_json(read_stored(record.cid, record.block).fields or {})
+    return value if isinstance(value, dict) else {}

@@ -10,6 +10,7 @@ import msgspec
 from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.repo.stored_record import read_stored
+from groundwork.threads import compute
 
 # Overhead of an entry: the dictionary slot, the key and the header of the value.
 _ENTRY_BYTES = 200
@@ -48,7 +49,7 @@ class JsonForms:
                 self._keep(cid, form)
         return form
 
-    def of(self, cid: bytes, block: bytes) -> bytes:
+    async def of(self, cid: bytes, block: bytes) -> bytes:
         """Return the JSON of a record as ``find`` does, encoding the block on a cache miss.
 
         A record that cannot be read (``stored_record``) becomes an empty object. Its bytes are available from
@@ -56,9 +57,7 @@ class JsonForms:
         """
         form = self.find(cid)
         if form is None:
-            fields = read_stored(Cid(cid), block).fields
-            value = b"{}" if fields is None else _encode(json_form.to_json(fields))
-            form = b'"cid":"%b","value":%b' % (str(Cid(cid)).encode(), value)
+            form = await compute(len(block), _form, cid, block)
             self._keep(cid, form)
         return form
 
@@ -67,3 +66,9 @@ class JsonForms:
         self._size += _ENTRY_BYTES + len(form)
         if self._size > self._limit:
             self._old, self._young, self._size = self._young, {}, 0
+
+
+def _form(cid: bytes, block: bytes) -> bytes:
+    fields = read_stored(Cid(cid), block).fields
+    value = b"{}" if fields is None else _encode(json_form.to_json(fields))
+    return b'"cid":"%b","value":%b' % (str(Cid(cid)).encode(), value)

@@ -57,14 +57,6 @@ _NEWEST_WITH_REVS = """
      limit :limit
 """
 
-_NEWEST_BLOCKS = """
-    select r.rkey, b.bytes
-      from records r join blocks b on b.did = r.did and b.cid = r.cid
-     where r.did = :did and r.collection = :collection
-     order by r.rkey desc
-     limit :limit
-"""
-
 _PAGE_OF_RECORDS = """
     select r.rkey, r.cid
       from records r
@@ -103,6 +95,9 @@ _REPOSITORIES_WITH = """
 """
 
 _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
+# A page of a hundred of the largest records would have a hundred megabytes.
+_PAGE_BYTES = 1 << 20
+_BLOCKS_AT_ONCE = 25
 
 _BLOCKS_AFTER = "select cid, bytes from blocks where did = :did and cid > :cid order by cid limit :limit"
 
@@ -192,9 +187,10 @@ async def list_forms(
     cursor: str | None,
     limit: int,
     oldest_first: bool,
-) -> list[tuple[RecordKey, bytes]]:
-    """Return a page of a collection, ordered by record key, each record with its JSON (``JsonForms``). ``cursor``
-    is the last key of the previous page.
+) -> tuple[list[tuple[RecordKey, bytes]], bool]:
+    """Return a page of a collection, ordered by record key, each record with its JSON (``JsonForms``), and whether
+    there may be more. ``cursor`` is the last key of the previous page. A page with large records is shorter than
+    ``limit``.
     """
     newest_first = _PAGE_BELOW if cursor else _PAGE_FROM_NEWEST
     sql = _PAGE_ABOVE if oldest_first else newest_first
@@ -202,30 +198,41 @@ async def list_forms(
     def work(r: PlainReader, is_cached: Callable[[bytes], bool]) -> tuple[Sequence[Row], dict[bytes, bytes]]:
         rows = r.fetch(sql, did=did, collection=collection, cursor=cursor or "", limit=limit)
         uncached_cids = [row[1] for row in rows if not is_cached(row[1])]
-        blocks = r.fetch(_BLOCKS, did=did, cids=uncached_cids) if uncached_cids else ()
-        return rows, {block[0]: block[1] for block in blocks}
+        blocks: dict[bytes, bytes] = {}
+        size = 0
+        for start in range(0, len(uncached_cids), _BLOCKS_AT_ONCE):
+            if size > _PAGE_BYTES:
+                break
+            found = r.fetch(_BLOCKS, did=did, cids=uncached_cids[start : start + _BLOCKS_AT_ONCE])
+            blocks |= {block[0]: block[1] for block in found}
+            size += sum(len(block[1]) for block in found)
+        return rows, blocks
 
     rows, blocks = await db.read(lambda r: work(r, forms.has))
-    page = _page(forms, rows, blocks)
-    if page is None:  # evicted from the cache in the meantime
+    page = await _page(forms, rows, blocks)
+    if rows and not page:  # evicted from the cache in the meantime
         rows, blocks = await db.read(lambda r: work(r, lambda _: False))
-        page = _page(forms, rows, blocks)
-    if page is None:
+        page = await _page(forms, rows, blocks)
+    if rows and not page:
         raise LookupError(f"a record of {did} in {collection} has no block")
-    return page
+    return page, len(page) < len(rows) or len(rows) == limit
 
 
-def _page(forms: JsonForms, rows: Sequence[Row], blocks: Mapping[bytes, bytes]) -> list[tuple[RecordKey, bytes]] | None:
+async def _page(forms: JsonForms, rows: Sequence[Row], blocks: Mapping[bytes, bytes]) -> list[tuple[RecordKey, bytes]]:
     page = []
+    size = 0
     for row in rows:
         rkey, cid = row[0], row[1]
         form = forms.find(cid)
         if form is None:
             block = blocks.get(cid)
             if block is None:
-                return None
-            form = forms.of(cid, block)
+                break
+            form = await forms.of(cid, block)
         page.append((RecordKey(rkey), form))
+        size += len(form)
+        if size > _PAGE_BYTES:
+            break
     return page
 
 
@@ -311,18 +318,6 @@ async def newest_with_revs(db: Database, did: Did, collection: Nsid, limit: int)
     async with db.reader() as reader:
         rows = await reader.fetch(_NEWEST_WITH_REVS, did=did, collection=collection, limit=limit)
     return [(_to_record(row), Tid(row["rev"])) for row in rows]
-
-
-async def keys_about(
-    db: Database, did: Did, collection: Nsid, text: bytes, limit: int
-) -> list[tuple[RecordKey, bytes]]:
-    """Return those of the ``limit`` records with the greatest keys whose bytes contain the text."""
-
-    def work(r: PlainReader) -> list[tuple[RecordKey, bytes]]:
-        rows = r.fetch(_NEWEST_BLOCKS, did=did, collection=collection, limit=limit)
-        return [(RecordKey(row[0]), row[1]) for row in rows if text in row[1]]
-
-    return await db.read(work)
 
 
 async def find_with_rev(db: Database, did: Did, collection: Nsid, rkey: RecordKey) -> tuple[Record, Tid] | None:

@@ -33,6 +33,7 @@ from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, add_headers_late, name_route
 from groundwork.http.client_addresses import CLIENT_ADDRESS
 from groundwork.http.compression import MIN_BYTES, accepts_gzip, compress_gzip
+from groundwork.threads import compute
 
 PREFIX = "/xrpc/"
 
@@ -110,8 +111,8 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
         caller = await host.authenticate(method.need, nsid, headers, scope)
         require(method.need, nsid, caller)
         body_stream = stream(receive)
-        body = await _read_body(catalog, method, headers, receive)
-        call = XrpcCall(host, parameters, body, caller, headers, body_stream, source, allowance)
+        body, body_bytes = await _read_body(catalog, method, headers, receive)
+        call = XrpcCall(host, parameters, body, caller, headers, body_stream, source, allowance, body_bytes)
         await _send(send, await method.run(call), is_head=is_head, accepted=headers.get(b"accept-encoding"))
 
     return dispatch
@@ -131,16 +132,21 @@ def _add_caller_headers(
         add_header(connection, "dpop-nonce", host.fresh_nonce())
 
 
-async def _read_body(catalog: Catalog, method: Method, headers: Mapping[bytes, bytes], receive: Receive) -> Any:
-    """Return the decoded JSON of a procedure; None if it has none, or if the method reads the body itself."""
+async def _read_body(
+    catalog: Catalog, method: Method, headers: Mapping[bytes, bytes], receive: Receive
+) -> tuple[Any, int]:
+    """Return the decoded JSON of a procedure and its size; None if it has none, or if the method reads the body
+    itself.
+    """
     try:
-        if method.kind == "procedure":
-            return None if method.raw_body else _json_input(catalog, method.nsid, headers, await read_whole(receive))
-        if _has_body(headers) and await read_whole(receive):
+        if method.kind == "procedure" and not method.raw_body:
+            body = await read_whole(receive)
+            return await compute(len(body), _json_input, catalog, method.nsid, headers, body), len(body)
+        if method.kind == "query" and _has_body(headers) and await read_whole(receive):
             raise InvalidInput("", "A query has no body.")
     except Malformed as error:
         raise InvalidInput("", _sentence(error)) from None
-    return None
+    return None, 0
 
 
 async def _subscribe(

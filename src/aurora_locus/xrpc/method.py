@@ -23,8 +23,8 @@ class XrpcCall:
     """One call. Parameters and body are decoded and validated with the method's Lexicon, and defaults of parameters are
     filled in.
 
-    ``body`` is the JSON input as data-model values; a method with a raw body reads ``stream`` instead. ``headers`` have
-    lower-case names. ``source`` is the client.
+    ``body`` is the JSON input as data-model values, of ``body_bytes`` as JSON; a method with a raw body reads
+    ``stream`` instead. ``headers`` have lower-case names. ``source`` is the client.
     """
 
     host: XrpcHost
@@ -35,6 +35,7 @@ class XrpcCall:
     stream: AsyncIterator[bytes]
     source: SignInSource
     allowance: Allowance = field(default_factory=Allowance)
+    body_bytes: int = 0
 
     @property
     def peer(self) -> str:

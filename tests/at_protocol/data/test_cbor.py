@@ -285,3 +285,23 @@ def test_text_may_contain_bytes_of_other_heads(codec):
         "f": Cid.for_raw(b""),
     }
     assert codec.decode(codec.encode(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        ([[]] * 99, 100),
+        ([{"a": {}}] * 50, 101),
+        ([b"\x80\xa0" * 200, "漢字" * 200, 2**40, -(2**40), True, None, Cid.for_raw(b"a")], 1),
+        ({"a" * 300: [1] * 300}, 2),
+    ],
+)
+def test_containers_are_counted_without_decoding(value, count):
+    encoded = cbor.encode(value)
+    assert cbor.has_more_containers(encoded, count - 1)
+    assert not cbor.has_more_containers(encoded, count)
+
+
+@given(st.binary(max_size=200))
+def test_counting_containers_of_anything_ends(data):
+    assert cbor.has_more_containers(data, 5) in {True, False}

@@ -129,7 +129,7 @@ def test_at_most_32_levels_of_nesting_are_accepted():
 
 @pytest.mark.parametrize("open_, close", [("[", "]"), ('{"a":', "}")])
 def test_nesting_of_100_000_levels_does_not_crash(open_, close):
-    with pytest.raises(Malformed, match="deep"):
+    with pytest.raises(Malformed, match=r"deep|more than"):
         json_form.decode(open_ * 100_000 + "1" + close * 100_000)
 
 

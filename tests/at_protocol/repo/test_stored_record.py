@@ -5,6 +5,7 @@ from tests.legacy_records import LEGACY_RECORDS, UNREADABLE, cid_of
 
 from at_protocol.data import cbor, cbor_lenient, json_form
 from at_protocol.data.cid import Cid
+from at_protocol.data.model import MAX_CONTAINERS
 from at_protocol.failures import Malformed
 from at_protocol.repo.stored_record import MAX_READ_BYTES, read_stored
 
@@ -53,3 +54,10 @@ def test_reading_is_bounded() -> None:
     large = b"\xa1aa\x5a" + (MAX_READ_BYTES).to_bytes(4, "big") + bytes(MAX_READ_BYTES)
     for block in (many, large, b"\xa1aa\x9b" + b"\xff" * 8, b"\x81" * 100_000):
         assert read_stored(cid_of(block), block).fields is None
+
+
+def test_record_of_very_many_lists_is_not_decoded() -> None:
+    block = cbor.encode({"a": [[]] * MAX_CONTAINERS})
+    record = read_stored(Cid.for_cbor(block), block)
+    assert record.fields is None
+    assert "lists and maps" in str(record.flaw)

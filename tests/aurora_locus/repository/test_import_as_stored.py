@@ -46,7 +46,7 @@ async def test_odd_records_keep_their_bytes(mover: HostedRepository, tmp_path: P
 
 async def test_lists_show_readable_records(mover: HostedRepository, tmp_path: Path) -> None:
     await bring(mover, file_of_blocks(mover.did, BLOCKS, REV), tmp_path)
-    forms = await reader.list_forms(
+    forms, _ = await reader.list_forms(
         mover.repositories.db,
         mover.repositories.json_forms,
         mover.did,

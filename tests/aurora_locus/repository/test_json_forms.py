@@ -16,23 +16,23 @@ VALUES = st.dictionaries(
 
 
 @given(VALUES)
-def test_cached_form_has_cid_and_value(value):
+async def test_cached_form_has_cid_and_value(value):
     """The cached form has the CID and value of the record's JSON form, whether created or read."""
     block = cbor.encode(value)
     cid = Cid.for_cbor(block)
     forms = JsonForms(1 << 20)
     for _ in range(2):
-        told = msgspec.json.decode(b"{%b}" % forms.of(bytes(cid), block))
+        told = msgspec.json.decode(b"{%b}" % await forms.of(bytes(cid), block))
         assert told == {"cid": str(cid), "value": json_form.to_json(value)}
 
 
-def test_cache_is_bounded_and_keeps_used_forms():
+async def test_cache_is_bounded_and_keeps_used_forms():
     forms = JsonForms(100_000)
     blocks = [cbor.encode({"number": number, "text": "x" * 100}) for number in range(1000)]
     cids = [bytes(Cid.for_cbor(block)) for block in blocks]
     for cid, block in zip(cids, blocks, strict=True):
-        forms.of(cid, block)
-        forms.of(cids[0], blocks[0])
+        await forms.of(cid, block)
+        await forms.of(cids[0], blocks[0])
     assert forms.has(cids[0])
     assert forms.has(cids[-1])
     assert not forms.has(cids[1])

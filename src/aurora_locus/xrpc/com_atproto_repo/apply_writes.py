@@ -1,11 +1,13 @@
 """Apply several writes in one commit: all of them or none."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
+from at_protocol.syntax.tid import Tid
 from aurora_locus.repository.commit import MAX_WRITES, commit
 from aurora_locus.repository.model import PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
@@ -15,6 +17,7 @@ from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
 from groundwork.errors import InvalidInput
+from groundwork.threads import compute
 
 NSID = "com.atproto.repo.applyWrites"
 
@@ -36,13 +39,19 @@ async def apply_writes(call: XrpcCall) -> dict[str, Any]:
         raise InvalidInput("writes", f"{len(body['writes'])} writes; one commit has at most {MAX_WRITES}.")
     for item in body["writes"]:
         require_repo_action(call.caller, item["collection"], RepoAction(_ACTIONS[item["$type"]].value))
-    writes = [_prepare(call, index, item, body.get("validate")) for index, item in enumerate(body["writes"])]
+    fresh_keys = [call.host.repositories.fresh_record_key() for _ in body["writes"]]
+    writes = await compute(call.body_bytes, _prepare_all, call, fresh_keys)
     await check_blobs(call.host.db, did, writes)
     committed = await commit(call.host.repositories, did, writes, swap_commit=optional_cid(body, "swapCommit"))
     return {**commit_meta(committed), "results": [_result(did, write) for write in writes]}
 
 
-def _prepare(call: XrpcCall, index: int, item: dict[str, Any], validate: bool | None) -> PreparedWrite:
+def _prepare_all(call: XrpcCall, fresh_keys: Sequence[Tid]) -> list[PreparedWrite]:
+    items = zip(call.body["writes"], fresh_keys, strict=True)
+    return [_prepare(call, index, item, fresh_key) for index, (item, fresh_key) in enumerate(items)]
+
+
+def _prepare(call: XrpcCall, index: int, item: dict[str, Any], fresh_key: Tid) -> PreparedWrite:
     action = _ACTIONS[item["$type"]]
     collection = Nsid(item["collection"])
     try:
@@ -54,8 +63,8 @@ def _prepare(call: XrpcCall, index: int, item: dict[str, Any], validate: bool | 
             collection,
             RecordKey(item["rkey"]) if "rkey" in item else None,
             item["value"],
-            validate=validate,
-            fresh_key=call.host.repositories.fresh_record_key(),
+            validate=call.body.get("validate"),
+            fresh_key=fresh_key,
         )
     except InvalidInput as error:
         raise InvalidInput(f"writes/{index}", f"Write {index}: {error.why}", name=error.name) from None

@@ -33,7 +33,7 @@ async def get_record(call: XrpcCall) -> XrpcResponse:
     uri = f"at://{did}/{parameters['collection']}/{parameters['rkey']}"
     if record is None or (requested_cid is not None and record.cid != requested_cid):
         raise NotFound(f"Could not locate record: {uri}", name="RecordNotFound")
-    form = call.host.repositories.json_forms.of(bytes(record.cid), record.block)
+    form = await call.host.repositories.json_forms.of(bytes(record.cid), record.block)
     return XrpcResponse(b'{"uri":%b,%b}' % (json_text(uri), form), JSON, headers=rev_header(call, head))
 
 

@@ -11,7 +11,7 @@ from aurora_locus.xrpc.target import bad_cursor, did_of, visible_head
 
 
 async def list_records(call: XrpcCall) -> XrpcResponse:
-    """Return a page. The last page has no cursor."""
+    """Return a page, which has fewer than ``limit`` records if they are large. The last page has no cursor."""
     parameters = call.parameters
     did = await did_of(call, parameters["repo"])
     await visible_head(call, did)
@@ -21,7 +21,7 @@ async def list_records(call: XrpcCall) -> XrpcResponse:
             parse_record_key(cursor)
         except Malformed:
             raise bad_cursor() from None
-    records = await reader.list_forms(
+    records, has_more = await reader.list_forms(
         call.host.db,
         call.host.repositories.json_forms,
         did,
@@ -33,7 +33,7 @@ async def list_records(call: XrpcCall) -> XrpcResponse:
     # DIDs, collections and record keys contain no characters that need JSON escaping.
     start = f'{{"uri":"at://{did}/{parameters["collection"]}/'.encode()
     entries = b",".join([b'%b%b",%b}' % (start, rkey.encode(), form) for rkey, form in records])
-    end = b',"cursor":%b}' % json_text(records[-1][0]) if len(records) == limit else b"}"
+    end = b',"cursor":%b}' % json_text(records[-1][0]) if has_more else b"}"
     return XrpcResponse(b'{"records":[%b]%b' % (entries, end), JSON)
 
 

@@ -1,0 +1,80 @@
+"""Records that take long to read and write hold up nobody else, and pages of large records are short."""
+
+import asyncio
+import json
+from collections.abc import Awaitable
+
+import httpx
+import pytest
+
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
+from tests.aurora_locus.xrpc.conftest import Client
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+REPO = "com.atproto.repo"
+_BEAT_SECONDS = 0.002
+
+
+async def beside_a_heartbeat(request: Awaitable[httpx.Response]) -> tuple[httpx.Response, float, float]:
+    """Wait for the response while another task of the server's event loop runs every few milliseconds. Returns the
+    response, how long it took, and the longest time in which that task did not run, in seconds.
+    """
+    loop = asyncio.get_running_loop()
+    started = beat = loop.time()
+    longest = 0.0
+    task = asyncio.ensure_future(request)
+    while not task.done():
+        await asyncio.sleep(_BEAT_SECONDS)
+        longest, beat = max(longest, loop.time() - beat), loop.time()
+    return task.result(), loop.time() - started, longest
+
+
+async def test_costly_record_holds_up_nobody(as_ada: Client, ada: HostedRepository) -> None:
+    """The event loop continues while a costly record is decoded, prepared and read."""
+    record = {"$type": NOTE, "value": [[1] * 12] * 32_000}
+    key = {"repo": ada.did, "collection": NOTE, "rkey": "costly"}
+    body = json.dumps({**key, "record": record}, separators=(",", ":")).encode()
+    for request in (
+        as_ada.http.post(
+            f"/xrpc/{REPO}.putRecord", content=body, headers={**as_ada.headers, "content-type": "application/json"}
+        ),
+        as_ada.http.get(f"/xrpc/{REPO}.getRecord", params=key),
+    ):
+        response, duration, longest = await beside_a_heartbeat(request)
+        assert response.status_code == 200, response.text
+        assert longest < duration / 2
+
+
+async def test_record_of_very_many_lists_is_refused(as_ada: Client, ada: HostedRepository) -> None:
+    body = {"repo": ada.did, "collection": NOTE, "record": {"$type": NOTE, "value": [[]] * 32_768}}
+    refused = await as_ada.post(f"{REPO}.createRecord", body)
+    assert refused.status_code == 400
+    assert "32768 lists and objects" in refused.json()["message"]
+    body["record"] = {"$type": NOTE, "value": "[{" * 100_000}
+    assert (await as_ada.post(f"{REPO}.createRecord", body)).status_code == 200
+
+
+@pytest.mark.parametrize("reverse", ["true", "false"])
+async def test_pages_of_large_records_are_short(
+    as_ada: Client, stranger: Client, ada: HostedRepository, reverse: str
+) -> None:
+    for number in range(5):
+        body = {"repo": ada.did, "collection": NOTE, "rkey": f"k{number}", "record": {"text": f"{number}" * 700_000}}
+        assert (await as_ada.post(f"{REPO}.putRecord", body)).status_code == 200
+    keys, cursor, pages = [], {}, 0
+    while pages < 10:
+        page = (
+            await stranger.get(
+                f"{REPO}.listRecords", repo=ada.did, collection=NOTE, reverse=reverse, limit=100, **cursor
+            )
+        ).json()
+        pages += 1
+        assert len(page["records"]) <= 2
+        keys += [record["uri"].rpartition("/")[2] for record in page["records"]]
+        if "cursor" not in page:
+            break
+        cursor = {"cursor": page["cursor"]}
+    assert sorted(keys) == ["k0", "k1", "k2", "k3", "k4"]
+    assert keys == sorted(keys, reverse=reverse == "false")
+    assert pages == 3
