@@ -33,6 +33,7 @@ from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, StreamEr
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
+from groundwork.threads import compute
 
 PATH = "/subscribe"
 
@@ -92,7 +93,7 @@ class _JetstreamReader:
             self.ready.set()
 
     async def take(self, frame: bytes) -> None:
-        lines = _lines(frame)
+        lines = await compute(len(frame), _lines, frame)
         if any(line.rkey is not None for line in lines):
             await self._taken_down.refresh()
         for line in lines:
@@ -102,8 +103,9 @@ class _JetstreamReader:
     async def listen(self, receive: Receive) -> StreamError | None:
         """Process the subscriber's messages until it disconnects (returns None) or sends an invalid one."""
         while (message := await receive())["type"] != "websocket.disconnect":
+            content = message.get("text") or message.get("bytes") or b""
             try:
-                options = parse_update(json_form.decode(message.get("text") or message.get("bytes") or b""))
+                options = await compute(len(content), _read_update, content)
             except Malformed:
                 return _BAD_MESSAGE
             if options is not None:
@@ -151,6 +153,10 @@ async def _position(db: Database, live: LiveEvents, cursor: int | None) -> int |
     if is_time(cursor):
         return await queries.position_at(db, Instant(cursor - _SKEW))
     return cursor if cursor <= live.buffer.head else None
+
+
+def _read_update(content: str | bytes) -> JetstreamOptions | None:
+    return parse_update(json_form.decode(content))
 
 
 def _lines(frame: bytes) -> Sequence[JetstreamLine]:
