@@ -171,7 +171,9 @@ async def the_host(side: Side) -> None:
         await side.post(f"an invite for {count}", f"{_SERVER}.createInviteCode", {"useCount": count}, side.admin)
     several = {"codeCount": 2, "useCount": 1, "forAccounts": [kim.did, "admin"]}
     await side.post("several invites", f"{_SERVER}.createInviteCodes", several, side.admin)
-    await side.post("invites for no accounts", f"{_SERVER}.createInviteCodes", {**several, "forAccounts": []}, side.admin)
+    await side.post(
+        "invites for no accounts", f"{_SERVER}.createInviteCodes", {**several, "forAccounts": []}, side.admin
+    )
     await side.get("one's own invites", f"{_SERVER}.getAccountInviteCodes", headers=kim.access)
     for account in (kim.did, nobody):
         for name in ("disableAccountInvites", "enableAccountInvites"):
