@@ -150,8 +150,7 @@ async def _send_blob(context: MigrationContext, new_server: MigrationServer, cid
 
 
 async def _send_preferences(context: MigrationContext, move: AccountMove, new_client: XrpcClient) -> None:
-    async with context.registry.db.reader() as reader:
-        stored_preferences = await preferences.read(reader, move.did, _PREFERENCES)
+    stored_preferences = await preferences.read(context.registry.db, move.did, _PREFERENCES)
     if not stored_preferences:
         return
     try:

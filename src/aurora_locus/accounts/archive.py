@@ -191,8 +191,7 @@ async def _account(registry: Registry, account: Account, now: Instant) -> bytes:
 
 
 async def _preferences(registry: Registry, account: Account) -> bytes:
-    async with registry.db.reader() as reader:
-        return _json({"preferences": await preferences.read_all(reader, account.did)})
+    return _json({"preferences": await preferences.read(registry.db, account.did, None)})
 
 
 def _readme(registry: Registry, account: Account) -> bytes:

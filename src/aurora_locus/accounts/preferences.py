@@ -11,8 +11,9 @@ from typing import Any, Final
 from at_protocol.data import json_form
 from at_protocol.syntax.did import Did
 from groundwork.clock import SECOND, Instant
-from groundwork.database.transaction import Reader, Writer
+from groundwork.database.transaction import Database, Writer
 from groundwork.errors import InvalidInput, TooLarge
+from groundwork.threads import compute
 
 MAX_BYTES = 256 * 1024
 
@@ -30,20 +31,28 @@ _DELETE = "delete from preferences where did = :did"
 _INSERT = "insert into preferences (did, position, name, value) values (:did, :position, :name, :value)"
 
 
-async def read(reader: Reader, did: Did, namespace: str) -> list[Any]:
-    """Return the preferences of a namespace in the order in which they were sent, as JSON values."""
-    rows = await reader.fetch(_LIST, did=did)
-    return [json_form.to_json(json_form.decode(row["value"])) for row in rows if _is_within(row["name"], namespace)]
+async def read(db: Database, did: Did, namespace: str | None) -> list[Any]:
+    """Return the preferences of a namespace (or, for the owner's data export, all) in the order in which they were
+    sent, as JSON values.
+    """
+    async with db.reader() as reader:
+        rows = await reader.fetch(_LIST, did=did)
+    texts = [row["value"] for row in rows if namespace is None or _is_within(row["name"], namespace)]
+    return await compute(sum(map(len, texts)), _decoded, texts)
 
 
-async def read_with_age(reader: Reader, did: Did, namespace: str, *, has_full_access: bool) -> list[Any]:
+def _decoded(texts: Sequence[str]) -> list[Any]:
+    return [json_form.to_json(json_form.decode(text)) for text in texts]
+
+
+async def read_with_age(db: Database, did: Did, namespace: str, *, now: Instant, has_full_access: bool) -> list[Any]:
     """Return the preferences as an app sees them: with the age groups (``declaredAgePref``) that follow from the date of
     birth, which only sessions of the account's own password may see.
     """
-    values = await read(reader, did, namespace)
+    values = await read(db, did, namespace)
     born = next((value.get("birthDate") for value in values if value["$type"] == _PERSONAL_DETAILS), None)
     if born:
-        age = _age(born, reader.now)
+        age = _age(born, now)
         values.append({"$type": _DECLARED_AGE, **{f"isOverAge{limit}": age >= limit for limit in _AGES}})
     return [value for value in values if has_full_access or value["$type"] not in FULL_ACCESS_ONLY]
 
@@ -56,11 +65,6 @@ def _age(born: object, now: Instant) -> int:
         return -1
     today = datetime.fromtimestamp(now / SECOND, UTC)
     return today.year - birthday.year - ((today.month, today.day) < (birthday.month, birthday.day))
-
-
-async def read_all(reader: Reader, did: Did) -> list[Any]:
-    """Return every preference of every namespace, for the owner's data export."""
-    return [json_form.to_json(json_form.decode(row["value"])) for row in await reader.fetch(_LIST, did=did)]
 
 
 def check_values(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> list[tuple[str, str]]:

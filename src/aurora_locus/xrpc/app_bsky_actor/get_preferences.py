@@ -10,8 +10,9 @@ NAMESPACE = "app.bsky"
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Return the caller's preferences. App passwords see a person's age groups, but not the date of birth."""
-    async with registry.db.reader() as reader:
-        values = await preferences.read_with_age(reader, call.did, NAMESPACE, has_full_access=has_full_access(call))
+    values = await preferences.read_with_age(
+        registry.db, call.did, NAMESPACE, now=registry.clock.now(), has_full_access=has_full_access(call)
+    )
     return {"preferences": values}
 
 
