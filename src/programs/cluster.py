@@ -92,7 +92,7 @@ def run_cluster(options: ClusterOptions) -> None:
         async with stopping() as stop, running(options, stop) as ready:
             typer.echo(greeting(ready, options.folder))
             await stop.wait()
-            typer.echo("Stopping …")
+            typer.echo("Stopping…")
 
     run_until_stopped(run)
 

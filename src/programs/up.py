@@ -101,7 +101,7 @@ def run_network(
         async with network(folder, ports, ready_file, further=further, with_demo=with_demo) as ready:
             typer.echo(greeting(ready, is_kept=data is not None, has_town=with_demo))
             await wait_for_stop()
-            typer.echo("Stopping …")
+            typer.echo("Stopping…")
 
     with (
         tempfile.TemporaryDirectory(prefix="openmeet-") if data is None else contextlib.nullcontext(data) as folder_name

@@ -64,7 +64,7 @@ async def test_consent_creates_the_repository(running):
     await sign_up_and_create(page)
     assert await sideways(page) <= 0
     assert await small_targets(page) == []
-    await page.get_by_role("link", name="Sync my public events …").click()
+    await page.get_by_role("link", name="Sync my public events…").click()
     assert await page.get_by_text("Anyone can read this and copies may remain").is_visible()
     assert await page.get_by_role("radio", name="No, keep everything here").is_checked()
     assert await sideways(page) <= 0

@@ -50,7 +50,7 @@ async def flaws(page: Page) -> list[str]:
 async def test_repository_is_taken_over_and_its_key_saved(running: Running, tmp_path: Path) -> None:
     page = running.page
     await sign_up_and_create(page)
-    await page.get_by_role("link", name="Sync my public events …").click()
+    await page.get_by_role("link", name="Sync my public events…").click()
     await page.get_by_label("Your account name").fill("greta-games.test")
     await page.get_by_role("radio", name="Yes, sync what’s public").check()
     await page.get_by_role("button", name="Save my choice").click()

@@ -122,7 +122,7 @@ async def test_a_host_sets_the_picture_of_a_series_on_a_page(make_sqlite, tmp_pa
             == (await eve.post(path, files=file, data={"alt": "x"})).status_code
             == 403
         )
-        assert "Picture …" in (await ana.get(f"/series/{series.slug}")).text
+        assert "Picture…" in (await ana.get(f"/series/{series.slug}")).text
         assert "Every upcoming date shows it" in (await ana.get(path)).text
         none = await ana.post(path, files={"picture": ("", b"", "")}, data={"alt": "Red"})
         assert (none.status_code, 'id="picture-problem"' in none.text) == (400, True)

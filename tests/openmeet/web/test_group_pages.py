@@ -55,7 +55,7 @@ async def test_a_group_is_created_found_joined_and_left(ana, ben):
     assert "Chess club" in await text_of(ben, "/groups?which=mine")
     await press(ben, f"{path}/notifications", notifications="off")
     assert "You’re not getting news about it" in await text_of(ben, path)
-    folded = re.search(r"<details>\s*<summary>Leave …</summary>(.*?)</details>", await text_of(ben, path), re.DOTALL)
+    folded = re.search(r"<details>\s*<summary>Leave…</summary>(.*?)</details>", await text_of(ben, path), re.DOTALL)
     assert folded is not None
     assert f'action="{path}/leave"' in folded[1]
     assert "You can join again at any time." in folded[1]

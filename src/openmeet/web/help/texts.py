@@ -259,7 +259,7 @@ QUESTIONS: Final = (
         lazy("What can I do about unwanted people or events?"),
         (
             lazy(
-                "On every event, group and person you find “Report, block or mute …”. Nobody is told who reported or "
+                "On every event, group and person you find “Report, block or mute…”. Nobody is told who reported or "
                 "blocked them."
             ),
             lazy("People you blocked can’t answer your events, join your groups or write to you."),

@@ -262,7 +262,7 @@ def _once_option() -> list[tuple[str, str, str]]:
 
 
 def _custom_option() -> tuple[str, str, str]:
-    return (CUSTOM, gettext("Custom …"), "")
+    return (CUSTOM, gettext("Custom…"), "")
 
 
 def _with_day(text: str, start: datetime) -> str:
