@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database
-from groundwork.signing_key import SigningKey
 from openmeet.domain.erasure import actions
 from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in import queries as sign_in_queries
@@ -19,7 +18,7 @@ from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks import queries as webhook_queries
 from openmeet.domain.webhooks.model import WebhookId
-from openmeet.emails.render import text_link
+from openmeet.emails.render import EmailContext, render_html, text_link, with_closing
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import long_date
 from openmeet.i18n.reasons.messages import explain
@@ -30,7 +29,7 @@ LINK_PATH = "/sign-in/link"
 MOST_LISTED: Final = 50
 
 
-def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
+def code_composer(head: EmailContext) -> Composer:
     """Composer of ``CODE_MAIL``. Composes nothing if the code was used or has expired. Programs get no link."""
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -38,29 +37,38 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
             challenge = await sign_in_queries.challenge(reader, ChallengeId(due.subject_id))
             if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
                 return None
-        code = model.spaced(model.code_of(key, challenge.id))
+        code = model.spaced(model.code_of(head.key, challenge.id))
         minutes = (challenge.expires_at - challenge.created_at) // MINUTE
-        parts = [
-            code,
-            ngettext(
-                "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minute.",
-                "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minutes.",
-                minutes,
-                site=site_name,
-            ),
-        ]
+        instructions = ngettext(
+            "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minute.",
+            "Enter it on the %(site)s page where you asked for it. It works once, for %(number)s minutes.",
+            minutes,
+            site=head.site_name,
+        )
+        link_words, link_url = gettext("Or open this link in the same browser"), ""
         if challenge.browser_hash is not None:
-            token = model.link_token(key, challenge.id)
-            parts.append(text_link(gettext("Or open this link in the same browser"), f"{url}{LINK_PATH}/{token}"))
-        parts.append(
-            gettext(
-                "You’re getting this because somebody entered your address on %(site)s. If it wasn’t you, you don’t need to do"
-                " anything. Never pass the code on.",
-                site=site_name,
-            )
+            link_url = f"{head.public_url}{LINK_PATH}/{model.link_token(head.key, challenge.id)}"
+        reason = gettext(
+            "You’re getting this because somebody entered your address on %(site)s. If it wasn’t you, you don’t need to do"
+            " anything. Never pass the code on.",
+            site=head.site_name,
         )
         subject = gettext("Your code: %(code)s", code=code)
-        return OutgoingEmail(challenge.email, subject, "\n\n".join(parts) + "\n")
+        shown = {
+            "code": code,
+            "heading": gettext("Your code"),
+            "instructions": instructions,
+            "link_words": link_words,
+            "link_url": link_url,
+            "reason": reason,
+        }
+        parts = [code, instructions, *([text_link(link_words, link_url)] if link_url else [])]
+        return OutgoingEmail(
+            challenge.email,
+            subject,
+            with_closing("\n\n".join(parts), reason),
+            html=render_html("code.html", head, subject, shown),
+        )
 
     return compose
 

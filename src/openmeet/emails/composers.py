@@ -63,7 +63,7 @@ def composers(head: EmailContext) -> dict[str, Composer]:
     # People who are leaving still get sign-in codes, because they have to sign in to cancel the deletion.
     silent = {kind: _unless_leaving(composer) for kind, composer in composer_by_kind.items()}
     return {
-        CODE_MAIL: _in_language(head, _of_challenge, code_composer(key, name, url)),
+        CODE_MAIL: _in_language(head, _of_challenge, code_composer(head)),
         DELETION_MAIL: _in_language(head, _of_user, deletion_composer(name, url)),
         EMAIL_CHANGED_MAIL: _in_language(head, _of_changed, email_changed_composer(name, url)),
         **silent,

@@ -10,7 +10,7 @@ from openmeet.domain.moderation.blocks import is_block_between_address
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
-from openmeet.emails.render import opt_out_lines, text_link
+from openmeet.emails.render import opt_out_lines, text_link, with_closing
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import email_suppressions
@@ -53,12 +53,12 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 "If you do nothing, we won’t write again. If you say no, the group will never "
                 "write to this address again."
             ),
-            opt_out_lines(email_suppressions.url_of(key, public_url, invitation.email)),
         ]
+        closing = opt_out_lines(email_suppressions.url_of(key, public_url, invitation.email))
         return OutgoingEmail(
             invitation.email,
             gettext("%(name)s invites you to %(title)s", name=name, title=group.details.name),
-            "\n\n".join(parts),
+            with_closing("\n\n".join(parts), closing),
             unsubscribe_url=f"{public_url}/mail/decline/group/{token}",
             thread=group.id,
         )

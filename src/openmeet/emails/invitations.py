@@ -17,7 +17,7 @@ from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.texts import short_day_label, when_label
-from openmeet.emails.render import opt_out_lines, subject_line, text_link
+from openmeet.emails.render import opt_out_lines, subject_line, text_link, with_closing
 from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail
@@ -58,10 +58,10 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
             "\n".join(about),
             text_link(gettext("View and answer"), f"{public_url}/co-hosting/{token_of(key, co_host.id)}"),
             gettext("You’re not a host until you say yes. If you do nothing, we won’t write again."),
-            opt_out_lines(never),
         ]
+        text = with_closing("\n\n".join(parts), opt_out_lines(never))
         subject = subject_line(co_hosts.invitation_label(name), title, short_day_label(event))
-        return OutgoingEmail(address, subject, "\n\n".join(parts), unsubscribe_url=never, thread=event.id)
+        return OutgoingEmail(address, subject, text, unsubscribe_url=never, thread=event.id)
 
     return compose
 
@@ -93,11 +93,12 @@ def guest_list_composer(key: SigningKey, site_name: str, public_url: str) -> Com
         return OutgoingEmail(
             person.email,
             guest_list_subject(host.display_name, event, group),
-            guest_list_text(
-                host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}", now
-            )
-            + "\n"
-            + opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
+            with_closing(
+                guest_list_text(
+                    host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}", now
+                ),
+                opt_out_lines(email_suppressions.url_of(key, public_url, person.email)),
+            ),
             # Declining also opts out of all further e-mails of this kind.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
             thread=person.target,

@@ -2,7 +2,7 @@
 in plain text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -89,17 +89,21 @@ class EmailCard:
     note: str = ""
 
 
+def render_html(template: str, head: EmailContext, subject: str, context: Mapping[str, object]) -> str:
+    """HTML of an e-mail, with what every e-mail shows of the site."""
+    site = {"subject": subject, "site_name": head.site_name, "site_url": head.public_url, "colours": head.colours}
+    return TEMPLATES.get_template(template).render({**site, **context})
+
+
 def event_html(head: EmailContext, event: Event, subject: str, card: EmailCard, closing: str) -> str:
     """HTML of an e-mail about one event, with its cover and details. ``closing``: the text below them."""
     shown = {
-        "subject": subject,
         "cover_url": cover_url(head, event),
         "title": one_line(event.title),
         "card": card,
         "closing": paragraphs(closing, head.public_url),
-        "colours": head.colours,
     }
-    return TEMPLATES.get_template("event.html").render(shown)
+    return render_html("event.html", head, subject, shown)
 
 
 # A first line of at most this many characters is shown as a heading; a longer one as normal text.
@@ -108,12 +112,26 @@ _LONGEST_HEADING: Final = 90
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Lines of text, or a link labelled ``words``. ``is_main``: the link is the main action of the e-mail."""
+    """Lines of text and the ``items`` of a list below them, or a link labelled ``words``. ``is_main``: the link is the
+    main action of the e-mail.
+    """
 
     lines: tuple[str, ...]
     url: str = ""
     words: str = ""
     is_main: bool = False
+    items: tuple[str, ...] = ()
+
+
+# The line between the text of an e-mail and why the recipient gets it and how they stop it.
+_CLOSING: Final = "\n\n--\n"
+# How the lines of a list begin.
+_ITEM: Final = "- "
+
+
+def with_closing(text: str, closing: str) -> str:
+    """The plain text of an e-mail, and below a line why the recipient gets it and how they stop it."""
+    return f"{text.rstrip()}{_CLOSING}{closing.strip()}\n"
 
 
 def with_html(email: OutgoingEmail, head: EmailContext) -> OutgoingEmail:
@@ -121,13 +139,14 @@ def with_html(email: OutgoingEmail, head: EmailContext) -> OutgoingEmail:
     email = replace(email, subject=one_line(email.subject))
     if email.html:
         return email
+    # The last such line is ours: above it may be text that people wrote.
+    body, line, closing = email.text.rpartition(_CLOSING)
     context = {
-        "subject": email.subject,
-        "paragraphs": paragraphs(email.text, head.public_url),
-        "colours": head.colours,
+        "paragraphs": paragraphs(body if line else closing, head.public_url),
+        "closing": paragraphs(closing, head.public_url) if line else [],
         "longest_heading": _LONGEST_HEADING,
     }
-    return replace(email, html=TEMPLATES.get_template("plain.html").render(context))
+    return replace(email, html=render_html("plain.html", head, email.subject, context))
 
 
 def paragraphs(text: str, public_url: str) -> list[Paragraph]:
@@ -143,7 +162,13 @@ def paragraphs(text: str, public_url: str) -> list[Paragraph]:
             is_main = not any(one.url for one in parts)
             parts.append(Paragraph((), last, lines[-1].removesuffix(":"), is_main))
         else:
-            parts.append(Paragraph((*lines, last)))
+            texts = [*lines, last]
+            first_item = next((number for number, one in enumerate(texts) if one.startswith(_ITEM)), len(texts))
+            items = texts[first_item:]
+            if not all(one.startswith(_ITEM) for one in items):
+                first_item, items = len(texts), []
+            written = tuple(one.removeprefix(_ITEM) for one in items)
+            parts.append(Paragraph(tuple(texts[:first_item]), items=written))
     return parts
 
 

@@ -28,7 +28,15 @@ from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import cancellation_of, file_of
 from openmeet.emails.notifications.texts import short_day_label, when_label
-from openmeet.emails.render import EmailCard, EmailContext, event_html, opt_out_lines, subject_line, text_link
+from openmeet.emails.render import (
+    EmailCard,
+    EmailContext,
+    event_html,
+    opt_out_lines,
+    subject_line,
+    text_link,
+    with_closing,
+)
 from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.markdown import one_line
@@ -125,7 +133,6 @@ async def _confirmation_email(
         *([note] if note else []),
         *([gettext("How to get in:") + f"\n{door_note}"] if door_note else []),
         *(text_link(label, url) for label, url in links),
-        closing,
     ]
     calendar = await file_of(tx, head, event, user_id, is_tentative=not own_rsvp.is_seated)
     await calendar_entries.mark_calendar_entries_sent(tx, [own_rsvp.id] if calendar else [])
@@ -134,7 +141,7 @@ async def _confirmation_email(
     return OutgoingEmail(
         to.address,
         subject,
-        "\n\n".join(parts) + "\n",
+        with_closing("\n\n".join(parts), closing),
         html=event_html(head, event, subject, card, closing),
         unsubscribe_url=to.stop_url,
         calendar=calendar,
@@ -169,7 +176,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
         headline = gettext("You’re not going.")
         note = gettext("The attached file removes the entry from your calendar.")
         change = gettext("Change your answer")
-        text = "\n\n".join([headline, f"{title}\n{when}", note, text_link(change, answer_url), to.closing]) + "\n"
+        text = "\n\n".join([headline, f"{title}\n{when}", note, text_link(change, answer_url)])
         subject = subject_line(gettext("You’re not going"), title, short_day_label(event))
         html = event_html(
             head, event, subject, EmailCard(headline, when, [(change, answer_url)], note=note), to.closing
@@ -177,7 +184,7 @@ def withdrawn_composer(head: EmailContext) -> Composer:
         return OutgoingEmail(
             to.address,
             subject,
-            text,
+            with_closing(text, to.closing),
             html=html,
             unsubscribe_url=to.stop_url,
             calendar=calendar,
@@ -229,11 +236,12 @@ def guest_composer(head: EmailContext) -> Composer:
         )
         closing = f"{mistyped}\n\n{opt_out_lines(never)}"
         subject = gettext("Confirm your answer: %(title)s", title=title)
+        text = "\n\n".join(["\n".join(filter(None, [saying, when])), text_link(confirm, page), note])
         card = EmailCard(gettext("Confirm your answer"), when, [(confirm, page)], note=f"{saying} {note}")
         return OutgoingEmail(
             guest_rsvp.email,
             subject,
-            "\n\n".join(["\n".join(filter(None, [saying, when])), text_link(confirm, page), note, closing]),
+            with_closing(text, closing),
             html=event_html(head, event, subject, card, closing),
             unsubscribe_url=never,
             thread=event.id,

@@ -16,7 +16,7 @@ from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import file_of_dates
-from openmeet.emails.render import EmailContext, subject_line, text_link
+from openmeet.emails.render import EmailContext, subject_line, text_link, with_closing
 from openmeet.emails.unsubscribe import addressee_of
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.markdown import one_line
@@ -61,7 +61,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
             subject = subject_line(gettext("You’re not going"), title)
         else:
             subject = subject_line(gettext("Your answers"), title)
-        text = "\n\n".join([*parts, to.closing]) + "\n"
+        text = with_closing("\n\n".join(parts), to.closing)
         return OutgoingEmail(
             to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar, thread=series.id
         )

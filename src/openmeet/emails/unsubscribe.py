@@ -63,7 +63,15 @@ async def addressee_of(
     token = await email_links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
     stop_url = f"{head.public_url}/mail/stop/{token}"
     words = gettext("Stop e-mails about your answers") if guest else unsubscribe_label(NotificationTopic.OWN_ANSWERS)
-    return EmailRecipient(user_id, address, guest is not None, stop_url, text_link(words, stop_url))
+    closing = text_link(words, stop_url)
+    if guest is None:
+        reason = gettext(
+            "You’re getting this because you host, follow or answered something on %(site_name)s.",
+            site_name=head.site_name,
+        )
+        choose = text_link(gettext("Choose your notifications"), f"{head.public_url}/settings/notifications")
+        closing = f"{reason}\n\n{closing}\n\n{choose}"
+    return EmailRecipient(user_id, address, guest is not None, stop_url, closing)
 
 
 # The topic in a link that turns off the whole digest.

@@ -23,7 +23,7 @@ from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import my_event_lists, waiting_events
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id
-from openmeet.emails.render import TEMPLATES, EmailContext
+from openmeet.emails.render import TEMPLATES, EmailContext, render_html
 from openmeet.emails.unsubscribe import unsubscribe_label
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -89,7 +89,6 @@ def week_composer(head: EmailContext) -> Composer:
             stop_url = f"{head.public_url}/mail/stop/{await email_links.token_for(tx, head.key, link)}"
         subject = _subject(found, len(waiting))
         context = {
-            "subject": subject,
             "days": formatting.short_days(monday, monday + timedelta(days=6)),
             "events": [_event_line(event, viewed) for event in events],
             "events_left_out": found - len(events),
@@ -100,14 +99,13 @@ def week_composer(head: EmailContext) -> Composer:
             "stop_url": stop_url,
             "site_name": head.site_name,
             "site_url": head.public_url,
-            "colours": head.colours,
             "name": one_line(user.display_name),
         }
         return OutgoingEmail(
             user.email,
             subject,
             TEMPLATES.get_template("week.txt").render(context),
-            html=TEMPLATES.get_template("week.html").render(context),
+            html=render_html("week.html", head, subject, context),
             unsubscribe_url=stop_url,
         )
 

@@ -4,7 +4,7 @@ the shown one.
 
 from dataclasses import replace
 
-from openmeet.emails.render import EmailContext, Paragraph, paragraphs, with_html
+from openmeet.emails.render import EmailContext, Paragraph, paragraphs, with_closing, with_html
 from openmeet.outbox.emails import OutgoingEmail
 from tests.openmeet.site_under_test import CODE_KEY
 
@@ -40,8 +40,8 @@ def test_text_by_people_is_not_markup() -> None:
     html = with_html(OutgoingEmail("ben@example.org", "An <i>invitation</i>", TEXT), HEAD).html
     assert "Ana &lt;b&gt; invites you to Tea &amp; Cake." in html
     assert "<title>An &lt;i&gt;invitation&lt;/i&gt;</title>" in html
-    assert html.count("<a ") == 2
-    assert html.count('class="button"') == 1
+    assert html.count("<a ") == 3  # two of the text, and one to the site
+    assert html.count('class="button main"') == 1
 
 
 def test_an_e_mail_with_html_keeps_it() -> None:
@@ -62,10 +62,33 @@ def test_the_first_line_is_the_heading_unless_it_is_long() -> None:
     assert "<h1>" not in long
 
 
+def test_lines_of_a_list_are_a_list() -> None:
+    text = "You’re going to 2 dates:\n- Tuesday\n- Thursday\n\nA - not an item\n- nor\nthis\n"
+    dates, other = paragraphs(text, SITE)
+    assert (dates.lines, dates.items) == (("You’re going to 2 dates:",), ("Tuesday", "Thursday"))
+    assert (other.lines, other.items) == (("A - not an item", "- nor", "this"), ())
+
+
+def test_what_stops_the_e_mail_is_below_the_card() -> None:
+    stop = f"Stop:\n{SITE}/mail/stop/x"
+    html = with_html(OutgoingEmail("b@example.org", "x", with_closing("Hi.\n\n--\nBy a person.", stop)), HEAD).html
+    card, below = html.split('<td class="footer">')
+    assert "By a person." in card
+    assert "/mail/stop/x" not in card
+    assert ">Stop</a>" in below
+
+
+def test_lists_of_e_mails_show_the_text_below_the_heading_and_not_the_heading_again() -> None:
+    html = with_html(OutgoingEmail("b@example.org", "Tea moved", "Tea moved.\n\nNow at six.\n"), HEAD).html
+    hidden = html.split("aria-hidden")[1].split("</div>")[0]
+    assert "Now at six." in hidden
+    assert "Tea moved." not in hidden
+
+
 def test_buttons_and_links_have_the_colour_of_the_site() -> None:
     letter = OutgoingEmail("ben@example.org", "x", TEXT)
     assert "#6b21a8" not in with_html(letter, HEAD).html
     html = with_html(letter, replace(HEAD, accent="#6b21a8")).html
     light, dark = html.rsplit("@media", 1)
-    assert "a { color: #6b21a8; }\n.button { background: #6b21a8; color: #ffffff; }" in light
+    assert "a { color: #6b21a8; }\n.mark, td.main { background: #6b21a8; color: #ffffff; }" in light
     assert "color: #000000; }" in dark

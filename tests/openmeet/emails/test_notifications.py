@@ -77,7 +77,7 @@ async def test_a_move_is_mailed_at_once_with_the_old_and_the_new_time(post, even
     # The change is not repeated among the facts. What has not changed is.
     for words, when, where in (
         (text_of(mails[0]), "When:", "Where: Town library, Berlin\n"),
-        (html_of(mails[0]), ">When<", "Town library, Berlin</dd>"),
+        (html_of(mails[0]), ">When<", "Town library, Berlin</span></p>"),
     ):
         assert words.count(when) == words.count(where) == 1
     part, read = calendar(mails[0])

@@ -23,7 +23,8 @@ from openmeet.domain.sign_in.model import (
 )
 from openmeet.domain.users import guests
 from openmeet.domain.users.queries import by_email
-from openmeet.emails.account import code_composer
+from openmeet.emails.account import LINK_PATH, code_composer
+from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import DueEmail, due_email_of, enqueue_emails
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.sign_in import pages
@@ -251,14 +252,16 @@ async def test_neither_codes_nor_tokens_are_in_the_database(make_sqlite):
 
 async def test_the_mail_contains_the_code_until_it_is_used(db):
     challenge = await ask(db)
-    compose = code_composer(CODE_KEY, "OpenMeet", "https://meet.example")
+    compose = code_composer(EmailContext(CODE_KEY, "OpenMeet", "https://meet.example"))
     due = DueEmail(CODE_MAIL, EMAIL, challenge.id, 1)
     letter = await compose(db, due)
     assert letter.to == EMAIL
     assert letter.subject == f"Your code: {model.spaced(right(challenge))}"
     assert model.spaced(right(challenge)) in letter.text
+    assert model.spaced(right(challenge)) in letter.html
     # The request came from a program, so a link would work in no browser.
     assert "https://" not in letter.text
+    assert LINK_PATH not in letter.html
     await answer(db, challenge, right(challenge))
     assert await compose(db, due) is None
 

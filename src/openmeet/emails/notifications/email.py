@@ -38,7 +38,7 @@ from openmeet.emails.notifications.chats import DECISIONS, SANCTIONS
 from openmeet.emails.notifications.current_state import CurrentChatState
 from openmeet.emails.notifications.facts import Facts, facts_of, points
 from openmeet.emails.notifications.texts import Point
-from openmeet.emails.render import TEMPLATES, EmailContext, cover_url, subject_line
+from openmeet.emails.render import TEMPLATES, EmailContext, cover_url, render_html, subject_line
 from openmeet.emails.unsubscribe import DIGEST, room_subject, search_subject, unsubscribe_label
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.markdown import one_line
@@ -60,7 +60,7 @@ class Story:
     ``when`` and ``place`` are empty if the points already show them as changes. ``url`` is empty if there is no page,
     ``answer_url`` if the recipient cannot RSVP. ``is_shut_out``: the host has removed the recipient, who may no longer
     see the event. ``asks_for_answer``: the RSVP is the main action, because they have not answered for the current time.
-    ``replies``: the URL and label of each reply they can choose, if they are asked for one or have been offered a place;
+    ``replies``: the label and URL of each reply they can choose, if they are asked for one or have been offered a place;
     the page behind the URL asks for confirmation. ``cover_url``: the event's picture, in an invitation.
     """
 
@@ -140,13 +140,11 @@ async def _notification_email(
         words = gettext("Stop e-mails about “%(search)s”", search=one_line(one.name))
         stops.append((words, await _stop_url(tx, head, user_id, search_subject(one.id))))
     context = {
-        "subject": subject,
         "stories": stories[:_MOST_EVENTS],
         "left_out": max(0, len(stories) - _MOST_EVENTS),
         "stops": stops,
         "site_name": head.site_name,
         "site_url": head.public_url,
-        "colours": head.colours,
         "name": one_line(user.display_name),
         "has_account": guest is None,
         "is_invited_guest": is_invited_guest,
@@ -155,7 +153,7 @@ async def _notification_email(
         address,
         subject,
         TEMPLATES.get_template("news.txt").render(context),
-        html=TEMPLATES.get_template("news.html").render(context),
+        html=render_html("news.html", head, subject, context),
         unsubscribe_url=stops[0][1],
         calendar=None if is_digest else await _calendar_of_news(tx, head, user_id, first, mailed_news, due),
         thread="" if is_digest else _thread(first, mailed_news[0]),
@@ -380,7 +378,7 @@ async def _story(
         answer_url=answer_url,
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
         asks_for_answer=bool(answer_url) and not has_answered,
-        replies=tuple((f"{answer_url}?reply={reply}", label) for reply, label in labels.items()) if answer_url else (),
+        replies=tuple((label, f"{answer_url}?reply={reply}") for reply, label in labels.items()) if answer_url else (),
         cover_url=cover_url(head, event) if news_points[0].kind is event_kinds.INVITED else "",
     )
 
