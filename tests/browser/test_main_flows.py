@@ -132,7 +132,7 @@ async def test_script_preselects_the_time_zone_and_hides_unneeded_fields(browser
         page = await ana.new_page()
         await page.goto("/events/new")
         assert await page.get_by_label("Time zone").input_value() == "America/New_York"
-        assert await page.locator("summary", has_text="Time zone").get_by_text("Eastern Time").is_visible()
+        assert await page.locator("summary", has_text="Time zone").get_by_text("New York time").is_visible()
         assert not await page.get_by_role("textbox", name="Link to join").is_visible()
         await page.get_by_label("Online", exact=True).check()
         assert await page.get_by_role("textbox", name="Link to join").is_visible()

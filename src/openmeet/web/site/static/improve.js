@@ -43,6 +43,7 @@ for (const input of document.querySelectorAll("input[data-zone-here]")) {
 // A new event starts with the time zone of the browser.
 for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const words = select.dataset.guessZone;
   select.removeAttribute("data-guess-zone");
   if (select.value !== "UTC" || !here) continue;
   // Browsers report former names, too (Asia/Calcutta). The list has only the current ones.
@@ -53,9 +54,8 @@ for (const select of document.querySelectorAll("select[data-guess-zone]")) {
   if (!fold) continue;
   fold.open = false;
   const state = fold.querySelector(".fold-state");
-  const form = { timeZone: here, timeZoneName: "longGeneric" };
-  const parts = new Intl.DateTimeFormat(document.documentElement.dataset.locale, form).formatToParts();
-  if (state) state.textContent = parts.find(({ type }) => type === "timeZoneName").value;
+  // In the words of the server. Only the name of the city stays as it is in the list.
+  if (state) state.textContent = here === "UTC" ? here : words.replace("{}", here.split("/").at(-1).replaceAll("_", " "));
 }
 
 // The summary of a collapsed part shows the values at page load. After a change in that part, the summary only says that something has
