@@ -99,6 +99,8 @@ _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
 _PAGE_BYTES = 1 << 20
 _BLOCKS_AT_ONCE = 25
 
+_BLOCK_SIZES = "select cid, length(bytes) from blocks where did = :did and cid in :cids"
+
 _BLOCKS_AFTER = "select cid, bytes from blocks where did = :did and cid > :cid order by cid limit :limit"
 
 # This scans the whole repository. There is no index for it, because every write would pay for a rare query.
@@ -256,6 +258,13 @@ async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, 
     """
     keys = [bytes(cid) for cid in cids]
     rows = await db.read(lambda r: r.fetch(_BLOCKS, did=did, cids=keys))
+    return {Cid(row[0]): row[1] for row in rows}
+
+
+async def block_sizes(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, int]:
+    """Return the sizes of blocks of a repository in bytes. Blocks that are not stored are left out."""
+    keys = [bytes(cid) for cid in cids]
+    rows = await db.read(lambda r: r.fetch(_BLOCK_SIZES, did=did, cids=keys))
     return {Cid(row[0]): row[1] for row in rows}
 
 

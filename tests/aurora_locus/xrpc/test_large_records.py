@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Awaitable
 
 import httpx
@@ -12,7 +13,7 @@ from tests.aurora_locus.xrpc.conftest import Client
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
-REPO = "com.atproto.repo"
+REPO, SYNC = "com.atproto.repo", "com.atproto.sync"
 _BEAT_SECONDS = 0.002
 
 
@@ -78,3 +79,28 @@ async def test_pages_of_large_records_are_short(
     assert sorted(keys) == ["k0", "k1", "k2", "k3", "k4"]
     assert keys == sorted(keys, reverse=reverse == "false")
     assert pages == 3
+
+
+async def test_many_large_blocks_are_sent_in_portions(as_ada: Client, ada: HostedRepository) -> None:
+    cids = []
+    for number in range(20):
+        body = {
+            "repo": ada.did,
+            "collection": NOTE,
+            "rkey": f"k{number}",
+            "record": {"text": f"{number % 10}" * 900_000},
+        }
+        cids.append(
+            (await as_ada.post(f"{REPO}.putRecord", {**body, "record": {**body["record"], "n": number}})).json()["cid"]
+        )
+    tracemalloc.start()
+    try:
+        async with as_ada.http.stream(
+            "GET", f"/xrpc/{SYNC}.getBlocks", params={"did": ada.did, "cids": cids * 2}
+        ) as response:
+            sizes = [len(chunk) async for chunk in response.aiter_bytes()]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 18_000_000 < sum(sizes) < 18_100_000
+    assert peak < 12_000_000
