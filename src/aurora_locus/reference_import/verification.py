@@ -1,5 +1,6 @@
 """Verification of a finished import: read the new database back and compare it with the survey."""
 
+from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
 from aurora_locus.reference_import.survey import Progress, Survey
 from aurora_locus.repository import reader
@@ -43,9 +44,11 @@ async def _differing_blocks(db: Database, did: Did) -> list[str]:
         return [f"{did} has no repository"]
     after, has_head = b"", False
     while page := await reader.blocks_since(db, head.did, "", after, limit=_BLOCKS_AT_ONCE):
-        for cid, block in page:
+        for key, small in page:
+            cid = Cid(key)
             has_head = has_head or cid == head.commit
-            if not cid.names(block):
+            block = (await reader.load_raw_blocks(db, did, [key])).get(key) if small is None else small
+            if block is None or not cid.names(block):
                 return [f"the block {cid} of {did} has other bytes"]
-        after = bytes(page[-1][0])
+        after = page[-1][0]
     return [] if has_head else [f"the head of {did} is not among its blocks"]

@@ -23,7 +23,7 @@ from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
 from groundwork.database.transaction import Database
 
-# Sections per statement and per chunk sent. A record has at most a megabyte, so this limits the memory of an export.
+# Blocks per statement. Large ones are read one at a time, which limits the memory of an export.
 _BATCH = 250
 # Nodes loaded ahead of the traversal: number of neighbours, of levels, and of nodes per level.
 _NEIGHBOURS = 4
@@ -112,8 +112,9 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
     """
     after = b""
     while page := await reader.blocks_since(db, head.did, since, after, limit=_BATCH):
-        yield [car.section(cid, block) for cid, block in page if cid != head.commit]
-        after = bytes(page[-1][0])
+        async for sections in _sections(db, head.did, [entry for entry in page if entry[0] != bytes(head.commit)]):
+            yield sections
+        after = page[-1][0]
 
 
 async def _all_blocks(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
@@ -139,7 +140,8 @@ async def _all_blocks(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
             batch.append((cid, first.pop(cid, None) if node is None else node.block))
             if node is not None:
                 stack += reversed(node.links)
-        yield await _sections(db, head.did, batch)
+        async for sections in _sections(db, head.did, batch):
+            yield sections
 
 
 async def _first_blocks(db: Database, did: Did) -> dict[bytes, bytes]:
@@ -147,19 +149,28 @@ async def _first_blocks(db: Database, did: Did) -> dict[bytes, bytes]:
     blocks: dict[bytes, bytes] = {}
     after, size = b"", 0
     while size < _FIRST_BYTES and (page := await reader.blocks_after(db, did, after, limit=_FIRST_PAGE)):
-        blocks.update(page)
-        size += sum(len(block) for _, block in page)
+        small = {cid: block for cid, block in page if block is not None}
+        blocks.update(small)
+        size += sum(map(len, small.values()))
         after = page[-1][0]
     return blocks
 
 
-async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | None]]) -> list[bytes]:
-    """Return a batch in CAR format. Blocks that are None are records that must still be read."""
-    missing_cids = {cid for cid, block in batch if block is None}
-    blocks = await reader.load_raw_blocks(db, did, list(missing_cids)) if missing_cids else {}
-    for cid in missing_cids - blocks.keys():
-        raise DamagedRepository(did, Cid(cid))
-    return [car.raw_section(cid, blocks[cid] if block is None else block) for cid, block in batch]
+async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | None]]) -> AsyncIterator[list[bytes]]:
+    """Yield a batch in CAR format, large blocks one at a time. Blocks that are None must still be read."""
+    missing_cids = list({cid for cid, block in batch if block is None})
+    blocks = await reader.load_small_blocks(db, did, missing_cids) if missing_cids else {}
+    sections: list[bytes] = []
+    for cid, known in batch:
+        block = blocks.get(cid) if known is None else known
+        if block is None:
+            yield sections
+            sections = []
+            block = (await reader.load_raw_blocks(db, did, [cid])).get(cid)
+            if block is None:
+                raise DamagedRepository(did, Cid(cid))
+        sections.append(car.raw_section(cid, block))
+    yield sections
 
 
 async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _OpenedNode]) -> None:

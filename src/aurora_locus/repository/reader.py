@@ -101,11 +101,17 @@ _BLOCKS_AT_ONCE = 25
 
 _BLOCK_SIZES = "select cid, length(bytes) from blocks where did = :did and cid in :cids"
 
-_BLOCKS_AFTER = "select cid, bytes from blocks where did = :did and cid > :cid order by cid limit :limit"
+# A page of the largest blocks would have hundreds of megabytes, so these are read one at a time.
+_SMALL_BYTES = 16 * 1024
+_IF_SMALL = f"case when length(bytes) <= {_SMALL_BYTES} then bytes end"
+
+_SMALL_BLOCKS = f"select cid, {_IF_SMALL} from blocks where did = :did and cid in :cids"
+
+_BLOCKS_AFTER = f"select cid, {_IF_SMALL} from blocks where did = :did and cid > :cid order by cid limit :limit"
 
 # This scans the whole repository. There is no index for it, because every write would pay for a rare query.
-_BLOCKS_SINCE = """
-    select cid, bytes from blocks
+_BLOCKS_SINCE = f"""
+    select cid, {_IF_SMALL} from blocks
      where did = :did and cid > :cid and rev > :rev
      order by cid
      limit :limit
@@ -275,18 +281,27 @@ async def load_raw_blocks(db: Database, did: Did, cids: Sequence[bytes]) -> dict
     return {row[0]: row[1] for row in rows}
 
 
-async def blocks_after(db: Database, did: Did, after: bytes, *, limit: int) -> list[tuple[bytes, bytes]]:
-    """Return blocks of a repository, ordered by the bytes of their CIDs, after ``after``."""
+async def load_small_blocks(db: Database, did: Did, cids: Sequence[bytes]) -> dict[bytes, bytes | None]:
+    """Load blocks as ``load_raw_blocks`` does, but None for each that is large."""
+    async with db.reader() as reader:
+        rows = await reader.fetch(_SMALL_BLOCKS, did=did, cids=cids)
+    return {row[0]: row[1] for row in rows}
+
+
+async def blocks_after(db: Database, did: Did, after: bytes, *, limit: int) -> list[tuple[bytes, bytes | None]]:
+    """Return blocks of a repository, ordered by the bytes of their CIDs, after ``after``; None for each that is large."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS_AFTER, did=did, cid=after, limit=limit)
     return [(row[0], row[1]) for row in rows]
 
 
-async def blocks_since(db: Database, did: Did, rev: str, after: bytes, *, limit: int) -> list[tuple[Cid, bytes]]:
-    """Return the blocks added after a rev, ordered by CID, after ``after``."""
+async def blocks_since(
+    db: Database, did: Did, rev: str, after: bytes, *, limit: int
+) -> list[tuple[bytes, bytes | None]]:
+    """Return the blocks added after a rev as ``blocks_after`` does."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS_SINCE, did=did, rev=rev, cid=after, limit=limit)
-    return [(Cid(row[0]), row[1]) for row in rows]
+    return [(row[0], row[1]) for row in rows]
 
 
 async def all_entries(db: Database, did: Did) -> dict[str, Cid]:

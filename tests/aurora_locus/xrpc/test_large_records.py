@@ -4,6 +4,7 @@ import asyncio
 import json
 import tracemalloc
 from collections.abc import Awaitable
+from typing import Any
 
 import httpx
 import pytest
@@ -81,26 +82,26 @@ async def test_pages_of_large_records_are_short(
     assert pages == 3
 
 
-async def test_many_large_blocks_are_sent_in_portions(as_ada: Client, ada: HostedRepository) -> None:
+@pytest.mark.parametrize("method", ["getBlocks", "getRepo", "getRepo since"])
+async def test_many_large_blocks_are_sent_in_portions(as_ada: Client, ada: HostedRepository, method: str) -> None:
+    query: dict[str, Any] = {"did": ada.did}
+    if method.endswith("since"):
+        query["since"] = (await ada.repositories.head(ada.did)).rev
     cids = []
     for number in range(20):
-        body = {
-            "repo": ada.did,
-            "collection": NOTE,
-            "rkey": f"k{number}",
-            "record": {"text": f"{number % 10}" * 900_000},
-        }
-        cids.append(
-            (await as_ada.post(f"{REPO}.putRecord", {**body, "record": {**body["record"], "n": number}})).json()["cid"]
-        )
+        record = {"text": f"{number % 10}" * 900_000, "n": number}
+        body = {"repo": ada.did, "collection": NOTE, "rkey": f"k{number}", "record": record}
+        cids.append((await as_ada.post(f"{REPO}.putRecord", body)).json()["cid"])
+    if method == "getBlocks":
+        query["cids"] = cids * 2
+    size = 0
     tracemalloc.start()
     try:
-        async with as_ada.http.stream(
-            "GET", f"/xrpc/{SYNC}.getBlocks", params={"did": ada.did, "cids": cids * 2}
-        ) as response:
-            sizes = [len(chunk) async for chunk in response.aiter_bytes()]
+        async with as_ada.http.stream("GET", f"/xrpc/{SYNC}.{method.partition(' ')[0]}", params=query) as response:
+            async for chunk in response.aiter_bytes():
+                size += len(chunk)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 18_000_000 < sum(sizes) < 18_100_000
+    assert 18_000_000 < size < 18_100_000
     assert peak < 12_000_000
