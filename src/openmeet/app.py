@@ -32,13 +32,13 @@ from openmeet.web.api.authentication import admit
 from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.api.idempotency import once
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.api.reasons import ApiReason
+from openmeet.web.api.problem import ApiReason
 from openmeet.web.atproto.ingest_api import HANDED_IN_BYTES, HANDED_IN_PATHS
 from openmeet.web.chat import pictures as chat_pictures
 from openmeet.web.help import pages as help_pages
 from openmeet.web.photos.pages import FORM_BYTES as PHOTO_FORM_BYTES
 from openmeet.web.sign_in import atproto_pages
-from openmeet.web.site import language, reduced_data, static_files
+from openmeet.web.site import caller, static_files
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.errors import render_page
 from openmeet.web.site.rate_limits import spend_on_page, spend_on_picture
@@ -70,11 +70,11 @@ def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None
     this community's database answers.
     """
     settings, tenant = site.settings, site.tenant
-    spoken = language.by_request(settings.language)
+    spoken = caller.language_by_request(settings.language)
 
     @contextlib.contextmanager
     def around(scope: Scope) -> Iterator[None]:
-        with spoken(scope), reduced_data.by_request(scope):
+        with spoken(scope), caller.reduced_data_by_request(scope):
             yield
 
     openapi_document = functools.partial(openapi.document, settings.site_name, settings.public_url, operations())

@@ -19,8 +19,7 @@ from openmeet.domain.groups.model import InvitationId
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.imports import people
-from openmeet.domain.imports.model import PersonId
-from openmeet.domain.imports.reasons import ImportReason
+from openmeet.domain.imports.model import ImportReason, PersonId
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import ChallengeId, code_of

@@ -26,9 +26,8 @@ from cachetools import LRUCache, cached
 
 from groundwork.clock import Instant, from_datetime, to_datetime
 from openmeet.recurrence import rule_dates
-from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
+from openmeet.recurrence.errors import RecurrenceReason, RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import Pattern
-from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.rule_dates import END, Steps, dates_by_rule
 from openmeet.recurrence.wall_time import instant_of, local_of, zone

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from groundwork.clock import Instant
-from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
-from openmeet.recurrence.reasons import RecurrenceReason
+from openmeet.recurrence.errors import RecurrenceReason, RuleErrorCode, RuleRefused
 from openmeet.recurrence.rule import Rule
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, zone
 

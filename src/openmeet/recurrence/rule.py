@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
-from openmeet.recurrence.reasons import RecurrenceReason
+from openmeet.recurrence.errors import RecurrenceReason, RuleErrorCode, RuleRefused
 
 DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")

@@ -16,8 +16,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Final, TypeAlias
 
-from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
-from openmeet.recurrence.reasons import RecurrenceReason
+from openmeet.recurrence.errors import RecurrenceReason, RuleErrorCode, RuleRefused
 from openmeet.recurrence.rule import Rule, Weekday
 
 # No dates are returned after this day. It is a century after the last date that can be written.

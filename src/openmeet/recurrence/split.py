@@ -10,8 +10,8 @@ from typing import Final
 from groundwork.clock import DAY, Instant
 from groundwork.errors import Refused
 from openmeet.recurrence import expansion
+from openmeet.recurrence.errors import RecurrenceReason
 from openmeet.recurrence.pattern import Pattern
-from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import MAX_A_DAY, Until
 from openmeet.recurrence.wall_time import instant_of
 

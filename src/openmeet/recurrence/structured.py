@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
-from openmeet.recurrence.reasons import RecurrenceReason
+from openmeet.recurrence.errors import RecurrenceReason, RuleErrorCode, RuleRefused
 from openmeet.recurrence.rule import DAYS, Rule, Weekday, format_until, parse_rule
 
 _NUMBERS: Final = {

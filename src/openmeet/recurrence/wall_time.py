@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from groundwork.clock import Instant, from_datetime, to_datetime
 from groundwork.errors import InvalidInput
-from openmeet.recurrence.reasons import RecurrenceReason
+from openmeet.recurrence.errors import RecurrenceReason
 
 # ISO 8601 and Python allow offsets of less than a day.
 _OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")

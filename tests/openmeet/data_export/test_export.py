@@ -16,8 +16,7 @@ from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.data_export.person import export_document, import_document
-from openmeet.domain.data_export.reasons import DataExportReason
-from openmeet.domain.data_export.tables import OWN
+from openmeet.domain.data_export.tables import OWN, DataExportReason
 from openmeet.domain.data_export.tenant import LEFT_OUT, OWN_PARENTS, load, write
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails

@@ -10,7 +10,7 @@ from openmeet.domain.attendance import queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.data_export.person import export_document, import_document
-from openmeet.domain.data_export.reasons import DataExportReason
+from openmeet.domain.data_export.tables import DataExportReason
 from openmeet.domain.events import actions, group_of_event
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content

@@ -18,7 +18,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.rules import Submission
 from openmeet.outbox import publication_status, publications
-from openmeet.web.events.approval_field import NEEDS_APPROVAL
+from openmeet.web.events.form_summaries import NEEDS_APPROVAL
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
 TYPED = {

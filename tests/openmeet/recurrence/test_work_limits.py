@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import summary_of
 from openmeet.recurrence import expansion, rule_dates
-from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
+from openmeet.recurrence.errors import RecurrenceReason, RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
-from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import DAYS, parse_rule
 from openmeet.recurrence.wall_time import instant_of
 

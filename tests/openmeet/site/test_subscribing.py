@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from openmeet.web.site.subscribe_links import subscription
+from openmeet.web.site.layout import subscription
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import pytest
 from groundwork.database.transaction import CheckViolated
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.domain.users import actions, queries
-from openmeet.domain.users.model import Profile, UserId, UserKind
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import Profile, UserId, UserKind, UserReason
 
 
 @pytest.fixture

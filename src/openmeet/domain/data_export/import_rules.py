@@ -12,8 +12,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Gone, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance.model import AnswerMode, ChangeChannel, ReplyDetails, RsvpReply
-from openmeet.domain.data_export.reasons import DataExportReason
-from openmeet.domain.data_export.tables import ExportedTable, Value, camel
+from openmeet.domain.data_export.tables import DataExportReason, ExportedTable, Value, camel
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import actions, rules

@@ -13,8 +13,16 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.data_export import import_rules
-from openmeet.domain.data_export.reasons import DataExportReason
-from openmeet.domain.data_export.tables import EXPORT_ONLY, OWN, ExportedTable, Value, camel, from_json, to_json
+from openmeet.domain.data_export.tables import (
+    EXPORT_ONLY,
+    OWN,
+    DataExportReason,
+    ExportedTable,
+    Value,
+    camel,
+    from_json,
+    to_json,
+)
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.media.pictures import PORTRAIT_SIDES, Size
 from openmeet.domain.users.model import Caller, UserId

@@ -16,8 +16,7 @@ from groundwork.clock import Instant
 from groundwork.database.dump import DatabaseTable, Rows, load_contents, read_contents
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
 from groundwork.errors import InvalidInput, Refused, TooLarge
-from openmeet.domain.data_export.reasons import DataExportReason
-from openmeet.domain.data_export.tables import Value, object_of, row_of
+from openmeet.domain.data_export.tables import DataExportReason, Value, object_of, row_of
 from openmeet.i18n.formatting import iso
 
 PACKAGE: Final = "openmeet"

@@ -34,8 +34,7 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.users import erasure_requests, guests
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.erasure_requests import ErasureRequest, ErasureStage
-from openmeet.domain.users.model import Caller, User, UserId
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import Caller, User, UserId, UserReason
 from openmeet.outbox.emails import enqueue_emails
 from openmeet.outbox.kinds import JobKind
 

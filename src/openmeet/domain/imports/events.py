@@ -33,13 +33,13 @@ from openmeet.domain.imports.model import (
     ImportedEvent,
     ImportId,
     ImportMatch,
+    ImportReason,
     ImportResult,
     Medium,
     OccurrenceOverride,
     ParsedImport,
     last_import_of,
 )
-from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.places.model import PlaceMatch
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import apply_edits, cancel_dates, date_queries, materialize

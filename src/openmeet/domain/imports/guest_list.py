@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge
-from openmeet.domain.imports.model import MAX_CSV, MOST_PEOPLE, Column, ContactList, ContactRow
-from openmeet.domain.imports.reasons import ImportReason
+from openmeet.domain.imports.model import MAX_CSV, MOST_PEOPLE, Column, ContactList, ContactRow, ImportReason
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.catalogue import gettext

@@ -10,7 +10,7 @@ from typing import Any, Final, NewType
 import msgspec
 
 from groundwork.clock import DAY, Instant
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Reason
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.place_text import FindPlace
 from openmeet.domain.events.rules import Submission, check
@@ -42,6 +42,40 @@ IMPORTED_FIELDS: Final = (
 )
 # Fields that change together, because a mixture of the old and the new time or place would be wrong.
 _TOGETHER: Final = (TIME_FIELDS, PLACE_FIELDS)
+
+
+class ImportReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/calendars.py``."""
+
+    NO_EVENT_DESCRIBED = "import.no_event_described"
+    UNKNOWN_ZONE = "import.unknown_zone"
+    NO_SUCH_IMPORT = "import.no_such_import"
+    LIST_TOO_LARGE = "import.list_too_large"
+    NOT_A_LIST = "import.not_a_list"
+    NOBODY_TO_INVITE = "import.nobody_to_invite"
+    TOO_MANY_PEOPLE = "import.too_many_people"
+    LIST_CHANGED = "import.list_changed"
+    INVITATION_OVER = "import.invitation_over"
+    INVITATION_USED = "import.invitation_used"
+    TARGET_GONE = "import.target_gone"
+    GROUP_GONE = "import.group_gone"
+    EVENT_GONE = "import.event_gone"
+    DECLINED_BY_HOST = "import.declined_by_host"
+    COLUMNS_CHANGED = "import.columns_changed"
+    NO_SUCH_EVENT = "import.no_such_event"
+    NO_SUCH_SERIES = "import.no_such_series"
+    PROBLEMS = "import.problems"
+    SOURCE_NEEDED = "import.source_needed"
+    TARGET_OF_PEOPLE = "import.target_of_people"
+    NO_PEOPLE = "import.no_people"
+    FILE_NEEDED = "import.file_needed"
+    FILE_EMPTY = "import.file_empty"
+    NO_SUCH_LIST = "import.no_such_list"
+    UPLOAD_EXPECTED = "import.upload_expected"
+    LEFT_OUT = "import.left_out"
+    LEFT_OUT_UNTITLED = "import.left_out_untitled"
+    LOOKS_LIKE_YOURS = "import.looks_like_yours"
+    LOOKS_LIKE_EARLIER = "import.looks_like_earlier"
 
 
 class ImportKind(StrEnum):

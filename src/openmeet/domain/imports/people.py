@@ -41,9 +41,9 @@ from openmeet.domain.imports.model import (
     ImportedContact,
     ImportId,
     ImportKind,
+    ImportReason,
     PersonId,
 )
-from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.moderation import visibility as moderation
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.users.model import Caller, UserId

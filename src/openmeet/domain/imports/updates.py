@@ -25,13 +25,13 @@ from openmeet.domain.imports.model import (
     PLACE_FIELDS,
     TIME_FIELDS,
     ImportedEvent,
+    ImportReason,
     LastImport,
     OccurrenceOverride,
     changed_fields,
     edited_here,
     last_import_of,
 )
-from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.series import apply_edits, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import details_of

@@ -16,9 +16,8 @@ from openmeet.domain.legacy_import.model import LegacyOddity, Oddity, OldEvent
 from openmeet.domain.legacy_import.read import moment_of, plain
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence import expansion
-from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
+from openmeet.recurrence.errors import RecurrenceReason, RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, pattern
-from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import DAYS, Rule, Until, parse_rule
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, local_of
 

@@ -25,9 +25,9 @@ from openmeet.domain.sign_in.model import (
     OpenedSession,
     SessionStrength,
     SessionTransport,
+    SignInReason,
     pause_after,
 )
-from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId

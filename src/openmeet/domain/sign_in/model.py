@@ -8,11 +8,10 @@ from enum import StrEnum
 from typing import NewType
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
-from groundwork.errors import InvalidForm
+from groundwork.errors import InvalidForm, Reason
 from groundwork.mail.address import parse_address
 from groundwork.signing_key import SigningKey
 from groundwork.token_hash import hash_token
-from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import SOURCE
 
@@ -40,6 +39,27 @@ SESSION_LIFE = 60 * DAY
 API_SESSION_LIFE = 30 * DAY
 
 CODE_MAIL = "sign_in_code"
+
+
+class SignInReason(Reason):
+    """Reason codes; their messages are in ``i18n/reasons/accounts.py``."""
+
+    EMAIL_NEEDED = "sign_in.email_needed"
+    EMAIL_OR_HANDLE_NEEDED = "sign_in.email_or_handle_needed"
+    MALFORMED_EMAIL = "sign_in.malformed_email"
+    CODES_USED_UP = "sign_in.codes_used_up"
+    CODES_USED_UP_OPEN_LINK = "sign_in.codes_used_up_open_link"
+    WRONG_CODE = "sign_in.wrong_code"
+    CODE_OVER = "sign_in.code_over"
+    CODE_OR_PASSWORD_NEEDED = "sign_in.code_or_password_needed"  # noqa: S105 - a code, not a password
+    NO_PASSWORD_SIGN_IN = "sign_in.no_password_sign_in"  # noqa: S105 - a code, not a password
+    NO_NETWORK_SIGN_IN = "sign_in.no_network_sign_in"
+    NO_SUCH_DOCUMENT = "sign_in.no_such_document"
+    HANDLE_NEEDED = "sign_in.handle_needed"
+    PASSWORD_NEEDED = "sign_in.password_needed"  # noqa: S105 - a code, not a password
+    TRY_AGAIN_LATER = "sign_in.try_again_later"
+    SERVER_REFUSES_US = "sign_in.server_refuses_us"
+    BEGIN_AGAIN_LATER = "sign_in.begin_again_later"
 
 
 class SessionTransport(StrEnum):

@@ -9,8 +9,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Conflict, InvalidForm, NotFound, PreconditionFailed, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.users import guests, queries
-from openmeet.domain.users.model import MAX_BIO, MAX_NAME, Profile, User, UserId, UserKind
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import MAX_BIO, MAX_NAME, Profile, User, UserId, UserKind, UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import is_known
 from openmeet.i18n.markdown import without_stacked_marks

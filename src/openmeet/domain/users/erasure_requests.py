@@ -8,8 +8,7 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Refused
-from openmeet.domain.users.model import UserId
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import UserId, UserReason
 
 
 class ErasureStage(StrEnum):

@@ -12,8 +12,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict
 from groundwork.uuid7 import new_id
 from openmeet.domain.users import queries
-from openmeet.domain.users.model import UserId, UserKind
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import UserId, UserKind, UserReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,5 @@
-"""The edit form of an event record: what it shows, and which fields were changed.
-
-Unchanged fields stay in the record exactly as they are, even if the form shows them shortened, rounded to the minute or
-in another time zone.
+"""The edit form of an event record: what it shows, and which fields were changed; and why a change of an own record is
+refused.
 """
 
 from collections.abc import Mapping
@@ -11,12 +9,11 @@ from typing import Final
 from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
-from groundwork.errors import InvalidInput, Refused
+from groundwork.errors import InvalidInput, Reason, Refused
 from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.reasons import EventReason
 from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.i18n.formatting import clock
-from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.preserve import ends_in, sentence_in, with_sentence, without_sentence
@@ -35,6 +32,26 @@ STATUSES: Final[Mapping[str, LazyText]] = {
     EventStatus.POSTPONED: lazy("Postponed"),
     EventStatus.CANCELLED: lazy("Cancelled"),
 }
+
+
+class OwnRecordReason(Reason):
+    """Reason codes. Their messages are in ``i18n/reasons/records.py``."""
+
+    CANNOT_BE_CHANGED = "own_record.cannot_be_changed"
+    TITLE_NEEDED = "own_record.title_needed"
+    TOO_LONG = "own_record.too_long"
+    ENDS_BEFORE_START = "own_record.ends_before_start"
+    CHOOSE_OFFERED = "own_record.choose_offered"
+    NO_SUCH_RECORD = "own_record.no_such_record"
+    NO_EVENT_RECORD = "own_record.no_event_record"
+    NOT_AN_EVENT_ADDRESS = "own_record.not_an_event_address"
+    EVENT_ADDRESS_NEEDED = "own_record.event_address_needed"
+    ANSWERS_NOT_PUBLIC = "own_record.answers_not_public"
+    NO_SUCH_EVENT = "own_record.no_such_event"
+    ANSWERED_ALREADY = "own_record.answered_already"
+    CHOOSE_AN_ANSWER = "own_record.choose_an_answer"
+    CHANGED_SINCE_OPENED = "own_record.changed_since_opened"
+    UNREADABLE_FOR_APPS = "own_record.unreadable_for_apps"
 
 
 @dataclass(frozen=True, slots=True)

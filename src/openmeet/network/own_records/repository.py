@@ -27,8 +27,7 @@ from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.event_records import events_with
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.model import Identity
-from openmeet.network.own_records.edits import EventRecordForm, form_of, written
-from openmeet.network.own_records.reasons import OwnRecordReason
+from openmeet.network.own_records.edits import EventRecordForm, OwnRecordReason, form_of, written
 from openmeet.network.publishing.repository_calls import delete_record, get_record, put_record
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT

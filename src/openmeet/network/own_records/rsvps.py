@@ -20,7 +20,7 @@ from openmeet.domain.events.event_records import by_record_uri
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities.model import Identity
-from openmeet.network.own_records.reasons import OwnRecordReason
+from openmeet.network.own_records.edits import OwnRecordReason
 from openmeet.network.own_records.repository import checked, own_uri
 from openmeet.network.publishing.repository_calls import delete_record, get_record, list_rsvps, put_record
 from openmeet.network.records import seen

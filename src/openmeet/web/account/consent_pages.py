@@ -21,8 +21,7 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.identities import actions, publication_consent
 from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
-from openmeet.domain.users.model import Caller
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import Caller, UserReason
 from openmeet.i18n import formatting
 from openmeet.i18n.formatting import iso_or_none
 from openmeet.i18n.reasons.messages import explain

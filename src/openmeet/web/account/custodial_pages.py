@@ -14,8 +14,8 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries, recovery_key_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.recovery_key_queries import WaitingKey
+from openmeet.domain.users.model import UserReason
 from openmeet.domain.users.queries import by_id
-from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.network.publishing.consent import ConsentDependencies
 from openmeet.network.repositories.clients import NetworkClients

@@ -24,8 +24,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.sign_in import queries as sign_in
 from openmeet.domain.sign_in.model import SessionStrength
 from openmeet.domain.users import queries as user_queries
-from openmeet.domain.users.model import UserId
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import UserId, UserReason
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.recurrence.wall_time import local_of

@@ -14,8 +14,7 @@ from groundwork.http.forms import EMPTY, FormState, local_path, read_form
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, PdsSessionKind, SealedSession
 from openmeet.domain.identities.permissions import Feature, GrantState, grant_state
-from openmeet.domain.users.model import UserId
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import UserId, UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
 from openmeet.network.repositories import credentials_cache, session_sealing, sessions

@@ -34,8 +34,7 @@ from openmeet.domain.media import pictures
 from openmeet.domain.media.pictures import require_acceptable
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users import actions, queries
-from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId, UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import choices, gettext, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES, ZONES

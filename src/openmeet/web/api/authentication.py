@@ -23,7 +23,7 @@ from openmeet.domain.api_tokens.service_tokens import ServiceTokenInfo
 from openmeet.domain.api_tokens.tokens import NOTED_EVERY, PREFIX, ApiToken
 from openmeet.domain.users.model import Caller
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.api.reasons import ApiReason
+from openmeet.web.api.problem import ApiReason
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.services import services
 from openmeet.web.site.session import bearer_of, identify_by_token, unknown_credential

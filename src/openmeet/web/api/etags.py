@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from groundwork.errors import PreconditionFailed
 from groundwork.http.json_bodies import json_response
 from openmeet.web.api.operations import Parameter
-from openmeet.web.api.reasons import ApiReason
+from openmeet.web.api.problem import ApiReason
 
 IF_MATCH: Final = Parameter(
     "If-Match",

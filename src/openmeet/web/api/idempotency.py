@@ -22,7 +22,7 @@ from groundwork.errors import Conflict, InvalidInput, Refused
 from groundwork.sealing import CannotUnseal, Sealer
 from openmeet.domain.api_tokens.tokens import REQUESTS_KEPT
 from openmeet.domain.users.model import UserId
-from openmeet.web.api.reasons import ApiReason
+from openmeet.web.api.problem import ApiReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, join

@@ -12,8 +12,8 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.users.model import UserId
 from openmeet.web.media.drawings import thumbnail
+from openmeet.web.site.caller import saves_data
 from openmeet.web.site.faces import Avatar, avatar_of, portraits_of
-from openmeet.web.site.reduced_data import saves_data
 
 
 def group_picture(key: str | None) -> str:

@@ -41,7 +41,7 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.web.chat import person_pages, view
 from openmeet.web.chat.pictures import key_of, picture_response
 from openmeet.web.chat.requests import spend_on_message
-from openmeet.web.email_links.reasons import EmailLinkReason
+from openmeet.web.email_links.pages import EmailLinkReason
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 

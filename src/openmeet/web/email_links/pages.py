@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import InvalidForm, InvalidInput, NotFound
+from groundwork.errors import InvalidForm, InvalidInput, NotFound, Reason
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import answer_texts, waitlist
@@ -50,13 +50,21 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.outbox import email_suppressions
 from openmeet.web.attendance.forms import fields_now, fields_of, reply_details_of, values_of
 from openmeet.web.check_in.pages import ticket_page
-from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 # The URL is a secret, so caches must not store it and search engines must not index it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
+
+
+class EmailLinkReason(Reason):
+    """Reason codes. Their messages are in ``i18n/reasons/accounts.py``."""
+
+    CUT_OFF = "email_link.cut_off"
+    TOO_OLD = "email_link.too_old"
+    NO_CHAT = "email_link.no_chat"
+    NO_SUCH_EVENT = "email_link.no_such_event"
 
 
 def routes() -> list[Route]:

@@ -21,7 +21,7 @@ from openmeet.domain.events.submissions import PROBLEM, selected_fields, submiss
 from openmeet.domain.page_paths import event_path
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.events import approval_field, flash, place_field
+from openmeet.web.events import flash, form_summaries, place_field
 from openmeet.web.events.hosting_pages import value_label
 from openmeet.web.events.new_pages import (
     CONFIRMED_START,
@@ -108,7 +108,7 @@ def _form_values(event: Event, stored_fields: str, registration_settings: Regist
         **selected_fields(stored_fields, recurrence_form.FIELDS),
         "revision": str(event.revision),
         "publish_at": _local(event),
-        **approval_field.field_values(registration_settings),
+        **form_summaries.approval_values(registration_settings),
     }
 
 
@@ -164,7 +164,7 @@ async def _save_draft(
             publish_at=publish_at,
             expected_revision=revision_in_form(form.get("revision", "")),
         )
-        await registration.set_approval(tx, event.id, approval_field.value_in(form))
+        await registration.set_approval(tx, event.id, form_summaries.approval_in(form))
     path = event_path(event.slug)
     return go(path if publish_at is not None else f"{path}/draft", flash=message_key)
 
@@ -177,12 +177,12 @@ async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str]
         checked_timing = await series.check_timing(request, timing)
         async with database_of(request).transaction() as tx:
             locked = await drafts.lock_to_publish(tx, caller, draft.slug, expected_revision=revision)
-            await registration.set_approval(tx, locked.id, approval_field.value_in(form))
+            await registration.set_approval(tx, locked.id, form_summaries.approval_in(form))
             new_series = await series.of_draft(tx, caller, locked, details, checked_timing)
         return go(new_series.path, flash=new_series.flash)
     async with database_of(request).transaction() as tx:
         event = await drafts.publish(tx, caller, draft.slug, details, expected_revision=revision)
-        await registration.set_approval(tx, event.id, approval_field.value_in(form))
+        await registration.set_approval(tx, event.id, form_summaries.approval_in(form))
         message_key = await flash.flash_of_event(tx, event)
     is_shown = not event.is_held or await publish_first(request, event)
     return go(event_path(event.slug), flash=message_key if is_shown else "event_held")

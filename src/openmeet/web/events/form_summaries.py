@@ -1,15 +1,18 @@
-"""Labels, choices and lengths of the event form, and summaries of its collapsed sections. Pure functions."""
+"""Labels, choices and lengths of the event form, and summaries of its collapsed sections. Also its checkbox “every guest
+needs approval”, which is later changed on the page with all settings of registration. Pure functions.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.content import INPUTS
 from openmeet.domain.events.values import Audience, Mode, RemovalDelay
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS
 from openmeet.i18n import countries, formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
-from openmeet.web.events.approval_field import NEEDS_APPROVAL
 
+NEEDS_APPROVAL: Final = "needs_approval"
 _LONGEST: Final = 60
 # More than any limit has. Python reads no number of thousands of digits.
 _MOST_DIGITS: Final = 9
@@ -58,6 +61,16 @@ _CHOICES: Final[Mapping[str, Mapping[str, LazyText]]] = {
     "categories": {one.value: label for one, label in CATEGORY_LABELS.items()},
     "remove_after": KEPT_FOR,
 }
+
+
+def approval_values(settings: RegistrationSettings) -> dict[str, str]:
+    """The value of the field for an event with these settings."""
+    return {NEEDS_APPROVAL: "yes" if settings.needs_approval else ""}
+
+
+def approval_in(form: Mapping[str, str]) -> bool | None:
+    """Whether the host approves every guest; None if the form did not ask."""
+    return bool(form[NEEDS_APPROVAL]) if NEEDS_APPROVAL in form else None
 
 
 def value_label(name: str, text: str) -> str:

@@ -24,8 +24,7 @@ from openmeet.web.attendance.lower_limit import CONFIRM_LOWER_LIMIT, require_con
 from openmeet.web.events.api import to_host
 from openmeet.web.events.new_pages import publish_first
 from openmeet.web.events.schemas import API_FIELDS, EventDetail, EventInput
-from openmeet.web.media.schemas import PictureInput, check_alt
-from openmeet.web.media.uploads import store_uploaded
+from openmeet.web.media.uploads import PictureInput, check_alt, store_uploaded
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import event_slug_of

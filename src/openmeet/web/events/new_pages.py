@@ -41,7 +41,7 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
-from openmeet.web.events import approval_field, flash, picture_pages, place_field
+from openmeet.web.events import flash, form_summaries, picture_pages, place_field
 from openmeet.web.events.form_summaries import KEPT_FOR, LABELS, LENGTHS, LINK_TIMES, section_summaries, zone_words
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
@@ -61,7 +61,7 @@ _PUBLISH_FIRST_SECONDS = 5.0
 # Hidden field with the start in the past that the person was asked to confirm.
 CONFIRMED_START = "past"
 # Form fields that a draft stores in addition to those of the event.
-_FURTHER_FIELDS = (*recurrence_form.FIELDS, approval_field.NEEDS_APPROVAL)
+_FURTHER_FIELDS = (*recurrence_form.FIELDS, form_summaries.NEEDS_APPROVAL)
 # Labels of the form's buttons. Questions about the input name the button that confirms it.
 SAVE_LABEL = lazy("Save changes")
 SCOPE_LABEL = lazy("Select the dates")
@@ -189,7 +189,7 @@ async def _create_event(
                 is_held=await is_held_at_first(tx, caller.user_id, details, group),
                 group=group,
             )
-            await registration.initialize(tx, original, event.id, approval_field.value_in(form))
+            await registration.initialize(tx, original, event.id, form_summaries.approval_in(form))
             if draft_token:
                 await draft_queries.drop(tx, hash_token(draft_token))
             arrived = await flash.flash_of_event(tx, event)
@@ -261,7 +261,7 @@ async def _begin_draft(
                 copy_of=original,
                 picture=picture,
             )
-            await registration.initialize(tx, original, event.id, approval_field.value_in(form))
+            await registration.initialize(tx, original, event.id, form_summaries.approval_in(form))
             if token:
                 await draft_queries.drop(tx, hash_token(token))
     except drafts.DraftChangedSince as existing:
@@ -285,7 +285,7 @@ async def show_copy(request: Request) -> Response:
         group_of_event = await group_of_copy(reader, event, caller.user_id)
         group = None if group_of_event is None else await group_queries.by_id(reader, group_of_event.id)
         groups = await groups_offered(reader, caller.user_id)
-    values = values_of_event(event) | approval_field.field_values(registration_settings) | {"starts": "", "ends": ""}
+    values = values_of_event(event) | form_summaries.approval_values(registration_settings) | {"starts": "", "ends": ""}
     values |= {
         "submission": secrets.token_urlsafe(16),
         "group": "" if group is None else group.slug,

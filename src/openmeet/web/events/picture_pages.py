@@ -18,8 +18,7 @@ from openmeet.domain.page_paths import event_path
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import lazy
-from openmeet.web.media.schemas import check_alt
-from openmeet.web.media.uploads import form_of, read_upload, save_sent, store_of
+from openmeet.web.media.uploads import check_alt, form_of, read_upload, save_sent, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.slugs import event_slug_of

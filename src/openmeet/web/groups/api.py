@@ -37,8 +37,7 @@ from openmeet.web.groups.schemas import (
     group_shown,
     membership_shown,
 )
-from openmeet.web.media.schemas import PictureInput, check_alt
-from openmeet.web.media.uploads import store_uploaded
+from openmeet.web.media.uploads import PictureInput, check_alt, store_uploaded
 from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.services import services
 from openmeet.web.site.slugs import group_slug_of

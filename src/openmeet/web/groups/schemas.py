@@ -9,7 +9,7 @@ from openmeet.domain.page_paths import group_path
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.web.api.external_identity import RecordSource
 from openmeet.web.groups.forms import ON, TICKS, GroupSubmission
-from openmeet.web.media.schemas import PictureOutput, picture_shown
+from openmeet.web.media.uploads import PictureOutput, picture_shown
 
 RoleName = Literal["owner", "admin", "moderator", "member", "pending", "declined", "left", "banned"]
 GrantedName = Literal["admin", "moderator", "member"]

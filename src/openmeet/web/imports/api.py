@@ -12,8 +12,7 @@ from groundwork.http.json_names import json_name
 from openmeet.domain.imports import events, people, queries
 from openmeet.domain.imports.events import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
-from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, ImportMatch
-from openmeet.domain.imports.reasons import ImportReason
+from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, ImportMatch, ImportReason
 from openmeet.domain.imports.updates import ImportUpdate, updates_of
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import Caller

@@ -11,9 +11,8 @@ from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.imports import events, queries
 from openmeet.domain.imports.event_json_ld import MAX_PAGE
 from openmeet.domain.imports.guest_list import parse_list
-from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, Medium
+from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, ImportReason, Medium
 from openmeet.domain.imports.people import InvitationTarget
-from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.users.model import Caller
 from openmeet.web.calendar.pages import calendar_fetcher_of, zone_of
 from openmeet.web.site.services import services

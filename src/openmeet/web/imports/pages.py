@@ -38,9 +38,9 @@ from openmeet.domain.imports.model import (
     ImportId,
     ImportKind,
     ImportMatch,
+    ImportReason,
 )
 from openmeet.domain.imports.people import InvitationTarget
-from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import updates_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason

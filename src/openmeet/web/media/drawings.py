@@ -25,7 +25,7 @@ from openmeet.domain.covers.social_card import email_cover
 from openmeet.domain.events.content import Content
 from openmeet.domain.media.pictures import MediaReason, Size
 from openmeet.web.media.pages import IMMUTABLE
-from openmeet.web.site.reduced_data import saves_data
+from openmeet.web.site.caller import saves_data
 from openmeet.web.site.tenant_routing import workers_of_anybody
 
 _Arguments = TypeVarTuple("_Arguments")

@@ -32,9 +32,8 @@ from openmeet.domain.notifications.model import (
     SubjectType,
 )
 from openmeet.domain.notifications.queries import Notification, count_unread_by_kind
-from openmeet.domain.users.model import UserId
+from openmeet.domain.users.model import UserId, UserReason
 from openmeet.domain.users.queries import by_id, lock
-from openmeet.domain.users.reasons import UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NotificationBundle, NotificationLine

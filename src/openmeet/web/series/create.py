@@ -19,7 +19,7 @@ from openmeet.domain.series.model import Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence.expansion import Occurrence
-from openmeet.web.events import approval_field
+from openmeet.web.events import form_summaries
 from openmeet.web.events.flash import flash_of_series
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
@@ -64,7 +64,7 @@ async def create_series(request: Request, form: Mapping[str, str], details: Deta
         series = await actions.create(
             tx, caller, content, timing, submission_key=key, group=group, ahead=checked_timing.ahead
         )
-        await registration.initialize(tx, original, series.id, approval_field.value_in(form))
+        await registration.initialize(tx, original, series.id, form_summaries.approval_in(form))
     flash = flash_of_series(series.visibility, is_hidden=series.is_hidden) if series.revision == 1 else "made_before"
     return go(series_path(series.slug), flash=flash)
 

@@ -33,8 +33,7 @@ from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import instead_of
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.media.schemas import PictureInput, check_alt
-from openmeet.web.media.uploads import store_uploaded
+from openmeet.web.media.uploads import PictureInput, check_alt, store_uploaded
 from openmeet.web.series import json_views, parse
 from openmeet.web.series.api import series_response
 from openmeet.web.series.schemas import (

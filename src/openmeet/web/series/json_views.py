@@ -26,7 +26,7 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.structured import to_json
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.events.schemas import venue_shown
-from openmeet.web.media.schemas import picture_shown
+from openmeet.web.media.uploads import picture_shown
 from openmeet.web.series.schemas import (
     DateChange,
     DateMade,

@@ -20,9 +20,8 @@ from openmeet.domain.series.dates import length_in
 from openmeet.domain.series.edits import Edit, NewRule
 from openmeet.domain.series.model import EditScope, Timing
 from openmeet.domain.series.reasons import SeriesReason
-from openmeet.recurrence.errors import FIELD, RuleErrorCode, RuleRefused
+from openmeet.recurrence.errors import FIELD, RecurrenceReason, RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern
-from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule, parse_rule
 from openmeet.recurrence.structured import from_json
 from openmeet.web.series.schemas import EditInput, RuleInput, SeriesInput, TimingInput

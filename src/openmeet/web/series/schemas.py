@@ -13,7 +13,7 @@ from openmeet.web.events.schemas import (
     EventFieldsInput,
     StatusName,
 )
-from openmeet.web.media.schemas import PictureOutput
+from openmeet.web.media.uploads import PictureOutput
 
 PolicyName = Literal["next", "window", "none"]
 SeriesStatusName = Literal["active", "paused", "cancelled"]

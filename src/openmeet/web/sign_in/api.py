@@ -8,8 +8,14 @@ from groundwork.clock import DAY, MINUTE, SECOND
 from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.sign_in import actions, model
-from openmeet.domain.sign_in.model import CODE_LENGTH, CODE_LIFE, ChallengeId, SessionStrength, SessionTransport
-from openmeet.domain.sign_in.reasons import SignInReason
+from openmeet.domain.sign_in.model import (
+    CODE_LENGTH,
+    CODE_LIFE,
+    ChallengeId,
+    SessionStrength,
+    SessionTransport,
+    SignInReason,
+)
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
 from openmeet.domain.validation import GeneralReason

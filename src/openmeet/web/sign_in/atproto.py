@@ -15,7 +15,7 @@ from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
 from openmeet.domain.account_merge.actions import sign_in_with_did
-from openmeet.domain.sign_in.reasons import SignInReason
+from openmeet.domain.sign_in.model import SignInReason
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.sign_in import PasswordSignIn, sign_in_with_password

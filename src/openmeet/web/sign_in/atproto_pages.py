@@ -41,8 +41,7 @@ from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.sign_in import actions
 from openmeet.domain.sign_in import queries as sign_in_queries
-from openmeet.domain.sign_in.model import OpenedSession, SessionStrength, SessionTransport
-from openmeet.domain.sign_in.reasons import SignInReason
+from openmeet.domain.sign_in.model import OpenedSession, SessionStrength, SessionTransport, SignInReason
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import lazy

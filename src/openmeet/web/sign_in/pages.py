@@ -20,8 +20,8 @@ from openmeet.domain.sign_in.model import (
     OpenedSession,
     SessionStrength,
     SessionTransport,
+    SignInReason,
 )
-from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.model import Caller, Profile, UserId

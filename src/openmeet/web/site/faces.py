@@ -8,7 +8,7 @@ from groundwork.ui.tones import tone_of
 from openmeet.domain.media.pictures import PictureKey
 from openmeet.domain.profiles import portraits
 from openmeet.domain.users.model import UserId
-from openmeet.web.site.reduced_data import saves_data
+from openmeet.web.site.caller import saves_data
 
 Portraits = Mapping[UserId, PictureKey]
 

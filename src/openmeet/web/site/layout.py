@@ -1,14 +1,16 @@
-"""Page rendering: the template environment, and the layout around each page.
+"""Page rendering: the template environment, and the layout around each page; and the URLs that subscribe to a calendar
+feed with one click.
 
-A page is ``page(request, "events/new.html", …)``. The first part of the name is the package that owns the template.
-Autoescaping is always on. An undefined name raises an error.
+Apple Calendar, Thunderbird and most other programs open ``webcal:``. Google Calendar needs a ``webcal:`` URL in ``cid``
+and accepts no ``https:``. Outlook's ``addfromweb`` is widely used but undocumented; it fetches the ``https:`` URL
+itself.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import jinja2
 from starlette.requests import HTTPConnection
@@ -19,13 +21,13 @@ from groundwork.clock import DAY
 from openmeet.domain.chat.model import ARCHIVED_AFTER, SEALED_FOR
 from openmeet.domain.media.pictures import ACCEPTED_TYPES, MAX_UPLOAD_MEGABYTES
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import current
+from openmeet.i18n.catalogue import current, lazy
 from openmeet.i18n.markdown import html_of, summary_of
 from openmeet.i18n.templates import speak
-from openmeet.web.site import flash_messages, subscribe_links
+from openmeet.web.site import flash_messages
+from openmeet.web.site.caller import saves_data
 from openmeet.web.site.faces import Avatar, initial_of
 from openmeet.web.site.flash_messages import FLASH_MESSAGES
-from openmeet.web.site.reduced_data import saves_data
 from openmeet.web.site.services import services
 from openmeet.web.site.static_files import accent_url, static_url
 
@@ -35,6 +37,9 @@ _WEB = Path(__file__).parent.parent
 _WITHOUT_RETURN = ("/sign-in", "/mail/", "/answers/", "/attendance-proofs/")
 _FLASH_COOKIE = "openmeet_flash"
 _FLASH_SECONDS = 60
+# Shown next to Google's button, because Google updates its copy late, and neither the site nor the user can change
+# that.
+GOOGLE_HOURS = lazy("updates every 8–24 hours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +97,8 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
     }
     jinja_environment.globals |= {"saves_data": saves_data}
     jinja_environment.globals |= {
-        "subscription": subscribe_links.subscription,
-        "google_hours": subscribe_links.GOOGLE_HOURS,
+        "subscription": subscription,
+        "google_hours": GOOGLE_HOURS,
     }
     jinja_environment.filters |= {"markdown": html_of, "summary": summary_of, "capital": formatting.capital}
     return jinja_environment
@@ -177,3 +182,30 @@ def go(path: str, *, flash: str = "", numbers: Sequence[int] = ()) -> Response:
             raise KeyError(flash)
         response.set_cookie(_FLASH_COOKIE, flash, max_age=_FLASH_SECONDS, path="/", httponly=True, samesite="lax")
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLinks:
+    """One feed. ``address`` is the feed's URL, for copying. The other URLs open the feed in a calendar."""
+
+    address: str
+    webcal: str
+    google: str
+    outlook: str
+    office: str
+
+
+def subscription(address: str, name: str) -> FeedLinks:
+    """The links of a feed. ``address`` is its full URL (``http:`` or ``https:``) with the query. ``name`` is its title
+    in Outlook.
+    """
+    _, _, rest = address.partition("://")
+    webcal = f"webcal://{rest}"
+    query_string = urlencode({"url": address, "name": name}, quote_via=quote)
+    return FeedLinks(
+        address,
+        webcal,
+        f"https://calendar.google.com/calendar/r?cid={quote(webcal, safe='')}",
+        f"https://outlook.live.com/calendar/0/addfromweb?{query_string}",
+        f"https://outlook.office.com/calendar/0/addfromweb?{query_string}",
+    )

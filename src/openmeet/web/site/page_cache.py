@@ -24,7 +24,7 @@ from groundwork.database.recorded_reads import RecordedReads, recording
 from groundwork.database.transaction import Database, ReadTooLong
 from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, encoded
 from openmeet.i18n.catalogue import current
-from openmeet.web.site.reduced_data import saves_data
+from openmeet.web.site.caller import saves_data
 
 # Maximum size per site. The front page takes 40 kB, and each compressed copy 7 kB.
 _MAX_BYTES: Final = 32_000_000

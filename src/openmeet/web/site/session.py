@@ -23,13 +23,11 @@ from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import queries
 from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.users import queries as user_queries
-from openmeet.domain.users.model import UserId
-from openmeet.domain.users.reasons import UserReason
+from openmeet.domain.users.model import UserId, UserReason
 from openmeet.settings import Settings
-from openmeet.web.site.caller import caller_or_none, set_caller
+from openmeet.web.site.caller import caller_or_none, saves_data, set_caller
 from openmeet.web.site.layout import Viewer, set_viewer
 from openmeet.web.site.reasons import SiteReason
-from openmeet.web.site.reduced_data import saves_data
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
