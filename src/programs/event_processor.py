@@ -3,8 +3,7 @@
 import asyncio
 
 from openmeet.network.ingestion import processor
-from openmeet.network.ingestion.metrics import ingestion_metrics
-from openmeet.network.ingestion.processor import Processor
+from openmeet.network.ingestion.processor import Processor, ingestion_metrics
 from programs.platform import Platform
 
 

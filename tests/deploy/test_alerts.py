@@ -23,8 +23,7 @@ from openmeet.domain.moderation import labels
 from openmeet.network.firehose import cursors
 from openmeet.network.ingestion import discrepancies, processor, quarantine
 from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
-from openmeet.network.ingestion.metrics import ingestion_metrics
-from openmeet.network.ingestion.processor import POLICY, Processor
+from openmeet.network.ingestion.processor import POLICY, Processor, ingestion_metrics
 from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure
 from openmeet.network.records.collections import CONCERNING, Result
 from openmeet.network.records.message import encode

@@ -44,7 +44,7 @@ from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import WebhookEvent
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.problems import SHOWN
+from openmeet.network.status import SHOWN
 from openmeet.recurrence.pattern import MAX_DATES, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.routes import operations

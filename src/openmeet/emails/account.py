@@ -11,7 +11,7 @@ from groundwork.database.transaction import Database
 from openmeet.domain.erasure import actions
 from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in import queries as sign_in_queries
-from openmeet.domain.sign_in.email_change import user_of_change
+from openmeet.domain.sign_in.actions import user_of_change
 from openmeet.domain.sign_in.model import ChallengeId
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries

@@ -18,7 +18,7 @@ from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
 from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.sign_in import queries as sign_in
-from openmeet.domain.sign_in.email_change import EMAIL_CHANGED_MAIL, user_of_change
+from openmeet.domain.sign_in.actions import EMAIL_CHANGED_MAIL, user_of_change
 from openmeet.domain.sign_in.model import CODE_MAIL, ChallengeId
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import UserId

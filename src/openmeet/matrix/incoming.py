@@ -11,7 +11,6 @@ from groundwork.outbox import jobs
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.chat import (
     date_headings,
-    guest_messages,
     matrix_guests,
     matrix_people,
     message_queries,
@@ -155,7 +154,7 @@ async def _message(
     about = before.about if before is not None else await date_headings.default_heading(tx, room)
     mentions = await _mentioned(tx, bridge, incoming.mentions)
     if sender.caller is None:
-        message = await guest_messages.send(
+        message = await matrix_guests.send_message(
             tx,
             room.id,
             sender.address,
@@ -200,7 +199,7 @@ async def _edit(tx: Transaction, room: Room, sender: _Sender, incoming: content.
         raise Forbidden(ChatReason.AUTHOR_ONLY)
     text = cleaned(incoming.text)
     if sender.caller is None:
-        changed = await guest_messages.edit(tx, sender.address, message.id, text)
+        changed = await matrix_guests.edit_message(tx, sender.address, message.id, text)
     else:
         changed = await messages.edit(tx, sender.caller, message.id, text)
     if changed.revision != message.revision:
@@ -229,7 +228,7 @@ async def _reaction(
         return
     await _spend(bridge, sender, room, writing_rules.CHANGES, writing_rules.CHANGES_IN_ONE_ROOM)
     if sender.caller is None:
-        await guest_messages.react(tx, sender.address, target, incoming.emoji, incoming.event_id)
+        await matrix_guests.react(tx, sender.address, target, incoming.emoji, incoming.event_id)
     else:
         await reactions.react(tx, sender.caller, target, incoming.emoji, external_id=incoming.event_id)
 
@@ -252,7 +251,7 @@ async def _redaction(
         return
     if _wrote(sender, message):
         if sender.caller is None:
-            await guest_messages.retract(tx, sender.address, message.id)
+            await matrix_guests.retract_message(tx, sender.address, message.id)
         else:
             await messages.retract(tx, sender.caller, message.id)
     elif sender.caller is not None and moderates:

@@ -1,6 +1,6 @@
 """A publication as its handler and ingestion see it, and the queries for single publications.
 
-Pages read ``publication_status`` instead; ``due_publications`` leases what is due.
+Pages read ``publication_status`` instead; ``leased_publications`` leases what is due.
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ from openmeet.domain.api_tokens.scopes import ServiceScope, TokenScope
 from openmeet.domain.moderation import labels
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.geocoder import Geocoder, GeocoderKind, GeocoderSettings
-from openmeet.network import problems
+from openmeet.network import status
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import discrepancies, quarantine
@@ -265,7 +265,7 @@ async def test_quarantined_records_are_shown_retried_and_dismissed(bench: Bench)
     """Quarantined records are listed in pages with their reasons. Retrying enqueues one job per repository, for the
     step that failed.
     """
-    uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(problems.SHOWN + 1)]
+    uris = [f"at://{did(1)}/{EVENT}/{number:02}" for number in range(status.SHOWN + 1)]
     failed = [RecordFailure(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
     lost = f"at://{did(2)}/{EVENT}/lost"
     async with bench.db.transaction() as tx:

@@ -41,7 +41,7 @@ from openmeet.network.records import seen, seen_rsvps
 from openmeet.network.records.message import RecordMessage, decode, encode
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
-from openmeet.outbox import due_publications, in_flight, leased_publications, publication_queries, publications
+from openmeet.outbox import in_flight, leased_publications, publication_queries, publications
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -292,7 +292,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         )
         mine = await attendance.answer(tx, ana, tea.slug, RsvpReply.GOING)
         body = cbor.encode({"name": "Nutmeg"})
-        held = await due_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id=tea.id, seconds=60)
+        held = await leased_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id=tea.id, seconds=60)
         assert held is not None
         await leased_publications.store_before_sending(
             tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body
@@ -475,7 +475,7 @@ async def test_local_answers_to_an_erased_event_stay_without_records(db: Databas
         mine = await attendance_queries.by_record_uri(tx, own)
         assert mine is not None
         await publications.enqueue(tx, kind=PublicationKind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
-        held = await due_publications.lease_one(tx, kind=PublicationKind.RSVP, subject_id=mine.id, seconds=60)
+        held = await leased_publications.lease_one(tx, kind=PublicationKind.RSVP, subject_id=mine.id, seconds=60)
         assert held is not None
         await leased_publications.store_before_sending(
             tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0"

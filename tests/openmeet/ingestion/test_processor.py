@@ -24,8 +24,7 @@ from openmeet.domain.merge_decisions.model import FieldDecision, MergeReason, Me
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion import processor as processors
 from openmeet.network.ingestion.apply_rsvp import FIELD
-from openmeet.network.ingestion.metrics import ingestion_metrics
-from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run, run_once
+from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, ingestion_metrics, next_limit, run, run_once
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen
 from openmeet.network.records.collections import results_of

@@ -11,7 +11,6 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import (
-    due_publications,
     leased_publications,
     publication_echoes,
     publication_queries,
@@ -67,7 +66,7 @@ OUTCOMES: dict[str, Outcome] = {
 async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
     user_id = await users.create_person(tx, display_name="Ana")
     await publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
-    (held,) = await due_publications.lease_due(tx, limit=1, seconds=60)
+    (held,) = await leased_publications.lease_due(tx, limit=1, seconds=60)
     await tx.execute(
         "update publications set uri = :uri, did = :did, base_rev = :rev, base_cid = 'old', base_body = :body,"
         " chosen_cid = 'new', chosen_revision = 1, chosen_body = :body",
@@ -84,7 +83,7 @@ async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
 
 async def _leased_again(db: Database) -> Publication | None:
     async with db.transaction() as tx:
-        found = await due_publications.lease_due(tx, limit=1, seconds=60)
+        found = await leased_publications.lease_due(tx, limit=1, seconds=60)
         return found[0] if found else None
 
 

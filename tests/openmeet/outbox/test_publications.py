@@ -10,7 +10,6 @@ from groundwork.outbox.states import ImpossibleMove
 from openmeet.domain.users import actions as users
 from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import (
-    due_publications,
     in_flight,
     leased_publications,
     publication_echoes,
@@ -222,11 +221,11 @@ async def test_an_expired_lease_is_taken_over_and_the_late_response_ignored(db: 
     async with db.transaction() as tx:
         user_id = await users.create_person(tx, display_name="Ana")
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
-        first = (await due_publications.lease_due(tx, limit=10, seconds=60))[0]
-        assert await due_publications.lease_due(tx, limit=10, seconds=60) == []
+        first = (await leased_publications.lease_due(tx, limit=10, seconds=60))[0]
+        assert await leased_publications.lease_due(tx, limit=10, seconds=60) == []
     clock.turn(61 * SECOND)
     async with db.transaction() as tx:
-        second = (await due_publications.lease_due(tx, limit=10, seconds=60))[0]
+        second = (await leased_publications.lease_due(tx, limit=10, seconds=60))[0]
         assert second.lease == first.lease + 1
         assert not await leased_publications.set_state(tx, first, PublicationState.REFUSED)
         assert await leased_publications.set_state(tx, second, PublicationState.PUBLISHED)
@@ -246,7 +245,7 @@ async def test_retractions_go_first(db: Database, clock: HandClock):
         await publications.enqueue_retraction(
             tx, kind=PublicationKind.EVENT, subject_id="e2", user_id=user_id, revision=2
         )
-        assert [row.subject_id for row in await due_publications.lease_due(tx, limit=1, seconds=60)] == ["e2"]
+        assert [row.subject_id for row in await leased_publications.lease_due(tx, limit=1, seconds=60)] == ["e2"]
 
 
 async def test_writes_are_counted_by_the_hour(db: Database, clock: HandClock):
@@ -318,7 +317,7 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
     async with db.transaction() as tx:
         user_id = await place(tx, PublicationState.DUE, uri=None)
         other = await users.create_person(tx, display_name="Ben")
-        row = (await due_publications.lease_due(tx, limit=5, seconds=60))[0]
+        row = (await leased_publications.lease_due(tx, limit=5, seconds=60))[0]
         assert (
             await leased_publications.store_before_sending(
                 tx, row, InFlightWrite(URI, "c", None), did=DID, body=b"\x00\xff"
@@ -343,10 +342,10 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         await publication_withdrawals.allow_all_of(tx, user_id)
         await publication_moves.reassign(tx, from_user=user_id, to_user=other)
         await publications.enqueue_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=other, revision=5)
-        row = (await due_publications.lease_due(tx, limit=5, seconds=60))[0]
+        row = (await leased_publications.lease_due(tx, limit=5, seconds=60))[0]
         assert await leased_publications.start_retracting(tx, row)
         assert await leased_publications.set_retracted(tx, row, is_gone=True)
         await leased_publications.complete_without_write(tx, row)
         await leased_publications.attach_current(tx, row, did=DID, uri=URI)
         assert await publication_status.counts(tx)
-        assert await due_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None
+        assert await leased_publications.lease_one(tx, kind=PublicationKind.EVENT, subject_id="e", seconds=1) is None

@@ -45,7 +45,7 @@ from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.email_change import EMAIL_CHANGED_MAIL, change_email
+from openmeet.domain.sign_in.actions import EMAIL_CHANGED_MAIL, change_email
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.deliver import webhook_handler

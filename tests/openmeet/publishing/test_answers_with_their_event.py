@@ -11,7 +11,7 @@ from openmeet.network.publishing import store_outcome, write_record
 from openmeet.network.publishing.decision import PublishRsvp
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.repositories.agents import agent_for
-from openmeet.outbox import due_publications, leased_publications
+from openmeet.outbox import leased_publications
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, details
 
@@ -98,7 +98,7 @@ async def test_an_answer_that_is_being_sent_is_retracted_too(deployment: Deploym
         row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
     await deployment.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, RsvpReply.INTERESTED)
     async with deployment.db.transaction() as tx:
-        (held,) = await due_publications.lease_due(tx, limit=5, seconds=60)
+        (held,) = await leased_publications.lease_due(tx, limit=5, seconds=60)
         decision = await decide(tx, held, deployment.publisher.flags)
     assert isinstance(decision, PublishRsvp)
     client = await agent_for(deployment.db, deployment.network, decision.identity)
@@ -117,7 +117,9 @@ async def test_an_event_can_be_public_again_before_the_answer_is_deleted(deploym
     await revise(deployment, ben, event, visibility="unlisted")
     async with deployment.db.transaction() as tx:
         held = [
-            one for one in await due_publications.lease_due(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
+            one
+            for one in await leased_publications.lease_due(tx, limit=5, seconds=60)
+            if one.kind is PublicationKind.RSVP
         ]
         for one in held:
             await leased_publications.start_retracting(tx, one)
@@ -139,7 +141,9 @@ async def test_retracting_ends_when_nothing_is_pending(deployment: Deployment):
     await revise(deployment, ben, event, visibility="unlisted")
     async with deployment.db.transaction() as tx:
         held = [
-            one for one in await due_publications.lease_due(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
+            one
+            for one in await leased_publications.lease_due(tx, limit=5, seconds=60)
+            if one.kind is PublicationKind.RSVP
         ]
         for one in held:
             await leased_publications.start_retracting(tx, one)

@@ -15,10 +15,10 @@ from groundwork.clock import HOUR, MINUTE, SECOND, HandClock
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
-from openmeet.network.problems import failing_servers
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.network.repositories import circuits
+from openmeet.network.status import failing_servers
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase

@@ -9,8 +9,7 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.domain.notifications import email_links
 from openmeet.domain.notifications.email_links import EmailLink, LinkPurpose
-from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.email_change import EMAIL_CHANGED_MAIL
+from openmeet.domain.sign_in.actions import EMAIL_CHANGED_MAIL, open_session
 from openmeet.domain.sign_in.model import SessionStrength, SessionTransport, code_of
 from openmeet.domain.users.queries import by_email
 from openmeet.emails.account import email_changed_composer

@@ -6,7 +6,16 @@ from datetime import datetime
 
 from openmeet.domain.events.edits import STARTS, differing
 from openmeet.domain.events.model import Details
-from openmeet.domain.legacy_import.details import details_of, is_cancelled, length_of
+from openmeet.domain.legacy_import.conversion import (
+    date_near,
+    details_of,
+    ended_before,
+    is_cancelled,
+    length_of,
+    local_start,
+    timing_of,
+    zone_of,
+)
 from openmeet.domain.legacy_import.model import LegacyData, LegacyOddity, Oddity, OldAnswer, OldEvent
 from openmeet.domain.legacy_import.plan import (
     LegacyPlan,
@@ -16,7 +25,6 @@ from openmeet.domain.legacy_import.plan import (
     answers_of,
     followers_of,
 )
-from openmeet.domain.legacy_import.timing import date_near, ended_before, local_start, timing_of, zone_of
 from openmeet.domain.series.dates import details_of as usual_of
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Timing

@@ -13,7 +13,7 @@ from openmeet.domain.attendance import imported_rsvps as attendance
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import membership_queries as groups
 from openmeet.domain.groups.model import GroupId
-from openmeet.domain.legacy_import import imported_rows, queries
+from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.model import LegacyImportReason
 from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState
 from openmeet.domain.series.model import SeriesId
@@ -127,15 +127,15 @@ async def _all(
 
 async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
     await publications.forget_unsent(tx, kind=publications.PublicationKind.EVENT, subject_ids=ids)
-    await imported_rows.erase_events(tx, [EventId(one) for one in ids])
+    await queries.erase_events(tx, [EventId(one) for one in ids])
 
 
 async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
     series_ids = [SeriesId(one) for one in ids]
     # Includes dates that the series has materialized since.
-    await _erase_events(tx, await imported_rows.dates_of_series(tx, series_ids))
+    await _erase_events(tx, await queries.dates_of_series(tx, series_ids))
     await publications.forget_unsent(tx, kind=publications.PublicationKind.SERIES, subject_ids=ids)
-    await imported_rows.erase_series(tx, series_ids)
+    await queries.erase_series(tx, series_ids)
 
 
 async def _erase_groups(tx: Transaction, ids: Sequence[str]) -> None:

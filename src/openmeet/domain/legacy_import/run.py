@@ -32,12 +32,11 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.model import MAX_NAME as MAX_GROUP_NAME
 from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.identities.actions import person_for_did
-from openmeet.domain.legacy_import import imported_rows, queries
-from openmeet.domain.legacy_import.details import UNTITLED, group_visibility
-from openmeet.domain.legacy_import.imported_rows import ImportedSource
+from openmeet.domain.legacy_import import queries
+from openmeet.domain.legacy_import.conversion import UNTITLED, group_visibility
 from openmeet.domain.legacy_import.model import OldEvent, OldGroup, OldMember, OldUser
 from openmeet.domain.legacy_import.plan import LegacyPlan, LegacyRsvp, LegacySeriesPart, PlannedEvent
-from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState, known, note
+from openmeet.domain.legacy_import.queries import ImportedSource, ImportRun, LegacyRowKind, RunState, known, note
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import materialize
 from openmeet.domain.series import queries as series_queries
@@ -156,7 +155,7 @@ class _Importer:
             made = await series_actions.insert(tx, owner, part.content, part.timing, PublishPolicy.NONE)
             if part.is_cancelled:
                 made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
-            await imported_rows.set_series_source(
+            await queries.set_series_source(
                 tx,
                 made.id,
                 slug=part.old.slug or None,
@@ -167,7 +166,7 @@ class _Importer:
                 external_id=part.old.source_id,
                 external_source=part.old.source_type,
             )
-            await imported_rows.follow_all(tx, made.id, [self._people[one] for one in part.followers])
+            await queries.follow_all(tx, made.id, [self._people[one] for one in part.followers])
             await queries.note(tx, self._run_id, LegacyRowKind.SERIES, [(part.old.id, made.id)])
             return made.id
 
@@ -188,7 +187,7 @@ class _Importer:
             }
         for chunk in _chunks([one for one in dates if one.old.id not in event_ids], _DATES):
             async with self._db.transaction() as tx:
-                taken_slugs = await imported_rows.taken_event_slugs(tx, [one.old.slug for one in chunk if one.old.slug])
+                taken_slugs = await queries.taken_event_slugs(tx, [one.old.slug for one in chunk if one.old.slug])
                 for one in chunk:
                     kind, event_id = await self._event(tx, one, series_id, taken_slugs)
                     event_ids[one.old.id] = event_id
@@ -216,7 +215,7 @@ class _Importer:
             is_cancelled=planned_event.is_cancelled,
         )
         assert event is not None  # noqa: S101  # the names of dates are unique in a plan
-        await imported_rows.note_event_source(
+        await queries.note_event_source(
             tx,
             event.id,
             ImportedSource(

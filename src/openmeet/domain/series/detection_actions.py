@@ -26,7 +26,7 @@ from openmeet.domain.series import (
     actions,
     date_queries,
     detection_queries,
-    linking,
+    existing_events,
     materialize,
     notify,
     queries,
@@ -35,7 +35,7 @@ from openmeet.domain.series import (
 from openmeet.domain.series.dates import details_of, original_of, original_text
 from openmeet.domain.series.detection import CERTAIN, DetectedSeries, Sighting, find, key_of_series, name_of, title_of
 from openmeet.domain.series.detection_queries import Detection, DetectionId, DetectionState
-from openmeet.domain.series.linking import UndoneAcceptance, undo_acceptance
+from openmeet.domain.series.existing_events import UndoneAcceptance, undo_acceptance
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import Caller, UserId
@@ -120,7 +120,7 @@ async def _show_all(
     undecided = _undecided(looked[1], before)
     open_detections = {one.found.key: one for one in before if one.is_open}
     for key in sorted(open_detections.keys() - undecided.keys()):
-        await linking.unlink(tx, open_detections[key])
+        await existing_events.unlink(tx, open_detections[key])
         await detection_queries.delete(tx, open_detections[key])
     for key in sorted(undecided):
         await _show(tx, user_id, undecided[key], open_detections.get(key), events)
@@ -135,8 +135,8 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
     detection = await _own_detection(tx, caller, detection_id)
     if detection.state is DetectionState.ACCEPTED and detection.series_id is not None:
         return await actions.reread(tx, detection.series_id)
-    events = await linking.lock_existing(tx, detection.found)
-    series = await linking.link(tx, detection.user_id, detection.found, detection.series_id, events)
+    events = await existing_events.lock_existing(tx, detection.found)
+    series = await existing_events.link(tx, detection.user_id, detection.found, detection.series_id, events)
     timing = replace(series.timing, pattern=detection.found.pattern)
     confirmed = replace(
         series, timing=timing, is_read_only=False, policy=PublishPolicy.WINDOW, stored_until=Instant(0), deleted_at=None
@@ -159,7 +159,7 @@ async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
     detection = await _own_detection(tx, caller, detection_id)
     if detection.state is DetectionState.ACCEPTED:
         detection = (await undo_acceptance(tx, detection)).detection
-    await linking.unlink(tx, detection)
+    await existing_events.unlink(tx, detection)
     await detection_queries.set_state(tx, detection, DetectionState.REFUSED, detection.series_id)
 
 
@@ -176,8 +176,10 @@ async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Un
         series_id = detection.series_id
         if detection.is_certain:
             state = DetectionState.LINKED
-            events = await linking.lock_existing(tx, detection.found)
-            series_id = (await linking.link(tx, detection.user_id, detection.found, detection.series_id, events)).id
+            events = await existing_events.lock_existing(tx, detection.found)
+            series_id = (
+                await existing_events.link(tx, detection.user_id, detection.found, detection.series_id, events)
+            ).id
         return UndoneAcceptance(await detection_queries.set_state(tx, detection, state, series_id))
     return UndoneAcceptance(detection)
 
@@ -210,12 +212,12 @@ async def _show(
     known_series = before.series_id if before else None
     if detected.confidence < CERTAIN:
         if before is not None:
-            await linking.unlink(tx, before)
+            await existing_events.unlink(tx, before)
         await detection_queries.put(tx, user_id, detected, DetectionState.SUGGESTED, known_series)
         return
     is_same = before is not None and before.state is DetectionState.LINKED and before.found == detected
     if not is_same:
-        series = await linking.link(tx, user_id, detected, known_series, events)
+        series = await existing_events.link(tx, user_id, detected, known_series, events)
         if before is not None:
             left = {event_id for event_id, _ in before.found.dates} - {event_id for event_id, _ in detected.dates}
             await date_queries.detach(tx, [EventId(one) for one in sorted(left)])

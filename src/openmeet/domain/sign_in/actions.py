@@ -1,7 +1,8 @@
-"""Sign-in: request a code, verify a code or link, open and close sessions."""
+"""Sign-in: request a code, verify a code or link, open and close sessions, change the e-mail address."""
 
 import secrets
 from dataclasses import dataclass, replace
+from typing import Final
 
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.row_lock import take_turn
@@ -11,6 +12,7 @@ from groundwork.outbox.jobs import Priority
 from groundwork.signing_key import SigningKey
 from groundwork.token_hash import hash_token
 from groundwork.uuid7 import new_id
+from openmeet.domain.notifications import email_links
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import (
     API_SESSION_LIFE,
@@ -30,11 +32,14 @@ from openmeet.domain.sign_in.model import (
 )
 from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users import erasure_requests
+from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_email
 from openmeet.i18n.catalogue import current
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
+
+EMAIL_CHANGED_MAIL: Final = "email_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,3 +261,25 @@ async def forget_expired(db: Database) -> int:
     """Delete expired sessions and challenges."""
     async with db.transaction() as tx:
         return await queries.drop_expired(tx, Instant(tx.now - HOUR))
+
+
+async def change_email(tx: Transaction, key: SigningKey, user_id: UserId, email: str) -> bool:
+    """Replace a person's address with one that they have proved and that belongs to nobody
+    (``account_merge.actions.prove_email``). The former address gets an e-mail about it, and links in earlier e-mails end.
+    False if they had no address.
+    """
+    former = await user_queries.replace_email(tx, user_id, email)
+    if former is None:
+        return False
+    # They work without signing in, and somebody else may read the former mailbox.
+    await email_links.revoke_all(tx, user_id)
+    # Like signing up, this accepts e-mail at the new address.
+    await email_suppressions.opt_in(tx, key, email)
+    # A person can return to an address and leave it again. Each change is another e-mail.
+    await enqueue_email(tx, kind=EMAIL_CHANGED_MAIL, person=former, subject_id=f"{user_id}.{tx.now}")
+    return True
+
+
+def user_of_change(subject_id: str) -> UserId:
+    """The user that an ``EMAIL_CHANGED_MAIL`` is about."""
+    return UserId(subject_id.partition(".")[0])

@@ -46,7 +46,7 @@ from openmeet.network.publishing.repository_calls import delete_record, deletion
 from openmeet.network.publishing.write_record import INGESTED_AFTER
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
-from openmeet.outbox import due_publications, leased_publications, publication_queries
+from openmeet.outbox import leased_publications, publication_queries
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
@@ -73,7 +73,7 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
     async with publisher.db.transaction() as tx:
         before = await _prerequisites(tx, kind, subject_id)
         publications = [
-            await due_publications.lease_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
+            await leased_publications.lease_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
             for one, of in (*before, (kind, subject_id))
         ]
     due = [one for one in publications if one is not None]

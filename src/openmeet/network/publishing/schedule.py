@@ -20,7 +20,7 @@ from openmeet.network.publishing.deliver_publication import LEASE_SECONDS, deliv
 from openmeet.network.publishing.dependencies import Publisher
 from openmeet.network.records.collections import Result
 from openmeet.network.repositories import circuits
-from openmeet.outbox import due_publications
+from openmeet.outbox import leased_publications
 from openmeet.outbox.publication_queries import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
@@ -87,13 +87,13 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
     # Both spellings that identities use: with and without a trailing slash.
     excluded = [address for server in {*busy, *circuit_states.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
-        publications = await due_publications.lease_due(
+        publications = await leased_publications.lease_due(
             tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
-        publications += await due_publications.lease_batchable(
+        publications += await leased_publications.lease_batchable(
             tx, publications, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
-        servers = await due_publications.servers_of(tx, publications)
+        servers = await leased_publications.servers_of(tx, publications)
     by_server: dict[str, list[Publication]] = defaultdict(list)
     for one in publications:
         by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)

@@ -15,7 +15,7 @@ from groundwork.errors import InvalidForm, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from openmeet.domain.account_merge import actions as account_merge
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.email_change import change_email
+from openmeet.domain.sign_in.actions import change_email
 from openmeet.domain.sign_in.model import CODE_LENGTH, CODE_LIFE, ChallengeId, check_email
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext

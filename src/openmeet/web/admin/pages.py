@@ -9,7 +9,7 @@ from starlette.routing import Route
 from groundwork.http.forms import read_form
 from groundwork.telemetry.health import OK, run_checks
 from openmeet.domain.chat import mirroring
-from openmeet.network import problems
+from openmeet.network import status as network_status
 from openmeet.network.ingestion import dead_letters, discrepancies, quarantine
 from openmeet.network.status import sync_status
 from openmeet.outbox.kinds import JOB_LABELS
@@ -51,9 +51,9 @@ async def show(request: Request) -> Response:
     sync_dependencies, db = sync_dependencies_of(request), database_of(request)
     status = await sync_status(db, sync_dependencies)
     async with db.reader() as reader:
-        conflicts = await problems.open_conflicts(reader)
-        disagreements = await discrepancies.newest(reader, problems.SHOWN)
-        mirrored = await mirroring.overview(reader, problems.SHOWN)
+        conflicts = await network_status.open_conflicts(reader)
+        disagreements = await discrepancies.newest(reader, network_status.SHOWN)
+        mirrored = await mirroring.overview(reader, network_status.SHOWN)
     away = [name for name, outcome in (await run_checks(sync_dependencies.others)).checks.items() if outcome != OK]
     geocoder = services(request).geocoder
     if geocoder is not None:
@@ -84,7 +84,7 @@ async def show(request: Request) -> Response:
 
 async def show_dead_letters(request: Request) -> Response:
     await operator_of(request)
-    letters, following = await problems.dead_letters_of(
+    letters, following = await network_status.dead_letters_of(
         sync_dependencies_of(request).queue, after=request.query_params.get("after", "")
     )
     async with database_of(request).reader() as reader:
@@ -94,7 +94,7 @@ async def show_dead_letters(request: Request) -> Response:
 
 async def show_dead_letter(request: Request) -> Response:
     await operator_of(request)
-    opened = await problems.open_dead_letter(sync_dependencies_of(request).queue, request.path_params["id"])
+    opened = await network_status.open_dead_letter(sync_dependencies_of(request).queue, request.path_params["id"])
     async with database_of(request).reader() as reader:
         now = reader.now
     return page(request, "admin/letter.html", {"letter": opened.letter, "content": opened.content, "now": now})
@@ -115,9 +115,11 @@ async def act_on_dead_letters(request: Request) -> Response:
 async def show_quarantine(request: Request) -> Response:
     await operator_of(request)
     async with database_of(request).reader() as reader:
-        records = await quarantine.page(reader, after=request.query_params.get("after", ""), limit=problems.SHOWN + 1)
+        records = await quarantine.page(
+            reader, after=request.query_params.get("after", ""), limit=network_status.SHOWN + 1
+        )
         now = reader.now
-    shown = records[: problems.SHOWN]
+    shown = records[: network_status.SHOWN]
     following = shown[-1].uri if len(records) > len(shown) else ""
     found_there = {"records": shown, "following": following, "now": now, "step_words": STEP_LABELS}
     return page(request, "admin/put_aside.html", found_there)

@@ -1,21 +1,24 @@
-"""Preview of a rule in a form: the rule as a sentence with its end, and its next dates, including skipped ones. Pure
-functions.
+"""Preview of a rule in a form: the rule as a sentence with its end, and its next dates, including skipped ones, with the
+names of public holidays. Pure functions.
 
-It is computed in a worker process, because only worker processes load the calendars of public holidays.
+It is computed in a worker process, because only worker processes load the package ``holidays``: on first use, because
+that takes most of a second and 20 MB. Only holidays of a whole country are named, not those of states or regions.
 """
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.errors import Why
+from groundwork.i18n.catalogue import base_of
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import RuleSummary, summary_of
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import current, gettext, ngettext
-from openmeet.recurrence import expansion, public_holidays
+from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import date_in_words, describe
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import instant_of, local_of
@@ -25,6 +28,8 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 PREVIEWED: Final = 26
 # A form cannot request more dates than this. If a rule has more, the sentence names only the last one.
 _MOST_COUNTED: Final = 10_000
+# Outside these years a list of holidays is a guess, because governments move them.
+_YEARS_AHEAD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
     skipped = [(at, at) for at in _skipped(pattern, meaning, now)]
     days = [starts.date() for _, starts in (*taking_place, *skipped)]
     today = local_of(now, pattern.zone_name or "UTC").date()
-    holidays = public_holidays.holiday_names(country, days, today, current().tag) if country else {}
+    holidays = holiday_names(country, days, today, current().tag) if country else {}
     shown = [
         DateAhead(
             _words(starts, today, is_all_day=pattern.is_all_day),
@@ -172,3 +177,21 @@ def _of_start(meaning: RuleSummary) -> Iterator[str]:
             "choose %(day)s as the start.",
             day=formatting.short_date(better),
         )
+
+
+def holiday_names(country: str, days: Iterable[date], today: date, language: str) -> Mapping[date, str]:
+    """The names of the given days that are public holidays, in the language if the package supports it.
+
+    ``country``: two letters (ISO 3166-1). A country that the package does not support has no holidays.
+    """
+    holidays = importlib.import_module("holidays")
+    wanted = {day for day in days if today.year - 1 <= day.year <= today.year + _YEARS_AHEAD}
+    if not wanted or country not in holidays.list_supported_countries(include_aliases=False):
+        return {}
+    known = holidays.country_holidays(country).supported_languages
+    wished, base = language.replace("-", "_"), base_of(language)
+    # Without a language, the package uses the country's own.
+    spoken = next((one for one in (wished, base, f"{base}_GB", f"{base}_US", "en_GB", "en_US") if one in known), None)
+    years = sorted({day.year for day in wanted})
+    names: Mapping[date, str] = holidays.country_holidays(country, years=years, language=spoken)
+    return {day: names[day].replace("; ", ", ") for day in wanted if day in names}
