@@ -31,10 +31,9 @@ from aurora_locus.blobs.place import open_store
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream
-from aurora_locus.federation.monitor import FederationGauges, watch
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
 from aurora_locus.federation.setup import open_proxying
-from aurora_locus.federation.status import subscribers_and_relays
+from aurora_locus.federation.status import FederationGauges, subscribers_and_relays, watch
 from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.i18n.language import by_request
@@ -62,7 +61,7 @@ from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from aurora_locus.site.faults import page_renderer
 from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
-from aurora_locus.xrpc.gate_setup import build_gate, open_configured_counters
+from aurora_locus.xrpc.gate import build_gate, open_configured_counters
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.contract import BlobStore, try_writing

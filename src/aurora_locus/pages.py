@@ -15,8 +15,7 @@ from aurora_locus.oauth.pages import routes as oauth_pages
 from aurora_locus.security_pages import pages as security_pages
 from aurora_locus.settings import PdsSettings
 from aurora_locus.sign_in import pages as sign_in_pages
-from aurora_locus.site.branding import Branding
-from aurora_locus.site.frame import Site, open_site
+from aurora_locus.site.frame import Branding, Site, open_site
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database
 from groundwork.http.application import Application

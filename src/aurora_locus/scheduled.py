@@ -17,7 +17,7 @@ from aurora_locus.accounts import (
 )
 from aurora_locus.accounts.browser_sessions import sweep as sweep_browsers
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.second_factors import challenges
+from aurora_locus.accounts.second_factors import passkeys
 from aurora_locus.administration import operator_sessions
 from aurora_locus.blobs.sweep import sweep as sweep_blobs
 from aurora_locus.blobs.sweep import sweep_all
@@ -113,7 +113,7 @@ class _Chores:
     async def _delete_expired_sessions(self) -> None:
         db = self.registry.db
         await db.write(sweep_browsers)
-        await db.write(challenges.sweep)
+        await db.write(passkeys.sweep)
         await db.write(operator_sessions.sweep)
         await db.write(sessions.sweep)
 

@@ -1,4 +1,6 @@
-"""Reads the settings of the PDS. Refuses those that contradict each other or are dangerous with a public host name."""
+"""Reads the settings of the PDS, with defaults for an environment that was written for the reference PDS, for instance by
+its installer. Refuses those that contradict each other or are dangerous with a public host name.
+"""
 
 import ipaddress
 import re
@@ -11,7 +13,6 @@ from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import host_url
 from at_protocol.syntax.did import parse_did
-from aurora_locus import reference_environment
 from aurora_locus.settings import DEFAULT_ADMIN_PASSWORD, PREFIX, PdsSettings
 from groundwork.mail.address import parse_address
 from groundwork.mail.smtp import parse_smtp_url
@@ -22,13 +23,14 @@ from groundwork.ui.colours import colour_problems
 MIN_BYPASS_KEY = 16
 
 _FEDERATION = ("firehose_enabled", "crawl_enabled", "auto_stream")
+_ROTATION_KEY = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX"
 
 
 def read_checked(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> PdsSettings:
     """Read the settings from the environment and from their table in the settings file. Raises ``SettingsRefused``."""
     settings = read_settings(PdsSettings, prefix=PREFIX, environment=environment, table=table)
-    if reference_environment.is_reference(environment, table):
-        defaults = reference_environment.reference_defaults(settings.hostname, environment, table or {})
+    if is_reference(environment, table):
+        defaults = reference_defaults(settings.hostname, environment, table or {})
         settings = replace(settings, **defaults)
     return check_settings(settings)
 
@@ -210,3 +212,38 @@ def _dangers(settings: PdsSettings) -> dict[Danger, str]:
     if urlsplit(settings.url).scheme != "https" and settings.dev_mode:  # without dev_mode ``check_settings`` reports it
         dangers[Danger.PLAIN_HTTP] = "PDS_PUBLIC_URL"
     return dangers
+
+
+def is_reference(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> bool:
+    """Whether these settings were written for the reference PDS: they contain the rotation key, which its installer
+    sets, or ``PDS_CRAWLERS``, but no ``PDS_FEDERATION_*``.
+    """
+    names_federation = any(name.startswith("PDS_FEDERATION_") for name in environment) or any(
+        name.startswith("federation_") for name in table or {}
+    )
+    return not names_federation and any(environment.get(name, "").strip() for name in (_ROTATION_KEY, "PDS_CRAWLERS"))
+
+
+def reference_defaults(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of the reference PDS, by setting name, for settings that its environment leaves out.
+
+    Federation is on, crawls are requested from relays if any are configured, the host's own name is the handle domain,
+    and proxies in private networks are trusted.
+    """
+
+    def is_given(name: str) -> bool:
+        return bool(environment.get(f"PDS_{name.upper()}", "").strip()) or name in table
+
+    defaults: dict[str, Any] = {
+        "federation_enabled": True,
+        "federation_firehose_enabled": True,
+        "federation_crawl_enabled": True,
+        "federation_auto_stream": is_given("crawlers"),
+    }
+    if not is_given("service_handle_domains"):
+        defaults["service_handle_domains"] = (".test" if hostname == "localhost" else f".{hostname}",)
+    if not is_given("did_plc_url"):
+        defaults["did_plc_url"] = "https://plc.directory"
+    if not is_given("trusted_proxy_hops") and not is_given("trusted_private_proxies"):
+        defaults["trusted_private_proxies"] = True
+    return defaults

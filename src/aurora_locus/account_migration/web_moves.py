@@ -14,7 +14,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import parse_handle
 from aurora_locus.account_migration import moves
 from aurora_locus.account_migration.moves import AccountMove
-from aurora_locus.accounts import email_tokens, reactivation, web_identities
+from aurora_locus.accounts import activation, email_tokens, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict, require_token
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
@@ -65,7 +65,7 @@ async def come_back(registry: Registry, account: Account, token: str | None) -> 
     def work(w: Writer) -> TokenVerdict:
         verdict = email_tokens.spend(w, registry.email_tokens, account.did, TokenPurpose.PLC_OPERATION, code)
         if verdict is TokenVerdict.GOOD:
-            reactivation.return_here(w, registry, account)
+            activation.return_here(w, registry, account)
         return verdict
 
     email_tokens.require_valid(await registry.db.write(work))

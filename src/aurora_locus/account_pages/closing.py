@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.account_pages.forms import TOKEN, count, kept_for, own_account, page_with_failure
-from aurora_locus.accounts import activation, deletion, email_changes, hosting_status, reactivation, stored_data
+from aurora_locus.accounts import activation, deletion, email_changes, hosting_status, stored_data
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
 from aurora_locus.accounts.model import Account
@@ -52,7 +52,7 @@ async def change_activation(request: Request) -> Response:
     form = posted(request)
     try:
         if form.get("act") == "activate":
-            await reactivation.reactivate(authentication.registry_of(request), account)
+            await activation.reactivate(authentication.registry_of(request), account)
             return redirect_to("/account", flash="activated")
         if form.get("after", "") not in _TERMS:
             raise InvalidInput("after", gettext_noop("Choose one of these."))

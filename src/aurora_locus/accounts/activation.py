@@ -1,8 +1,13 @@
-"""Deactivation and reactivation by the owner. Decisions of the host take precedence."""
+"""Deactivation and reactivation by the owner: again after a pause, or for the first time after a migration to this server.
+Decisions of the host take precedence.
+"""
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts import email_confirmation, queries
+from aurora_locus.accounts import email_confirmation, hosting_status, queries, web_identities
+from aurora_locus.accounts.account_requests import Awaits
+from aurora_locus.accounts.model import Account
+from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
@@ -60,3 +65,26 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) ->
 def is_in_last_step(reader: PlainReader, did: Did) -> bool:
     """Whether the account is in the last step of a migration to another server, or that step has failed."""
     return reader.fetch_one(_IS_IN_LAST_STEP, did=did) is not None
+
+
+async def reactivate(registry: Registry, account: Account) -> None:
+    """Activate the account. Raises Refused if it is taken down, if its address is unconfirmed, or if its identity names
+    another server.
+
+    A new account for an identity that we serve was requested with the key of that identity (``transfer_in``), so its
+    document is changed without another proof.
+    """
+    did = account.did
+    await registry.db.write(lambda w: email_confirmation.require_confirmed(w, did))
+    if account.awaits == Awaits.MOVE and web_identities.is_ours(registry, did):
+        await registry.db.write(lambda w: return_here(w, registry, account))
+        registry.network.recheck_did(did)
+        return
+    await hosting_status.require_hosted_here(registry, did)
+    await registry.db.write(lambda w: activate(w, registry.repositories, did, account.handle))
+
+
+def return_here(w: Writer, registry: Registry, account: Account) -> None:
+    """Make the document that we serve name this server again, and activate the account in the same transaction."""
+    web_identities.point_here(w, account.did)
+    activate(w, registry.repositories, account.did, account.handle)

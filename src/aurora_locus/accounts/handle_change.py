@@ -1,20 +1,60 @@
 """Change an account's handle in the directory, in the database and on the firehose: either all three change, or none
-does (``identity_change``).
+does (``identity_change``). It may be a name under the server's own domains, or any other name that resolves to the
+account's DID.
+
+Source: atproto Handle specification. This server is authoritative for names under its own domains and does not resolve
+them. A handle under another domain is resolved without the cache.
 """
 
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did, is_plc
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts import handle_proofs, queries
+from aurora_locus.accounts import queries
 from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import gettext_noop
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.handles import handle_taken
+from aurora_locus.identity.handles import handle_taken, is_under, require_registrable, require_usable
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import UniqueViolated, Writer
-from groundwork.errors import Conflict
+from groundwork.errors import Conflict, Explanation, NotFound, Refused
+
+
+async def require_own(registry: Registry, did: Did, text: str) -> Handle:
+    """Return the normalized handle. Raises InvalidInput and Refused with the error names of the Lexicons
+    (``identity.handles``), ``InvalidRequest`` if it does not resolve to this DID; RemoteFailed and RemoteSlow if that
+    cannot be determined now.
+    """
+    handle = require_usable(text, is_development=registry.is_development)
+    if is_under(handle, registry.handle_domains):
+        return require_registrable(
+            handle, registry.handle_domains, is_development=registry.is_development, reserved=registry.reserved_names
+        )
+    try:
+        resolved_did = await registry.network.refresh_handle(handle)
+    except NotFound:
+        resolved_did = None
+    if resolved_did != did:
+        raise Refused(_why_not(handle, did, resolved_did), name="InvalidRequest")
+    return handle
+
+
+def _why_not(handle: Handle, did: Did, resolved_did: Did | None) -> Explanation:
+    if resolved_did is None:
+        return localizable(
+            "The handle %(handle)s doesn’t lead to %(did)s. Put the DID into the TXT record _atproto.%(handle)s, or at "
+            "https://%(handle)s/.well-known/atproto-did.",
+            handle=handle,
+            did=did,
+        )
+    return localizable(
+        "The handle %(handle)s doesn’t lead to %(did)s, but to %(other)s. Put the DID into the TXT record "
+        "_atproto.%(handle)s, or at https://%(handle)s/.well-known/atproto-did.",
+        handle=handle,
+        did=did,
+        other=resolved_did,
+    )
 
 
 def _ignore(_w: Writer, _before: str, _after: str) -> None:
@@ -28,7 +68,7 @@ async def rename(registry: Registry, did: Did, new_handle: str, note: Note = _ig
     Raises InvalidInput and Refused with the error names of the Lexicons (``identity.handles``), and Conflict if two
     changes race.
     """
-    handle = await handle_proofs.require_own(registry, did, new_handle)
+    handle = await require_own(registry, did, new_handle)
     await to_its_end(_rename(registry, did, handle, note))
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from at_network.identity_resolver import IdentityResolver
 from at_protocol.crypto.did_key import PrivateKey, PublicKey
-from aurora_locus.accounts.earned_invites import EarningRule
 from aurora_locus.accounts.email_tokens import EmailTokens
+from aurora_locus.accounts.invites import EarningRule
 from aurora_locus.accounts.model import GuessContext
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.second_factors.model import FactorKeys

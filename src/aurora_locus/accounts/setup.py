@@ -10,8 +10,8 @@ from at_network.identity_resolver import IdentityResolver
 from at_protocol.crypto.did_key import PrivateKey, parse_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.failures import Malformed
-from aurora_locus.accounts.earned_invites import EarningRule
 from aurora_locus.accounts.email_tokens import EmailTokens
+from aurora_locus.accounts.invites import EarningRule
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors.model import FactorKeys

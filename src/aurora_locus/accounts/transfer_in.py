@@ -11,7 +11,7 @@ import secrets
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, supported_method
-from aurora_locus.accounts import account_requests, handle_proofs, hosting_status, invites, queries, sessions
+from aurora_locus.accounts import account_requests, handle_change, hosting_status, invites, queries, sessions
 from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CreatedAccount
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
@@ -36,7 +36,7 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
         await _require_not_hosted(reader, did)
     checked_request = account_requests.check(registry, request)
     await _require_usable(registry, did)
-    handle = await handle_proofs.require_own(registry, did, request.handle)
+    handle = await handle_change.require_own(registry, did, request.handle)
     async with registry.db.reader() as reader:
         # A concurrent request for this DID may have finished in the meantime; it would then have the handle, the
         # address and the invite.

@@ -4,7 +4,7 @@ person who signs up as ``ana.town.example``, if the operator allows it (``PDS_DI
 Source: did:web method; atproto DID specification. Only the owner of the domain can change such an identity, so it is
 never given to another person, even after its account is deleted. An account that moves away takes its identity along:
 this server continues to serve the document, which then names the other server and its key, as long as the server
-exists. It can come back (``reactivation``, ``account_migration.web_moves``). The handle can change like any other; the
+exists. It can come back (``activation``, ``account_migration.web_moves``). The handle can change like any other; the
 DID, and the name in it, cannot.
 """
 

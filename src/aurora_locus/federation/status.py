@@ -1,11 +1,15 @@
-"""Federation status for the operator: subscribers of the stream with their lag, and how each relay sees this host."""
+"""Federation status for the operator: subscribers of the stream with their lag, and how each relay sees this host. Also
+the background task that measures the lag and sends due crawl requests.
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aurora_locus.federation.crawl_requests import CrawlRequests, Relay
+from prometheus_client import Gauge
+
+from aurora_locus.federation.crawl_requests import TICK_SECONDS, CrawlRequests, Relay
 from aurora_locus.federation.relay_accounts import accounts_on_relays
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live_events import LiveEvents
@@ -13,6 +17,9 @@ from groundwork.clock import SECOND, Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.http.client import HttpClient
+from groundwork.telemetry.health import log_fields
+from groundwork.telemetry.logs import log
+from groundwork.telemetry.metrics import Metrics
 
 _TIMEOUT_SECONDS = 3.0
 _HOST_STATUS_FIELDS = ("seq", "accountCount", "status")
@@ -124,3 +131,35 @@ async def _fetch_host_status(http: HttpClient, relay: Relay, hostname: str) -> d
     return (
         {name: response[name] for name in _HOST_STATUS_FIELDS if name in response} if isinstance(response, dict) else {}
     )
+
+
+class FederationGauges:
+    """Metrics of the lag: only the maximum over all subscribers, because metric labels must come from closed sets."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.events: Gauge = metrics.gauge("firehose_lag_events", "Lag of the slowest subscriber, in events")
+        self.seconds: Gauge = metrics.gauge(
+            "firehose_lag_seconds", "Age of the oldest event not yet sent to every subscriber"
+        )
+
+
+async def watch(
+    db: Database,
+    live: LiveEvents,
+    clock: Clock,
+    crawl_requests: CrawlRequests,
+    gauges: FederationGauges,
+    *,
+    is_automatic: bool,
+) -> None:
+    """Send due crawl requests (if ``is_automatic``) and measure lag, until cancelled."""
+    while True:
+        try:
+            if is_automatic:
+                await crawl_requests.ask_due()
+            events, seconds = worst(await lags(db, live, clock))
+            gauges.events.set(events)
+            gauges.seconds.set(seconds)
+        except Exception as error:  # noqa: BLE001 - an edge: one round that fails must not end the others
+            log.error("federation.round_failed", **log_fields(error))
+        await asyncio.sleep(TICK_SECONDS)

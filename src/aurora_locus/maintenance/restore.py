@@ -16,7 +16,7 @@ from aurora_locus.accounts import queries
 from aurora_locus.blobs.uploads import BlobService, UploadLimits, object_name
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.maintenance import history, integrity, resealing
+from aurora_locus.maintenance import history, integrity, rotation
 from aurora_locus.maintenance.backup import Progress, silently
 from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.maintenance.manifest import ROTATION_KEY, SEALING_KEYS, SESSION_SECRET, Manifest
@@ -145,7 +145,7 @@ async def _store_secrets(db: Database, manifest: Manifest, target: RestoreTarget
     """
     backup_keys = parse_keys(manifest.secrets[SEALING_KEYS])
     sealer = Sealer([*target.sealing_keys, *backup_keys])
-    await resealing.reseal(db, sealer)
+    await rotation.reseal(db, sealer)
     secrets_by_name = {
         ROTATION_KEY: (server_keys.ROTATION_KEY, bytes.fromhex),
         SESSION_SECRET: (server_keys.SESSION_SECRET, str.encode),

@@ -1,8 +1,9 @@
-"""Rotation of the server's rotation key: in every identity, the new key takes the place of the old one.
+"""Rotation of keys. Sealing keys: every stored secret is sealed with the newest one, so that older ones can be
+dropped. The server's rotation key: in every identity, the new key takes the place of the old one.
 
-The new key is stored, sealed, before the first identity is changed, and replaces the old one after the last. After an
-interruption, running it again continues where it stopped. The server must be stopped meanwhile, because it signs with
-one key only.
+The new rotation key is stored, sealed, before the first identity is changed, and replaces the old one after the last.
+After an interruption, running it again continues where it stopped. The server must be stopped meanwhile, because it
+signs with one key only.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,24 @@ from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import Tombstone
 from at_protocol.syntax.did import Did
+from aurora_locus.account_migration.moves import purpose_of as move_purpose
+from aurora_locus.accounts.second_factors.totp import purpose_of as totp_purpose
 from aurora_locus.keys import server_keys
+from aurora_locus.keys.server_keys import purpose_of as server_purpose
+from aurora_locus.keys.signing_keys import purpose_of as signing_purpose
+from groundwork.database import resealing
+from groundwork.database.resealing import SealedColumn
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import NotFound
 from groundwork.sealing import Sealer
+
+# Every sealed column.
+SEALED: tuple[SealedColumn, ...] = (
+    SealedColumn("signing_keys", "did_key", "sealed", signing_purpose),
+    SealedColumn("server_keys", "purpose", "sealed", server_purpose),
+    SealedColumn("totp_secrets", "did", "sealed", lambda did: totp_purpose(Did(did))),
+    SealedColumn("moves", "did", "session", move_purpose),
+)
 
 
 @dataclass(slots=True)
@@ -82,3 +97,11 @@ async def _rotate_one(directory: PlcClient, did: Did, old: PrivateKey, new: Priv
         changed = replace(present, rotation_keys=keys, prev=str(plc_operation.cid_of(newest)), sig=None)
         await directory.submit(did, plc_operation.sign(changed, old))
         done.changed += 1
+
+
+async def reseal(db: Database, sealer: Sealer) -> tuple[int, int]:
+    """Reseal values that were sealed with an older key. Return the total number of values, and how many were resealed.
+
+    This can be repeated at any time, and run while a server with both keys is running. Raises CannotUnseal.
+    """
+    return await resealing.reseal(db, sealer, SEALED)

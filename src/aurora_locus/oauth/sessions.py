@@ -2,17 +2,25 @@
 
 A refresh token names the session and its generation. Only the newest generation is valid, and use of an older one ends
 the session.
+
+Lifetimes follow the atproto OAuth specification, "Tokens and Session Lifetime"; some are shorter than it allows. A
+public client cannot authenticate, so its sessions are short, no matter how often they are refreshed.
 """
 
 from dataclasses import dataclass
 
 from at_protocol.oauth.client_id import ClientId
 from at_protocol.syntax.did import Did
+from aurora_locus.oauth.access_tokens import LIFETIME
 from aurora_locus.oauth.model import ClientBinding, ConnectedApp, OAuthSession
 from aurora_locus.oauth.server import AuthorizationServer
-from groundwork.clock import Instant
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
 
+PUBLIC_SESSION = 14 * DAY
+PUBLIC_REFRESH = 14 * DAY
+CONFIDENTIAL_SESSION = 2 * 365 * DAY
+CONFIDENTIAL_REFRESH = 90 * DAY
 _COLUMNS = """
     id, did, client_id, auth_key_id, auth_algorithm, auth_thumbprint, jkt, scope, expanded_scope, may_refresh, generation,
     created_at, refresh_expires_at, expires_at
@@ -47,6 +55,23 @@ _SWEEP = """
      where refresh_expires_at <= :now or expires_at <= :now
         or created_at < (select a.tokens_valid_after from accounts a where a.did = oauth_sessions.did)
 """
+
+
+def session_ends(created_at: Instant, *, is_confidential: bool, may_refresh: bool) -> Instant:
+    """Return the absolute end of the session."""
+    if not may_refresh:
+        return Instant(created_at + LIFETIME)
+    return Instant(created_at + (CONFIDENTIAL_SESSION if is_confidential else PUBLIC_SESSION))
+
+
+def refresh_ends(now: Instant, ends_at: Instant, *, is_confidential: bool) -> Instant:
+    """Return the expiry of a refresh token issued now."""
+    return min(Instant(now + (CONFIDENTIAL_REFRESH if is_confidential else PUBLIC_REFRESH)), ends_at)
+
+
+def access_ends(now: Instant, ends_at: Instant) -> Instant:
+    """Return the expiry of an access token issued now."""
+    return min(Instant(now + LIFETIME), ends_at)
 
 
 @dataclass(frozen=True, slots=True)

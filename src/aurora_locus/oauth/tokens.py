@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from at_protocol.failures import Malformed
 from at_protocol.oauth import pkce
 from at_protocol.syntax.did import Did
-from aurora_locus.oauth import codes, lifetimes, refusals, requests, sessions
+from aurora_locus.oauth import codes, refusals, requests, sessions
 from aurora_locus.oauth.client_authentication import Authenticated
 from aurora_locus.oauth.codes import AuthorizationCode
 from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, OAuthSession
@@ -107,9 +107,7 @@ async def for_refresh_token(
             and session.jkt == jkt
             and min(session.refresh_expires_at, session.expires_at) > w.now
         )
-        refresh_expires_at = lifetimes.refresh_ends(
-            w.now, session.expires_at, is_confidential=_is_confidential(session)
-        )
+        refresh_expires_at = sessions.refresh_ends(w.now, session.expires_at, is_confidential=_is_confidential(session))
         if (
             not is_good
             or issued_at is None
@@ -145,7 +143,7 @@ async def end_for_lost_key(server: AuthorizationServer, form: Mapping[str, str],
 
 def _token_response(server: AuthorizationServer, issued: IssuedSession) -> dict[str, object]:
     session = issued.session
-    ends_at = lifetimes.access_ends(issued.issued_at, session.expires_at)
+    ends_at = sessions.access_ends(issued.issued_at, session.expires_at)
     token = server.access_tokens.sign(
         session.did,
         session.id,
@@ -212,7 +210,7 @@ def _verifies_challenge(verifier: str, challenge: str) -> bool:
 
 def _session(session_id: str, code: AuthorizationCode, request: AuthorizationRequest, now: Instant) -> OAuthSession:
     is_confidential, may_refresh = request.binding != ClientBinding(), request.client.may_refresh
-    expires_at = lifetimes.session_ends(now, is_confidential=is_confidential, may_refresh=may_refresh)
+    expires_at = sessions.session_ends(now, is_confidential=is_confidential, may_refresh=may_refresh)
     return OAuthSession(
         id=session_id,
         did=code.did,
@@ -224,7 +222,7 @@ def _session(session_id: str, code: AuthorizationCode, request: AuthorizationReq
         may_refresh=may_refresh,
         generation=0,
         created_at=now,
-        refresh_expires_at=lifetimes.refresh_ends(now, expires_at, is_confidential=is_confidential),
+        refresh_expires_at=sessions.refresh_ends(now, expires_at, is_confidential=is_confidential),
         expires_at=expires_at,
     )
 

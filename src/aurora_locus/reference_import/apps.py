@@ -13,7 +13,7 @@ import msgspec
 
 from at_protocol.oauth.client_id import ClientId
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.oauth import lifetimes, sessions
+from aurora_locus.oauth import sessions
 from aurora_locus.oauth.model import ClientBinding, OAuthSession
 from aurora_locus.oauth.refresh_tokens import session_of_adopted
 from aurora_locus.reference_import.instants import instant
@@ -45,7 +45,7 @@ def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
             continue
         created_at, refreshed_at = instant(row["createdAt"]), instant(row["updatedAt"])
         is_confidential = binding != ClientBinding()
-        expires_at = lifetimes.session_ends(created_at, is_confidential=is_confidential, may_refresh=True)
+        expires_at = sessions.session_ends(created_at, is_confidential=is_confidential, may_refresh=True)
         yield OAuthSession(
             id=session_id,
             did=parse_did(row["did"]),
@@ -57,7 +57,7 @@ def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
             may_refresh=True,
             generation=0,
             created_at=created_at,
-            refresh_expires_at=lifetimes.refresh_ends(refreshed_at, expires_at, is_confidential=is_confidential),
+            refresh_expires_at=sessions.refresh_ends(refreshed_at, expires_at, is_confidential=is_confidential),
             expires_at=expires_at,
         )
 

@@ -4,7 +4,7 @@ Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, for on
 caller's expectations with the current state, edit the tree, sign, and in one transaction store blocks, index, head,
 blob references and the numbered event. The response is sent only after that is durable. If another process has moved
 the head, the statement that moves it notices, and the work is repeated on the new head when it is this process's turn
-(``turns``).
+(``repositories.RepositoryTurns``).
 """
 
 import asyncio

@@ -27,8 +27,9 @@ _MOVE_HEAD = """
     update repositories set head = :head, rev = :rev, data = :data
      where did = :did and head = :expected and status = 'active' and is_frozen = 0
 """
-# While another process queues for the repository or has its turn, only that process moves the head (``turns``). This
-# takes a shared lock, which is free unless a process queues, and is released with the transaction.
+# While another process queues for the repository or has its turn, only that process moves the head
+# (``RepositoryTurns``). This takes a shared lock, which is free unless a process queues, and is released with the
+# transaction.
 _MOVE_HEAD_UNQUEUED = _MOVE_HEAD.rstrip() + " and pg_catalog.pg_try_advisory_xact_lock_shared(:queue)"
 
 # A block that is already stored (the same content at another path, or kept for an export) counts as new again, so that

@@ -1,4 +1,4 @@
-"""Page rendering: template environment and layout.
+"""Page rendering: template environment, layout, and the branding that the operator can choose.
 
 A page is ``page(request, "sign_in/start.html", …)``; the first part of the name is the package that owns the template.
 Escaping is always on, and an undefined name is an error, not an empty string.
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import jinja2
 from markupsafe import Markup
@@ -17,7 +18,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE, current, plazy
 from aurora_locus.i18n.sentences import capital, explain, gettext_noop
 from aurora_locus.site import formatting
-from aurora_locus.site.branding import Branding
 from groundwork import ui
 from groundwork.errors import Explanation, Why
 from groundwork.http.security_headers import content_policy, page_headers
@@ -54,6 +54,28 @@ _FLASH_COOKIE = "aurora_flash"
 _FLASH_SECONDS = 60
 
 _PAGE = "aurora_locus.page"
+
+
+@dataclass(frozen=True, slots=True)
+class Branding:
+    """The operator's choices. Empty texts are not shown. ``contact`` is the operator's e-mail address; ``colour`` is
+    ``#rrggbb``, or empty for the default.
+    """
+
+    name: str
+    home_url: str = ""
+    support_url: str = ""
+    contact: str = ""
+    terms_url: str = ""
+    privacy_url: str = ""
+    logo_url: str = ""
+    colour: str = ""
+
+    @property
+    def logo_origin(self) -> str:
+        """The origin of the logo for the content policy; empty without a logo."""
+        parts = urlsplit(self.logo_url)
+        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 @dataclass(frozen=True, slots=True)

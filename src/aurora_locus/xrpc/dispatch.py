@@ -23,10 +23,18 @@ from at_protocol.xrpc.parameters import decode_parameters
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.oauth.callers import is_app
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.bodies import read_whole, stream
 from aurora_locus.xrpc.gate import SIGNS_IN, Allowance
 from aurora_locus.xrpc.host import XrpcHost
-from aurora_locus.xrpc.method import JSON_BODY_BYTES, WRITE_BODY_BYTES, Method, Outcome, XrpcCall, XrpcResponse
+from aurora_locus.xrpc.method import (
+    JSON_BODY_BYTES,
+    WRITE_BODY_BYTES,
+    Method,
+    Outcome,
+    XrpcCall,
+    XrpcResponse,
+    read_whole,
+    stream,
+)
 from aurora_locus.xrpc.permissions import require
 from aurora_locus.xrpc.proxied_calls import ProxiedCalls
 from groundwork.errors import InvalidInput

@@ -1,21 +1,21 @@
-"""Rate limit of all requests by address, in windows of five minutes.
-
-Response headers report the tightest limit that a request counts against: this one, or a limit of the method.
-"""
+"""Rate limit of all requests by address, in windows of five minutes."""
 
 import hmac
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from urllib.parse import quote
 
 from starlette.requests import HTTPConnection
 
 from aurora_locus.accounts.limits import of_address, widen
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import Clock
 from groundwork.http.addresses import network_of
 from groundwork.rate_limit.contract import Counters, Limit, LimitState, headers_of, spend
+from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 from groundwork.settings import Secret
 
 ADDRESS = Limit("address", 3000, 5 * 60)
@@ -107,3 +107,26 @@ class Gate:
 
 def _proves_password(nsid: str, headers: Mapping[bytes, bytes]) -> bool:
     return nsid in PROVES_PASSWORD or headers.get(b"authorization", b"")[:6].lower() == b"basic "
+
+
+def open_configured_counters(settings: PdsSettings) -> Counters:
+    """Open the counters: in this process, or in a Redis that several processes share. Raises Refused."""
+    address = settings.redis_scratch_address
+    if not address:
+        return open_counters(EMBEDDED, prefix="")
+    password = settings.redis_scratch_password.reveal()
+    credentials = f":{quote(password, safe='')}@" if password else ""
+    return open_counters(f"redis://{credentials}{address}", prefix=f"{settings.hostname}:rate")
+
+
+def build_gate(settings: PdsSettings, counters: Counters, clock: Clock) -> Gate:
+    """Build the gate as configured."""
+    return Gate(
+        counters,
+        clock,
+        is_counting=settings.counts_requests,
+        has_wide_limits=settings.has_wide_limits,
+        shares_private_addresses=settings.shares_private_addresses,
+        bypass_key=settings.rate_limit_bypass_key,
+        bypass_networks=tuple(ipaddress.ip_network(one, strict=False) for one in settings.rate_limit_bypass_ips),
+    )

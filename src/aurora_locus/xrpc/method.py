@@ -1,8 +1,11 @@
-"""Calls, responses and table rows of XRPC methods."""
+"""Calls, their bodies, responses and table rows of XRPC methods."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.sign_in_source import SignInSource
@@ -92,3 +95,26 @@ def procedure(
 ) -> Method:
     """Make a row for a method that changes something: POST."""
     return Method(nsid, "procedure", need, run, max_body_bytes, raw_body)
+
+
+async def stream(receive: Receive) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+async def read_whole(receive: Receive) -> bytes:
+    """Read the whole body, which nearly always arrives in one message."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -30,10 +30,9 @@ from aurora_locus.federation.upstream import Request, UpstreamResponse, sent_hea
 from aurora_locus.read_after_write.author import Pictures
 from aurora_locus.read_after_write.completing import GZIP, VIEWS, ReadAfterWrite, with_decodable_encoding
 from aurora_locus.xrpc.authentication import Need, PdsCaller
-from aurora_locus.xrpc.bodies import read_whole
 from aurora_locus.xrpc.gate import PASSED_ON, Allowance
 from aurora_locus.xrpc.host import XrpcHost
-from aurora_locus.xrpc.method import XrpcResponse
+from aurora_locus.xrpc.method import XrpcResponse, read_whole
 from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
 from groundwork.errors import InvalidInput, NotSignedIn
 from groundwork.threads import compute

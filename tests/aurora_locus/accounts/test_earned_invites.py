@@ -2,7 +2,7 @@
 
 import pytest
 
-from aurora_locus.accounts.earned_invites import MAX_OPEN, EarningRule, count_due
+from aurora_locus.accounts.invites import MAX_OPEN, EarningRule, count_due
 from groundwork.clock import DAY, Instant
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, together

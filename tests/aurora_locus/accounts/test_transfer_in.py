@@ -14,7 +14,7 @@ from at_protocol.identity import plc_operation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.accounts import deletion, handle_proofs, hosting_status, queries, transfer_in
+from aurora_locus.accounts import deletion, handle_change, hosting_status, queries, transfer_in
 from groundwork.clock import HOUR
 from groundwork.errors import NotFound, Refused
 from tests.aurora_locus.conftest import MakeDeployment
@@ -158,7 +158,7 @@ async def test_attempt_overtaken_at_any_stage_is_told_to_sign_in(
     registry = deployment.pds.registry
     where: tuple[Any, str] = {
         "identity": (registry.directory, "last"),
-        "handle": (handle_proofs, "require_own"),
+        "handle": (handle_change, "require_own"),
         "password": (registry.passwords, "hash"),
         "transaction": (registry.repositories.keys, "reserved_key"),
     }[stage]
@@ -262,10 +262,10 @@ async def test_own_domain_must_resolve_to_the_did(deployment: Deployment, vera: 
 
     registry = deployment.pds.registry
     asked = replace(registry, network=replace(registry.network, refresh_handle=resolve))
-    assert await handle_proofs.require_own(asked, vera.did, "Vera.Example.com") == "vera.example.com"
+    assert await handle_change.require_own(asked, vera.did, "Vera.Example.com") == "vera.example.com"
     for wrong in ("other.example.com", "nobody.example.com"):
         with pytest.raises(Refused, match="doesn’t lead to"):
-            await handle_proofs.require_own(asked, vera.did, wrong)
+            await handle_change.require_own(asked, vera.did, wrong)
 
 
 async def test_account_that_moved_away_is_shown_as_moved(deployment: Deployment) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.i18n.language import COOKIE
-from aurora_locus.site.branding import Branding
-from aurora_locus.site.frame import open_site
+from aurora_locus.site.frame import Branding, open_site
 from groundwork.i18n import pseudo
 from tests.aurora_locus.administration.operator_browser import signed_in_operator
 from tests.aurora_locus.administration.test_pages import PAGES

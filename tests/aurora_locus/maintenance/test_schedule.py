@@ -14,9 +14,9 @@ from aurora_locus.account_migration import moves
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.maintenance import backup, configured, history, resealing, schedule
+from aurora_locus.maintenance import backup, configured, history, rotation, schedule
 from aurora_locus.maintenance.manifest import SEALING_KEYS, read_manifest
-from aurora_locus.maintenance.resealing import reseal
+from aurora_locus.maintenance.rotation import reseal
 from aurora_locus.maintenance.vault import MANIFEST, part_name
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
@@ -251,7 +251,7 @@ async def test_session_of_a_running_move_survives_resealing(ada: HostedRepositor
 def test_every_sealed_value_is_resealed():
     """Every module that seals values is in the list for resealing."""
     package = Path(aurora_locus.__file__).parent
-    here = Path(resealing.__file__)
+    here = Path(rotation.__file__)
     sealing = {
         ".".join(("aurora_locus", *file.relative_to(package).with_suffix("").parts))
         for file in package.rglob("*.py")
@@ -263,7 +263,7 @@ def test_every_sealed_value_is_resealed():
         if isinstance(statement, ast.ImportFrom) and any(name.name == "purpose_of" for name in statement.names)
     }
     assert sealing == known
-    assert len(known) == len(resealing.SEALED)
+    assert len(known) == len(rotation.SEALED)
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from aurora_locus.repository.repositories import Repositories
-from aurora_locus.repository.turns import RepositoryTurns
+from aurora_locus.repository.repositories import Repositories, RepositoryTurns
 from groundwork.clock import HandClock
 from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.open_ import open_database

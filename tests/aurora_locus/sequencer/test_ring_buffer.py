@@ -1,6 +1,6 @@
 """The ring buffer of the newest frames."""
 
-from aurora_locus.sequencer.ring_buffer import RingBuffer
+from aurora_locus.sequencer.live_events import RingBuffer
 
 
 def filled(*numbers: int, max_frames: int = 100, max_bytes: int = 10_000, head: int = 0) -> RingBuffer:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aurora_locus.sign_in import sign_up, sign_up_pages
+from aurora_locus.sign_in import sign_up_pages
 from groundwork.rate_limit.contract import Limit
 from tests.aurora_locus.deployment import SERVER, Deployment, together
 from tests.aurora_locus.mailbox import emails_to, newest_token
@@ -35,7 +35,7 @@ async def test_people_behind_an_unconfigured_proxy_do_not_use_up_each_others_sig
 ) -> None:
     """The page allows an address that many people may share as many sign-ups as the method does."""
     object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
-    monkeypatch.setattr(sign_up, "CREATE_ACCOUNT", Limit("create_account", 2, 300))
+    monkeypatch.setattr(sign_up_pages, "CREATE_ACCOUNT", Limit("create_account", 2, 300))
     for _ in range(3):
         assert (await browser.send("/sign-up", {**WISH, "name": "ab"})).status_code == 400
 

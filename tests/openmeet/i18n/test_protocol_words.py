@@ -22,7 +22,7 @@ _OF_OPENMEET: Final = re.compile(
 )
 # Pages for operators, and times as operators read them. Account owners see these under “Technical details”. Whoever
 # brings a domain sets DNS records, in which the terms stand.
-_OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/formatting|accounts/handle_proofs")
+_OF_AURORA_LOCUS: Final = re.compile(r"administration/|moderation/|site/formatting|accounts/handle_change")
 
 
 def test_pages_for_everybody_use_no_protocol_terms() -> None:

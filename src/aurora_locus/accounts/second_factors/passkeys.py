@@ -2,11 +2,17 @@
 
 The device must verify its user, so a passkey counts as two factors and can replace the password. Attestation, which
 proves the make of the device, is not requested.
+
+A challenge is random, signed by this server, and valid for five minutes and one answer. It contains its time and a
+signature, so only answered challenges need to be stored.
 """
 
+import hmac
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 import webauthn
@@ -20,14 +26,25 @@ from webauthn.helpers.structs import (
 )
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.second_factors import challenges
 from aurora_locus.accounts.second_factors.model import FactorKeys, Passkey
 from aurora_locus.accounts.single_line import is_single_line
 from aurora_locus.i18n.sentences import gettext_noop, localizable
-from groundwork.clock import Instant
+from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import InvalidInput
 
+LIFETIME = 5 * MINUTE
+
+_RANDOM_BYTES = 16
+_TIME_BYTES = 8
+_MAC_BYTES = 16
+_LENGTH = _RANDOM_BYTES + _TIME_BYTES + _MAC_BYTES
+
+_SPEND = """
+    insert into spent_challenges (challenge_hash, expires_at) values (:challenge_hash, :expires_at)
+    on conflict (challenge_hash) do nothing
+"""
+_SWEEP = "delete from spent_challenges where expires_at <= :now"
 MAX_PASSKEYS = 20
 MAX_NAME_LENGTH = 60
 # A device's response has about 1,000 characters.
@@ -44,6 +61,34 @@ _INSERT = """
 """
 _NOTE_USE = "update passkeys set sign_count = :sign_count, used_at = :now where credential_id = :credential_id"
 _REMOVE = "delete from passkeys where did = :did and credential_id = :credential_id"
+
+
+def new_challenge(keys: FactorKeys, browser_id: str, now: Instant) -> bytes:
+    """Make a new challenge that only this browser can answer."""
+    head = secrets.token_bytes(_RANDOM_BYTES) + (now + LIFETIME).to_bytes(_TIME_BYTES, "big")
+    return head + _mac(keys, browser_id, head)
+
+
+def spend(w: Writer, keys: FactorKeys, browser_id: str, challenge: bytes) -> bool:
+    """Mark a challenge as answered. Return False unless this server made it for this browser, and it has neither
+    expired nor been answered before.
+    """
+    head, mac = challenge[:-_MAC_BYTES], challenge[-_MAC_BYTES:]
+    if len(challenge) != _LENGTH or not hmac.compare_digest(mac, _mac(keys, browser_id, head)):
+        return False
+    expires_at = int.from_bytes(head[_RANDOM_BYTES:], "big")
+    if expires_at <= w.now:
+        return False
+    return w.execute(_SPEND, challenge_hash=sha256(challenge).digest(), expires_at=expires_at) == 1
+
+
+def sweep(w: Writer) -> int:
+    """Delete answered challenges that have expired and return how many."""
+    return w.execute(_SWEEP, now=w.now)
+
+
+def _mac(keys: FactorKeys, browser_id: str, head: bytes) -> bytes:
+    return hmac.digest(keys.codes, b"challenge\n" + browser_id.encode() + b"\n" + head, sha256)[:_MAC_BYTES]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +124,7 @@ def creation_options(
             user_id=did.encode(),
             user_name=handle,
             user_display_name=f"@{handle}",
-            challenge=challenges.new_challenge(context.keys, context.browser_id, now),
+            challenge=new_challenge(context.keys, context.browser_id, now),
             authenticator_selection=AuthenticatorSelectionCriteria(
                 resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
             ),
@@ -95,7 +140,7 @@ def request_options(context: PasskeyContext, registered: Sequence[Passkey], now:
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(
             rp_id=context.id,
-            challenge=challenges.new_challenge(context.keys, context.browser_id, now),
+            challenge=new_challenge(context.keys, context.browser_id, now),
             allow_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in registered],
             user_verification=UserVerificationRequirement.REQUIRED,
         )
@@ -124,7 +169,7 @@ def add(w: Writer, context: PasskeyContext, did: Did, passkey_response: str, nam
             ),
         )
     challenge = _challenge_in(passkey_response)
-    if challenge is None or not challenges.spend(w, context.keys, context.browser_id, challenge):
+    if challenge is None or not spend(w, context.keys, context.browser_id, challenge):
         raise _unusable("passkey")
     try:
         verified = webauthn.verify_registration_response(
@@ -157,7 +202,7 @@ def take(w: Writer, context: PasskeyContext, passkey_response: str, did: Did | N
     otherwise it was cloned (section 6.1.1).
     """
     challenge = _challenge_in(passkey_response)
-    if challenge is None or not challenges.spend(w, context.keys, context.browser_id, challenge):
+    if challenge is None or not spend(w, context.keys, context.browser_id, challenge):
         return None
     try:
         credential_id = parse_authentication_credential_json(passkey_response).raw_id

@@ -33,7 +33,7 @@ from aurora_locus.oauth.pages.flow import (
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import email_pages, factor_step
 from aurora_locus.sign_in.attempts import check_password, form_after_limit
-from aurora_locus.sign_in.sign_up import sign_up
+from aurora_locus.sign_in.sign_up_pages import sign_up
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import redirect_to
 from groundwork.clock import Instant

@@ -20,7 +20,7 @@ from groundwork.threads import compute
 
 async def create_record(call: XrpcCall) -> dict[str, Any]:
     """Write a new record, in place of earlier ones with the same subject (``duplicates``). Return uri, cid, commit and
-    validation status. ``type_resolution`` and ``writer_limits`` run before it.
+    validation status. ``type_resolution`` and the limits in ``table`` run before it.
 
     Raises Conflict (``InvalidSwap``) if the repository has changed.
     """

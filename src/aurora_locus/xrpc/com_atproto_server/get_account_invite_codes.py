@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from aurora_locus.accounts import earned_invites, invites
+from aurora_locus.accounts import invites
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall
@@ -15,7 +15,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     did = call.did
     if call.parameters["createAvailable"] and registry.earning.interval > 0:
         hostname = urlsplit(registry.url).netloc
-        await registry.db.write(lambda w: earned_invites.earn(w, registry.earning, did, hostname))
+        await registry.db.write(lambda w: invites.earn(w, registry.earning, did, hostname))
     async with registry.db.reader() as reader:
         codes = await invites.of_account(reader, did)
     return {"codes": [invite_view(code) for code in codes if code.left > 0 or call.parameters["includeUsed"]]}

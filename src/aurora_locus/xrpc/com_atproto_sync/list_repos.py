@@ -8,7 +8,7 @@ from typing import Any
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.enumeration import require_enumerable
+from aurora_locus.xrpc.com_atproto_sync.own_host import require_enumerable
 from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import bad_cursor
 from groundwork.clock import Instant

@@ -6,7 +6,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.repository import reader
-from aurora_locus.xrpc.enumeration import require_enumerable
+from aurora_locus.xrpc.com_atproto_sync.own_host import require_enumerable
 from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import bad_cursor
 

@@ -1,10 +1,12 @@
-"""Description of the host in the sync methods: this server itself."""
+"""The host in the sync methods is this server itself: its description, and whether anybody may list its accounts. Reading
+one named repository is always allowed.
+"""
 
 from typing import Any
 
 from aurora_locus.repository import reader
-from aurora_locus.xrpc.enumeration import may_enumerate
 from aurora_locus.xrpc.method import XrpcCall
+from groundwork.errors import Forbidden
 
 
 async def describe_own_host(call: XrpcCall) -> dict[str, Any]:
@@ -20,3 +22,14 @@ async def describe_own_host(call: XrpcCall) -> dict[str, Any]:
     if may_enumerate(call):
         output["accountCount"] = await reader.count_repositories(host.db)
     return output
+
+
+def require_enumerable(call: XrpcCall) -> None:
+    """Raise Forbidden unless the operator allows listing accounts or is the caller."""
+    if not may_enumerate(call):
+        raise Forbidden("This server does not list its repositories (PDS_FEDERATION_CRAWL_ENABLED is off).")
+
+
+def may_enumerate(call: XrpcCall) -> bool:
+    """Whether this caller may list the host's accounts."""
+    return call.host.settings.can_be_enumerated or (call.caller is not None and call.caller.is_admin)

@@ -8,7 +8,7 @@ from at_protocol.crypto.did_key import format_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from aurora_locus.keys.server_keys import ROTATION_KEY, find_or_make
 from aurora_locus.maintenance import rotation
-from aurora_locus.maintenance.resealing import reseal
+from aurora_locus.maintenance.rotation import reseal
 from aurora_locus.settings import PdsSettings
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
