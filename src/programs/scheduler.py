@@ -33,6 +33,7 @@ from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.media import pictures as media
+from openmeet.domain.moderation import reports
 from openmeet.domain.notifications import emails as notifications
 from openmeet.domain.notifications.tasks import enqueue_weeks
 from openmeet.domain.photos import actions as photos
@@ -89,6 +90,7 @@ CHORES: dict[str, Chore] = {
     "past_events": Chore(300, lambda platform: attendance.remove_past_events(platform.db)),
     "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
     "expired_guest_answers": Chore(3600, lambda platform: actions.forget_expired(platform.db)),
+    "reporters_addresses": Chore(3600, lambda platform: reports.forget_addresses(platform.db)),
     "old_addresses": Chore(
         3600, lambda platform: actions.forget_addresses(platform.db, platform.settings.addresses_kept_days)
     ),

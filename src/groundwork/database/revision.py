@@ -59,6 +59,26 @@ def execute(statement: str) -> None:
     op.get_bind().exec_driver_sql(statement)
 
 
+def redefine(table: str, old: str, new: str) -> None:
+    """Replace ``old`` in the definition of a SQLite table by ``new``. Creates the table again, with its rows, indexes
+    and triggers, because SQLite cannot change a constraint. No other table may refer to it yet.
+    """
+    rows = op.get_bind().exec_driver_sql(
+        f"select type, sql from sqlite_master where tbl_name = '{table}' and sql is not null"
+    )
+    definitions = [(row.type, row.sql) for row in rows]
+    (created,) = [sql for kind, sql in definitions if kind == "table"]
+    if old not in created:
+        raise RuntimeError(f"the definition of {table} does not contain: {old}")
+    execute(f"create table {table}_new ({created.partition('(')[2].replace(old, new)}")
+    execute(f"insert into {table}_new select * from {table}")
+    execute(f"drop table {table}")
+    execute(f"alter table {table}_new rename to {table}")
+    for kind, sql in definitions:
+        if kind != "table":
+            execute(sql)
+
+
 def engine() -> str:
     """Return ``sqlite`` or ``postgresql``, for the rare revision where the engines differ."""
     return str(op.get_bind().dialect.name)

@@ -15,6 +15,9 @@ from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import PersonId
 from openmeet.domain.imports.people import ARRIVAL_MAIL
+from openmeet.domain.moderation import reports
+from openmeet.domain.moderation.model import ReportId
+from openmeet.domain.moderation.reports import REPORT_DECIDED_MAIL, REPORT_RECEIVED_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL
 from openmeet.domain.series.standing_rsvps import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
 from openmeet.domain.sign_in import queries as sign_in
@@ -29,6 +32,7 @@ from openmeet.emails.groups import invitation_composer, succession_composer
 from openmeet.emails.invitations import co_host_composer, guest_list_composer
 from openmeet.emails.notifications.email import digest_composer, notification_composer
 from openmeet.emails.render import EmailContext, with_html
+from openmeet.emails.reports import report_composer
 from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, guest_composer, withdrawn_composer
 from openmeet.emails.series_confirmation import series_composer
 from openmeet.emails.week import week_composer
@@ -66,6 +70,8 @@ def composers(head: EmailContext) -> dict[str, Composer]:
         CODE_MAIL: _in_language(head, _of_challenge, code_composer(head)),
         DELETION_MAIL: _in_language(head, _of_user, deletion_composer(name, url)),
         EMAIL_CHANGED_MAIL: _in_language(head, _of_changed, email_changed_composer(name, url)),
+        REPORT_RECEIVED_MAIL: _in_language(head, _of_report, report_composer(head, is_decision=False)),
+        REPORT_DECIDED_MAIL: _in_language(head, _of_report, report_composer(head, is_decision=True)),
         **silent,
     }
 
@@ -103,6 +109,11 @@ async def _of_challenge(reader: Reader, due: DueEmail) -> str | None:
 
 async def _of_changed(reader: Reader, due: DueEmail) -> str | None:
     return await language_of(reader, user_of_change(due.subject_id))
+
+
+async def _of_report(reader: Reader, due: DueEmail) -> str | None:
+    to = await reports.address_of(reader, ReportId(due.subject_id))
+    return None if to is None else to.language
 
 
 async def _of_guest_rsvp(reader: Reader, due: DueEmail) -> str | None:

@@ -36,10 +36,14 @@ from openmeet.domain.imports import people as arriving_people
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import ImportKind, Medium
 from openmeet.domain.imports.people import ARRIVAL_MAIL
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject
+from openmeet.domain.moderation.reports import REPORT_DECIDED_MAIL, REPORT_RECEIVED_MAIL
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, WEEK_MAIL, Channel, NotificationTopic
 from openmeet.domain.notifications.rules import WEEK_BEGINS_AT
 from openmeet.domain.notifications.tasks import enqueue_weeks
+from openmeet.domain.safety import actions as safety
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.model import Series, Timing
@@ -236,6 +240,26 @@ async def _email_changed(site: Site, _: object) -> None:
         await change_email(tx, CODE_KEY, (await person(tx, "Mover")).user_id, "new-address@example.org")
 
 
+async def _report_received(site: Site, _: object) -> None:
+    await _report_as_visitor(site, "Reported")
+
+
+async def _report_decided(site: Site, _: object) -> None:
+    subject = await _report_as_visitor(site, "Dismissed")
+    async with site.db.transaction() as tx:
+        await moderation.dismiss(tx, (await person(tx, "Moderator")).user_id, subject, "")
+    site.clock.turn(HOUR)
+
+
+async def _report_as_visitor(site: Site, name: str) -> Subject:
+    async with site.db.transaction() as tx:
+        event = await event_by(tx, await person(tx, f"Host of {name}"))
+        made = await safety.report_as_visitor(
+            tx, ModeratedKind.EVENT, event.slug, ReportReason.SPAM, "", f"{name.lower()}@example.org"
+        )
+    return made.subject
+
+
 async def _deletion(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         leaving = await person(tx, "Leaving")
@@ -276,4 +300,6 @@ OCCASIONS: dict[str, Occasion] = {
     WEEK_MAIL: _week,
     DELETION_MAIL: _deletion,
     EMAIL_CHANGED_MAIL: _email_changed,
+    REPORT_RECEIVED_MAIL: _report_received,
+    REPORT_DECIDED_MAIL: _report_decided,
 }

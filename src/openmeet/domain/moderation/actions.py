@@ -6,7 +6,9 @@ publish.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Transaction, UniqueViolated
 from groundwork.errors import Conflict, NotFound, Refused
 from openmeet.domain.moderation import audit_log, model, policy, reports, visibility
@@ -22,9 +24,14 @@ from openmeet.domain.moderation.model import (
     SubjectVisibility,
 )
 from openmeet.domain.users.model import UserId
+from openmeet.outbox.emails import enqueue_emails
 
 # Actions that ``undo`` does not accept: appointing and dismissing moderators has its own form and command.
-_NOT_HERE = {ModerationAction.NAME, ModerationAction.UNNAME}
+_NOT_HERE: Final = {ModerationAction.NAME, ModerationAction.UNNAME}
+
+
+# Visitors get the decision after this time, because a moderator may undo it.
+_UNDO_TIME: Final = 10 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ async def decide(
         tx, actor_id, [NewLogEntry(act, subject, before.value, after.value, reason, undoes)]
     )
     if after is SubjectVisibility.HIDDEN:
-        await reports.close(tx, subject.id, ReportOutcome.ACTED, act_id)
+        await _close_reports(tx, subject, ReportOutcome.ACTED, act_id)
     return StatusChange(act_id, subject, before, after, reason)
 
 
@@ -87,9 +94,20 @@ async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: s
     (act_id,) = await audit_log.add(
         tx, actor_id, [NewLogEntry(ModerationAction.DISMISS, subject, "reported", "", reason)]
     )
-    if not await reports.close(tx, subject.id, ReportOutcome.DISMISSED, act_id):
+    if not await _close_reports(tx, subject, ReportOutcome.DISMISSED, act_id):
         raise Refused(ModerationReason.NOTHING_REPORTED, name="NothingToDo")
     return act_id
+
+
+async def _close_reports(tx: Transaction, subject: Subject, outcome: ReportOutcome, act_id: ActId) -> int:
+    """Close the reports about a subject and e-mail the decision to visitors. Returns the number closed."""
+    number = await reports.close(tx, subject.id, outcome, act_id)
+    closed = await reports.closed_with_address(tx, act_id)
+    due_at = Instant(tx.now + _UNDO_TIME)
+    await enqueue_emails(
+        tx, reports.REPORT_DECIDED_MAIL, [(report_id, report_id, due_at) for report_id in closed], renews=True
+    )
+    return number
 
 
 async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) -> StatusChange | None:
@@ -123,7 +141,7 @@ async def _undo(tx: Transaction, actor_id: UserId, entry: LogEntry, reason: str)
         if back is ModerationAction.REOPEN:
             await reports.reopen(tx, entry.id)
         else:
-            await reports.close(tx, entry.subject.id, ReportOutcome.DISMISSED, back_id)
+            await _close_reports(tx, entry.subject, ReportOutcome.DISMISSED, back_id)
         return None
     status = await visibility.status_of(tx, entry.subject.id)
     if (status.state if status else SubjectVisibility.SHOWN) is not SubjectVisibility(entry.after):

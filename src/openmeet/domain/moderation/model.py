@@ -161,10 +161,10 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class AbuseReport:
-    """A user's report about a subject. Only moderators see the reporter."""
+    """A report about a subject. Only moderators see the reporter, who is None for a visitor without an account."""
 
     id: ReportId
-    reporter_id: UserId
+    reporter_id: UserId | None
     subject: Subject
     reason: ReportReason
     words: str

@@ -1,10 +1,14 @@
-"""Reports: at most one open report per user and subject, enforced by a constraint. SQL."""
+"""Reports: at most one open report per user and subject, enforced by a constraint. SQL.
+
+Visitors without an account can make any number. They can leave an address, to which the decision is sent.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.clock import DAY, Instant
+from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.moderation.model import (
     AbuseReport,
@@ -21,6 +25,23 @@ from openmeet.domain.users.model import UserId
 _COLUMNS = "id, reporter_id, thing, subject, reason, words, created_at, closed_at, outcome"
 
 
+# Long enough for a moderator to undo a decision and make another one.
+ADDRESS_KEPT: Final = 30 * DAY
+
+# Kinds of the e-mails to a visitor. The recipient and the subject of these jobs are the report.
+REPORT_RECEIVED_MAIL: Final = "report_received"
+REPORT_DECIDED_MAIL: Final = "report_decided"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportAddress:
+    """Where a visitor gets the decision about their report. ``language``: that of the page on which they reported."""
+
+    report: AbuseReport
+    email: str
+    language: str
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """Number of open reports about one subject, and when the first was filed."""
@@ -30,7 +51,9 @@ class Bundle:
     since: Instant
 
 
-async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: ReportReason, words: str) -> AbuseReport:
+async def put(
+    tx: Transaction, reporter_id: UserId | None, subject: Subject, reason: ReportReason, words: str
+) -> AbuseReport:
     """File a report. If the user already has an open one about the subject, update it."""
     row = await tx.fetch_one(
         f"""
@@ -125,6 +148,53 @@ async def reopen(tx: Transaction, act_id: ActId) -> int:
     )
 
 
+async def put_address(tx: Transaction, report_id: ReportId, email: str, language: str) -> None:
+    await tx.execute(
+        "insert into report_addresses (report_id, email, language, created_at) values (:id, :email, :language, :now)",
+        id=report_id,
+        email=email,
+        language=language,
+        now=tx.now,
+    )
+
+
+async def address_of(reader: Reader, report_id: ReportId) -> ReportAddress | None:
+    row = await reader.fetch_one(
+        f"select {_COLUMNS}, (select email from report_addresses where report_id = id) as email,"
+        " (select language from report_addresses where report_id = id) as language from reports where id = :id",
+        id=report_id,
+    )
+    return None if row is None or row["email"] is None else ReportAddress(_report(row), row["email"], row["language"])
+
+
+async def closed_with_address(reader: Reader, act_id: ActId) -> list[ReportId]:
+    """The reports that this action closed and whose reporters left an address."""
+    rows = await reader.fetch(
+        "select r.id from reports r join report_addresses a on a.report_id = r.id where r.closed_by_act = :act_id",
+        act_id=act_id,
+    )
+    return [ReportId(row["id"]) for row in rows]
+
+
+async def addressed_since(reader: Reader, email: str, since: Instant) -> int:
+    """Number of reports with this address since this time."""
+    row = await reader.fetch_one(
+        "select count(*) as number from report_addresses where email = :email and created_at > :since",
+        email=email,
+        since=since,
+    )
+    return int(row["number"]) if row else 0
+
+
+async def forget_addresses(db: Database) -> int:
+    """Delete the addresses of reports that were decided 30 days ago. Returns the number deleted."""
+    async with db.transaction() as tx:
+        return await tx.execute(
+            "delete from report_addresses where report_id in (select id from reports where closed_at <= :before)",
+            before=Instant(tx.now - ADDRESS_KEPT),
+        )
+
+
 async def count_open(reader: Reader) -> int:
     """Number of subjects with open reports."""
     row = await reader.fetch_one("select count(distinct subject) as number from reports where closed_at is null")
@@ -134,7 +204,7 @@ async def count_open(reader: Reader) -> int:
 def _report(row: Row) -> AbuseReport:
     return AbuseReport(
         id=ReportId(row["id"]),
-        reporter_id=UserId(row["reporter_id"]),
+        reporter_id=None if row["reporter_id"] is None else UserId(row["reporter_id"]),
         subject=Subject(ModeratedKind(row["thing"]), row["subject"]),
         reason=ReportReason(row["reason"]),
         words=row["words"],

@@ -219,6 +219,15 @@ MODERATION: Final = (
         export_rows="reporter_id = :id",
     ),
     StoredTable(
+        "report_addresses",
+        "E-mail addresses of visitors who reported something and want to know the decision.",
+        f"email = {ADDRESS}",
+        Retention.SHORT,
+        OnErasure.DELETE,
+        (personal(ColumnAudience.NOBODY, "email language"), plain("report_id created_at")),
+        not_exported="addresses that nobody has confirmed",
+    ),
+    StoredTable(
         "moderators",
         "People who moderate this site.",
         _OWN,

@@ -2,12 +2,14 @@
 
 from typing import Final
 
-from groundwork.database.row_lock import hold_each
+from groundwork.clock import DAY, Instant
+from groundwork.database.row_lock import hold_each, take_turn
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import NotFound, Refused
+from groundwork.errors import NotFound, Refused, TooMany
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.outbox.second_run import enqueue_second_run
+from groundwork.rate_limit.contract import Limit
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.moderation import blocks, model, reports
@@ -18,7 +20,13 @@ from openmeet.domain.series import follower_queries
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
+from openmeet.i18n.catalogue import current
+from openmeet.outbox.emails import enqueue_email
 
+# High enough for several people behind one connection, and too low for a script that fills the moderators' queue.
+VISITOR_REPORTS: Final = Limit("visitor_reports", 5, 3600)
+# Reports per address and day, whoever makes them.
+REPORTS_PER_ADDRESS: Final = 3
 # Entries of a list of blocks that are read at once.
 BLOCKS_READ_AT_ONCE: Final = 500
 
@@ -31,6 +39,27 @@ async def report(
     if reported.owner == caller.user_id:
         raise Refused(SafetyReason.OWN_CONTENT, name="OwnThing")
     return await reports.put(tx, caller.user_id, reported.subject, reason, words)
+
+
+async def report_as_visitor(
+    tx: Transaction, thing: ModeratedKind, address: str, reason: ReportReason, words: str, email: str
+) -> AbuseReport:
+    """File the report of somebody without an account. If ``email`` is not empty, e-mail a receipt there now, and later
+    the decision. ``email`` must have passed ``sign_in.model.check_email``.
+
+    Anybody can enter the address of somebody else. So these e-mails contain nothing that the reporter or the host wrote,
+    and their number is limited per address. Raises NotFound, TooMany.
+    """
+    reported = await subjects.by_address(tx, thing, address, None)
+    if email:
+        turn = await take_turn(tx, f"report e-mail {email}")
+        if not turn or await reports.addressed_since(tx, email, Instant(tx.now - DAY)) >= REPORTS_PER_ADDRESS:
+            raise TooMany(SafetyReason.TOO_MANY_EMAILS, after_seconds=3600 if turn else 1)
+    made = await reports.put(tx, None, reported.subject, reason, words)
+    if email:
+        await reports.put_address(tx, made.id, email, current().tag)
+        await enqueue_email(tx, kind=reports.REPORT_RECEIVED_MAIL, person=made.id, subject_id=made.id)
+    return made
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:

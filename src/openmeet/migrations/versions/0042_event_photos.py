@@ -5,9 +5,7 @@ A row without an event will be deleted together with its files.
 
 from typing import Final
 
-from alembic import op
-
-from groundwork.database.revision import apply, engine, execute
+from groundwork.database.revision import apply, engine, execute, redefine
 
 revision = "0042"
 down_revision = "0041"
@@ -44,22 +42,4 @@ def upgrade() -> None:
             execute(f"alter table {table} drop constraint {table}_thing_check")
             execute(f"alter table {table} add constraint {table}_thing_check check (thing in {allowed})")
         else:
-            _recreate(table, kinds, allowed)
-
-
-def _recreate(table: str, kinds: str, allowed: str) -> None:
-    """Create the table again, with its indexes and triggers, because SQLite cannot change a check."""
-    rows = op.get_bind().exec_driver_sql(
-        f"select type, sql from sqlite_master where tbl_name = '{table}' and sql is not null"
-    )
-    definitions = [(row.type, row.sql) for row in rows]
-    (created,) = [sql for kind, sql in definitions if kind == "table"]
-    if kinds not in created:
-        raise RuntimeError(f"the definition of {table} does not have the kinds {kinds}")
-    execute(f"create table {table}_new ({created.partition('(')[2].replace(kinds, allowed)}")
-    execute(f"insert into {table}_new select * from {table}")
-    execute(f"drop table {table}")
-    execute(f"alter table {table}_new rename to {table}")
-    for kind, sql in definitions:
-        if kind != "table":
-            execute(sql)
+            redefine(table, kinds, allowed)

@@ -263,6 +263,10 @@ QUESTIONS: Final = (
                 "blocked them."
             ),
             lazy("People you blocked can’t answer your events, join your groups or write to you."),
+            lazy(
+                "You can report something without an account, too. Leave your e-mail address if you want to know what the "
+                "moderators decide."
+            ),
             lazy("Reports go to the people who run this site. [See what you blocked](/settings/safety)."),
         ),
     ),

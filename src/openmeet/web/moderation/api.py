@@ -38,9 +38,9 @@ _LIMIT = Parameter("limit", f"Items per page, 1 to {_MOST}", shape=int)
 
 
 class ReportText(msgspec.Struct, rename="camel"):
-    """One report. Only moderators see who made it."""
+    """One report. Only moderators see who made it. ``reporterId`` is null for a visitor without an account."""
 
-    reporter_id: str
+    reporter_id: str | None
     reason: ReportReason
     words: str
     created_at: str

@@ -158,10 +158,11 @@ async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[Subje
 
 
 async def _reports_about(reader: Reader, abuse_reports: Sequence[AbuseReport]) -> dict[str, list[ReportView]]:
-    names = await shown_names(reader, [one.reporter_id for one in abuse_reports])
+    names = await shown_names(reader, [one.reporter_id for one in abuse_reports if one.reporter_id is not None])
     by_subject: dict[str, list[ReportView]] = {}
     for one in abuse_reports:
-        line = ReportView(names[one.reporter_id], str(REASON_LABELS[one.reason]), one.words, one.created_at)
+        who = gettext("A visitor") if one.reporter_id is None else names[one.reporter_id]
+        line = ReportView(who, str(REASON_LABELS[one.reason]), one.words, one.created_at)
         by_subject.setdefault(one.subject.id, []).append(line)
     return by_subject
 

@@ -1,4 +1,4 @@
-"""Report something, block or mute somebody, and the lists of the user's own blocks and mutes."""
+"""Report something, with or without an account, block or mute somebody, and list one's own blocks and mutes."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidForm, NotFound, Refused
+from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, local_path, read_form
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import GroupId
@@ -19,11 +19,14 @@ from openmeet.domain.page_paths import event_path
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.subjects import ReportedSubject
+from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
-from openmeet.web.site.caller import caller_of
+from openmeet.web.site.caller import caller_of, caller_or_none, viewer_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.reasons import SiteReason
+from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/safety"
@@ -64,19 +67,29 @@ async def show_report(request: Request) -> Response:
 
 
 async def report(request: Request) -> Response:
-    caller = caller_of(request)
+    caller = caller_or_none(request)
     form = await read_form(request)
     kind, address = _asked(request)
+    email = ""
     try:
         reason, words = model.check_report(form.get("reason", ""), form.get("words", ""))
+        if caller is None:
+            if form.get("email", "").strip():
+                email = check_email(form["email"])
+            await spend_on(request, actions.VISITOR_REPORTS)
         async with database_of(request).transaction() as tx:
-            await _subject_of(tx, request, caller.user_id)
-            await actions.report(tx, caller, kind, address, reason, words)
+            await _subject_of(tx, request, viewer_of(request))
+            if caller is None:
+                await actions.report_as_visitor(tx, kind, address, reason, words, email)
+            else:
+                await actions.report(tx, caller, kind, address, reason, words)
     except InvalidForm as wrong:
         return await _show_report(request, form_with_problems(form, wrong), status=400)
+    except TooMany as limit:
+        return await _show_report(request, FormState(form, {"": limit.why}), status=429)
     except Refused as refused:
         return await _show_report(request, form_with_problems(form, InvalidForm({"": refused.why})), status=422)
-    return go(f"{request.url.path}?sent=yes", flash="reported")
+    return go(f"{request.url.path}?sent={'mail' if email else 'yes'}", flash="reported")
 
 
 async def show(request: Request) -> Response:
@@ -148,17 +161,19 @@ async def change(request: Request) -> Response:
 
 
 async def _show_report(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    caller = caller_of(request)
+    viewer = viewer_of(request)
     kind, _ = _asked(request)
+    open_report, keeps_away, mutes_person, mutes_group = None, False, False, False
     async with database_of(request).reader() as reader:
-        described = await _subject_of(reader, request, caller.user_id)
-        owner = described.owner if described.owner != caller.user_id else None
-        open_report = await reports.open_by(reader, caller.user_id, described.subject.id)
-        keeps_away = owner is not None and await blocks.has_blocked(reader, caller.user_id, owner)
-        mutes_person = owner is not None and await blocks.is_muted(reader, caller.user_id, owner)
-        mutes_group = described.group_id is not None and await blocks.is_muted(
-            reader, caller.user_id, described.group_id
-        )
+        described = await _subject_of(reader, request, viewer)
+        owner = described.owner if viewer is not None and described.owner != viewer else None
+        if viewer is not None:
+            open_report = await reports.open_by(reader, viewer, described.subject.id)
+            keeps_away = owner is not None and await blocks.has_blocked(reader, viewer, owner)
+            mutes_person = owner is not None and await blocks.is_muted(reader, viewer, owner)
+            mutes_group = described.group_id is not None and await blocks.is_muted(reader, viewer, described.group_id)
+    # Nobody knows which visitor reported it, so the address of the page says that somebody did.
+    is_sent = "sent" in request.query_params and (viewer is None or open_report is not None)
     if open_report is not None and not form_state.problems:
         form_state = FormState({"reason": open_report.reason.value, "words": open_report.words})
     context = {
@@ -167,10 +182,12 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
         "meant": described,
         "what": _THING_CODES[kind],
         "owner": owner,
-        "is_own": owner is None,
+        "is_own": viewer is not None and owner is None,
         "is_known": open_report is not None,
         # Shown after a report: what happens next, and what the reporter can do in addition.
-        "is_sent": open_report is not None and not form_state.problems and "sent" in request.query_params,
+        "is_sent": is_sent and not form_state.problems,
+        "gets_email": request.query_params.get("sent") == "mail",
+        "with_mailbox": services(request).dev_mailbox is not None,
         "safety_path": PATH,
         "keeps_away": keeps_away,
         "mutes_person": mutes_person,
@@ -182,7 +199,7 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
     return page(request, "safety/report.html", context, status=status)
 
 
-async def _subject_of(reader: Reader, request: Request, viewer: UserId) -> ReportedSubject:
+async def _subject_of(reader: Reader, request: Request, viewer: UserId | None) -> ReportedSubject:
     """The subject that the path names. Raises NotFound."""
     kind, address = _asked(request)
     described = await subjects.by_address(reader, kind, address, viewer)
