@@ -110,7 +110,7 @@ async def of_rsvp(reader: Reader, attendance_id: AttendanceId, page: Page = ALL_
         attendance_id=attendance_id,
         **page.values,
     )
-    return [_entry_of(row) for row in rows]
+    return [entry_of(row) for row in rows]
 
 
 async def latest_change_to(
@@ -123,7 +123,7 @@ async def latest_change_to(
         attendance_id=attendance_id,
         status=status.value,
     )
-    return _entry_of(row) if row else None
+    return entry_of(row) if row else None
 
 
 async def status_at(reader: Reader, attendance_id: AttendanceId, at: Instant) -> AttendanceStatus | None:
@@ -231,7 +231,7 @@ def _values(
     }
 
 
-def _entry_of(row: Row) -> HistoryEntry:
+def entry_of(row: Row) -> HistoryEntry:
     return HistoryEntry(
         id=row["id"],
         attendance_id=AttendanceId(row["attendance_id"]),

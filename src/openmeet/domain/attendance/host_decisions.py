@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, assert_never
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import (
@@ -62,11 +63,13 @@ class HostDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DecisionCounts:
-    """Result of a decision about several RSVPs."""
+    """Result of a decision about several RSVPs. ``first_at`` and ``last_at``: when, if it can be undone."""
 
     seated: int = 0
     waiting: int = 0
     removed: int = 0
+    first_at: Instant | None = None
+    last_at: Instant | None = None
 
 
 async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
@@ -116,7 +119,12 @@ async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> Decision
     while True:
         async with db.transaction() as tx:
             approved = await approve_next(tx, caller, slug)
-        counts = DecisionCounts(counts.seated + approved.seated, counts.waiting + approved.waiting)
+        counts = DecisionCounts(
+            counts.seated + approved.seated,
+            counts.waiting + approved.waiting,
+            first_at=counts.first_at or approved.first_at,
+            last_at=approved.last_at,
+        )
         if approved.seated + approved.waiting < DECIDED_AT_ONCE:
             return counts
 
@@ -143,7 +151,7 @@ async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Seque
             tx, event.id, [AttendanceStatus.WAITLISTED], [one.id for one in waiting]
         )
         await notify_approved(tx, event, [one for one in waitlisted if one.offered_until is None])
-    return DecisionCounts(len(seated), len(waiting))
+    return DecisionCounts(len(seated), len(waiting), first_at=tx.now, last_at=tx.now)
 
 
 async def give_places(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> DecisionCounts:

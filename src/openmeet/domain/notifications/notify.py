@@ -195,6 +195,13 @@ async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any]
     return await queries.withdraw(tx, user_id, kind, subject_id)
 
 
+async def is_notified(
+    reader: Reader, user_id: UserId, kind: NotificationKind[Any], subject_id: str, revision: int
+) -> bool:
+    """Whether there is a notification of this kind about this revision of a subject, in the app or by e-mail."""
+    return await queries.exists(reader, user_id, kind, subject_id, revision)
+
+
 async def mark_read_in(tx: Transaction, user_id: UserId, subject_id: str, revision: int) -> None:
     """Mark a user's notifications about a room as read, up to this number of the room's log."""
     of_rooms = [kind.name for kind in kinds.KINDS.values() if kind.subject is SubjectType.ROOM]

@@ -153,6 +153,18 @@ async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any]
     return withdrawn == 1
 
 
+async def exists(reader: Reader, user_id: UserId, kind: NotificationKind[Any], subject_id: str, revision: int) -> bool:
+    row = await reader.fetch_one(
+        "select 1 as found from notifications where user_id = :user_id and kind = :kind and subject_id = :subject_id"
+        " and subject_revision = :revision",
+        user_id=user_id,
+        kind=kind.name,
+        subject_id=subject_id,
+        revision=revision,
+    )
+    return row is not None
+
+
 async def count_unread(reader: Reader, user_id: UserId) -> int:
     row = await reader.fetch_one(
         "select count(*) as unread from notifications"

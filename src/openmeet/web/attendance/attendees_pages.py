@@ -16,6 +16,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import EMPTY, FormState, open_form, read_form
 from openmeet.domain.attendance import (
+    approval_undo,
     history,
     host_decisions,
     invitations,
@@ -25,6 +26,7 @@ from openmeet.domain.attendance import (
     rsvp_details,
     who_comes,
 )
+from openmeet.domain.attendance.approval_undo import ApprovalBatch
 from openmeet.domain.attendance.host_decisions import DecisionCounts, HostDecision
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter, AttendeeRow
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
@@ -85,6 +87,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/attendees/add", add_attendee, methods=["POST"]),
         Route("/events/{slug}/attendees/invite", invite, methods=["POST"]),
         Route("/events/{slug}/attendees/restore", restore, methods=["POST"]),
+        Route("/events/{slug}/attendees/undo-approvals", undo_approvals, methods=["POST"]),
         Route("/events/{slug}/attendees.csv", export_csv, methods=["GET"]),
         Route("/events/{slug}/attendees/{attendance_id}", show_one, methods=["GET"]),
         Route("/events/{slug}/guest-list", show_guest_list, methods=["GET"]),
@@ -120,8 +123,10 @@ async def decide(request: Request) -> Response:
             decision_counts = await host_decisions.decide(tx, caller, slug, HostDecision(action), ids)
     if back in _RETURN_PATHS:
         return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
-    removed = {"removed": ids[0]} if action == HostDecision.REMOVE and len(ids) == 1 else {}
-    return _redirect_with_counts(_attendees_path(slug, tab=tab, **removed), action, decision_counts)
+    undo: dict[str, str] = {"removed": ids[0]} if action == HostDecision.REMOVE and len(ids) == 1 else {}
+    if decision_counts.first_at is not None and decision_counts.last_at is not None:
+        undo = {"approved": str(ApprovalBatch(decision_counts.first_at, decision_counts.last_at))}
+    return _redirect_with_counts(_attendees_path(slug, tab=tab, **undo), action, decision_counts)
 
 
 def _redirect_with_counts(path: str, action: str, decision_counts: DecisionCounts) -> Response:
@@ -170,6 +175,16 @@ async def restore(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await host_decisions.restore(tx, caller, slug, AttendanceId(form.get("who", "")))
     return go(_attendees_path(slug, tab=form.get("tab", "")), flash="attendee_restored")
+
+
+async def undo_approvals(request: Request) -> Response:
+    caller, slug = caller_of(request), event_slug_of(request)
+    form = await read_form(request)
+    batch = ApprovalBatch.parse(form.get("approved", ""))
+    if batch is None:
+        raise InvalidInput("approved", GeneralReason.CHOOSE_ONE, choices="")
+    numbers = await approval_undo.undo_approvals(database_of(request), caller, slug, batch)
+    return go(_attendees_path(slug, tab="asking"), flash="approvals_undone", numbers=numbers)
 
 
 async def export_csv(request: Request) -> Response:
@@ -261,6 +276,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
             **await _people_context(reader, caller.user_id, with_settings, rows[:PAGE_SIZE]),
             **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
             "removed": await _removed_attendee(reader, event, query_params.get("removed", "")),
+            **await _approved_context(reader, event, caller.user_id, query_params.get("approved", "")),
         }
     context |= {
         "event": event,
@@ -340,6 +356,13 @@ async def _removed_attendee(reader: Reader, event: Event, attendance_id: str) ->
     ]
     names = await shown_names(reader, [one.user_id for one in removed])
     return lists.row_of(removed[0], names) if removed else None
+
+
+async def _approved_context(reader: Reader, event: Event, host: UserId, approved: str) -> dict[str, object]:
+    """What the host has just approved, so that the page can offer to undo it, and how much of it is unchanged."""
+    batch = None if event.is_cancelled else ApprovalBatch.parse(approved)
+    number = 0 if batch is None else await approval_undo.count_unchanged(reader, event.id, host, batch)
+    return {"approved": batch, "approved_number": number}
 
 
 def _tabs(

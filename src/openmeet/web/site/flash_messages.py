@@ -275,6 +275,20 @@ def _answers_approved(approved: int, waitlisted: int) -> str:
     return gettext("Nobody was waiting for your answer any more.")
 
 
+def _approvals_undone(undone: int, kept: int) -> str:
+    if not undone:
+        return gettext("Nothing was undone: they already know, or their answer has changed.")
+    words = ngettext("Undone. %(number)s request is open again.", "Undone. %(number)s requests are open again.", undone)
+    if not kept:
+        return words
+    rest = ngettext(
+        "%(number)s person already knows, or has changed their answer, and stays as they are.",
+        "%(number)s people already know, or have changed their answer, and stay as they are.",
+        kept,
+    )
+    return f"{words} {rest}"
+
+
 def _places_given(seated: int, first: int) -> str:
     if seated and first:
         return gettext(
@@ -312,6 +326,7 @@ def _photos_added(number: int) -> str:
 NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
     "dates_answered": (2, _dates_answered),
     "answers_approved": (2, _answers_approved),
+    "approvals_undone": (2, _approvals_undone),
     "answers_declined": (1, _answers_declined),
     "places_given": (2, _places_given),
     "new_times_confirmed": (1, _new_times_confirmed),

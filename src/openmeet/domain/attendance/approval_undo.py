@@ -1,0 +1,134 @@
+"""Undo the approval of several requests, as long as nothing has happened to them since."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from groundwork.clock import Instant
+from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.errors import Refused
+from openmeet.domain.attendance import history, queries, registration, save_rsvp, waitlist
+from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, lock_for_host
+from openmeet.domain.attendance.model import (
+    Attendance,
+    AttendanceStatus,
+    ChangeChannel,
+    HistoryEntry,
+    PendingFor,
+)
+from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.events.model import Event, EventId, EventSlug
+from openmeet.domain.notifications import event_kinds
+from openmeet.domain.notifications import notify as notifications
+from openmeet.domain.users.model import Caller, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalBatch:
+    """The approvals of one host from the first to the last time, which is the same for fewer than ``DECIDED_AT_ONCE``."""
+
+    first: Instant
+    last: Instant
+
+    @classmethod
+    def parse(cls, text: str) -> "ApprovalBatch | None":
+        """Parse the text of ``str``. None if it is malformed."""
+        first, _, last = text.partition("-")
+        if not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit() and len(text) < 50):
+            return None
+        return cls(Instant(int(first)), Instant(int(last)))
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+async def count_unchanged(reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch) -> int:
+    """How many of these approvals are still the latest change of their RSVP."""
+    row = await reader.fetch_one(
+        f"select count(*) as number from attendance_history h where {_IN_BATCH} and {_IS_LATEST}",
+        **_values(event_id, host, batch),
+    )
+    return int(row["number"]) if row else 0
+
+
+async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: ApprovalBatch) -> tuple[int, int]:
+    """Turn these approvals into requests again. Returns how many are requests again, and how many stay as they are.
+
+    An approval stays if the RSVP has changed since, for example because the guest has cancelled or was checked in, and
+    if the guest was told of it: they have read the notification or got the e-mail. Raises NotFound, Forbidden, Refused
+    (``EventCancelled``).
+    """
+    undone, total, after, is_last = 0, 0, "", False
+    while not is_last:
+        async with db.transaction() as tx:
+            event = await lock_for_host(tx, caller, slug)
+            if event.is_cancelled or event.is_gone:
+                raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
+            total = total or await _count(tx, event.id, caller.user_id, batch)
+            entries = await _next_unchanged(tx, event.id, caller.user_id, batch, after)
+            is_last = len(entries) < DECIDED_AT_ONCE
+            undone += await _undo(tx, event, caller.user_id, entries)
+            if is_last:
+                # Only now, because those who are still on the waitlist may be undone, too.
+                await waitlist.fill(tx, await registration.event_with_settings(tx, event))
+            else:
+                after = entries[-1].id
+    return undone, total - undone
+
+
+async def _undo(tx: Transaction, event: Event, host: UserId, entries: Sequence[HistoryEntry]) -> int:
+    undone = 0
+    for entry in entries:
+        rsvp = await queries.by_id(tx, entry.attendance_id)
+        if rsvp is None or rsvp.status is not entry.after or await _is_told(tx, event, rsvp):
+            continue
+        request = replace(
+            rsvp,
+            status=AttendanceStatus.PENDING,
+            waitlist_number=None,
+            pending_for=PendingFor.APPROVAL,
+            approved_at=None if rsvp.approved_at == entry.changed_at else rsvp.approved_at,
+        )
+        saved = await queries.save(tx, request)
+        await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=host)
+        await save_rsvp.enqueue_record(tx, saved)
+        undone += 1
+    return undone
+
+
+async def _is_told(tx: Transaction, event: Event, rsvp: Attendance) -> bool:
+    """Whether the guest knows that they were approved. Withdraws the notification if they do not."""
+    if await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_APPROVED, event.id):
+        return False
+    return await notifications.is_notified(tx, rsvp.user_id, event_kinds.ANSWER_APPROVED, event.id, rsvp.revision)
+
+
+_IN_BATCH = f"""
+    h.event_id = :event_id and h.through = '{ChangeChannel.HOST}' and h.changed_at between :first and :last
+    and h.actor_id = :host and h.before_status = '{AttendanceStatus.PENDING}'
+    and h.after_status in ('{AttendanceStatus.ATTENDING}', '{AttendanceStatus.WAITLISTED}')
+"""
+_IS_LATEST = "not exists (select 1 from attendance_history later where later.attendance_id = h.attendance_id and later.id > h.id)"
+
+
+async def _count(reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch) -> int:
+    row = await reader.fetch_one(
+        f"select count(*) as number from attendance_history h where {_IN_BATCH}", **_values(event_id, host, batch)
+    )
+    return int(row["number"]) if row else 0
+
+
+async def _next_unchanged(
+    reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch, after: str
+) -> list[HistoryEntry]:
+    rows = await reader.fetch(
+        f"select {history.COLUMNS} from attendance_history h where {_IN_BATCH} and {_IS_LATEST}"
+        " and h.id > :after order by h.id limit :limit",
+        after=after,
+        limit=DECIDED_AT_ONCE,
+        **_values(event_id, host, batch),
+    )
+    return [history.entry_of(row) for row in rows]
+
+
+def _values(event_id: EventId, host: UserId, batch: ApprovalBatch) -> dict[str, object]:
+    return {"event_id": event_id, "host": host, "first": batch.first, "last": batch.last}
