@@ -23,6 +23,7 @@ from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.groups.announcements import GROUP_MEMBERS
 from openmeet.domain.moderation_effects.actions import suspended_person_handler
 from openmeet.domain.notifications.fan_out import FanOutAudience, fan_out_handler
+from openmeet.domain.photos.notify import PHOTO_VIEWERS
 from openmeet.domain.profiles.notify import PROFILE_FOLLOWERS
 from openmeet.domain.safety.actions import apply_blocks_handler
 from openmeet.domain.saved_searches.tasks import SAVED_SEARCHES
@@ -61,6 +62,7 @@ AUDIENCES: Final[tuple[FanOutAudience[Any, Any], ...]] = (
     CONCERNED_BY_SERIES,
     GROUP_LISTENERS,
     GROUP_MEMBERS,
+    PHOTO_VIEWERS,
     PROFILE_FOLLOWERS,
     SAVED_SEARCHES,
 )

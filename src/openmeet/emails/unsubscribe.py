@@ -100,6 +100,7 @@ _TOPIC_LABELS: Mapping[NotificationTopic, LazyText] = {
     NotificationTopic.NEW_DATES: plazy("what e-mails are about", "new dates of series you follow"),
     NotificationTopic.ANSWERS: plazy("what e-mails are about", "answers to your events"),
     NotificationTopic.MESSAGES: plazy("what e-mails are about", "messages from hosts"),
+    NotificationTopic.PHOTOS: plazy("what e-mails are about", "new photos"),
     NotificationTopic.GROUP_EVENTS: plazy("what e-mails are about", "new events of your groups"),
     NotificationTopic.ANNOUNCEMENTS: plazy("what e-mails are about", "announcements in your groups"),
     NotificationTopic.REQUESTS: plazy("what e-mails are about", "requests to join groups that you run"),

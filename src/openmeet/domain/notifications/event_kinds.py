@@ -127,6 +127,12 @@ class SearchMatch(Payload, frozen=True):
     search_name: str = ""
 
 
+class PhotosAdded(Payload, frozen=True):
+    """Payload of "somebody added photos". ``is_host``: the recipient hosted the event."""
+
+    is_host: bool = False
+
+
 def _newest_dates(payloads: Sequence[DatesChanged]) -> Sequence[DatesChanged]:
     """Merge by keeping the newest, with the latest new recurrence."""
     repeats = next((one.repeats for one in reversed(payloads) if one.repeats), None)
@@ -215,6 +221,11 @@ def _if_invited(payload: InvitationReceived, state: SubjectState) -> bool:
 def _if_answered(payload: NewAnswer, state: SubjectState) -> bool:
     """Whether the RSVP still has to be reported. The event may be over, but it must take place."""
     return payload.person_id is not None and state.takes_place
+
+
+def _if_viewer(payload: PhotosAdded, state: SubjectState) -> bool:
+    """Whether the reader may still see the photos."""
+    return state.takes_place and not state.is_hidden and (payload.is_host or state.is_going)
 
 
 def _is_request(payload: NewAnswer) -> bool:
@@ -320,6 +331,9 @@ SEARCH_FIND: Final = NotificationKind(
 )
 NEW_DATE: Final = NotificationKind("new_date", _Topic.NEW_DATES, _EVENT, DatesChanged, _Urgency.BUNDLED)
 FOREIGN_ANSWERS: Final = NotificationKind("foreign_answers", _Topic.ANSWERS, _EVENT, Payload, _Urgency.BUNDLED)
+PHOTOS_ADDED: Final = NotificationKind(
+    "photos_added", _Topic.PHOTOS, _EVENT, PhotosAdded, _Urgency.BUNDLED, has_author=True, still_true=_if_viewer
+)
 HOST_MESSAGE: Final = NotificationKind(
     "host_message",
     _Topic.MESSAGES,

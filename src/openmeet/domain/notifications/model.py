@@ -44,6 +44,7 @@ class NotificationTopic(StrEnum):
     NEW_DATES = "new_dates"
     ANSWERS = "answers"
     MESSAGES = "messages"
+    PHOTOS = "photos"
     GROUP_EVENTS = "group_events"
     ANNOUNCEMENTS = "announcements"
     REQUESTS = "requests"
@@ -78,13 +79,17 @@ _ON_WISH: Mapping[Channel, bool] = dict.fromkeys(Channel, False)
 _IN_DIGEST: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.DIGEST: True}
 
 
+# Topics whose e-mails can wait for the digest, unless somebody chooses otherwise.
+_DIGESTED = {NotificationTopic.SEARCHES, NotificationTopic.HOSTS, NotificationTopic.PHOTOS}
+
+
 def defaults_of(topic: NotificationTopic) -> Mapping[Channel, bool]:
     """The default channels of a topic."""
     if topic in {NotificationTopic.ROOMS, NotificationTopic.WEEK}:
         return _ON_WISH
     if topic in BY_MAIL_ALONE:
         return _BY_MAIL
-    return _IN_DIGEST if topic in {NotificationTopic.SEARCHES, NotificationTopic.HOSTS} else _DEFAULTS
+    return _IN_DIGEST if topic in _DIGESTED else _DEFAULTS
 
 
 # The default digest hour.

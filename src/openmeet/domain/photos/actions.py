@@ -39,6 +39,7 @@ from openmeet.domain.photos.model import (
     PhotoReason,
     checked_caption,
 )
+from openmeet.domain.photos.notify import announce
 from openmeet.domain.users.model import UserId
 
 _ROUND: Final = 200
@@ -97,6 +98,8 @@ async def add(
                 await _require_possible(tx, event, user_id, digest)
                 await queries.add_to_event(tx, key, event.id, caption, digest)
             added = await queries.by_digest(tx, event.id, user_id, digest)
+            if added is not None and added.key == key:
+                await announce(tx, event, added)
     finally:
         if added is None or added.key != key:
             await _forget(db, store, key)

@@ -99,6 +99,19 @@ async def for_moderators(reader: Reader, keys: Sequence[str]) -> list[EventPhoto
     return [_photo(row) for row in rows]
 
 
+async def has_earlier_since(reader: Reader, photo: EventPhoto, since: Instant) -> bool:
+    """Whether the author of this photo has added another one to its event since this time."""
+    row = await reader.fetch_one(
+        "select 1 as found from event_photos p where p.event_id = :event_id and p.user_id = :user_id"
+        " and p.created_at >= :since and p.key <> :key limit 1",
+        event_id=photo.event_id,
+        user_id=photo.user_id,
+        since=since,
+        key=photo.key,
+    )
+    return row is not None
+
+
 async def by_digest(reader: Reader, event_id: EventId, user_id: UserId, digest: str) -> EventPhoto | None:
     """The photo that this person made of the same file at this event."""
     row = await reader.fetch_one(

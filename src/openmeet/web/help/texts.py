@@ -129,6 +129,10 @@ QUESTIONS: Final = (
                 "camera details."
             ),
             lazy(
+                "When somebody adds photos, we tell hosts and guests, at most once a day for each event. "
+                "[Choose how](/settings/notifications)."
+            ),
+            lazy(
                 "**You’re in a photo and don’t want that?** Open it and ask the hosts to remove it, or report it to "
                 "the moderators."
             ),

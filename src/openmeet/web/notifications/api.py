@@ -88,6 +88,7 @@ class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fie
     requests: TopicPreference
     membership: TopicPreference
     messages: TopicPreference
+    photos: TopicPreference
     mentions: TopicPreference
     searches: TopicPreference
     hosts: TopicPreference

@@ -121,6 +121,7 @@ _TOPICS = (
                 lazy("Messages"),
                 lazy("The host of an event that you answered writes to you."),
             ),
+            (NotificationTopic.PHOTOS, lazy("Photos"), lazy("Somebody adds photos of an event that you were at.")),
             (
                 NotificationTopic.MENTIONS,
                 lazy("Mentions"),
