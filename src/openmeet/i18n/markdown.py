@@ -38,6 +38,21 @@ _MAX_SUMMARY_MARKS = 300
 
 _DECEPTIVE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
+# Where the zero-width joiner and non-joiner change how a text looks, as UAX 31 (A1, A2, B) and UTS 51 describe it:
+# between letters that join, after the virama of Indic scripts, and within an emoji. Persian, Sinhala and families need
+# them. Elsewhere they are invisible, so that two texts could look the same. The number of marks between is limited, so
+# that the time is linear.
+_NEEDED_JOINERS = (
+    r"(?<=[\p{jt=D}\p{jt=L}]\p{jt=T}{0,8})\u200c(?=\p{jt=T}{0,8}[\p{jt=D}\p{jt=R}])"
+    r"|(?<=\p{L}\p{M}{0,8}\p{ccc=Virama}\p{M}{0,8})\u200c(?=\p{M}{0,8}\p{L})"
+    r"|(?<=\p{L}\p{M}{0,8}\p{ccc=Virama}\p{M}{0,8})\u200d(?!\p{InSC=Vowel_Dependent})"
+    r"|(?<=\p{ExtPict}[\ufe0f\U0001f3fb-\U0001f3ff]{0,2})\u200d(?=\p{ExtPict})"
+)
+# The flags of England, Scotland and Wales are written with format characters.
+_FLAG = r"\U0001f3f4[\U000e0030-\U000e007a]{2,8}\U000e007f"
+_JOINERS = regex.compile(rf"({_NEEDED_JOINERS})|[\u200c\u200d]+")
+_INVISIBLE = regex.compile(rf"({_NEEDED_JOINERS}|{_FLAG})|[\p{{Cc}}\p{{Cf}}\p{{Zl}}\p{{Zp}}]+")
+
 # More combining marks than this on one letter would cover the lines above and below, or make the letter wider than a
 # phone. Scripts need fewer: the tallest stacks are Tibetan. Format characters do not end a stack.
 _MOST_STACKED = 8
@@ -99,10 +114,17 @@ def one_line(text: str) -> str:
     """Text for a single line: spaces are normalised, and characters that could hide or reorder the words next to it are
     removed, as are stacked marks.
 
-    These are control characters and the marks that override or isolate the writing direction (UAX 9). Joiners and the
-    weak direction marks stay, because languages and emoji need them.
+    These are control characters, the marks that override or isolate the writing direction (UAX 9), and joiners where
+    they join nothing. The weak direction marks stay, because languages need them.
     """
-    return " ".join(without_stacked_marks(_DECEPTIVE.sub("", text)).split())
+    return " ".join(without_stacked_marks(_JOINERS.sub(r"\1", _DECEPTIVE.sub("", text))).split())
+
+
+def name_line(text: str) -> str:
+    """``one_line`` for the name of a person: without any invisible character, because it could make the name look like
+    another. Joiners stay where they are needed.
+    """
+    return " ".join(without_stacked_marks(_INVISIBLE.sub(r"\1", text)).split())
 
 
 def without_stacked_marks(text: str) -> str:

@@ -143,6 +143,8 @@ def test_texts_cannot_run_scripts_or_load_resources(text: str) -> None:
         ("bell\x07 and escape\x1b[31m", "bell and escape[31m"),
         ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
         ("می\u200cخواهم", "می\u200cخواهم"),
+        ("Pay\u200dpal \u200c2", "Paypal 2"),
+        ("\u05d0\u200f!", "\u05d0\u200f!"),
     ],
 )
 def test_a_line_contains_no_invisible_or_reversing_characters(text: str, line: str) -> None:
@@ -154,7 +156,7 @@ STACK = "\u0363\u033f\u0346" * 12
 
 def test_a_line_has_at_most_eight_marks_on_a_letter() -> None:
     assert one_line(f"Za{STACK}lgo{STACK}") == f"Za{STACK[:8]}lgo{STACK[:8]}"
-    assert one_line(f"a{STACK[:8]}\u200d{STACK}b") == f"a{STACK[:8]}\u200db", "a joiner does not start a new stack"
+    assert one_line(f"a{STACK[:8]}\u200d{STACK}b") == f"a{STACK[:8]}b", "a joiner does not start a new stack"
     assert one_line(one_line(f"a{STACK}")) == one_line(f"a{STACK}")
 
 

@@ -62,6 +62,16 @@ async def test_a_profile_is_replaced_and_its_revision_incremented(db):
         ("A" + "\u0363" * 40, "A" + "\u0363" * 8),
         ("李", "李"),
         ("أنا", "أنا"),
+        ("Family \U0001f468\u200d\U0001f469\u200d\U0001f467", "Family \U0001f468\u200d\U0001f469\u200d\U0001f467"),
+        ("\U0001f469\U0001f3fd\u200d\U0001f4bb\u200d", "\U0001f469\U0001f3fd\u200d\U0001f4bb"),
+        ("\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",) * 2,
+        ("نرگس\u200cسادات",) * 2,
+        ("شر\u200cی", "شری"),
+        ("ශ්\u200dරීමතී",) * 2,
+        ("क्\u200cष",) * 2,
+        ("क्\u200dि", "क्ि"),
+        ("A\u200dna \u200cB\u200b\u00ad\u2060", "Ana B"),
+        ("A\U000e0067\U000e007f", "A"),
     ],
 )
 def test_names_are_normalised(typed, kept):

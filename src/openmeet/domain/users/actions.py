@@ -12,10 +12,8 @@ from openmeet.domain.users import guests, queries
 from openmeet.domain.users.model import MAX_BIO, MAX_NAME, Profile, User, UserId, UserKind, UserReason
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import is_known
-from openmeet.i18n.markdown import without_stacked_marks
+from openmeet.i18n.markdown import name_line
 
-# Control and format characters can make one user's name look like another's or reorder the text around it.
-_INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
 # A host name with a top-level domain of letters, which is the syntax of handles, at the start of a name or after an @.
 # A character before the @ means an e-mail address.
 _HANDLE = r"((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:xn--[a-z0-9-]+|[a-z]{2,}))"
@@ -32,10 +30,8 @@ def claims_handle_of_others(name: str, own_handles: Collection[str] = ()) -> boo
 
 
 def check_name(text: str, own_handles: Collection[str] = ()) -> str:
-    """Validate a display name, normalize its whitespace and remove stacked marks. Raises InvalidForm
-    (``display_name``).
-    """
-    name = " ".join(without_stacked_marks(_INVISIBLE.sub("", text)).split())
+    """Validate a display name, and normalize it as ``name_line`` does. Raises InvalidForm (``display_name``)."""
+    name = name_line(text)
     if not name:
         raise InvalidForm({"display_name": UserReason.NAME_NEEDED})
     if len(name) > MAX_NAME:
