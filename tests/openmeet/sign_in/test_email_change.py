@@ -150,3 +150,18 @@ async def test_the_address_of_another_account_is_merged_and_never_taken(site: Si
         await browser.post(claim)
         assert await enters(browser, await asks(browser, "ben@example.org")) == "/settings/profile"
     assert (await addresses(site))["Ana"] == "ben@example.org"
+
+
+async def test_the_page_for_the_code_names_the_new_address(site: Site) -> None:
+    """Also after a wrong code, but in no other browser."""
+    async with site.browser() as ana, site.browser() as ben:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        challenge = await asks(ana, "Ana.New@example.org")
+        page = f"/settings/email/code?challenge={challenge}"
+        assert "letters and digits to ana.new@example.org." in (await ana.get(page)).text
+        wrong = await ana.post("/settings/email/code", data={"challenge": challenge, "code": "22222222"})
+        assert "letters and digits to ana.new@example.org." in wrong.text
+        shown = (await ben.get(page)).text
+    assert "ana.new" not in shown
+    assert "to the address you gave." in shown

@@ -17,17 +17,21 @@ from openmeet.domain.account_merge import actions as account_merge
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.actions import change_email
 from openmeet.domain.sign_in.model import CODE_LENGTH, CODE_LIFE, ChallengeId, check_email
+from openmeet.domain.sign_in.queries import challenge as challenge_by_id
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.account.recent_proof import recent_proof_of
 from openmeet.web.sign_in import limits
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.rate_limits import spend_on
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/email"
+# Cookie with the newest request of this browser.
+_ASKED: Final = "openmeet_new_email"
 
 
 def routes() -> list[Route]:
@@ -64,12 +68,14 @@ async def ask_code(request: Request) -> Response:
         return await _page(request, form_with_problems(form, wrong), status=400)
     except TooMany as limit:
         return await _page(request, FormState(form, {"email": limit.why}), status=429)
-    return go(f"{PATH}/code?" + urlencode({"challenge": challenge.id}))
+    response = go(f"{PATH}/code?" + urlencode({"challenge": challenge.id}))
+    set_cookie(request, response, _ASKED, challenge.id)
+    return response
 
 
 async def show_code(request: Request) -> Response:
     caller_of(request)
-    return _code_page(request, EMPTY, request.query_params.get("challenge", ""))
+    return await _code_page(request, EMPTY, request.query_params.get("challenge", ""))
 
 
 async def answer_code(request: Request) -> Response:
@@ -89,7 +95,9 @@ async def answer_code(request: Request) -> Response:
             if claim is None and not is_saved:
                 is_saved = await change_email(tx, key, caller.user_id, email)
     if not email:
-        return _code_page(request, form_with_problems(form, sign_in.wrong_code(answered)), challenge_id, status=400)
+        return await _code_page(
+            request, form_with_problems(form, sign_in.wrong_code(answered)), challenge_id, status=400
+        )
     if claim is not None:
         return go(f"/settings/join/{claim}", flash="address_of_another_account")
     return go("/settings/profile", flash="email_changed" if is_saved else "nothing_to_join")
@@ -104,8 +112,13 @@ async def _page(request: Request, form_state: FormState, *, status: int = 200) -
     return page(request, "account/email.html", context, status=status)
 
 
-def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
+async def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
+    async with database_of(request).reader() as reader:
+        asked = await challenge_by_id(reader, ChallengeId(challenge))
+    # Only the browser in which the address was entered shows it.
+    is_own = asked is not None and asked.id == read_cookie(request, _ASKED)
     context = {
+        "address": asked.email if asked is not None and is_own else "",
         "typed": form_state,
         "challenge": challenge,
         "with_mailbox": services(request).settings.dev_mailbox,

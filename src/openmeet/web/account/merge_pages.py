@@ -183,5 +183,6 @@ def _code_page(request: Request, form_state: FormState, challenge: str, *, statu
         "code_length": CODE_LENGTH,
         "code_minutes": CODE_LIFE // MINUTE,
         "path": "/settings/join",
+        "address": "",
     }
     return page(request, "account/code.html", context, status=status)
