@@ -81,9 +81,27 @@ async def test_attendees_of_several_dates_are_told_about_each_of_theirs(practice
     assert said.after.endswith(
         "Other dates changed, too, and are now on: Thu 26 Nov, 20:00; Sun 29 Nov, 20:00. From now on: every day at 20:00."
     )
-    assert off.after == ", Thu 26 Nov, is cancelled: ill. Other dates are cancelled, too: Sun 29 Nov, 20:00."
+    assert off.after == (
+        ", Thu 26 Nov, is cancelled: ill. Other dates are cancelled, too: Sun 29 Nov, 20:00. Next: Tue 24 Nov, 20:00."
+    )
     assert (len(cleos.payload.others), cleos.payload.more) == (notify.NAMED, len(found) - 1)  # type: ignore[attr-defined]  # the payload of its kind
     assert all_of_them.after.endswith(f"; and {len(found) - 1 - notify.NAMED} more. From now on: every day at 20:00.")
+
+
+async def test_a_cancelled_date_names_the_next_one_that_takes_place(practice_db: Database) -> None:
+    """The notification links to it. After the last date, there is none."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, "FREQ=WEEKLY;COUNT=3")
+        ben = await person(tx, "Ben")
+        first, second, third = await dates(tx, series)
+        await go(tx, ben, first)
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([first, second]), "")
+        ((_, said),) = await notification_lines(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
+        await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), names([third]), "")
+        ((_, nothing),) = await notification_lines(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
+    assert said.after == ", Tue 24 Nov, is cancelled. Next: Tue 8 Dec, 18:00."
+    assert said.next_path == f"/events/{third.slug}"
+    assert (nothing.after, nothing.next_path) == (", Tue 24 Nov, is cancelled.", "")
 
 
 async def test_cancelled_dates_are_not_listed_among_the_new_times(practice_db: Database) -> None:

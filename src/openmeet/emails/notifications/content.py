@@ -8,7 +8,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
-from openmeet.domain.notifications.event_kinds import NEW_ANSWER, NewAnswer, Rejection
+from openmeet.domain.notifications.event_kinds import EVENT_CANCELLED, NEW_ANSWER, NewAnswer, Rejection
 from openmeet.domain.notifications.model import SubjectType
 from openmeet.domain.notifications.queries import Notification, newest
 from openmeet.domain.page_paths import event_path, group_path
@@ -30,7 +30,7 @@ class NotificationLine:
 
     ``slug`` is the slug of the event or group, and empty for a chat. Both are empty if the person cannot open a page
     about it. ``person_id``: the person who caused the notification, and ``person`` their name; None if the reader may
-    not know.
+    not know. ``next_path``: the page of the next date of a cancelled event's series.
     """
 
     before: str
@@ -42,6 +42,7 @@ class NotificationLine:
     path: str
     person_id: UserId | None = None
     person: str = ""
+    next_path: str = ""
 
 
 async def newest_notifications(
@@ -157,8 +158,11 @@ def _event_line(notification: Notification, facts: Facts) -> NotificationLine | 
     if event is None or not event.title or (event.is_hidden and event.author_id != facts.viewer):
         return None
     if event.id in facts.seen:
-        sentence = texts.line(notification.kind, notification.payload, facts.of_event(event), facts.names)
-        return _item(notification, sentence, event.slug, event.title, event_path(event.slug), facts.now)
+        state = facts.of_event(event)
+        sentence = texts.line(notification.kind, notification.payload, state, facts.names)
+        item = _item(notification, sentence, event.slug, event.title, event_path(event.slug), facts.now)
+        next_date = state.next_date if notification.kind is EVENT_CANCELLED else None
+        return item if next_date is None else replace(item, next_path=event_path(next_date.slug))
     # A removed attendee sees only this, with the name that the event had at the time.
     if not isinstance(notification.payload, Rejection) or not notification.payload.title or event.is_hidden:
         return None

@@ -36,7 +36,8 @@ class CurrentChatState:
 @dataclass(frozen=True, slots=True)
 class CurrentState:
     """The subject of a notification, and the reader's part in it. Conditions read the properties of
-    ``notifications.conditions.SubjectState``; texts also read the values themselves.
+    ``notifications.conditions.SubjectState``; texts also read the values themselves. ``next_date``: of the series of a
+    cancelled event, if there is one that the reader may see.
     """
 
     viewer: UserId
@@ -49,6 +50,7 @@ class CurrentState:
     announcement: Announcement | None = None
     chat: CurrentChatState | None = None
     together: tuple[str, ...] = ()
+    next_date: Event | None = None
 
     @property
     def is_event(self) -> bool:

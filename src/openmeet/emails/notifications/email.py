@@ -4,7 +4,7 @@ file.
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
@@ -61,7 +61,8 @@ class Story:
     ``answer_url`` if the recipient cannot RSVP. ``is_shut_out``: the host has removed the recipient, who may no longer
     see the event. ``asks_for_answer``: the RSVP is the main action, because they have not answered for the current time.
     ``replies``: the label and URL of each reply they can choose, if they are asked for one or have been offered a place;
-    the page behind the URL asks for confirmation. ``cover_url``: the event's picture, in an invitation.
+    the page behind the URL asks for confirmation. ``cover_url``: the event's picture, in an invitation. ``next_url``: the
+    next date of the series of a cancelled event.
     """
 
     event: Event | None
@@ -80,6 +81,7 @@ class Story:
     asks_for_answer: bool = False
     replies: tuple[tuple[str, str], ...] = ()
     cover_url: str = ""
+    next_url: str = ""
 
 
 def notification_composer(head: EmailContext) -> Composer:
@@ -254,7 +256,11 @@ async def _stories(
             continue
         news_points = points(its_news, facts.of_event(event), facts.names)
         if news_points:
-            stories.append(await _story(tx, head, user, event, own_rsvp, news_points, zone, with_answer=with_answer))
+            story = await _story(tx, head, user, event, own_rsvp, news_points, zone, with_answer=with_answer)
+            next_date = facts.of_event(event).next_date
+            if next_date is not None and await _has_page(tx, next_date, user):
+                story = replace(story, next_url=f"{head.public_url}{event_path(next_date.slug)}")
+            stories.append(story)
     return stories
 
 

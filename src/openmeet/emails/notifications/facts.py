@@ -1,6 +1,6 @@
 """Load all current facts that the texts of one person's notifications need. Uses few queries."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
@@ -18,6 +18,8 @@ from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationId, SubjectType
 from openmeet.domain.notifications.queries import Notification
 from openmeet.domain.search.my_event_lists import events_by_ids
+from openmeet.domain.series import date_queries
+from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.chats import chats_of
@@ -29,7 +31,7 @@ from openmeet.i18n.markdown import one_line
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The current state of everything that the notifications of ``viewer`` are about. ``seen``: the events that they
-    may see.
+    may see. ``next_dates``: see ``CurrentState.next_date``.
     """
 
     viewer: UserId
@@ -43,9 +45,17 @@ class Facts:
     announced: Mapping[AnnouncementId, Announcement]
     names: Mapping[UserId, str]
     chats: Mapping[NotificationId, CurrentChatState]
+    next_dates: Mapping[str, Event]
 
     def of_event(self, event: Event) -> CurrentState:
-        return CurrentState(self.viewer, self.now, event=event, own_rsvp=self.answers.get(event.id))
+        in_series = event.place_in_series if event.is_cancelled else None
+        return CurrentState(
+            self.viewer,
+            self.now,
+            event=event,
+            own_rsvp=self.answers.get(event.id),
+            next_date=None if in_series is None else self.next_dates.get(in_series.series_id),
+        )
 
     def of_chat(self, notification: Notification) -> CurrentState | None:
         """The state for a chat notification. None if the viewer may not read the room, or if the message is gone."""
@@ -90,7 +100,20 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
             ).items()
         },
         await chats_of(reader, [one for one in news if one.kind.subject is SubjectType.ROOM], viewer),
+        await _next_dates(reader, events.values(), viewer),
     )
+
+
+async def _next_dates(reader: Reader, events: Iterable[Event], viewer: UserId) -> dict[str, Event]:
+    """The next date of the series of each cancelled event, by the id of the series."""
+    cancelled = {
+        SeriesId(one.place_in_series.series_id)
+        for one in events
+        if one.is_cancelled and one.place_in_series is not None
+    }
+    next_dates = await date_queries.next_of_each(reader, sorted(cancelled))
+    seen = await seen_by(reader, list(next_dates.values()), viewer)
+    return {series_id: one for series_id, one in next_dates.items() if one.id in seen}
 
 
 def points(news: Sequence[Notification], state: CurrentState, names: Mapping[UserId, str]) -> list[Point]:

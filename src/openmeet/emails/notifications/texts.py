@@ -161,7 +161,9 @@ def _template_context(
 ) -> dict[str, object]:
     event, own_rsvp = state.event, state.own_rsvp
     name = names.get(payload.person_id, "") if payload.person_id else ""
-    starts = offered_until = None
+    starts = next_starts = offered_until = None
+    if (next_date := state.next_date) is not None and next_date.starts_at is not None:
+        next_starts = When(next_date.starts_at, next_date.time_zone, next_date.is_all_day)
     if event is not None and event.starts_at is not None:
         starts = When(event.starts_at, event.time_zone, event.is_all_day)
     if event is not None and own_rsvp is not None and own_rsvp.offered_until is not None:
@@ -176,6 +178,7 @@ def _template_context(
         "title": title,
         "event": event,
         "starts": starts,
+        "next_starts": next_starts,
         "new_place": in_one_line(payload.is_at or "", payload.is_in) if isinstance(payload, DatesChanged) else "",
         "place": "" if event is None else ", ".join(event.place.lines),
         "mine": own_rsvp,
