@@ -44,7 +44,7 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
     if calendar.method:
         about.append(calendar.method)
     yield f"{calendar.name or 'A calendar without a name'} ({', '.join(about)})"
-    yield from (f"  WARNING {warning}" for warning in calendar.warnings)
+    yield from (f"  WARNING {warning}" for warning in (*calendar.left_out, *calendar.warnings))
     for event in calendar.events:
         yield f"{event.number:5}  {event.summary or '(no title)'}{_state_label(event)}"
         yield f"       {_time_label(event)}"
@@ -121,7 +121,7 @@ def _calendar(calendar: ReadCalendar) -> dict[str, Any]:
         # Series that the file contains only as single dates, in the form in which they are imported.
         "gathered": [_event(event) for event in _strays(calendar)],
         "leftOut": [{"component": number, "kind": kind} for number, kind in calendar.others],
-        "warnings": calendar.warnings,
+        "warnings": [*calendar.left_out, *calendar.warnings],
     }
 
 

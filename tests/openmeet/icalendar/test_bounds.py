@@ -186,7 +186,7 @@ def test_warnings_do_not_quote_whole_lines() -> None:
         f"DTEND:{long}",
     ):
         (calendar,) = read_calendars(calendar_of(f"{head}{lines}\r\nEND:VEVENT"))
-        said = [*calendar.warnings, *(one for event in calendar.events for one in event.warnings)]
+        said = [*calendar.warnings, *calendar.left_out, *(one for event in calendar.events for one in event.warnings)]
         assert all(len(one) <= 500 for one in said), [len(one) for one in said]
 
 

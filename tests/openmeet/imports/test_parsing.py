@@ -6,6 +6,7 @@ import pytest
 
 from groundwork.errors import InvalidInput, TooLarge
 from openmeet.domain.events.rules import check
+from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.event_json_ld import parse_page
 from openmeet.domain.imports.guest_list import parse_list
 from openmeet.domain.imports.model import MAX_CSV, Column
@@ -198,3 +199,39 @@ def test_a_hostile_page_is_harmless() -> None:
     assert len(found) == 500
     assert found[0].typed.online_url == ""
     assert found[0].typed.starts == ""
+
+
+def test_events_that_are_left_out_are_named_with_the_reason() -> None:
+    """By their title, otherwise by a date. Entries of other kinds are counted."""
+    lines = [
+        *event_lines("SUMMARY:Choir\\, 2nd voice"),
+        *event_lines("DTSTART:20261301T180000", "DTEND:20261201T200000"),
+        *event_lines("SUMMARY:" + "x" * 300),
+        *event_lines("SUMMARY:Fine", "DTSTART:20261201T180000Z"),
+        *["BEGIN:VTODO", "END:VTODO"] * 2,
+    ]
+    found = parse_calendar(calendar_file(lines), "UTC")
+    assert [one.typed.title for one in found.events] == ["Fine"]
+    assert found.warnings == (
+        "“Choir, 2nd voice” was left out: It doesn’t say when it starts.",
+        "An event on Tuesday 1 December 2026 was left out: We can’t read when it starts.",
+        f"“{'x' * 80}” was left out: It doesn’t say when it starts.",
+        "2 entries aren’t events, such as tasks or notes, and were left out.",
+    )
+
+
+def test_of_many_events_that_are_left_out_the_first_ten_are_named() -> None:
+    found = parse_calendar(
+        calendar_file([line for n in range(1200) for line in event_lines(f"SUMMARY:Choir {n}")]), "UTC"
+    )
+    assert found.warnings[0] == "1,200 events were left out. These are the first 10:"
+    assert found.warnings[1].startswith("“Choir 0” was left out")
+    assert len(found.warnings) == 11
+
+
+def event_lines(*lines: str) -> list[str]:
+    return ["BEGIN:VEVENT", *lines, "END:VEVENT"]
+
+
+def calendar_file(lines: list[str]) -> bytes:
+    return "\r\n".join(["BEGIN:VCALENDAR", *lines, "END:VCALENDAR", ""]).encode()

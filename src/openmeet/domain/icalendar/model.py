@@ -77,3 +77,5 @@ class ReadCalendar:
     # Number of components other than events, by kind: VTODO, VJOURNAL …
     others: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # A sentence for each event that was left out: which one, and why.
+    left_out: list[str] = field(default_factory=list)

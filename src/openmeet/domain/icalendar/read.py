@@ -26,7 +26,7 @@ from openmeet.domain.icalendar.properties import place_in
 from openmeet.domain.icalendar.time_zones import bare_zone, known_zone, zone_for, zones_of
 from openmeet.domain.icalendar.write import DAY_ZONE, MODE, STATUS_PROPERTY
 from openmeet.i18n.catalogue import gettext, ngettext
-from openmeet.i18n.formatting import number
+from openmeet.i18n.formatting import day, number
 from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.expansion import check_occurs
@@ -40,6 +40,8 @@ MAX_LENGTH = timedelta(days=366)
 # later by ``pattern``.
 MAX_EVENT_WARNINGS = 20
 MAX_WARNING_LENGTH = 500
+# Enough to recognise a title.
+_MAX_TITLE = 80
 _MAX_VALUES = 10 * MAX_DATES
 
 _GEO_URI = re.compile(r"geo:(-?[0-9.]+),(-?[0-9.]+)")
@@ -79,14 +81,23 @@ def _calendar(component: Component, call_hosts: Collection[str]) -> ReadCalendar
             try:
                 calendar.events.append(_event(inside, calendar, call_hosts))
             except _Skipped as skipped:
-                calendar.warnings.append(
-                    _shortened(
-                        gettext("Component %(place)s was left out: %(problem)s", place=inside.number, problem=skipped)
-                    )
-                )
+                calendar.left_out.append(_shortened(_left_out_sentence(inside, str(skipped))))
         elif inside.name != "VTIMEZONE":
             calendar.others.append((inside.number, inside.name))
     return calendar
+
+
+def _left_out_sentence(component: Component, problem: str) -> str:
+    """The event by its title, otherwise by its date, and why it was left out."""
+    if title := (_text(component, "SUMMARY") or "")[:_MAX_TITLE]:
+        return gettext("“%(title)s” was left out: %(problem)s", title=title, problem=problem)
+    for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
+        try:
+            moment = parse_date((component.value(name) or "").strip(), "UTC")
+        except RuleRefused:
+            continue
+        return gettext("An event on %(day)s was left out: %(problem)s", day=day(moment), problem=problem)
+    return gettext("An event without a title was left out: %(problem)s", problem=problem)
 
 
 def _text(component: Component, name: str) -> str | None:
@@ -98,7 +109,7 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
     try:
         event = Event.from_ical(component.text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _Skipped(gettext("The entry can’t be read (%(error)s).", error=error)) from None
+        raise _Skipped(gettext("It isn’t written as calendars are (%(error)s).", error=error)) from None
     if not isinstance(event, Event):
         raise _Skipped(gettext("The entry isn’t an event."))
     findings = [
@@ -235,7 +246,7 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
     if value is None:
         has_any = bool(event.get("DTSTART"))
         raise _Skipped(
-            gettext("The start (DTSTART) can’t be read.") if has_any else gettext("There’s no start (DTSTART).")
+            gettext("We can’t read when it starts.") if has_any else gettext("It doesn’t say when it starts.")
         )
     raw = _raw(value)
     is_all_day = "T" not in raw
@@ -354,7 +365,7 @@ def _override(event: Event, zone_name: str | None, calendar: ReadCalendar) -> Ov
     try:
         original = parse_date(_raw(value), own)
     except RuleRefused:
-        raise _Skipped(gettext("The original date (RECURRENCE-ID) can’t be read.")) from None
+        raise _Skipped(gettext("We can’t read which date of its series it changes.")) from None
     if own != zone_name and "T" in _raw(value):
         original = parse_date(_utc_text(original, own), zone_name)
     and_following = str(value.params.get("RANGE", "")).upper() == "THISANDFUTURE"

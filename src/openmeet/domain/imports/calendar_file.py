@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
 
 from groundwork.clock import Instant
 from groundwork.errors import Refused
@@ -36,6 +35,8 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 MOST_CHANGES = 1_000
 MOST_RANGES = 50
 MOST_WARNINGS = 100
+# Events that are named although they were left out.
+MOST_LEFT_OUT = 10
 
 
 # What remains of brackets around a removed URL.
@@ -65,12 +66,18 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
     for event in events:
         by_uid.setdefault(event.uid, []).append(event)
     main_events = masters(events)
-    warnings = [warning for calendar in calendars for warning in calendar.warnings]
-    others = (other for calendar in calendars for other in calendar.others)
-    warnings += [
-        gettext("%(name)s (%(place)s) isn’t an event and was left out.", name=name[:40], place=line)
-        for line, name in islice(others, MOST_WARNINGS)
+    warnings = [
+        *_left_out([sentence for calendar in calendars for sentence in calendar.left_out]),
+        *(warning for calendar in calendars for warning in calendar.warnings),
     ]
+    if others := sum(len(calendar.others) for calendar in calendars):
+        warnings.append(
+            ngettext(
+                "%(number)s entry isn’t an event, such as a task or a note, and was left out.",
+                "%(number)s entries aren’t events, such as tasks or notes, and were left out.",
+                others,
+            )
+        )
     if len(main_events) > MOST_EVENTS:
         warnings.insert(
             0,
@@ -86,6 +93,17 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
         tuple(_found(master, by_uid[master.uid], zone) for master in main_events[:MOST_EVENTS]),
         tuple(warnings[:MOST_WARNINGS]),
     )
+
+
+def _left_out(sentences: Sequence[str]) -> Iterable[str]:
+    """The first events that were left out, and how many there are if there are more."""
+    if len(sentences) > MOST_LEFT_OUT:
+        yield gettext(
+            "%(count)s events were left out. These are the first %(most)s:",
+            count=number(len(sentences)),
+            most=number(MOST_LEFT_OUT),
+        )
+    yield from sentences[:MOST_LEFT_OUT]
 
 
 def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
