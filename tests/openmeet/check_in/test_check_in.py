@@ -1,6 +1,7 @@
 """Tickets, check-in and host pages, through the whole site."""
 
 import re
+from dataclasses import replace
 from string import hexdigits
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Refused
 from groundwork.signing_key import SigningKey
-from openmeet.domain.attendance import actions, host_decisions, queries, registration
+from openmeet.domain.attendance import actions, host_decisions, queries, registration, who_comes
+from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
@@ -370,3 +372,34 @@ async def test_after_the_event_the_page_says_who_did_not_come_and_messages_thank
         assert "Thank the guests" in shown
         assert f'href="{path}/photos"' in shown
         assert f'href="{path}/duplicate"' in shown
+
+
+async def test_after_the_event_pages_say_who_was_going_and_how_many_came(site, clock):
+    """Other people do not see who was checked in, but those who were stay in the list."""
+    async with site.browser() as browser, site.browser() as stranger:
+        host, event = await made(browser, site)
+        ben, _ = await coming(site, event, "Ben", "Cleo")
+        path = f"/events/{event.slug}"
+        async with site.db.transaction() as tx:
+            await host_decisions.check_in(tx, host, event.slug, ben.id)
+        clock.turn(DAY)
+        for page in (path, f"{path}/attendees"):
+            shown = (await browser.get(page)).text
+            assert ("were going" in shown, "<strong>1</strong> checked in" in shown) == (True, True), page
+            assert "</strong> going" not in shown
+        assert "people were going" in (await browser.get(f"{path}/guest-list")).text
+        public = (await stranger.get(path)).text
+        assert ("</strong> were going" in public, "checked in" in public) == (True, False)
+
+
+async def test_faces_in_lists_are_those_of_people_who_came_and_then_of_the_others(site):
+    async with site.browser() as browser:
+        host, event = await made(browser, site)
+        rsvps = await coming(site, event, "Ben", "Cleo", "Dora", "Emil")
+        async with site.db.transaction() as tx:
+            await host_decisions.check_in(tx, host, event.slug, rsvps[3].id)
+            with_settings = await registration.event_with_settings(tx, event)
+            bar_input = await bar_input_of(tx, with_settings, host.user_id, rsvp=None)
+            faces = await who_comes.faces_of(tx, [replace(bar_input, is_hosting=True)])
+    people = {one.user_id: name for one, name in zip(rsvps, "BCDE", strict=True)}
+    assert [people.get(one, "host") for one in faces[event.id]][:2] == ["E", "B"]

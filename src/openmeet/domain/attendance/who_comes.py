@@ -9,7 +9,7 @@ from groundwork.database.recorded_reads import note_unrecorded
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
-from openmeet.domain.attendance.model import SEATED, RsvpCounts
+from openmeet.domain.attendance.model import SEATED, AttendanceStatus, RsvpCounts
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events.model import Event, EventId
@@ -29,12 +29,18 @@ _cache: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 MOST_FACES: Final = 3
 _SEATED: Final = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
 
-# One index lookup per face, so the cost of a list does not depend on how many people go to its events.
+# One index lookup per face, so the cost of a list does not depend on how many people go to its events. People who were
+# checked in come first.
 _FACE: Final = f"""(
     select a.user_id from attendances a
-     where a.event_id = e.id and a.status = 'attending' and a.is_private = 0 and not {IS_GUEST} and not {IS_HIDDEN}
+     where a.event_id = e.id and a.status = '{{status}}' and a.is_private = 0 and not {IS_GUEST} and not {IS_HIDDEN}
      order by a.answered_at, a.id limit 1 offset {{place}})"""
-_FACES: Final = ", ".join(f"{_FACE.format(place=place)} as face_{place}" for place in range(MOST_FACES))
+_FACES_OF: Final = [
+    (f"{status}_{place}", _FACE.format(status=status, place=place))
+    for status in (AttendanceStatus.ATTENDED, AttendanceStatus.ATTENDING)
+    for place in range(MOST_FACES)
+]
+_FACES: Final = ", ".join(f"{face} as {name}" for name, face in _FACES_OF)
 
 
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
@@ -83,7 +89,7 @@ def sees_who_comes_sql(event: str, viewer: str) -> str:
 
 
 async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapping[EventId, Sequence[UserId]]:
-    """Return the first people who said that they are going, for all these events in one query. Returns nobody if the
+    """Return the first people who are going or were checked in, for all these events in one query. Returns nobody if the
     host hides the attendee list from the viewer.
     """
     shown = [
@@ -100,9 +106,7 @@ async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapp
         f"select e.id, {_FACES} from events e where e.id in :ids order by e.id", ids=sorted(shown)
     )
     return {
-        EventId(row["id"]): [
-            UserId(row[f"face_{place}"]) for place in range(MOST_FACES) if row[f"face_{place}"] is not None
-        ]
+        EventId(row["id"]): [UserId(row[name]) for name, _ in _FACES_OF if row[name] is not None][:MOST_FACES]
         for row in rows
     }
 

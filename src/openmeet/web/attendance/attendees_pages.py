@@ -33,6 +33,7 @@ from openmeet.domain.attendance.model import AnswerMode, AttendanceId, Attendanc
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.seats import limits_of
+from openmeet.domain.check_in import tickets
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import place_label, tagged
 from openmeet.domain.identities.queries import shown_names
@@ -72,6 +73,9 @@ _TABS = {
     "invited": (lazy("Invited"), (_S.INVITED,)),
     "out": (lazy("Can’t go"), (_S.DECLINED, _S.REJECTED)),
 }
+
+# The label of the tab "Going" once the event is over.
+_WERE_GOING: Final = lazy("Were going")
 
 # The button that approves everyone who is waiting for a decision.
 _APPROVE_ALL: Final = "approve_all"
@@ -223,6 +227,7 @@ async def show_guest_list(request: Request) -> Response:
         "counts": counts,
         "online": AnswerMode.ONLINE,
         "is_cut": len(found) > MOST_ON_PAPER,
+        "is_over": event.is_over(reader.now),
     }
     return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
 
@@ -275,6 +280,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
             "has_list": bool(await imports.count_by_stage(reader, ImportKind.GUESTS, event.id)),
             **await _people_context(reader, caller.user_id, with_settings, rows[:PAGE_SIZE]),
             **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
+            "checked_in": (await tickets.counts(reader, event.id)).there,
             "removed": await _removed_attendee(reader, event, query_params.get("removed", "")),
             **await _approved_context(reader, event, caller.user_id, query_params.get("approved", "")),
         }
@@ -284,7 +290,11 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "is_over": event.is_over(reader.now),
         "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden),
         "tabs": _tabs(
-            answers_by_status, tab, is_search=bool(search_words), needs_approval=with_settings.settings.needs_approval
+            answers_by_status,
+            tab,
+            is_search=bool(search_words),
+            needs_approval=with_settings.settings.needs_approval,
+            is_over=event.is_over(reader.now),
         ),
         "is_long": sum(answers_by_status.values()) >= _SEARCHED_FROM,
         "places_left": who_comes.places_left(event, counts),
@@ -366,7 +376,7 @@ async def _approved_context(reader: Reader, event: Event, host: UserId, approved
 
 
 def _tabs(
-    answers_by_status: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool
+    answers_by_status: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool, is_over: bool
 ) -> list[tuple[str, LazyText, int, bool]]:
     """Name, label, number and whether it is the current tab. Requests are the first tab if there are any. Events that do
     not need approval have no such tab, and events without unanswered invitations have no tab for these.
@@ -374,7 +384,7 @@ def _tabs(
     tab_numbers = {name: sum(answers_by_status[one] for one in statuses) for name, (_, statuses) in _TABS.items()}
     is_shown = {"asking": needs_approval, "invited": False}
     return [
-        (name, label, tab_numbers[name], name == tab and not is_search)
+        (name, _WERE_GOING if is_over and name == "going" else label, tab_numbers[name], name == tab and not is_search)
         for name, (label, _) in _TABS.items()
         if tab_numbers[name] or tab == name or is_shown.get(name, True)
     ]

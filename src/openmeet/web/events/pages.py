@@ -29,6 +29,7 @@ from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.attendance.who_comes import counts_shown, places_left
 from openmeet.domain.calendars.queries import zone_of_person
+from openmeet.domain.check_in import tickets
 from openmeet.domain.events import co_host_queries, event_access
 from openmeet.domain.events.event_access import raise_if_gone
 from openmeet.domain.events.model import Event
@@ -331,12 +332,13 @@ async def _hosting_context(
     """What only hosts see: open requests, the latest changes, and who has confirmed a new time."""
     event = with_settings.event
     if not viewer.is_hosting or viewer.caller is None:
-        return {"asking": [], "lately": [], "new_time": ""}
+        return {"asking": [], "lately": [], "new_time": "", "checked_in": 0}
     lately = []
     if not event.is_draft:
         changes = await attendance_view.since_yesterday(reader, [event.id], event.time_zone)
         lately = attendance_view.change_parts(changes, counts.pending)
     return {
+        "checked_in": (await tickets.counts(reader, event.id)).there if event.is_over(reader.now) else 0,
         "asking": await oldest_join_requests(reader, [event], viewer.caller.user_id, with_settings)
         if counts.pending
         else [],
