@@ -7,7 +7,7 @@ The SQL follows below.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 import msgspec
@@ -145,6 +145,22 @@ class RegistrationSubmission:
     questions: Sequence[SubmittedQuestion] = ()
 
 
+# The settings except the questions. They have these names in the form, in JSON bodies and in the table.
+PLAIN_SETTINGS = tuple(one.name for one in fields(RegistrationSubmission) if one.name != "questions")
+
+
+def as_typed(value: bool | int | str | None) -> str:
+    """One setting, from the stored settings or from a JSON body, as it is typed in the form."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return "" if value is None else str(value)
+
+
+def question_as_typed(question: RegistrationQuestion) -> SubmittedQuestion:
+    """A stored question as it is typed in the form."""
+    return SubmittedQuestion(question.id, question.words, "\n".join(question.choices), as_typed(question.is_required))
+
+
 def check(typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
     """Validate the typed settings of this event. Raises InvalidForm, which lists every invalid field.
 
@@ -225,10 +241,18 @@ def _number(text: str, least: int, most: int, field: str, why: Why, problems: di
     return int(text)
 
 
-COLUMNS = (
-    "subject_id, limit_in_person, limit_online, needs_approval, closes_hours_before, max_party, asks_names, is_members_only,"
-    " list_audience, foreign_answers, takes_guests, questions, revision"
-)
+_SETTINGS = (*PLAIN_SETTINGS, "questions")
+
+COLUMNS = f"subject_id, {', '.join(_SETTINGS)}, revision"
+
+_PUT = f"""
+    insert into registration_settings ({COLUMNS}, updated_at)
+    values (:subject_id, {", ".join(f":{name}" for name in _SETTINGS)}, 1, :now)
+        on conflict (subject_id) do update
+       set {", ".join(f"{name} = excluded.{name}" for name in _SETTINGS)},
+           revision = registration_settings.revision + 1, updated_at = excluded.updated_at
+    returning {COLUMNS}
+"""
 
 
 async def of_event(reader: Reader, event: Event) -> RegistrationSettings:
@@ -310,36 +334,21 @@ async def of_subject(reader: Reader, subject_id: str) -> RegistrationSettings | 
 async def put(tx: Transaction, subject_id: str, settings: RegistrationSettings) -> RegistrationSettings:
     """Replace the settings of an event or a series and increment the revision."""
     row = await tx.fetch_one(
-        f"""
-        insert into registration_settings ({COLUMNS}, updated_at)
-        values (:subject_id, :limit_in_person, :limit_online, :needs_approval, :closes_hours_before, :max_party, :asks_names,
-                :is_members_only, :list_audience, :foreign_answers, :takes_guests, :questions, 1, :now)
-            on conflict (subject_id) do update
-           set limit_in_person = excluded.limit_in_person, limit_online = excluded.limit_online,
-               needs_approval = excluded.needs_approval, closes_hours_before = excluded.closes_hours_before,
-               max_party = excluded.max_party, asks_names = excluded.asks_names,
-               is_members_only = excluded.is_members_only, list_audience = excluded.list_audience,
-               foreign_answers = excluded.foreign_answers, takes_guests = excluded.takes_guests,
-               questions = excluded.questions, revision = registration_settings.revision + 1, updated_at = excluded.updated_at
-        returning {COLUMNS}
-        """,
+        _PUT,
         subject_id=subject_id,
-        limit_in_person=settings.limit_in_person,
-        limit_online=settings.limit_online,
-        needs_approval=int(settings.needs_approval),
-        closes_hours_before=settings.closes_hours_before,
-        max_party=settings.max_party,
-        asks_names=int(settings.asks_names),
-        is_members_only=int(settings.is_members_only),
-        list_audience=settings.list_audience.value,
-        foreign_answers=settings.foreign_answers.value if settings.foreign_answers else None,
-        takes_guests=int(settings.takes_guests),
+        **{name: _column_value(getattr(settings, name)) for name in PLAIN_SETTINGS},
         questions=msgspec.json.encode(settings.questions).decode(),
         now=tx.now,
     )
     if row is None:
         raise RuntimeError("insert or update … returning gave no row")
     return registration_settings_of(row)
+
+
+def _column_value(value: bool | int | StrEnum | None) -> int | str | None:
+    if isinstance(value, StrEnum):
+        return value.value
+    return int(value) if isinstance(value, bool) else value
 
 
 async def copy(tx: Transaction, from_subject: str, to_subject: str) -> None:

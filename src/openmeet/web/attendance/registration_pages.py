@@ -18,11 +18,14 @@ from openmeet.domain.attendance.model import MOST_IN_PARTY
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
+    PLAIN_SETTINGS,
     RegistrationSettings,
     RegistrationSubmission,
     SubmittedQuestion,
+    as_typed,
     check,
     new_question_id,
+    question_as_typed,
 )
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import Event
@@ -130,20 +133,8 @@ async def save(request: Request) -> Response:
 
 def submission_of(form: dict[str, str], questions: list[SubmittedQuestion]) -> RegistrationSubmission:
     """Read the submitted registration settings."""
-    names = (
-        "limit_in_person",
-        "limit_online",
-        "needs_approval",
-        "closes_hours_before",
-        "max_party",
-        "asks_names",
-        "is_members_only",
-        "list_audience",
-        "foreign_answers",
-        "takes_guests",
-    )
     return RegistrationSubmission(
-        **{name: form[name] for name in names if name in form},
+        **{name: form[name] for name in PLAIN_SETTINGS if name in form},
         questions=questions,
     )
 
@@ -164,10 +155,7 @@ def _typed_questions(form: dict[str, str]) -> list[SubmittedQuestion]:
 
 def _question_rows(registration_settings: RegistrationSettings) -> list[SubmittedQuestion]:
     """The questions as rows of the form, and empty rows for further ones."""
-    rows = [
-        SubmittedQuestion(one.id, one.words, "\n".join(one.choices), "yes" if one.is_required else "")
-        for one in registration_settings.questions
-    ]
+    rows = [question_as_typed(one) for one in registration_settings.questions]
     return rows + [SubmittedQuestion("")] * min(_SPARE, MAX_QUESTIONS - len(rows))
 
 
@@ -183,24 +171,8 @@ def _question_values(questions: Sequence[SubmittedQuestion]) -> dict[str, str]:
 
 
 def _form_values(registration_settings: RegistrationSettings, revision: int) -> dict[str, str]:
-    return {
-        "limit_in_person": ""
-        if registration_settings.limit_in_person is None
-        else str(registration_settings.limit_in_person),
-        "limit_online": "" if registration_settings.limit_online is None else str(registration_settings.limit_online),
-        "needs_approval": "yes" if registration_settings.needs_approval else "",
-        "closes_hours_before": ""
-        if registration_settings.closes_hours_before is None
-        else str(registration_settings.closes_hours_before),
-        "max_party": str(registration_settings.max_party),
-        "asks_names": "yes" if registration_settings.asks_names else "",
-        "is_members_only": "yes" if registration_settings.is_members_only else "",
-        "list_audience": registration_settings.list_audience.value,
-        "foreign_answers": registration_settings.foreign_answers.value if registration_settings.foreign_answers else "",
-        "takes_guests": "yes" if registration_settings.takes_guests else "",
-        "revision": str(revision),
-        "scope": "event",
-    }
+    values = {name: as_typed(getattr(registration_settings, name)) for name in PLAIN_SETTINGS}
+    return {**values, "revision": str(revision), "scope": "event"}
 
 
 def _registration_page(
@@ -341,42 +313,19 @@ async def save_settings(request: Request) -> Response:
 
 def _submission_of_body(body: RegistrationSettingsBody) -> RegistrationSubmission:
     return RegistrationSubmission(
-        limit_in_person=_number_text(body.limit_in_person),
-        limit_online=_number_text(body.limit_online),
-        needs_approval="yes" if body.needs_approval else "",
-        closes_hours_before=_number_text(body.closes_hours_before),
-        max_party=str(body.max_party),
-        asks_names="yes" if body.asks_names else "",
-        is_members_only="yes" if body.is_members_only else "",
-        list_audience=body.list_audience,
-        foreign_answers=body.foreign_answers or "",
-        takes_guests="yes" if body.takes_guests else "",
+        **{name: as_typed(getattr(body, name)) for name in PLAIN_SETTINGS},
         questions=[
             SubmittedQuestion(
-                one.question_id or new_question_id(),
-                one.question,
-                "\n".join(one.choices),
-                "yes" if one.is_required else "",
+                one.question_id or new_question_id(), one.question, "\n".join(one.choices), as_typed(one.is_required)
             )
             for one in body.questions
         ],
     )
 
 
-def _settings_body(registration_settings: RegistrationSettings) -> RegistrationSettingsBody:
-    return RegistrationSettingsBody(
-        limit_in_person=registration_settings.limit_in_person,
-        limit_online=registration_settings.limit_online,
-        needs_approval=registration_settings.needs_approval,
-        closes_hours_before=registration_settings.closes_hours_before,
-        max_party=registration_settings.max_party,
-        asks_names=registration_settings.asks_names,
-        is_members_only=registration_settings.is_members_only,
-        list_audience=registration_settings.list_audience.value,
-        foreign_answers=registration_settings.foreign_answers.value if registration_settings.foreign_answers else None,
-        takes_guests=registration_settings.takes_guests,
-        questions=questions_output(registration_settings),
-    )
+def _settings_body(settings: RegistrationSettings) -> RegistrationSettingsBody:
+    values = {name: getattr(settings, name) for name in PLAIN_SETTINGS}
+    return RegistrationSettingsBody(**values, questions=questions_output(settings))
 
 
 def questions_output(registration_settings: RegistrationSettings) -> list[QuestionAsked]:
@@ -384,10 +333,6 @@ def questions_output(registration_settings: RegistrationSettings) -> list[Questi
     return [
         QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in registration_settings.questions
     ]
-
-
-def _number_text(number: int | None) -> str:
-    return "" if number is None else str(number)
 
 
 OPERATIONS = (
