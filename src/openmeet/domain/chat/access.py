@@ -18,6 +18,7 @@ from openmeet.domain.events.visibility import is_hidden, is_public, is_shut_out
 from openmeet.domain.groups.model import INSIDE, GroupRole, roles_sql
 from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.moderation.visibility import is_blocked, is_suspended
+from openmeet.domain.series.split_queries import chain_sql, earlier_sql
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
@@ -45,7 +46,7 @@ def access_sql(room: str, person: str, of: SubjectKind, *, with_shadows: bool = 
     rules = {SubjectKind.EVENT: _of_event, SubjectKind.SERIES: _of_series, SubjectKind.GROUP: _of_group}[of]
     # The limit keeps PostgreSQL from inlining the rules wherever ``found`` is used.
     return f"""(
-      {series_chain_sql(room) if of is SubjectKind.SERIES else ""}
+      {f"with recursive {chain_sql(f'{room}.series_id')}" if of is SubjectKind.SERIES else ""}
       select case when w.found = 0 then 0
                   when w.found < 3 and {room}.closed_at is not null or {_is_sanctioned(room, person, "mute")} then 1
                   else w.found end
@@ -115,17 +116,9 @@ def _sees_event(person: str) -> str:
     )
 
 
-def series_chain_sql(room: str) -> str:
-    """Common table expression ``chain (id)``: the series of a room and all series that were split off from it."""
-    return (
-        f"with recursive chain (id, steps) as (select {room}.series_id, 0 union all"
-        " select cs.id, chain.steps + 1 from event_series cs join chain on cs.split_from = chain.id where chain.steps < 50)"
-    )
-
-
 def _of_series(room: str, person: str) -> str:
     """Access to a room about a series. Moderators are the people who run a part of the series that still has dates (its
-    host and those who run its group), and the co-hosts of all dates of such a part. Needs ``series_chain_sql``.
+    host and those who run its group), and the co-hosts of all dates of such a part. Needs ``chain_sql``.
     """
     is_private = f"({_PRIVATE_SERIES} or exists (select 1 from groups pg where pg.id = s.group_id and pg.visibility = 'private'))"
     is_public_series = f"{_PUBLIC_SERIES} and not exists (select 1 from groups ng where ng.id = s.group_id and ng.visibility <> 'public')"
@@ -241,22 +234,19 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
 def candidate_rooms_sql(person: str) -> str:
     """SQL query: ids of the rooms that a person might be in, by any relation. ``access_sql`` makes the final decision."""
     runs = f"select m.group_id from group_members m where m.user_id = {person} and m.role in ({_RUNNING})"
-    chain_up = f"""
-      with recursive up (id, split_from, steps) as (
-        select s.id, s.split_from, 0 from event_series s where s.id in (
-          select e.series_id from attendances a join events e on e.id = a.event_id
+    known = f"""(select e.series_id from attendances a join events e on e.id = a.event_id
            where a.user_id = {person} and a.status not in ('declined', 'rejected') and e.series_id is not null
           union select e.series_id from event_co_hosts h join events e on e.id = h.event_id
                  where h.user_id = {person} and h.state = 'accepted' and e.series_id is not null
           union select o.id from event_series o where o.user_id = {person}
           union select f.series_id from event_series_followers f where f.user_id = {person}
           union select o.id from event_series o join group_members m on m.group_id = o.group_id
-                 where m.user_id = {person} and m.role in ({_INSIDE}))
-        union all
-        select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from where up.steps < 50)
-      select r1.id from chat_rooms r1 where r1.series_id in (select id from up) and r1.kind <> 'direct'"""
+                 where m.user_id = {person} and m.role in ({_INSIDE}))"""
+    of_series = f"""
+      with recursive {earlier_sql(known)}
+      select r1.id from chat_rooms r1 where r1.series_id in (select id from earlier) and r1.kind <> 'direct'"""
     return f"""(
-      select id from ({chain_up}) cu
+      select id from ({of_series}) cu
       union select r2.id from chat_rooms r2 where r2.kind <> 'direct' and r2.event_id in (
         select a.event_id from attendances a where a.user_id = {person} and a.status not in ('declined', 'rejected')
         union select h.event_id from event_co_hosts h where h.user_id = {person} and h.state = 'accepted'
@@ -303,23 +293,21 @@ def related_people_sql(whom: str = "") -> str:
     with_people = "(select event_id from this where kind not in ('hosts', 'direct'))"
     return f"""(
         with recursive this as (select * from chat_rooms where id = :room),
-          half (id, steps) as (select series_id, 0 from this where series_id is not null union all
-            select cs.id, half.steps + 1 from event_series cs join half on cs.split_from = half.id
-                where half.steps < 50)
+          {chain_sql("series_id", "from this where series_id is not null")}
         select h.user_id, 'hosting' as because from event_co_hosts h
          where h.event_id = {of_event} and h.state = 'accepted'{only("h.user_id")}
-        union all select h.user_id, 'hosting' from half join events e on e.series_id = half.id
+        union all select h.user_id, 'hosting' from chain join events e on e.series_id = chain.id
            join event_co_hosts h on h.event_id = e.id where h.state = 'accepted'{only("h.user_id")}
         union all select e.author_id, 'hosting' from events e where e.id = {of_event}{only("e.author_id")}
-        union all select s.user_id, 'hosting' from half join event_series s on s.id = half.id
+        union all select s.user_id, 'hosting' from chain join event_series s on s.id = chain.id
          where s.deleted_at is null{only("s.user_id")}
         union all select m.user_id, case when m.role in ({_RUNNING}) then 'hosting' else 'group' end from group_members m
          where m.role in ({_INSIDE})
            and m.group_id in (select group_id from this
                               union select e.group_id from events e where e.id = {of_event}
-                              union select s.group_id from half join event_series s on s.id = half.id
+                              union select s.group_id from chain join event_series s on s.id = chain.id
                                   where s.deleted_at is null){only("m.user_id")}
-        union all select f.user_id, 'following' from this r, half join event_series_followers f on f.series_id = half.id
+        union all select f.user_id, 'following' from this r, chain join event_series_followers f on f.series_id = chain.id
          where r.kind = 'series'{only("f.user_id")}
         union all select mo.user_id, 'hosting' from moderators mo
          where exists (select 1 from events e join users au on au.id = e.author_id
@@ -327,7 +315,7 @@ def related_people_sql(whom: str = "") -> str:
         union all select r.with_user_id, 'direct' from this r where r.with_user_id is not null{only("r.with_user_id")}
         union all select a.user_id, 'attendance' from attendances a
          where a.event_id = {with_people} and a.status not in ('declined', 'rejected'){only("a.user_id")}
-        union all select a.user_id, 'attendance' from this r, half join events e on e.series_id = half.id
+        union all select a.user_id, 'attendance' from this r, chain join events e on e.series_id = chain.id
            join attendances a on a.event_id = e.id
          where r.kind not in ('hosts', 'direct') and a.status not in ('declined', 'rejected'){only("a.user_id")})"""
 

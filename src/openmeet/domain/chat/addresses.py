@@ -6,7 +6,6 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.model import Room, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.rooms import GENERAL, RoomTarget
 from openmeet.domain.events import queries as event_queries
@@ -19,6 +18,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series
+from openmeet.domain.series.split_queries import living_halves
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 
@@ -102,7 +102,7 @@ async def addresses_of(reader: Reader, rooms: Sequence[Room], viewer: UserId | N
     }
     series = await series_queries.by_ids(reader, [room.series_id for room in rooms if room.series_id])
     # If a part of a split series was deleted, its conversation continues with the first part that still exists.
-    living = await room_queries.living_halves(reader, [one.id for one in series.values() if one.deleted_at is not None])
+    living = await living_halves(reader, [one.id for one in series.values() if one.deleted_at is not None])
     halves = await series_queries.by_ids(reader, list(living.values()))
     series |= {ended: halves[half] for ended, half in living.items()}
     of_groups = await group_queries.by_ids(reader, [room.group_id for room in rooms if room.group_id])

@@ -7,10 +7,10 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.domain.chat.model import HEADING_AFTER_END, Room, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.room_queries import chain_of
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import checked_name, original_of
 from openmeet.domain.series.model import SeriesId
+from openmeet.domain.series.split_queries import chain_of
 from openmeet.recurrence import expansion
 
 _LATEST = "9999-12-31T23:59:59"

@@ -9,8 +9,8 @@ from typing import Final
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.chat import log, mirroring, pictures
-from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.chat.model import KEPT_AFTER_DATE, SIGNAL_KEPT, ChatMessageId, LogKind, RoomId
+from openmeet.domain.series.split_queries import chain_sql
 from openmeet.domain.users.model import UserId
 
 _ROWS: Final = 1_000
@@ -25,7 +25,7 @@ _EXPIRED: Final = f"""
               r.event_id is not null and exists (
                 select 1 from events e where e.id = r.event_id and coalesce(e.over_at, e.starts_at) < :month)
            or m.about is not null and exists (
-                select 1 from events e where e.series_id in ({series_chain_sql("r")} select id from chain)
+                select 1 from events e where e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain)
                     and e.original_date = m.about
                    and coalesce(e.over_at, e.starts_at) < :month)
            or r.event_id is null and m.about is null))

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Database, Reader
-from openmeet.domain.chat.access import access, series_chain_sql
+from openmeet.domain.chat.access import access
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
 from openmeet.domain.chat.model import Access, ChatMessage, MessageKind, RoomId
 from openmeet.domain.chat.polls import votes_of
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.series.split_queries import chain_sql
 from openmeet.domain.users.model import UserId, unnamed
 
 # Messages per query.
@@ -80,7 +81,7 @@ async def _private_authors(reader: Reader, room: RoomId) -> list[UserId]:
          where m.room_id = :room and exists (
                select 1 from attendances a join events e on e.id = a.event_id
                 where a.user_id = m.user_id and a.is_private = 1
-                    and (e.id = r.event_id or e.series_id in ({series_chain_sql("r")} select id from chain)))
+                    and (e.id = r.event_id or e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain)))
          group by m.user_id order by min(m.number) limit {_MOST_PRIVATE}
         """,
         room=room,

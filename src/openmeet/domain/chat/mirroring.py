@@ -14,11 +14,12 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Explanation, Refused, decode_explanation
 from groundwork.outbox import jobs
 from openmeet.domain.chat import room_queries
-from openmeet.domain.chat.access import candidate_rooms_sql, require_access, series_chain_sql
+from openmeet.domain.chat.access import candidate_rooms_sql, require_access
 from openmeet.domain.chat.audit_log import ModerationAct, note_act
 from openmeet.domain.chat.log import MIRRORED, wake_mirror
 from openmeet.domain.chat.model import Access, ChatMessageId, RoomId, RoomKind
 from openmeet.domain.chat.reasons import ChatReason
+from openmeet.domain.series.split_queries import chain_sql
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
 
@@ -241,11 +242,11 @@ async def wake_changed(tx: Transaction, after: int) -> None:
     await _wake_people(tx, after)
     fresh = "from chat_access_changes c where c.id > :after"
     changed_date = (
-        f"exists ({series_chain_sql('r')} select 1 from chain join events ce on ce.series_id = chain.id"
+        f"exists (with recursive {chain_sql('r.series_id')} select 1 from chain join events ce on ce.series_id = chain.id"
         " join chat_access_changes c on c.event_id = ce.id where c.id > :after)"
     )
     changed_series = (
-        f"exists ({series_chain_sql('r')} select 1 from chain join event_series cs on cs.id = chain.id"
+        f"exists (with recursive {chain_sql('r.series_id')} select 1 from chain join event_series cs on cs.id = chain.id"
         f" where cs.id in (select c.series_id {fresh} and c.series_id is not null)"
         f" or cs.group_id in (select c.group_id {fresh} and c.group_id is not null))"
     )

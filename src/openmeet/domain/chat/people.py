@@ -14,7 +14,6 @@ from openmeet.domain.chat.access import (
     access_to_each,
     people_in_room_sql,
     related_people_sql,
-    series_chain_sql,
 )
 from openmeet.domain.chat.model import Access, Room, RoomId
 from openmeet.domain.chat.queries import PAGE
@@ -23,6 +22,7 @@ from openmeet.domain.chat.room_queries import CHAT_ROOMS_AS_IF_OPENED
 from openmeet.domain.chat.rooms import RoomTarget, access_before_opening, values_as_if_opened
 from openmeet.domain.chat.texts import cleaned, name_key
 from openmeet.domain.groups.model import INSIDE, roles_sql
+from openmeet.domain.series.split_queries import chain_sql
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId, unnamed
 
@@ -258,7 +258,7 @@ def _is_named() -> str:
 
 def _is_seen_in_group() -> str:
     groups = f"""(select r.group_id union select e.group_id from events e where e.id = r.event_id
-        union select s.group_id from event_series s where s.deleted_at is null and s.id in ({series_chain_sql("r")} select id from chain))"""
+        union select s.group_id from event_series s where s.deleted_at is null and s.id in (with recursive {chain_sql("r.series_id")} select id from chain))"""
     return f"""exists (
         select 1 from group_members v where v.user_id = {_VIEWER} and v.role in ({_INSIDE}) and v.group_id in {groups}
            and (exists (select 1 from group_members m where m.group_id = v.group_id and m.user_id = u.id and m.role in ({_INSIDE}))
@@ -271,7 +271,7 @@ def _is_seen_to_come() -> str:
         select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id and a.is_private = 0
            and a.status in ('attending', 'attended', 'interested')
            and (e.id = r.event_id or r.series_id is not null
-               and e.series_id in ({series_chain_sql("r")} select id from chain))
+               and e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain))
            and {sees_who_comes_sql("e", _VIEWER)})"""
 
 
@@ -335,7 +335,7 @@ async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]
         f"""
         select distinct a.user_id from chat_rooms r, attendances a join events e on e.id = a.event_id
          where r.id = :room and a.user_id in :ids and a.is_private = 1
-           and (e.id = r.event_id or e.series_id in ({series_chain_sql("r")} select id from chain))
+           and (e.id = r.event_id or e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain))
          order by a.user_id
         """,
         room=room.id,

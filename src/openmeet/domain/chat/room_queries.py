@@ -1,7 +1,7 @@
 """SQL for rooms and for the events and series that they belong to."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from groundwork.clock import Instant
@@ -20,6 +20,7 @@ from openmeet.domain.chat.model import (
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.series.model import SeriesId
+from openmeet.domain.series.split_queries import chain_sql
 from openmeet.domain.users.model import UserId
 
 _NAMES: Final = (
@@ -207,22 +208,6 @@ async def save(tx: Transaction, room: Room) -> None:
     )
 
 
-async def head_of(reader: Reader, series_id: SeriesId) -> SeriesId:
-    """The first of the series from which this one was split off, or the series itself."""
-    row = await reader.fetch_one(
-        """
-        with recursive up (id, split_from, steps) as (
-          select id, split_from, 0 from event_series where id = :id
-          union all
-          select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from
-              where up.steps < 50)
-        select id from up order by steps desc limit 1
-        """,
-        id=series_id,
-    )
-    return SeriesId(row["id"]) if row else series_id
-
-
 async def series_of_event(reader: Reader, event_id: EventId) -> tuple[SeriesId, str] | None:
     """The series and original date of an occurrence. None for a single event."""
     row = await reader.fetch_one("select series_id, original_date from events where id = :id", id=event_id)
@@ -231,40 +216,12 @@ async def series_of_event(reader: Reader, event_id: EventId) -> tuple[SeriesId, 
     return SeriesId(row["series_id"]), row["original_date"]
 
 
-async def chain_of(reader: Reader, head: SeriesId) -> list[SeriesId]:
-    """A series and all that were split off from it, in the order of splitting. Deleted ones are left out."""
-    rows = await reader.fetch(
-        """
-        with recursive chain (id, steps) as (
-          select cast(:head as text), 0 union all
-          select s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id where chain.steps < 50)
-        select s.id from chain join event_series s on s.id = chain.id where s.deleted_at is null
-            order by chain.steps, s.id
-        """,
-        head=head,
-    )
-    return [SeriesId(row["id"]) for row in rows]
-
-
-async def living_halves(reader: Reader, deleted: Sequence[SeriesId]) -> dict[SeriesId, SeriesId]:
-    """For each of these series, the first one that was split off from it and is not deleted. Series without one are
-    left out.
-    """
-    if not deleted:
-        return {}
-    rows = await reader.fetch(
-        """
-        with recursive chain (head, id, steps) as (
-          select id, id, 0 from event_series where id in :ids union all
-          select chain.head, s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id
-              where chain.steps < 50)
-        select chain.head, s.id from chain join event_series s on s.id = chain.id where s.deleted_at is null
-         order by chain.head, chain.steps desc, s.id desc
-        """,
-        ids=list(deleted),
-    )
-    # The last row of each head is kept, which is the series that was split off first.
-    return {SeriesId(row["head"]): SeriesId(row["id"]) for row in rows}
+# Dates of a series and of those that were split off from it, unless they ended before ``:before``.
+_HAS_DATES: Final = f"""
+    with recursive {chain_sql("r.series_id")}
+    select 1 from chain join event_series s on s.id = chain.id
+      join events e on e.series_id = s.id
+     where s.deleted_at is null and e.deleted_at is null and coalesce(e.over_at, e.starts_at) >= :before"""
 
 
 async def to_archive(reader: Reader, ended_before: Instant, after: Position, limit: int) -> list[tuple[int, RoomId]]:
@@ -272,20 +229,13 @@ async def to_archive(reader: Reader, ended_before: Instant, after: Position, lim
     events.
     """
     rows = await reader.fetch(
-        """
+        f"""
         select r.opened_at, r.id from chat_rooms r
          where r.closed_at is null and r.opened_at < :before
            and (r.opened_at, r.id) > (cast(:after_at as bigint), :after_id) and (
                r.event_id is not null and exists (
                  select 1 from events e where e.id = r.event_id and e.over_at is not null and e.over_at < :before)
-            or r.series_id is not null and not exists (
-                 with recursive chain (id, steps) as (
-                   select r.series_id, 0 union all
-                   select s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id
-                    where chain.steps < 50)
-                 select 1 from chain join event_series s on s.id = chain.id
-                  join events e on e.series_id = s.id
-                  where s.deleted_at is null and e.deleted_at is null and coalesce(e.over_at, e.starts_at) >= :before))
+            or r.series_id is not null and not exists ({_HAS_DATES}))
          order by r.opened_at, r.id limit :limit
         """,
         before=ended_before,
@@ -299,19 +249,12 @@ async def to_archive(reader: Reader, ended_before: Instant, after: Position, lim
 async def to_reopen(reader: Reader, ended_before: Instant, after: Position, limit: int) -> list[tuple[int, RoomId]]:
     """Rooms that were closed after their last date, but have a date that ended after this time or is upcoming, by id."""
     rows = await reader.fetch(
-        """
+        f"""
         select r.id from chat_rooms r
          where r.closed_by = 'clock' and r.id > :after_id and (
                r.event_id is not null and exists (
                  select 1 from events e where e.id = r.event_id and e.deleted_at is null and e.over_at >= :before)
-            or r.series_id is not null and exists (
-                 with recursive chain (id, steps) as (
-                   select r.series_id, 0 union all
-                   select s.id, chain.steps + 1 from event_series s join chain on s.split_from = chain.id
-                    where chain.steps < 50)
-                 select 1 from chain join event_series s on s.id = chain.id
-                  join events e on e.series_id = s.id
-                  where s.deleted_at is null and e.deleted_at is null and coalesce(e.over_at, e.starts_at) >= :before))
+            or r.series_id is not null and exists ({_HAS_DATES}))
          order by r.id limit :limit
         """,
         before=ended_before,

@@ -22,7 +22,6 @@ from openmeet.domain.chat.access import (
     people_in_room_sql,
     reading_floor,
     require_access,
-    series_chain_sql,
 )
 from openmeet.domain.chat.audit_log import ModerationAct, note_act
 from openmeet.domain.chat.model import (
@@ -45,11 +44,12 @@ from openmeet.domain.chat.model import (
     SubjectKind,
 )
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.room_queries import CHAT_ROOMS_AS_IF_OPENED, by_id, find, head_of, series_of_event
+from openmeet.domain.chat.room_queries import CHAT_ROOMS_AS_IF_OPENED, by_id, find, series_of_event
 from openmeet.domain.chat.texts import checked_line, checked_reason
 from openmeet.domain.events.model import EventId, EventSlug
 from openmeet.domain.groups.model import INSIDE, GroupRole, roles_sql
 from openmeet.domain.series.model import SeriesId
+from openmeet.domain.series.split_queries import chain_sql, head_of
 from openmeet.domain.users.model import Caller, UserId
 
 # The first channel of a group.
@@ -131,7 +131,7 @@ async def rooms_of_dates(
     rows = await reader.fetch(
         f"""
         select d.id, e.slug, e.original_date from chat_rooms r, events e join chat_rooms d on d.event_id = e.id and d.kind = 'date'
-         where r.id = :room and e.original_date in :dates and e.deleted_at is null and e.series_id in ({series_chain_sql("r")} select id from chain)
+         where r.id = :room and e.original_date in :dates and e.deleted_at is null and e.series_id in (with recursive {chain_sql("r.series_id")} select id from chain)
          order by d.id
         """,
         room=room.id,

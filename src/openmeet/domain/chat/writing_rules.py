@@ -15,8 +15,8 @@ from openmeet.domain.chat import message_queries
 from openmeet.domain.chat.access import access_to_each
 from openmeet.domain.chat.model import EDITABLE_FOR, SIGNALS_BEFORE, Access, ChatMessage, MessageAuthor, Room
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.chat.room_queries import chain_of
 from openmeet.domain.chat.texts import checked_text, has_link
+from openmeet.domain.series.split_queries import chain_of
 
 MESSAGES_PER_MINUTE: Final = Limit("chat_minute", 20, 60)
 MESSAGES_IN_ONE_ROOM: Final = Limit("chat_burst", 5, 10)

@@ -15,11 +15,11 @@ from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Database, Transaction
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
-from openmeet.domain.chat.access import series_chain_sql
 from openmeet.domain.events.queries import BLANK, SET_BLANK
 from openmeet.domain.groups.model import GroupLogAction
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.photos import queries as photos
+from openmeet.domain.series.split_queries import chain_sql, earlier_sql
 from openmeet.domain.users.model import UserId
 
 BATCH: Final = 200
@@ -215,14 +215,9 @@ async def empty_events(tx: Transaction, ids: list[str]) -> None:
 _ROOMS_OF_NO_HALF: Final = f"""
     delete from chat_rooms
      where series_id in (
-           with recursive up (id, split_from, steps) as (
-             select id, split_from, 0 from event_series where id in :ids
-             union all
-             select s.id, s.split_from, up.steps + 1 from event_series s join up on s.id = up.split_from
-                 where up.steps < 50)
-           select id from up)
+           with recursive {earlier_sql(":ids")} select id from earlier)
        and not exists (select 1 from event_series s where s.deleted_at is null and s.id in (
-           {series_chain_sql("chat_rooms")} select id from chain))
+           with recursive {chain_sql("chat_rooms.series_id")} select id from chain))
 """
 
 

@@ -1,16 +1,13 @@
 """Parts of a series that was split: those before and after it, and who may be redirected to them."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId
+from openmeet.domain.series.split_queries import MOST_PARTS, chain_sql
 from openmeet.domain.users.model import UserId
-
-# Nobody makes more splits, even with one a month for years.
-MOST_PARTS: Final = 50
 
 
 async def visible_part(reader: Reader, series: Series, other: Series | None, viewer: UserId | None) -> Series | None:
@@ -34,13 +31,9 @@ async def with_continuations(reader: Reader, series: Series, viewer: UserId | No
 async def all_continuations(reader: Reader, series_id: SeriesId) -> list[Series]:
     """All continuations of a series in order, at most ``MOST_PARTS``, including those after deleted parts."""
     rows = await reader.fetch(
-        """
-        with recursive behind (id, steps) as (
-            select id, 1 from event_series where split_from = :id
-             union all
-            select s.id, b.steps + 1 from event_series s join behind b on s.split_from = b.id where b.steps < :most
-        )
-        select id from behind order by steps, id limit :most
+        f"""
+        with recursive {chain_sql("cast(:id as text)")}
+        select id from chain where steps > 0 order by steps, id limit :most
         """,
         id=series_id,
         most=MOST_PARTS,

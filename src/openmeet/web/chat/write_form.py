@@ -21,9 +21,9 @@ from openmeet.domain.chat.matrix_people import MatrixConsent
 from openmeet.domain.chat.model import MAX_TEXT, Access, ChatMessageId, MessageKind, NewMessage, Room, RoomId, RoomKind
 from openmeet.domain.chat.polls import MOST_CHOICES
 from openmeet.domain.chat.queries import MessageFilter
-from openmeet.domain.chat.room_queries import chain_of
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
+from openmeet.domain.series.split_queries import chain_of
 from openmeet.domain.users import queries as user_queries
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import gettext, lazy
