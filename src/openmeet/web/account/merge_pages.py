@@ -3,13 +3,13 @@
 A stolen session is not enough, because whoever merges an account of theirs can sign in as its user from then on.
 """
 
-from urllib.parse import quote, urlencode
+from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import MINUTE
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany, Why
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
@@ -17,30 +17,28 @@ from openmeet.domain.account_merge import actions
 from openmeet.domain.account_merge.model import AccountClaim, ClaimId
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import CODE_LENGTH, CODE_LIFE, ChallengeId, check_email
 from openmeet.domain.users.model import User, UserId, UserKind
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import gettext
+from openmeet.web.account import address_code
 from openmeet.web.account.recent_proof import RecentProof, recent_proof_of
-from openmeet.web.sign_in import limits
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
-from openmeet.web.site.rate_limits import spend_on
-from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
+
+PATH: Final = "/settings/join"
 
 
 def routes() -> list[Route]:
     return [
-        Route("/settings/join", show_start, methods=["GET"]),
-        Route("/settings/join", ask_code, methods=["POST"]),
-        Route("/settings/join/code", show_code, methods=["GET"]),
-        Route("/settings/join/code", answer_code, methods=["POST"]),
-        Route("/settings/join/{claim}", show_claim, methods=["GET"]),
-        Route("/settings/join/{claim}", join, methods=["POST"]),
-        Route("/settings/join/{claim}/not-now", postpone, methods=["POST"]),
+        Route(PATH, show_start, methods=["GET"]),
+        Route(PATH, ask_code, methods=["POST"]),
+        Route(f"{PATH}/code", show_code, methods=["GET"]),
+        Route(f"{PATH}/code", answer_code, methods=["POST"]),
+        Route(f"{PATH}/{{claim}}", show_claim, methods=["GET"]),
+        Route(f"{PATH}/{{claim}}", join, methods=["POST"]),
+        Route(f"{PATH}/{{claim}}/not-now", postpone, methods=["POST"]),
     ]
 
 
@@ -61,47 +59,32 @@ async def ask_code(request: Request) -> Response:
     try:
         await site_session.refuse_app_password(request)
         if not proof.is_enough:
-            return go("/settings/join")
-        email = check_email(form.get("email", ""))
-        if me is not None and me.email == email:
-            own = {"email": gettext("This is the address that you sign in with. Enter the other one.")}
-            return _start_page(request, me, proof, FormState(form, own), status=400)
-        await spend_on(request, limits.CODES)
-        async with database_of(request).transaction() as tx:
-            challenge = await sign_in.ask_for_code(tx, email, next_path="/settings/join")
+            return go(PATH)
+        own = gettext("This is the address that you sign in with. Enter the other one.")
+        return await address_code.send(request, form, me, path=PATH, is_own=own)
     except InvalidForm as wrong:
         return _start_page(request, me, proof, form_with_problems(form, wrong), status=400)
     except TooMany as limit:
         return _start_page(request, me, proof, FormState(form, {"email": limit.why}), status=429)
     except Forbidden as weak:
         return _start_page(request, me, proof, FormState(form, {"email": weak.why}), status=403)
-    return go("/settings/join/code?" + urlencode({"challenge": challenge.id}))
 
 
 async def show_code(request: Request) -> Response:
-    caller_of(request)
-    return _code_page(request, EMPTY, request.query_params.get("challenge", ""))
+    return await address_code.show(request, path=PATH)
 
 
 async def answer_code(request: Request) -> Response:
     caller = caller_of(request)
-    form = await read_form(request)
-    challenge_id = ChallengeId(form.get("challenge", ""))
     await site_session.refuse_app_password(request)
-    await spend_on(request, limits.CODE_TRIES)
-    claim, is_taken = None, False
-    async with database_of(request).transaction() as tx:
-        if not (await recent_proof_of(tx, request)).is_enough:
-            return go("/settings/join")
-        email, answered = await sign_in.prove_address(
-            tx, services(request).code_key, challenge_id, form.get("code", "")
-        )
-        if email:
-            claim, is_taken = await actions.prove_email(tx, caller.user_id, email)
-    if not email:
-        return _code_page(request, form_with_problems(form, sign_in.wrong_code(answered)), challenge_id, status=400)
+    taken = await address_code.check(
+        request, lambda tx, email: actions.prove_email(tx, caller.user_id, email), path=PATH
+    )
+    if isinstance(taken, Response):
+        return taken
+    claim, is_taken = taken
     if claim:
-        return go(f"/settings/join/{claim}")
+        return go(f"{PATH}/{claim}")
     return go("/settings/profile", flash="address_taken" if is_taken else "nothing_to_join")
 
 
@@ -114,13 +97,13 @@ async def join(request: Request) -> Response:
     claim_id = ClaimId(request.path_params["claim"])
     async with database_of(request).reader() as reader:
         if not (await recent_proof_of(reader, request)).is_enough:
-            return go(f"/settings/join/{quote(claim_id)}")
+            return go(f"{PATH}/{quote(claim_id)}")
     try:
         # A merge runs many statements and is retried after a conflict.
         await database_of(request).batch(lambda tx: actions.confirm(tx, caller.user_id, claim_id))
     except Refused as refused:
         return await _claim_page(request, problem=refused.why, status=422)
-    return go(f"/settings/join/{claim_id}", flash="accounts_joined")
+    return go(f"{PATH}/{claim_id}", flash="accounts_joined")
 
 
 async def postpone(request: Request) -> Response:
@@ -173,16 +156,3 @@ def _start_page(
 ) -> Response:
     context = {"typed": form_state, "has_email": me is not None and me.email is not None, "proof": proof}
     return page(request, "account/start.html", context, status=status)
-
-
-def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
-    context = {
-        "typed": form_state,
-        "challenge": challenge,
-        "with_mailbox": services(request).settings.dev_mailbox,
-        "code_length": CODE_LENGTH,
-        "code_minutes": CODE_LIFE // MINUTE,
-        "path": "/settings/join",
-        "address": "",
-    }
-    return page(request, "account/code.html", context, status=status)
