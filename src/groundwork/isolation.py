@@ -1,7 +1,7 @@
 """Work through a list of items one by one. An item that fails neither ends the round nor blocks those behind it."""
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 from groundwork import failed_items
@@ -11,6 +11,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.failed_items import FailedItem
 from groundwork.outbox.retry import wait_seconds
+from groundwork.task_group import run_concurrently
 from groundwork.telemetry.logs import log
 
 T = TypeVar("T")
@@ -38,29 +39,44 @@ async def each_alone(
     return total
 
 
-async def each_with_backoff(db: Database, task: str, items: Sequence[Id], work: Callable[[Id], Awaitable[int]]) -> int:
+async def each_with_backoff(
+    db: Database, task: str, items: Sequence[Id], work: Callable[[Id], Awaitable[int]], *, at_a_time: int = 1
+) -> int:
     """Like ``each_alone``, but an item that failed is skipped until its next attempt is due: after five seconds, then
     twice as long each time, at most an hour.
+
+    With ``at_a_time``, that many items are worked on concurrently, so that they can share commits (``Database.batch``).
     """
     total = 0
     for start in range(0, len(items), IDS_PER_STATEMENT):
         page = items[start : start + IDS_PER_STATEMENT]
         async with db.reader() as reader:
             earlier, now = await failed_items.find(reader, task, page), reader.now
-        for item in page:
-            failed = earlier.get(item)
-            if failed is not None and failed.next_at > now:
-                continue
-            try:
-                total += await work(item)
-            except Exception as error:  # noqa: BLE001 - an edge, as above
-                _log_failure(task, item, error)
-                await _store_failure(db, task, item, (failed.attempts if failed else 0) + 1, error)
-            else:
-                if failed is not None:
-                    async with db.transaction() as tx:
-                        await failed_items.forget(tx, task, item)
+        queue = iter([item for item in page if item not in earlier or earlier[item].next_at <= now])
+
+        async def take(queue: Iterator[Id] = queue, earlier: Mapping[str, FailedItem] = earlier) -> int:
+            return sum([await _attempt(db, task, item, work, earlier.get(item)) for item in queue])
+
+        async with run_concurrently() as group:
+            takers = [group.create_task(take()) for _ in range(at_a_time)]
+        total += sum(one.result() for one in takers)
     return total
+
+
+async def _attempt(
+    db: Database, task: str, item: Id, work: Callable[[Id], Awaitable[int]], failed: FailedItem | None
+) -> int:
+    """The result of ``work``, or 0 if it failed. ``failed``: its earlier failure."""
+    try:
+        result = await work(item)
+    except Exception as error:  # noqa: BLE001 - an edge, as above
+        _log_failure(task, item, error)
+        await _store_failure(db, task, item, (failed.attempts if failed else 0) + 1, error)
+        return 0
+    if failed is not None:
+        async with db.transaction() as tx:
+            await failed_items.forget(tx, task, item)
+    return result
 
 
 async def each_due(
@@ -68,13 +84,15 @@ async def each_due(
     task: str,
     next_page: Callable[[Position], Awaitable[Sequence[tuple[int, Id]]]],
     work: Callable[[Id], Awaitable[int]],
+    *,
+    at_a_time: int = 1,
 ) -> int:
     """Run ``each_with_backoff`` on all due items, page by page. ``next_page`` returns the items after a position, in
     order.
     """
     total, after = 0, _BEFORE_ALL
     while page := await next_page(after):
-        total += await each_with_backoff(db, task, [item_id for _, item_id in page], work)
+        total += await each_with_backoff(db, task, [item_id for _, item_id in page], work, at_a_time=at_a_time)
         after = page[-1]
     return total
 

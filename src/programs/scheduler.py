@@ -225,7 +225,7 @@ def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
 
     async def roll(platform: Platform) -> None:
         elapsed = stopwatch()
-        _, stored = await series.roll_windows(platform.db, platform.clock.now())
+        stored = await series.roll_windows(platform.db, platform.clock.now())
         counter.inc(stored)
         seconds.observe(elapsed())
 

@@ -103,9 +103,9 @@ async def _rolling(engine: str, store: AbstractAsyncContextManager[Database], cl
         clock.turn(7 * DAY)
         progress(f"rolling {SERIES:,} windows")
         begun = perf_counter()
-        looked_at, stored = await tasks.roll_windows(db, clock.now())
+        stored = await tasks.roll_windows(db, clock.now())
         taken = perf_counter() - begun
-        check((looked_at, stored) == (SERIES, SERIES), f"{looked_at} series were processed, {stored} dates stored")
+        check(stored == SERIES, f"{stored} dates were stored")
     return Figure(f"rolling the windows of {SERIES:,} series, {engine}", taken, "s", 30, less_is_better=True)
 
 

@@ -194,7 +194,8 @@ PUBLISHING: Final = (
     ),
     StoredTable(
         "failed_items",
-        "Items of scheduled tasks that failed: ids of events, messages, photos, groups and chats, and time zones.",
+        "Items of scheduled tasks that failed: ids of events, series, messages, photos, groups and chats, of accounts "
+        "that are to be deleted, and time zones.",
         "",
         Retention.SHORT,
         OnErasure.EXPIRE,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.isolation import Position
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
@@ -44,15 +45,16 @@ async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") 
     return frozenset(row["original_date"] for row in rows)
 
 
-async def with_dates_to_complete(reader: Reader, limit: int) -> list[SeriesId]:
-    """Series with past dates that are not marked as completed yet."""
+async def with_dates_to_complete(reader: Reader, after: Position, limit: int) -> list[tuple[int, SeriesId]]:
+    """Series with past dates that are not marked as completed yet, by id."""
     rows = await reader.fetch(
         "select distinct series_id from events where series_id is not null and completed_at is null and over_at <= :now"
-        " order by series_id limit :limit",
+        " and series_id > :after_id order by series_id limit :limit",
         now=reader.now,
+        after_id=after[1],
         limit=limit,
     )
-    return [SeriesId(row["series_id"]) for row in rows]
+    return [(0, SeriesId(row["series_id"])) for row in rows]
 
 
 async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:

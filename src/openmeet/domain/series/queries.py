@@ -9,6 +9,7 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.isolation import Position
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import GroupOfEvent
 from openmeet.domain.events.queries import record_columns, record_settings_of
@@ -314,15 +315,18 @@ async def set_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> N
     await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=series_id)
 
 
-async def behind_window(reader: Reader, until: Instant, limit: int) -> list[SeriesId]:
-    """Active series whose dates are not stored up to this time, the furthest behind first."""
+async def behind_window(reader: Reader, until: Instant, after: Position, limit: int) -> list[tuple[int, SeriesId]]:
+    """Active series whose dates are not stored up to this time, the furthest behind first: until when they are, and id."""
     rows = await reader.fetch(
-        "select id from event_series where status = 'active' and deleted_at is null and stored_until < :until"
+        "select stored_until, id from event_series where status = 'active' and deleted_at is null"
+        " and stored_until < :until and (stored_until, id) > (cast(:after_at as bigint), :after_id)"
         " order by stored_until, id limit :limit",
         until=until,
+        after_at=after[0],
+        after_id=after[1],
         limit=limit,
     )
-    return [SeriesId(row["id"]) for row in rows]
+    return [(int(row["stored_until"]), SeriesId(row["id"])) for row in rows]
 
 
 async def set_stored_until(tx: Transaction, series_id: SeriesId, until: Instant) -> None:

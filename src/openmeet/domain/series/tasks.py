@@ -1,76 +1,51 @@
 """Scheduled tasks: move the windows of series forward, and mark past dates as completed."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
+from groundwork.isolation import Position, each_due
 from openmeet.domain.events import series_dates
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, undo
 from openmeet.domain.series.model import WINDOW, SeriesId
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publications
 
-# Series per run, each in its own transaction, and the number processed concurrently.
+# Series per page, each in its own transaction, and the number processed concurrently, so that they share commits.
 ROUND = 500
 AT_A_TIME = 8
 
 
-async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
-    """Store dates that have come into the windows of series. Returns the number of series looked at and of dates
-    stored.
+async def roll_windows(db: Database, now: Instant) -> int:
+    """Store dates that have come into the windows of series. Returns the number of dates.
 
     A series is looked at again after a day of its window has passed, not in every run.
     """
     due = Instant(now + WINDOW - WINDOW // 61)
-    looked_at = stored = 0
-    while True:
+
+    async def next_page(after: Position) -> list[tuple[int, SeriesId]]:
         async with db.reader() as reader:
-            waiting = await queries.behind_window(reader, due, ROUND)
-        stored += sum(await _process_each(waiting, lambda series_id: _roll(db, series_id)))
-        looked_at += len(waiting)
-        if len(waiting) < ROUND:
-            return looked_at, stored
+            return await queries.behind_window(reader, due, after, ROUND)
+
+    return await each_due(db, "series_windows", next_page, lambda series_id: _roll(db, series_id), at_a_time=AT_A_TIME)
 
 
 async def complete_dates(db: Database) -> int:
     """Mark past dates as completed, and publish the next date if that is the series' policy. Returns the number of
     dates.
     """
-    completed = 0
-    while True:
+
+    async def next_page(after: Position) -> list[tuple[int, SeriesId]]:
         async with db.reader() as reader:
-            waiting = await date_queries.with_dates_to_complete(reader, ROUND)
-        completed += sum(await _process_each(waiting, lambda series_id: _complete(db, series_id)))
-        if len(waiting) < ROUND:
-            return completed
+            return await date_queries.with_dates_to_complete(reader, after, ROUND)
+
+    return await each_due(
+        db, "completed_dates", next_page, lambda series_id: _complete(db, series_id), at_a_time=AT_A_TIME
+    )
 
 
 async def forget_undos(db: Database) -> int:
     """Delete expired undo snapshots."""
     async with db.transaction() as tx:
         return await undo.forget_expired(tx)
-
-
-async def _process_each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitable[int]]) -> list[int]:
-    """Process a few series at a time, so that they share commits. A failure does not stop the others and is raised at
-    the end.
-    """
-    done: list[int] = []
-    failures: list[Exception] = []
-    queue = iter(waiting)
-
-    async def take() -> None:
-        for series_id in queue:
-            try:
-                done.append(await work(series_id))
-            except Exception as failure:  # noqa: BLE001  # raised below, after the others have run
-                failures.append(failure)
-
-    await asyncio.gather(*(take() for _ in range(AT_A_TIME)))
-    if failures:
-        raise failures[0]
-    return done
 
 
 async def _roll(db: Database, series_id: SeriesId) -> int:

@@ -7,6 +7,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import Instant
 from groundwork.database.deleted_pages import discard_deleted
 from groundwork.database.transaction import Database
+from groundwork.isolation import each_with_backoff
 from groundwork.telemetry.logs import log
 from openmeet.domain.account_merge import queries as merges
 from openmeet.domain.chat import matrix_people
@@ -50,7 +51,7 @@ async def take_due(db: Database, erasing: PersonErasureContext) -> int:
     await database_periods.note_in_use(db, erasing.ledger)
     try:
         await actions.end_soon(db)
-    except Exception as failure:  # noqa: BLE001 - as below
+    except Exception as failure:  # noqa: BLE001 - the deletions go on
         log.error("account.events_not_ended", exc_info=failure)
     async with db.reader() as reader:
         now = reader.now
@@ -59,13 +60,10 @@ async def take_due(db: Database, erasing: PersonErasureContext) -> int:
         ending = await erasure_requests.due(reader, (ErasureStage.REQUESTED,), Instant(now + ENDS_BEFORE), after=now)
     await note_merges(db, erasing.ledger)
     await note_requests(db, erasing.ledger)
-    waiting = [*over, *ending]
-    deleted = 0
-    for one in waiting:
-        try:
-            deleted += await _advance(db, erasing, one.user_id, now)
-        except Exception as failure:  # noqa: BLE001 - one failure must not delay the others; the next round retries
-            log.error("account.deletion_failed", exc_info=failure)
+    waiting = [one.user_id for one in (*over, *ending)]
+    deleted = await each_with_backoff(
+        db, "deleted_accounts", waiting, lambda user_id: _advance(db, erasing, user_id, now)
+    )
     if deleted:
         await discard_files(db, erasing)
     return deleted
