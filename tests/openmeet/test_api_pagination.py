@@ -37,7 +37,7 @@ from openmeet.domain.series import detection_queries
 from openmeet.domain.series.detection import DetectedSeries
 from openmeet.domain.series.detection_queries import DetectionState
 from openmeet.domain.series.model import Timing
-from openmeet.domain.series.splits import MOST_PARTS
+from openmeet.domain.series.split_queries import MOST_PARTS
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.webhooks import actions as webhooks

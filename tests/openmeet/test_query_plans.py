@@ -248,8 +248,8 @@ async def test_no_statement_scans_a_large_table(db: Database, clock: HandClock, 
         pass
     clock.turn(3 * DAY)
     async with db.reader() as reader:
-        assert await queries.behind_window(reader, Instant(clock.now() + WINDOW), 10)
-        assert await date_queries.with_dates_to_complete(reader, 10)
+        assert await queries.behind_window(reader, Instant(clock.now() + WINDOW), (-1, ""), 10)
+        assert await date_queries.with_dates_to_complete(reader, (-1, ""), 10)
     await attendance_tasks.remind(db)
     await attendance_tasks.end_offers(db)
     await let_some_be_removed(db, ana)
