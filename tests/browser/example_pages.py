@@ -120,7 +120,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         visit = await attendance.answer(tx, ana, tea.slug, RsvpReply.GOING)
         await host_decisions.check_in(tx, ben, tea.slug, visit.id)
         proof = await proofs.make(tx, CODE_KEY, ana, tea.slug, ShownAs.NAME)
-        guest = await guests.request_answer(
+        guest = await guests.request_rsvp(
             tx,
             cafe.slug,
             email="eve@example.org",

@@ -17,7 +17,7 @@ from openmeet.domain.groups import calendar_feeds, queries
 from openmeet.domain.groups import rules as groups
 from openmeet.domain.groups.model import InvitationId
 from openmeet.domain.guest_rsvps import actions as guests
-from openmeet.domain.guest_rsvps.queries import GuestAnswerId
+from openmeet.domain.guest_rsvps.queries import GuestRsvpId
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import ImportReason, PersonId
 from openmeet.domain.notifications import email_links
@@ -47,7 +47,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     [
         (lambda key: groups.token_of(key, InvitationId(ID)), groups.invitation_in),
         (lambda key: co_host_invitations.token_of(key, CoHostId(ID)), co_host_invitations.invitation_in),
-        (lambda key: guests.token_of(key, GuestAnswerId(ID)), guests.answer_id_of_token),
+        (lambda key: guests.token_of(key, GuestRsvpId(ID)), guests.rsvp_id_of_token),
         (
             lambda key: tickets.code_of(key, AttendanceId(ID)),
             lambda key, code: tickets.code_matches(key, code, AttendanceId(ID)) or None,

@@ -11,7 +11,7 @@ from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL, InvitationId
 from openmeet.domain.guest_rsvps import queries as guest_rsvp_queries
-from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL, GuestAnswerId
+from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL, GuestRsvpId
 from openmeet.domain.imports import queries as imports
 from openmeet.domain.imports.model import PersonId
 from openmeet.domain.imports.people import ARRIVAL_MAIL
@@ -117,7 +117,7 @@ async def _of_report(reader: Reader, due: DueEmail) -> str | None:
 
 
 async def _of_guest_rsvp(reader: Reader, due: DueEmail) -> str | None:
-    guest_rsvp = await guest_rsvp_queries.find(reader, GuestAnswerId(due.subject_id))
+    guest_rsvp = await guest_rsvp_queries.find(reader, GuestRsvpId(due.subject_id))
     return None if guest_rsvp is None else guest_rsvp.language
 
 

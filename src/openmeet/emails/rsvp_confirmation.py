@@ -24,7 +24,7 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.time_and_place import join_from_label, lines_without_own_country, removal_notice
 from openmeet.domain.guest_rsvps import actions as guest_rsvp_actions
 from openmeet.domain.guest_rsvps import queries as guest_rsvp_queries
-from openmeet.domain.guest_rsvps.queries import GuestAnswerId
+from openmeet.domain.guest_rsvps.queries import GuestRsvpId
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import cancellation_of, file_of
 from openmeet.emails.notifications.texts import short_day_label, when_label
@@ -212,7 +212,7 @@ def guest_composer(head: EmailContext) -> Composer:
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
-            guest_rsvp = await guest_rsvp_queries.find(reader, GuestAnswerId(due.subject_id))
+            guest_rsvp = await guest_rsvp_queries.find(reader, GuestRsvpId(due.subject_id))
             if guest_rsvp is None or guest_rsvp.used_at is not None or guest_rsvp.expires_at <= reader.now:
                 return None
             if await email_suppressions.is_suppressed(reader, head.key, guest_rsvp.email):

@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions, capacity_change, queries, registration
-from openmeet.domain.attendance.model import AnswerMode, ReplyDetails, RsvpReply
+from openmeet.domain.attendance.model import AttendanceMode, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -23,7 +23,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_database("openmeet"), clock)
 
 
-async def crowd(tx, event: Event, parties: list[int], mode: AnswerMode | None = None) -> None:
+async def crowd(tx, event: Event, parties: list[int], mode: AttendanceMode | None = None) -> None:
     await registration.put(tx, event.id, RegistrationSettings(max_party=9))
     for number, party in enumerate(parties):
         who = await person(tx, f"Guest {number} {event.slug}")
@@ -97,7 +97,7 @@ async def test_a_limit_for_one_way_to_attend_needs_confirmation_too(site: Site) 
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example")
-        await crowd(tx, event, [3, 2], AnswerMode.ONLINE)
+        await crowd(tx, event, [3, 2], AttendanceMode.ONLINE)
     async with signed_in(site, ana.user_id) as browser:
         page = f"/events/{event.slug}/joining"
         form = {name: text for name, text in inputs_of((await browser.get(page)).text).items() if name != "next"}
@@ -116,7 +116,7 @@ async def test_the_lowered_limit_is_the_one_to_confirm(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example")
-        await crowd(tx, event, [3, 2], AnswerMode.ONLINE)
+        await crowd(tx, event, [3, 2], AttendanceMode.ONLINE)
         await registration.put(tx, event.id, RegistrationSettings(max_party=9, limit_in_person=9, limit_online=5))
     async with signed_in(site, ana.user_id) as browser:
         page = f"/events/{event.slug}/joining"
@@ -167,7 +167,7 @@ async def test_the_api_asks_about_the_limit_for_one_way_to_attend(site: Site) ->
         async with site.db.transaction() as tx:
             event = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
             assert event is not None
-            await crowd(tx, event, [3, 2], AnswerMode.ONLINE)
+            await crowd(tx, event, [3, 2], AttendanceMode.ONLINE)
         lower = {"limitOnline": 4, "maxParty": 9}
         asked = await api.put(f"{path}/joining", json=lower, headers=ana)
         assert (asked.status_code, asked.json()["title"]) == (422, "LimitBelowPlaces")

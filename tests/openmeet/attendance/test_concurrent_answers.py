@@ -20,7 +20,7 @@ from openmeet.domain.attendance import (
     waitlist,
 )
 from openmeet.domain.attendance.model import (
-    AnswerMode,
+    AttendanceMode,
     AttendanceStatus,
     RecordedRsvp,
     ReplyDetails,
@@ -34,14 +34,14 @@ from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
-LIMITS = seats.SeatLimits(7, {AnswerMode.IN_PERSON: 4, AnswerMode.ONLINE: 5})
+LIMITS = seats.SeatLimits(7, {AttendanceMode.IN_PERSON: 4, AttendanceMode.ONLINE: 5})
 REPLIES = (*[RsvpReply.GOING] * 3, RsvpReply.DECLINED, RsvpReply.INTERESTED)
 
 
 async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: random.Random) -> None:
     """Do one random thing that a person, their record, or the host can do."""
     what = chance.random()
-    reply_details = ReplyDetails(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+    reply_details = ReplyDetails(party=chance.randint(1, 3), mode=chance.choice(list(AttendanceMode)))
     try:
         async with db.transaction() as tx:
             if what < 0.7:

@@ -32,7 +32,7 @@ async def signing_up(tx: Transaction, ana: Caller, event: Event, email: str) -> 
 
 async def confirming(tx: Transaction, ana: Caller, event: Event, email: str) -> Work:
     await put(tx, event.id, RegistrationSettings(takes_guests=True))
-    requested = await guest_rsvps.request_answer(
+    requested = await guest_rsvps.request_rsvp(
         tx, event.slug, email=email, display_name="Ben", reply=RsvpReply.GOING, reply_details=ReplyDetails()
     )
     return lambda tx: guest_rsvps.confirm(tx, requested.id)

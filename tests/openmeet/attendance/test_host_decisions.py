@@ -326,11 +326,11 @@ async def test_answers_keep_the_wording_of_their_question(db):
         await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
         await registration.put(tx, event.id, RegistrationSettings())
         mine = await of(tx, event, ben)
-        found = await rsvp_details.of_answers(tx, EventWithSettings(event), [mine.id])
+        found = await rsvp_details.attendee_details(tx, EventWithSettings(event), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "Do you bring children?", "no"),)
         # Answers from the time when the wording of questions was not stored.
         await tx.execute("update attendances set reply_words = '{}'")
-        found = await rsvp_details.of_answers(tx, EventWithSettings(event), [mine.id])
+        found = await rsvp_details.attendee_details(tx, EventWithSettings(event), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "An earlier question", "no"),)
     head, *_ = await table_of(db, event)
     assert head[-1] == "An earlier question"

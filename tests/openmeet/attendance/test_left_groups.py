@@ -54,7 +54,7 @@ async def test_a_banned_co_host_loses_the_groups_events(db, way):
         for one in (event, elsewhere):
             await co_hosts.accept(tx, gil, (await co_hosts.invite(tx, olga, one.slug, "gil@example.org")).id)
         await (administration.ban if way == "banned" else administration.remove)(tx, olga, group.slug, gil.user_id)
-    await standing_rsvps.end_answers(db, gil.user_id)
+    await standing_rsvps.end_rsvps(db, gil.user_id)
     async with db.reader() as reader:
         hosted = await co_host_queries.hosted_among(reader, gil.user_id, [event.id, elsewhere.id])
         assert hosted == ({elsewhere.id} if way == "banned" else {event.id, elsewhere.id})
@@ -84,7 +84,7 @@ async def test_a_former_members_place_goes_to_the_waitlist(db, way):
             case "banned":
                 await administration.ban(tx, olga, group.slug, gil.user_id)
         assert await due(tx) == [gil.user_id]
-    assert [await standing_rsvps.end_answers(db, gil.user_id) for _ in range(2)] == [1, 0]
+    assert [await standing_rsvps.end_rsvps(db, gil.user_id) for _ in range(2)] == [1, 0]
     async with db.reader() as reader:
         mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id])
         assert [mine[one.id].status for one in (event, own, elsewhere)] == [DECLINED, GOING, GOING]
@@ -102,7 +102,7 @@ async def test_leaving_a_public_group_keeps_places(db):
         event = await actions.create(tx, olga, details(), group=group_of_event.of_event(group))
         await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
-    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 0
 
 
 @pytest.mark.parametrize("knows", ["as a member", "as a guest", "as an invited guest"])
@@ -132,7 +132,7 @@ async def test_a_ban_ends_places_at_events_that_everybody_can_see(db, knows):
         await tx.execute("delete from publications")
         await administration.ban(tx, olga, group.slug, gil.user_id)
         assert await due(tx) == [gil.user_id]
-    assert await standing_rsvps.end_answers(db, gil.user_id) == 1 + len(stored)
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 1 + len(stored)
     async with db.reader() as reader:
         mine = await queries.of_user(reader, gil.user_id, [event.id, own.id, elsewhere.id, *stored])
         assert {mine[one].status for one in (event.id, *stored)} == {DECLINED}
@@ -144,7 +144,7 @@ async def test_a_ban_ends_places_at_events_that_everybody_can_see(db, knows):
         if knows != "as an invited guest":
             next_one = await queries.find(reader, event.id, nan.user_id)
             assert next_one.status is GOING or next_one.offered_until is not None
-    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 0
 
 
 @pytest.mark.parametrize("visibility", ["private", "unlisted"])
@@ -165,13 +165,13 @@ async def test_a_group_that_becomes_private_ends_former_members_places(db, visib
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
         await administration.ban(tx, olga, group.slug, ban.user_id)
-    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 0
     async with db.transaction() as tx:
         await tx.execute("delete from outbox_jobs where kind = 'left_group'")
         await group_hosting.revise(tx, olga, group.slug, replace(group.details, visibility=GroupVisibility(visibility)))
         assert await due(tx) == ([] if visibility == "unlisted" else sorted([gil.user_id, ban.user_id]))
     for one in (gil, ban):
-        await standing_rsvps.end_answers(db, one.user_id)
+        await standing_rsvps.end_rsvps(db, one.user_id)
     async with db.reader() as reader:
         kept = {
             one.user_id: (await queries.find(reader, event.id, one.user_id)).status for one in (gil, ban, nan, stranger)
@@ -196,12 +196,12 @@ async def test_an_event_that_becomes_private_ends_former_members_places(db):
         for one in (gil, nan):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
-    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 0
     async with db.transaction() as tx:
         await tx.execute("delete from outbox_jobs where kind = 'left_group'")
         await event_hosting.revise(tx, olga, event.slug, details(visibility="private"))
         assert await due(tx) == [gil.user_id]
-    assert await standing_rsvps.end_answers(db, gil.user_id) == 1
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 1
 
 
 async def test_a_series_that_becomes_private_ends_former_members_places(db):
@@ -214,7 +214,7 @@ async def test_a_series_that_becomes_private_ends_former_members_places(db):
         )
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
-    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 0
     async with db.transaction() as tx:
         await tx.execute("delete from outbox_jobs where kind = 'left_group'")
         held = await date_queries.stored(tx, series.id)
@@ -222,7 +222,7 @@ async def test_a_series_that_becomes_private_ends_former_members_places(db):
         locked = await series_actions.lock_managed(tx, olga, series.slug)
         await apply_edits.apply_plan(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
         assert await due(tx) == [gil.user_id]
-    assert await standing_rsvps.end_answers(db, gil.user_id) == len(held)
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == len(held)
 
 
 async def test_returning_before_the_job_runs_keeps_all_places(db):
@@ -235,7 +235,7 @@ async def test_returning_before_the_job_runs_keeps_all_places(db):
         await groups.leave(tx, gil, group.slug)
         link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
         await administration.accept(tx, gil, link.id)
-    assert await standing_rsvps.end_answers(db, gil.user_id) == 0
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == 0
 
 
 async def test_leaving_the_group_ends_standing_rsvps(db):
@@ -249,7 +249,7 @@ async def test_leaving_the_group_ends_standing_rsvps(db):
         await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
         await administration.remove(tx, olga, group.slug, gil.user_id)
-    assert await standing_rsvps.end_answers(db, gil.user_id) == len(stored)
+    assert await standing_rsvps.end_rsvps(db, gil.user_id) == len(stored)
     async with db.reader() as reader:
         assert await follower_queries.standing_rsvp_of(reader, series.id, gil.user_id) is None
         assert {one.status for one in (await queries.of_user(reader, gil.user_id, stored)).values()} == {DECLINED}

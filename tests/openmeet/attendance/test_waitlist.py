@@ -10,7 +10,7 @@ from groundwork.clock import DAY, HOUR, MINUTE, SECOND
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, seats, waitlist
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
+from openmeet.domain.attendance.model import AttendanceMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventWithSettings, RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
@@ -199,8 +199,8 @@ async def test_a_party_larger_than_the_limit_is_refused_at_the_field(db):
         event = await event_by(tx, ana, capacity="3", mode="hybrid", online_url="https://meet.example/x")
         await registration.put(tx, event.id, RegistrationSettings(max_party=4, limit_online=2))
         for mode, party, why in (
-            (AnswerMode.IN_PERSON, 4, AttendanceReason.FEWER_PLACES_IN_PERSON(places=3)),
-            (AnswerMode.ONLINE, 3, AttendanceReason.FEWER_PLACES_ONLINE(places=2)),
+            (AttendanceMode.IN_PERSON, 4, AttendanceReason.FEWER_PLACES_IN_PERSON(places=3)),
+            (AttendanceMode.ONLINE, 3, AttendanceReason.FEWER_PLACES_ONLINE(places=2)),
         ):
             with pytest.raises(InvalidForm) as refused:
                 await reply_as(tx, ben, event, party=party, mode=mode)
@@ -263,7 +263,7 @@ async def test_each_way_to_attend_has_its_limit(db):
         ana, ben, cleo, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
         await registration.put(tx, event.id, RegistrationSettings(limit_in_person=1, limit_online=2))
-        room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
+        room, screen = AttendanceMode.IN_PERSON, AttendanceMode.ONLINE
         assert (await reply_as(tx, ben, event)).mode is room
         assert (await reply_as(tx, cleo, event, mode=room)).status is S.WAITLISTED
         assert (await reply_as(tx, dora, event, mode=screen)).status is S.ATTENDING
@@ -286,7 +286,7 @@ async def test_lists_and_event_page_agree_about_full_events(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         mode = {"mode": "hybrid", "online_url": "https://meet.example/x"}
-        room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
+        room, screen = AttendanceMode.IN_PERSON, AttendanceMode.ONLINE
         events, settings = [], {}
         for title, limits in (
             ("Both full", RegistrationSettings(limit_in_person=1, limit_online=1)),
@@ -372,7 +372,7 @@ async def act_as_attendee(tx, chance, host, event, who):
     mine = await queries.find(tx, event.id, who.user_id)
     if act < 0.85:
         reply = chance.choice((GOING, GOING, GOING, DECLINED, RsvpReply.INTERESTED))
-        await reply_as(tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+        await reply_as(tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AttendanceMode)))
     elif act < 0.93 and mine is not None:
         if mine.status is S.REJECTED:
             await host_decisions.restore(tx, host, event.slug, mine.id)
@@ -474,7 +474,7 @@ async def test_people_online_move_up_while_the_room_is_overfull(db):
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
         await registration.put(tx, event.id, RegistrationSettings(limit_in_person=2, limit_online=1))
         for who, mode in ((ben, "in_person"), (cleo, "in_person"), (dora, "online"), (eve, "online")):
-            await reply_as(tx, who, event, mode=AnswerMode(mode))
+            await reply_as(tx, who, event, mode=AttendanceMode(mode))
         lowered = RegistrationSettings(limit_in_person=1, limit_online=1)
         await event_hosting.change_registration_settings(tx, ana, event.slug, lowered)
         await reply_as(tx, dora, event, DECLINED)
@@ -487,7 +487,7 @@ async def test_a_lowered_online_limit_withdraws_no_offer_in_person(db):
         ana, ben, cleo, dora, eve, finn = await people(tx, 6)
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
         await registration.put(tx, event.id, RegistrationSettings(limit_in_person=1, limit_online=2))
-        room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
+        room, screen = AttendanceMode.IN_PERSON, AttendanceMode.ONLINE
         for who, mode in ((finn, screen), (ben, screen), (cleo, room), (dora, screen), (eve, room)):
             await reply_as(tx, who, event, mode=mode)
         for who in (ben, cleo):

@@ -82,7 +82,7 @@ async def test_a_waitlisted_guests_entry_is_cancelled_too(post: Post) -> None:
         (RsvpReply.DECLINED, "You’re not going: Board games, Sat 4 Jul", "CANCEL"),
     ):
         async with post.db.transaction() as tx:
-            asked = await guest_rsvps.request_answer(
+            asked = await guest_rsvps.request_rsvp(
                 tx, event.slug, email=GUEST, display_name="Gus", reply=reply, reply_details=ReplyDetails(party=1)
             )
             await guest_rsvps.confirm(tx, asked.id)

@@ -32,7 +32,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 async def answer_by_mail(post: Post, event) -> None:
     async with post.db.transaction() as tx:
-        await guests.request_answer(
+        await guests.request_rsvp(
             tx, event.slug, email=EVE, display_name="Eve", reply=RsvpReply.GOING, reply_details=ReplyDetails()
         )
 

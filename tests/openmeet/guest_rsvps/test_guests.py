@@ -349,9 +349,9 @@ async def test_a_guest_answers_by_api_and_confirms_by_email(site, event):
 def test_tokens_are_for_one_answer():
     one, other = "019f2da4-c180-70b1-a9a8-01d1e6ab3cc1", "019f2da4-c180-70b1-a9a8-01d1e6ab3cc2"
     token = actions.token_of(CODE_KEY, one)
-    assert actions.answer_id_of_token(CODE_KEY, token) == one
-    assert actions.answer_id_of_token(CODE_KEY, token.replace(one, other)) is None
-    assert actions.answer_id_of_token(SigningKey(b"x" * 32), token) is None
+    assert actions.rsvp_id_of_token(CODE_KEY, token) == one
+    assert actions.rsvp_id_of_token(CODE_KEY, token.replace(one, other)) is None
+    assert actions.rsvp_id_of_token(SigningKey(b"x" * 32), token) is None
 
 
 async def test_unused_addresses_are_deleted(make_database, clock):

@@ -140,7 +140,7 @@ async def _ask_as_guest(site: Site, name: str, *, confirms: bool) -> None:
     email = f"{name.lower()}@example.org"
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, f"Host of {name}"))
-        asked = await guests.request_answer(
+        asked = await guests.request_rsvp(
             tx, event.slug, email=email, display_name=name, reply=RsvpReply.INTERESTED, reply_details=NO_REPLY_DETAILS
         )
         if confirms:

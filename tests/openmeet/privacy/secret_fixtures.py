@@ -107,7 +107,7 @@ async def _public_event(tx: Transaction, planted: Planted, *, is_open: bool) -> 
     await attendance.answer(tx, planted.callers[MEMBER], event.slug, RsvpReply.INTERESTED)
     hidden = await users.create_person(tx, display_name=planted.secret("shyname"), email="shy@example.org")
     await attendance.answer(tx, Caller(hidden, "Shy"), event.slug, RsvpReply.GOING, ReplyDetails(is_private=True))
-    asked = await guests.request_answer(
+    asked = await guests.request_rsvp(
         tx,
         event.slug,
         email=f"{planted.secret('guestmail', host=False).lower()}@example.org",

@@ -128,7 +128,7 @@ async def _banned_while(db: Database, begin_work: Begin, at: int, *, is_ban_firs
 
     async def ban(db: Database) -> None:
         await run(db, lambda tx: administration.ban(tx, ana, group.slug, ben.user_id))
-        await standing_rsvps.end_answers(db, ben.user_id)
+        await standing_rsvps.end_rsvps(db, ben.user_id)
 
     async def act(db: Database) -> None:
         await run(db, work)

@@ -131,7 +131,7 @@ async def test_a_person_who_may_no_longer_host_in_the_group_cannot_take_a_series
             await ownership.accept(tx, moderator, await locked(tx, ana, series))
         assert refused.value.name == "NotPartOfIt"
         assert (await locked(tx, ana, series)).owner_id == ana.user_id
-    await standing_rsvps.end_answers(practice_db, moderator.user_id)
+    await standing_rsvps.end_rsvps(practice_db, moderator.user_id)
     async with practice_db.reader() as reader:
         assert await ownership.offered(reader, series.id) is None, "it does not apply again if they return"
 

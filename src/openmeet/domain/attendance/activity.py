@@ -68,7 +68,7 @@ async def recent_changes(reader: Reader, event_ids: Sequence[EventId], start: In
     return RecentChanges() if row is None else RecentChanges(int(row["answered"]), int(row["cannot_come"]))
 
 
-async def first_answers(reader: Reader, event_id: EventId, start: Instant) -> Mapping[Instant, int]:
+async def first_rsvps(reader: Reader, event_id: EventId, start: Instant) -> Mapping[Instant, int]:
     """Return how many people gave their first answer, other than no, in each quarter hour. Quarter hours without any
     are left out.
     """

@@ -6,7 +6,7 @@ from typing import Final
 
 from groundwork.clock import MINUTE
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, GoingLeadsTo
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
+from openmeet.domain.attendance.model import Attendance, AttendanceMode, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.moved_dates import ALL_DATES, MovedDates
 from openmeet.domain.attendance.registration import EventWithSettings, RegistrationSettings
 from openmeet.domain.attendance.seats import is_too_large, largest_party, limits_of
@@ -353,7 +353,7 @@ def _too_large_sentence(with_settings: EventWithSettings, rsvp: Attendance) -> s
                 most,
                 party=rsvp.party,
             )
-        case AnswerMode.IN_PERSON:
+        case AttendanceMode.IN_PERSON:
             return ngettext(
                 "There’s only %(number)s place in person, but you’re %(party)s people. Answer again with fewer people.",
                 "There are only %(number)s places in person, but you’re %(party)s people. Answer again with fewer "
@@ -361,7 +361,7 @@ def _too_large_sentence(with_settings: EventWithSettings, rsvp: Attendance) -> s
                 most,
                 party=rsvp.party,
             )
-        case AnswerMode.ONLINE:
+        case AttendanceMode.ONLINE:
             return ngettext(
                 "There’s only %(number)s place online, but you’re %(party)s people. Answer again with fewer people.",
                 "There are only %(number)s places online, but you’re %(party)s people. Answer again with fewer people.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import AnswerMode
+from openmeet.domain.attendance.model import AttendanceMode
 from openmeet.domain.attendance.queries import seats_by_mode_of_each
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken, is_too_large, limits_of
@@ -29,7 +29,7 @@ class CapacityImpact:
 @dataclass(frozen=True, slots=True)
 class _WaitingParty:
     party: int
-    mode: AnswerMode | None
+    mode: AttendanceMode | None
 
 
 async def impact_of_limits(
@@ -119,5 +119,5 @@ def _beyond(limits: SeatLimits, held: SeatsTaken) -> int:
     return max(in_all, sum(max(0, more) for more in of_modes), 0)
 
 
-def _mode(text: str | None) -> AnswerMode | None:
-    return AnswerMode(text) if text else None
+def _mode(text: str | None) -> AttendanceMode | None:
+    return AttendanceMode(text) if text else None

@@ -11,9 +11,9 @@ from groundwork.database.bulk import SqlWrite, execute_together, fetch_each, ins
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import (
-    AnswerMode,
     Attendance,
     AttendanceId,
+    AttendanceMode,
     AttendanceStatus,
     ChangeChannel,
     HistoryEntry,
@@ -240,7 +240,7 @@ def entry_of(row: Row) -> HistoryEntry:
         before=AttendanceStatus(row["before_status"]) if row["before_status"] else None,
         after=AttendanceStatus(row["after_status"]),
         party=row["party"],
-        mode=AnswerMode(row["mode"]) if row["mode"] else None,
+        mode=AttendanceMode(row["mode"]) if row["mode"] else None,
         is_offered=bool(row["is_offered"]),
         changed_at=row["changed_at"],
     )

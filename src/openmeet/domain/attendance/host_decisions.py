@@ -22,9 +22,9 @@ from openmeet.domain.attendance import (
     waitlist,
 )
 from openmeet.domain.attendance.model import (
-    AnswerMode,
     Attendance,
     AttendanceId,
+    AttendanceMode,
     AttendanceStatus,
     ChangeChannel,
     PendingFor,
@@ -244,7 +244,7 @@ async def _restore_status(
 
 
 async def add(
-    tx: Transaction, caller: Caller, slug: EventSlug, name: str, *, party: int = 1, mode: AnswerMode | None = None
+    tx: Transaction, caller: Caller, slug: EventSlug, name: str, *, party: int = 1, mode: AttendanceMode | None = None
 ) -> Attendance:
     """Add somebody by name who has told the host that they are coming. Raises Refused (``EventFull``), InvalidForm."""
     event = await lock_for_host(tx, caller, slug)

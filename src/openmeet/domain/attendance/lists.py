@@ -12,7 +12,7 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row
 from openmeet.domain.attendance.invitation_queries import IS_LEAVING, IS_UNANSWERED_INVITATION, REMOVED_ADDRESS
-from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, PendingFor, RsvpSource
+from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus, PendingFor, RsvpSource
 from openmeet.domain.attendance.moved_dates import smallest_move
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.seats import NO_LIMITS, SeatLimits, is_too_large
@@ -67,7 +67,7 @@ class Attendee:
     source: RsvpSource
     answered_at: Instant
     party: int = 1
-    mode: AnswerMode | None = None
+    mode: AttendanceMode | None = None
     pending_for: PendingFor | None = None
     is_private: bool = False
     is_guest: bool = False
@@ -166,7 +166,7 @@ def attendee_of(row: Row) -> Attendee:
         source=RsvpSource(row["source"]),
         answered_at=row["answered_at"],
         party=row["party"],
-        mode=AnswerMode(row["mode"]) if row["mode"] else None,
+        mode=AttendanceMode(row["mode"]) if row["mode"] else None,
         pending_for=PendingFor(row["pending_for"]) if row["pending_for"] else None,
         is_private=bool(row["is_private"]),
         is_guest=bool(row["is_guest"]),
@@ -197,7 +197,7 @@ class AttendeeRow:
     status_words: str
     party: int
     guest_names: tuple[str, ...]
-    mode: AnswerMode | None
+    mode: AttendanceMode | None
     pending_for: PendingFor | None
     is_guest: bool
     is_private: bool

@@ -73,7 +73,7 @@ class ChangeChannel(StrEnum):
     GROUP = "group"
 
 
-class AnswerMode(StrEnum):
+class AttendanceMode(StrEnum):
     """The way in which somebody attends a hybrid event."""
 
     IN_PERSON = "in_person"
@@ -123,7 +123,7 @@ class Attendance:
     created_at: Instant
     answered_at: Instant
     party: int = 1
-    mode: AnswerMode | None = None
+    mode: AttendanceMode | None = None
     offered_until: Instant | None = None
     pending_for: PendingFor | None = None
     approved_at: Instant | None = None
@@ -170,7 +170,7 @@ class ReplyDetails(msgspec.Struct, frozen=True, rename={"form_responses": "repli
     """Details given with a reply. None leaves a field as it is."""
 
     party: int | None = None
-    mode: AnswerMode | None = None
+    mode: AttendanceMode | None = None
     guest_names: tuple[str, ...] | None = None
     form_responses: Mapping[str, str] | None = None
     is_private: bool | None = None
@@ -193,7 +193,7 @@ class HistoryEntry:
     before: AttendanceStatus | None
     after: AttendanceStatus
     party: int
-    mode: AnswerMode | None
+    mode: AttendanceMode | None
     is_offered: bool
     changed_at: Instant
 

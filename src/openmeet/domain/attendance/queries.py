@@ -11,9 +11,9 @@ from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (
     NO_COUNTS,
-    AnswerMode,
     Attendance,
     AttendanceId,
+    AttendanceMode,
     AttendanceStatus,
     PendingFor,
     RsvpCounts,
@@ -77,7 +77,7 @@ def attendance_of(row: Row) -> Attendance:
         created_at=row["created_at"],
         answered_at=row["answered_at"],
         party=row["party"],
-        mode=AnswerMode(row["mode"]) if row["mode"] else None,
+        mode=AttendanceMode(row["mode"]) if row["mode"] else None,
         offered_until=row["offered_until"],
         pending_for=PendingFor(row["pending_for"]) if row["pending_for"] else None,
         approved_at=row["approved_at"],
@@ -161,7 +161,7 @@ async def seats_by_mode(reader: Reader, event_id: EventId) -> SeatsTaken:
 
 async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, SeatsTaken]:
     """``seats_by_mode`` of several events, in one query."""
-    taken: dict[EventId, dict[AnswerMode | None, int]] = {event_id: {} for event_id in event_ids}
+    taken: dict[EventId, dict[AttendanceMode | None, int]] = {event_id: {} for event_id in event_ids}
     if taken:
         rows = await reader.fetch(
             "select event_id, mode, cast(sum(party) as bigint) as taken from attendances"
@@ -169,7 +169,7 @@ async def seats_by_mode_of_each(reader: Reader, event_ids: Sequence[EventId]) ->
             event_ids=sorted(taken),
         )
         for row in rows:
-            taken[EventId(row["event_id"])][AnswerMode(row["mode"]) if row["mode"] else None] = int(row["taken"])
+            taken[EventId(row["event_id"])][AttendanceMode(row["mode"]) if row["mode"] else None] = int(row["taken"])
     return {event_id: SeatsTaken(by_mode) for event_id, by_mode in taken.items()}
 
 

@@ -41,7 +41,7 @@ _NEXT_RECEIVED_RECORDS: Final = (
 )
 
 
-async def compare_answers(tx: Transaction, event: Event) -> int:
+async def compare_rsvps(tx: Transaction, event: Event) -> int:
     """Enqueue a check of every RSVP record of the event against its repository. Return how many.
 
     Only hosts may request this. It costs one read per record, rate limited per PDS host
@@ -59,7 +59,7 @@ async def counts_by_state(reader: Reader, event_id: EventId) -> dict[Publication
     }
 
 
-def compare_answers_handler(db: Database) -> JobHandler:
+def compare_rsvps_handler(db: Database) -> JobHandler:
     """Handler of ``JobKind.COMPARE_ANSWERS``. The subject is the event. Each batch is one transaction and can safely be
     repeated.
     """

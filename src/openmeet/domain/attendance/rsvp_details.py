@@ -15,9 +15,9 @@ from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATI
 from openmeet.domain.attendance.model import (
     MAX_FORM_RESPONSE,
     MAX_GUEST_NAME,
-    AnswerMode,
     Attendance,
     AttendanceId,
+    AttendanceMode,
     AttendanceStatus,
     ReplyDetails,
 )
@@ -36,7 +36,7 @@ class RsvpDetails:
     """Validated details of an RSVP."""
 
     party: int
-    mode: AnswerMode | None
+    mode: AttendanceMode | None
     guest_names: tuple[str, ...]
     form_responses: Mapping[str, str]
     is_private: bool
@@ -46,8 +46,8 @@ class RsvpDetails:
 
 _FEWER: Final = {
     None: AttendanceReason.FEWER_PLACES,
-    AnswerMode.IN_PERSON: AttendanceReason.FEWER_PLACES_IN_PERSON,
-    AnswerMode.ONLINE: AttendanceReason.FEWER_PLACES_ONLINE,
+    AttendanceMode.IN_PERSON: AttendanceReason.FEWER_PLACES_IN_PERSON,
+    AttendanceMode.ONLINE: AttendanceReason.FEWER_PLACES_ONLINE,
 }
 
 
@@ -111,10 +111,10 @@ def _merged_responses(
     return responses, {name: text for name, text in texts.items() if name in responses}
 
 
-def _mode(event: Event, rsvp: Attendance | None, reply_details: ReplyDetails) -> AnswerMode | None:
+def _mode(event: Event, rsvp: Attendance | None, reply_details: ReplyDetails) -> AttendanceMode | None:
     if event.content.mode is not Mode.HYBRID:
         return None
-    return reply_details.mode or (rsvp.mode if rsvp else None) or AnswerMode.IN_PERSON
+    return reply_details.mode or (rsvp.mode if rsvp else None) or AttendanceMode.IN_PERSON
 
 
 def _names(
@@ -186,7 +186,7 @@ def responses_shown(
     return tuple(sorted(responses, key=lambda one: position.get((one.question_id, one.words), len(position))))
 
 
-async def of_answers(
+async def attendee_details(
     reader: Reader,
     with_settings: EventWithSettings,
     ids: Sequence[AttendanceId],

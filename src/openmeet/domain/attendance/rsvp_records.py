@@ -313,7 +313,7 @@ _FORGET_RECORDS = """
 """
 
 
-async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
+async def erase_rsvps_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
     """Delete the RSVPs of people without an account to events that are about to be erased. People with an account keep
     theirs, without a record; whether their records stay published is decided again.
     """

@@ -11,9 +11,9 @@ from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import history, moved_dates, queries, registration, seats, waitlist
 from openmeet.domain.attendance.model import (
-    AnswerMode,
     Attendance,
     AttendanceId,
+    AttendanceMode,
     AttendanceStatus,
     ChangeChannel,
     RsvpSource,
@@ -80,7 +80,7 @@ async def read_seat_usage(tx: Transaction, event_id: EventId) -> SeatUsage:
 
 def parse_seat_usage(row: Row) -> SeatUsage:
     """Parse a row with ``COLUMNS``."""
-    held = {None: row["without_mode"], AnswerMode.IN_PERSON: row["in_person"], AnswerMode.ONLINE: row["online"]}
+    held = {None: row["without_mode"], AttendanceMode.IN_PERSON: row["in_person"], AttendanceMode.ONLINE: row["online"]}
     return SeatUsage(
         SeatsTaken({mode: taken for mode, taken in held.items() if taken}),
         bool(row["has_expired_offers"]),
@@ -437,13 +437,13 @@ def stored_details(rsvp: Attendance | None) -> RsvpDetails:
     )
 
 
-def mode_for_record_reply(event: Event, rsvp: Attendance | None) -> AnswerMode | None:
+def mode_for_record_reply(event: Event, rsvp: Attendance | None) -> AttendanceMode | None:
     """The mode of a reply by record. Records contain no mode, so it is the mode of the RSVP so far, or else in person.
     None unless the event is hybrid.
     """
     if event.content.mode is not Mode.HYBRID:
         return None
-    return (rsvp.mode if rsvp else None) or AnswerMode.IN_PERSON
+    return (rsvp.mode if rsvp else None) or AttendanceMode.IN_PERSON
 
 
 async def enqueue_record(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:

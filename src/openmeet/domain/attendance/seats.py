@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from groundwork.clock import DAY, MINUTE, Instant
-from openmeet.domain.attendance.model import AnswerMode, Attendance
+from openmeet.domain.attendance.model import Attendance, AttendanceMode
 from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Mode
@@ -25,7 +25,7 @@ class SeatLimits:
     """Capacity in total and for each of the two modes; None means no limit."""
 
     total: int | None = None
-    of_mode: Mapping[AnswerMode, int] = field(default_factory=dict)
+    of_mode: Mapping[AttendanceMode, int] = field(default_factory=dict)
 
     @property
     def is_unlimited(self) -> bool:
@@ -43,25 +43,25 @@ class HasParty(Protocol):
     def party(self) -> int: ...
 
     @property
-    def mode(self) -> AnswerMode | None: ...
+    def mode(self) -> AttendanceMode | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SeatsTaken:
     """Seats taken or offered, by mode."""
 
-    by_mode: Mapping[AnswerMode | None, int] = field(default_factory=dict)
+    by_mode: Mapping[AttendanceMode | None, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         return sum(self.by_mode.values())
 
-    def of(self, mode: AnswerMode) -> int:
+    def of(self, mode: AttendanceMode) -> int:
         """Seats of one mode. RSVPs without a mode count as in person."""
-        without_mode = self.by_mode.get(None, 0) if mode is AnswerMode.IN_PERSON else 0
+        without_mode = self.by_mode.get(None, 0) if mode is AttendanceMode.IN_PERSON else 0
         return self.by_mode.get(mode, 0) + without_mode
 
-    def plus(self, party: int, mode: AnswerMode | None) -> "SeatsTaken":
+    def plus(self, party: int, mode: AttendanceMode | None) -> "SeatsTaken":
         """The seats with one more party (or one less, if negative)."""
         return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
@@ -71,26 +71,26 @@ def limits_of(with_settings: EventWithSettings) -> SeatLimits:
     if with_settings.event.content.mode is not Mode.HYBRID:
         return SeatLimits(with_settings.event.content.capacity)
     limits = {
-        AnswerMode.IN_PERSON: with_settings.settings.limit_in_person,
-        AnswerMode.ONLINE: with_settings.settings.limit_online,
+        AttendanceMode.IN_PERSON: with_settings.settings.limit_in_person,
+        AttendanceMode.ONLINE: with_settings.settings.limit_online,
     }
     return SeatLimits(
         with_settings.event.content.capacity, {mode: limit for mode, limit in limits.items() if limit is not None}
     )
 
 
-def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | None) -> bool:
+def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AttendanceMode | None) -> bool:
     """Whether there are seats for the whole party."""
     if limits.total is not None and held.total + party > limits.total:
         return False
-    how = mode or AnswerMode.IN_PERSON
+    how = mode or AttendanceMode.IN_PERSON
     limit = limits.of_mode.get(how)
     return limit is None or held.of(how) + party <= limit
 
 
-def largest_party(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
+def largest_party(limits: SeatLimits, mode: AttendanceMode | None) -> int | None:
     """The largest party that the event could ever seat; None means any size."""
-    both = (limits.total, limits.of_mode.get(mode or AnswerMode.IN_PERSON))
+    both = (limits.total, limits.of_mode.get(mode or AttendanceMode.IN_PERSON))
     return min((limit for limit in both if limit is not None), default=None)
 
 
@@ -107,7 +107,7 @@ def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
     return any(held.of(mode) > limit for mode, limit in limits.of_mode.items())
 
 
-def is_exceeded_for(limits: SeatLimits, held: SeatsTaken, mode: AnswerMode | None) -> bool:
+def is_exceeded_for(limits: SeatLimits, held: SeatsTaken, mode: AttendanceMode | None) -> bool:
     """Whether more seats are held than exist in total or of this mode."""
     return not fits(limits, held, 0, mode)
 
@@ -128,9 +128,9 @@ def next_up(
     With ``allows_overtaking``, smaller parties may overtake larger ones that do not fit.
     """
     parties_to_seat: list[Attendance] = []
-    full_modes: set[AnswerMode] = set()
+    full_modes: set[AttendanceMode] = set()
     for one in waitlist:
-        how = one.mode or AnswerMode.IN_PERSON
+        how = one.mode or AttendanceMode.IN_PERSON
         if how in full_modes or is_too_large(limits, one):
             continue
         if fits(limits, held, one.party, one.mode):
@@ -147,14 +147,16 @@ def next_up(
 
 
 def overtakes_nobody(
-    limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None
+    limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AttendanceMode | None
 ) -> bool:
     """Whether a person can take a seat now without overtaking anybody. ``first`` has the head of each mode’s waitlist;
     none of them fits now.
     """
-    how = mode or AnswerMode.IN_PERSON
+    how = mode or AttendanceMode.IN_PERSON
     others = SeatLimits(limits.total)
-    return all((one.mode or AnswerMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first)
+    return all(
+        (one.mode or AttendanceMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first
+    )
 
 
 def offer_until(event: Event, now: Instant) -> Instant:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.attendance import history, queries, registration, seats
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, ChangeChannel
+from openmeet.domain.attendance.model import Attendance, AttendanceMode, AttendanceStatus, ChangeChannel
 from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.seats import SeatLimits, SeatsTaken
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction
@@ -170,8 +170,8 @@ async def full_event_ids(reader: Reader, events: Collection[EventWithSettings]) 
     )
 
 
-def _modes(limits: SeatLimits) -> tuple[AnswerMode | None, ...]:
-    return tuple(AnswerMode) if limits.of_mode else (None,)
+def _modes(limits: SeatLimits) -> tuple[AttendanceMode | None, ...]:
+    return tuple(AttendanceMode) if limits.of_mode else (None,)
 
 
 async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -> dict[EventId, list[Attendance]]:
@@ -213,7 +213,7 @@ async def waiting(
     reader: Reader,
     event_id: EventId,
     limit: int,
-    mode: AnswerMode | None = None,
+    mode: AttendanceMode | None = None,
     *,
     with_offered: bool = False,
     party_up_to: int | None = None,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Gone, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance_actions
-from openmeet.domain.attendance.model import AnswerMode, ChangeChannel, ReplyDetails, RsvpReply
+from openmeet.domain.attendance.model import AttendanceMode, ChangeChannel, ReplyDetails, RsvpReply
 from openmeet.domain.data_export.tables import DataExportReason, ExportedTable, Value, camel
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.values import Visibility
@@ -120,7 +120,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
     names, replies = _in_json(row.get("guest_names")), _in_json(row.get("replies"))
     reply_details = ReplyDetails(
         party=party if isinstance(party, int) else None,
-        mode=AnswerMode(str(mode)) if mode in set(AnswerMode) else None,
+        mode=AttendanceMode(str(mode)) if mode in set(AttendanceMode) else None,
         guest_names=tuple(map(str, names)) if isinstance(names, list) else None,
         form_responses={str(name): str(reply_text) for name, reply_text in replies.items()}
         if isinstance(replies, dict)

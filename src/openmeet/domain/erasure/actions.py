@@ -251,7 +251,7 @@ async def _end_all(db: Database, erasure_request: ErasureRequest) -> None:
         coming = await ownership.upcoming_single_events(reader, user_id)
     for event_id in coming:
         await _end_event(db, user_id, event_id)
-    await _withdraw_answers(db, user_id)
+    await _withdraw_rsvps(db, user_id)
     async with _step(db, user_id) as tx:
         # Done last, so that an interrupted step is repeated.
         await erasure_requests.advance(tx, user_id, ErasureStage.ENDING)
@@ -320,7 +320,7 @@ async def _hand_over_or_cancel(tx: Transaction, user_id: UserId, event_id: Event
         await recheck_rsvp_records(tx, [event.id])
 
 
-async def _withdraw_answers(db: Database, user_id: UserId) -> None:
+async def _withdraw_rsvps(db: Database, user_id: UserId) -> None:
     async with _step(db, user_id) as tx:
         await tx.execute("delete from event_series_standing_rsvps where user_id = :id", id=user_id)
         await tx.execute("delete from event_series_followers where user_id = :id", id=user_id)

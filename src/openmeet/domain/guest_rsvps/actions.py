@@ -34,9 +34,9 @@ from openmeet.domain.guest_rsvps.queries import (
     GUEST_CONFIRMED_MAIL,
     GUEST_MAIL,
     LINK_LIFE,
-    GuestAnswer,
-    GuestAnswerId,
     GuestRequest,
+    GuestRsvp,
+    GuestRsvpId,
 )
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, User, UserId
@@ -63,9 +63,9 @@ async def open_to_guests(reader: Reader, slug: EventSlug) -> EventWithSettings:
     return with_settings
 
 
-async def request_answer(
+async def request_rsvp(
     tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, reply_details: ReplyDetails
-) -> GuestAnswer:
+) -> GuestRsvp:
     """Enqueue the e-mail with the confirmation link, in the current language. Known and unknown addresses are treated
     alike.
 
@@ -81,8 +81,8 @@ async def request_answer(
     for within, most in ((HOUR, EMAILS_PER_HOUR), (LINK_LIFE, EMAILS_PER_DAY)):
         if await queries.asked_since(tx, email, Instant(tx.now - within)) >= most:
             raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=3600)
-    guest_answer = GuestAnswer(
-        GuestAnswerId(new_id(tx.now)),
+    guest_rsvp = GuestRsvp(
+        GuestRsvpId(new_id(tx.now)),
         with_settings.event.id,
         email,
         display_name,
@@ -91,31 +91,29 @@ async def request_answer(
         None,
         current().tag,
     )
-    await queries.insert(tx, guest_answer)
-    await enqueue_email(
-        tx, kind=GUEST_MAIL, person=guest_answer.id, subject_id=guest_answer.id, priority=Priority.FIRST
-    )
-    return guest_answer
+    await queries.insert(tx, guest_rsvp)
+    await enqueue_email(tx, kind=GUEST_MAIL, person=guest_rsvp.id, subject_id=guest_rsvp.id, priority=Priority.FIRST)
+    return guest_rsvp
 
 
-async def pending_answer(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer, Event]:
+async def pending_rsvp(reader: Reader, answer_id: GuestRsvpId) -> tuple[GuestRsvp, Event]:
     """Return the request behind a link. Raises NotFound if it has expired, Gone or NotFound if its event is gone."""
-    guest_answer = await queries.find(reader, answer_id)
-    event = await event_by_id(reader, guest_answer.event_id) if guest_answer else None
-    if guest_answer is None or guest_answer.expires_at <= reader.now or event is None:
+    guest_rsvp = await queries.find(reader, answer_id)
+    event = await event_by_id(reader, guest_rsvp.event_id) if guest_rsvp else None
+    if guest_rsvp is None or guest_rsvp.expires_at <= reader.now or event is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
     # They could see the event, even an unlisted one.
     raise_if_gone(event, is_involved=True)
-    return guest_answer, event
+    return guest_rsvp, event
 
 
-async def answering_person(reader: Reader, guest_answer: GuestAnswer) -> UserId | None:
+async def answering_person(reader: Reader, guest_rsvp: GuestRsvp) -> UserId | None:
     """Return the account or the guest with the address of this request. None if the address is new."""
-    user = await by_email(reader, guest_answer.email)
-    return user.id if user is not None else await guests.by_email(reader, guest_answer.email)
+    user = await by_email(reader, guest_rsvp.email)
+    return user.id if user is not None else await guests.by_email(reader, guest_rsvp.email)
 
 
-async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, User | None, Attendance]:
+async def confirm(tx: Transaction, answer_id: GuestRsvpId) -> tuple[Event, User | None, Attendance]:
     """Record the RSVP for the user or guest with this address. Idempotent.
 
     Opening the link proves that the person owns the address, as a sign-in code does. If the address has an account, the
@@ -123,40 +121,40 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
 
     Raises NotFound, and Refused like an RSVP with an account, or if the host no longer takes guests.
     """
-    guest_answer, event = await pending_answer(tx, answer_id)
-    await guests.hold_address(tx, guest_answer.email)
-    user = await by_email(tx, guest_answer.email)
+    guest_rsvp, event = await pending_rsvp(tx, answer_id)
+    await guests.hold_address(tx, guest_rsvp.email)
+    user = await by_email(tx, guest_rsvp.email)
     if user is None:
         user_id = await guests.find_or_make(
-            tx, email=guest_answer.email, display_name=guest_answer.display_name, language=guest_answer.language
+            tx, email=guest_rsvp.email, display_name=guest_rsvp.display_name, language=guest_rsvp.language
         )
-        name = guest_answer.display_name
+        name = guest_rsvp.display_name
     else:
         user_id, name = user.id, user.display_name
     caller = Caller(user_id, name)
     before = await attendance_queries.find(tx, event.id, user_id)
-    if guest_answer.used_at is not None and before is not None:
+    if guest_rsvp.used_at is not None and before is not None:
         return event, user, before
     if user is None and before is None:
         # The host may have excluded guests since the link was sent.
         await open_to_guests(tx, event.slug)
-    reply_details = guest_answer.request.details
+    reply_details = guest_rsvp.request.details
     if user is None:
         # People without an account have no public profile to show, whatever the client sent.
         reply_details = msgspec.structs.replace(reply_details, is_private=True)
     # A guest who is going gets a separate e-mail below. A guest who cancels gets the calendar cancellation like
     # everybody else.
-    sends_calendar_email = user is not None or guest_answer.request.reply is RsvpReply.DECLINED
+    sends_calendar_email = user is not None or guest_rsvp.request.reply is RsvpReply.DECLINED
     saved = await attendance_actions.answer(
         tx,
         caller,
         event.slug,
-        guest_answer.request.reply,
+        guest_rsvp.request.reply,
         reply_details,
         through=ChangeChannel.MAIL,
         sends_calendar_email=sends_calendar_email,
     )
-    if user is None and guest_answer.request.reply is not RsvpReply.DECLINED:
+    if user is None and guest_rsvp.request.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
     await queries.use(tx, answer_id)
     return event, user, saved
@@ -171,18 +169,18 @@ async def forget_expired(db: Database) -> int:
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
-def token_of(key: SigningKey, answer_id: GuestAnswerId) -> str:
+def token_of(key: SigningKey, answer_id: GuestRsvpId) -> str:
     """The token of a confirmation link. It confirms only this request."""
     proof = key.digest(b"guest answer\x00" + answer_id.encode()).hex()
     return f"{answer_id}.{proof[:32]}"
 
 
-def answer_id_of_token(key: SigningKey, token: str) -> GuestAnswerId | None:
+def rsvp_id_of_token(key: SigningKey, token: str) -> GuestRsvpId | None:
     """Extract the request id from a token. None if the token is forged."""
     match = _TOKEN.fullmatch(token)
     if match is None:
         return None
-    answer_id = GuestAnswerId(match[1])
+    answer_id = GuestRsvpId(match[1])
     return answer_id if key.verifies(token, lambda one: token_of(one, answer_id)) else None
 
 

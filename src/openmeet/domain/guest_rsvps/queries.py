@@ -10,7 +10,7 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events.model import EventId
 
-GuestAnswerId = NewType("GuestAnswerId", str)
+GuestRsvpId = NewType("GuestRsvpId", str)
 
 # Kind of the confirmation e-mail; the job's subject is the request.
 GUEST_MAIL: Final = "guest_answer"
@@ -35,13 +35,13 @@ class GuestRequest(msgspec.Struct, frozen=True, rename={"details": "wishes"}):
 
 
 @dataclass(frozen=True, slots=True)
-class GuestAnswer:
+class GuestRsvp:
     """An RSVP submitted by a guest without an account.
 
     ``used_at``: when the guest confirmed it by e-mail. ``language``: the page's language when they submitted it.
     """
 
-    id: GuestAnswerId
+    id: GuestRsvpId
     event_id: EventId
     email: str
     display_name: str
@@ -51,7 +51,7 @@ class GuestAnswer:
     language: str
 
 
-async def insert(tx: Transaction, new: GuestAnswer) -> None:
+async def insert(tx: Transaction, new: GuestRsvp) -> None:
     await tx.execute(
         "insert into guest_rsvps (id, event_id, email, display_name, said, language, created_at, expires_at, used_at)"
         " values (:id, :event_id, :email, :display_name, :said, :language, :now, :expires_at, null)",
@@ -66,15 +66,15 @@ async def insert(tx: Transaction, new: GuestAnswer) -> None:
     )
 
 
-async def find(reader: Reader, answer_id: GuestAnswerId) -> GuestAnswer | None:
+async def find(reader: Reader, answer_id: GuestRsvpId) -> GuestRsvp | None:
     row = await reader.fetch_one(
         "select id, event_id, email, display_name, said, expires_at, used_at, language from guest_rsvps where id = :id",
         id=answer_id,
     )
     if row is None:
         return None
-    return GuestAnswer(
-        GuestAnswerId(row["id"]),
+    return GuestRsvp(
+        GuestRsvpId(row["id"]),
         EventId(row["event_id"]),
         row["email"],
         row["display_name"],
@@ -85,7 +85,7 @@ async def find(reader: Reader, answer_id: GuestAnswerId) -> GuestAnswer | None:
     )
 
 
-async def use(tx: Transaction, answer_id: GuestAnswerId) -> None:
+async def use(tx: Transaction, answer_id: GuestRsvpId) -> None:
     await tx.execute("update guest_rsvps set used_at = :now where id = :id", now=tx.now, id=answer_id)
 
 

@@ -16,14 +16,14 @@ from openmeet.domain.legacy_import.conversion import (
     timing_of,
     zone_of,
 )
-from openmeet.domain.legacy_import.model import LegacyData, LegacyOddity, Oddity, OldAnswer, OldEvent
+from openmeet.domain.legacy_import.model import LegacyData, LegacyOddity, Oddity, OldEvent, OldRsvp
 from openmeet.domain.legacy_import.plan import (
     LegacyPlan,
     LegacyRsvp,
     LegacySeriesPart,
     PlannedEvent,
-    answers_of,
     followers_of,
+    rsvps_of,
 )
 from openmeet.domain.series.dates import details_of as usual_of
 from openmeet.domain.series.dates import original_text
@@ -204,7 +204,7 @@ def _usable(old: LegacyData, plan: LegacyPlan) -> list[OldEvent]:
 def _single(old: LegacyData, event: OldEvent, otherwise: str, oddities: list[LegacyOddity]) -> PlannedEvent:
     zone = _zone(event, otherwise, oddities, counts=old.shape.has_recurrence)
     details = details_of(event, zone, old, oddities)
-    return PlannedEvent(event, details, is_cancelled(event), answers_of(event, old, oddities))
+    return PlannedEvent(event, details, is_cancelled(event), rsvps_of(event, old, oddities))
 
 
 def _zone(event: OldEvent, otherwise: str, oddities: list[LegacyOddity], *, counts: bool = True) -> str:
@@ -219,7 +219,7 @@ def _family(old: LegacyData, family: EventFamily, otherwise: str, plan: LegacyPl
     followers: tuple[int, ...] = ()
     for number, section in enumerate(family.sections):
         section_end = family.sections[number + 1].begins if number + 1 < len(family.sections) else None
-        own = answers_of(section.head, old, [])
+        own = rsvps_of(section.head, old, [])
         # People who follow a series that was split also follow its later part.
         followers = tuple(dict.fromkeys((*followers, *followers_of(own))))
         part = _part(old, section, section_end, after, followers, otherwise, plan.oddities, alone)
@@ -259,10 +259,10 @@ def _part(
     dates = []
     first = original_text(recurrence.start)
     for name, event in placed.items():
-        more: list[OldAnswer] = old.answers.get(head.id, []) if name == first and event.id != head.id else []
+        more: list[OldRsvp] = old.answers.get(head.id, []) if name == first and event.id != head.id else []
         own = details if event.id == head.id else details_of(event, zone, old, oddities)
         usual = usual_of(content, timing, datetime.fromisoformat(name))
-        dates.append(_date(event, own, usual, name, answers_of(event, old, oddities, more), oddities))
+        dates.append(_date(event, own, usual, name, rsvps_of(event, old, oddities, more), oddities))
     return LegacySeriesPart(head, content, timing, is_cancelled(head), after, tuple(dates), followers)
 
 

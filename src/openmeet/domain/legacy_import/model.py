@@ -105,7 +105,7 @@ class OldEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class OldAnswer:
+class OldRsvp:
     """A user's RSVP to an event. ``status`` and ``role`` are the stored texts."""
 
     id: int
@@ -142,7 +142,7 @@ class LegacyData:
     groups: dict[int, OldGroup] = field(default_factory=dict)
     members: list[OldMember] = field(default_factory=list)
     events: dict[int, OldEvent] = field(default_factory=dict)
-    answers: dict[int, list[OldAnswer]] = field(default_factory=dict)
+    answers: dict[int, list[OldRsvp]] = field(default_factory=dict)
     oddities: list["LegacyOddity"] = field(default_factory=list)
 
 

@@ -12,10 +12,10 @@ from openmeet.domain.legacy_import.model import (
     LegacyOddity,
     LegacyShape,
     Oddity,
-    OldAnswer,
     OldEvent,
     OldGroup,
     OldMember,
+    OldRsvp,
     OldUser,
 )
 from openmeet.domain.series.model import Timing
@@ -25,7 +25,7 @@ from openmeet.domain.series.model import Timing
 class LegacyRsvp:
     """An RSVP to import."""
 
-    old: OldAnswer
+    old: OldRsvp
     status: AttendanceStatus
 
 
@@ -126,8 +126,8 @@ FOLLOWING = frozenset(
 )
 
 
-def answers_of(
-    event: OldEvent, old: LegacyData, oddities: list[LegacyOddity], more: Iterable[OldAnswer] = ()
+def rsvps_of(
+    event: OldEvent, old: LegacyData, oddities: list[LegacyOddity], more: Iterable[OldRsvp] = ()
 ) -> tuple[LegacyRsvp, ...]:
     """One RSVP per user, ordered by id.
 
@@ -155,7 +155,7 @@ def followers_of(answers: Iterable[LegacyRsvp]) -> tuple[int, ...]:
 def _choose(
     rsvp_by_user: dict[int, LegacyRsvp],
     event: OldEvent,
-    answer: OldAnswer,
+    answer: OldRsvp,
     old: LegacyData,
     oddities: list[LegacyOddity],
 ) -> None:

@@ -19,10 +19,10 @@ from openmeet.domain.legacy_import.model import (
     LegacyOddity,
     LegacyShape,
     Oddity,
-    OldAnswer,
     OldEvent,
     OldGroup,
     OldMember,
+    OldRsvp,
     OldUser,
 )
 from openmeet.i18n.reasons.messages import explain
@@ -151,12 +151,12 @@ def event_of(row: OldRow) -> OldEvent:
     )
 
 
-def answer_of(row: OldRow, roles: Mapping[int, str]) -> OldAnswer | None:
+def answer_of(row: OldRow, roles: Mapping[int, str]) -> OldRsvp | None:
     """Parse an RSVP. None if the row has no user or event."""
     event_id, user_id = _optional_id(row, "eventid"), _optional_id(row, "userid")
     if event_id is None or user_id is None:
         return None
-    return OldAnswer(
+    return OldRsvp(
         id=row.id,
         event_id=event_id,
         user_id=user_id,

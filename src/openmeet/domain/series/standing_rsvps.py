@@ -274,12 +274,12 @@ def left_group_handler(db: Database) -> JobHandler:
     """Return the handler of ``JobKind.LEFT_GROUP``. The job's subject is a person. Idempotent."""
 
     async def handle(job: Job) -> None:
-        await end_answers(db, UserId(job.subject))
+        await end_rsvps(db, UserId(job.subject))
 
     return handle
 
 
-async def end_answers(db: Database, user_id: UserId) -> int:
+async def end_rsvps(db: Database, user_id: UserId) -> int:
     """End the RSVPs of somebody who left a group or was banned from it, and offers of series to them. Return the number of
     RSVPs.
 

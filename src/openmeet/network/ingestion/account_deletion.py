@@ -17,7 +17,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import group_hosting, rsvp_records
-from openmeet.domain.attendance.rsvp_records import erase_answers_to
+from openmeet.domain.attendance.rsvp_records import erase_rsvps_to
 from openmeet.domain.events import event_records
 from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.groups import administration as groups
@@ -101,7 +101,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await links.erase_from(tx, did)
     await _erase_rsvps(tx, did)
     erasable_events = await event_records.erasable(tx, did)
-    await erase_answers_to(tx, list(erasable_events))
+    await erase_rsvps_to(tx, list(erasable_events))
     await seen_rsvps.make_all_await(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)
     await event_records.erase_from(tx, did)
     await remote_groups.erase_from(tx, did)

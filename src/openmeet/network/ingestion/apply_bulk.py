@@ -357,7 +357,7 @@ async def _next_effective(
         for one in deleted_records
         if (uri := one.seen_record.subject_uri) and uri in event_ids
     }
-    effective = await seen_rsvps.effective_answers(tx, pairs, sorted(RSVPS))
+    effective = await seen_rsvps.effective_by_pair(tx, pairs, sorted(RSVPS))
     return {
         (uri, did): PersonAndEvent(parse_did(did), uri, event_id)
         for (uri, did), event_id in pairs.items()

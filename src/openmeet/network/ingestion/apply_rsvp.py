@@ -58,7 +58,7 @@ async def derive(
     ``parsed_with_cid`` is a record that was just parsed, with its CID. It is usually the effective one and then does
     not have to be parsed again.
     """
-    person, answers = await answers_of(tx, did, subject_uri)
+    person, answers = await rsvps_of(tx, did, subject_uri)
     if not answers:
         return
     user_id, effective = person.user_id, answers[0]
@@ -82,7 +82,7 @@ async def derive(
 
 async def adopt_effective(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
     """Make the effective record the person's RSVP, even if a different RSVP was given here."""
-    person, answers = await answers_of(tx, did, subject_uri)
+    person, answers = await rsvps_of(tx, did, subject_uri)
     if answers:
         counts = answers[0]
         recorded = RecordedRsvp(event_id, person.user_id, counts.uri, read_of(counts).answer, counts.first_seen_at)
@@ -113,7 +113,7 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
         if is_known_by_one_did(person_identities)
     }
     pairs = [(one.subject_uri, one.did) for one in people_and_events if one.did in strangers]
-    effective = await seen_rsvps.effective_answers(tx, pairs, sorted(RSVPS))
+    effective = await seen_rsvps.effective_by_pair(tx, pairs, sorted(RSVPS))
     recorded_rsvps: dict[int, RecordedRsvp] = {}
     for index, one in enumerate(people_and_events):
         counts = effective.get((one.subject_uri, one.did))
@@ -184,7 +184,7 @@ async def withdraw(
                 await rsvp_records.forget_record(tx, recorded_attendance.id)
             return
     if subject_uri is not None and event_id is not None:
-        person, remaining = await answers_of(tx, did, subject_uri)
+        person, remaining = await rsvps_of(tx, did, subject_uri)
         if publication is None and await _is_latest_again(tx, uri, event_id, person.user_id, remaining):
             return
         if remaining:
@@ -265,7 +265,7 @@ def _answer_of(effective: SeenRecord, parsed_with_cid: tuple[str, ParsedRsvp] | 
     )
 
 
-async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
+async def rsvps_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
     """Return the person, and the RSVPs under all their DIDs, the effective one first."""
     identities_of_person = await identity_queries.of_person_with(tx, did)
     user_id = (
@@ -273,7 +273,7 @@ async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Recor
     )
     person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in identities_of_person))
     dids = [identity.did for identity in identities_of_person] or [did]
-    return person, await seen_rsvps.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
+    return person, await seen_rsvps.rsvps_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
 
 FIELD: Final = "answer"

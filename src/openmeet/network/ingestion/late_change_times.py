@@ -55,7 +55,7 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
         for one in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev)
     ]
     uris = sorted({one.uri for one in decisions})
-    await seen.lock_answers(tx, uris)
+    await seen.lock_rsvps(tx, uris)
     seen_records = await seen.find_many(tx, uris)
     await seen.lock_subjects(tx, {one.subject_uri for one in seen_records.values() if one.subject_uri is not None})
     return seen_records
@@ -83,7 +83,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
     event_id = None if seen_record.subject_uri is None else await event_records.id_with(tx, seen_record.subject_uri)
     if event_id is None or seen_record.subject_uri is None:
         return
-    person, _ = await apply_rsvp.answers_of(tx, did, seen_record.subject_uri)
+    person, _ = await apply_rsvp.rsvps_of(tx, did, seen_record.subject_uri)
     own_attendance = await attendance_queries.find(tx, event_id, person.user_id)
     publication = (
         None if own_attendance is None else await publication_queries.find(tx, PublicationKind.RSVP, own_attendance.id)

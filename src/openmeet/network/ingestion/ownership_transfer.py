@@ -103,7 +103,7 @@ async def _join(
     network_event = without_own_links(parsed_event.event, context)
     await record_changes.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=network_event)
     await notify.of_change(tx, old_event, old_event.id, newest.rev)
-    await seen_rsvps.move_answers(
+    await seen_rsvps.move_rsvps(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, old_event.id)], new
     )
     both = await merge.merge_events(tx, new_event.id, old_event.id)

@@ -98,7 +98,7 @@ async def _differing(
     if publication is not None and (publication.state is not PublicationState.PUBLISHED or publication.is_pending):
         return ()
     if publication is not None and publication.kind is PublicationKind.RSVP:
-        fields = await _differing_answer(db, publication, uri)
+        fields = await _differing_rsvp(db, publication, uri)
     elif publication is not None and publication.kind in local_records.KINDS:
         fields = await _differing_from_ours(db, context, publication, uri)
     else:
@@ -117,7 +117,7 @@ async def _is_edited_here(reader: Reader, uri: str) -> bool:
     return event is not None and await publication_queries.find(reader, PublicationKind.EVENT, event.id) is not None
 
 
-async def _differing_answer(db: Database, publication: Publication, uri: str) -> tuple[str, ...]:
+async def _differing_rsvp(db: Database, publication: Publication, uri: str) -> tuple[str, ...]:
     """Compare an RSVP that we published: its status, but not its waitlist position."""
     async with db.reader() as reader:
         attendance = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
@@ -192,7 +192,7 @@ async def derive_anew(
 
     ``forgets_base``: the row gets the record's content, regardless of the agreed version. Used to compare the two.
     """
-    await seen.lock_answers(tx, [uri])
+    await seen.lock_rsvps(tx, [uri])
     seen_record = await seen.find(tx, uri)
     if (
         seen_record is None
@@ -238,7 +238,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
 
     Its RSVP is withdrawn. An event, series or group of somebody else is removed; one of ours stays, without a record.
     """
-    await seen.lock_answers(tx, [uri])
+    await seen.lock_rsvps(tx, [uri])
     seen_record = await seen.find(tx, uri)
     if seen_record is not None and seen_record.state is not RecordState.TOMBSTONE:
         return

@@ -142,6 +142,6 @@ async def _count(uri: str, only: str | None, tx: Transaction) -> bool:
     current = await current_subject(tx, uri)
     event_id = await event_records.id_with(tx, current)
     if event_id is not None:
-        await seen_rsvps.move_answers(tx, [uri], current)
+        await seen_rsvps.move_rsvps(tx, [uri], current)
         await make_effective(tx, {current: event_id}, only=only)
     return event_id is not None

@@ -117,7 +117,7 @@ async def delete_reported(
     queue is refused too.
     """
     async with db.transaction() as tx:
-        await seen.lock_answers(tx, [str(uri)])
+        await seen.lock_rsvps(tx, [str(uri)])
         seen_record = await seen.find(tx, str(uri))
         is_here = seen_record is not None and seen_record.state is not RecordState.TOMBSTONE
         if seen_record is not None and is_here and seen_record.rev >= message.rev:

@@ -62,7 +62,7 @@ async def repository_for_rsvp(
         # unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in identities]
-    seen_records = await seen_rsvps.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
+    seen_records = await seen_rsvps.rsvps_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
     if not publication.may_exist_remotely:
         answered_with = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
         return answered_with or await target_repository(reader, UserId(publication.user_id), publication)

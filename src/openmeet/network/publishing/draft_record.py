@@ -420,7 +420,7 @@ async def _rsvp_uri(publisher: Publisher, decision: PublishRsvp, did: Did) -> At
     """
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
-        seen_records = await seen_rsvps.answers_of(
+        seen_records = await seen_rsvps.rsvps_of(
             reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS)
         )
     own_rsvp = next((one for one in seen_records if one.collection == RSVP), None)

@@ -246,7 +246,7 @@ async def _note_seen(tx: Transaction, publication: Publication, message: RecordM
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
     parsed_rsvp = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
-    await seen.lock_answers(tx, [message.uri])
+    await seen.lock_rsvps(tx, [message.uri])
     subject = await current_subject(tx, str(parsed_rsvp.subject))
     return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=subject, precedence=parsed_rsvp.precedence)
 
@@ -254,7 +254,7 @@ async def _note_seen(tx: Transaction, publication: Publication, message: RecordM
 async def note_gone(tx: Transaction, deletion: RecordMessage) -> None:
     """Store as of which commit a record does not exist, so that older messages that arrive later change nothing."""
     await repository_state.hold_floors(tx, [deletion.did])
-    await seen.lock_answers(tx, [deletion.uri])
+    await seen.lock_rsvps(tx, [deletion.uri])
     seen_record = await seen.find(tx, deletion.uri)
     subject = deletion.uri if seen_record is None or seen_record.subject_uri is None else seen_record.subject_uri
     await seen.lock_subjects(tx, [subject])

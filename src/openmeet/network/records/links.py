@@ -37,7 +37,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
     if not await record_changes.note_record(tx, event_id, uri=uri, cid=cid, did=did):
         return
     await _note_current(tx, PublicationKind.EVENT, event_id, uri)
-    await seen_rsvps.move_answers(
+    await seen_rsvps.move_rsvps(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, event_id)], uri
     )
     await event_changes.recheck_rsvp_records(tx, [event_id])

@@ -206,7 +206,7 @@ async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord
     return {row["uri"]: seen_record_of(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}
 
 
-async def lock_answers(tx: Transaction, uris: Iterable[str]) -> None:
+async def lock_rsvps(tx: Transaction, uris: Iterable[str]) -> None:
     """Lock RSVPs by their own URI, in URI order and before any event, so that their state can be read.
 
     Otherwise two versions about different events could be applied concurrently, and neither would undo the other's

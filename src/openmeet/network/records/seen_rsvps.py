@@ -19,7 +19,7 @@ from openmeet.network.records.seen import COLUMNS, RecordState, SeenRecord, find
 LONGEST_WAIT_FOR_EVENT = 30 * DAY
 MOST_AWAITING_PER_AUTHOR = 500
 
-# Like ``ANSWERS_OF``, for many people with one DID each. If there were conditions on standing and collection, a planner
+# Like ``RSVPS_OF``, for many people with one DID each. If there were conditions on standing and collection, a planner
 # with few statistics might start with those and compare every record with every pair.
 OF_PAIRS = f"""
     select {qualified(COLUMNS, "r")}
@@ -27,7 +27,7 @@ OF_PAIRS = f"""
       join records r on r.subject_uri = given.subject_uri and r.did = given.did
 """
 
-ANSWERS_OF = f"""
+RSVPS_OF = f"""
     select {COLUMNS} from records
      where subject_uri = :subject_uri and did in :dids and standing in ('mapped', 'parked') and collection in :collections
 """
@@ -85,15 +85,15 @@ EXPIRE_AWAITING = """
 """
 
 
-async def answers_of(
+async def rsvps_of(
     reader: Reader, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str]
 ) -> list[SeenRecord]:
     """Return the RSVPs of one person (all their DIDs) to one event, the effective one first."""
-    rows = await reader.fetch(ANSWERS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
+    rows = await reader.fetch(RSVPS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
     return sorted(map(seen_record_of, rows), key=_precedence, reverse=True)
 
 
-async def effective_answers(
+async def effective_by_pair(
     reader: Reader, pairs: Iterable[tuple[str, str]], collections: Sequence[str]
 ) -> dict[tuple[str, str], SeenRecord]:
     """Return the effective RSVP for each pair (URI of an event, DID of a person who has no other DID), if there is one."""
@@ -164,7 +164,7 @@ async def resolve_subject(tx: Transaction, *, handle_uri: str, did_uri: str) -> 
     await tx.execute(MOVE_SUBJECT, handle_uri=handle_uri, did_uri=did_uri)
 
 
-async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> None:
+async def move_rsvps(tx: Transaction, former: Sequence[str], current: str) -> None:
     """Move RSVPs from these superseded records of an event to its current one."""
     if former:
         await tx.execute(MOVE_ANSWERS, former=list(former), current=current, collections=sorted(RSVPS))

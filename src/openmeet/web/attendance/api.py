@@ -11,8 +11,8 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import actions, history, queries, visibility, waitlist
 from openmeet.domain.attendance.model import (
-    AnswerMode,
     Attendance,
+    AttendanceMode,
     AttendanceStatus,
     ChangeChannel,
     HistoryEntry,
@@ -173,7 +173,7 @@ async def ask_guest(request: Request) -> Response:
     email, name = check_email(body.email), check_name(body.display_name)
     await spend_on(request, guest_rsvp_actions.GUEST_EMAIL_LIMIT)
     async with database_of(request).transaction() as tx:
-        guest_rsvp = await guest_rsvp_actions.request_answer(
+        guest_rsvp = await guest_rsvp_actions.request_rsvp(
             tx,
             event_slug_of(request),
             email=email,
@@ -212,7 +212,7 @@ def change_output(entry: HistoryEntry) -> ChangeOutput:
 def _reply_details(body: AnswerInput | GuestAnswerInput) -> ReplyDetails:
     return ReplyDetails(
         party=body.party,
-        mode=AnswerMode(body.mode) if body.mode else None,
+        mode=AttendanceMode(body.mode) if body.mode else None,
         guest_names=None if body.guest_names is None else tuple(body.guest_names),
         form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
         is_private=body.is_private if isinstance(body, AnswerInput) else None,

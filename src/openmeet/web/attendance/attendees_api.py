@@ -20,7 +20,7 @@ from openmeet.domain.attendance import (
 )
 from openmeet.domain.attendance.host_decisions import DECIDED_AT_ONCE, HostDecision
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
-from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
@@ -164,7 +164,7 @@ async def add(request: Request) -> Response:
             saved = await invitations.invite(tx, caller, event_slug_of(request), body.email, for_series=body.for_series)
             await spend_on_invitations(request, caller.user_id, [body.email])
         else:
-            mode = AnswerMode(body.mode) if body.mode else None
+            mode = AttendanceMode(body.mode) if body.mode else None
             name = body.display_name or ""
             saved = await host_decisions.add(tx, caller, event_slug_of(request), name, party=body.party, mode=mode)
         shown = await _one_attendee(tx, caller, event_slug_of(request), saved.id)
@@ -230,7 +230,7 @@ async def _one_attendee(
 async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
     with_settings = await registration.event_with_settings(reader, event)
-    details = await rsvp_details.of_answers(reader, with_settings, [one.attendance_id for one in people])
+    details = await rsvp_details.attendee_details(reader, with_settings, [one.attendance_id for one in people])
     return [_attendee_output(one, lists.row_of(one, names), details[one.attendance_id]) for one in people]
 
 

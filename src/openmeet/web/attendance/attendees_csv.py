@@ -57,7 +57,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
         # Responses to changed or deleted questions get their own columns at the end.
         for ids in _pages(responding_file):
             async with db.reader() as reader:
-                details = await rsvp_details.of_answers(reader, with_settings, ids)
+                details = await rsvp_details.attendee_details(reader, with_settings, ids)
             questions |= dict.fromkeys(
                 (one.question_id, one.words) for each in details.values() for one in each.responses
             )
@@ -66,7 +66,7 @@ async def csv_parts(db: Database, event: Event) -> AsyncIterator[str]:
             async with db.reader() as reader:
                 found = {one.attendance_id: one for one in await lists.by_ids(reader, event.id, ids)}
                 names = await shown_names(reader, [one.user_id for one in found.values()])
-                details = await rsvp_details.of_answers(reader, with_settings, list(found))
+                details = await rsvp_details.attendee_details(reader, with_settings, list(found))
             people = [found[rsvp_id] for rsvp_id in ids if rsvp_id in found]
             # This takes 50 ms for a page. A thread keeps the event loop free for other requests.
             yield await asyncio.to_thread(_rows, people, names, details, list(questions))

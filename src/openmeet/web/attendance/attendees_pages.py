@@ -29,7 +29,7 @@ from openmeet.domain.attendance import (
 from openmeet.domain.attendance.approval_undo import ApprovalBatch
 from openmeet.domain.attendance.host_decisions import DecisionCounts, HostDecision
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter, AttendeeRow
-from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.model import AttendanceId, AttendanceMode, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventWithSettings
 from openmeet.domain.attendance.seats import limits_of
@@ -225,7 +225,7 @@ async def show_guest_list(request: Request) -> Response:
         else [("", people)] * bool(people),
         "count": len(people),
         "counts": counts,
-        "online": AnswerMode.ONLINE,
+        "online": AttendanceMode.ONLINE,
         "is_cut": len(found) > MOST_ON_PAPER,
         "is_over": event.is_over(reader.now),
     }
@@ -245,7 +245,7 @@ async def show_one(request: Request) -> Response:
         actors = [change.actor_id for change in changes if change.actor_id]
         names = await shown_names(reader, [attendees[0].user_id, *actors])
         with_settings = await registration.event_with_settings(reader, event)
-        details = await rsvp_details.of_answers(reader, with_settings, [attendance_id])
+        details = await rsvp_details.attendee_details(reader, with_settings, [attendance_id])
     attendee_row = lists.row_of(attendees[0], names, limits_of(with_settings))
     context = {
         "event": event,
@@ -325,7 +325,7 @@ async def _people_context(
     names = await shown_names(reader, [one.user_id for one in attendees])
     portraits = await portraits_of(reader, viewer, [one.user_id for one in attendees])
     answered = [one for one in attendees if not one.is_unanswered_invitation]
-    details = await rsvp_details.of_answers(reader, with_settings, [one.attendance_id for one in answered])
+    details = await rsvp_details.attendee_details(reader, with_settings, [one.attendance_id for one in answered])
     people = [lists.row_of(one, names, limits_of(with_settings)) for one in attendees]
     return {
         "people": people,

@@ -6,7 +6,7 @@ from typing import Final
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance.model import MOST_IN_PARTY, AnswerMode, Attendance, ReplyDetails
+from openmeet.domain.attendance.model import MOST_IN_PARTY, Attendance, AttendanceMode, ReplyDetails
 from openmeet.domain.attendance.queries import seats_by_mode
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import EventWithSettings, RegistrationQuestion
@@ -16,9 +16,9 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
-MODE_LABELS: Mapping[AnswerMode, LazyText] = {
-    AnswerMode.IN_PERSON: lazy("In person"),
-    AnswerMode.ONLINE: lazy("Online"),
+MODE_LABELS: Mapping[AttendanceMode, LazyText] = {
+    AttendanceMode.IN_PERSON: lazy("In person"),
+    AttendanceMode.ONLINE: lazy("Online"),
 }
 
 # Whether the RSVP is shared with other apps. A form without this field leaves the setting unchanged.
@@ -81,7 +81,7 @@ def fields_of(
     """
     event, settings = with_settings.event, with_settings.settings
     limits = limits_of(with_settings)
-    answer_modes = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
+    answer_modes = tuple(AttendanceMode) if event.content.mode is Mode.HYBRID else (None,)
     fits_when_empty = max(largest_party(limits, mode) or MOST_IN_PARTY for mode in answer_modes)
     # Attendees keep their seats if the limit is lowered. A party that exceeds it can be reduced while on the waitlist.
     most = max(
@@ -121,7 +121,7 @@ async def fields_now(reader: Reader, with_settings: EventWithSettings, own_rsvp:
 
 def _largest_party_now(
     limits: SeatLimits,
-    modes: Sequence[AnswerMode | None],
+    modes: Sequence[AttendanceMode | None],
     own_rsvp: Attendance | None,
     taken: SeatsTaken,
     most: int,
@@ -147,10 +147,10 @@ def _people_label(party: int) -> str:
 def values_of(own_rsvp: Attendance | None) -> dict[str, str]:
     """The form's values for an RSVP."""
     if own_rsvp is None:
-        return {"party": "1", "mode": AnswerMode.IN_PERSON.value}
+        return {"party": "1", "mode": AttendanceMode.IN_PERSON.value}
     return {
         "party": str(own_rsvp.party),
-        "mode": (own_rsvp.mode or AnswerMode.IN_PERSON).value,
+        "mode": (own_rsvp.mode or AttendanceMode.IN_PERSON).value,
         "guest_names": "\n".join(own_rsvp.guest_names),
         "is_private": "yes" if own_rsvp.is_private else "",
         **own_rsvp.form_responses,
@@ -162,13 +162,13 @@ def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: At
     party, mode = form.get("party", "").strip(), form.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
         raise InvalidForm({"party": AttendanceReason.PARTY_NEEDED})
-    if mode and fields.modes and mode not in set(AnswerMode):
+    if mode and fields.modes and mode not in set(AttendanceMode):
         raise InvalidForm({"mode": GeneralReason.CHOOSE_ONE(choices="in person, online")})
     form_responses = {one.id: form[one.id] for one in fields.questions if one.id in form}
     is_whole = FULL_FORM_FIELD in form
     return ReplyDetails(
         party=int(party) if party and fields.parties else None,
-        mode=AnswerMode(mode) if mode and fields.modes else None,
+        mode=AttendanceMode(mode) if mode and fields.modes else None,
         guest_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,
         form_responses=form_responses or None,
         is_private=bool(form.get("is_private")) if is_whole else None,

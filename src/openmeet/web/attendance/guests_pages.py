@@ -18,7 +18,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.time_and_place import removal_notice
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import GuestRsvpReason
-from openmeet.domain.guest_rsvps.queries import GuestAnswerId
+from openmeet.domain.guest_rsvps.queries import GuestRsvpId
 from openmeet.domain.guest_rsvps.queries import find as find_request
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import email_links
@@ -96,7 +96,7 @@ async def ask(request: Request) -> Response:
         if not problems:
             await spend_on(request, actions.GUEST_EMAIL_LIMIT)
             async with database_of(request).transaction() as tx:
-                guest_answer = await actions.request_answer(
+                guest_rsvp = await actions.request_rsvp(
                     tx,
                     slug,
                     email=email,
@@ -104,7 +104,7 @@ async def ask(request: Request) -> Response:
                     reply=RsvpReply(form["reply"]),
                     reply_details=reply_details,
                 )
-            request_id = guest_answer.id
+            request_id = guest_rsvp.id
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
@@ -121,7 +121,7 @@ async def show_sent(request: Request) -> Response:
     slug = event_slug_of(request)
     async with database_of(request).reader() as reader:
         event = (await actions.open_to_guests(reader, slug)).event
-        sent = await find_request(reader, GuestAnswerId(read_cookie(request, _SENT)))
+        sent = await find_request(reader, GuestRsvpId(read_cookie(request, _SENT)))
     address = sent.email if sent is not None and sent.event_id == event.id else ""
     context = {"event": event, "address": address, "with_mailbox": services(request).dev_mailbox is not None}
     return page(request, "attendance/sent.html", context, headers=_HEADERS)
@@ -134,18 +134,18 @@ async def show_confirm(request: Request) -> Response:
     """
     async with database_of(request).reader() as reader:
         try:
-            guest_answer, event = await actions.pending_answer(reader, _answer_id(request))
+            guest_rsvp, event = await actions.pending_rsvp(reader, _answer_id(request))
         except NotFound as over:
             return await _form_again(reader, request, over)
-        person = await actions.answering_person(reader, guest_answer)
+        person = await actions.answering_person(reader, guest_rsvp)
         own_rsvp = None if person is None else await queries.find(reader, event.id, person)
         with_settings = await registration.event_with_settings(reader, event)
         bar_input = await bar_input_of(reader, with_settings, person, rsvp=own_rsvp)
         figures, now = await _figures_of(reader, event), reader.now
     bar = answer_bar_of(bar_input)
-    reply = guest_answer.request.reply
+    reply = guest_rsvp.request.reply
     gets_place = reply is not RsvpReply.GOING or bar.going is GoingLeadsTo.PLACE
-    is_used = guest_answer.used_at is not None
+    is_used = guest_rsvp.used_at is not None
     context = {
         "event": event,
         "when": "" if event.starts_at is None else when_label(event, now),
@@ -187,8 +187,8 @@ async def _form_again(reader: Reader, request: Request, over: NotFound) -> Respo
     return _guest_form_page(request, guest_form, FormState(forms.values_of(None), problems), status=404)
 
 
-def _answer_id(request: Request) -> GuestAnswerId:
-    guest_answer_id = actions.answer_id_of_token(services(request).code_key, request.path_params["token"])
+def _answer_id(request: Request) -> GuestRsvpId:
+    guest_answer_id = actions.rsvp_id_of_token(services(request).code_key, request.path_params["token"])
     if guest_answer_id is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
     return guest_answer_id

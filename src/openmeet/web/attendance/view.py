@@ -76,7 +76,7 @@ async def oldest_join_requests(
     response_texts: dict[AttendanceId, str] = {}
     if with_settings is not None and requests:
         ids = [one.attendance_id for _, one in requests]
-        details = await rsvp_details.of_answers(reader, with_settings, ids)
+        details = await rsvp_details.attendee_details(reader, with_settings, ids)
         response_texts = {one: " · ".join(given.text for given in of_one.responses) for one, of_one in details.items()}
     return [
         JoinRequestRow(

@@ -10,7 +10,7 @@ from groundwork.errors import InvalidForm, Refused
 from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.attendance import check_in_times, host_decisions, lists
 from openmeet.domain.attendance.lists import AttendeeFilter
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceMode, AttendanceStatus
 from openmeet.domain.attendance.proofs import refusal_of_proof
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.covers.model import tone_for
@@ -125,7 +125,7 @@ def ticket_page(
         "picture": qr_code(address),
         "cover": thumbnail(event.content, Size.SMALL),
         "tone": tone_for(event.content),
-        "is_online": event.content.mode is Mode.ONLINE or own_rsvp.mode is AnswerMode.ONLINE,
+        "is_online": event.content.mode is Mode.ONLINE or own_rsvp.mode is AttendanceMode.ONLINE,
         "when": tagged(event, services(request).clock.now()),
         "removal_notice": removal_notice(event, services(request).clock.now()),
         "zone": zone_of(event),
