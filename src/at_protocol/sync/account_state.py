@@ -8,7 +8,6 @@ For an active account, the verdict on a valid message depends on the state:
 
 - SYNCHRONIZED: a #commit that follows and a #sync with the same tree are APPLY; a #commit with a gap and a #sync with
   another tree are RESYNC.
-- IN_PROGRESS: every #commit and #sync is HOLD and not looked at.
 - DESYNCHRONIZED: a #commit is DROP, because the account is already queued, and a #sync is RESYNC. For an account of
   which nothing is known, the first commit of its repository is APPLY and a later one RESYNC.
 """
@@ -18,7 +17,6 @@ from enum import StrEnum
 from typing import assert_never
 
 from at_protocol.crypto.did_key import PublicKey
-from at_protocol.data.cid import Cid
 from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessage, Sequenced, SyncMessage
 from at_protocol.sync.verify import (
     FULL,
@@ -36,7 +34,6 @@ class SyncState(StrEnum):
     """State of the consumer's copy of a repository."""
 
     DESYNCHRONIZED = "desynchronized"
-    IN_PROGRESS = "in-progress"
     SYNCHRONIZED = "synchronized"
 
 
@@ -49,8 +46,6 @@ class SyncVerdict(StrEnum):
     """The message is outdated, or its account is inactive or desynchronized: ignore it."""
     REJECT = "reject"
     """The message is invalid: count it, keep it for inspection, and do not act on it."""
-    HOLD = "hold"
-    """The repository is being fetched: pass the message again when that has ended."""
     RESYNC = "resync"
     """Messages were missed: fetch the repository."""
 
@@ -117,8 +112,6 @@ def _commit(
 ) -> AccountChange:
     if not state.active:
         return AccountChange(SyncVerdict.DROP, state)
-    if state.sync is SyncState.IN_PROGRESS:
-        return AccountChange(SyncVerdict.HOLD, state)
     is_first = message.since is None and state.last_head is None
     if state.sync is SyncState.DESYNCHRONIZED and not is_first:
         # An account first seen in the middle of its history must be fetched. One that is known to be behind is already
@@ -138,8 +131,6 @@ def _commit(
 def _sync(state: AccountState, message: SyncMessage, key: PublicKey, now_us: int) -> AccountChange:
     if not state.active:
         return AccountChange(SyncVerdict.DROP, state)
-    if state.sync is SyncState.IN_PROGRESS:
-        return AccountChange(SyncVerdict.HOLD, state)
     try:
         commit = verify_sync_message(message, key, now_us=now_us, last_head=state.last_head)
     except MessageRejected as refusal:
@@ -157,21 +148,3 @@ def _change_after_refusal(state: AccountState, refusal: MessageRejected) -> Acco
             return AccountChange(SyncVerdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED), refusal=refusal)
         case _:
             return AccountChange(SyncVerdict.REJECT, state, refusal=refusal)
-
-
-def resync_began(state: AccountState) -> AccountState:
-    """Return the state while the repository is being fetched. New messages are held."""
-    return replace(state, sync=SyncState.IN_PROGRESS)
-
-
-def resync_ended(state: AccountState, rev: str, data: Cid) -> AccountState:
-    """Return the state after the repository was fetched, verified and compared.
-
-    Replay the held messages afterwards; those with old revisions are dropped.
-    """
-    return replace(state, sync=SyncState.SYNCHRONIZED, last_head=RepoHead(rev, data))
-
-
-def resync_failed(state: AccountState) -> AccountState:
-    """Return the state after a failed fetch. The caller discards held messages and has to fetch the repository again."""
-    return replace(state, sync=SyncState.DESYNCHRONIZED)

@@ -61,9 +61,6 @@ class Switches:
         return flag in self.on
 
 
-UNTOUCHED: Final = Switches(frozenset(flag for flag, is_on in DEFAULTS.items() if is_on))
-
-
 @dataclass(frozen=True, slots=True)
 class FlagChange:
     """One change of a flag. ``changed_by``: the name of the person in the program that they used (page, API or

@@ -19,9 +19,6 @@ from at_protocol.sync.account_state import (
     SyncState,
     SyncVerdict,
     receive,
-    resync_began,
-    resync_ended,
-    resync_failed,
 )
 from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessage, InfoMessage
 from at_protocol.sync.frames import ErrorFrame
@@ -100,6 +97,12 @@ def _synchronized() -> tuple[Author, AccountState]:
     return author, _receive(AccountState(), author.write(_edits(1))).state
 
 
+def _fetched(author: Author) -> AccountState:
+    """The state after the repository was fetched as it is now."""
+    assert author.commit is not None
+    return AccountState(sync=SyncState.SYNCHRONIZED, last_head=RepoHead(author.commit.rev or "", author.commit.data))
+
+
 def test_commits_in_sequence_apply():
     author, state = _synchronized()
     for number in range(2, 6):
@@ -109,37 +112,27 @@ def test_commits_in_sequence_apply():
 
 
 def test_lost_commit_is_detected_and_repaired():
-    """A lost commit shows as a gap at the next commit. The repository is then fetched, and the commits received
-    meanwhile are delivered again.
-    """
+    """A lost commit shows as a gap at the next commit. After the repository was fetched, the next commit follows it."""
     author, state = _synchronized()
     author.write(_edits(2))  # lost
     outcome = _receive(state, author.write(_edits(3)))
     assert (outcome.verdict, outcome.state.sync) == (SyncVerdict.RESYNC, SyncState.DESYNCHRONIZED)
     assert outcome.refusal is not None
     assert outcome.refusal.reason is RejectionReason.GAP
-    state = resync_began(outcome.state)
-    fetched = author.commit
-    assert fetched is not None
-    held = author.write(_edits(4))
-    assert _receive(state, held) == replace(_receive(state, held), verdict=SyncVerdict.HOLD, state=state)
-    state = resync_ended(state, fetched.rev or "", fetched.data)
-    outcome = _receive(state, held)
+    fetched = _fetched(author)
+    outcome = _receive(fetched, author.write(_edits(4)))
     assert (outcome.verdict, outcome.state.sync) == (SyncVerdict.APPLY, SyncState.SYNCHRONIZED)
 
 
 def test_messages_older_than_the_fetched_repository_are_dropped():
-    author, state = _synchronized()
-    held = author.write(_edits(2))
-    fetched = author.commit
-    assert fetched is not None
-    state = resync_ended(resync_began(state), fetched.rev or "", fetched.data)
-    assert _receive(state, held).verdict is SyncVerdict.DROP
+    author, _ = _synchronized()
+    late = author.write(_edits(2))
+    assert _receive(_fetched(author), late).verdict is SyncVerdict.DROP
 
 
-def test_failed_fetch_leaves_the_account_desynchronized():
+def test_commits_of_a_known_account_are_dropped_until_it_is_fetched():
     author, state = _synchronized()
-    state = resync_failed(resync_began(state))
+    state = replace(state, sync=SyncState.DESYNCHRONIZED)
     outcome = _receive(state, author.write(_edits(2)))
     assert (outcome.verdict, outcome.state) == (SyncVerdict.DROP, state)
 
@@ -187,11 +180,6 @@ def test_old_sync_is_dropped_and_a_forged_one_rejected():
     forged = author.sync(K256PrivateKey(bytes(31) + b"\x09"))
     outcome = _receive(state, forged)
     assert (outcome.verdict, outcome.state) == (SyncVerdict.REJECT, state)
-
-
-def test_a_sync_while_fetching_is_held():
-    author, state = _synchronized()
-    assert _receive(resync_began(state), author.sync()).verdict is SyncVerdict.HOLD
 
 
 def test_a_rejected_commit_changes_nothing():

@@ -142,7 +142,7 @@ async def test_the_key_can_be_rotated_under_open_sessions(db: Database, network:
 async def test_the_cache_holds_only_ciphertext(db: Database, network: NetworkClients, cache: Cache):
     """The cache holds ciphertext under the user's key, for an hour at most. It contains DID, handle and both tokens."""
     identity = await connected(db, network)
-    await agents.agent_for_user(db, network, identity.user_id)
+    await agents.agent_for(db, network, identity)
     kept = await cache.get(f"bluesky:credentials:{identity.user_id}")
     assert kept is not None
     for word in (b"token", identity.did.encode(), b"ana", b"Jwt"):
@@ -173,7 +173,7 @@ async def test_signing_out_takes_precedence_over_the_cache(db: Database, network
         await session_queries.delete(tx, identity.did)
     assert await cache.get(f"bluesky:credentials:{identity.user_id}") is not None
     with pytest.raises(NotSignedIn):
-        await agents.agent_for_user(db, network, identity.user_id)
+        await agents.agent_for(db, network, identity)
 
 
 async def test_an_unreachable_cache_changes_nothing(db: Database, clock):
@@ -203,11 +203,12 @@ async def test_inactive_accounts_sessions_are_not_used(db: Database, network: Ne
     for status, is_open in (("deactivated", False), ("active", True)):
         async with db.transaction() as tx:
             await queries.update_from_network(tx, identity.did, handle="ana.town.test", pds_url=PDS, status=status)
+            (identity,) = await queries.of_user(tx, identity.user_id)
         if is_open:
-            await agents.agent_for_user(db, network, identity.user_id)
+            await agents.agent_for(db, network, identity)
         else:
             with pytest.raises(NotSignedIn, match=RepositoryReason.ACCOUNT_INACTIVE):
-                await agents.agent_for_user(db, network, identity.user_id)
+                await agents.agent_for(db, network, identity)
 
 
 @needs("redis")
@@ -220,7 +221,7 @@ async def test_redis_holds_one_encrypted_key_per_user(db: Database, clock):
     redis = Redis.from_url(REDIS)
     async with offline_network(clock, cache, tenant=tenant) as network:
         identity = await connected(db, network)
-        await agents.agent_for_user(db, network, identity.user_id)
+        await agents.agent_for(db, network, identity)
         (key,) = [key async for key in redis.scan_iter(match=f"{tenant}:*")]
         assert key.decode() == f"{tenant}:bluesky:credentials:{identity.user_id}"
         assert 0 < await redis.pttl(key) <= 3_600_000

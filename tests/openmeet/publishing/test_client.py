@@ -16,7 +16,7 @@ from openmeet.network.publishing.repository_calls import (
 )
 from openmeet.network.records.collections import EVENT, RSVP, SERIES
 from openmeet.network.records.rsvp import record_key_for
-from openmeet.network.repositories.agents import agent_for_user
+from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment
 
@@ -29,7 +29,7 @@ def tea(name: str = "Tea") -> dict:
 
 async def test_an_event_is_created_read_changed_and_deleted(deployment: Deployment):
     cleo = await deployment.connected()
-    agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
+    agent = await agent_for(deployment.db, deployment.network, await deployment.identity(cleo.user_id))
     did = (await deployment.identity(cleo.user_id)).did
     uri = AtUri(did, EVENT, KEY)
     assert await get_record(agent, uri) is None
@@ -49,7 +49,7 @@ async def test_an_event_is_created_read_changed_and_deleted(deployment: Deployme
 
 async def test_a_series_is_created_and_changed(deployment: Deployment):
     cleo = await deployment.connected()
-    agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
+    agent = await agent_for(deployment.db, deployment.network, await deployment.identity(cleo.user_id))
     uri = AtUri((await deployment.identity(cleo.user_id)).did, SERIES, KEY)
     record = {
         "$type": SERIES,
@@ -66,7 +66,7 @@ async def test_a_series_is_created_and_changed(deployment: Deployment):
 
 async def test_answers_are_written_listed_page_by_page_and_deleted(deployment: Deployment):
     cleo = await deployment.connected()
-    agent = await agent_for_user(deployment.db, deployment.network, cleo.user_id)
+    agent = await agent_for(deployment.db, deployment.network, await deployment.identity(cleo.user_id))
     did = (await deployment.identity(cleo.user_id)).did
     made = await put_record(agent, AtUri(did, EVENT, KEY), tea(), swap=None)
     for number in range(3):
@@ -114,7 +114,7 @@ async def test_an_older_answer_under_another_key_is_updated(deployment: Deployme
         await deployment.deliver_publications()
         await deployment.ingest()
         deployment.clock.turn(60_000_000)
-    agent = await agent_for_user(deployment.db, deployment.network, dora.user_id)
+    agent = await agent_for(deployment.db, deployment.network, await deployment.identity(dora.user_id))
     (only,) = [one async for one in list_rsvps(agent, (await deployment.identity(dora.user_id)).did)]
     assert (only.uri.rkey, only.record["status"]) == (key, f"{RSVP}#going")
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri == str(only.uri)

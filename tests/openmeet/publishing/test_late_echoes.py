@@ -15,7 +15,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.network.repositories.agents import agent_for_user
+from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_withdrawals import withdraw
 from openmeet.outbox.publications import PublicationKind, retry_now
@@ -217,7 +217,7 @@ async def send_into_the_void(deployment: Deployment) -> None:
 
 async def renew_session(deployment: Deployment, who: Caller) -> None:
     """Get a new access token, so that a request sent with it is still valid when it arrives late."""
-    client = await agent_for_user(deployment.db, deployment.network, who.user_id)
+    client = await agent_for(deployment.db, deployment.network, await deployment.identity(who.user_id))
     await client.query("com.atproto.server.getSession")
 
 

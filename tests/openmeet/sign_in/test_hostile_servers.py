@@ -19,6 +19,7 @@ from groundwork.clock import MINUTE, SECOND
 from groundwork.errors import NotSignedIn, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
+from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.repositories import agents
 from openmeet.web import account
 from tests.databases import MakeDatabase
@@ -131,7 +132,8 @@ async def test_no_token_is_sent_after_an_account_moved(
         await come_back(b, hostile)
         async with site.db.reader() as reader:
             (row,) = await reader.fetch("select user_id from identities")
-        agent = await agents.agent_for_user(site.db, site.network, row["user_id"])
+            (identity,) = await identity_queries.of_user(reader, row["user_id"])
+        agent = await agents.agent_for(site.db, site.network, identity)
         # less than a minute is left, so it is refreshed whatever the jitter
         deployment.clock.turn(14 * MINUTE + 1 * SECOND)
         hostile.status = 503

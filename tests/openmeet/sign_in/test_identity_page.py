@@ -81,7 +81,7 @@ async def test_accounts_are_connected_switched_and_disconnected(site_on_each: Si
         assert (ana.is_default, work.is_default) == (False, True)
         await browser.post(f"{HERE}/switch", data={"did": ana.did})
         assert (await site.identity("ana")).is_default
-        agent = await agents.agent_for_user(site.db, site.network, ana.user_id)
+        agent = await agents.agent_for(site.db, site.network, await site.identity("ana"))
         assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
         gone = await browser.post(f"{HERE}/unlink", data={"did": ana.did})
         assert gone.status_code == 303

@@ -54,7 +54,7 @@ async def test_an_agent_writes_refreshes_and_writes_again(site_on_each: SignInSi
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
     identity = await site.identity("ana")
-    agent = await agents.agent_for_user(site.db, site.network, identity.user_id)
+    agent = await agents.agent_for(site.db, site.network, identity)
     before = await site.stored("ana")
     made = await agent.procedure(
         "com.atproto.repo.createRecord", {"repo": identity.did, "collection": EVENT, "record": an_event()}

@@ -32,7 +32,6 @@ from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe_inside
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-BLOCKS: Final = ("line", "subject", "text")
 
 # Placeholder for the title while a line is rendered. It cannot occur in stored text, because PostgreSQL rejects this
 # character.

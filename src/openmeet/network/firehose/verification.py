@@ -147,7 +147,7 @@ def _commit(
                 return FrameResult(refusal=str(refusal))
             account_state = replace(present, last_head=verified.head)
             return _applied(message, verified, account_state, was_missed=True)
-        case SyncVerdict.DROP | SyncVerdict.HOLD:
+        case SyncVerdict.DROP:
             return NOTHING
         case SyncVerdict.REJECT:
             return _rejected(outcome.refusal, identity)
@@ -167,7 +167,7 @@ def _sync(
             commit = verify_sync_message(message, key, now_us=verifier.clock.now())
             hint = _read_request(message.did, message.rev, message.seq)
             return FrameResult((hint,), replace(present, last_head=RepoHead(message.rev, commit.data)))
-        case SyncVerdict.DROP | SyncVerdict.HOLD:
+        case SyncVerdict.DROP:
             return NOTHING
         case SyncVerdict.REJECT:
             return _rejected(outcome.refusal, identity)

@@ -12,14 +12,11 @@ from collections.abc import Mapping
 from at_network.oauth_client import USE_NONCE
 from at_network.xrpc_client import XrpcClient
 from at_protocol.oauth.dpop import make_proof
-from at_protocol.syntax.did import Did
 from at_protocol.xrpc.errors import ErrorBody
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, Forbidden, NotSignedIn
-from openmeet.domain.identities import queries
 from openmeet.domain.identities.model import ACTIVE, Identity
-from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import sessions
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.reasons import RepositoryReason
@@ -35,21 +32,6 @@ _EARLY_SECONDS = 60
 _JITTER_SECONDS = 30
 # A token this young that is refused would be refused again after a refresh.
 _YOUNG_SECONDS = 60
-
-
-async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId, did: Did | None = None) -> XrpcClient:
-    """Return a client that acts for a person on their PDS: for the given DID, or for the account that gets new records.
-
-    Raises NotSignedIn if the person has no such DID or must sign in (again). Calls with the client raise the errors of
-    ``XrpcClient``; NotSignedIn then means that the session has ended.
-    """
-    async with db.reader() as reader:
-        own_identities = [
-            one for one in await queries.of_user(reader, user_id) if one.can_write and did in {None, one.did}
-        ]
-    if not own_identities:
-        raise NotSignedIn(RepositoryReason.NOT_CONNECTED)
-    return await agent_for(db, network, own_identities[0])
 
 
 async def agent_for(db: Database, network: NetworkClients, identity: Identity) -> XrpcClient:
