@@ -411,7 +411,7 @@ def _times(pattern: Pattern, rule: Rule | None) -> list[str]:
 def last_day(until: Until, pattern: Pattern) -> date:
     """The day on which the rule ends, in the time zone of the pattern."""
     if until.is_utc and not until.is_date:
-        return local_of(instant_of(until.at, "UTC"), pattern.zone_name or "UTC").date()
+        return local_of(instant_of(until.at, "UTC"), pattern.zone_or_utc).date()
     return until.at.date()
 
 

@@ -287,7 +287,7 @@ def _at_instant(pattern: Pattern, at: Instant) -> Occurrence | None:
     """
     if at not in _SEARCHED:
         return None  # names of dates come from requests: nobody may ask for the hours before the year 1 or after 9999
-    shown = local_of(at, pattern.zone_name or "UTC").replace(tzinfo=None)
+    shown = local_of(at, pattern.zone_or_utc).replace(tzinfo=None)
     occurrences = _occurrences(pattern, shown - _LONGEST_GAP, shown + _MOMENT)
     return next((one for one in occurrences if one.at == at), None)
 
@@ -304,7 +304,7 @@ def _occurrences(pattern: Pattern, start: datetime, end: datetime) -> list[Occur
     originals += _within(pattern.added, start, end)
     left_out = {pattern.instant_of(at) for at in _within(pattern.left_out, start - _MARGIN, end + _MARGIN)}
     local_by_instant: dict[Instant, datetime] = {}
-    local = zone(pattern.zone_name or "UTC")
+    local = zone(pattern.zone_or_utc)
     for original in sorted(originals):
         at = from_datetime(original.replace(tzinfo=local))
         if at not in left_out:

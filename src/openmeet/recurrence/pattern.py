@@ -35,9 +35,14 @@ class Pattern:
     added: tuple[datetime, ...] = ()
     is_all_day: bool = False
 
+    @property
+    def zone_or_utc(self) -> str:
+        """The zone in which dates are computed."""
+        return self.zone_name or "UTC"
+
     def instant_of(self, local: datetime) -> Instant:
         """The instant of a naive wall-clock time in the zone of the pattern."""
-        return instant_of(local, self.zone_name or "UTC")
+        return instant_of(local, self.zone_or_utc)
 
 
 def pattern(

@@ -69,7 +69,7 @@ def behind(pattern: Pattern, at: datetime) -> Pattern:
         first = later[0] if later else None
     else:
         ahead = (
-            expansion.following(whole, Instant(instant_of(at, pattern.zone_name or "UTC") - 2 * DAY), _LOOKED_AT)
+            expansion.following(whole, Instant(instant_of(at, pattern.zone_or_utc) - 2 * DAY), _LOOKED_AT)
             if rule
             else []
         )
@@ -85,7 +85,7 @@ def behind(pattern: Pattern, at: datetime) -> Pattern:
 def _last_by_rule(pattern: Pattern, at: datetime) -> datetime:
     """The last date before ``at`` that the rule selects, or the start."""
     whole = replace(pattern, added=(), left_out=())
-    zone = pattern.zone_name or "UTC"
+    zone = pattern.zone_or_utc
     end = instant_of(at, zone)
     reach = 400 * DAY
     while True:
@@ -147,7 +147,7 @@ def _period(at: datetime, unit: str) -> tuple[datetime, datetime]:
 
 
 def _within(pattern: Pattern, begin: datetime, end: datetime) -> list[datetime]:
-    zone = pattern.zone_name or "UTC"
+    zone = pattern.zone_or_utc
     # Wall-clock time differs from UTC by less than two days.
     occurrences = expansion.between(
         pattern, Instant(instant_of(begin, zone) - 2 * DAY), Instant(instant_of(end, zone) + 2 * DAY)

@@ -152,6 +152,7 @@ def _keeps_join_link(event: Event) -> bool:
 
 
 def local_text(instant: Instant | None, zone: str) -> str:
+    """The wall-clock time in a zone, as ``starts_local`` stores it; empty for None."""
     if instant is None:
         return ""
     return wall_time.local_of(instant, zone).replace(tzinfo=None).isoformat(timespec="seconds")

@@ -61,8 +61,8 @@ async def create_dates(
         for details, place in dates
     ]
     await queries.insert_each(tx, [(event, search_text(event)) for event in made])
-    for first in made[:1]:
-        await hold_if_first_event(tx, first)
+    if made:
+        await hold_if_first_event(tx, made[0])
     await notify_webhooks(tx, made)
     if is_published_by_policy:
         await publications.enqueue_many(

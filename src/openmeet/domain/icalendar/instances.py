@@ -185,7 +185,7 @@ def _wall(at: Instant, event: ReadEvent) -> datetime:
 
 
 def _zone(event: ReadEvent) -> str:
-    return event.pattern.zone_name or "UTC"
+    return event.pattern.zone_or_utc
 
 
 def _span(length: timedelta) -> int:
@@ -247,7 +247,7 @@ def original_in_series(series: Pattern, change: ReadEvent) -> datetime:
         return _date_on(series, original)
     if change.pattern.zone_name == series.zone_name:
         return original
-    return local_of(_moment(change.pattern, original), series.zone_name or "UTC").replace(tzinfo=None, fold=0)
+    return local_of(_moment(change.pattern, original), series.zone_or_utc).replace(tzinfo=None, fold=0)
 
 
 def _date_on(series: Pattern, day: datetime) -> datetime:
@@ -269,4 +269,4 @@ def _original(event: ReadEvent) -> datetime:
 
 
 def _moment(pattern: Pattern, at: datetime) -> Instant:
-    return instant_of(at, pattern.zone_name or "UTC")
+    return instant_of(at, pattern.zone_or_utc)

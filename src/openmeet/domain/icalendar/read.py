@@ -386,7 +386,7 @@ def _length(event: Event, made: Pattern, calendar: ReadCalendar, findings: list[
             if made.is_all_day or "T" not in raw:
                 length = until - made.start
             else:
-                span = instant_of(until, own or "UTC") - instant_of(made.start, made.zone_name or "UTC")
+                span = instant_of(until, own or "UTC") - instant_of(made.start, made.zone_or_utc)
                 length = timedelta(microseconds=span)
     elif duration is not None and isinstance(getattr(duration, "dt", None), timedelta):
         length = duration.dt

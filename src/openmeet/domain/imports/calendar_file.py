@@ -371,5 +371,5 @@ def continued(remaining: Pattern, at: datetime, starts: datetime, length: timede
 
 
 def _names(pattern: Pattern) -> list[datetime]:
-    begin = instant_of(min((pattern.start, *pattern.added)), pattern.zone_name or "UTC")
+    begin = instant_of(min((pattern.start, *pattern.added)), pattern.zone_or_utc)
     return [one.original for one in expansion.following(pattern, Instant(begin - 1), _DATES_COMPARED)]

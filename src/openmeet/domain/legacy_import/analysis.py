@@ -293,7 +293,7 @@ def _placed(
     events_by_name: dict[datetime, OldEvent] = {}
     added = set(recurrence.added)
     left_out = set(recurrence.left_out)
-    zone = recurrence.zone_name or "UTC"
+    zone = recurrence.zone_or_utc
     # Includes excluded dates, because a row may represent one of them.
     all_dates = replace(recurrence, left_out=())
     for event in sorted(section.dates, key=lambda one: one.id):

@@ -335,7 +335,7 @@ def _date_named(text: str, recurrence: Pattern) -> datetime | None:
         return None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         return None
-    zone = recurrence.zone_name or "UTC"
+    zone = recurrence.zone_or_utc
     if moment.tzinfo is not None:
         local = moment.astimezone(UTC)
         at = instant_of(local.replace(tzinfo=None), "UTC")
@@ -347,7 +347,7 @@ def date_near(recurrence: Pattern, local: datetime) -> datetime | None:
     """Find the date of a pattern for a wall-clock time: the exact time or, failing that, the only date on the same day."""
     if expansion.is_date_of(recurrence, local):
         return local
-    zone = recurrence.zone_name or "UTC"
+    zone = recurrence.zone_or_utc
     day = local.replace(hour=0, minute=0, second=0, microsecond=0)
     begin, end = instant_of(day - timedelta(days=1), zone), instant_of(day + timedelta(days=2), zone)
     same = [one.original for one in expansion.between(recurrence, begin, end) if one.original.date() == local.date()]

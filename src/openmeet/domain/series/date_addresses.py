@@ -221,7 +221,7 @@ def _followed(patterns: Sequence[Pattern], index: int, at: datetime) -> tuple[in
 
 
 def _range_around(pattern: Pattern, at: datetime, days: int) -> tuple[Instant, Instant]:
-    zone = pattern.zone_name or "UTC"
+    zone = pattern.zone_or_utc
     reach = timedelta(days=days)
     return instant_of(at - reach, zone), instant_of(at + reach, zone)
 

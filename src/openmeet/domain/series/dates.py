@@ -7,12 +7,12 @@ from groundwork.clock import Instant
 from groundwork.errors import NotFound
 from openmeet.domain.events.all_day import end_after
 from openmeet.domain.events.content import NAMES, Content
-from openmeet.domain.events.edits import ENDS, STARTS, length_of
+from openmeet.domain.events.edits import ENDS, STARTS, length_of, local_text
 from openmeet.domain.events.model import Details
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence.rule_dates import END
-from openmeet.recurrence.wall_time import FIRST_YEAR, instant_of, local_of
+from openmeet.recurrence.wall_time import FIRST_YEAR, instant_of
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -51,11 +51,11 @@ def _normal(text: str) -> str:
 
 def details_of(content: Content, timing: Timing, original: datetime) -> Details:
     """Details of a date without overrides."""
-    zone = timing.pattern.zone_name or "UTC"
+    zone = timing.pattern.zone_or_utc
     starts_at = instant_of(original, zone)
     return Details(
         content=content,
-        starts_local=_local(starts_at, zone),
+        starts_local=local_text(starts_at, zone),
         time_zone=zone,
         starts_at=starts_at,
         ends_at=_end(starts_at, timing, zone),
@@ -76,7 +76,7 @@ def apply_series_details(own: Details, usual: Details, overridden: tuple[str, ..
         content=replace(usual.content, **overridden_values),
         is_all_day=is_all_day,
         starts_at=starts_at,
-        starts_local=_local(starts_at, usual.time_zone),
+        starts_local=local_text(starts_at, usual.time_zone),
         ends_at=None if length is None else end_after(starts_at, length, usual.time_zone, is_all_day=is_all_day),
     )
 
@@ -85,10 +85,6 @@ def _end(starts_at: Instant, timing: Timing, zone: str) -> Instant | None:
     if timing.length is None:
         return None
     return end_after(starts_at, timing.length // _MICROSECOND, zone, is_all_day=timing.pattern.is_all_day)
-
-
-def _local(at: Instant, zone: str) -> str:
-    return local_of(at, zone).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def length_in(details: Details) -> timedelta | None:

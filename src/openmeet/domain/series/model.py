@@ -10,9 +10,7 @@ from typing import Final, NewType
 from groundwork.clock import DAY, Instant
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.model import USUAL_RECORD, Event, GroupOfEvent, RecordSettings, narrowed
-from openmeet.domain.events.values import (
-    Visibility,
-)
+from openmeet.domain.events.values import Visibility
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence.pattern import Pattern
 
@@ -107,7 +105,7 @@ class Series:
 
     @property
     def zone_name(self) -> str:
-        return self.timing.pattern.zone_name or "UTC"
+        return self.timing.pattern.zone_or_utc
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
         first = rule.week_start if rule.interval == 1 or is_of_one_day else (rule.week_start + days) % 7
         rule = replace(rule, by_day=by_day, week_start=first)
     if rule is not None and rule.until is not None:
-        rule = replace(rule, until=_shift_end(rule.until, shift, days, pattern.zone_name or "UTC"))
+        rule = replace(rule, until=_shift_end(rule.until, shift, days, pattern.zone_or_utc))
     return Timing(
         Pattern(
             pattern.start + shift,
@@ -190,7 +190,7 @@ def in_zone(pattern: Pattern, zone_name: str) -> Pattern:
     """The pattern with the same wall-clock times in another time zone, and the same number of dates."""
     rule = pattern.rule
     if rule is not None and rule.until is not None and rule.until.is_utc:
-        wall = local_of(instant_of(rule.until.at, "UTC"), pattern.zone_name or "UTC").replace(tzinfo=None)
+        wall = local_of(instant_of(rule.until.at, "UTC"), pattern.zone_or_utc).replace(tzinfo=None)
         at = local_of(instant_of(wall, zone_name), "UTC").replace(tzinfo=None)
         rule = replace(rule, until=replace(rule.until, at=at))
     return replace(pattern, zone_name=zone_name, rule=rule)

@@ -61,7 +61,7 @@ def summary_of(timing: Timing, now: Instant, count: int) -> RuleSummary:
     """
     pattern = timing.pattern
     expansion.check_entered(pattern)
-    zone = pattern.zone_name or "UTC"
+    zone = pattern.zone_or_utc
     year = [_ahead(pattern, one) for one in expansion.following(pattern, now, max(count, 400))]
     first = expansion.first_by_rule(pattern)
     fits = first is None or first == pattern.start
@@ -78,7 +78,7 @@ def summary_of(timing: Timing, now: Instant, count: int) -> RuleSummary:
 
 
 def _ahead(pattern: Pattern, occurrence: expansion.Occurrence) -> PreviewedDate:
-    zone = pattern.zone_name or "UTC"
+    zone = pattern.zone_or_utc
     starts = local_of(occurrence.at, zone).replace(tzinfo=None)
     skipped = instead_of(occurrence.original, zone) is not None
     return PreviewedDate(occurrence.at, occurrence.original, starts, occurrence.original if skipped else None)
@@ -89,7 +89,7 @@ def _months_without_date(pattern: Pattern, now: datetime) -> list[datetime]:
     rule = pattern.rule
     if rule is None or rule.freq not in _STEPS:
         return []
-    zone = pattern.zone_name or "UTC"
+    zone = pattern.zone_or_utc
     months = []
     for month in _months_of_rule(pattern, now):
         first, days = month, monthrange(month.year, month.month)[1]

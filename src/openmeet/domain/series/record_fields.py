@@ -39,7 +39,7 @@ def fields_of(content: Content, timing: Timing) -> SeriesRecordFields:
     return SeriesRecordFields(
         name=content.title,
         description=content.description,
-        time_zone=shape.zone_name or "UTC",
+        time_zone=shape.zone_or_utc,
         start=original_text(shape.start),
         minutes=None if length is None else round(length.total_seconds() / 60),
         rule="" if shape.rule is None else format_rule(shape.rule),

@@ -70,7 +70,7 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
     taking_place = [(one.original, one.starts) for one in meaning.dates]
     skipped = [(at, at) for at in _skipped(pattern, meaning, now)]
     days = [starts.date() for _, starts in (*taking_place, *skipped)]
-    today = local_of(now, pattern.zone_name or "UTC").date()
+    today = local_of(now, pattern.zone_or_utc).date()
     holidays = holiday_names(country, days, today, current().tag) if country else {}
     shown = [
         DateAhead(
@@ -94,7 +94,7 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
 
 def _skipped(pattern: Pattern, meaning: RuleSummary, now: Instant) -> list[datetime]:
     """The skipped dates within the range that is shown."""
-    zone = pattern.zone_name or "UTC"
+    zone = pattern.zone_or_utc
     # There may be more skipped dates after the last date shown. They are not shown.
     last = meaning.dates[-1].original if len(meaning.dates) == PREVIEWED else None
     return [
@@ -113,7 +113,7 @@ def _rule_sentence(pattern: Pattern, meaning: RuleSummary) -> str:
         return gettext("%(repeats)s, with no end", repeats=repeats)
     if meaning.last is None:
         return meaning.sentence
-    zone = pattern.zone_name or "UTC"
+    zone = pattern.zone_or_utc
     first, end = instant_of(pattern.start, zone), Instant(meaning.last.at + 1)
     number = len(expansion.between(pattern, first, end, limit=_MOST_COUNTED + 1))
     last = date_in_words(meaning.last.original.date())

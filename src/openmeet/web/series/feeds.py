@@ -189,7 +189,7 @@ def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Patter
     rule = pattern.rule if by_rule else None
     if rule is not None:
         rule = replace(rule, count=None, until=Until(max(by_rule), is_date=pattern.is_all_day))
-    end = Instant(instant_of(last, pattern.zone_name or "UTC") + 1)
+    end = Instant(instant_of(last, pattern.zone_or_utc) + 1)
     computed = {one.original for one in expansion.between(pattern, now, end)} - names
     return replace(
         pattern,

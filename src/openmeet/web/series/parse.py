@@ -144,7 +144,7 @@ def edit_of(body: EditInput, before: Details | None, event: Event | None, curren
 
     Raises InvalidForm and RuleRefused.
     """
-    zone = current_pattern.zone_name or "UTC" if body.time_zone is UNSET else body.time_zone
+    zone = current_pattern.zone_or_utc if body.time_zone is UNSET else body.time_zone
     rewritten = None
     if not (body.recurrence is UNSET and body.rdates is UNSET and body.exdates is UNSET):
         rule = current_pattern.rule if body.recurrence is UNSET else rule_of(body.recurrence)
