@@ -201,6 +201,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "sessions": "/settings/sessions",
         "suggestions": "/settings/suggestions",
         "the map": "/?view=map",
+        "a month of events": "/?view=month",
         "profile": "/settings/profile",
         "portrait": "/settings/picture",
         "a search": "/?q=caf%C3%A9",

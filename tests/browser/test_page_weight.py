@@ -216,7 +216,7 @@ async def compressed(opened: BrowserContext, addresses: Iterable[str]) -> int:
 async def test_stylesheets_and_scripts_of_first_pages_are_small(browser: Browser, openmeet: Deployment) -> None:
     town = await built(openmeet)
     pages = {name: town.pages[name] for name in ("home", "discover", "event", "group", "series")}
-    pages |= {"person": "", "groups": "/groups", "sign in": "/sign-in", "map": "/?view=map"}
+    pages |= {"person": "", "groups": "/groups", "sign in": "/sign-in", "map": "/?view=map", "month": "/?view=month"}
     async with openmeet.db.transaction() as tx:
         (ben,) = await tx.fetch("select id from users where display_name = 'Ben'")
         guest = await sign_in.open_session(tx, (await person(tx, "Cleo")).user_id, SessionTransport.BROWSER)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmeet.web.calendar.grid import (
+from openmeet.web.calendar_layout.grid import (
     DAY_MINUTES,
     DAYS,
     FIRST_HOUR,

@@ -1,6 +1,7 @@
 """No search scans all events: each of its statements uses an index, on both engines."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
 EVENTS = 1_000
+JULY = (date(2026, 7, 1), date(2026, 7, 31))
 QUESTIONS = {
     "everything": SearchQuery(),
     "words": SearchQuery(("w77", "tea")),
@@ -95,6 +97,20 @@ async def test_every_statement_of_a_search_uses_an_index(db: Database, monkeypat
             looked_up = [plan for plan in explaining.plans if "events_by_words" in plan or "VIRTUAL TABLE" in plan]
             assert bool(looked_up) is (asked != "everything"), (asked, explaining.plans)
             assert [plan for plan in explaining.plans if reads_all(plan)] == [], asked
+
+
+async def test_a_month_is_one_statement_on_the_index_of_starts(db: Database) -> None:
+    """Only those events of the month are read that are counted."""
+    async with db.transaction() as tx:
+        await many_events(tx)
+        if db.engine == "postgresql":
+            await tx.execute("set local enable_seqscan = off")
+        explaining = Explaining(tx)
+        found = await search.local_days(explaining, SearchQuery(first=JULY[0], last=JULY[1]), EVENTS + 2)
+        (plan,) = explaining.plans
+    assert len(found) == EVENTS + 1
+    assert "events_coming" in plan
+    assert not reads_all(plan)
 
 
 def reads_all(plan: str) -> bool:

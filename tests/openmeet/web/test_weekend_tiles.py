@@ -92,8 +92,8 @@ def test_active_filters_come_first():
     """On a phone only the first filters of the line are visible. A source filter can only be removed, so it is among
     the other filters.
     """
-    free = filter_chips({}, NOW, "Europe/Berlin", view="")
-    chosen = filter_chips({"category": "games", "source": "atproto"}, NOW, "Europe/Berlin", view="")
+    free = filter_chips({}, NOW, "Europe/Berlin", view={})
+    chosen = filter_chips({"category": "games", "source": "atproto"}, NOW, "Europe/Berlin", view={})
     assert [one.words for one in free if one.is_on] == ["Any day"]
     assert [one.words for one in chosen[:3]] == ["Games", "From other apps", "Today"]
     assert [one.is_on for one in chosen] == sorted((one.is_on for one in chosen), reverse=True)

@@ -41,6 +41,7 @@ class IndexQuery:
     is not over yet.
 
     ``is_listed``: public events only, as in the index of starts. Otherwise the clauses say whose events are searched.
+    ``columns``: the columns to read, by default those of ``event_of``.
     """
 
     clauses: tuple[str, ...]
@@ -49,10 +50,11 @@ class IndexQuery:
     is_listed: bool
     since: Instant | None
     until: Instant | None
+    columns: str = columns_of("e")
 
 
 async def find_rows(reader: Reader, query: IndexQuery, after: Low | None, limit: int) -> list[Row]:
-    """Return rows for ``event_of`` after ``after``, ordered by start and id."""
+    """Return rows of the ``columns`` after ``after``, ordered by start and id."""
     now = reader.now
     low = after or (0 if query.since is None else query.since, "")
     if query.since is not None:
@@ -229,7 +231,7 @@ class _Search:
             conditions.append(f"{start} < :until")
             bound["until"] = query.until
         self.found += await self.reader.fetch(
-            f"select {columns_of('e')} from {source} where {' and '.join(conditions)} order by {start}, e.id limit :limit",
+            f"select {query.columns} from {source} where {' and '.join(conditions)} order by {start}, e.id limit :limit",
             **bound,
         )
 

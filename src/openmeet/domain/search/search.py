@@ -6,7 +6,7 @@ two events does not depend on any others, so cursors stay valid when events are 
 """
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -14,7 +14,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.database.words import TITLE, beginning_clause, is_in_title, query_terms, topic_term
 from groundwork.geo_points import NARROW, WIDE, Near, cells, chord, spot
-from openmeet.domain.events.model import Event, RecordOrigin
+from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.series_dates import has_date, is_first_of_series
 from openmeet.domain.events.unsolicited_lists import FAMILIAR_DIDS, FrontPageChoice, FrontPagePolicy
@@ -116,16 +116,28 @@ async def coming(reader: Reader, query: SearchQuery, after: EventCursor | None, 
         return await _part(reader, query, (), (), after, limit)
     if not forms:
         return []
-    others = {form: tuple(f"{TITLE}{other}" for other in _others(query, form)) for form in forms}
-    titled = tuple((f"{TITLE}{form}", *others[form]) for form in forms)
+    titled = tuple((f"{TITLE}{form}", *_titled_others(query, form)) for form in forms)
     events: list[Event] = []
     if after is None or after.part == 0:
         events = await _part(reader, query, titled, (), after, limit)
         after = None
     if len(events) < limit:
-        anywhere = tuple((form, *others[form]) for form in forms)
-        events += await _part(reader, query, anywhere, titled, after, limit - len(events))
+        events += await _part(reader, query, _anywhere(query, forms), titled, after, limit - len(events))
     return events
+
+
+async def local_days(reader: Reader, query: SearchQuery, limit: int) -> list[tuple[EventId, date]]:
+    """The events that start between ``first`` and ``last``, by start, each with its local day. Words may be in the title
+    or anywhere else, and all dates of a series are included.
+
+    Reads nothing else of the events, so that a month with many of them costs little.
+    """
+    forms = _forms(query)
+    if query.words and not forms:
+        return []
+    index_query = replace(_index_query(reader, query, _anywhere(query, forms), ()), columns="e.id, e.starts_local")
+    rows = await find_rows(reader, index_query, None, limit)
+    return [(EventId(row["id"]), datetime.fromisoformat(row["starts_local"]).date()) for row in rows]
 
 
 async def coming_on_front_page(
@@ -172,6 +184,14 @@ def _forms(query: SearchQuery) -> tuple[str, ...]:
     return query_terms(folded(" ".join(query.words)))
 
 
+def _anywhere(query: SearchQuery, forms: tuple[str, ...]) -> tuple[Alternatives, ...]:
+    return tuple((form, *_titled_others(query, form)) for form in forms)
+
+
+def _titled_others(query: SearchQuery, form: str) -> Alternatives:
+    return tuple(f"{TITLE}{other}" for other in _others(query, form))
+
+
 def _others(query: SearchQuery, form: str) -> tuple[str, ...]:
     return next((alternatives[1:] for alternatives in query.related if alternatives[0] == form), ())
 
@@ -185,6 +205,14 @@ async def _part(
     limit: int,
 ) -> list[Event]:
     """Events with all words of ``forms`` but not all of ``without``, ordered by start."""
+    index_query = _index_query(reader, query, forms, without)
+    rows = await find_rows(reader, index_query, (after.starts_at, after.event_id) if after else None, limit)
+    return [event_of(row) for row in rows]
+
+
+def _index_query(
+    reader: Reader, query: SearchQuery, forms: tuple[Alternatives, ...], without: tuple[Alternatives, ...]
+) -> IndexQuery:
     clauses, values = _clauses(query, "e")
     at = "strpos" if reader.engine == "postgresql" else "instr"
     if without:
@@ -201,9 +229,8 @@ async def _part(
         until=query.until if query.last is None else Instant(midnight(query.last, "UTC") + 2 * DAY),
     )
     if query.once_per_series:
-        index_query = _first_of_each_series(reader, index_query, query, forms, without, at)
-    rows = await find_rows(reader, index_query, (after.starts_at, after.event_id) if after else None, limit)
-    return [event_of(row) for row in rows]
+        return _first_of_each_series(reader, index_query, query, forms, without, at)
+    return index_query
 
 
 def _first_of_each_series(

@@ -11,7 +11,7 @@ from openmeet.domain.calendars.model import CalendarEntry, EntryKind
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
-from openmeet.web.calendar.view import Period, clock_on, covered_days, overlaps_on, start_in_own_zone, title_of
+from openmeet.web.calendar_layout.view import Period, clock_on, covered_days, overlaps_on, start_in_own_zone, title_of
 from openmeet.web.events.listing import CardList, EventCard, card_of, facts_of
 from openmeet.web.site.reader_zone import ShownZone
 

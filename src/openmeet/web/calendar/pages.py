@@ -32,19 +32,20 @@ from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.day_list import by_first_day, day_cards
-from openmeet.web.calendar.month_view import cells, month_layout
-from openmeet.web.calendar.view import (
+from openmeet.web.calendar_layout.month_view import cells, month_layout
+from openmeet.web.calendar_layout.view import (
     PATH,
     VIEW_LABELS,
     Period,
     View,
     clock_changes,
+    covered_days,
     day_named,
     look_of,
     path_of,
     period_of,
 )
-from openmeet.web.calendar.week_view import week_layout, week_view
+from openmeet.web.calendar_layout.week_view import week_layout, week_view
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.reader_zone import shown_zone
@@ -115,7 +116,8 @@ async def _shown_entries(
     request: Request, reader: Reader, caller: Caller, period: Period, entries: Sequence[CalendarEntry]
 ) -> dict[str, object]:
     """The entries that the view shows. Their number is limited, however many entries there are."""
-    month = month_layout(period, entries) if period.view is View.MONTH else None
+    spans = [covered_days(entry, period.zone) for entry in entries]
+    month = month_layout(period, spans) if period.view is View.MONTH else None
     week = week_layout(period, entries) if period.view is View.WEEK else None
     listed: dict[date, Sequence[CalendarEntry]] = {}
     further, more = 0, ""
@@ -142,12 +144,16 @@ async def _shown_entries(
     looks = {key: look_of(by_key[key], period.zone, tones) for key in keys}
     public_url = services(request).settings.public_url
     return {
-        "weeks": cells(period, month, looks) if month else (),
+        "weeks": cells(period, month, looks, _day_path, chosen=period.on) if month else (),
         "week": week_view(period, week, by_key, looks, reader.now) if week else None,
         "days": await day_cards(reader, public_url, caller.user_id, period, listed, events) if listed else (),
         "further": further,
         "more": more,
     }
+
+
+def _day_path(day: date) -> str:
+    return f"{path_of(View.MONTH, day)}#day"
 
 
 async def switch(request: Request) -> Response:

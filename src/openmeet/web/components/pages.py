@@ -35,9 +35,9 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.attendance.numbers_pages import chart_of
-from openmeet.web.calendar.month_view import cells, month_layout
-from openmeet.web.calendar.view import View, look_of, period_of
-from openmeet.web.calendar.week_view import week_layout, week_view
+from openmeet.web.calendar_layout.month_view import cells, month_layout
+from openmeet.web.calendar_layout.view import View, covered_days, look_of, period_of
+from openmeet.web.calendar_layout.week_view import week_layout, week_view
 from openmeet.web.events.answer_view import AnswerBarView, answer_bar_view
 from openmeet.web.events.discover import FilterChip
 from openmeet.web.media.drawings import qr_code
@@ -128,10 +128,11 @@ def _sample_calendar() -> dict[str, object]:
     entries = [_sample_entry(number, *one) for number, one in enumerate(_CALENDAR)]
     by_key = {entry.key: entry for entry in entries}
     looks = {entry.key: look_of(entry, _ZONE, {str(number): number for number in range(9)}) for entry in entries}
+    spans = [covered_days(entry, _ZONE) for entry in entries]
     month, week = (period_of(view, _TODAY, _TODAY, _ZONE, 0) for view in (View.MONTH, View.WEEK))
     return {
         "month": month,
-        "weeks": cells(month, month_layout(month, entries), looks),
+        "weeks": cells(month, month_layout(month, spans), looks, lambda day: f"#{day}", chosen=month.on),
         "week_days": [
             (formatting.weekday(number), formatting.weekday_in_short(day)) for number, day in enumerate(month.days[:7])
         ],

@@ -35,14 +35,20 @@ _NOWHERE: Final = {"near": "", "within": ""}
 _NO_DATES: Final = {"from": "", "to": ""}
 WEEKEND_TILES: Final = 3
 
+# The fields that the URL of a view has beside those of the search.
+LIST: Final[Mapping[str, str]] = {}
+MAP: Final[Mapping[str, str]] = {"view": "map"}
+MONTH: Final[Mapping[str, str]] = {"view": "month"}
+
 
 def filter_chips(
-    search_fields: Mapping[str, str], now: Instant, zone: str, *, view: str, is_valid: bool = True
+    search_fields: Mapping[str, str], now: Instant, zone: str, *, view: Mapping[str, str], is_valid: bool = True
 ) -> list[FilterChip]:
     """Chips for place, date, topic, way to take part and source. Each adds to the current search, ``search_fields``.
 
-    ``view`` is ``map``, or empty for the list. Active filters come first and can be removed, even if they are not among
-    the usual ones. ``is_valid`` says whether the search could be parsed. Only then can all active filters be labelled.
+    ``view`` is one of the views above, a month with the field ``month``. Active filters come first and can be removed,
+    even if they are not among the usual ones. ``is_valid`` says whether the search could be parsed. Only then can all
+    active filters be labelled.
     """
     date_filters = _date_filters(wall_time.local_of(now, zone).date())
     has_place = bool(search_fields.get("near", ""))
@@ -60,12 +66,16 @@ def filter_chips(
     return sorted(chips, key=lambda one: not one.is_on)
 
 
-def _any_day_chip(search_fields: Mapping[str, str], view: str) -> FilterChip:
+def is_month(view: Mapping[str, str]) -> bool:
+    return view.get("view", "") == MONTH["view"]
+
+
+def _any_day_chip(search_fields: Mapping[str, str], view: Mapping[str, str]) -> FilterChip:
     return FilterChip(gettext("Any day"), path_of(search_fields, view), is_on=True)
 
 
 def _date_chips(
-    search_fields: Mapping[str, str], view: str, date_filters: Mapping[str, tuple[str, str]]
+    search_fields: Mapping[str, str], view: Mapping[str, str], date_filters: Mapping[str, tuple[str, str]]
 ) -> list[FilterChip]:
     labels = {"today": gettext("Today"), "weekend": gettext("This weekend"), "week": gettext("This week")}
     chips = []
@@ -77,7 +87,7 @@ def _date_chips(
     return chips
 
 
-def _category_chips(search_fields: Mapping[str, str], view: str) -> list[FilterChip]:
+def _category_chips(search_fields: Mapping[str, str], view: Mapping[str, str]) -> list[FilterChip]:
     """The usual topics. If another topic is selected, it is the first one."""
     selected = search_fields.get("category", "")
     categories = [one for one in _PICKED_CATEGORIES if one.value != selected]
@@ -93,13 +103,13 @@ def _category_chips(search_fields: Mapping[str, str], view: str) -> list[FilterC
     ]
 
 
-def _online_chip(search_fields: Mapping[str, str], view: str) -> FilterChip:
+def _online_chip(search_fields: Mapping[str, str], view: Mapping[str, str]) -> FilterChip:
     is_on = search_fields.get("mode", "") == Mode.ONLINE.value
     changes = {"mode": ""} if is_on else {"mode": Mode.ONLINE.value, **_NOWHERE}
     return FilterChip(gettext("Online"), path_of(search_fields, view, **changes), is_on)
 
 
-def _source_chips(search_fields: Mapping[str, str], view: str) -> list[FilterChip]:
+def _source_chips(search_fields: Mapping[str, str], view: Mapping[str, str]) -> list[FilterChip]:
     labels = {
         EventOrigin.OPENMEET.value: gettext("Created here"),
         EventOrigin.ATPROTO.value: gettext("From other apps"),
@@ -109,7 +119,7 @@ def _source_chips(search_fields: Mapping[str, str], view: str) -> list[FilterChi
 
 
 def _removal_chips(
-    search_fields: Mapping[str, str], view: str, date_filters: Mapping[str, tuple[str, str]]
+    search_fields: Mapping[str, str], view: Mapping[str, str], date_filters: Mapping[str, tuple[str, str]]
 ) -> list[FilterChip]:
     """Chips that remove filters of the form below, and dates that no usual chip covers."""
     chips = []
@@ -136,10 +146,26 @@ def _days_label(search_fields: Mapping[str, str]) -> str:
     return gettext("from %(day)s", day=first) if first else gettext("until %(day)s", day=last)
 
 
-def path_of(search_fields: Mapping[str, str], view: str, **changes: str) -> str:
-    """The URL of the current search with these fields changed."""
-    query_string = query.query_string(search_fields, **changes, **({"view": view} if view else {}))
+def path_of(search_fields: Mapping[str, str], view: Mapping[str, str], **changes: str) -> str:
+    """The URL of the current search with these fields changed. A search for days is a list even from the month."""
+    fields = {**search_fields, **changes}
+    is_list = is_month(view) and any(fields.get(name, "") for name in _NO_DATES)
+    query_string = query.query_string(search_fields, **changes, **({} if is_list else view))
     return f"/?{query_string}" if query_string else "/"
+
+
+def month_of(day: date) -> dict[str, str]:
+    """The view of the month that contains ``day``."""
+    return {**MONTH, "month": f"{day:%Y-%m}"}
+
+
+def month_path(search_fields: Mapping[str, str]) -> str:
+    """The URL of the current search as a month: the one in which its days begin, or the current one."""
+    try:
+        view = month_of(date.fromisoformat(search_fields["from"]))
+    except ValueError:
+        view = dict(MONTH)
+    return path_of(search_fields, view, **_NO_DATES)
 
 
 def featured_events(parts: list[list[ListedDay]]) -> list[EventCard]:
@@ -171,10 +197,10 @@ def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[
 def weekend_path(now: Instant, zone: str) -> str:
     """The URL of a search for the next weekend."""
     first, last = _date_filters(wall_time.local_of(now, zone).date())["weekend"]
-    return path_of({}, "", **{"from": first, "to": last})
+    return path_of({}, LIST, **{"from": first, "to": last})
 
 
-def _place_chip(search_fields: Mapping[str, str], view: str) -> FilterChip:
+def _place_chip(search_fields: Mapping[str, str], view: Mapping[str, str]) -> FilterChip:
     """The chip that removes the chosen place, or the one that requests the reader's position."""
     if search_fields.get("near", ""):
         name = query.near_name(search_fields)

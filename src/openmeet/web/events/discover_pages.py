@@ -1,9 +1,10 @@
-"""Discover: the front page and the search, as a list or on a map. The URL contains the whole search."""
+"""Discover: the front page and the search, as a list, on a map or as a month. The URL contains the whole search."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +25,10 @@ from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
+from openmeet.recurrence import wall_time
+from openmeet.web.calendar_layout.month_view import first_of
 from openmeet.web.events import discover, search_hints
+from openmeet.web.events.discover_month import DiscoverMonth, in_period, month_from, read_month
 from openmeet.web.events.listing import CardList, ListedDay, day_cards, day_in_row, further_dates, with_days
 from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
@@ -34,7 +38,6 @@ from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE: Final = 30
-MAP: Final = "map"
 # Illustration above "nothing matches". It is the same for every search, so it reveals nothing about the search.
 _NOTHING: Final = Cover(Motif.MUSIC, 0x2B7E_1516_28AE_D2A6)
 
@@ -46,14 +49,14 @@ def routes() -> list[Route]:
 @dataclass(frozen=True, slots=True)
 class SubmittedSearch:
     """The search in the URL. ``search_fields`` has the fields, ``shown`` also their errors. ``choices`` are
-    the places that the typed name can mean, if there are several. ``view`` is ``map`` or empty, ``after`` the end of the
-    previous page.
+    the places that the typed name can mean, if there are several. ``view`` has the fields of the view, as in
+    ``discover``. ``after`` is the end of the previous page.
     """
 
     search_fields: dict[str, str]
     shown: FormState
     choices: places.PlaceLinks
-    view: str
+    view: Mapping[str, str]
     after: EventCursor | None
     viewer: UserId | None
 
@@ -61,6 +64,14 @@ class SubmittedSearch:
     def is_search(self) -> bool:
         """Whether any field is filled in. Otherwise this is the front page."""
         return any(self.search_fields.values())
+
+    @property
+    def is_map(self) -> bool:
+        return self.view == discover.MAP
+
+    @property
+    def is_month(self) -> bool:
+        return discover.is_month(self.view)
 
     @property
     def is_first_page(self) -> bool:
@@ -72,7 +83,8 @@ class FoundPage:
     """A page of events. ``search_query`` is the search that found the events. It can differ from the requested search.
 
     ``parts`` has the events by part and day. ``mended`` has the corrected search words, ``forgiven`` the words to show
-    to the reader. ``cursor`` leads to the next page. It is empty on the last page.
+    to the reader. ``cursor`` leads to the next page. It is empty on the last page. ``month`` replaces the events if a
+    month was requested.
     """
 
     search_query: search.SearchQuery
@@ -83,6 +95,7 @@ class FoundPage:
     forgiven: str
     mended: str
     cursor: str
+    month: DiscoverMonth | None = None
 
 
 async def show_discover(request: Request) -> Response:
@@ -106,8 +119,13 @@ async def show_discover(request: Request) -> Response:
             except InvalidForm as wrong:
                 shown = form_with_problems(shown.values, wrong)
             else:
-                found_page = await _read_page(request, reader, submitted, search_query, zone)
-        if found_page is not None and submitted.is_search and not found_page.events and submitted.is_first_page:
+                if submitted.is_month:
+                    week_start = me.week_start if me else None
+                    found_page = await _read_month(request, reader, submitted, search_query, zone, week_start)
+                else:
+                    found_page = await _read_page(request, reader, submitted, search_query, zone)
+        is_empty = found_page is not None and found_page.month is None and not found_page.events
+        if found_page is not None and is_empty and submitted.is_search and submitted.is_first_page:
             others_of, others = await search_hints.other_events(
                 request, reader, found_page.search_query, found_page.named_links
             )
@@ -133,7 +151,7 @@ async def show_discover(request: Request) -> Response:
 async def _read_search(request: Request) -> SubmittedSearch | Response:
     """Read the search from the URL, or redirect to the only place that the name can mean."""
     search_fields = {name: request.query_params.get(name, "") for name in FIELDS}
-    view = MAP if request.query_params.get("view", "") == MAP else ""
+    view = _requested_view(request, search_fields)
     choices = places.PlaceLinks()
     shown = FormState(search_fields)
     try:
@@ -143,7 +161,7 @@ async def _read_search(request: Request) -> SubmittedSearch | Response:
         try:
             choices = await places.links(request, search_fields)
             if choices.credit and len(choices.links) == 1:
-                return go(choices.links[0].path + (f"&view={view}" if view else ""))
+                return go(choices.links[0].path + (f"&{urlencode(view)}" if view else ""))
             shown = FormState(search_fields) if choices.links else form_with_problems(search_fields, wrong)
         except Unavailable as later:
             shown = FormState(search_fields, {"near": later.why})
@@ -151,6 +169,48 @@ async def _read_search(request: Request) -> SubmittedSearch | Response:
         shown = FormState(search_fields, {"near": later.why})
     after = my_event_lists.unpack(request.query_params.get("after", ""))
     return SubmittedSearch(search_fields, shown, choices, view, after, viewer_of(request))
+
+
+def _requested_view(request: Request, search_fields: Mapping[str, str]) -> Mapping[str, str]:
+    """The view in the URL. A search for days is a list, even if the form was sent from the month."""
+    view = request.query_params.get("view", "")
+    if view == discover.MAP["view"]:
+        return discover.MAP
+    if view == discover.MONTH["view"] and not (search_fields["from"] or search_fields["to"]):
+        return {**discover.MONTH, "month": request.query_params.get("month", "")[:7]}
+    return discover.LIST
+
+
+async def _read_month(
+    request: Request,
+    reader: Reader,
+    submitted: SubmittedSearch,
+    search_query: search.SearchQuery,
+    zone: str,
+    week_start: int | None,
+) -> FoundPage:
+    """Read the events of the month in the URL, or of the current month."""
+    today = wall_time.local_of(reader.now, zone).date()
+    period = month_from(first_of(submitted.view["month"], today), today, zone, week_start)
+    forgiven = mended = ""
+    if search_query.words:
+        # One event is enough to know which spelling matches.
+        corrected = await corrected_search.coming(
+            database_of(request), reader, in_period(search_query, period), None, 1, may_drop_words=True
+        )
+        search_query, forgiven = corrected.query, corrected.shown
+        mended = " ".join(corrected.query.words) if corrected.is_corrected else ""
+    fields = submitted.search_fields | ({"q": mended} if mended else {})
+    month = await read_month(
+        reader,
+        search_query,
+        period,
+        month_path=lambda first: discover.path_of(submitted.search_fields, discover.month_of(first)),
+        day_path=lambda day: discover.path_of(
+            fields, discover.LIST, **{"from": day.isoformat(), "to": day.isoformat()}
+        ),
+    )
+    return FoundPage(search_query, [], [], {}, [], forgiven, mended, "", month)
 
 
 async def _read_page(
@@ -218,7 +278,7 @@ def _events_context(
     events = list(found_page.events) if found_page else []
     cards = [dated_card for part in parts for dated_card in with_days(part)]
     distances = found_page.distances if found_page else {}
-    is_by_distance = bool(submitted.view and distances)
+    is_by_distance = bool(submitted.is_map and distances)
     if is_by_distance:
         # Pins and rows must have the same order.
         events.sort(key=lambda event: distances[event.id].kilometres if event.id in distances else math.inf)
@@ -227,6 +287,7 @@ def _events_context(
     begins = submitted.viewer is None and not submitted.is_search and submitted.is_first_page and not submitted.view
     events_by_slug: dict[str, Event] = {event.slug: event for event in events}
     near = found_page.search_query.near if found_page else None
+    month = found_page.month if found_page else None
     more = ""
     if found_page is not None and found_page.cursor:
         search_fields = submitted.search_fields | ({"q": found_page.mended} if found_page.mended else {})
@@ -245,15 +306,21 @@ def _events_context(
         "rows": cards if is_by_distance else None,
         "dated": with_days,
         "is_found": bool(events),
-        "found_words": _count_label(len(events), near, has_more=bool(more), is_by_distance=is_by_distance)
+        "found_words": _count_label(
+            month.count if month else len(events),
+            near,
+            has_more=month.is_cut if month else bool(more),
+            is_by_distance=is_by_distance,
+        )
         if submitted.is_first_page
         else "",
         "more": more,
         "named": found_page.named_links if found_page else [],
         "forgiven": found_page.forgiven if found_page else "",
         "map": map_pages.of_search(request, events, near, query.query_string(submitted.search_fields), now)
-        if submitted.view and found_page is not None
+        if submitted.is_map and found_page is not None
         else None,
+        "month": month,
     }
 
 
@@ -269,11 +336,15 @@ def _form_context(
         "feeds": {"name": query.name_of(search_fields), "query": f"?{query_string}" if query_string else ""}
         if follows
         else None,
-        "heading": _page_heading(search_fields, is_map=bool(submitted.view)),
+        "heading": _page_heading(search_fields, is_map=submitted.is_map),
         "is_search": submitted.is_search,
-        "view": submitted.view,
-        "list_path": discover.path_of(search_fields, ""),
-        "map_path": discover.path_of(search_fields, MAP),
+        "view": submitted.view.get("view", ""),
+        "view_fields": submitted.view,
+        "list_path": discover.path_of(search_fields, discover.LIST),
+        "map_path": discover.path_of(search_fields, discover.MAP),
+        "month_path": discover.path_of(search_fields, submitted.view)
+        if submitted.is_month
+        else discover.month_path(search_fields),
         "is_everything": front_page_policy(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in FIELDS[3:] if name != "within" and search_fields[name].strip()),
         "picture": _NOTHING.path,

@@ -20,7 +20,7 @@ from openmeet.domain.slugs import LinkKind
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.calendar import month_view
+from openmeet.web.calendar_layout import month_view
 from openmeet.web.events import feeds, new_links
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups import view

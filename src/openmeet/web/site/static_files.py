@@ -24,6 +24,8 @@ _BUNDLES = {
     "event.css": ("tiles.css", "event.css", "map_drawing.css"),
     # The page of the map loads nothing else.
     "map.css": ("lists.css", "tiles.css", "discover.css", "map_drawing.css", "map.css"),
+    "month.css": ("discover.css", "month.css"),
+    "calendar.css": ("month.css", "calendar.css"),
     "operating.css": ("operators.css", "operating.css"),
     "site.js": ("page.js", "improve.js", "offline.js", "live.js"),
 }

@@ -3,19 +3,18 @@ month of a group, to which templates add the links. Pure functions.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Generic, TypeVar
 
 from groundwork.clock import DAY, Instant
-from openmeet.domain.calendars.model import CalendarEntry
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.wall_time import midnight
-from openmeet.web.calendar.grid import DAYS, Bar, week_of_bars, week_start
-from openmeet.web.calendar.view import EntryLook, Period, View, covered_days, entries_label, path_of
+from openmeet.web.calendar_layout.grid import DAYS, Bar, Covered, week_of_bars, week_start
+from openmeet.web.calendar_layout.view import EntryLook, Period, entries_label
 
 MOST_DOTS = 3
 T = TypeVar("T")
@@ -24,7 +23,7 @@ _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 @dataclass(frozen=True, slots=True)
 class MonthBar:
-    """A bar and its text. ``lane`` and ``days`` select classes of ``calendar.css``."""
+    """A bar and its text. ``lane`` and ``days`` select classes of ``month.css``."""
 
     look: EntryLook
     lane: int
@@ -35,7 +34,7 @@ class MonthBar:
 
 @dataclass(frozen=True, slots=True)
 class MonthCell:
-    """A day. ``hidden`` is the number of entries without a bar."""
+    """A day. ``path`` leads to its list. ``count`` is the number of its entries, ``hidden`` of those without a bar."""
 
     key: str
     number: int
@@ -44,6 +43,7 @@ class MonthCell:
     is_today: bool
     is_chosen: bool
     is_other: bool
+    count: int
     dots: Sequence[EntryLook]
     bars: Sequence[MonthBar]
     hidden: int
@@ -99,9 +99,8 @@ class Month(Generic[T]):
         return not any(day.items for week in self.weeks for day in week if not day.is_other)
 
 
-def month_layout(period: Period, entries: Sequence[CalendarEntry]) -> MonthLayout:
-    """Lay out the entries of a month."""
-    spans = [covered_days(entry, period.zone) for entry in entries]
+def month_layout(period: Period, spans: Sequence[Covered[str]]) -> MonthLayout:
+    """Lay out the entries of a month, in display order."""
     of_day: dict[date, list[str]] = {day: [] for day in period.days}
     for span in spans:
         day = max(span.first, period.start)
@@ -115,37 +114,42 @@ def month_layout(period: Period, entries: Sequence[CalendarEntry]) -> MonthLayou
     return MonthLayout(weeks, of_day)
 
 
-def cells(period: Period, layout: MonthLayout, looks: Mapping[str, EntryLook]) -> list[list[MonthCell]]:
-    """The table, as rows of cells. ``looks`` must contain at least the ``keys`` of the layout."""
-    return [
-        [_cell(period, layout, looks, start + timedelta(days=number), bars, hidden) for number in range(DAYS)]
-        for start, bars, hidden in layout.weeks
-    ]
-
-
-def _cell(
+def cells(
     period: Period,
     layout: MonthLayout,
     looks: Mapping[str, EntryLook],
-    day: date,
-    bars: Sequence[Bar[str]],
-    hidden: Sequence[int],
-) -> MonthCell:
-    keys, number = layout.of_day[day], (day - period.start).days % DAYS
-    return MonthCell(
-        key=day.isoformat(),
-        number=day.day,
-        words=entries_label(day, len(keys)),
-        path=path_of(View.MONTH, day),
-        is_today=day == period.today,
-        is_chosen=day == period.on,
-        is_other=day.month != period.on.month,
-        dots=[looks[key] for key in keys[:MOST_DOTS]],
-        bars=[
-            MonthBar(looks[bar.key], bar.lane, bar.days, bar.is_start, bar.is_end) for bar in bars if bar.day == number
-        ],
-        hidden=hidden[number],
-    )
+    day_path: Callable[[date], str],
+    *,
+    chosen: date | None = None,
+) -> list[list[MonthCell]]:
+    """The table, as rows of cells. ``looks`` must contain at least the ``keys`` of the layout. ``day_path`` is the URL of
+    the list of a day, ``chosen`` the day whose list is below the table.
+    """
+
+    def cell(day: date, bars: Sequence[Bar[str]], hidden: Sequence[int]) -> MonthCell:
+        keys, number = layout.of_day[day], (day - period.start).days % DAYS
+        return MonthCell(
+            key=day.isoformat(),
+            number=day.day,
+            words=entries_label(day, len(keys)),
+            path=day_path(day),
+            is_today=day == period.today,
+            is_chosen=day == chosen,
+            is_other=day.month != period.on.month,
+            count=len(keys),
+            dots=[looks[key] for key in keys[:MOST_DOTS]],
+            bars=[
+                MonthBar(looks[bar.key], bar.lane, bar.days, bar.is_start, bar.is_end)
+                for bar in bars
+                if bar.day == number
+            ],
+            hidden=hidden[number],
+        )
+
+    return [
+        [cell(start + timedelta(days=number), bars, hidden) for number in range(DAYS)]
+        for start, bars, hidden in layout.weeks
+    ]
 
 
 def first_of(text: str, today: date) -> date:

@@ -12,7 +12,7 @@ from openmeet.domain.page_paths import event_path
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy, ngettext
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, local_of, midnight
-from openmeet.web.calendar.grid import DAYS, Covered, week_start
+from openmeet.web.calendar_layout.grid import DAYS, Covered, week_start
 
 PATH: Final = "/my/calendar"
 AGENDA_DAYS: Final = 30
@@ -110,7 +110,7 @@ class EntryLook:
 
     @property
     def classes(self) -> str:
-        """Classes of ``calendar.css``: the look and the tone of the entry, and whether it is cancelled."""
+        """Classes of ``month.css``: the look and the tone of the entry, and whether it is cancelled."""
         return f"is-{self.look} tone-{self.tone}" + (" is-cancelled" if self.is_cancelled else "")
 
 

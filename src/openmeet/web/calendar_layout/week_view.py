@@ -9,7 +9,7 @@ from groundwork.clock import Instant
 from openmeet.domain.calendars.model import CalendarEntry
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.calendar.grid import (
+from openmeet.web.calendar_layout.grid import (
     Bar,
     Covered,
     HourBlock,
@@ -19,7 +19,7 @@ from openmeet.web.calendar.grid import (
     minutes_of,
     week_of_bars,
 )
-from openmeet.web.calendar.view import (
+from openmeet.web.calendar_layout.view import (
     EntryLook,
     Period,
     View,

@@ -1,0 +1,1 @@
+"""Events in time: periods, the tables of months and weeks, and the look of an entry. Pure functions."""
