@@ -73,6 +73,19 @@ async def test_events_at_one_place_share_a_pin_that_links_to_their_list(site: Si
     assert [f"Event {number}" in listed for number in range(3)] == [True] * 3
 
 
+async def test_an_event_of_which_only_the_town_is_known_is_not_the_nearest(site: Site, world: Gazetteer) -> None:
+    """The middle of the town is the searched place, but the event is only known to be within five kilometres."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await event_by(tx, ana, title="Somewhere", starts="2026-07-04T18:00", ends="", locality="Berlin", country="DE")
+        near = await event_by(tx, ana, title="Near", starts="2026-07-05T18:00", ends="")
+        await put_at(tx, near, ("52.5310", "13.4050"))
+    assert await town_positions.derive(site.db, world) > 0
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"near": "52.5200,13.4050", "view": "map"})).text
+    assert re.findall(r'class="away">([^<]*)<', page) == ["1.2 km", "about 5 km"]
+
+
 async def test_with_a_map_the_nearest_events_come_first(site: Site) -> None:
     """Rows and pins have the same order, with their distances. Lists without a map and maps without a searched place
     are sorted by time.

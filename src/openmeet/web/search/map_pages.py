@@ -182,7 +182,9 @@ def credit_of(request: Request, *, has_tiles: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """The distance of an event from the searched place. ``label`` is text, as precise as the event's position."""
+    """The distance of an event from the searched place. ``label`` is text, as precise as the event's position. If only
+    the town is known, ``kilometres`` is at least its size, so that the order of a list is that of its labels.
+    """
 
     kilometres: float
     label: str
@@ -198,7 +200,8 @@ def distances(events: Sequence[Event], near: Near) -> dict[EventId, Distance]:
             continue
         away = kilometres(origin, position.spot)
         if position.is_town:
-            label = gettext("about %(distance)s", distance=_distance_label(max(TOWN_KM, round(away))))
+            away = max(TOWN_KM, away)
+            label = gettext("about %(distance)s", distance=_distance_label(round(away)))
         else:
             label = _distance_label(away)
         distance_by_event[event.id] = Distance(away, label)
