@@ -52,7 +52,7 @@ PAGE_SIZE = 30
 _MOST_ASKED = 50
 
 _TABS = {
-    MyEvents.GOING: lazy("Going"),
+    MyEvents.GOING: lazy("Going or maybe"),
     MyEvents.HOSTING: lazy("Hosting"),
     MyEvents.WAITING: lazy("Waiting"),
     MyEvents.DRAFTS: lazy("Drafts"),
