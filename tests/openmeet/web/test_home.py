@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, invitations
+from openmeet.domain.attendance import event_hosting, invitations, registration
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
@@ -279,3 +279,33 @@ async def test_the_lists_of_the_home_page_are_the_beginnings_of_the_complete_lis
         assert mine.hosted == await my_event_lists.my_events(tx, ben.user_id, MyEvents.HOSTING, None, 4)
         assert mine.waiting == await my_event_lists.waiting_for(tx, ben.user_id, 5)
         assert len(await my_event_lists.waiting_for(tx, ben.user_id, 9)) == 7
+
+
+async def test_a_request_is_next_up_if_nothing_else_is(site: Site) -> None:
+    """It says that it waits. A cancelled event is not shown, and an event with a certain answer comes first."""
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        asked = await event_by(tx, ana, title="Supper", starts="2026-07-04T18:00", ends="")
+        await registration.set_approval(tx, asked.id, needs_approval=True)
+        await attendance.answer(tx, ben, asked.slug, RsvpReply.GOING)
+    waiting = await home_of(site, ben)
+    async with site.db.transaction() as tx:
+        sure = await event_by(tx, ana, title="Chess", starts="2026-07-09T18:00", ends="")
+        await attendance.answer(tx, ben, sure.slug, RsvpReply.GOING)
+    decided = await home_of(site, ben)
+    async with site.db.transaction() as tx:
+        await attendance.answer(tx, ben, sure.slug, RsvpReply.DECLINED)
+        await event_hosting.cancel(tx, ana, asked.slug, "")
+    cancelled = await home_of(site, ben)
+    assert next_up(waiting) == ("Supper", "Request sent")
+    assert "Nothing planned yet" not in waiting
+    assert next_up(decided)[0] == "Chess"
+    assert 'id="next-up"' not in cancelled
+
+
+def next_up(page: str) -> tuple[str, str]:
+    """The title of the next event, and the words of its last chip."""
+    article = page.split('aria-labelledby="next-up"')[1].split("</article>", maxsplit=1)[0]
+    title = re.findall(r'href="/events/[^"]*">([^<]*)<', article)[0]
+    chips = re.findall(r'class="chip[^"]*">(?:<svg.*?</svg>)?([^<]*)<', article)
+    return title, chips[-1].strip()

@@ -23,6 +23,7 @@ from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.page_paths import event_path
 from openmeet.domain.search import my_event_lists, search, suggestions
+from openmeet.domain.search.my_event_lists import MyEvents
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
 from openmeet.domain.users.model import UserId, first_name
 from openmeet.domain.users.queries import by_id as user_by_id
@@ -56,6 +57,8 @@ MOST_SUGGESTED: Final = 6
 
 # More are read than shown, because events that the person has already answered are left out.
 _READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
+# Read to find one that is not cancelled.
+_READ_ASKED: Final = 4
 _WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY
 _ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReason.KNOWN_HOST})
@@ -107,23 +110,25 @@ async def show_home(request: Request) -> Response:
         tasks = await host_tasks(reader, viewer, services(request).code_key)
         me = await user_by_id(reader, viewer)
         for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
+        ahead = [event for event in mine.upcoming if not event.is_cancelled and event.starts_at is not None]
+        asked = [] if ahead else await _asked_for(reader, viewer, mine.waiting)
         suggested = (
             []
-            if mine.upcoming or mine.waiting or of_groups or for_you
+            if mine.upcoming or asked or mine.waiting or of_groups or for_you
             else await _for_a_start(reader, viewer, front_page_policy(request))
         )
         listed = [*of_groups, *(one.event for one in for_you)] or suggested
-        every = {event.id: event for event in (*mine.upcoming, *mine.hosted, *mine.waiting, *listed)}
+        every = {event.id: event for event in (*mine.upcoming, *asked, *mine.hosted, *mine.waiting, *listed)}
         names = await _names_about(reader, for_you)
         public_url = services(request).settings.public_url
         further = await further_dates(reader, listed)
         facts = await facts_of(reader, list(every.values()), CardList(public_url, viewer, further=further))
         waiting_rows = await rows_of(reader, public_url, viewer, mine.waiting, facts)
     own_zone = (me.time_zone if me else None) or "UTC"
-    ahead = [event for event in mine.upcoming if not event.is_cancelled and event.starts_at is not None]
+    next_events = [*ahead[:1], *asked]
     context = {
         "greeting": _greeting(now, own_zone, first_name(caller.display_name)),
-        "next": _next_event(ahead[0], facts, now) if ahead else None,
+        "next": _next_event(next_events[0], facts, now) if next_events else None,
         "waiting": waiting_rows,
         "tasks": tasks,
         "groups": with_days(grouped_by_day(of_groups, facts, now)),
@@ -148,6 +153,15 @@ def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
         elif state in {AnswerState.HOSTING, AnswerState.NEEDS_DECISIONS}:
             paths.append(f"{path}/check-in")
     return paths
+
+
+async def _asked_for(reader: Reader, viewer: UserId, listed: Sequence[Event]) -> list[Event]:
+    """The first event that the person asked to join or is on the waitlist of, as a list. Without those that are
+    ``listed`` as waiting for their answer.
+    """
+    shown = {event.id for event in listed}
+    events = await my_event_lists.my_events(reader, viewer, MyEvents.WAITING, None, len(shown) + _READ_ASKED)
+    return [one for one in events if one.id not in shown and not one.is_cancelled and one.starts_at is not None][:1]
 
 
 async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
