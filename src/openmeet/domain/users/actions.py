@@ -125,6 +125,15 @@ async def set_time_zone(tx: Transaction, user_id: UserId, time_zone: str) -> Non
     await queries.set_time_zone(tx, user_id, time_zone)
 
 
+async def choose_name(tx: Transaction, user_id: UserId, text: str, own_handles: Collection[str] = ()) -> None:
+    """Replace only the name of a profile. Raises InvalidForm (``display_name``)."""
+    name = check_name(text, own_handles)
+    user = await queries.by_id(tx, user_id)
+    if user is not None:
+        profile = Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups, user.language)
+        await edit_profile(tx, user_id, profile)
+
+
 async def edit_profile(
     tx: Transaction, user_id: UserId, profile: Profile, *, expected_revision: int | None = None
 ) -> User:

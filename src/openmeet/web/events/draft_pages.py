@@ -21,7 +21,7 @@ from openmeet.domain.events.submissions import PROBLEM, selected_fields, submiss
 from openmeet.domain.page_paths import event_path
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
-from openmeet.web.events import flash, form_summaries, place_field
+from openmeet.web.events import author_name, flash, form_summaries, place_field
 from openmeet.web.events.hosting_pages import value_label
 from openmeet.web.events.new_pages import (
     CONFIRMED_START,
@@ -77,6 +77,7 @@ async def save(request: Request) -> Response:
         if action == "draft":
             return await _save_draft(request, event, form, None, "draft_saved")
         details = _checked_details(request, form, event)
+        await author_name.store_if_missing(request, caller_of(request), form)
         if action == "later":
             at = _publish_at(request, form, details)
             return await _save_draft(request, event, form, at, "draft_scheduled")
@@ -148,6 +149,7 @@ async def _draft_form_page(
         repeats=repeats,
         place_answer=place_answer,
         may_remove=permissions.may(role, EventPermission.DELETE),
+        asks_name=await author_name.is_missing(request, caller_of(request)),
     )
 
 

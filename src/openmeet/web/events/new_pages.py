@@ -41,7 +41,7 @@ from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.network.publishing.deliver_publication import deliver_now
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import wall_time
-from openmeet.web.events import flash, form_summaries, picture_pages, place_field
+from openmeet.web.events import author_name, flash, form_summaries, picture_pages, place_field
 from openmeet.web.events.form_summaries import KEPT_FOR, LABELS, LENGTHS, LINK_TIMES, section_summaries, zone_words
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
@@ -153,6 +153,7 @@ async def create(request: Request) -> Response:
         details = replace(details, content=replace(details.content, picture=sent_picture.picture))
         timing = await recurrence_preview.timing_of(request, form, details)
         require_confirmed_past_start(request, form, details, None, _submit_label(request, None))
+        await author_name.store_if_missing(request, caller, form)
     except InvalidForm as wrong:
         problems = form_with_problems({**values, **confirmation_field(form, CONFIRMED_START, wrong)}, wrong)
         return await new_page(request, problems, status=400)
@@ -293,7 +294,15 @@ async def show_copy(request: Request) -> Response:
     }
     notice = gettext("A copy of “%(title)s”. When does it start?", title=event.title)
     repeats = await recurrence_preview.form_state(request, values)
-    return form_page(request, FormState(values), event=None, notice=notice, repeats=repeats, groups=groups)
+    return form_page(
+        request,
+        FormState(values),
+        event=None,
+        notice=notice,
+        repeats=repeats,
+        groups=groups,
+        asks_name=await author_name.is_missing(request, caller),
+    )
 
 
 async def _save_visitor_draft(request: Request, submission: rules.Submission, form: Mapping[str, str]) -> Response:
@@ -344,6 +353,7 @@ async def new_page(
         asks_zone=asks_zone,
         place_answer=place_answer,
         groups=groups,
+        asks_name=await author_name.is_missing(request, caller),
     )
 
 
@@ -378,18 +388,25 @@ def form_page(
     place_answer: place_field.PlaceField = place_field.NOT_ASKED,
     groups: Sequence[Group] = (),
     may_remove: bool = True,
+    asks_name: bool = False,
 ) -> Response:
     """The form for new and edited events. ``asks_zone``: the time zone is not known yet. ``series_path`` is set if a
     series is edited through one of its dates. ``repeats`` has the recurrence options, if they are offered. ``clashes``
     has the viewer's conflicts at each previewed date. ``place_answer`` is the message next to the place field.
     ``groups`` are those that a new event can be in. ``may_remove``: the viewer may choose when it is removed.
+    ``asks_name``: the viewer has no name yet.
     """
     is_new = event is None or event.is_draft
     form_state = replace(form_state, values={**form_state.values, **place_field.field_values(form_state.values)})
     context = {
         "typed": form_state,
         "event": event,
-        "labels": {**LABELS, **picture_pages.LABELS, **(recurrence_form.LABELS if repeats is not None else {})},
+        "labels": {
+            **LABELS,
+            **picture_pages.LABELS,
+            **author_name.LABELS,
+            **(recurrence_form.LABELS if repeats is not None else {}),
+        },
         "lengths": LENGTHS,
         "zones": OFFERED_ZONES,
         "countries": countries.offered(),
@@ -415,6 +432,7 @@ def form_page(
         "may_remove": may_remove,
         "summaries": section_summaries(form_state.values),
         "asks_zone": asks_zone,
+        "asks_name": asks_name,
         "zone_words": zone_words,
         "place": place_answer,
         "finds_places": services(request).places is not None,

@@ -23,8 +23,7 @@ from openmeet.domain.sign_in.model import (
     SignInReason,
 )
 from openmeet.domain.users import actions as user_actions
-from openmeet.domain.users.actions import check_name
-from openmeet.domain.users.model import Caller, Profile, UserId
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.account import LINK_PATH
 from openmeet.i18n.formatting import ZONES
@@ -222,21 +221,13 @@ async def choose_name(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     next_path = local_path(form.get("next", "/"))
-    async with database_of(request).reader() as reader:
-        own_handles = await identity_queries.own_handles(reader, caller.user_id)
     try:
-        name = check_name(form.get("display_name", ""), own_handles)
+        async with database_of(request).transaction() as tx:
+            own_handles = await identity_queries.own_handles(tx, caller.user_id)
+            await user_actions.choose_name(tx, caller.user_id, form.get("display_name", ""), own_handles)
     except InvalidForm as wrong:
         context = {"typed": form_with_problems(form, wrong), "next_path": next_path}
         return page(request, "sign_in/welcome.html", context, status=400)
-    async with database_of(request).transaction() as tx:
-        user = await by_id(tx, caller.user_id)
-        if user is not None:
-            await user_actions.edit_profile(
-                tx,
-                caller.user_id,
-                Profile(name, user.bio, user.time_zone, user.shows_about, user.shows_groups, user.language),
-            )
     # People who came for a certain page are redirected there. Everyone else is asked about their interests.
     if next_path in {"/", "/home"}:
         return go("/welcome/start", flash="welcome")

@@ -1,0 +1,69 @@
+"""A person who skipped their name when they joined is asked for it before they publish an event."""
+
+import httpx
+import pytest
+
+from groundwork.clock import HandClock
+from tests.databases import MakeDatabase
+from tests.openmeet.site_under_test import Site, inputs_of, person, signed_in, site_on
+
+FIELD = 'name="display_name"'
+
+
+@pytest.fixture
+async def site(make_sqlite: MakeDatabase, clock: HandClock) -> Site:
+    return site_on(await make_sqlite("openmeet"), clock)
+
+
+async def filled_in(browser: httpx.AsyncClient, path: str = "/events/new") -> dict[str, str]:
+    form = inputs_of((await browser.get(path)).text)
+    return {
+        **form,
+        "title": "Supper",
+        "starts": "2026-07-04T18:00",
+        "time_zone": "Europe/Berlin",
+        "description": "Bring soup",
+    }
+
+
+async def name_of(site: Site, user_id: str) -> str:
+    async with site.db.reader() as reader:
+        (row,) = await reader.fetch("select display_name from users where id = :id", id=user_id)
+    return str(row["display_name"])
+
+
+async def test_a_new_event_asks_for_the_name_once(site: Site) -> None:
+    """Nothing that was typed is lost, and a person with a name is not asked."""
+    async with site.db.transaction() as tx:
+        nobody, ana = await person(tx, ""), await person(tx, "Ana")
+    async with signed_in(site, nobody.user_id) as browser:
+        form = await filled_in(browser)
+        refused = await browser.post("/events/new", data=form)
+        created = await browser.post("/events/new", data={**form, "display_name": " Lena  Sommer "})
+        again = (await browser.get("/events/new")).text
+        event = (await browser.get(created.headers["location"])).text
+    assert (refused.status_code, created.status_code) == (400, 303)
+    assert 'id="display_name-problem"' in refused.text
+    assert "Bring soup" in refused.text
+    assert "Lena Sommer" in event
+    assert await name_of(site, nobody.user_id) == "Lena Sommer"
+    assert FIELD not in again
+    async with signed_in(site, ana.user_id) as browser:
+        assert FIELD not in (await browser.get("/events/new")).text
+        sent = {**await filled_in(browser), "display_name": "Mallory"}
+        assert (await browser.post("/events/new", data=sent)).status_code == 303
+    assert await name_of(site, ana.user_id) == "Ana"
+
+
+async def test_a_draft_needs_no_name_until_it_is_published(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        nobody = await person(tx, "")
+    async with signed_in(site, nobody.user_id) as browser:
+        begun = await browser.post("/events/new", data={**await filled_in(browser), "save": "draft"})
+        path = begun.headers["location"]
+        form = {**await filled_in(browser, path), "display_name": ""}
+        refused = await browser.post(path, data=form)
+        published = await browser.post(path, data={**form, "display_name": "Lena"})
+    assert (refused.status_code, published.status_code) == (400, 303)
+    assert 'id="display_name-problem"' in refused.text
+    assert await name_of(site, nobody.user_id) == "Lena"
