@@ -47,7 +47,8 @@ from openmeet.domain.events.content import Content
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.calendar import feed, view
+from openmeet.web.calendar import feed
+from openmeet.web.calendar_layout import view
 from tests.databases import MakeDatabase
 from tests.groundwork.workers import jobs
 from tests.openmeet.series.practice import dates, weekly
