@@ -28,7 +28,8 @@ from at_protocol.failures import Malformed, Misuse
 
 MAX_EXACT_FLOAT = 2.0**53
 
-_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# Matches from every quotation mark, also if the string has no end. Otherwise, the search would begin again at each one.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 
 
 def decode(text: bytes | str) -> Value:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
+from at_protocol.data.model import MAX_CONTAINERS
 from at_protocol.failures import Malformed, Misuse
 
 FOLDER = "vectors/interop/data-model"
@@ -131,6 +133,19 @@ def test_at_most_32_levels_of_nesting_are_accepted():
 def test_nesting_of_100_000_levels_does_not_crash(open_, close):
     with pytest.raises(Malformed, match=r"deep|more than"):
         json_form.decode(open_ * 100_000 + "1" + close * 100_000)
+
+
+@pytest.mark.parametrize("end", ['"', "", "\\"])
+def test_brackets_in_a_string_are_counted_in_one_pass(end):
+    """Each quotation mark in a string without an end was tried as the beginning of another: 64 kB took ten seconds."""
+    text = '["' + "[" * (MAX_CONTAINERS + 1) + '\\"' * 16_000 + end
+    before = process_time()
+    if end == '"':
+        assert json_form.decode(text + "]") == [text[2:-1].replace("\\", "")]
+    else:
+        with pytest.raises(Malformed, match="not JSON"):
+            json_form.decode(text)
+    assert process_time() - before < 2
 
 
 @pytest.mark.parametrize(
