@@ -24,8 +24,8 @@ def json_text(text: str) -> bytes:
 
 
 class JsonForms:
-    """A cache of up to about ``max_bytes``. Only ``has`` may be called from a thread other than the thread that
-    inserts.
+    """A cache of up to about ``max_bytes``. Of its methods, other threads than the one that inserts may call only
+    ``has``.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -57,11 +57,18 @@ class JsonForms:
         """
         form = self.find(cid)
         if form is None:
-            form = await compute(len(block), _form, cid, block)
+            form = await compute(len(block), self._find_or_encode, cid, block)
             self._keep(cid, form)
         return form
 
+    def _find_or_encode(self, cid: bytes, block: bytes) -> bytes:
+        """Called on the thread of ``compute``: meanwhile, a request for the same record may have cached it."""
+        form = self._young.get(cid)
+        return _form(cid, block) if form is None else form
+
     def _keep(self, cid: bytes, form: bytes) -> None:
+        if cid in self._young:
+            return
         self._young[cid] = form
         self._size += _ENTRY_BYTES + len(form)
         if self._size > self._limit:

@@ -1,5 +1,8 @@
 """Records cached in their JSON form."""
 
+import asyncio
+from time import process_time
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,3 +40,16 @@ async def test_cache_is_bounded_and_keeps_used_forms():
     assert forms.has(cids[-1])
     assert not forms.has(cids[1])
     assert 100 < sum(map(forms.has, cids)) < 400
+
+
+async def test_a_large_record_is_encoded_once_for_many_requests():
+    """A hundred requests for one record, each encoded, would hold up the thread for all others."""
+    block = cbor.encode({"value": [[]] * 20_000})
+    cid = bytes(Cid.for_cbor(block))
+    began = process_time()
+    one = await JsonForms(1 << 20).of(cid, block)
+    alone = process_time() - began
+    forms = JsonForms(1 << 20)
+    began = process_time()
+    assert set(await asyncio.gather(*[forms.of(cid, block) for _ in range(30)])) == {one}
+    assert process_time() - began < 10 * alone
