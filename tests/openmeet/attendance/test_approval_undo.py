@@ -134,3 +134,12 @@ async def test_only_the_host_who_approved_can_undo_it(site: Site, clock: HandClo
     async with site.db.transaction() as tx:
         await host_decisions.approve(tx, ana, event.slug, [])
     assert await statuses(site, event, people) == [S.ATTENDING] * 3
+
+
+@pytest.mark.parametrize("approved", ["1-" + "9" * 20, "9" * 20 + "-1", "1-", "x", "1-2-3"])
+async def test_malformed_batches_are_refused(site: Site, approved: str) -> None:
+    ana, event, _ = await asked(site)
+    async with signed_in(site, ana.user_id) as browser:
+        assert (await browser.get(f"/events/{event.slug}/attendees?approved={approved}")).status_code == 200
+        done = await browser.post(f"/events/{event.slug}/attendees/undo-approvals", data={"approved": approved})
+        assert done.status_code == 400

@@ -1,7 +1,9 @@
 """Undo the approval of several requests, as long as nothing has happened to them since."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
@@ -21,6 +23,9 @@ from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.users.model import Caller, UserId
 
+# At most the digits that a bigint holds.
+_INSTANT: Final = re.compile("[0-9]{1,18}")
+
 
 @dataclass(frozen=True, slots=True)
 class ApprovalBatch:
@@ -33,7 +38,7 @@ class ApprovalBatch:
     def parse(cls, text: str) -> "ApprovalBatch | None":
         """Parse the text of ``str``. None if it is malformed."""
         first, _, last = text.partition("-")
-        if not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit() and len(text) < 50):
+        if not (_INSTANT.fullmatch(first) and _INSTANT.fullmatch(last)):
             return None
         return cls(Instant(int(first)), Instant(int(last)))
 
