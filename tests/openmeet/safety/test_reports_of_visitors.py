@@ -9,7 +9,8 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE, HandClock
 from openmeet.domain.events.model import Event
 from openmeet.domain.moderation import actions, moderators, reports
-from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
+from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subject, SubjectVisibility
+from openmeet.domain.safety import actions as safety
 from openmeet.domain.users.model import Caller
 from openmeet.emails.composers import composers
 from openmeet.emails.render import EmailContext
@@ -167,6 +168,20 @@ async def test_reports_of_one_network_are_limited(site: Site, event: Event) -> N
     assert statuses == [303] * 5 + [429]
 
 
+async def test_many_reports_of_visitors_hide_no_others(site: Site, event: Event, moderator: Caller) -> None:
+    async with site.db.transaction() as tx:
+        dora = await person(tx, "Dora")
+        other = await event_by(tx, dora, title="Another one")
+        for number in range(30):
+            await safety.report_as_visitor(tx, ModeratedKind.EVENT, event.slug, ReportReason.SPAM, f"Ad {number}", "")
+        await safety.report(tx, await person(tx, "Cleo"), ModeratedKind.EVENT, event.slug, ReportReason.SPAM, "Signed")
+        await safety.report_as_visitor(tx, ModeratedKind.EVENT, other.slug, ReportReason.SPAM, "Other", "")
+        shown = await reports.open_about(tx, [event.id, other.id])
+    words = [one.words for one in shown]
+    assert words[-2:] == ["Signed", "Other"]
+    assert len(words) == reports.MOST_SHOWN + 1
+
+
 async def test_e_mails_per_address_are_limited(site: Site, event: Event, clock: HandClock) -> None:
     statuses = []
     async with site.browser() as browser:
@@ -189,3 +204,14 @@ async def test_addresses_are_deleted_a_month_after_the_decision(
         assert await reports.forget_addresses(site.db) == 0
         clock.turn(2 * DAY)
         assert await reports.forget_addresses(site.db) == 1
+
+
+async def test_addresses_are_deleted_after_a_year_without_a_decision(
+    site: Site, event: Event, clock: HandClock
+) -> None:
+    async with site.browser() as browser:
+        await report(browser, event, email="eve@example.org")
+    clock.turn(364 * DAY)
+    assert await reports.forget_addresses(site.db) == 0
+    clock.turn(2 * DAY)
+    assert await reports.forget_addresses(site.db) == 1

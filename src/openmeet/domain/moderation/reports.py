@@ -25,8 +25,13 @@ from openmeet.domain.users.model import UserId
 _COLUMNS = "id, reporter_id, thing, subject, reason, words, created_at, closed_at, outcome"
 
 
-# Long enough for a moderator to undo a decision and make another one.
+# Reports about one subject that moderators see at once. They do not need more for a decision.
+MOST_SHOWN: Final = 20
+
+# After a decision: long enough for a moderator to undo it and make another one. A report that nobody decides about for a
+# year will hardly be decided at all.
 ADDRESS_KEPT: Final = 30 * DAY
+UNDECIDED_ADDRESS_KEPT: Final = 365 * DAY
 
 # Kinds of the e-mails to a visitor. The recipient and the subject of these jobs are the report.
 REPORT_RECEIVED_MAIL: Final = "report_received"
@@ -92,12 +97,22 @@ async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: i
     ]
 
 
-async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> list[AbuseReport]:
-    """Open reports about these subjects, oldest first."""
+async def open_about(reader: Reader, subjects: Sequence[str], limit: int = MOST_SHOWN) -> list[AbuseReport]:
+    """Open reports about these subjects, oldest first: up to ``limit`` about each.
+
+    Those of visitors are left out first, because a single one can make any number.
+    """
     if not subjects:
         return []
     rows = await reader.fetch(
-        f"select {_COLUMNS} from reports where closed_at is null and subject in :subjects order by created_at, id limit :limit",
+        f"""
+        select {_COLUMNS} from (
+               select {_COLUMNS}, row_number() over (
+                      partition by subject order by case when reporter_id is null then 1 else 0 end, created_at, id
+                      ) as place
+                 from reports where closed_at is null and subject in :subjects) as placed
+         where place <= :limit order by created_at, id
+        """,
         subjects=list(subjects),
         limit=limit,
     )
@@ -187,11 +202,13 @@ async def addressed_since(reader: Reader, email: str, since: Instant) -> int:
 
 
 async def forget_addresses(db: Database) -> int:
-    """Delete the addresses of reports that were decided 30 days ago. Returns the number deleted."""
+    """Delete the addresses of reports that were decided 30 days ago or made a year ago. Returns the number deleted."""
     async with db.transaction() as tx:
         return await tx.execute(
-            "delete from report_addresses where report_id in (select id from reports where closed_at <= :before)",
-            before=Instant(tx.now - ADDRESS_KEPT),
+            "delete from report_addresses where created_at <= :made_before"
+            " or report_id in (select id from reports where closed_at <= :decided_before)",
+            made_before=Instant(tx.now - UNDECIDED_ADDRESS_KEPT),
+            decided_before=Instant(tx.now - ADDRESS_KEPT),
         )
 
 

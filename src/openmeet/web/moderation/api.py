@@ -33,7 +33,6 @@ from openmeet.web.site.tenant_routing import database_of
 
 _PAGE = 50
 _MOST = 100
-_MOST_REPORTS = 500
 _LIMIT = Parameter("limit", f"Items per page, 1 to {_MOST}", shape=int)
 
 
@@ -210,7 +209,7 @@ async def show_queue(request: Request) -> Response:
         shown = [one.subject for one in bundles[:limit]]
         described = await subjects.described(reader, shown)
         stand = await visibility.statuses_of(reader, [subject.id for subject in shown])
-        open_reports = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
+        open_reports = await reports.open_about(reader, [subject.id for subject in shown])
         labels = await view.of_each(reader, shown)
     entries = [
         ReportedThing(

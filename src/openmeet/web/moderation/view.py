@@ -25,8 +25,6 @@ from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
 
-# Maximum number of reports read per subject. If there are more, moderators do not need the rest for a decision.
-MOST_REPORTS: Final = 500
 # Number of a newcomer's events that are shown for a decision.
 MOST_SHOWN: Final = 5
 
@@ -123,9 +121,7 @@ async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[Subje
     described = await subjects.described(reader, listed)
     stand = await visibility.statuses_of(reader, [subject.id for subject in listed])
     labels = await of_each(reader, listed)
-    reported = await _reports_about(
-        reader, await reports.open_about(reader, [subject.id for subject in listed], MOST_REPORTS)
-    )
+    reported = await _reports_about(reader, await reports.open_about(reader, [subject.id for subject in listed]))
     cards = []
     for subject in listed:
         subject_visibility = stand.get(subject.id)
