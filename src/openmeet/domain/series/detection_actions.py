@@ -5,7 +5,7 @@ decides.
 
 Until its author accepts it, a detected series has no rule: its dates are the existing events, so nothing can generate,
 publish or announce another one. The inferred rule is stored separately. Acceptance can be undone. Records are never
-changed (``linking``).
+changed (``existing_events``).
 """
 
 import asyncio
@@ -164,7 +164,8 @@ async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
 
 async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> UndoneAcceptance:
-    """Undo the author's decision and restore the state before it, except for what must stay (``linking.undo_acceptance``).
+    """Undo the author's decision and restore the state before it, except for what must stay
+    (``existing_events.undo_acceptance``).
 
     Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
     """

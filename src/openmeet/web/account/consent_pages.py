@@ -244,14 +244,14 @@ def _settings_response(consent: PublicationConsent) -> Response:
 
 
 async def show_publishing_consent(request: Request) -> Response:
-    caller, publishing = caller_of(request), _publishing(request)
+    caller, publishing = caller_of(request), _publishing_for_json(request)
     domain = await suggested_domain_of(publishing.network, publishing.custodial_pds)
     async with database_of(request).reader() as reader:
         return await _consent_response(reader, domain, caller, services(request).settings.public_url)
 
 
 async def answer_publishing_consent(request: Request) -> Response:
-    caller, publishing = caller_of(request), _publishing(request)
+    caller, publishing = caller_of(request), _publishing_for_json(request)
     body = await read_json(request, ConsentInput)
     expected = expected_revision(request)
     async with database_of(request).reader() as reader:
@@ -285,7 +285,8 @@ def _require_revision(expected: int | None, state: ConsentState) -> None:
         raise PreconditionFailed(UserReason.CHOICE_CHANGED_SINCE_READ)
 
 
-def _publishing(request: Request) -> ConsentDependencies:
+def _publishing_for_json(request: Request) -> ConsentDependencies:
+    """Like ``publishing_of``, but raises Unavailable: each site has the operation, and the reason tells why it fails."""
     publishing = services(request).publishing
     if publishing is None:
         raise Unavailable(UserReason.PUBLISHES_NOTHING)
