@@ -126,11 +126,17 @@ def test_a_bad_event_does_not_affect_the_others() -> None:
     )  # fmt: skip
     assert [event.uid for event in calendar.events] == ["c"]
     assert calendar.left_out == [
-        "“No start” was left out: It doesn’t say when it starts.",
-        "An event without a title was left out: We can’t read when it starts.",
+        "“No start” was left out. It doesn’t say when it starts.",
+        "An event without a title was left out. We can’t read when it starts.",
     ]
     assert len(calendar.events[0].warnings) == 2
     assert [name for _, name in calendar.others] == ["VTODO"]
+
+
+def test_an_event_with_a_bad_rule_is_read_once_and_says_so() -> None:
+    event = event_of("SUMMARY:Choir", START, "RRULE:FREQ=SOMETIMES")
+    assert event.pattern.rule is None
+    assert event.warnings == ("We can’t read how it repeats, so only its first date is here.",)
 
 
 @pytest.mark.parametrize(

@@ -213,9 +213,9 @@ def test_events_that_are_left_out_are_named_with_the_reason() -> None:
     found = parse_calendar(calendar_file(lines), "UTC")
     assert [one.typed.title for one in found.events] == ["Fine"]
     assert found.warnings == (
-        "“Choir, 2nd voice” was left out: It doesn’t say when it starts.",
-        "An event on Tuesday 1 December 2026 was left out: We can’t read when it starts.",
-        f"“{'x' * 80}” was left out: It doesn’t say when it starts.",
+        "“Choir, 2nd voice” was left out. It doesn’t say when it starts.",
+        "An event on Tuesday 1 December 2026 was left out. We can’t read when it starts.",
+        f"“{'x' * 80}” was left out. It doesn’t say when it starts.",
         "2 entries aren’t events, such as tasks or notes, and were left out.",
     )
 

@@ -97,6 +97,8 @@ async def test_every_page_can_be_shown_with_content(site):
         await sign_up(mo, "mo@example.org", "Mo")
         waiting = (await mo.get("/moderation/waiting")).text
         assert "Pills for free" in waiting
+        held = visible_text((await mo.get(f"/moderation/things/person/{ana.user_id}")).text)
+        assert "Trusted: their events never wait for a moderator" in held
         assert "Sent too much at once" in waiting
         assert (await mo.post("/moderation/waiting", data={"act": "block", "host": ""})).status_code == 303
         assert "did:plc:aaaa" in (await mo.get("/moderation/hidden")).text

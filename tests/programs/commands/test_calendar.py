@@ -62,8 +62,8 @@ def test_errors_of_a_start_are_distinguished(tmp_path: Path) -> None:
     file.write_text(f"BEGIN:VCALENDAR\r\n{events}END:VCALENDAR\r\n", newline="")
     result = _inspect(file)
     said = result.stdout + result.stderr
-    assert "An event without a title was left out: We can’t read when it starts." in said
-    assert "“Nothing” was left out: It doesn’t say when it starts." in said
+    assert "An event without a title was left out. We can’t read when it starts." in said
+    assert "“Nothing” was left out. It doesn’t say when it starts." in said
     assert "1 December 2026 at 10:00 (UTC, because the file's zone Mars is unknown)" in said
 
 

@@ -90,14 +90,22 @@ def _calendar(component: Component, call_hosts: Collection[str]) -> ReadCalendar
 def _left_out_sentence(component: Component, problem: str) -> str:
     """The event by its title, otherwise by its date, and why it was left out."""
     if title := (_text(component, "SUMMARY") or "")[:_MAX_TITLE]:
-        return gettext("“%(title)s” was left out: %(problem)s", title=title, problem=problem)
+        return gettext("“%(title)s” was left out. %(problem)s", title=title, problem=problem)
     for name in ("DTSTART", "DTEND", "RECURRENCE-ID"):
         try:
             moment = parse_date((component.value(name) or "").strip(), "UTC")
         except RuleRefused:
             continue
-        return gettext("An event on %(day)s was left out: %(problem)s", day=day(moment), problem=problem)
-    return gettext("An event without a title was left out: %(problem)s", problem=problem)
+        return gettext("An event on %(day)s was left out. %(problem)s", day=day(moment), problem=problem)
+    return gettext("An event without a title was left out. %(problem)s", problem=problem)
+
+
+def _unreadable(name: str | None, problem: str) -> str:
+    if name == "RRULE":
+        return gettext("We can’t read how it repeats, so only its first date is here.")
+    if name:
+        return gettext("%(property)s can’t be read: %(problem)s.", property=name, problem=problem)
+    return gettext("A line can’t be read: %(problem)s.", problem=problem)
 
 
 def _text(component: Component, name: str) -> str | None:
@@ -112,12 +120,7 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
         raise _Skipped(gettext("It isn’t written as calendars are (%(error)s).", error=error)) from None
     if not isinstance(event, Event):
         raise _Skipped(gettext("The entry isn’t an event."))
-    findings = [
-        gettext("%(property)s can’t be read: %(problem)s.", property=name, problem=problem)
-        if name
-        else gettext("A line can’t be read: %(problem)s.", problem=problem)
-        for name, problem in event.errors[:MAX_EVENT_WARNINGS]
-    ]
+    findings = [_unreadable(name, str(problem)) for name, problem in event.errors[:MAX_EVENT_WARNINGS]]
     start, zone_name, is_floating, is_all_day = _start(event, calendar)
     rule = _rule(event, findings)
     made = _pattern(event, start, zone_name, rule, calendar, findings, is_all_day=is_all_day)

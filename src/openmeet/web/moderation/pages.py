@@ -193,7 +193,8 @@ async def _show_thing(request: Request, form_state: FormState, *, status: int = 
             "typed": form_state,
             "labels": _LABELS,
             "is_block": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.HOST},
-            "may_trust": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT},
+            "may_trust": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT}
+            and card.state not in {SubjectVisibility.HIDDEN, SubjectVisibility.TRUSTED},
         }
     return page(request, "moderation/thing.html", context, status=status)
 
