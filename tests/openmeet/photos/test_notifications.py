@@ -11,6 +11,8 @@ from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.notifications import fan_out
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, NotificationTopic
+from openmeet.domain.notifications.queries import newest
+from openmeet.emails.notifications.facts import facts_of, points
 from tests.openmeet.photos.album import Album, chosen, photo
 
 
@@ -101,6 +103,24 @@ async def test_e_mails_follow_the_settings(album):
     async with album.db.reader() as reader:
         rows = await reader.fetch("select user_id from notifications where kind = 'photos_added' and is_for_digest = 1")
     assert [row["user_id"] for row in rows] == [album.people["Ben"].user_id]
+
+
+async def told_by_e_mail(album: Album, name: str) -> list[str]:
+    """The headings of what an e-mail to this person would say now."""
+    viewer = album.people[name].user_id
+    async with album.db.reader() as reader:
+        news = await newest(reader, viewer, 10, kinds=["photos_added"])
+        facts = await facts_of(reader, news, viewer)
+    return [one.heading for one in points(news, facts.of_event(facts.events[album.event.id]), facts.names)]
+
+
+async def test_no_e_mail_tells_of_photos_that_are_gone(album):
+    key = await album.add("Ben", 1)
+    assert await told_by_e_mail(album, "Ana") == ["New photos"]
+    assert await told_by_e_mail(album, "Cleo") == ["New photos"]
+    await album.browsers["Ben"].post(f"{album.path}/{key}/remove")
+    assert await told_by_e_mail(album, "Ana") == []
+    assert await told_by_e_mail(album, "Cleo") == []
 
 
 async def test_many_guests_are_notified_by_a_job(album, monkeypatch):

@@ -22,7 +22,8 @@ class SubjectState(Protocol):
     moderator hid the event or group. ``is_waiting``: on the waitlist without an offered place. ``role``: the reader's
     role in the group, as stored. ``is_heir``: the group is offered to the reader. ``has_open_request``: the person whom
     the notification is about still waits to be admitted to the group. ``unread``: how many of the chat messages are
-    unread. ``together``: the kinds of all notifications about this subject in the same e-mail, oldest first.
+    unread. ``has_photos``: the reader may see photos of the event by others. ``together``: the kinds of all
+    notifications about this subject in the same e-mail, oldest first.
     """
 
     @property
@@ -67,6 +68,8 @@ class SubjectState(Protocol):
     def may_read_announcement(self) -> bool: ...
     @property
     def unread(self) -> int: ...
+    @property
+    def has_photos(self) -> bool: ...
     @property
     def together(self) -> tuple[str, ...]: ...
 

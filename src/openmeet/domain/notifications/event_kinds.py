@@ -224,8 +224,9 @@ def _if_answered(payload: NewAnswer, state: SubjectState) -> bool:
 
 
 def _if_viewer(payload: PhotosAdded, state: SubjectState) -> bool:
-    """Whether the reader may still see the photos."""
-    return state.takes_place and not state.is_hidden and (payload.is_host or state.is_going)
+    """Whether there are still photos that the reader may see."""
+    may_see = state.takes_place and not state.is_hidden and (payload.is_host or state.is_going)
+    return may_see and state.has_photos
 
 
 def _is_request(payload: NewAnswer) -> bool:

@@ -93,7 +93,7 @@ async def add(
             # Their answer, the event and the number of photos may have changed meanwhile. The lock on the event makes
             # photos that arrive at the same time count one after the other.
             await hold(tx, "events", "id", event.id)
-            await require_adding(tx, slug, user_id)
+            event = await require_adding(tx, slug, user_id)
             if await queries.by_digest(tx, event.id, user_id, digest) is None:
                 await _require_possible(tx, event, user_id, digest)
                 await queries.add_to_event(tx, key, event.id, caption, digest)

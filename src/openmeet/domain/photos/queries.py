@@ -23,11 +23,13 @@ from openmeet.domain.users.model import UserId
 
 _COLUMNS: Final = "p.key, p.event_id, p.removed_from, p.user_id, p.caption, p.width, p.height, p.created_at"
 
+_IS_HIDDEN: Final = f"""({is_blocked("p.key")} or {is_leaving("p.user_id")} or {is_suspended("p.user_id")}
+    or {hides_person("p.user_id")})"""
+_IS_BLOCK_BETWEEN: Final = is_block_between_sql(":viewer", "p.user_id")
 # One's own photos, and those of others unless a moderator hid the photo or its author, or the author is leaving. Hosts
 # also see photos of people they blocked, because they decide about all photos of their event.
 _IS_SHOWN: Final = f"""p.event_id = :event_id and (p.user_id = :viewer or (:sees_all = 1 and not (
-    {is_blocked("p.key")} or {is_leaving("p.user_id")} or {is_suspended("p.user_id")} or {hides_person("p.user_id")}
-    or (:with_blocked = 0 and {is_block_between_sql(":viewer", "p.user_id")}))))"""
+    {_IS_HIDDEN} or (:with_blocked = 0 and {_IS_BLOCK_BETWEEN}))))"""
 _RELEASE: Final = (
     "update event_photos set event_id = null, removed_from = null, waits_until = null, caption = '', digest = ''"
 )
@@ -79,6 +81,19 @@ async def neighbours(
         )
         keys.append(PhotoKey(row["key"]) if row else None)
     return keys[0], keys[1]
+
+
+async def events_with_photos(reader: Reader, event_ids: Sequence[str], viewer: UserId) -> set[EventId]:
+    """Those of these events with a photo by somebody else, which the viewer would see as a guest."""
+    if not event_ids:
+        return set()
+    rows = await reader.fetch(
+        "select distinct p.event_id from event_photos p where p.event_id in :event_ids and p.user_id <> :viewer"
+        f" and not ({_IS_HIDDEN} or {_IS_BLOCK_BETWEEN}) order by p.event_id",
+        event_ids=list(event_ids),
+        viewer=viewer,
+    )
+    return {EventId(row["event_id"]) for row in rows}
 
 
 async def by_key(reader: Reader, key: str) -> EventPhoto | None:

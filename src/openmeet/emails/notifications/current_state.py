@@ -51,6 +51,7 @@ class CurrentState:
     chat: CurrentChatState | None = None
     together: tuple[str, ...] = ()
     next_date: Event | None = None
+    has_photos: bool = False
 
     @property
     def is_event(self) -> bool:

@@ -14,9 +14,11 @@ from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, GroupId, GroupRole, MemberId, Membership
 from openmeet.domain.groups.queries import by_ids, roles_in
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.notifications.event_kinds import PHOTOS_ADDED
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.model import NotificationId, SubjectType
 from openmeet.domain.notifications.queries import Notification
+from openmeet.domain.photos.queries import events_with_photos
 from openmeet.domain.search.my_event_lists import events_by_ids
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
@@ -31,7 +33,7 @@ from openmeet.i18n.markdown import one_line
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The current state of everything that the notifications of ``viewer`` are about. ``seen``: the events that they
-    may see. ``next_dates``: see ``CurrentState.next_date``.
+    may see. ``next_dates``: see ``CurrentState.next_date``. ``with_photos``: the events whose photos they may still see.
     """
 
     viewer: UserId
@@ -46,6 +48,7 @@ class Facts:
     names: Mapping[UserId, str]
     chats: Mapping[NotificationId, CurrentChatState]
     next_dates: Mapping[str, Event]
+    with_photos: Collection[EventId]
 
     def of_event(self, event: Event) -> CurrentState:
         in_series = event.place_in_series if event.is_cancelled else None
@@ -55,6 +58,7 @@ class Facts:
             event=event,
             own_rsvp=self.answers.get(event.id),
             next_date=None if in_series is None else self.next_dates.get(in_series.series_id),
+            has_photos=event.id in self.with_photos,
         )
 
     def of_chat(self, notification: Notification) -> CurrentState | None:
@@ -101,6 +105,7 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
         },
         await chats_of(reader, [one for one in news if one.kind.subject is SubjectType.ROOM], viewer),
         await _next_dates(reader, events.values(), viewer),
+        await events_with_photos(reader, [one.subject_id for one in news if one.kind is PHOTOS_ADDED], viewer),
     )
 
 
