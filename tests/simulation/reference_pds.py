@@ -70,7 +70,7 @@ class ReferencePds:
         self.environment_file.write_text("".join(f"{name}={value}\n" for name, value in made.items()))
         return made
 
-    async def start(self, timeout_seconds: float = 60) -> None:
+    async def start(self, timeout_seconds: float = 180) -> None:
         """Start the server and wait until it is ready. Raises DidNotStart."""
         node = reference.node()
         assert node is not None, "tests that use it need the dependency `reference`"
