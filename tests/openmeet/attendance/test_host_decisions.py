@@ -431,7 +431,8 @@ async def test_approving_all_takes_several_transactions(db, monkeypatch):
         return await approve_next(tx, caller, slug)
 
     monkeypatch.setattr(host_decisions, "approve_next", noting)
-    assert await host_decisions.approve_all(db, ana, event.slug) == host_decisions.DecisionCounts(4, 1)
+    approved = await host_decisions.approve_all(db, ana, event.slug)
+    assert (approved.seated, approved.waiting) == (4, 1)
     assert len(transactions) == 3
     async with db.reader() as reader:
         statuses = [(await queries.find(reader, event.id, one.user_id)).status for one in people]

@@ -331,7 +331,8 @@ async def test_questions_deadline_and_approval(db, clock):
             await reply_as(tx, ben, event, form_responses={"q1": "meat"})
         saved = await reply_as(tx, ben, event, party=2, guest_names=("Tom",), form_responses={"q1": "vegan"})
         assert (saved.status, saved.form_responses, saved.guest_names) == (S.PENDING, {"q1": "vegan"}, ("Tom",))
-        assert await host_decisions.approve(tx, ana, event.slug, [saved.id]) == host_decisions.DecisionCounts(1, 0)
+        approved = await host_decisions.approve(tx, ana, event.slug, [saved.id])
+        assert (approved.seated, approved.waiting) == (1, 0)
         assert await place_of(tx, event, ben) == "attending"
         # A person approved once does not need approval again.
         await reply_as(tx, ben, event, DECLINED)

@@ -123,7 +123,7 @@ async def approve_all(db: Database, caller: Caller, slug: EventSlug) -> Decision
             counts.seated + approved.seated,
             counts.waiting + approved.waiting,
             first_at=counts.first_at or approved.first_at,
-            last_at=approved.last_at,
+            last_at=approved.last_at or counts.last_at,
         )
         if approved.seated + approved.waiting < DECIDED_AT_ONCE:
             return counts
@@ -136,6 +136,8 @@ async def approve_next(tx: Transaction, caller: Caller, slug: EventSlug) -> Deci
 
 
 async def _approve(tx: Transaction, event: Event, actor_id: UserId, rsvps: Sequence[Attendance]) -> DecisionCounts:
+    if not rsvps:
+        return DecisionCounts()
     with_settings = await registration.event_with_settings(tx, event)
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
