@@ -41,9 +41,10 @@ PATH = "/subscribe"
 
 # Clock skew between several processes on one database. Resuming by time may repeat events.
 _SKEW = SECOND
-# Subscribers at the same position share encoded frames. Larger frames are rare and encoded for each subscriber.
+# Subscribers at the same position share encoded frames. Of large ones, which take long to encode, only a few are kept.
 _KEPT_FRAMES = 512
 _KEPT_FRAME_BYTES = 64 * 1024
+_KEPT_LARGE_FRAMES = 4
 
 _BAD_MESSAGE = StreamError("InvalidRequest", "The message is not an options_update.")
 
@@ -177,7 +178,7 @@ class _JetstreamReader:
             self.ready.set()
 
     async def take(self, frame: bytes) -> None:
-        lines = await compute(len(frame), _lines, frame)
+        lines = await compute(len(frame), lines_in, frame)
         if any(line.rkey is not None for line in lines):
             await self._taken_down.refresh()
         for line in lines:
@@ -243,8 +244,9 @@ def _read_update(content: str | bytes) -> JetstreamOptions | None:
     return parse_update(json_form.decode(content))
 
 
-def _lines(frame: bytes) -> Sequence[JetstreamLine]:
-    return _kept_lines(frame) if len(frame) <= _KEPT_FRAME_BYTES else _read_lines(frame)
+def lines_in(frame: bytes) -> Sequence[JetstreamLine]:
+    """The lines of a frame of the firehose, encoded once for subscribers at the same position."""
+    return _kept_lines(frame) if len(frame) <= _KEPT_FRAME_BYTES else _kept_large_lines(frame)
 
 
 def _read_lines(frame: bytes) -> Sequence[JetstreamLine]:
@@ -253,6 +255,7 @@ def _read_lines(frame: bytes) -> Sequence[JetstreamLine]:
 
 
 _kept_lines = lru_cache(_KEPT_FRAMES)(_read_lines)
+_kept_large_lines = lru_cache(_KEPT_LARGE_FRAMES)(_read_lines)
 
 
 def _options(query: Mapping[str, list[str]], scope: Scope) -> JetstreamOptions:

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from at_protocol.sync import events
-from aurora_locus.federation import stream_slots
+from aurora_locus.federation import jetstream, stream_slots
 from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest, decide_account
@@ -68,6 +68,16 @@ async def test_every_operation_is_one_line(deployment: Deployment) -> None:
     assert {event["did"] for event in old} == {ana.did}
     assert new["commit"].keys() == {"rev", "operation", "collection", "rkey"}
     assert new["time_us"] <= deployment.clock.now()
+
+
+async def test_a_large_commit_is_encoded_once_for_all_subscribers(deployment: Deployment) -> None:
+    """Encoded for each of them, it would hold up the large bodies and records of everybody."""
+    ana = await deployment.sign_up("ana")
+    await write_note(ana, text="x" * 200_000)
+    frame = (await queries.page(deployment.db, 0, 1000))[-1][1]
+    assert len(frame) > 200_000
+    assert [line.collection for line in jetstream.lines_in(frame)] == [NOTE]
+    assert jetstream.lines_in(bytes(bytearray(frame))) is jetstream.lines_in(frame)
 
 
 async def test_filters_by_collection_and_account_are_combined(deployment: Deployment) -> None:
