@@ -7,7 +7,7 @@ name nor the address of what was reported.
 from groundwork.database.transaction import Database
 from openmeet.domain.moderation import reports
 from openmeet.domain.moderation.model import ModeratedKind, ReportId, ReportOutcome
-from openmeet.emails.render import EmailContext, opt_out_lines
+from openmeet.emails.render import EmailContext, opt_out_lines, with_closing
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.i18n.formatting import long_date
 from openmeet.outbox import email_suppressions
@@ -53,7 +53,7 @@ def report_composer(head: EmailContext, *, is_decision: bool) -> Composer:
             site=head.site_name,
         )
         never = email_suppressions.url_of(head.key, head.public_url, to.email)
-        parts = [reported, text, mistyped, opt_out_lines(never)]
-        return OutgoingEmail(to.email, subject, "\n\n".join(parts), unsubscribe_url=never, thread=to.report.id)
+        body = with_closing(f"{reported} {text}", f"{mistyped}\n\n{opt_out_lines(never)}")
+        return OutgoingEmail(to.email, subject, body, unsubscribe_url=never, thread=to.report.id)
 
     return compose

@@ -135,6 +135,9 @@ async def test_an_address_gets_a_receipt_and_the_decision(
     (decision,) = await sent(site)
     assert words in decision.text
     for one in (receipt, decision):
+        # The link that stops them is below the card, not its button.
+        assert "/mail/never/" in one.text.partition("\n--\n")[2]
+        assert 'class="button' not in one.html
         # Strangers may get these e-mails, so nobody can put words into them.
         assert "An ad." not in one.text + one.html
         assert "watches" not in (one.text + one.html).lower()
