@@ -58,7 +58,7 @@ TITLES = (30, 46)
 # Where smaller text is allowed: next to or inside a picture, and in the calendar.
 SMALL = {
     12: ".cal-bar, .wk-block, .cal-more",
-    11: ".count, .tile-month, .wk-hours, .wk-line, .wk-more",
+    11: ".count, .cal-dots, .tile-month, .wk-hours, .wk-line, .wk-more",
 }
 CHOSEN_REACTION = ".reactions [aria-pressed=true] span"
 # Letters that are used as a picture, and code in a line of text.
