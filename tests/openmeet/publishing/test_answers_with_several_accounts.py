@@ -96,7 +96,7 @@ async def test_of_several_answers_the_one_that_counts_is_changed(deployment: Dep
     work = await second_account(deployment, cleo)
     subject = {"uri": uri, "cid": (await deployment.record(uri))["cid"]}
     later = {"subject": subject, "status": f"{RSVP}#interested", "createdAt": "2026-03-01T00:00:30Z"}
-    counts = await write(deployment, "work", work, RSVP, later)
+    counts = await write(deployment, "office", work, RSVP, later)
     async with deployment.db.transaction() as tx:
         await actions.make_default(tx, cleo.user_id, first)
     await says_no(deployment, cleo, event, counts)
@@ -108,20 +108,20 @@ async def test_an_answer_in_a_claimed_account_is_changed_there(deployment: Deplo
     """
     event, uri = await public_event(deployment)
     cleo = await deployment.connected("cleo")
-    await deployment.account("work")
-    app = await deployment.stranger("work")
+    await deployment.account("office")
+    app = await deployment.stranger("office")
     work = Did(str((await app.query("com.atproto.server.getSession"))["did"]))
     async with deployment.db.transaction() as tx:
         await actions.person_for_did(tx, work)
-    said = await going(deployment, "work", work, uri)
+    said = await going(deployment, "office", work, uri)
     async with deployment.db.transaction() as tx:
         proven = await account_merge.sign_in_with_did(
-            tx, work, handle="work.town.test", pds_url=deployment.pds_url, caller=cleo.user_id
+            tx, work, handle="office.town.test", pds_url=deployment.pds_url, caller=cleo.user_id
         )
     assert proven.claim is not None
     async with deployment.db.transaction() as tx:
         await account_merge.confirm(tx, cleo.user_id, proven.claim)
-    assert (await deployment.connected_as("work")).user_id == cleo.user_id
+    assert (await deployment.connected_as("office")).user_id == cleo.user_id
     first = (await deployment.identity(cleo.user_id)).did
     assert first != work
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
@@ -187,7 +187,7 @@ async def test_an_answer_waits_until_a_new_account_has_been_read(deployment: Dep
     """
     event, uri = await public_event(deployment)
     cleo, first, work = await two_accounts(deployment)
-    said = await said_elsewhere(deployment, "work", work, uri)
+    said = await said_elsewhere(deployment, "office", work, uri)
     deployment.clock.turn(MINUTE)
     answer = await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deliver_publications(deployment)
@@ -238,7 +238,7 @@ async def test_our_record_stays_while_the_later_one_cannot_be_changed(deployment
     (ours,) = await records_in(deployment, first, RSVP)
     work = await second_account(deployment, cleo)
     deployment.clock.turn(MINUTE)
-    await said_elsewhere(deployment, "work", work, uri, "interested", format_datetime(deployment.clock.now()))
+    await said_elsewhere(deployment, "office", work, uri, "interested", format_datetime(deployment.clock.now()))
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     async with deployment.db.transaction() as tx:
         await tx.execute("update repository_sessions set needs_login = 1 where did = :did", did=work)
@@ -257,7 +257,7 @@ async def test_a_later_answer_of_another_app_is_changed_and_ours_deleted(deploym
     await deployment.answer(cleo, event.slug, RsvpReply.GOING)
     await deliver_publications(deployment)
     (ours,) = await records_in(deployment, first, RSVP)
-    name, did = ("cleo", first) if where == "the same account" else ("work", await second_account(deployment, cleo))
+    name, did = ("cleo", first) if where == "the same account" else ("office", await second_account(deployment, cleo))
     deployment.clock.turn(MINUTE)
     later = format_datetime(deployment.clock.now())
     counts = await said_elsewhere(deployment, name, did, uri, "interested", later)

@@ -153,7 +153,9 @@ async def test_an_account_that_is_read_late_does_not_overrule_a_later_answer(dep
     cleo, did, event, uri = await going(deployment)
     work = await second_account(deployment, cleo)
     deployment.clock.turn(MINUTE)
-    theirs = await said_elsewhere(deployment, "work", work, uri, "interested", format_datetime(deployment.clock.now()))
+    theirs = await said_elsewhere(
+        deployment, "office", work, uri, "interested", format_datetime(deployment.clock.now())
+    )
     deployment.clock.turn(MINUTE)
     await deployment.answer(cleo, event.slug, RsvpReply.DECLINED)
     await deployment.deliver_publications()

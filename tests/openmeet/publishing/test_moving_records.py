@@ -36,7 +36,7 @@ from tests.openmeet.publishing.test_groups import deliver_publications, records_
 from tests.openmeet.site_under_test import signed_in, site_on
 
 
-async def second_account(deployment: Deployment, who: Caller, name: str = "work") -> Did:
+async def second_account(deployment: Deployment, who: Caller, name: str = "office") -> Did:
     """Connect a second account of the same person, which gets new records from then on."""
     await deployment.account(name)
     other = (
@@ -240,7 +240,7 @@ async def test_by_page_and_by_api(deployment: Deployment):
         assert "Nothing to move" in (await browser.get(PATH)).text
         second = await second_account(deployment, ana)
         shown = (await browser.get(PATH)).text
-        assert ("@work.town.test" in shown, "2 events" in shown) == (True, True)
+        assert ("@office.town.test" in shown, "2 events" in shown) == (True, True)
         for typed, status in (("nonsense", 422), (second, 422), ("did:plc:" + "a" * 24, 404)):
             assert (await browser.post(PATH, data={"from": typed})).status_code == status
         assert await held(deployment, ana) == {second: (0, 0), first: (2, 0)}

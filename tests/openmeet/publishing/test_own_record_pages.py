@@ -382,17 +382,17 @@ async def test_one_of_several_accounts_is_chosen(site: SignInSite):
     """Records are listed, written, changed and deleted in the chosen account only. Somebody else's account is not
     offered.
     """
-    for name in ("ana", "work", "dan"):
+    for name in ("ana", "office", "dan"):
         await site.deployment.account(name)
     async with site.browser() as browser, site.browser() as dans:
         await site.sign_in_at_pds(dans, "dan")
         await site.sign_in_at_pds(browser, "ana", next_path="/settings/identity")
-        await link(site, browser, "work")
-        ana, work, dan = [await site.identity(name) for name in ("ana", "work", "dan")]
+        await link(site, browser, "office")
+        ana, work, dan = [await site.identity(name) for name in ("ana", "office", "dan")]
         assert (work.is_default, ana.user_id) == (True, work.user_id)
         of_ana = f"?account={ana.did.replace(':', '%3A')}"
         page = (await browser.get(HERE)).text
-        assert re.findall(r'aria-current="page">(@[^<]+)', page) == ["@work.town.test"]
+        assert re.findall(r'aria-current="page">(@[^<]+)', page) == ["@office.town.test"]
         form = await browser.get(followed(await shown(browser, HERE + of_ana), "Add an event to your account"))
         action = html.unescape(re.findall(r'<form class="card form"[^>]* action="([^"]+)"', form.text)[0])
         assert action == f"{HERE}/new{of_ana}"

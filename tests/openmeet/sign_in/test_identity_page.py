@@ -68,15 +68,15 @@ async def test_accounts_are_connected_switched_and_disconnected(site_on_each: Si
     site.
     """
     site = site_on_each
-    for name in ("ana", "work"):
+    for name in ("ana", "office"):
         await site.deployment.account(name)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert "No account is connected" in (await browser.get(HERE)).text
-        for name in ("ana", "work"):
+        for name in ("ana", "office"):
             back = await link(site, browser, name)
             assert (back.status_code, back.headers["location"]) == (303, HERE)
-        ana, work = await site.identity("ana"), await site.identity("work")
+        ana, work = await site.identity("ana"), await site.identity("office")
         assert ana.user_id == work.user_id
         assert (ana.is_default, work.is_default) == (False, True)
         await browser.post(f"{HERE}/switch", data={"did": ana.did})
@@ -85,9 +85,9 @@ async def test_accounts_are_connected_switched_and_disconnected(site_on_each: Si
         assert (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
         gone = await browser.post(f"{HERE}/unlink", data={"did": ana.did})
         assert gone.status_code == 303
-        assert (await site.identity("work")).is_default
+        assert (await site.identity("office")).is_default
         page = (await browser.get(HERE)).text
-        assert ("work.town.test" in page, "ana.town.test" in page) == (True, False)
+        assert ("office.town.test" in page, "ana.town.test" in page) == (True, False)
         # Somebody else's account cannot be changed.
         assert (await browser.post(f"{HERE}/unlink", data={"did": ana.did})).status_code == 404
         assert (await browser.post(f"{HERE}/switch", data={"did": ana.did})).status_code == 404
@@ -272,11 +272,11 @@ async def test_a_server_that_is_down_does_not_prevent_signing_out(site: SignInSi
 
 
 async def test_credentials_of_a_disconnected_account_are_not_used(site: SignInSite):
-    for name in ("ana", "work"):
+    for name in ("ana", "office"):
         await site.deployment.account(name)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
-        for name in ("work", "ana"):
+        for name in ("office", "ana"):
             await link(site, browser, name)
         ana, version = await site.identity("ana"), (await site.stored("ana")).version
         await agents.agent_for(site.db, site.network, ana)
