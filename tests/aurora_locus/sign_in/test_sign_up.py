@@ -81,7 +81,7 @@ async def test_handle_is_accepted_in_any_spelling(browser: Visitor, name: str) -
 async def test_taken_names_are_reported(deployment: Deployment, browser: Visitor) -> None:
     await deployment.sign_up("ada")
     assert set(problems_in(await browser.send("/sign-up", {**WISH, "email": "other@example.org"}))) == {"name"}
-    assert set(problems_in(await browser.send("/sign-up", {**WISH, "name": "other"}))) == {"email"}
+    assert set(problems_in(await browser.send("/sign-up", {**WISH, "name": "another"}))) == {"email"}
 
 
 async def test_a_form_that_is_sent_twice_makes_one_account(deployment: Deployment, browser: Visitor) -> None:
