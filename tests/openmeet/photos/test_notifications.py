@@ -12,6 +12,8 @@ from openmeet.domain.notifications import fan_out
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import newest
+from openmeet.domain.photos import access
+from openmeet.domain.photos.model import PhotoAccess
 from openmeet.emails.notifications.facts import facts_of, points
 from tests.openmeet.photos.album import Album, chosen, photo
 
@@ -74,6 +76,32 @@ async def test_only_people_who_may_see_the_photos_are_notified(album):
     album.clock.turn(DAY)
     await album.add("Ben", 2)
     assert await told(album) == {"Ana": 2, "Ben": 0, "Cleo": 0, "Dan": 1}
+
+
+async def test_all_guests_are_those_who_see_the_photos_one_by_one(album):
+    """The notification reads its recipients with one statement, which decides as the page does for one person."""
+    event, people = album.event, album.people
+    async with album.db.transaction() as tx:
+        await attendance.answer(tx, people["Dan"], event.slug, RsvpReply.GOING)
+    for act in ("late", "left", "back", "checked in", "blocked"):
+        async with album.db.transaction() as tx:
+            match act:
+                case "left":
+                    await attendance.answer(tx, people["Cleo"], event.slug, RsvpReply.DECLINED)
+                case "back":
+                    await attendance.answer(tx, people["Cleo"], event.slug, RsvpReply.GOING)
+                case "checked in":
+                    dans = await attendance_queries.find(tx, event.id, people["Dan"].user_id)
+                    await host_decisions.check_in(tx, people["Ana"], event.slug, dans.id)
+                case "blocked":
+                    await blocks.block(tx, people["Ana"].user_id, people["Ben"].user_id)
+        async with album.db.reader() as reader:
+            seen_by = []
+            for name in ("Ben", "Cleo", "Dan"):
+                rsvp = await attendance_queries.find(reader, event.id, people[name].user_id)
+                if await access.access_to(reader, event, people[name].user_id, rsvp) is PhotoAccess.GUEST:
+                    seen_by.append(people[name].user_id)
+            assert await access.guests_after(reader, event, "", 10) == sorted(seen_by), act
 
 
 async def test_photos_that_only_their_author_sees_are_no_news(album):

@@ -6,6 +6,8 @@ history of the RSVP says what it was when the event began, by our own clock. Eve
 here, because other servers decide who goes to them.
 """
 
+from typing import Final
+
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
@@ -18,6 +20,7 @@ from openmeet.domain.events import event_access
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import EventPermission, EventRole, may
+from openmeet.domain.groups.membership_queries import is_unwelcome_at
 from openmeet.domain.photos import queries
 from openmeet.domain.photos.model import EventPhoto, PhotoAccess, PhotoReason
 from openmeet.domain.users.model import UserId
@@ -64,6 +67,26 @@ async def took_part(reader: Reader, event: Event, rsvp: Attendance) -> bool:
     if rsvp.approved_at is not None or rsvp.status is AttendanceStatus.ATTENDED:
         return True
     return await history.status_at(reader, rsvp.id, event.starts_at) in SEATED
+
+
+# ``took_part`` and ``is_welcome`` for all guests of an event, who can be thousands.
+_GUESTS: Final = f"""
+    select a.user_id from attendances a
+        join users u on u.id = a.user_id and u.kind = 'person'
+        join events e on e.id = a.event_id
+     where a.event_id = :event_id and a.user_id > :after and a.status in ('attending', 'attended')
+       and (a.approved_at is not null or a.status = 'attended'
+            or (select h.after_status from attendance_history h where h.attendance_id = a.id and h.changed_at <= :starts_at
+                 order by h.id desc limit 1) in ('attending', 'attended'))
+       and not ({is_unwelcome_at("e.author_id", "e.group_id", "a.user_id")})
+     order by a.user_id limit :limit
+"""
+
+
+async def guests_after(reader: Reader, event: Event, after: str, limit: int) -> list[UserId]:
+    """Guests with an account who see the photos of an event that takes them, ordered by id, beginning after ``after``."""
+    rows = await reader.fetch(_GUESTS, event_id=event.id, after=after, starts_at=event.starts_at, limit=limit)
+    return [UserId(row["user_id"]) for row in rows]
 
 
 async def event_with_photos(reader: Reader, slug: EventSlug, viewer: UserId) -> tuple[Event, PhotoAccess]:

@@ -9,13 +9,12 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance.notify import hosts_of
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_subject
-from openmeet.domain.groups.membership_queries import is_unwelcome_at
 from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.event_kinds import PhotosAdded
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.photos import queries
-from openmeet.domain.photos.access import takes_photos
+from openmeet.domain.photos.access import guests_after, takes_photos
 from openmeet.domain.photos.model import EventPhoto, PhotoAccess
 from openmeet.domain.users.model import UserId
 
@@ -44,34 +43,13 @@ async def announce(tx: Transaction, event: Event, photo: EventPhoto) -> None:
     await fan_out.start(tx, PHOTO_VIEWERS, event, PhotosNotice(photo.user_id, day))
 
 
-# The people with an account who ``access.took_part`` and ``is_welcome`` let see the photos.
-_GUESTS: Final = f"""
-    select a.user_id from attendances a
-        join users u on u.id = a.user_id and u.kind = 'person'
-        join events e on e.id = a.event_id
-     where a.event_id = :event_id and a.user_id > :after and a.status in ('attending', 'attended')
-       and (a.approved_at is not null or a.status = 'attended'
-            or (select h.after_status from attendance_history h where h.attendance_id = a.id and h.changed_at <= :starts_at
-                 order by h.id desc limit 1) in ('attending', 'attended'))
-       and not ({is_unwelcome_at("e.author_id", "e.group_id", "a.user_id")})
-     order by a.user_id limit :limit
-"""
-
-
 async def _viewers(tx: Transaction, event: Event, notice: PhotosNotice, after: str, limit: int) -> RecipientPage:
     if event.is_hidden or not takes_photos(event, tx.now):
         return NOBODY_LEFT
-    rows = await tx.fetch(
-        _GUESTS,
-        event_id=event.id,
-        after=after,
-        starts_at=event.starts_at,
-        limit=limit + 1,
-    )
-    people = [UserId(row["user_id"]) for row in rows[:limit]]
-    to = [one for one in people if one != notice.by]
+    people = await guests_after(tx, event, after, limit + 1)
+    to = [one for one in people[:limit] if one != notice.by]
     notices = [Notice(to, event.id, notice.day, PhotosAdded(person_id=notice.by))]
-    return RecipientPage([(event_kinds.PHOTOS_ADDED, notices)], None if len(rows) <= limit else people[-1])
+    return RecipientPage([(event_kinds.PHOTOS_ADDED, notices)], None if len(people) <= limit else people[limit - 1])
 
 
 PHOTO_VIEWERS: Final = FanOutAudience("photo_viewers", PhotosNotice, lock_subject, _viewers)
