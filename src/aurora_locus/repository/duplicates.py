@@ -6,6 +6,7 @@ their subjects, and a race leaves its duplicates close together.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
@@ -52,7 +53,7 @@ async def with_deletions(db: Database, did: Did, writes: Sequence[PreparedWrite]
     for write in writes:
         if write.only_about is not None:
             most = MAX_OPERATIONS - len(writes) - len(made)
-            made += await db.read(lambda r, write=write, most=most: _deletions(r, did, write, most))  # type: ignore[misc]  # defaults bind now
+            made += await db.read(partial(_deletions, did=did, write=write, most=most))
         made.append(write)
     return made
 

@@ -48,11 +48,7 @@ class ApprovalBatch:
 
 async def count_unchanged(reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch) -> int:
     """How many of these approvals are still the latest change of their RSVP."""
-    row = await reader.fetch_one(
-        f"select count(*) as number from attendance_history h where {_IN_BATCH} and {_IS_LATEST}",
-        **_values(event_id, host, batch),
-    )
-    return int(row["number"]) if row else 0
+    return await _count(reader, event_id, host, batch, f"{_IN_BATCH} and {_IS_LATEST}")
 
 
 async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: ApprovalBatch) -> tuple[int, int]:
@@ -68,7 +64,7 @@ async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: A
             event = await lock_for_host(tx, caller, slug)
             if event.is_cancelled or event.is_gone:
                 raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
-            total = total or await _count(tx, event.id, caller.user_id, batch)
+            total = total or await _count(tx, event.id, caller.user_id, batch, _IN_BATCH)
             entries = await _next_unchanged(tx, event.id, caller.user_id, batch, after)
             is_last = len(entries) < DECIDED_AT_ONCE
             undone += await _undo(tx, event, caller.user_id, entries)
@@ -115,9 +111,9 @@ _IN_BATCH = f"""
 _IS_LATEST = "not exists (select 1 from attendance_history later where later.attendance_id = h.attendance_id and later.id > h.id)"
 
 
-async def _count(reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch) -> int:
+async def _count(reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch, condition: str) -> int:
     row = await reader.fetch_one(
-        f"select count(*) as number from attendance_history h where {_IN_BATCH}", **_values(event_id, host, batch)
+        f"select count(*) as number from attendance_history h where {condition}", **_values(event_id, host, batch)
     )
     return int(row["number"]) if row else 0
 

@@ -96,9 +96,9 @@ async def request_rsvp(
     return guest_rsvp
 
 
-async def pending_rsvp(reader: Reader, answer_id: GuestRsvpId) -> tuple[GuestRsvp, Event]:
+async def pending_rsvp(reader: Reader, rsvp_id: GuestRsvpId) -> tuple[GuestRsvp, Event]:
     """Return the request behind a link. Raises NotFound if it has expired, Gone or NotFound if its event is gone."""
-    guest_rsvp = await queries.find(reader, answer_id)
+    guest_rsvp = await queries.find(reader, rsvp_id)
     event = await event_by_id(reader, guest_rsvp.event_id) if guest_rsvp else None
     if guest_rsvp is None or guest_rsvp.expires_at <= reader.now or event is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
@@ -113,7 +113,7 @@ async def answering_person(reader: Reader, guest_rsvp: GuestRsvp) -> UserId | No
     return user.id if user is not None else await guests.by_email(reader, guest_rsvp.email)
 
 
-async def confirm(tx: Transaction, answer_id: GuestRsvpId) -> tuple[Event, User | None, Attendance]:
+async def confirm(tx: Transaction, rsvp_id: GuestRsvpId) -> tuple[Event, User | None, Attendance]:
     """Record the RSVP for the user or guest with this address. Idempotent.
 
     Opening the link proves that the person owns the address, as a sign-in code does. If the address has an account, the
@@ -121,7 +121,7 @@ async def confirm(tx: Transaction, answer_id: GuestRsvpId) -> tuple[Event, User 
 
     Raises NotFound, and Refused like an RSVP with an account, or if the host no longer takes guests.
     """
-    guest_rsvp, event = await pending_rsvp(tx, answer_id)
+    guest_rsvp, event = await pending_rsvp(tx, rsvp_id)
     await guests.hold_address(tx, guest_rsvp.email)
     user = await by_email(tx, guest_rsvp.email)
     if user is None:
@@ -156,7 +156,7 @@ async def confirm(tx: Transaction, answer_id: GuestRsvpId) -> tuple[Event, User 
     )
     if user is None and guest_rsvp.request.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
-    await queries.use(tx, answer_id)
+    await queries.use(tx, rsvp_id)
     return event, user, saved
 
 
@@ -169,10 +169,10 @@ async def forget_expired(db: Database) -> int:
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
-def token_of(key: SigningKey, answer_id: GuestRsvpId) -> str:
+def token_of(key: SigningKey, rsvp_id: GuestRsvpId) -> str:
     """The token of a confirmation link. It confirms only this request."""
-    proof = key.digest(b"guest answer\x00" + answer_id.encode()).hex()
-    return f"{answer_id}.{proof[:32]}"
+    proof = key.digest(b"guest answer\x00" + rsvp_id.encode()).hex()
+    return f"{rsvp_id}.{proof[:32]}"
 
 
 def rsvp_id_of_token(key: SigningKey, token: str) -> GuestRsvpId | None:
@@ -180,8 +180,8 @@ def rsvp_id_of_token(key: SigningKey, token: str) -> GuestRsvpId | None:
     match = _TOKEN.fullmatch(token)
     if match is None:
         return None
-    answer_id = GuestRsvpId(match[1])
-    return answer_id if key.verifies(token, lambda one: token_of(one, answer_id)) else None
+    rsvp_id = GuestRsvpId(match[1])
+    return rsvp_id if key.verifies(token, lambda one: token_of(one, rsvp_id)) else None
 
 
 # High enough for several people behind one connection, and too low for a script that sends unwanted e-mails.

@@ -66,10 +66,10 @@ async def insert(tx: Transaction, new: GuestRsvp) -> None:
     )
 
 
-async def find(reader: Reader, answer_id: GuestRsvpId) -> GuestRsvp | None:
+async def find(reader: Reader, rsvp_id: GuestRsvpId) -> GuestRsvp | None:
     row = await reader.fetch_one(
         "select id, event_id, email, display_name, said, expires_at, used_at, language from guest_rsvps where id = :id",
-        id=answer_id,
+        id=rsvp_id,
     )
     if row is None:
         return None
@@ -85,8 +85,8 @@ async def find(reader: Reader, answer_id: GuestRsvpId) -> GuestRsvp | None:
     )
 
 
-async def use(tx: Transaction, answer_id: GuestRsvpId) -> None:
-    await tx.execute("update guest_rsvps set used_at = :now where id = :id", now=tx.now, id=answer_id)
+async def use(tx: Transaction, rsvp_id: GuestRsvpId) -> None:
+    await tx.execute("update guest_rsvps set used_at = :now where id = :id", now=tx.now, id=rsvp_id)
 
 
 async def asked_since(reader: Reader, email: str, since: Instant) -> int:

@@ -220,7 +220,7 @@ MODERATION: Final = (
     ),
     StoredTable(
         "report_addresses",
-        "E-mail addresses of visitors who reported something and want to know the decision.",
+        "E-mail addresses of visitors who reported something and want to know the decision. A year after a report without a decision, its address is deleted, too.",
         f"email = {ADDRESS}",
         Retention.SHORT,
         OnErasure.DELETE,

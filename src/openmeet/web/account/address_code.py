@@ -30,14 +30,14 @@ T = TypeVar("T")
 _ASKED: Final = "openmeet_new_email"
 
 
-async def send(request: Request, form: Mapping[str, str], me: User | None, *, path: str, is_own: str) -> Response:
+async def send(request: Request, form: Mapping[str, str], me: User | None, *, path: str, own_address: str) -> Response:
     """Send a code to the address in the form, and go to the page on which it is entered, below ``path``.
 
-    Raises InvalidForm, also for the user's own address (``is_own`` says so), and TooMany.
+    Raises InvalidForm, with the sentence ``own_address`` for the address that the user already has, and TooMany.
     """
     email = check_email(form.get("email", ""))
     if me is not None and me.email == email:
-        raise InvalidForm({"email": is_own})
+        raise InvalidForm({"email": own_address})
     await spend_on(request, limits.CODES)
     async with database_of(request).transaction() as tx:
         challenge = await sign_in.ask_for_code(tx, email, next_path=path)

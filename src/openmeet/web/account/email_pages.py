@@ -51,7 +51,7 @@ async def ask_code(request: Request) -> Response:
         return go(PATH)
     own = gettext("This is your address already. Enter the new one.")
     try:
-        return await address_code.send(request, form, me, path=PATH, is_own=own)
+        return await address_code.send(request, form, me, path=PATH, own_address=own)
     except InvalidForm as wrong:
         return await _page(request, form_with_problems(form, wrong), status=400)
     except TooMany as limit:

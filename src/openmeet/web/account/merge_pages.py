@@ -61,7 +61,7 @@ async def ask_code(request: Request) -> Response:
         if not proof.is_enough:
             return go(PATH)
         own = gettext("This is the address that you sign in with. Enter the other one.")
-        return await address_code.send(request, form, me, path=PATH, is_own=own)
+        return await address_code.send(request, form, me, path=PATH, own_address=own)
     except InvalidForm as wrong:
         return _start_page(request, me, proof, form_with_problems(form, wrong), status=400)
     except TooMany as limit:

@@ -134,7 +134,7 @@ async def show_confirm(request: Request) -> Response:
     """
     async with database_of(request).reader() as reader:
         try:
-            guest_rsvp, event = await actions.pending_rsvp(reader, _answer_id(request))
+            guest_rsvp, event = await actions.pending_rsvp(reader, _rsvp_id(request))
         except NotFound as over:
             return await _form_again(reader, request, over)
         person = await actions.answering_person(reader, guest_rsvp)
@@ -165,7 +165,7 @@ async def confirm(request: Request) -> Response:
     """Record the RSVP and redirect to its page, where it can be changed or withdrawn."""
     try:
         async with database_of(request).transaction() as tx:
-            event, _, saved = await actions.confirm(tx, _answer_id(request))
+            event, _, saved = await actions.confirm(tx, _rsvp_id(request))
             token = await email_links.token_for(
                 tx, services(request).code_key, EmailLink(saved.user_id, LinkPurpose.ANSWER, event.id)
             )
@@ -187,11 +187,11 @@ async def _form_again(reader: Reader, request: Request, over: NotFound) -> Respo
     return _guest_form_page(request, guest_form, FormState(forms.values_of(None), problems), status=404)
 
 
-def _answer_id(request: Request) -> GuestRsvpId:
-    guest_answer_id = actions.rsvp_id_of_token(services(request).code_key, request.path_params["token"])
-    if guest_answer_id is None:
+def _rsvp_id(request: Request) -> GuestRsvpId:
+    rsvp_id = actions.rsvp_id_of_token(services(request).code_key, request.path_params["token"])
+    if rsvp_id is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
-    return guest_answer_id
+    return rsvp_id
 
 
 @dataclass(frozen=True, slots=True)
