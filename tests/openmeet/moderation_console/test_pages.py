@@ -311,3 +311,34 @@ async def test_a_labelled_account_is_withheld_with_all_its_events(site):
             assert "Waiting: labelled" in read, path
         await mo.post(f"/moderation/things/did/{did}", data={"act": "trust", "reason": ""})
         assert (await mo.get(f"/events/{event.slug}")).status_code == 200
+
+
+async def test_only_moderators_read_at_home_and_above_their_notifications_that_reports_wait(site):
+    _, event = await ids(site)
+    async with site.browser() as ben, site.browser() as mo:
+        await sign_up(ben, "ben@example.org", "Ben")
+        await sign_up(mo, "mo@example.org", "Mo")
+        for path in ("/home", "/notifications"):
+            assert "needs a decision" not in (await mo.get(path)).text
+        await ben.post(f"/events/{event.slug}/report", data={"reason": "spam", "words": ""})
+        for path in ("/home", "/notifications"):
+            assert "1 report needs a decision" in visible_text((await mo.get(path)).text)
+            assert "needs a decision" not in (await ben.get(path)).text
+
+
+async def test_a_decision_leads_to_the_next_report_until_none_is_left(site):
+    ana, event = await ids(site)
+    async with site.db.transaction() as tx:
+        other = await event_by(tx, ana, title="Watches for free")
+    async with site.browser() as ben, site.browser() as mo:
+        await sign_up(ben, "ben@example.org", "Ben")
+        await sign_up(mo, "mo@example.org", "Mo")
+        for one in (event, other):
+            await ben.post(f"/events/{one.slug}/report", data={"reason": "spam", "words": ""})
+        first, second = (f"/moderation/things/event/{one.id}" for one in (event, other))
+        assert "Next report" not in (await mo.get(first)).text
+        await mo.post(first, data={"act": "dismiss", "reason": ""})
+        assert f'<a class="button" href="{second}">Next report</a>' in (await mo.get(first)).text
+        await mo.post(second, data={"act": "hide", "reason": "No sales."})
+        assert "All done. No report is waiting." in (await mo.get(second)).text
+        assert "All done" not in (await mo.get(second)).text

@@ -43,9 +43,9 @@ from openmeet.web.events.listing import (
     title_of,
     with_days,
 )
-from openmeet.web.events.pending_decisions import READ_WAITING, host_tasks, rows_of
+from openmeet.web.events.pending_decisions import READ_WAITING, rows_of, tasks_of
 from openmeet.web.site.caller import caller_of
-from openmeet.web.site.layout import page
+from openmeet.web.site.layout import page, viewer_moderates
 from openmeet.web.site.services import front_page_policy, services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -107,7 +107,7 @@ async def show_home(request: Request) -> Response:
             reader, viewer, upcoming=1 + MOST_IN_WEEK, hosted=MOST_HOSTED, waiting=READ_WAITING
         )
         of_groups = await _of_groups(reader, viewer)
-        tasks = await host_tasks(reader, viewer, services(request).code_key)
+        tasks = await tasks_of(reader, viewer, services(request).code_key, moderates=viewer_moderates(request))
         me = await user_by_id(reader, viewer)
         for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
         ahead = [event for event in mine.upcoming if not event.is_cancelled and event.starts_at is not None]

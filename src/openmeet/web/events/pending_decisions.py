@@ -15,6 +15,7 @@ from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerState
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.moved_dates import MovedDates
+from openmeet.domain.chat import objections
 from openmeet.domain.events import co_hosts, time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
@@ -22,6 +23,7 @@ from openmeet.domain.host_tasks import decisions
 from openmeet.domain.host_tasks.decisions import GroupRequests, UndecidedRoom, undecided_rooms
 from openmeet.domain.host_tasks.undelivered import AddressSource, UndeliveredEmails, undelivered
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.moderation import reports
 from openmeet.domain.page_paths import event_path, group_path, series_path
 from openmeet.domain.search import my_event_lists, waiting_events
 from openmeet.domain.series import ownership as series_ownership
@@ -169,8 +171,18 @@ def _moved_series_row(event: Event, card: EventCard, moved: MovedDates, sentence
     return WaitingRow(card, sentence, time_and_place.short_start_label(event), buttons, f"{path}/new-times")
 
 
+async def tasks_of(reader: Reader, person: UserId, key: SigningKey, *, moderates: bool) -> list[HostTask]:
+    """Return all tasks of this person, the most urgent first. ``moderates``: they are a moderator of the community, so
+    the open reports are theirs, too.
+    """
+    tasks = await host_tasks(reader, person, key)
+    if moderates:
+        tasks += await _report_tasks(reader)
+    return sorted(tasks, key=lambda one: (one.urgency, one.since))
+
+
 async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
-    """Return all tasks of this person, the most urgent first."""
+    """Return what this person decides as a host or for a group, the most urgent first."""
     tasks = [
         *(_of_room(one, reader.now) for one in await undecided_rooms(reader, person)),
         *(_of_requests(one, reader.now) for one in await decisions.group_requests(reader, person)),
@@ -182,11 +194,33 @@ async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[Ho
     return sorted(tasks, key=lambda one: (one.urgency, one.since))
 
 
+async def _report_tasks(reader: Reader) -> list[HostTask]:
+    """Reports to the moderators of the community: about events, groups, people and photos, and about chat messages."""
+    tasks = []
+    for bundle in await reports.bundles(reader, after=None, limit=1):
+        number = await reports.count_open(reader)
+        title = ngettext("%(number)s report needs a decision", "%(number)s reports need a decision", number)
+        tasks.append(_of_reports(title, "/moderation", bundle.since, reader.now))
+    for _, since in await objections.waiting_for_site(reader, limit=1):
+        title = _chat_messages_label(await objections.count_for_site(reader))
+        tasks.append(_of_reports(title, "/moderation/chat", since, reader.now))
+    return tasks
+
+
+def _of_reports(title: str, path: str, since: Instant, now: Instant) -> HostTask:
+    name = gettext("Moderation")
+    hint = f"{name} · {formatting.ago(since, now)}"
+    button = _task_button(gettext("Review"), title, name, path)
+    return HostTask(TaskUrgency.MODERATION, since, "flag", title, hint, (button,))
+
+
+def _chat_messages_label(number: int) -> str:
+    return ngettext("%(number)s chat message needs a decision", "%(number)s chat messages need a decision", number)
+
+
 def _of_room(room: UndecidedRoom, now: Instant) -> HostTask:
     name = room.address.name
-    title = ngettext(
-        "%(number)s chat message needs a decision", "%(number)s chat messages need a decision", room.messages
-    )
+    title = _chat_messages_label(room.messages)
     hint = f"{name} · {formatting.ago(room.since, now)}"
     return HostTask(
         TaskUrgency.MODERATION,

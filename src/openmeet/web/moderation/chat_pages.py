@@ -35,7 +35,7 @@ from openmeet.web.chat import moderation_pages, view
 from openmeet.web.chat.pictures import key_of, picture_response, picture_views
 from openmeet.web.chat.requests import removal_sealer
 from openmeet.web.moderation.access import moderator_of, position_of
-from openmeet.web.moderation.pages import tabs_of
+from openmeet.web.moderation.pages import next_report, tabs_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
@@ -134,16 +134,20 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
         room = rooms[message.room_id]
         removal = (await objections.removals_of(reader, [message_id])).get(message_id)
+        objection = _open_objection(removal) if message.removed_by_site else ""
+        has_open_reports = any(one.is_open for one in reports)
+        is_open = has_open_reports or bool(objection)
         context = {
             **await _conversation_context(request, reader, room, message),
             **await _author_context(reader, room, message, moderator),
             "tabs": await tabs_of(reader, "-"),
             "now": reader.now,
+            "next_report": "" if is_open else await next_report(reader),
             "message": message,
             "reports": [(REASON_LABELS[one.reason], one.words, one.at, one.is_open) for one in reports],
-            "has_open": any(one.is_open for one in reports),
+            "has_open": has_open_reports,
             "removal": removal,
-            "objection": _open_objection(removal) if message.removed_by_site else "",
+            "objection": objection,
             "acts": await moderation_pages.act_lines(reader, await acts_about(reader, message)),
             "typed": form_state,
             "labels": _LABELS,

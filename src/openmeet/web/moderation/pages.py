@@ -190,6 +190,7 @@ async def _show_thing(request: Request, form_state: FormState, *, status: int = 
             if card.meant.did and subject.thing is not ModeratedKind.DID
             else "",
             "lines": await view.log_rows(reader, entries),
+            "next_report": "" if card.reports else await next_report(reader),
             "typed": form_state,
             "labels": _LABELS,
             "is_block": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.HOST},
@@ -276,6 +277,17 @@ async def _show_rules(request: Request, form_state: FormState, *, status: int = 
 
 async def _tab_context(reader: Reader, tab: str) -> dict[str, object]:
     return {"tabs": await tabs_of(reader, tab), "now": reader.now}
+
+
+async def next_report(reader: Reader) -> str:
+    """The path of the report that waits longest: of those about events, groups, people and photos, else of those about
+    chat messages. Empty if none waits.
+    """
+    for bundle in await reports.bundles(reader, after=None, limit=1):
+        return view.path_of(bundle.subject)
+    for message, _ in await objections.waiting_for_site(reader, limit=1):
+        return f"{PATH}/chat/{message}"
+    return ""
 
 
 async def tabs_of(reader: Reader, tab: str) -> list[tuple[str, LazyText, int, bool]]:

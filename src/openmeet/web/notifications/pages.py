@@ -41,11 +41,11 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.i18n.formatting import OFFERED_ZONES, ZONES
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import version_of_values
-from openmeet.web.events.pending_decisions import host_tasks, waiting_rows
+from openmeet.web.events.pending_decisions import tasks_of, waiting_rows
 from openmeet.web.media.drawings import thumbnail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of, portraits_of
-from openmeet.web.site.layout import go, page
+from openmeet.web.site.layout import go, page, viewer_moderates
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -262,12 +262,17 @@ async def show(request: Request) -> Response:
         waiting = (
             [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
         )
+        tasks = (
+            await tasks_of(reader, caller.user_id, services(request).code_key, moderates=viewer_moderates(request))
+            if is_first
+            else []
+        )
         pictures = await _event_pictures(reader, [one.newest for one in bundles if one.headline.path])
         people = [line.person_id for one in bundles for line in one.lines if line.person_id is not None]
         rows = _rows(bundles, pictures, await portraits_of(reader, caller.user_id, people))
         context = {
             "waiting": waiting,
-            "tasks": await host_tasks(reader, caller.user_id, services(request).code_key) if is_first else [],
+            "tasks": tasks,
             "filters": _filters(unread, shows),
             "shows": shows.value,
             "empty": _EMPTY[shows],

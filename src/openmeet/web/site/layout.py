@@ -115,6 +115,12 @@ def viewer_of(connection: HTTPConnection) -> Viewer | None:
     return viewer
 
 
+def viewer_moderates(connection: HTTPConnection) -> bool:
+    """Whether the viewer is a moderator of the community."""
+    viewer = viewer_of(connection)
+    return viewer is not None and viewer.moderates
+
+
 def page(
     connection: HTTPConnection,
     template: str,
