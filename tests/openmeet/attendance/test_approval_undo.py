@@ -143,3 +143,26 @@ async def test_malformed_batches_are_refused(site: Site, approved: str) -> None:
         assert (await browser.get(f"/events/{event.slug}/attendees?approved={approved}")).status_code == 200
         done = await browser.post(f"/events/{event.slug}/attendees/undo-approvals", data={"approved": approved})
         assert done.status_code == 400
+
+
+async def test_the_page_says_once_what_was_decided(site: Site) -> None:
+    """In the flash message with its Undo. A page that is loaded again says it in its place."""
+    ana, event, _ = await asked(site)
+    async with signed_in(site, ana.user_id) as browser:
+        path = f"/events/{event.slug}/attendees"
+        done = await browser.post(path, data={"act": "approve_all"})
+        first, again = [(await browser.get(done.headers["location"])).text for _ in range(2)]
+        assert ("3 approved" in first, "You approved 3" in first, first.count('name="approved"')) == (True, False, 1)
+        assert ("3 approved" in again, "You approved 3" in again, again.count('name="approved"')) == (False, True, 1)
+
+
+async def test_the_page_says_once_who_was_declined(site: Site) -> None:
+    ana, event, people = await asked(site)
+    async with site.db.reader() as reader:
+        rsvp = await queries.find(reader, event.id, people[0].user_id)
+    assert rsvp is not None
+    async with signed_in(site, ana.user_id) as browser:
+        done = await browser.post(f"/events/{event.slug}/attendees", data={"act": "remove", "who": rsvp.id})
+        first, again = [(await browser.get(done.headers["location"])).text for _ in range(2)]
+        assert ("1 declined" in first, "was removed" in first, first.count("/restore")) == (True, False, 1)
+        assert ("1 declined" in again, "was removed" in again, again.count("/restore")) == (False, True, 1)
