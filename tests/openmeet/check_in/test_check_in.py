@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Refused
 from groundwork.signing_key import SigningKey
-from openmeet.domain.attendance import actions, host_decisions, queries, registration, who_comes
+from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, who_comes
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
@@ -403,3 +403,18 @@ async def test_faces_in_lists_are_those_of_people_who_came_and_then_of_the_other
             faces = await who_comes.faces_of(tx, [replace(bar_input, is_hosting=True)])
     people = {one.user_id: name for one, name in zip(rsvps, "BCDE", strict=True)}
     assert [people.get(one, "host") for one in faces[event.id]][:2] == ["E", "B"]
+
+
+async def test_pages_of_a_cancelled_event_say_who_was_going(site, clock):
+    async with site.browser() as browser:
+        host, event = await made(browser, site)
+        await coming(site, event, "Ben", "Cleo")
+        async with site.db.transaction() as tx:
+            await event_hosting.cancel(tx, host, event.slug, "Rain")
+        path = f"/events/{event.slug}"
+        for page in (path, f"{path}/attendees"):
+            shown = (await browser.get(page)).text
+            assert "were going" in shown, page
+            assert not re.search(r"(2|</strong>) going", shown), page
+        assert "2 were going" in (await browser.get(path)).text
+        assert "people were going" in (await browser.get(f"{path}/guest-list")).text

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused, TooMany, kind_of
 from groundwork.http.forms import EMPTY, FormState, open_form, read_form
@@ -74,7 +75,7 @@ _TABS = {
     "out": (lazy("Can’t go"), (_S.DECLINED, _S.REJECTED)),
 }
 
-# The label of the tab "Going" once the event is over.
+# The label of the tab "Going" once the event is over or cancelled.
 _WERE_GOING: Final = lazy("Were going")
 
 # The button that approves everyone who is waiting for a decision.
@@ -227,7 +228,7 @@ async def show_guest_list(request: Request) -> Response:
         "counts": counts,
         "online": AttendanceMode.ONLINE,
         "is_cut": len(found) > MOST_ON_PAPER,
-        "is_over": event.is_over(reader.now),
+        "is_past": _is_past(event, reader.now),
     }
     return page(request, "attendance/guest_list.html", context, headers={"cache-control": "no-store"})
 
@@ -287,14 +288,14 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
     context |= {
         "event": event,
         "brings_guests": counts.going > sum(answers_by_status[one] for one in _TABS["going"][1]),
-        "is_over": event.is_over(reader.now),
+        "is_past": _is_past(event, reader.now),
         "may_invite": not (event.is_over(reader.now) or event.is_cancelled or event.is_hidden),
         "tabs": _tabs(
             answers_by_status,
             tab,
             is_search=bool(search_words),
             needs_approval=with_settings.settings.needs_approval,
-            is_over=event.is_over(reader.now),
+            is_past=_is_past(event, reader.now),
         ),
         "is_long": sum(answers_by_status.values()) >= _SEARCHED_FROM,
         "places_left": who_comes.places_left(event, counts),
@@ -376,7 +377,7 @@ async def _approved_context(reader: Reader, event: Event, host: UserId, approved
 
 
 def _tabs(
-    answers_by_status: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool, is_over: bool
+    answers_by_status: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool, is_past: bool
 ) -> list[tuple[str, LazyText, int, bool]]:
     """Name, label, number and whether it is the current tab. Requests are the first tab if there are any. Events that do
     not need approval have no such tab, and events without unanswered invitations have no tab for these.
@@ -384,10 +385,15 @@ def _tabs(
     tab_numbers = {name: sum(answers_by_status[one] for one in statuses) for name, (_, statuses) in _TABS.items()}
     is_shown = {"asking": needs_approval, "invited": False}
     return [
-        (name, _WERE_GOING if is_over and name == "going" else label, tab_numbers[name], name == tab and not is_search)
+        (name, _WERE_GOING if is_past and name == "going" else label, tab_numbers[name], name == tab and not is_search)
         for name, (label, _) in _TABS.items()
         if tab_numbers[name] or tab == name or is_shown.get(name, True)
     ]
+
+
+def _is_past(event: Event, now: Instant) -> bool:
+    """Whether nobody is going any more, because the event is over or cancelled."""
+    return event.is_cancelled or event.is_over(now)
 
 
 def _sorted_by(row: AttendeeRow) -> str:
