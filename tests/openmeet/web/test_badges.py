@@ -75,14 +75,11 @@ async def test_pages_show_the_origin_too(make_sqlite: MakeDatabase, clock: HandC
         ben = await person(tx, "Ben")
         chess = await events.create(tx, ben, details(title="Chess"))
     async with site_on(db, clock).browser() as browser:
-        assert badges_in((await browser.get(f"/events/{tea.slug}")).text)[:2] == ["From another app", "Not by a member"]
+        assert badges_in((await browser.get(f"/events/{tea.slug}")).text)[:1] == ["From another app"]
         assert badges_in((await browser.get(f"/events/{chess.slug}")).text) == []
         async with db.reader() as reader:
             row = await reader.fetch_one("select slug from event_series where id = :id", id=one.series_id)
-        assert badges_in((await browser.get(f"/series/{row['slug']}")).text)[:2] == [
-            "From another app",
-            "Not by a member",
-        ]
+        assert badges_in((await browser.get(f"/series/{row['slug']}")).text)[:1] == ["From another app"]
         listed = (await browser.get("/?source=all")).text
         assert "Series" not in card(listed, "Tea 8"), "the number of dates already shows it"
         assert "more dates<" in listed

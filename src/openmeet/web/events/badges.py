@@ -30,7 +30,6 @@ class _Source:
 
 FROM_ANOTHER_APP: Final = Badge(lazy("From another app"), "info")
 BY_A_MEMBER: Final = Badge(lazy("By a member"), "plain")
-NOT_BY_A_MEMBER: Final = Badge(lazy("Not by a member"), "plain")
 OF_A_SERIES: Final = Badge(lazy("Series"), "plain")
 
 
@@ -89,7 +88,7 @@ async def _badges_of(reader: Reader, sources: Sequence[_Source], public_url: str
     people = await kinds(reader, {one.author_id for one in sources})
     uris = [one.record_uri for one in sources if not one.is_here and one.record_uri is not None]
     apps = await apps_of(reader, uris, urlsplit(public_url).hostname or "")
-    return [() if one.is_here else (_app_badge(one, apps), _author_badge(one, people)) for one in sources]
+    return [() if one.is_here else (_app_badge(one, apps), *_member_badges(one, people)) for one in sources]
 
 
 def _app_badge(source: _Source, apps: Mapping[str, str]) -> Badge:
@@ -97,8 +96,9 @@ def _app_badge(source: _Source, apps: Mapping[str, str]) -> Badge:
     return Badge(gettext("From %(app)s", app=app), "info") if app else FROM_ANOTHER_APP
 
 
-def _author_badge(source: _Source, people: Mapping[UserId, UserKind]) -> Badge:
-    return BY_A_MEMBER if people.get(source.author_id) is UserKind.PERSON else NOT_BY_A_MEMBER
+def _member_badges(source: _Source, people: Mapping[UserId, UserKind]) -> tuple[Badge, ...]:
+    """Only members are mentioned: of everyone else, the name of the app says enough."""
+    return (BY_A_MEMBER,) if people.get(source.author_id) is UserKind.PERSON else ()
 
 
 async def _group_badges(reader: Reader, events: Collection[Event], within: GroupId | None) -> dict[GroupId, Badge]:
