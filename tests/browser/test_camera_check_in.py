@@ -238,7 +238,7 @@ async def test_tickets_are_scanned_without_a_connection(openmeet: Deployment, tm
         film(at.film, at.ben)
         await at.page.get_by_role("button", name="Scan with the camera").click()
         code = at.ben.rpartition("=")[2]
-        await expect(at.page.get_by_text(f"Waiting to send: Check in: {code}")).to_be_visible()
+        await expect(at.page.locator(".offline-waiting li").get_by_text(f"Check in · {code}")).to_be_visible()
         await expect(at.page.get_by_text("Already scanned. Show the next ticket.")).to_be_visible()
         await at.opened.set_offline(False)
         await at.page.evaluate("dispatchEvent(new Event('online'))")

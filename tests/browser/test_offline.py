@@ -89,7 +89,7 @@ async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: D
         await keep(page, f"/events/{event.slug}")
         await go_offline(opened, page, offline=True)
         await page.locator(".answer-bar button[value=going]").first.click()
-        await expect(page.get_by_text("Waiting to send: I’m going: Board games")).to_be_visible()
+        await expect(page.locator(".offline-waiting li").get_by_text("I’m going · Board games")).to_be_visible()
         await expect(page.get_by_text("You’re offline. This page was saved")).to_be_visible()
         assert await status_of(openmeet, event, ida) is None
         bar = page.locator(".answer-bar")
@@ -128,11 +128,11 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         await keep(page, f"/events/{event.slug}/check-in")
         await go_offline(opened, page, offline=True)
         await page.get_by_role("button", name="Check in Nora").click()
-        await expect(page.get_by_text("Waiting to send: Check in Nora")).to_be_visible()
+        await expect(page.locator(".offline-waiting li").get_by_text("Check in Nora")).to_be_visible()
         await page.get_by_role("button", name="Check in Priya").click()
-        await expect(page.get_by_text("Waiting to send: Check in Priya")).to_be_visible()
+        await expect(page.locator(".offline-waiting li").get_by_text("Check in Priya")).to_be_visible()
         await page.get_by_role("button", name="Undo: Check in Priya").click()
-        await expect(page.get_by_text("Waiting to send: Check in Priya")).to_have_count(0)
+        await expect(page.locator(".offline-waiting li").get_by_text("Check in Priya")).to_have_count(0)
         await expect(page.get_by_role("button", name="Undo: Check in Nora")).to_be_focused()
         # If the session has ended meanwhile, the check-in waits for the next one.
         session = [one for one in await opened.cookies() if one["name"] == "openmeet_session"]
@@ -145,7 +145,7 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
               dispatchEvent(new Event("online"));
             })"""
         )
-        await expect(page.get_by_text("Waiting to send: Check in Nora")).to_be_visible()
+        await expect(page.locator(".offline-waiting li").get_by_text("Check in Nora")).to_be_visible()
         # The page is still the saved one, but does not claim that there is no connection.
         await expect(page.get_by_role("link", name="Show the newest version")).to_be_visible()
         await expect(page.get_by_text("You’re offline.")).to_have_count(0)
@@ -346,12 +346,12 @@ async def test_label_that_arrives_after_the_form_is_shown(browser, openmeet: Dep
         await go_offline(opened, page, offline=True)
         # Unlike a click, ``submit`` triggers no listener, so this answer has no label yet.
         await page.locator('form[action$="/answer"]').first.evaluate("(form) => form.submit()")
-        await expect(page.get_by_text("Waiting to send:")).to_be_visible()
+        await expect(page.locator(".offline-waiting").get_by_text("Waiting to send")).to_be_visible()
         await page.evaluate(
             """(path) => navigator.serviceWorker.controller.postMessage({ kind: "words", path, body: "", words: "I’m going" })""",
             f"/events/{event.slug}/answer",
         )
-        await expect(page.get_by_text("Waiting to send: I’m going")).to_be_visible()
+        await expect(page.locator(".offline-waiting li").get_by_text("I’m going")).to_be_visible()
 
 
 async def test_new_answer_replaces_a_waiting_one(browser, openmeet: Deployment) -> None:

@@ -108,7 +108,7 @@ async def test_ticket_that_is_scanned_twice_without_a_connection_is_noticed_at_o
 
         for code in (nora, priya):
             await scan(code)
-            await expect(page.get_by_text(f"Waiting to send: Check in: {code}")).to_be_visible()
+            await expect(page.locator(".offline-waiting li").get_by_text(f"Check in · {code}")).to_be_visible()
             await expect(page.get_by_role("alert")).to_have_count(0)
         await scan(nora.replace("-", "").lower())
         await expect(page.get_by_role("alert")).to_contain_text(f"Ticket {nora} was already scanned on this device")

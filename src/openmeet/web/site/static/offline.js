@@ -35,8 +35,9 @@ function name(event) {
   const path = new URL(target.action).pathname;
   if (!submitter || !/\/(answer|check-in|check-in\/undo)$/.test(path)) return;
   const body = new FormData(target, submitter);
-  const about = body.get("code") ?? document.querySelector("h1").textContent;
-  const words = submitter.getAttribute("aria-label") ?? `${submitter.textContent.trim()}: ${about.trim()}`;
+  const about = body.get("code") ?? target.closest(".needs li")?.querySelector("strong").textContent ?? document.querySelector("h1").textContent;
+  const isOfGuest = !path.endsWith("/answer") && submitter.getAttribute("aria-label");
+  const words = isOfGuest || `${submitter.textContent.trim()} · ${about.trim()}`;
   tell({ kind: "words", path, body: new URLSearchParams(body).toString(), words });
 }
 
@@ -156,7 +157,9 @@ function waitingRow(one) {
   const row = document.createElement("li");
   row.className = one.refused ? "warn" : "hold";
   const text = document.createElement("p");
-  text.textContent = `${one.refused ? offlineRefused : offlineWaits} ${one.words}`;
+  const what = document.createElement("strong");
+  what.textContent = one.words;
+  text.append(...(one.words ? [what, document.createElement("br")] : []), one.refused ? offlineRefused : offlineWaits);
   const undo = undoButton(one);
   undo.classList.add("small");
   row.append(text, undo);
