@@ -2,13 +2,17 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.databases import SqliteFiles
 
-from groundwork.clock import DAY, HandClock
+from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
@@ -20,7 +24,7 @@ from openmeet.domain.search.my_event_lists import MyEvents, my_events
 from openmeet.domain.search.search import SearchQuery, coming
 from programs.demo.fill import address_of, fill
 from programs.demo.past import PAST
-from programs.demo.town import CLUBS, GATHERINGS, PEOPLE
+from programs.demo.town import CLUBS, GATHERINGS, PEOPLE, ZONE
 
 
 async def _counts(db: Database) -> dict[str, int]:
@@ -120,3 +124,21 @@ async def test_each_action_has_its_own_transaction(
     await fill(await make_sqlite("openmeet", clock=clock), number_of_events=8)
     assert len(transactions) > len(PEOPLE)
     assert len({id(tx) for tx in transactions}) == len(transactions)
+
+
+async def test_messages_of_a_chat_are_minutes_apart_on_earlier_days(make_sqlite: SqliteFiles, clock: HandClock) -> None:
+    """In the daytime of the town, before now, and in every town at the same times."""
+    times = []
+    for _ in range(2):
+        db = await make_sqlite("openmeet", clock=clock)
+        await fill(db, number_of_events=6)
+        async with db.reader() as reader:
+            rows = await reader.fetch("select room_id, said_at from chat_messages order by room_id, number")
+        times.append(sorted(row["said_at"] for row in rows))
+        by_room = [[row["said_at"] for row in of_room] for _, of_room in groupby(rows, key=itemgetter("room_id"))]
+        assert all(of_room == sorted(set(of_room)) for of_room in by_room)
+        assert all(MINUTE < of_room[-1] - of_room[0] < DAY for of_room in by_room)
+        assert max(times[-1]) < clock.now()
+        assert {datetime.fromtimestamp(at / 1e6, ZoneInfo(ZONE)).hour for at in times[-1]} <= set(range(9, 24))
+        assert len({at // DAY for at in times[-1]}) > 2
+    assert times[0] == times[1]

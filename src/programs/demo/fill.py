@@ -16,8 +16,7 @@ from openmeet.domain.attendance import actions as attendance_actions
 from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.chat import messages, rooms
-from openmeet.domain.chat.model import NewMessage, RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.group_of_event import of_event
 from openmeet.domain.events.model import Details, Event
@@ -41,7 +40,7 @@ from programs.demo.gathering import Gathering, Happening
 from programs.demo.past import write_past
 from programs.demo.pictures import TownPictures
 from programs.demo.submissions import details_of
-from programs.demo.talk import CONVERSATIONS
+from programs.demo.talk import converse
 from programs.demo.town import ABOUT, CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, REASONS, TOWN, ZONE, Club, gathering_of
 
 EVENTS: Final = 220
@@ -191,7 +190,7 @@ async def _write(
             await _act(db, event_hosting.revise, host, event.slug, _moved(dice, event))
         if attendees and number % 3 == 2:
             subject = RoomSubject(SubjectKind.EVENT, event.id)
-            await _chat(db, dice, [host, *attendees], RoomKind.EVENT, subject, plan.happening.language)
+            await converse(db, dice, [host, *attendees], RoomKind.EVENT, subject, plan.happening.language)
 
 
 def _note_busy(busy: BusyTimes, person: Caller, event: Event) -> None:
@@ -307,26 +306,6 @@ async def _fill_answers(
     return attendees
 
 
-async def _chat(
-    db: Database,
-    dice: random.Random,
-    people: Sequence[Caller],
-    kind: RoomKind,
-    subject: RoomSubject,
-    language: str,
-) -> None:
-    """Write a short conversation among these people. The first one is the host."""
-    fitting = [one for one in CONVERSATIONS[language] if all(who < len(people) for who, _ in one)]
-    conversation = dice.choice(fitting)
-
-    async def write(tx: Transaction) -> None:
-        room, _ = await rooms.open_room(tx, people[0], await rooms.target_of(tx, kind, subject))
-        for who, text in conversation:
-            await messages.send(tx, people[who], room.id, NewMessage(text=text))
-
-    await db.batch(write)
-
-
 async def _club(
     db: Database,
     dice: random.Random,
@@ -345,7 +324,7 @@ async def _club(
         await _act(db, group_actions.join, person, group.slug)
     gathering, happening = gathering_of(club.title)
     subject = RoomSubject(SubjectKind.GROUP, group.id)
-    await _chat(db, dice, [owner, *members], RoomKind.CHANNEL, subject, happening.language)
+    await converse(db, dice, [owner, *members], RoomKind.CHANNEL, subject, happening.language)
     details_of_date = details_of(dice, gathering, happening, today + timedelta(days=1))
     # Starts on the first date that the rule itself selects.
     rule = parse_rule(club.rule)

@@ -1,6 +1,24 @@
 """Chat conversations of the demo town, as pairs of speaker and text. Speaker 0 is the host, the others are guests."""
 
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from groundwork.clock import DAY, HOUR, MINUTE, SECOND, Instant
+from groundwork.database.transaction import Database, Transaction
+from openmeet.domain.chat import messages, rooms
+from openmeet.domain.chat.model import NewMessage, RoomKind, RoomSubject
+from openmeet.domain.users.model import Caller
+from programs.demo.earlier import EarlierTransaction
+from programs.demo.town import ZONE
+
+# People write within this many days before today, in these hours. The last message is still of the same day.
+_DAYS: Final = 6
+_FIRST_HOUR: Final = 9
+_LAST_HOUR: Final = 19
+_LONGEST_PAUSE: Final = 35 * MINUTE
 
 Conversation = tuple[tuple[int, str], ...]
 
@@ -201,3 +219,47 @@ CONVERSATIONS: Final[dict[str, tuple[Conversation, ...]]] = {
         ),
     ),
 }
+
+
+async def converse(
+    db: Database,
+    dice: random.Random,
+    people: Sequence[Caller],
+    kind: RoomKind,
+    subject: RoomSubject,
+    language: str,
+) -> None:
+    """Write a short conversation among these people, at one of the last days. The first one is the host."""
+    fitting = [one for one in CONVERSATIONS[language] if all(who < len(people) for who, _ in one)]
+    conversation = dice.choice(fitting)
+    # Not from ``dice``, so that the times do not decide what else is in the town.
+    clock = random.Random(f"{people[0].display_name} {people[-1].display_name} {conversation}")  # noqa: S311 - chooses times
+
+    async def write(tx: Transaction) -> None:
+        times = _times(clock, len(conversation), tx.now)
+        opened = EarlierTransaction(tx, times[0])
+        room, _ = await rooms.open_room(opened, people[0], await rooms.target_of(opened, kind, subject))
+        for (who, text), at in zip(conversation, times, strict=True):
+            await messages.send(EarlierTransaction(tx, at), people[who], room.id, NewMessage(text=text))
+
+    await db.batch(write)
+
+
+def _times(clock: random.Random, number: int, now: Instant) -> list[Instant]:
+    """When each message of a conversation was written: in the daytime, with a few minutes between them, before ``now``."""
+    today = (
+        datetime.fromtimestamp(now / 1e6, UTC)
+        .astimezone(ZoneInfo(ZONE))
+        .replace(hour=0, minute=0, second=0, microsecond=0)
+    )
+    at = (
+        int(today.timestamp() * 1e6)
+        + clock.randrange(_FIRST_HOUR * HOUR, _LAST_HOUR * HOUR)
+        - clock.randrange(_DAYS) * DAY
+    )
+    times = []
+    for _ in range(number):
+        times.append(at)
+        at += clock.randrange(20 * SECOND, _LONGEST_PAUSE)
+    late = DAY if times[-1] >= now else 0
+    return [Instant(one - late) for one in times]
