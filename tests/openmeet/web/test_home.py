@@ -281,8 +281,10 @@ async def test_the_lists_of_the_home_page_are_the_beginnings_of_the_complete_lis
         assert len(await my_event_lists.waiting_for(tx, ben.user_id, 9)) == 7
 
 
-async def test_a_request_is_next_up_if_nothing_else_is(site: Site) -> None:
-    """It says that it waits. A cancelled event is not shown, and an event with a certain answer comes first."""
+async def test_next_up_is_certain_and_requests_have_their_own_list(site: Site) -> None:
+    """Next up is an event that the person goes to, even if one that they only asked to join is sooner. Cancelled events
+    are in neither.
+    """
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         asked = await event_by(tx, ana, title="Supper", starts="2026-07-04T18:00", ends="")
@@ -294,13 +296,19 @@ async def test_a_request_is_next_up_if_nothing_else_is(site: Site) -> None:
         await attendance.answer(tx, ben, sure.slug, RsvpReply.GOING)
     decided = await home_of(site, ben)
     async with site.db.transaction() as tx:
-        await attendance.answer(tx, ben, sure.slug, RsvpReply.DECLINED)
         await event_hosting.cancel(tx, ana, asked.slug, "")
     cancelled = await home_of(site, ben)
-    assert next_up(waiting) == ("Supper", "Request sent")
-    assert "Nothing planned yet" not in waiting
-    assert next_up(decided)[0] == "Chess"
-    assert 'id="next-up"' not in cancelled
+    assert 'id="next-up"' not in waiting
+    assert waits_for(waiting) == waits_for(decided) == [("Supper", "18:00 · Request sent")]
+    assert next_up(decided)[0] == next_up(cancelled)[0] == "Chess"
+    assert waits_for(cancelled) == []
+
+
+def waits_for(page: str) -> list[tuple[str, str]]:
+    """The titles and lines of the events for which the person waits for a place."""
+    _, _, rest = page.partition('aria-labelledby="asked"')
+    section = rest.partition("</section>")[0]
+    return re.findall(r'<a href="/events/[^"]*">([^<]*)<.*?<span class="hint">([^<]*)</span>', section)
 
 
 def next_up(page: str) -> tuple[str, str]:

@@ -1,4 +1,6 @@
-"""Home page of a signed-in user: the next event, open tasks, and the events of their groups."""
+"""Home page of a signed-in user: the next event that they go to, open tasks, the events of their groups, and the events
+for which they wait for a place.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,12 +55,13 @@ from openmeet.web.site.tenant_routing import database_of
 MOST_OF_GROUPS: Final = 4
 MOST_IN_WEEK: Final = 6
 MOST_HOSTED: Final = 3
+MOST_ASKED: Final = 3
 MOST_SUGGESTED: Final = 6
 
 # More are read than shown, because events that the person has already answered are left out.
 _READ_OF_GROUPS: Final = 4 * MOST_OF_GROUPS
-# Read to find one that is not cancelled.
-_READ_ASKED: Final = 4
+# Some of them may be cancelled.
+_READ_ASKED: Final = 2 * MOST_ASKED
 _WITH_TICKET: Final = frozenset({AnswerState.GOING, AnswerState.MOVED, AnswerState.TODAY, AnswerState.JOIN_NOW})
 _WEEK: Final = 7 * DAY
 _ABOUT_HOSTS: Final = frozenset({SuggestionReason.FOLLOWED_HOST, SuggestionReason.KNOWN_HOST})
@@ -111,7 +114,7 @@ async def show_home(request: Request) -> Response:
         me = await user_by_id(reader, viewer)
         for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
         ahead = [event for event in mine.upcoming if not event.is_cancelled and event.starts_at is not None]
-        asked = [] if ahead else await _asked_for(reader, viewer, mine.waiting)
+        asked = await _asked_for(reader, viewer, mine.waiting)
         suggested = (
             []
             if mine.upcoming or asked or mine.waiting or of_groups or for_you
@@ -125,10 +128,10 @@ async def show_home(request: Request) -> Response:
         facts = await facts_of(reader, list(every.values()), CardList(public_url, viewer, further=further))
         waiting_rows = await rows_of(reader, public_url, viewer, mine.waiting, facts)
     own_zone = (me.time_zone if me else None) or "UTC"
-    next_events = [*ahead[:1], *asked]
     context = {
         "greeting": _greeting(now, own_zone, first_name(caller.display_name)),
-        "next": _next_event(next_events[0], facts, now) if next_events else None,
+        "next": _next_event(ahead[0], facts, now) if ahead else None,
+        "asked": [_week_row(event, facts) for event in asked],
         "waiting": waiting_rows,
         "tasks": tasks,
         "groups": with_days(grouped_by_day(of_groups, facts, now)),
@@ -156,12 +159,14 @@ def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
 
 
 async def _asked_for(reader: Reader, viewer: UserId, listed: Sequence[Event]) -> list[Event]:
-    """The first event that the person asked to join or is on the waitlist of, as a list. Without those that are
-    ``listed`` as waiting for their answer.
+    """The first events that the person asked to join or is on the waitlist of. Without those that are ``listed`` as
+    waiting for their answer.
     """
     shown = {event.id for event in listed}
     events = await my_event_lists.my_events(reader, viewer, MyEvents.WAITING, None, len(shown) + _READ_ASKED)
-    return [one for one in events if one.id not in shown and not one.is_cancelled and one.starts_at is not None][:1]
+    return [one for one in events if one.id not in shown and not one.is_cancelled and one.starts_at is not None][
+        :MOST_ASKED
+    ]
 
 
 async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
