@@ -182,7 +182,15 @@ async def _store(
         removed_nodes=(head.commit, *edited.removed),
         removed_records=[change.before for change in changes if change.before is not None],
         index=[
-            IndexChange(write.collection, write.rkey, write.cid, write.block, write.blobs, change.before is not None)
+            IndexChange(
+                write.collection,
+                write.rkey,
+                write.cid,
+                write.block,
+                write.blobs,
+                write.subject,
+                had_record=change.before is not None,
+            )
             for write, change in zip(writes, changes, strict=True)
         ],
         frame=events.encode_unsequenced(message),

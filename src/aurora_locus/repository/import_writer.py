@@ -45,7 +45,8 @@ _RECORDS_AT_ONCE = 500
 _ADD_RECORDS = "insert into records (did, collection, rkey, cid, rev, takedown_ref) values {rows}"
 _PUT_RECORDS = f"""
     {_ADD_RECORDS}
-    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
+    on conflict (did, collection, rkey) do update
+       set cid = excluded.cid, rev = excluded.rev, subject = null
 """
 
 # Unlike for a commit, the repository may be deactivated, but it must still be in the state that the import was planned

@@ -60,7 +60,8 @@ class PreparedWrite:
     """A prepared write: validated, encoded and hashed, but not compared with the repository yet.
 
     ``cid`` and ``block`` are None only for deletions. ``validation`` is the ``validationStatus`` of the response.
-    ``only_about`` is the subject of a creation that replaces earlier records with this subject (``duplicates``).
+    ``subject`` is the hash of its subject, for likes and the like; a creation with ``replaces_others`` replaces earlier
+    records with the same subject (both ``duplicates``).
     """
 
     action: WriteAction
@@ -71,7 +72,8 @@ class PreparedWrite:
     blobs: tuple[BlobRef, ...] = ()
     swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING
     validation: str | None = None
-    only_about: str | None = None
+    subject: bytes | None = None
+    replaces_others: bool = False
 
     @property
     def path(self) -> str:

@@ -20,6 +20,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
 from aurora_locus.blobs.references import require_blobs
+from aurora_locus.repository.duplicates import hash_subject
 from aurora_locus.repository.model import NoSwapRecord, PreparedWrite, WriteAction
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
@@ -63,7 +64,8 @@ def prepare_record(
         raise InvalidInput(
             "record", "The record refers to a blob in the old form (cid, mimeType), which new records cannot use."
         )
-    return PreparedWrite(action, collection, rkey, Cid.for_cbor(block), block, blobs, swap, validation)
+    cid, subject = Cid.for_cbor(block), hash_subject(collection, record)
+    return PreparedWrite(action, collection, rkey, cid, block, blobs, swap, validation, subject)
 
 
 def prepare_deletion(

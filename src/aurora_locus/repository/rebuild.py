@@ -33,7 +33,8 @@ _DROP_BLOCK = "delete from blocks where did = :did and cid = :cid"
 _INDEXED = "select collection, rkey, cid from records where did = :did"
 _PUT_RECORD = """
     insert into records (did, collection, rkey, cid, rev) values (:did, :collection, :rkey, :cid, :rev)
-    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
+    on conflict (did, collection, rkey) do update
+       set cid = excluded.cid, rev = excluded.rev, subject = null
 """
 _DROP_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
 _DROP_REFERENCES = "delete from blob_references where did = :did"

@@ -43,9 +43,10 @@ DECIDED = """
     (select t.ref from record_takedowns t where t.did = :did and t.collection = :{collection} and t.rkey = :{rkey})
 """
 _PUT_RECORD = f"""
-    insert into records (did, collection, rkey, cid, rev, takedown_ref)
-    values (:did, :collection, :rkey, :cid, :rev, {DECIDED.format(collection="collection", rkey="rkey")})
-    on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
+    insert into records (did, collection, rkey, cid, rev, subject, takedown_ref)
+    values (:did, :collection, :rkey, :cid, :rev, :subject, {DECIDED.format(collection="collection", rkey="rkey")})
+    on conflict (did, collection, rkey) do update
+       set cid = excluded.cid, rev = excluded.rev, subject = excluded.subject
 """
 REMOVE_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
 
@@ -89,6 +90,7 @@ class IndexChange:
     cid: Cid | None
     block: bytes | None
     blobs: tuple[BlobRef, ...]
+    subject: bytes | None
     had_record: bool
 
 
@@ -140,7 +142,14 @@ def _store_index(w: Writer, did: Did, changes: Changeset) -> list[Cid]:
         w.execute_many(
             _PUT_RECORD,
             [
-                {"did": did, "collection": change.collection, "rkey": change.rkey, "cid": bytes(change.cid), "rev": rev}
+                {
+                    "did": did,
+                    "collection": change.collection,
+                    "rkey": change.rkey,
+                    "cid": bytes(change.cid),
+                    "rev": rev,
+                    "subject": change.subject,
+                }
                 for change in written_changes
                 if change.cid is not None
             ],

@@ -56,6 +56,10 @@ DELIBERATE = (
         ("applyWrites oddities", "a delete of nothing|a right and a wrong", _GRANTED_500),
     ),
     _row(
+        "one commit has one operation for a path, where the reference deletes and creates the same record",
+        ("duplicates in any order", "at one key 2", _REFUSED),
+    ),
+    _row(
         "errors are named as the protocol does, not by classes of JavaScript",
         ("*", "with a body that is too large", "error: PayloadTooLarge, reference: PayloadTooLargeError"),
         ("*", "with broken JSON|with a text|with null", "error: InvalidRequest, reference: SyntaxError"),

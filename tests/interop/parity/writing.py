@@ -1,8 +1,9 @@
 """Requests that write records: swaps, validation, keys, odd values, existing and missing blobs."""
 
+import random
 from typing import Any
 
-from tests.interop.parity.sides import Side
+from tests.interop.parity.sides import BYPASS_KEY, Side
 
 _REPO = "com.atproto.repo"
 NOTE = "org.example.note"
@@ -229,6 +230,66 @@ async def duplicates(side: Side) -> None:
             await side.get(label, f"{_REPO}.listRecords", repo=dora.did, collection=collection)
 
 
+async def duplicates_in_any_order(side: Side) -> None:
+    """Likes and follows that creations, puts, deletions, batches and imports of an earlier state leave, and what a
+    creation replaces then.
+    """
+    dora, _ = await side.person("dedup")
+    somebody = "did:plc:aaaaaaaaaaaaaaaaaaaaaaa"
+    subjects: dict[str, list[Any]] = {
+        "app.bsky.feed.like": [{"uri": f"at://{somebody}a/{POST}/{key}", "cid": NO_COMMIT} for key in ("one", "two")],
+        "app.bsky.graph.follow": [f"{somebody}{letter}" for letter in "ab"],
+    }
+    chance = random.Random(1)
+    car_type = {**dora.access, "content-type": "application/vnd.ipld.car"}
+    before = b""
+    for step in range(80):
+        collection = chance.choice(list(subjects))
+        # Each has its own content: the reference loses the block of a record that equals the one that it replaces.
+        when = f"2020-01-01T00:{step // 60:02}:{step % 60:02}.000Z"
+        record = {"$type": collection, "subject": chance.choice(subjects[collection]), "createdAt": when}
+        taken = {row["uri"].rpartition("/")[2] for row in await _records(side, dora.did, collection)}
+        free = next(key for number in range(100) if (key := f"3jzfcijpj2z{number:02}".translate(_TID)) not in taken)
+        one = {"repo": dora.did, "collection": collection, "rkey": free}
+        kind = chance.choice(["create", "create", "create unchecked", "put", "put over", "delete", "batch", "import"])
+        label = f"{step} {kind}"
+        match kind:
+            case "create" | "create unchecked":
+                more = {"record": record} | ({} if kind == "create" else {"validate": False})
+                await side.post(label, f"{_REPO}.createRecord", one | more, dora.access)
+            case "put" | "put over":
+                rkey = min(taken | {free}) if kind == "put over" else free
+                await side.post(label, f"{_REPO}.putRecord", {**one, "rkey": rkey, "record": record}, dora.access)
+            case "delete":
+                await side.post(label, f"{_REPO}.deleteRecord", {**one, "rkey": min(taken | {free})}, dora.access)
+            case "batch":
+                writes = [{**_write("create", rkey=free, value=record), "collection": collection}]
+                await side.post(label, f"{_REPO}.applyWrites", {"repo": dora.did, "writes": writes}, dora.access)
+            case "import":
+                if before:
+                    await side.ask(label, "POST", f"{_REPO}.importRepo", content=before, headers=car_type)
+                before = (await side.http.get("/xrpc/com.atproto.sync.getRepo", params={"did": dora.did})).content
+        for listed in subjects:
+            await side.get(f"{label}: {listed}", f"{_REPO}.listRecords", repo=dora.did, collection=listed)
+    # A creation at the key of the record that it would replace.
+    like = {"$type": "app.bsky.feed.like", "subject": subjects["app.bsky.feed.like"][0], "createdAt": WHEN}
+    body = {"repo": dora.did, "collection": "app.bsky.feed.like", "rkey": "3jzfcijpjzzzz", "record": like}
+    for number in (1, 2):
+        body["record"] = {**like, "createdAt": f"2020-01-01T00:00:0{number}.000Z"}
+        await side.post(f"at one key {number}", f"{_REPO}.createRecord", body, dora.access)
+
+
+_TID = str.maketrans("0189", "wxyz")
+
+
+async def _records(side: Side, did: str, collection: str) -> list[Any]:
+    params = {"repo": did, "collection": collection, "limit": "100"}
+    answer = await side.http.get(
+        f"/xrpc/{_REPO}.listRecords", params=params, headers={"x-ratelimit-bypass": BYPASS_KEY}
+    )
+    return list(answer.json()["records"])
+
+
 _NO_BLOB = {"$type": "blob", "ref": {"$link": NOT_HERE}, "mimeType": "text/plain", "size": 5}
 
 
@@ -287,5 +348,6 @@ GROUPS = {
     "swaps": swaps,
     "applyWrites oddities": apply_writes,
     "duplicates": duplicates,
+    "duplicates in any order": duplicates_in_any_order,
     "blobs": blobs,
 }

@@ -7,7 +7,6 @@ from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
-from aurora_locus.repository.duplicates import find_subject
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
@@ -39,8 +38,7 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
         validate=body.get("validate"),
         fresh_key=repositories.fresh_record_key(),
     )
-    if body.get("validate") is not False:
-        write = replace(write, only_about=find_subject(write.collection, body["record"]))
+    write = replace(write, replaces_others=body.get("validate") is not False)
     await check_blobs(call.host.db, did, [write])
     committed = await commit(repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
     return write_response(did, write, committed)
