@@ -6,6 +6,7 @@ path, so it has no layers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -32,6 +33,7 @@ from aurora_locus.xrpc.method import (
     Outcome,
     XrpcCall,
     XrpcResponse,
+    client_of,
     read_whole,
     stream,
 )
@@ -41,7 +43,6 @@ from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, add_headers_late, name_route
 from groundwork.http.client_addresses import CLIENT_ADDRESS
 from groundwork.http.compression import MIN_BYTES, accepts_gzip, compress_gzip
-from groundwork.threads import compute
 
 PREFIX = "/xrpc/"
 
@@ -119,7 +120,7 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
         caller = await host.authenticate(method.need, nsid, headers, scope)
         require(method.need, nsid, caller)
         body_stream = stream(receive)
-        body, body_bytes = await _read_body(catalog, method, headers, receive)
+        body, body_bytes = await _read_body(host, client_of(caller, source), method, headers, receive)
         call = XrpcCall(host, parameters, body, caller, headers, body_stream, source, allowance, body_bytes)
         await _send(send, await method.run(call), is_head=is_head, accepted=headers.get(b"accept-encoding"))
 
@@ -141,7 +142,7 @@ def _add_caller_headers(
 
 
 async def _read_body(
-    catalog: Catalog, method: Method, headers: Mapping[bytes, bytes], receive: Receive
+    host: XrpcHost, client: str, method: Method, headers: Mapping[bytes, bytes], receive: Receive
 ) -> tuple[Any, int]:
     """Return the decoded JSON of a procedure and its size; None if it has none, or if the method reads the body
     itself.
@@ -149,7 +150,8 @@ async def _read_body(
     try:
         if method.kind == "procedure" and not method.raw_body:
             body = await read_whole(receive)
-            return await compute(len(body), _json_input, catalog, method.nsid, headers, body), len(body)
+            decode = partial(_json_input, host.catalog, method.nsid, headers, body)
+            return await host.computations.compute(client, len(body), decode), len(body)
         if method.kind == "query" and _has_body(headers) and await read_whole(receive):
             raise InvalidInput("", "A query has no body.")
     except Malformed as error:

@@ -1,7 +1,7 @@
 """Dependencies of the methods, assembled once by ``app``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from at_network.identity_resolver import IdentityResolver
 from at_network.lexicon_resolver import LexiconResolver
@@ -16,6 +16,7 @@ from aurora_locus.xrpc.authentication import Authenticate
 from aurora_locus.xrpc.gate import Gate
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
+from groundwork.threads import ClientComputations
 from groundwork.workers.pool import WorkerPool
 
 
@@ -44,3 +45,5 @@ class XrpcHost:
     lexicons: LexiconResolver | None = None
     # Resolves unknown record types. If None, only built-in types are known.
     type_resolver: TypeResolver | None = None
+    # Computations with large bodies.
+    computations: ClientComputations = field(default_factory=ClientComputations)

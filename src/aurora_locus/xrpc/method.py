@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -13,6 +13,10 @@ from aurora_locus.xrpc.authentication import Need, PdsCaller
 from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from groundwork.errors import NotSignedIn
+from groundwork.http.addresses import network_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Write endpoints accept records, and a single record can have a million bytes.
 JSON_BODY_BYTES = 150 * 1024
@@ -52,10 +56,22 @@ class XrpcCall:
             raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
         return self.caller.did
 
+    async def compute(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Run a computation with the body, on a thread if it is large. Raises TooMany and Unavailable
+        (``ClientComputations``).
+        """
+        client = client_of(self.caller, self.source)
+        return await self.host.computations.compute(client, self.body_bytes, work, *arguments, **options)
+
     def header(self, name: str) -> str | None:
         """Return a request header by its lower-case name."""
         value = self.headers.get(name.encode("latin-1"))
         return None if value is None else value.decode("latin-1")
+
+
+def client_of(caller: PdsCaller | None, source: SignInSource) -> str:
+    """Return the account of a caller, or the network of one without an account."""
+    return network_of(source.address) if caller is None or caller.did is None else caller.did
 
 
 @dataclass(frozen=True, slots=True)

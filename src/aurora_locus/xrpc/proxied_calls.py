@@ -35,7 +35,6 @@ from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.method import XrpcResponse, read_whole
 from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
 from groundwork.errors import InvalidInput, NotSignedIn
-from groundwork.threads import compute
 
 HEADER = b"atproto-proxy"
 
@@ -90,7 +89,7 @@ class ProxiedCalls:
         did, body = caller.did, None
         if target is None or names_service_in_body:
             body = await read_whole(receive)
-            target = await compute(len(body), read_push_service, body)
+            target = await self.host.computations.compute(did, len(body), read_push_service, body)
         await self._require_permission(caller, did, target, nsid)
         if self.host.gate is not None:
             await self.host.gate.spend(allowance, [(PASSED_ON, did)])

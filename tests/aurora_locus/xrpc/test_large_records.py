@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import tracemalloc
 from collections.abc import Awaitable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from groundwork import threads
 from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.xrpc.conftest import Client
 
@@ -46,6 +48,28 @@ async def test_costly_record_holds_up_nobody(as_ada: Client, ada: HostedReposito
         response, duration, longest = await beside_a_heartbeat(request)
         assert response.status_code == 200, response.text
         assert longest < duration / 2
+
+
+async def test_large_records_of_one_client_are_limited(
+    as_ada: Client, stranger: Client, ada: HostedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that sends more large bodies at once than the server reads at once is told to wait; others are served."""
+    monkeypatch.setattr(threads, "CLIENT_BYTES", 35_000)
+    body = {"repo": ada.did, "collection": NOTE, "record": {"$type": NOTE, "value": "x" * 10_000}}
+    is_over = threading.Event()
+    running = asyncio.ensure_future(threads.compute(35_000, is_over.wait))
+    try:
+        sent = [asyncio.ensure_future(as_ada.post(f"{REPO}.createRecord", body)) for _ in range(4)]
+        (refused,), waiting = await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
+        assert refused.result().status_code == 429
+        assert refused.result().json()["error"] == "RateLimitExceeded"
+        assert refused.result().headers["retry-after"] == "5"
+        assert (await stranger.get(f"{REPO}.describeRepo", repo=ada.did)).status_code == 200
+    finally:
+        is_over.set()
+        await running
+    assert [request.status_code for request in await asyncio.gather(*waiting)] == [200] * 3
+    assert (await as_ada.post(f"{REPO}.createRecord", body)).status_code == 200
 
 
 async def test_record_of_very_many_lists_is_refused(as_ada: Client, ada: HostedRepository) -> None:

@@ -6,13 +6,12 @@ from aurora_locus.accounts import preferences
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.app_bsky_actor.get_preferences import NAMESPACE, has_full_access
 from aurora_locus.xrpc.method import Outcome, XrpcCall
-from groundwork.threads import compute
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Replace the caller's preferences. Raises what ``preferences.check_values`` raises; nothing is changed then."""
     did, is_full = call.did, has_full_access(call)
     check = partial(preferences.check_values, call.body["preferences"], NAMESPACE, has_full_access=is_full)
-    values = await compute(call.body_bytes, check)
+    values = await call.compute(check)
     await registry.db.write(lambda w: preferences.replace(w, did, NAMESPACE, values, has_full_access=is_full))
     return None

@@ -17,7 +17,6 @@ from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
 from groundwork.errors import InvalidInput
-from groundwork.threads import compute
 
 NSID = "com.atproto.repo.applyWrites"
 
@@ -40,7 +39,7 @@ async def apply_writes(call: XrpcCall) -> dict[str, Any]:
     for item in body["writes"]:
         require_repo_action(call.caller, item["collection"], RepoAction(_ACTIONS[item["$type"]].value))
     fresh_keys = [call.host.repositories.fresh_record_key() for _ in body["writes"]]
-    writes = await compute(call.body_bytes, _prepare_all, call, fresh_keys)
+    writes = await call.compute(_prepare_all, call, fresh_keys)
     await check_blobs(call.host.db, did, writes)
     committed = await commit(call.host.repositories, did, writes, swap_commit=optional_cid(body, "swapCommit"))
     return {**commit_meta(committed), "results": [_result(did, write) for write in writes]}

@@ -14,7 +14,6 @@ from aurora_locus.xrpc.com_atproto_repo.write_responses import optional_cid, wri
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
-from groundwork.threads import compute
 
 
 async def create_record(call: XrpcCall) -> dict[str, Any]:
@@ -27,8 +26,7 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
     did = await own_repository(call, body["repo"])
     require_repo_action(call.caller, body["collection"], RepoAction.CREATE)
     repositories = call.host.repositories
-    write = await compute(
-        call.body_bytes,
+    write = await call.compute(
         prepare_record,
         call.host.catalog,
         WriteAction.CREATE,

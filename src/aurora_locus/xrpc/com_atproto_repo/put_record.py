@@ -13,7 +13,6 @@ from aurora_locus.xrpc.com_atproto_repo.write_responses import optional_cid, swa
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
-from groundwork.threads import compute
 
 
 async def put_record(call: XrpcCall) -> dict[str, Any]:
@@ -26,8 +25,7 @@ async def put_record(call: XrpcCall) -> dict[str, Any]:
     # Both are required, because whether the record is created or updated is known only later.
     require_repo_action(call.caller, body["collection"], RepoAction.CREATE, RepoAction.UPDATE)
     repositories = call.host.repositories
-    write = await compute(
-        call.body_bytes,
+    write = await call.compute(
         prepare_record,
         call.host.catalog,
         WriteAction.PUT,
