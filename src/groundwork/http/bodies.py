@@ -18,6 +18,9 @@ _PIECE_BYTES: Final = 256 * 1024
 
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
+# A gzip body can consist of several members (RFC 1952 2.2). Each empty one takes 20 bytes and a new decompressor.
+_MOST_MEMBERS: Final = 1000
+
 
 def too_large(limit: int) -> TooLarge:
     """Return the failure for a body that exceeds its limit."""
@@ -49,17 +52,13 @@ def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Recei
         raise too_large(limit)
     if encoding in (b"", b"identity"):
         return scope, _CountedBody(receive, limit)
-    if encoding in (b"gzip", b"x-gzip"):
-        unfold = zlib.decompressobj(_GZIP_WINDOW)
-    elif encoding == b"deflate":
-        unfold = zlib.decompressobj()
-    else:
+    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
         raise HTTPException(415, headers={"accept-encoding": "gzip, deflate, identity"})
     plain = {
         **scope,
         "headers": [pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")],
     }
-    return plain, _DecompressedBody(receive, limit, unfold)
+    return plain, _DecompressedBody(receive, limit, is_gzip=encoding != b"deflate")
 
 
 class _CountedBody:
@@ -84,13 +83,14 @@ class _CountedBody:
 class _DecompressedBody:
     """Passes on the decoded chunks of compressed bodies. Rejects bodies that are too large, corrupt or truncated."""
 
-    __slots__ = ("_inside", "_left", "_limit", "_more", "_receive", "_unfold", "_waiting")
+    __slots__ = ("_inside", "_left", "_limit", "_members_left", "_more", "_receive", "_unfold", "_waiting")
 
-    def __init__(self, receive: Receive, limit: int, unfold: "zlib._Decompress") -> None:
+    def __init__(self, receive: Receive, limit: int, *, is_gzip: bool) -> None:
         self._receive = receive
         self._limit = limit
         self._left = limit
-        self._unfold = unfold
+        self._unfold = zlib.decompressobj(_GZIP_WINDOW if is_gzip else zlib.MAX_WBITS)
+        self._members_left = _MOST_MEMBERS - 1 if is_gzip else 0
         self._waiting = b""  # received, but not passed to zlib yet
         self._inside = False  # zlib might hold output that did not fit into the last chunk
         self._more = True
@@ -110,11 +110,18 @@ class _DecompressedBody:
         self._left -= len(piece)
         if self._left < 0:
             raise too_large(self._limit)
-        if self._unfold.unused_data:
-            raise InvalidInput("", "There are bytes after the end of the compressed body.")
         self._waiting = self._unfold.unconsumed_tail
         self._inside = len(piece) == room
+        if self._unfold.unused_data:
+            self._begin_member(self._unfold.unused_data)
         goes_on = bool(self._waiting) or self._inside or self._more
         if not goes_on and not self._unfold.eof:
             raise InvalidInput("", "The compressed body ends too early.")
         return {"type": "http.request", "body": piece, "more_body": goes_on}
+
+    def _begin_member(self, rest: bytes) -> None:
+        if not self._members_left:
+            raise InvalidInput("", "There are bytes after the end of the compressed body, or it has too many parts.")
+        self._members_left -= 1
+        self._unfold = zlib.decompressobj(_GZIP_WINDOW)
+        self._waiting, self._inside = rest, False
