@@ -5,6 +5,7 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
+from at_protocol.crypto import jwt
 from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.oauth import pkce
 from at_protocol.oauth.dpop import make_proof
@@ -24,7 +25,7 @@ class _App:
         self.nonce: str | None = None
         self.issuer = str(side.http.base_url).rstrip("/")
 
-    def proof(self, path: str, **changes: Any) -> str:
+    def proof(self, path: str, times: dict[str, Any] | None = None, **changes: Any) -> str:
         wish: dict[str, Any] = {
             "method": "POST",
             "url": self.issuer + path,
@@ -33,7 +34,11 @@ class _App:
             "nonce": self.nonce,
             **changes,
         }
-        return make_proof(wish.pop("key", self.key), **wish)
+        made = make_proof(wish.get("key", self.key), **{name: value for name, value in wish.items() if name != "key"})
+        if times is None:
+            return made
+        token = jwt.read(made)
+        return jwt.sign({**token.claims, **times}, wish.get("key", self.key), header=token.header)
 
     async def send(self, label: str, path: str, form: dict[str, str], proof: str | None = None, **headers: str) -> Any:
         sent = {"content-type": "application/x-www-form-urlencoded", **headers}
@@ -124,6 +129,23 @@ async def pushed_requests(side: Side) -> None:
         "with a query": {"url": app.issuer + "/oauth/par?a=b"},
     }.items():
         await app.send(f"a proof {label}", "/oauth/par", _wish(), app.proof("/oauth/par", **changes))
+    now = int(time.time())
+    for label, times in {
+        "that expires": {"exp": now + 60},
+        "that has expired": {"exp": now - 200},
+        "that has just expired": {"exp": now - 100},
+        "that expires never": {"exp": 1e20},
+        "with a text as expiry": {"exp": "tomorrow"},
+        "with null as expiry": {"exp": None},
+        "that begins": {"nbf": now},
+        "that begins later": {"nbf": now + 200},
+        "that begins soon": {"nbf": now + 100},
+        "with true as beginning": {"nbf": True},
+        "of two minutes ago": {"iat": now - 120},
+        "with a fraction": {"iat": now + 0.5},
+        "with fractions everywhere": {"iat": now - 0.5, "nbf": now - 1.5, "exp": now + 1.5},
+    }.items():
+        await app.send(f"a proof {label}", "/oauth/par", _wish(), app.proof("/oauth/par", times))
     await app.send("a proof that is none", "/oauth/par", _wish(), "nonsense")
     same = app.proof("/oauth/par")
     await app.send("a proof once", "/oauth/par", _wish(), same)
