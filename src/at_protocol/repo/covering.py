@@ -3,10 +3,10 @@
 Source: sync specification, "Operation inversion".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from at_protocol.data.cid import Cid
-from at_protocol.repo.mst import Tree
+from at_protocol.repo.mst import MissingBlock, Tree
 from at_protocol.repo.node import Node
 
 
@@ -29,6 +29,20 @@ def covering_nodes(tree: Tree, path: str) -> Iterator[Node]:
     high = last.keys[index + 1] if index + 1 < len(last.keys) else None
     yield from _edge_nodes(tree, last.children[index], last.height - 1, -1, (low, key))
     yield from _edge_nodes(tree, last.children[index + 1], last.height - 1, 0, (key, high))
+
+
+def missing_nodes(tree: Tree, paths: Iterable[str]) -> set[Cid]:
+    """Return nodes that changes of these paths need and that the source lacks, at most one for each path. Load them and
+    call again, until there are none.
+    """
+    missing: set[Cid] = set()
+    for path in paths:
+        try:
+            for _ in covering_nodes(tree, path):
+                pass
+        except MissingBlock as one:
+            missing.add(one.cid)
+    return missing
 
 
 def _edge_nodes(

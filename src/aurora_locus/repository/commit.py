@@ -126,7 +126,8 @@ async def _commit_on(
         changes = _decide(tree, writes)
         return changes, edit.apply_changes(tree, [change for _, change in changes]) if changes else None
 
-    changes, edited = await with_nodes(repositories.db, repositories.nodes, head.did, head.data, plan)
+    paths = [write.path for write in writes]
+    changes, edited = await with_nodes(repositories.db, repositories.nodes, head.did, head.data, plan, paths)
     if edited is None:
         return None
     writes_to_commit, repo_changes = [write for write, _ in changes], [change for _, change in changes]

@@ -1,9 +1,10 @@
 """Cache of tree nodes: one bounded cache for all repositories, because a node's CID is determined by its content."""
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, MutableMapping, Sequence
 from typing import Any, TypeVar, cast
 
 from at_protocol.data.cid import Cid
+from at_protocol.repo.covering import missing_nodes
 from at_protocol.repo.mst import MissingBlock, Tree
 from at_protocol.repo.node import Node
 from at_protocol.syntax.did import Did
@@ -16,8 +17,10 @@ T = TypeVar("T")
 _NODE_BYTES = 400
 _PARSED_SIZE_FACTOR = 5
 
-# A tree needs no more rounds than its number of levels times the neighbours of a batch. If it does, it is damaged.
-_MAX_ROUNDS = 10_000
+_LOADED_AT_ONCE = 100
+
+# Without paths, each level of the tree takes a round.
+_MAX_ROUNDS = 1000
 
 
 class NodeCache(MutableMapping[Cid, Node]):
@@ -69,8 +72,11 @@ class NodeCache(MutableMapping[Cid, Node]):
         return len(self._old.keys() | self._young.keys())
 
 
-async def with_nodes(db: Database, cache: NodeCache, did: Did, root: Cid, work: Callable[[Tree], T]) -> T:
-    """Run ``work`` on a repository's tree. Each time a node is missing, load it and start ``work`` again.
+async def with_nodes(
+    db: Database, cache: NodeCache, did: Did, root: Cid, work: Callable[[Tree], T], changed_paths: Collection[str] = ()
+) -> T:
+    """Run ``work`` on a repository's tree. If a node is missing, load it together with those for the paths that ``work``
+    changes, about one level of the tree at a time, and start ``work`` again.
 
     ``work`` must be pure, because it may run several times.
     """
@@ -80,11 +86,21 @@ async def with_nodes(db: Database, cache: NodeCache, did: Did, root: Cid, work: 
         try:
             return work(tree)
         except MissingBlock as missing:
-            blocks = await load_blocks(db, did, [missing.cid])
-            if missing.cid not in blocks:
-                raise DamagedRepository(did, missing.cid) from missing
-            loaded.update(blocks)
+            needed = {missing.cid}
+        while needed:
+            loaded |= await _load_nodes(db, did, list(needed))
+            needed = missing_nodes(tree, changed_paths)
     raise DamagedRepository(did, root)
+
+
+async def _load_nodes(db: Database, did: Did, cids: Sequence[Cid]) -> dict[Cid, bytes]:
+    loaded: dict[Cid, bytes] = {}
+    for start in range(0, len(cids), _LOADED_AT_ONCE):
+        loaded |= await load_blocks(db, did, cids[start : start + _LOADED_AT_ONCE])
+    for cid in cids:
+        if cid not in loaded:
+            raise DamagedRepository(did, cid)
+    return loaded
 
 
 class DamagedRepository(Exception):

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from tests.at_protocol.repo.trees import VALUES, Repository, contents
+from hypothesis import strategies as st
+from tests.at_protocol.repo.trees import VALUES, Repository, contents, keys, random_content
 from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.change import RepoChange
-from at_protocol.repo.covering import covering_nodes
+from at_protocol.repo.covering import covering_nodes, missing_nodes
+from at_protocol.repo.edit import apply_changes
 from at_protocol.repo.inversion import check_claims, check_inversion, undo_changes
 from at_protocol.repo.mst import Tree
 
@@ -103,3 +105,32 @@ def test_no_operation_means_the_same_root():
     check_inversion(repository.tree, [], repository.root)
     with pytest.raises(Malformed):
         check_inversion(repository.tree, [], VALUES[0])
+
+
+def _with_nodes_for(repository: Repository, changes: list[RepoChange]) -> tuple[Tree, int]:
+    """The tree with the nodes that ``missing_nodes`` names, and how often it was called."""
+    loaded: dict[Cid, bytes] = {}
+    tree, rounds = Tree(repository.root, loaded.get), 0
+    while missing := missing_nodes(tree, [change.path for change in changes]):
+        loaded |= {cid: repository.blocks[cid] for cid in missing}
+        rounds += 1
+    return tree, rounds
+
+
+@given(contents, st.dictionaries(keys, st.one_of(st.none(), st.sampled_from(VALUES[:4])), min_size=1, max_size=30))
+def test_missing_nodes_are_all_that_a_batch_needs(content, edits):
+    repository = Repository(content)
+    changes = [repository.change(path, after) for path, after in edits.items() if content.get(path) != after]
+    tree, _ = _with_nodes_for(repository, changes)
+    if changes:
+        edited = apply_changes(tree, changes)
+        assert edited.root == repository.apply(changes).root
+
+
+def test_missing_nodes_are_named_level_by_level():
+    """A batch of 200 changes in a large tree needs hundreds of nodes, but they can be loaded in a few rounds."""
+    repository = Repository(random_content(5000, seed=1))
+    changes = [repository.change(path, None) for path in sorted(repository.content)[::25]]
+    tree, rounds = _with_nodes_for(repository, changes)
+    assert apply_changes(tree, changes).removed
+    assert rounds <= 15

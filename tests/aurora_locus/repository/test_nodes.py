@@ -1,10 +1,20 @@
 """The cache of tree nodes."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from at_protocol.data.cid import Cid
 from at_protocol.repo.node import Node, make_node
+from at_protocol.syntax.did import Did
+from at_protocol.syntax.record_key import RecordKey
+from aurora_locus.repository import nodes
 from aurora_locus.repository.nodes import NodeCache
+from aurora_locus.repository.prepare import prepare_deletion
+from aurora_locus.repository.reader import load_blocks
+from aurora_locus.repository.repositories import Repositories
+from groundwork.database.transaction import Database
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 
 
 def node(number: int) -> Node:
@@ -40,3 +50,23 @@ def test_used_nodes_stay_cached():
         made = node(number)
         cache[made.cid] = made
         assert cache.get(kept.cid) is kept
+
+
+async def test_nodes_of_a_batch_are_read_together(
+    repositories: Repositories, ada: HostedRepository, monkeypatch: pytest.MonkeyPatch
+):
+    """A batch of 200 writes to a large repository that is not cached needs hundreds of nodes, but only a few reads."""
+    for start in range(0, 1000, 200):
+        await ada.write(*(ada.prepare(f"{number * 7919 % 1000:04}", {}) for number in range(start, start + 200)))
+    reads: list[int] = []
+
+    async def counted(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, bytes]:
+        asked = list(cids)
+        reads.append(len(asked))
+        return await load_blocks(db, did, asked)
+
+    monkeypatch.setattr(nodes, "load_blocks", counted)
+    repositories.nodes.clear()
+    await ada.write(*(prepare_deletion(NOTE, RecordKey(f"{number:04}")) for number in range(0, 1000, 5)))
+    assert sum(reads) > 100
+    assert len(reads) <= 15
