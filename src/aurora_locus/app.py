@@ -59,6 +59,7 @@ from aurora_locus.sequencer.live_events import LiveEvents
 from aurora_locus.sequencer.wakeup import run_wakeup
 from aurora_locus.settings import PACKAGE, SCHEMA, PdsSettings
 from aurora_locus.site.faults import page_renderer
+from aurora_locus.site.frame import Site
 from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
 from aurora_locus.xrpc.gate import build_gate, open_configured_counters
@@ -166,7 +167,7 @@ async def open_server(
         )
         app.state.migration = migration
 
-        deliveries = {**_email_deliveries(core, stack), **_migration_deliveries(migration)}
+        deliveries = {**_email_deliveries(core, site, stack), **_migration_deliveries(migration)}
         await stack.enter_async_context(run_jobs(registry.db, deliveries))
         await _start_tasks(core, crawl_requests, stack)
         yield AuroraLocus(app, registry, registry.repositories.live, metrics, authorization, labels)
@@ -348,16 +349,16 @@ def _sealing_keys(settings: PdsSettings) -> list[bytes]:
         raise SettingsRefused([f"PDS_SEALING_KEYS (or sealing.key in the data directory): {error}."]) from None
 
 
-def _email_deliveries(core: _Core, stack: AsyncExitStack) -> dict[str, JobDelivery]:
+def _email_deliveries(core: _Core, site: Site, stack: AsyncExitStack) -> dict[str, JobDelivery]:
     """Open the mailer. Without a mail server there are no deliveries."""
     mailer = mailer_of(core.settings, core.clock)
     if mailer is None:
         return {}
     stack.push_async_callback(mailer.close)
     start_task(stack, check_mailer(mailer, "PDS_EMAIL_SMTP_URL"), name="pds mail check")
-    registry, hostname = core.registry, core.settings.hostname
+    hostname, tokens = core.settings.hostname, core.registry.email_tokens
     return {
-        PdsJobKind.MAIL: one_by_one(email_handler(core.db, registry.email_tokens, mailer, hostname, registry.url)),
+        PdsJobKind.MAIL: one_by_one(email_handler(core.db, tokens, mailer, hostname, site)),
         PdsJobKind.NOTICE: one_by_one(notice_handler(core.db, mailer, hostname)),
     }
 

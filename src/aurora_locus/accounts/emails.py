@@ -4,10 +4,13 @@ A job only names the e-mail. Content and recipient are read when it is sent, and
 replaced is no longer sent.
 """
 
+from dataclasses import dataclass, replace
+
 from aurora_locus.accounts import sign_in_links
 from aurora_locus.accounts.email_tokens import LIFETIME, EmailTokens, TokenEmail, TokenPurpose, find_email
 from aurora_locus.i18n.catalogue import gettext, lazy, speaking
 from aurora_locus.settings import PdsSettings
+from aurora_locus.site.frame import Site
 from groundwork.clock import MINUTE, Clock
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, RemoteSlow
@@ -16,6 +19,7 @@ from groundwork.mail.contract import Mail, Mailer, Sender
 from groundwork.mail.open_ import open_mailer
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
+from groundwork.ui.colours import accents
 
 # The reason code for a delivery whose reply was lost.
 ANSWER_LOST = "AnswerLost"
@@ -42,11 +46,11 @@ _WISHES = {
 }
 
 
-# Purposes of codes that may be typed on this server's sign-in pages. The others belong to the account pages, or to the
-# app that requested them.
+# Pages for codes that may be typed on this server's sign-in pages, and the labels of their links. The other codes belong
+# to the account pages, or to the app that requested them.
 _PAGES = {
-    TokenPurpose.CONFIRM_EMAIL: "/confirm-email",
-    TokenPurpose.RESET_PASSWORD: "/reset-password/code",
+    TokenPurpose.CONFIRM_EMAIL: ("/confirm-email", lazy("Confirm the address")),
+    TokenPurpose.RESET_PASSWORD: ("/reset-password/code", lazy("Choose a new password")),
 }
 
 
@@ -58,10 +62,23 @@ def mailer_of(settings: PdsSettings, clock: Clock) -> Mailer | None:
     return open_mailer(settings.mail_url, sender, clock)
 
 
-def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> JobHandler:
-    """Return the handler of ``PdsJobKind.MAIL``. ``url`` is this server's address, for links. If the mail server's
-    reply is lost, delivery is retried once. After a second loss the e-mail counts as sent, so that nobody gets a third
-    copy.
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What an e-mail says. ``code`` and ``link_url`` may be empty. ``validity``: how long and how often they work."""
+
+    subject: str
+    opening: str
+    validity: str
+    closing: str
+    code: str = ""
+    link_introduction: str = ""
+    link_words: str = ""
+    link_url: str = ""
+
+
+def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, site: Site) -> JobHandler:
+    """Return the handler of ``PdsJobKind.MAIL``. If the mail server's reply is lost, delivery is retried once. After a
+    second loss the e-mail counts as sent, so that nobody gets a third copy.
     """
 
     async def deliver(job: Job) -> None:
@@ -70,7 +87,7 @@ def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: s
         if email is None:
             return
         try:
-            await mailer.send(_composed(email, job.subject, tokens, hostname, url))
+            await mailer.send(compose(email, job.subject, tokens, hostname, site))
         except RemoteSlow:
             if job.reason_code == ANSWER_LOST:
                 return
@@ -79,55 +96,71 @@ def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: s
     return deliver
 
 
-def _composed(email: TokenEmail, number: str, tokens: EmailTokens, hostname: str, url: str) -> Mail:
+def compose(email: TokenEmail, number: str, tokens: EmailTokens, hostname: str, site: Site) -> Mail:
+    """Compose the e-mail in the language of its recipient. ``number`` identifies it. Raises InvalidInput if the stored
+    address is invalid.
+    """
     with speaking(email.language):
         if email.purpose is TokenPurpose.SIGN_IN_LINK:
-            return compose_link(email, number, tokens.of_link(number), hostname, url)
-        return compose(email, number, tokens.of_email(number), hostname, url)
+            content = _link_content(email, tokens.of_link(number), hostname, site.url)
+        else:
+            content = _code_content(email, tokens.of_email(number), hostname, site.url)
+        colour = site.branding.colour
+        html = site.templates.get_template("accounts/email.html").render(
+            content=content,
+            subject=content.subject,
+            site_name=site.branding.name,
+            site_url=site.url,
+            colours=accents(colour) if colour else None,
+        )
+        return Mail(_address(email), content.subject, _text(content), message_id=f"<{number}@{hostname}>", html=html)
 
 
-def compose_link(email: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
-    """Compose the e-mail with a sign-in link, in the current language. Raises InvalidInput if the stored address is
-    invalid.
-    """
-    parts = (
+def _link_content(email: TokenEmail, token: str, hostname: str, url: str) -> _Content:
+    return _Content(
+        gettext("Your link to sign in on %(server)s", server=hostname),
         gettext(
             "Somebody typed too many wrong passwords for @%(handle)s on %(server)s. Nothing changes where you’re "
             "already signed in.",
             handle=email.handle,
             server=hostname,
         ),
-        gettext("To sign in on a new device, open this link there and type your password:"),
-        f"    {url}/sign-in?link={token}",
-        gettext(
-            "The link works for 24 hours, and only with your password. If you weren’t trying to sign in, ignore "
-            "this e-mail."
-        ),
+        gettext("The link works for 24 hours, and only with your password."),
+        gettext("Weren’t trying to sign in? Ignore this e-mail."),
+        link_introduction=gettext("To sign in on a new device, open this link there and type your password:"),
+        link_words=gettext("Sign in"),
+        link_url=f"{url}/sign-in?link={token}",
     )
-    subject = gettext("Your link to sign in on %(server)s", server=hostname)
-    return Mail(_address(email), subject, _text(parts), message_id=f"<{number}@{hostname}>")
 
 
-def compose(email: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
-    """Compose the e-mail, in the current language. Raises InvalidInput if the stored address is invalid."""
-    page = _PAGES.get(email.purpose)
-    code_page_lines: tuple[str, ...] = ()
-    if page is not None:
-        code_page_lines = (gettext("Don’t know where to type it? Open this page:"), f"    {url}{page}?code={token}")
-    parts = (
-        _WISHES[email.purpose].filled(handle=email.handle, server=hostname),
-        f"    {token}",
-        *code_page_lines,
+def _code_content(email: TokenEmail, token: str, hostname: str, url: str) -> _Content:
+    validity = (
         gettext("It works once, for an hour.")
         if email.purpose is TokenPurpose.RESET_PASSWORD
-        else gettext("It works once, for %(minutes)s minutes.", minutes=LIFETIME // MINUTE),
-        gettext("Didn’t ask for this? Ignore this e-mail, and don’t give the code to anyone."),
+        else gettext("It works once, for %(minutes)s minutes.", minutes=LIFETIME // MINUTE)
     )
-    return Mail(_address(email), str(_SUBJECTS[email.purpose]), _text(parts), message_id=f"<{number}@{hostname}>")
+    content = _Content(
+        str(_SUBJECTS[email.purpose]),
+        _WISHES[email.purpose].filled(handle=email.handle, server=hostname),
+        validity,
+        gettext("Didn’t ask for this? Ignore this e-mail, and don’t give the code to anyone."),
+        code=token,
+    )
+    if email.purpose not in _PAGES:
+        return content
+    path, words = _PAGES[email.purpose]
+    return replace(
+        content,
+        link_introduction=gettext("Don’t know where to type it? Open this page:"),
+        link_words=str(words),
+        link_url=f"{url}{path}?code={token}",
+    )
 
 
-def _text(parts: tuple[str, ...]) -> str:
-    return "\n\n".join(parts) + "\n"
+def _text(content: _Content) -> str:
+    link = [content.link_introduction, f"    {content.link_url}"] if content.link_url else []
+    middle = [f"    {content.code}", content.validity, *link] if content.code else [*link, content.validity]
+    return "\n\n".join([content.opening, *middle, content.closing]) + "\n"
 
 
 def _address(email: TokenEmail) -> EmailAddress:

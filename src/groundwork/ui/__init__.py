@@ -1,6 +1,6 @@
-"""The design that the pages of both servers share: stylesheets, font, icons and one script.
+"""The design that the pages of both servers share: stylesheets, font, icons, one script, and the layout of e-mails.
 
-The colours of Aurora Locus are in its ``sky.css``.
+The colours of Aurora Locus are in its ``sky.css``, those of its e-mails in their template.
 """
 
 from pathlib import Path

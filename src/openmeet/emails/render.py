@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import jinja2
 
+from groundwork import ui
 from groundwork.signing_key import SigningKey
 from groundwork.ui.colours import Accent, accents
 from openmeet.domain.covers.model import cover_for
@@ -173,7 +174,7 @@ def paragraphs(text: str, public_url: str) -> list[Paragraph]:
 
 
 TEMPLATES: Final = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=jinja2.FileSystemLoader([Path(__file__).parent / "templates", ui.TEMPLATES]),
     autoescape=jinja2.select_autoescape(enabled_extensions=("html",), disabled_extensions=("txt",)),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -181,7 +182,7 @@ TEMPLATES: Final = jinja2.Environment(
     extensions=["jinja2.ext.i18n"],
 )
 speak(TEMPLATES)
-TEMPLATES.globals |= {"language": lambda: current().tag, "direction": lambda: current().direction}
+TEMPLATES.globals |= {"language": current}
 
 
 def opt_out_lines(url: str) -> str:

@@ -201,7 +201,9 @@ async def queued(deployment: Deployment, person: Person) -> None:
 
 async def pay_once(deployment: Deployment, postman: Postman) -> None:
     registry = deployment.pds.registry
-    handler = email_handler(registry.db, registry.email_tokens, postman, "pds.example.org", "https://pds.example.org")
+    handler = email_handler(
+        registry.db, registry.email_tokens, postman, "pds.example.org", deployment.pds.app.state.site
+    )
     await dispatcher.run_once(registry.db, {"mail": one_by_one(handler)})
     deployment.clock.turn(30 * SECOND)
 

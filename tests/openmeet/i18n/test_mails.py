@@ -75,7 +75,7 @@ def _shown(email: OutgoingEmail) -> str:
 def _templates() -> Iterator[tuple[str, jinja2.nodes.Template]]:
     for environment in (TEMPLATES, texts.ENVIRONMENT):
         assert environment.loader is not None
-        for name in environment.list_templates():
+        for name in environment.list_templates(filter_func=lambda name: name != "icons.jinja"):
             yield name, environment.parse(environment.loader.get_source(environment, name)[0], name)
 
 
