@@ -356,6 +356,24 @@ async def test_the_page_says_how_long_the_code_is_and_for_how_long_it_is_valid(m
         assert "for 20 minutes" in text
 
 
+async def test_a_page_says_when_another_code_can_be_sent(make_sqlite, clock):
+    """By the server, at each request. Asking then does send one."""
+    site = site_on(await make_sqlite("openmeet"), clock, dev_mode=True)
+    async with site.browser() as browser:
+        asked = [await browser.post("/sign-in", data={"identifier": EMAIL}) for _ in range(model.MAX_MAILED)]
+        first, last = asked[0].headers["location"], asked[-1].headers["location"]
+        assert "another code</a> in 30 minutes." in (await browser.get(last)).text
+        clock.turn(20 * MINUTE + 1)
+        assert "another code</a> in 10 minutes." in (await browser.get(first)).text
+        clock.turn(10 * MINUTE)
+        again = (await browser.post("/sign-in", data={"identifier": EMAIL})).headers["location"]
+        assert "earlier" not in again
+        assert "another code</a> in 1 hour." in (await browser.get(again)).text
+    async with site.browser() as browser:
+        other = (await browser.post("/sign-in", data={"identifier": "other@example.org"})).headers["location"]
+        assert 'or <a href="/sign-in">ask for another code</a>.' in (await browser.get(other)).text
+
+
 async def test_a_page_says_when_all_guesses_are_used(make_sqlite, clock):
     site = site_on(await make_sqlite("openmeet"), clock, dev_mode=True)
     async with site.browser() as browser:

@@ -1,6 +1,7 @@
 """Sign-in: request a code, verify a code or link, open and close sessions, change the e-mail address."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -90,10 +91,21 @@ async def _next_email(tx: Transaction, email: str) -> tuple[bool, int]:
     if not await take_turn(tx, f"sign-in code {email}"):
         return False, CODE_LIFE
     unused = await queries.unused_mailed(tx, email, Instant(tx.now - MAILED_WITHIN))
-    has_live = any(one.expires_at > tx.now for one in unused)
-    if has_live and tx.now < unused[0].created_at + pause_after(len(unused)):
+    if tx.now < _pauses_until(unused):
         return False, CODE_LIFE
     return True, max(CODE_LIFE, pause_after(len(unused) + 1))
+
+
+async def next_email_at(reader: Reader, email: str) -> Instant:
+    """From when on a request sends an e-mail to this address again. Not later than now if it does so already."""
+    return _pauses_until(await queries.unused_mailed(reader, email, Instant(reader.now - MAILED_WITHIN)))
+
+
+def _pauses_until(unused: Sequence[Challenge]) -> Instant:
+    """The end of the pause after these e-mails, newest first. It ends early if none of their codes is valid any more."""
+    if not unused:
+        return Instant(0)
+    return Instant(min(unused[0].created_at + pause_after(len(unused)), max(one.expires_at for one in unused)))
 
 
 async def answer_code(

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import MINUTE
+from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.identities import queries as identity_queries
@@ -26,6 +26,7 @@ from openmeet.domain.users import actions as user_actions
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.account import LINK_PATH
+from openmeet.i18n import formatting
 from openmeet.i18n.formatting import ZONES
 from openmeet.network.repositories.sign_in import FIELD
 from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click
@@ -278,6 +279,8 @@ async def _code_page(request: Request, form_state: FormState, challenge: str, *,
     async with database_of(request).reader() as reader:
         asked = await queries.challenge(reader, ChallengeId(challenge))
         is_over = asked is None or asked.used_at is not None or asked.expires_at <= reader.now
+        next_email_at = Instant(0) if asked is None else await actions.next_email_at(reader, asked.email)
+        now = reader.now
     again = {"next": asked.next_path} if asked is not None and asked.next_path != "/" else {}
     if caller_or_none(request):
         again["again"] = "yes"
@@ -292,12 +295,18 @@ async def _code_page(request: Request, form_state: FormState, challenge: str, *,
         "challenge": challenge,
         "with_mailbox": services(request).settings.dev_mailbox,
         "is_earlier": "earlier" in request.query_params,
+        "next_code": _wait_label(next_email_at - now, now) if next_email_at > now else "",
         "code_length": CODE_LENGTH,
         "code_minutes": CODE_LIFE // MINUTE,
         # Only the browser in which the address was entered shows it.
         "address": asked.email if asked is not None and asked.is_from_browser(known_browser(request)) else "",
     }
     return page(request, "sign_in/code.html", context, status=status)
+
+
+def _wait_label(wait: int, now: Instant) -> str:
+    """``in 12 minutes``. Rounded up, so that nobody comes back a few seconds early. ``wait`` is in microseconds."""
+    return formatting.ago(Instant(now - -wait // MINUTE * MINUTE), now)
 
 
 async def _link_page(request: Request, *, status: int = 200) -> Response:
