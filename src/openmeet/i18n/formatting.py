@@ -182,15 +182,19 @@ def _zone_city(zone: str) -> str:
 
 def zone_label(moment: datetime, zone: str) -> str:
     """The time zone shown next to a time: ``Berlin time``, ``UTC``; ``UTC+5:45`` for a zone that is only an offset."""
-    if zone[0] not in "+-":
-        return zone_of_series(zone)
-    offset = moment.strftime("%z")
+    return _offset_label(moment.strftime("%z")) if zone[0] in "+-" else zone_of_series(zone)
+
+
+def _offset_label(offset: str) -> str:
+    """``UTC+5:45`` for ``+0545``."""
     hours, minutes = int(offset[1:3]), offset[3:5]
     return f"UTC{'−' if offset[0] == '-' else '+'}{hours}" + (f":{minutes}" if minutes != "00" else "")
 
 
 def zone_of_series(zone: str) -> str:
-    """The time zone of dates in both summer and winter: ``Berlin time``, ``UTC``."""
+    """The time zone of dates in both summer and winter: ``Berlin time``, ``UTC``, ``UTC+5:45``."""
+    if zone[0] in "+-":
+        return _offset_label(zone.replace(":", ""))
     return "UTC" if zone == "UTC" else gettext("%(city)s time", city=_zone_city(zone))
 
 

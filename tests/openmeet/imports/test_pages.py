@@ -1,5 +1,7 @@
 """Importing a calendar in a browser."""
 
+import re
+
 from groundwork.clock import HandClock
 from openmeet.domain.events.queries import by_slug
 from tests.databases import MakeDatabase
@@ -79,6 +81,12 @@ async def test_an_unknown_zone_is_shown_and_can_be_chosen(make_database: MakeDat
         sent = await browser.post("/import", files={"file": ("mine.ics", STRANGE.encode(), "text/calendar")})
         address = sent.headers["location"]
         page = (await browser.get(address)).text
+        # Times are short, and only other zones than that of the reader are named.
+        assert re.findall(r"<p>(Sat [^<]*)(?: <span class=\"hint\">([^<]*)</span>)?</p>", page) == [
+            ("Sat 4 Jul 2026, 18:00", ""),
+            ("Sat 4 Jul 2026, 18:00", "UTC+1"),
+            ("Sat 4 Jul 2026, 18:00", "Tokyo time"),
+        ]
         assert "2 events</strong>" not in page
         assert "2 events have no time zone, or one that we don’t know." in page
         assert "We don’t know its time zone “Nowhere/Land”, so we read its times as Europe/Lisbon time." in page

@@ -40,6 +40,7 @@ async def test_a_report_leads_to_an_action_that_is_undone(site):
         assert "Spam or advertising" in (await ben.get("/settings/safety")).text
         queue = (await mo.get("/moderation")).text
         assert all(words in queue for words in ("Pills for free", "Look at the link", "Ben Reporter"))
+        assert "Ana · Sat 4 Jul, 18:00<" in queue
         path = f"/moderation/things/event/{event.id}"
         assert (await mo.post(path, data={"act": "hide", "reason": ""})).status_code == 400
         assert (await mo.post(path, data={"act": "hide", "reason": "No sales."})).status_code == 303

@@ -58,12 +58,12 @@ def start_label(event: Event | Details, now: Instant | None = None) -> str:
     return f"{formatting.span(starts, None, today)} {formatting.zone_label(starts, event.time_zone)}"
 
 
-def short_start_label(event: Event | Details) -> str:
-    """``Tue 24 Nov, 19:00``; for all-day events only the day."""
+def short_start_label(event: Event | Details, now: Instant | None = None) -> str:
+    """``Tue 24 Nov, 19:00``; for all-day events only the day. With ``now``, the year is added where it is unclear."""
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    day = formatting.short_day(starts)
+    day = formatting.short_day(starts, _today(event, now))
     return day if event.is_all_day else formatting.day_and_time(day, starts)
 
 

@@ -18,7 +18,7 @@ from openmeet.domain.icalendar.instances import masters, newest_of, original_in_
 from openmeet.domain.icalendar.model import ReadEvent
 from openmeet.domain.icalendar.properties import topics_in
 from openmeet.domain.icalendar.read import read_calendars
-from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, OccurrenceOverride, ParsedImport
+from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, OccurrenceOverride, ParsedImport, start_label
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import moved
 from openmeet.i18n.catalogue import gettext, ngettext
@@ -136,7 +136,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Imported
     return ImportedEvent(
         uid=master.uid,
         typed=submission_of(master, zone),
-        when=describe(pattern) if repeats else _when(master),
+        when=_when(pattern, repeats=repeats),
         rule="" if pattern.rule is None or not repeats else str(pattern.rule),
         left_out=format_dates(pattern.left_out, is_all_day=pattern.is_all_day) if repeats else "",
         added=format_dates(pattern.added, is_all_day=pattern.is_all_day) if repeats else "",
@@ -338,8 +338,8 @@ def _point(event: ReadEvent) -> str:
     return point_text(coordinate_of(north, 90) or "", coordinate_of(east, 180) or "")
 
 
-def _when(event: ReadEvent) -> str:
-    return describe(event.pattern)
+def _when(pattern: Pattern, *, repeats: bool) -> str:
+    return describe(pattern) if repeats else start_label(pattern.start, is_all_day=pattern.is_all_day)
 
 
 # Number of dates to compare: two years of a weekly series.

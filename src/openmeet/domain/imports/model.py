@@ -4,6 +4,7 @@ whether a change was made in the file or on this site.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NewType
 
@@ -16,6 +17,7 @@ from openmeet.domain.events.place_text import FindPlace
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of, values_of_event
 from openmeet.domain.users.model import UserId
+from openmeet.i18n import formatting
 
 ImportId = NewType("ImportId", str)
 PersonId = NewType("PersonId", str)
@@ -147,6 +149,12 @@ class OccurrenceOverride:
     and_following: bool
     reason: str = ""
     named_status: EventStatus | None = None
+
+
+def start_label(starts: datetime, *, is_all_day: bool) -> str:
+    """When a single event of a file starts: ``Sat 4 Jul 2026, 18:00``. With the year, because some events are old."""
+    day = formatting.short_date(starts)
+    return day if is_all_day else formatting.day_and_time(day, starts)
 
 
 @dataclass(frozen=True, slots=True)

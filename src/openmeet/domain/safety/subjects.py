@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Reason
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
@@ -79,7 +80,7 @@ async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer:
     match thing:
         case ModeratedKind.EVENT:
             event, _ = await visible_event(reader, EventSlug(address), viewer)
-            subject = _of_event(event)
+            subject = _of_event(event, reader.now)
         case ModeratedKind.SERIES:
             subject = _of_series(await agenda.visible(reader, SeriesSlug(address), viewer))
         case ModeratedKind.GROUP:
@@ -104,7 +105,7 @@ async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Re
     subjects_by_id = {subject.id: ReportedSubject(subject, "") for subject in subjects}
     ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in ModeratedKind}
     for event in await event_queries.several(reader, [EventId(event_id) for event_id in ids[ModeratedKind.EVENT]]):
-        subjects_by_id[event.id] = _of_event(event)
+        subjects_by_id[event.id] = _of_event(event, reader.now)
     for series_id in ids[ModeratedKind.SERIES]:
         series = await series_queries.by_id(reader, SeriesId(series_id))
         if series is not None:
@@ -157,14 +158,14 @@ async def _named(reader: Reader, reported: list[ReportedSubject], *, with_leavin
     return with_names
 
 
-def _of_event(event: Event) -> ReportedSubject:
+def _of_event(event: Event, now: Instant) -> ReportedSubject:
     return ReportedSubject(
         Subject(ModeratedKind.EVENT, event.id),
         event.title or "Untitled",
         event_path(event.slug),
         event.author_id,
         group_id=event.group.id if event.group else None,
-        when=time_and_place.span_label(event),
+        when=time_and_place.short_start_label(event, now),
         text=event.content.description,
         did=event.record_did or "",
     )

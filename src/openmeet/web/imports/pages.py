@@ -35,6 +35,7 @@ from openmeet.domain.imports.model import (
     ContactStage,
     FileReading,
     Import,
+    ImportedEvent,
     ImportId,
     ImportKind,
     ImportMatch,
@@ -45,6 +46,7 @@ from openmeet.domain.imports.updates import updates_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.invitations import guest_list_subject, guest_list_text
+from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
@@ -273,7 +275,7 @@ async def _found_events_context(
                 "number": number,
                 "title": event.typed.title or gettext("(no title)"),
                 "when": event.when,
-                "zone": event.typed.time_zone,
+                "zone": _other_zone(event, reading.zone),
                 "place": event.typed.venue_name or (gettext("Online") if event.typed.online_url else ""),
                 "repeats": event.repeats,
                 "changes": len(event.changes),
@@ -290,6 +292,12 @@ async def _found_events_context(
         "differing": len(differing),
         "new": sum(match is ImportMatch.NEW for match in matches.values()),
     }
+
+
+def _other_zone(event: ImportedEvent, own_zone: str) -> str:
+    """The time zone of an event, if the reader has another one: ``Berlin time``. Otherwise empty."""
+    zone = event.typed.time_zone
+    return "" if event.typed.all_day or zone in {"", own_zone} else formatting.zone_of_series(zone)
 
 
 async def _show_people(request: Request, caller: Caller, arrived: Import) -> Response:
