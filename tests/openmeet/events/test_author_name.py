@@ -5,7 +5,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, inputs_of, person, signed_in, site_on
+from tests.openmeet.site_under_test import Site, api_session, inputs_of, person, signed_in, site_on
 
 FIELD = 'name="display_name"'
 
@@ -67,3 +67,43 @@ async def test_a_draft_needs_no_name_until_it_is_published(site: Site) -> None:
     assert (refused.status_code, published.status_code) == (400, 303)
     assert 'id="display_name-problem"' in refused.text
     assert await name_of(site, nobody.user_id) == "Lena"
+
+
+async def test_the_api_says_what_to_do_before_anything_is_published(site: Site) -> None:
+    """Events, series and groups need a name; a draft does not until it is published. The answer is a problem by RFC 9457."""
+    event = {"title": "Supper", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
+    async with site.browser() as program:
+        headers = await api_session(program, "nobody@example.org", "")
+        draft = await program.post("/api/events", json={**event, "isDraft": True}, headers=headers)
+        assert draft.status_code == 201, draft.text
+        path = f"/api/events/{draft.json()['slug']}"
+        asked = [
+            await program.post("/api/events", json=event, headers=headers),
+            await program.post("/api/series", json={**event, "recurrence": "FREQ=WEEKLY"}, headers=headers),
+            await program.post("/api/groups", json={"name": "Cooks", "timeZone": "Europe/Berlin"}, headers=headers),
+            await program.post(f"{path}/publish", json={}, headers={**headers, "if-match": draft.headers["etag"]}),
+            await program.post(f"{path}/publish", json={"publishAt": "2026-07-01T10:00:00Z"}, headers=headers),
+        ]
+        for one in asked:
+            assert (one.status_code, one.headers["content-type"]) == (422, "application/problem+json"), one.text
+            assert one.json()["title"] == "NameNeeded"
+            assert "Choose your name in your profile first" in one.json()["detail"]
+        mine = await program.get("/api/me", headers=headers)
+        saved = await program.put("/api/me", json={"displayName": "Lena"}, headers={**headers, "if-match": mine.headers["etag"]})
+        assert saved.status_code == 200, saved.text
+        assert (await program.post("/api/events", json=event, headers=headers)).status_code == 201
+
+
+async def test_a_new_group_asks_for_the_name_once(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        nobody, ana = await person(tx, ""), await person(tx, "Ana")
+    async with signed_in(site, nobody.user_id) as browser:
+        form = {**inputs_of((await browser.get("/groups/new")).text), "name": "Cooks", "time_zone": "Europe/Berlin"}
+        refused = await browser.post("/groups/new", data=form)
+        created = await browser.post("/groups/new", data={**form, "display_name": "Lena"})
+        assert FIELD not in (await browser.get("/groups/new")).text
+    assert (refused.status_code, created.status_code) == (400, 303)
+    assert 'id="display_name-problem"' in refused.text
+    assert await name_of(site, nobody.user_id) == "Lena"
+    async with signed_in(site, ana.user_id) as browser:
+        assert FIELD not in (await browser.get("/groups/new")).text

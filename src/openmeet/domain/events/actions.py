@@ -44,6 +44,7 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import further_fields, pack, values_of_event
 from openmeet.domain.events.unsolicited_lists import hold_if_first_event
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.identities.public_names import require_public_name
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
@@ -80,7 +81,10 @@ async def create(
     If the details differ from those of the first request, the function raises EventAlreadyCreated, because neither
     event would be the requested one. With ``is_held``, the event is hidden from other people until its author's PDS has
     accepted the record (see ``release``). ``group`` comes from ``group_of_event.group_for``, which checks the permission.
+    A draft needs no name of its author yet; otherwise raises Refused (``NameNeeded``).
     """
+    if not is_draft:
+        await require_public_name(tx, caller.user_id)
     # Each upload of the same file is a different picture.
     without_picture = replace(details, content=replace(details.content, picture=None))
     digest = hashlib.sha256(msgspec.json.encode(without_picture) + (group.id.encode() if group else b"")).digest()

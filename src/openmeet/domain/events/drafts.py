@@ -23,8 +23,9 @@ from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.submissions import PROBLEM, pack, unpack, values_of_event
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_TITLE
+from openmeet.domain.identities.public_names import has_public_name, require_public_name
 from openmeet.domain.media.pictures import Picture
-from openmeet.domain.users.model import Caller
+from openmeet.domain.users.model import Caller, UserReason
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import publications
 
@@ -121,11 +122,13 @@ async def keep(
 ) -> Event:
     """Replace the typed fields. ``publish_at`` is the scheduled time of publication, None if not scheduled.
 
-    Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed, and InvalidForm if the caller may not
-    choose when the event is removed.
+    Raises NotFound, Forbidden, Refused (``NotADraft``; ``NameNeeded`` if scheduled), PreconditionFailed, and InvalidForm
+    if the caller may not choose when the event is removed.
     """
     act = EventPermission.EDIT if publish_at is None else EventPermission.PUBLISH_DRAFT
     before = await _lock_draft(tx, caller, slug, expected_revision, act)
+    if publish_at is not None:
+        await require_public_name(tx, before.author_id)
     shown = _with_typed(before, typed)
     await event_access.require_removal_permission(tx, before, caller.user_id, shown.content.remove_after)
     after = replace(shown, publish_at=publish_at, revision=before.revision + 1, updated_at=tx.now)
@@ -139,9 +142,10 @@ async def publish(
 ) -> Event:
     """Turn the draft into an event with this content and enqueue its record.
 
-    Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
+    Raises NotFound, Forbidden, Refused (``NotADraft``, ``NameNeeded``), PreconditionFailed.
     """
     before = await _lock_draft(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
+    await require_public_name(tx, before.author_id)
     return await _publish(tx, before, details)
 
 
@@ -194,6 +198,8 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
         return await _keep_as_draft(tx, event, typed, EventReason.START_IN_PAST)
     if not permissions.may(await event_access.role_of(tx, event, event.author_id), EventPermission.PUBLISH_DRAFT):
         return await _keep_as_draft(tx, event, typed, EventReason.NOT_IN_ITS_GROUP)
+    if not await has_public_name(tx, event.author_id):
+        return await _keep_as_draft(tx, event, typed, UserReason.HOST_NEEDS_NAME)
     await _publish(tx, event, details)
     return True
 

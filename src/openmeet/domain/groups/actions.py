@@ -32,6 +32,7 @@ from openmeet.domain.groups.model import (
 )
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.identities.public_names import require_public_name
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.merge_decisions.queries import EditOfRecord, settle_edited
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
@@ -68,15 +69,23 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
     """Create a group owned by the caller.
 
     If the same ``submission_key`` is sent again, return the group it created, in its current state. Raises
-    GroupAlreadyCreated if the earlier request had different content.
+    GroupAlreadyCreated if the earlier request had different content, and Refused (``NameNeeded``).
     """
+    await require_public_name(tx, caller.user_id)
+    return await create_imported(tx, caller.user_id, details, submission_key=submission_key)
+
+
+async def create_imported(
+    tx: Transaction, owner_id: UserId, details: GroupDetails, *, submission_key: str | None = None
+) -> Group:
+    """``create`` for an owner who may have no name, because the group existed elsewhere before."""
     group = Group(
         id=GroupId(new_id(tx.now)),
         slug=GroupSlug(new_slug(details.name, otherwise="group")),
         details=details,
         latitude="",
         longitude="",
-        owner_id=caller.user_id,
+        owner_id=owner_id,
         succession_plan=SuccessionPlan(),
         succession=None,
         offer=None,
@@ -87,7 +96,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
     )
     digest = hashlib.sha256(msgspec.json.encode(details)).digest()
     if not await queries.insert(tx, group, submission=(submission_key, digest) if submission_key else None):
-        submitted = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        submitted = await queries.by_submission(tx, owner_id, submission_key or "")
         if submitted is None:
             raise Conflict(GroupReason.BEING_CREATED)
         earlier, known_digest = submitted
@@ -95,10 +104,10 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         if known_digest is not None and known_digest != digest:
             raise GroupAlreadyCreated(earlier.slug)
         return earlier
-    membership = replace(queries.new_membership(tx.now, group.id, caller.user_id, GroupRole.OWNER), joined_at=tx.now)
+    membership = replace(queries.new_membership(tx.now, group.id, owner_id, GroupRole.OWNER), joined_at=tx.now)
     await queries.put_member(tx, membership)
     await invitation_queries.log(
-        tx, group.id, caller.user_id, GroupLogAction.CREATED, by=caller.user_id, before=None, after=GroupRole.OWNER
+        tx, group.id, owner_id, GroupLogAction.CREATED, by=owner_id, before=None, after=GroupRole.OWNER
     )
     await _notify_webhooks(tx, group)
     return group

@@ -42,7 +42,7 @@ from openmeet.domain.series import materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import PublishPolicy, SeriesId, SeriesStatus
 from openmeet.domain.users import queries as user_queries
-from openmeet.domain.users.model import MAX_NAME, Caller, UserId, UserKind
+from openmeet.domain.users.model import MAX_NAME, UserId, UserKind
 from openmeet.i18n.markdown import one_line
 
 T = TypeVar("T")
@@ -321,7 +321,7 @@ async def _group(tx: Transaction, group: OldGroup, owner: UserId) -> GroupId:
         # The group was not on the network, and its owner decides whether to publish it.
         promotion_level=PromotionLevel.PRIVATE,
     )
-    made = await actions.create(tx, Caller(owner, ""), details)
+    made = await actions.create_imported(tx, owner, details)
     await membership_queries.note(tx, made.id, slug=group.slug, created_at=group.created_at)
     return made.id
 

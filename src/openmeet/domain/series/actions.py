@@ -25,6 +25,7 @@ from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import delete_each, leave_series
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.identities.public_names import require_public_name
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.series import (
     agenda,
@@ -92,8 +93,10 @@ async def create(
     ``group``: from ``group_of_event.group_for``, which checks the permission. ``ahead``: from
     ``materialize.first_dates``; this function computes it if None.
 
-    Raises RuleRefused for a rule without dates, and SeriesAlreadyCreated if the earlier request had different content.
+    Raises RuleRefused for a rule without dates, SeriesAlreadyCreated if the earlier request had different content, and
+    Refused (``NameNeeded``).
     """
+    await require_public_name(tx, caller.user_id)
     if ahead is None:
         ahead = materialize.first_dates(timing, tx.now)
     series = new_series(tx.now, caller.user_id, content, timing, policy, group)

@@ -22,6 +22,7 @@ class UserReason(Reason):
     CHANGED_SINCE_OPENED = "user.changed_since_opened"
     CHANGED_WHILE_OPEN = "user.changed_while_open"
     NAME_NEEDED = "user.name_needed"
+    HOST_NEEDS_NAME = "user.host_needs_name"
     NAME_IS_HANDLE = "user.name_is_handle"
     EMAIL_IN_USE = "user.email_in_use"
     NAMES_NOBODY = "user.names_nobody"

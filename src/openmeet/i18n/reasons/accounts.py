@@ -15,6 +15,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "version next to them. Save again to use yours."
     ),
     "user.name_needed": mark("Enter the name that others see."),
+    "user.host_needs_name": mark("Choose your name in your profile first, so that people see who hosts this."),
     "user.email_in_use": mark("Somebody is signing up with this address right now. Try again in a moment."),
     "user.name_is_handle": mark(
         "This looks like the @name of an account. If it’s yours, sign in with that account first. Otherwise choose"

@@ -1,11 +1,13 @@
-"""The author's name in the form for an event. A person who skipped it when they joined is asked before they publish."""
+"""The author's name in the forms for an event and a group. A person who skipped it when they joined is asked before they
+publish.
+"""
 
 from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
 
-from openmeet.domain.identities.queries import own_handles
+from openmeet.domain.identities.public_names import has_public_name
 from openmeet.domain.users import actions
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import lazy
@@ -15,11 +17,11 @@ LABELS: Final = {"display_name": lazy("Your name")}
 
 
 async def is_missing(request: Request, caller: Caller | None) -> bool:
-    """Whether others would read neither a name nor a handle of this person. A visitor is asked after signing in."""
+    """Whether the form must ask for the name. A visitor is asked after signing in."""
     if caller is None or caller.display_name:
         return False
     async with database_of(request).reader() as reader:
-        return not await own_handles(reader, caller.user_id)
+        return not await has_public_name(reader, caller.user_id)
 
 
 async def store_if_missing(request: Request, caller: Caller | None, form: Mapping[str, str]) -> None:

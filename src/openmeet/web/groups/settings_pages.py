@@ -25,6 +25,7 @@ from openmeet.i18n import countries
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import OFFERED_ZONES
 from openmeet.web.api.etags import revision_in_form
+from openmeet.web.events import author_name
 from openmeet.web.groups import forms
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
 from openmeet.web.groups.viewed_group import ViewedGroup, context_of, redirect_to_current_slug, view_group
@@ -81,7 +82,7 @@ async def show_new(request: Request) -> Response:
         user = await by_id(reader, caller.user_id)
     zone = (user and user.time_zone) or services(request).settings.time_zone
     values = values_of(GroupSubmission(time_zone=zone)) | {"submission": secrets.token_urlsafe(16)}
-    return _group_form_page(request, FormState(values), None)
+    return await _new_group_page(request, FormState(values))
 
 
 async def create(request: Request) -> Response:
@@ -91,16 +92,16 @@ async def create(request: Request) -> Response:
     key = form.get("submission", "")[:MAX_KEY]
     try:
         details = forms.check(submission)
+        await author_name.store_if_missing(request, caller, form)
         async with database_of(request).transaction() as tx:
             group = await actions.create(tx, caller, details, submission_key=key or None)
     except InvalidForm as wrong:
-        return _group_form_page(
-            request, form_with_problems({**values_of(submission), "submission": key}, wrong), None, status=400
-        )
+        values = {**values_of(submission), "submission": key, "display_name": form.get("display_name", "")}
+        return await _new_group_page(request, form_with_problems(values, wrong), status=400)
     except actions.GroupAlreadyCreated as existing:
         form_values = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
         problem = Markup(_MADE_ALREADY.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-        return _group_form_page(request, FormState(form_values, {"": problem}), None, status=422)
+        return await _new_group_page(request, FormState(form_values, {"": problem}), status=422)
     return go(group_path(group.slug), flash="group_created" if group.revision == 1 else "made_before")
 
 
@@ -120,7 +121,7 @@ async def save(request: Request) -> Response:
         if not await _was_deleted(request):
             raise
         values = values_of(submission_of(form)) | {"submission": secrets.token_urlsafe(16)}
-        return _group_form_page(request, FormState(values, {"": str(_DELETED_MEANWHILE)}), None, status=410)
+        return await _new_group_page(request, FormState(values, {"": str(_DELETED_MEANWHILE)}), status=410)
 
 
 async def _save(request: Request, form: dict[str, str]) -> Response:
@@ -309,12 +310,18 @@ def _form_values(seen: ViewedGroup) -> dict[str, str]:
     return values_of_group(seen.group) | {"revision": str(seen.group.revision), "address": seen.group.slug}
 
 
+async def _new_group_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+    asks_name = await author_name.is_missing(request, caller_of(request))
+    return _group_form_page(request, form_state, None, asks_name=asks_name, status=status)
+
+
 def _group_form_page(
-    request: Request, form_state: FormState, seen: ViewedGroup | None, *, status: int = 200
+    request: Request, form_state: FormState, seen: ViewedGroup | None, *, asks_name: bool = False, status: int = 200
 ) -> Response:
     context: dict[str, object] = {
         "typed": form_state,
-        "labels": LABELS,
+        "labels": LABELS | author_name.LABELS,
+        "asks_name": asks_name,
         "lengths": forms.LENGTHS,
         "zones": OFFERED_ZONES,
         "countries": countries.offered(),
