@@ -1,20 +1,21 @@
 """Undo of the approval of several requests: what comes back, and what stays because something has happened since."""
 
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from groundwork.clock import HOUR, MINUTE, HandClock
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+from tests.openmeet.site_under_test import Site, event_by, inputs_of, person, signed_in, site_on
 
 S = AttendanceStatus
 NAMES = ("Ben", "Cleo", "Dora")
@@ -166,3 +167,49 @@ async def test_the_page_says_once_who_was_declined(site: Site) -> None:
         first, again = [(await browser.get(done.headers["location"])).text for _ in range(2)]
         assert ("1 declined" in first, "was removed" in first, first.count("/restore")) == (True, False, 1)
         assert ("1 declined" in again, "was removed" in again, again.count("/restore")) == (False, True, 1)
+
+
+async def test_an_approval_on_the_event_page_is_undone_there(site: Site) -> None:
+    ana, event, people = await asked(site)
+    async with site.db.reader() as reader:
+        rsvp = await queries.find(reader, event.id, people[0].user_id)
+    assert rsvp is not None
+    async with signed_in(site, ana.user_id) as browser:
+        path = f"/events/{event.slug}"
+        done = await browser.post(f"{path}/attendees", data={"only": f"approve:{rsvp.id}", "next": "event"})
+        assert done.headers["location"].startswith(f"{path}?approved=")
+        form = inputs_of((await browser.get(done.headers["location"])).text.partition("1 approved.")[2])
+        (batch,) = re.findall("approved=([0-9-]+)", done.headers["location"])
+        undone = await browser.post(f"{path}/attendees/undo-approvals", data={"next": form["next"], "approved": batch})
+        assert undone.headers["location"] == path
+        assert "1 request is open again" in (await browser.get(path)).text
+    assert await statuses(site, event, people) == [S.PENDING] * 3
+
+
+async def test_answers_that_were_kept_apart_are_kept_apart_again(site: Site) -> None:
+    """After undoing an approval, and after undoing a removal. They are no requests that wait for the host."""
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        for one in (ben, cleo):
+            rsvp = await actions.answer(tx, one, event.slug, RsvpReply.GOING)
+            apart = replace(rsvp, status=S.PENDING, pending_for=PendingFor.APART)
+            await queries.save(tx, apart)
+    async with signed_in(site, ana.user_id) as browser:
+        path = f"/events/{event.slug}/attendees"
+        done = await browser.post(path, data={"act": "approve_all"})
+        await undo(browser, event, done.headers["location"].partition("approved=")[2])
+        async with site.db.reader() as reader:
+            found = [await queries.find(reader, event.id, one.user_id) for one in (ben, cleo)]
+        await browser.post(path, data={"act": "remove", "who": [one.id for one in found if one]})
+        assert await pending(site, event, [ben, cleo]) == [None] * 2
+        for one in found:
+            await browser.post(f"{path}/restore", data={"who": one.id if one else ""})
+    assert [one and one.pending_for for one in found] == [PendingFor.APART] * 2
+    assert await pending(site, event, [ben, cleo]) == [PendingFor.APART] * 2
+
+
+async def pending(site: Site, event: Event, people: list[Caller]) -> list[PendingFor | None]:
+    async with site.db.reader() as reader:
+        found = [await queries.find(reader, event.id, one.user_id) for one in people]
+    return [one.pending_for for one in found if one is not None]

@@ -161,7 +161,7 @@ async def test_requests_can_be_decided_wherever_they_are_listed(site: Site) -> N
         shown = (await ana.get(path)).text
         assert f'value="approve:{ids["Ben"]}"' in shown
         done = await ana.post(f"{path}/attendees", data={"only": f"approve:{ids['Ben']}", "next": "event"})
-        assert (done.status_code, done.headers["location"]) == (303, path)
+        assert (done.status_code, done.headers["location"].partition("?")[0]) == (303, path)
         assert f'value="approve:{ids["Ben"]}"' not in (await ana.get(path)).text
         hosted = (await ana.get("/my/events?which=hosting")).text
         assert "Needs you" in hosted

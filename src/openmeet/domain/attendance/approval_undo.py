@@ -46,9 +46,11 @@ class ApprovalBatch:
         return f"{self.first}-{self.last}"
 
 
-async def count_unchanged(reader: Reader, event_id: EventId, host: UserId, batch: ApprovalBatch) -> int:
-    """How many of these approvals are still the latest change of their RSVP."""
-    return await _count(reader, event_id, host, batch, f"{_IN_BATCH} and {_IS_LATEST}")
+async def count_unchanged(reader: Reader, event: Event, host: UserId, batch: ApprovalBatch | None) -> int:
+    """How many of these approvals can be undone: they are still the latest change of their RSVP. 0 without a batch."""
+    if batch is None or event.is_cancelled:
+        return 0
+    return await _count(reader, event.id, host, batch, f"{_IN_BATCH} and {_IS_LATEST}")
 
 
 async def undo_approvals(db: Database, caller: Caller, slug: EventSlug, batch: ApprovalBatch) -> tuple[int, int]:
@@ -86,7 +88,8 @@ async def _undo(tx: Transaction, event: Event, host: UserId, entries: Sequence[H
             rsvp,
             status=AttendanceStatus.PENDING,
             waitlist_number=None,
-            pending_for=PendingFor.APPROVAL,
+            # Entries from before this was stored have none.
+            pending_for=entry.before_pending_for or PendingFor.APPROVAL,
             approved_at=None if rsvp.approved_at == entry.changed_at else rsvp.approved_at,
         )
         saved = await queries.save(tx, request)

@@ -17,6 +17,7 @@ from openmeet.domain.attendance.model import (
     AttendanceStatus,
     ChangeChannel,
     HistoryEntry,
+    PendingFor,
 )
 from openmeet.domain.events.co_host_queries import co_hosts_of
 from openmeet.domain.events.model import Event, EventId
@@ -32,6 +33,7 @@ _COLUMN_TYPES = {
     "actor_id": "text",
     "through": "text",
     "before_status": "text",
+    "before_pending_for": "text",
     "after_status": "text",
     "party": "integer",
     "mode": "text",
@@ -41,7 +43,10 @@ _COLUMN_TYPES = {
 _INSERT = f"insert into attendance_history ({', '.join(_COLUMN_TYPES)}) values ({', '.join(f':{name}' for name in _COLUMN_TYPES)})"
 _INSERT_EACH = insert_rows_sql("attendance_history", _COLUMN_TYPES)
 
-COLUMNS = "id, attendance_id, actor_id, through, before_status, after_status, party, mode, is_offered, changed_at"
+COLUMNS = (
+    "id, attendance_id, actor_id, through, before_status, before_pending_for, after_status, party, mode, is_offered,"
+    " changed_at"
+)
 
 
 async def append(
@@ -223,6 +228,7 @@ def _values(
         "actor_id": actor_id,
         "through": through.value,
         "before_status": before.status.value if before else None,
+        "before_pending_for": before.pending_for.value if before and before.pending_for else None,
         "after_status": after.status.value,
         "party": after.party,
         "mode": after.mode.value if after.mode else None,
@@ -238,6 +244,7 @@ def entry_of(row: Row) -> HistoryEntry:
         actor_id=UserId(row["actor_id"]) if row["actor_id"] else None,
         through=ChangeChannel(row["through"]),
         before=AttendanceStatus(row["before_status"]) if row["before_status"] else None,
+        before_pending_for=PendingFor(row["before_pending_for"]) if row["before_pending_for"] else None,
         after=AttendanceStatus(row["after_status"]),
         party=row["party"],
         mode=AttendanceMode(row["mode"]) if row["mode"] else None,

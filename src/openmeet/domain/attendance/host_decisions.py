@@ -27,6 +27,7 @@ from openmeet.domain.attendance.model import (
     AttendanceMode,
     AttendanceStatus,
     ChangeChannel,
+    HistoryEntry,
     PendingFor,
     ReplyDetails,
 )
@@ -217,9 +218,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
         return rsvp
     removal = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.REJECTED)
     was_notified = not await notifications.withdraw(tx, rsvp.user_id, event_kinds.ANSWER_DECLINED, event.id)
-    saved = await _restore_status(
-        tx, event, caller.user_id, rsvp, (removal and removal.before) or AttendanceStatus.DECLINED
-    )
+    saved = await _restore_status(tx, event, caller.user_id, rsvp, removal, AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:
         await notify_approved(tx, event, [saved])
@@ -227,16 +226,27 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
 
 
 async def _restore_status(
-    tx: Transaction, event: Event, actor_id: UserId, rsvp: Attendance, before: AttendanceStatus
+    tx: Transaction,
+    event: Event,
+    actor_id: UserId,
+    rsvp: Attendance,
+    change: HistoryEntry | None,
+    otherwise: AttendanceStatus,
 ) -> Attendance:
-    """Restore the earlier status. People who were waitlisted or whose seat is taken become first on the waitlist."""
+    """Restore the status before this change; ``otherwise`` if it is unknown. People who were waitlisted or whose seat is
+    taken become first on the waitlist.
+    """
+    before = (change and change.before) or otherwise
     with_settings = await registration.event_with_settings(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
         has_room = await save_rsvp.expire_offers_and_check_room(tx, with_settings, rsvp, save_rsvp.stored_details(rsvp))
         if before is AttendanceStatus.WAITLISTED or not has_room:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
-    pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
+    pending_for = None
+    if status is AttendanceStatus.PENDING:
+        # Entries from before this was stored have none.
+        pending_for = (change and change.before_pending_for) or PendingFor.APPROVAL
     restored = replace(rsvp, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, restored)
     await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=actor_id)
@@ -318,9 +328,7 @@ async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attend
     if arrival is not None and arrival.before is AttendanceStatus.INVITED and not await history.has_reply(tx, rsvp.id):
         # The check-in hid them. Their own reply is shown like any other.
         rsvp = replace(rsvp, is_private=await guests.find(tx, rsvp.user_id) is not None)
-    return await _restore_status(
-        tx, event, caller.user_id, rsvp, (arrival and arrival.before) or AttendanceStatus.ATTENDING
-    )
+    return await _restore_status(tx, event, caller.user_id, rsvp, arrival, AttendanceStatus.ATTENDING)
 
 
 async def _require_host(reader: Reader, caller: Caller, event: Event | None) -> Event:

@@ -183,7 +183,7 @@ NO_REPLY_DETAILS = ReplyDetails()
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One entry of the history: who changed what, when and how. ``actor_id`` is None for changes by the scheduler or
-    the network.
+    the network. ``before_pending_for``: why the RSVP took no seat before the change.
     """
 
     id: str
@@ -191,6 +191,7 @@ class HistoryEntry:
     actor_id: UserId | None
     through: ChangeChannel
     before: AttendanceStatus | None
+    before_pending_for: PendingFor | None
     after: AttendanceStatus
     party: int
     mode: AttendanceMode | None

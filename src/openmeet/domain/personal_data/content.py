@@ -315,7 +315,7 @@ ANSWERS: Final = (
         OnErasure.DELETE,
         (
             unexported(person(ColumnAudience.HOSTS, "actor_id")),
-            personal(ColumnAudience.HOSTS, "before_status after_status party mode"),
+            personal(ColumnAudience.HOSTS, "before_status before_pending_for after_status party mode"),
             plain("id attendance_id event_id through is_offered changed_at"),
         ),
         PersonExport.READABLE,

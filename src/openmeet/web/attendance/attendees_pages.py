@@ -126,11 +126,13 @@ async def decide(request: Request) -> Response:
     else:
         async with database_of(request).transaction() as tx:
             decision_counts = await host_decisions.decide(tx, caller, slug, HostDecision(action), ids)
-    if back in _RETURN_PATHS:
-        return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
     undo: dict[str, str] = {"removed": ids[0]} if action == HostDecision.REMOVE and len(ids) == 1 else {}
     if decision_counts.first_at is not None and decision_counts.last_at is not None:
         undo = {"approved": str(ApprovalBatch(decision_counts.first_at, decision_counts.last_at))}
+    if back == "event" and "approved" in undo:
+        return _redirect_with_counts(f"{event_path(slug)}?{urlencode(undo)}", action, decision_counts)
+    if back in _RETURN_PATHS:
+        return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
     return _redirect_with_counts(_attendees_path(slug, tab=tab, **undo), action, decision_counts)
 
 
@@ -189,7 +191,8 @@ async def undo_approvals(request: Request) -> Response:
     if batch is None:
         raise InvalidInput("approved", GeneralReason.CHOOSE_ONE, choices="")
     numbers = await approval_undo.undo_approvals(database_of(request), caller, slug, batch)
-    return go(_attendees_path(slug, tab="asking"), flash="approvals_undone", numbers=numbers)
+    path = event_path(slug) if form.get("next") == "event" else _attendees_path(slug, tab="asking")
+    return go(path, flash="approvals_undone", numbers=numbers)
 
 
 async def export_csv(request: Request) -> Response:
@@ -371,9 +374,11 @@ async def _removed_attendee(reader: Reader, event: Event, attendance_id: str) ->
 
 async def _approved_context(reader: Reader, event: Event, host: UserId, approved: str) -> dict[str, object]:
     """What the host has just approved, so that the page can offer to undo it, and how much of it is unchanged."""
-    batch = None if event.is_cancelled else ApprovalBatch.parse(approved)
-    number = 0 if batch is None else await approval_undo.count_unchanged(reader, event.id, host, batch)
-    return {"approved": batch, "approved_number": number}
+    batch = ApprovalBatch.parse(approved)
+    return {
+        "approved": batch,
+        "approved_number": await approval_undo.count_unchanged(reader, event, host, batch),
+    }
 
 
 def _tabs(

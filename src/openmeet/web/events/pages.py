@@ -13,6 +13,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import answer_texts, host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.answer_bar import AnswerState
+from openmeet.domain.attendance.approval_undo import ApprovalBatch, count_unchanged
 from openmeet.domain.attendance.model import (
     SEATED,
     SHOWN,
@@ -201,6 +202,7 @@ async def _event_context(
         context
         | await _sync_context(reader, event, caller, own_rsvp)
         | await _hosting_context(reader, with_settings, viewer, people.counts)
+        | await _approved_context(request, reader, event, viewer)
         | {
             "series": series,
             "chat": await chat_preview(reader, event, viewer.user_id, hosts),
@@ -233,6 +235,15 @@ async def _event_context(
             "place_map": map_pages.of_event(request, event, viewer.private.place),
         }
     )
+
+
+async def _approved_context(request: Request, reader: Reader, event: Event, viewer: EventViewer) -> dict[str, object]:
+    """What the viewer has just approved on this page as a host, so that the flash message can offer to undo it."""
+    batch = ApprovalBatch.parse(request.query_params.get("approved", ""))
+    number = 0
+    if viewer.is_hosting and viewer.user_id is not None:
+        number = await count_unchanged(reader, event, viewer.user_id, batch)
+    return {"approved": batch, "approved_number": number}
 
 
 async def _is_offered_to(reader: Reader, event: Event, people: EventPeople, viewer: UserId | None) -> bool:
