@@ -126,7 +126,7 @@ async def test_an_address_gets_a_receipt_and_the_decision(
 ) -> None:
     async with site.browser() as browser:
         done = await report(browser, event, email=" Eve@Example.org ")
-        assert "We sent you a receipt" in (await browser.get(done.headers["location"])).text
+        assert "We’ll send you a receipt by e-mail" in (await browser.get(done.headers["location"])).text
     (receipt,) = await sent(site)
     assert (receipt.to, receipt.subject) == ("eve@example.org", "We got your report")
     await decide(site, event, moderator)
@@ -185,14 +185,19 @@ async def test_many_reports_of_visitors_hide_no_others(site: Site, event: Event,
     assert len(words) == reports.MOST_SHOWN + 1
 
 
-async def test_e_mails_per_address_are_limited(site: Site, event: Event, clock: HandClock) -> None:
-    statuses = []
+async def test_e_mails_per_address_are_limited_without_telling(site: Site, event: Event, clock: HandClock) -> None:
+    """Nobody learns by trying an address whether somebody reported something with it. The reports are filed."""
+    answers = []
     async with site.browser() as browser:
-        for _ in range(5):
-            statuses.append((await report(browser, event, email="eve@example.org")).status_code)
+        for number in range(5):
+            done = await report(browser, event, email="eve@example.org", words=f"Ad {number}")
+            shown = await browser.get(done.headers["location"])
+            answers.append((done.status_code, done.headers["location"], "send you a receipt" in shown.text))
             clock.turn(HOUR)
-        assert statuses == [303] * 3 + [429] * 2
-        assert (await report(browser, event)).status_code == 303
+    assert answers == [(303, f"/events/{event.slug}/report?sent=mail", True)] * 5
+    assert len(await sent(site)) == safety.REPORTS_PER_ADDRESS
+    async with site.db.reader() as reader:
+        assert len(await reports.open_about(reader, [event.id])) == 5
 
 
 async def test_addresses_are_deleted_a_month_after_the_decision(

@@ -5,7 +5,7 @@ from typing import Final
 from groundwork.clock import DAY, Instant
 from groundwork.database.row_lock import hold_each, take_turn
 from groundwork.database.transaction import Database, Transaction
-from groundwork.errors import NotFound, Refused, TooMany
+from groundwork.errors import NotFound, Refused
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.outbox.second_run import enqueue_second_run
@@ -48,18 +48,22 @@ async def report_as_visitor(
     the decision. ``email`` must have passed ``sign_in.model.check_email``.
 
     Anybody can enter the address of somebody else. So these e-mails contain nothing that the reporter or the host wrote,
-    and their number is limited per address. Raises NotFound, TooMany.
+    and their number is limited per address. Further reports are filed without the address. They are not refused, because
+    that would tell anybody who tries an address whether somebody reports things with it. Raises NotFound.
     """
     reported = await subjects.by_address(tx, thing, address, None)
-    if email:
-        turn = await take_turn(tx, f"report e-mail {email}")
-        if not turn or await reports.addressed_since(tx, email, Instant(tx.now - DAY)) >= REPORTS_PER_ADDRESS:
-            raise TooMany(SafetyReason.TOO_MANY_EMAILS, after_seconds=3600 if turn else 1)
     made = await reports.put(tx, None, reported.subject, reason, words)
-    if email:
+    if email and await _takes_email(tx, email):
         await reports.put_address(tx, made.id, email, current().tag)
         await enqueue_email(tx, kind=reports.REPORT_RECEIVED_MAIL, person=made.id, subject_id=made.id)
     return made
+
+
+async def _takes_email(tx: Transaction, email: str) -> bool:
+    """Whether the limit per address allows another e-mail about a report. False also while another report takes one."""
+    if not await take_turn(tx, f"report e-mail {email}"):
+        return False
+    return await reports.addressed_since(tx, email, Instant(tx.now - DAY)) < REPORTS_PER_ADDRESS
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:

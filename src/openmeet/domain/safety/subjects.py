@@ -45,7 +45,6 @@ class SafetyReason(Reason):
     CANNOT_MUTE_ONESELF = "safety.cannot_mute_oneself"
     NO_SUCH_PERSON_OR_GROUP = "safety.no_such_person_or_group"
     NOT_MUTED = "safety.not_muted"
-    TOO_MANY_EMAILS = "safety.too_many_emails"
     NO_SUCH_PAGE = "safety.no_such_page"
 
 

@@ -130,9 +130,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "safety.cannot_mute_oneself": mark("You can’t mute yourself."),
     "safety.no_such_person_or_group": mark("This person or group doesn’t exist."),
     "safety.not_muted": mark("You haven’t muted this."),
-    "safety.too_many_emails": mark(
-        "There are already several reports with this address today. Leave it out, or try again tomorrow."
-    ),
     "safety.no_such_page": mark("This page doesn’t exist."),
     # reasons of openmeet.domain.api_tokens
     "api_token.service_name_needed": mark("Describe the service in up to %(most)s characters."),

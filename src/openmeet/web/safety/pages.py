@@ -187,6 +187,7 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
         # Shown after a report: what happens next, and what the reporter can do in addition.
         "is_sent": is_sent and not form_state.problems,
         "gets_email": request.query_params.get("sent") == "mail",
+        "reports_per_address": actions.REPORTS_PER_ADDRESS,
         "with_mailbox": services(request).dev_mailbox is not None,
         "safety_path": PATH,
         "keeps_away": keeps_away,
