@@ -90,7 +90,7 @@ CHORES: dict[str, Chore] = {
     "past_events": Chore(300, lambda platform: attendance.remove_past_events(platform.db)),
     "ended_offers": Chore(60, lambda platform: attendance.end_offers(platform.db)),
     "expired_guest_answers": Chore(3600, lambda platform: actions.forget_expired(platform.db)),
-    "reporters_addresses": Chore(3600, lambda platform: reports.forget_addresses(platform.db)),
+    "reports_of_visitors": Chore(3600, lambda platform: reports.forget_visitors(platform.db)),
     "old_addresses": Chore(
         3600, lambda platform: actions.forget_addresses(platform.db, platform.settings.addresses_kept_days)
     ),

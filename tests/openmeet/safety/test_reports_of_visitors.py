@@ -206,12 +206,12 @@ async def test_addresses_are_deleted_a_month_after_the_decision(
     async with site.browser() as browser:
         await report(browser, event, email="eve@example.org")
         clock.turn(31 * DAY)
-        assert await reports.forget_addresses(site.db) == 0
+        assert await reports.forget_visitors(site.db) == 0
         await _dismissed(site, event, moderator)
         clock.turn(29 * DAY)
-        assert await reports.forget_addresses(site.db) == 0
+        assert await reports.forget_visitors(site.db) == 0
         clock.turn(2 * DAY)
-        assert await reports.forget_addresses(site.db) == 1
+        assert await reports.forget_visitors(site.db) == 1
 
 
 async def test_addresses_are_deleted_after_a_year_without_a_decision(
@@ -220,6 +220,26 @@ async def test_addresses_are_deleted_after_a_year_without_a_decision(
     async with site.browser() as browser:
         await report(browser, event, email="eve@example.org")
     clock.turn(364 * DAY)
-    assert await reports.forget_addresses(site.db) == 0
+    assert await reports.forget_visitors(site.db) == 0
     clock.turn(2 * DAY)
-    assert await reports.forget_addresses(site.db) == 1
+    assert await reports.forget_visitors(site.db) == 1
+
+
+async def test_reports_of_visitors_are_deleted_a_year_after_the_decision(
+    site: Site, event: Event, moderator: Caller, clock: HandClock
+) -> None:
+    """Those of people with an account are theirs, and stay. Reports without a decision stay, too."""
+    async with site.browser() as browser:
+        await report(browser, event)
+    async with site.db.transaction() as tx:
+        await safety.report(tx, await person(tx, "Cleo"), ModeratedKind.EVENT, event.slug, ReportReason.SPAM, "Signed")
+    await _dismissed(site, event, moderator)
+    clock.turn(364 * DAY)
+    async with site.browser() as browser:
+        await report(browser, event, words="Undecided")
+    assert await reports.forget_visitors(site.db) == 0
+    clock.turn(2 * DAY)
+    assert await reports.forget_visitors(site.db) == 1
+    async with site.db.reader() as reader:
+        rows = await reader.fetch("select words from reports order by words")
+    assert [row["words"] for row in rows] == ["Signed", "Undecided"]

@@ -32,6 +32,9 @@ MOST_SHOWN: Final = 20
 # year will hardly be decided at all.
 ADDRESS_KEPT: Final = 30 * DAY
 UNDECIDED_ADDRESS_KEPT: Final = 365 * DAY
+# After a decision: long enough to notice that the same thing is reported again and again. Nobody else can have the report
+# of a visitor deleted, because nobody knows whose it is.
+VISITORS_REPORT_KEPT: Final = 365 * DAY
 
 # Kinds of the e-mails to a visitor. The recipient and the subject of these jobs are the report.
 REPORT_RECEIVED_MAIL: Final = "report_received"
@@ -201,15 +204,22 @@ async def addressed_since(reader: Reader, email: str, since: Instant) -> int:
     return int(row["number"]) if row else 0
 
 
-async def forget_addresses(db: Database) -> int:
-    """Delete the addresses of reports that were decided 30 days ago or made a year ago. Returns the number deleted."""
+async def forget_visitors(db: Database) -> int:
+    """Delete the addresses of reports that were decided 30 days ago or made a year ago, and visitors' reports that were
+    decided a year ago. Returns the number of rows deleted.
+    """
     async with db.transaction() as tx:
-        return await tx.execute(
+        addresses = await tx.execute(
             "delete from report_addresses where created_at <= :made_before"
             " or report_id in (select id from reports where closed_at <= :decided_before)",
             made_before=Instant(tx.now - UNDECIDED_ADDRESS_KEPT),
             decided_before=Instant(tx.now - ADDRESS_KEPT),
         )
+        decided = await tx.execute(
+            "delete from reports where reporter_id is null and closed_at <= :decided_before",
+            decided_before=Instant(tx.now - VISITORS_REPORT_KEPT),
+        )
+    return addresses + decided
 
 
 async def count_open(reader: Reader) -> int:

@@ -205,7 +205,7 @@ MODERATION: Final = (
     ),
     StoredTable(
         "reports",
-        "Reports to the moderators, by and about people. They stay after they are closed.",
+        "Reports to the moderators, by and about people. They stay after they are closed; those of visitors without an account are deleted a year after the decision.",
         f"reporter_id = :id or {_ABOUT}",
         Retention.ACCOUNT,
         OnErasure.DELETE,
