@@ -16,6 +16,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
+from groundwork.database.words import without_joiners
+
 # The page uses h1 and h2, so headings in a text start at h3.
 _DEEPER = 2
 _DEEPEST = 6
@@ -138,9 +140,9 @@ def is_visible(text: str) -> bool:
 
 
 def folded(text: str) -> str:
-    """The text folded for search, without case and diacritics, so that "zurich" finds "Zürich"."""
+    """The text folded for search, without case, diacritics and zero-width joiners, so that "zurich" finds "Zürich"."""
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_WITHOUT_MARKS))
-    return "".join(char for char in apart if not unicodedata.combining(char))
+    return without_joiners("".join(char for char in apart if not unicodedata.combining(char)))
 
 
 def _marks_in(text: str) -> int:

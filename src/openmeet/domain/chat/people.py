@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Reader, Row
+from groundwork.database.words import without_joiners, without_joiners_sql
 from groundwork.errors import NotFound
 from openmeet.domain.attendance.who_comes import sees_who_comes_sql
 from openmeet.domain.chat.access import (
@@ -109,8 +110,8 @@ async def _in_order(
     conditions = ["1 = 1"]
     values: dict[str, object] = {}
     if words:
-        conditions.append("u.folded like :words escape '\\'")
-        plain = words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        conditions.append(f"{without_joiners_sql('u.folded')} like :words escape '\\'")
+        plain = without_joiners(words.lower()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         values["words"] = f"%{plain}%"
     if role is Access.MODERATE:
         conditions.append(f"exists (select 1 from {related_people_sql('= u.id')} h where h.because = 'hosting')")
