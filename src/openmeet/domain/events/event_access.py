@@ -153,8 +153,8 @@ def raise_if_gone(event: Event, *, is_involved: bool = False) -> None:
     """Raise Gone (410) for a deleted event that was public, NotFound for a deleted one that was not.
 
     ``is_involved``: the viewer answered or hosted it, so they get Gone even if it was not public, and read which one it
-    was. If the host deleted a public event, everybody does. A removal that the host chose beforehand, and one in another
-    app, are to leave nothing behind.
+    was. Nobody else reads the title, even of an event that was public: its host deleted it, so this site no longer
+    publishes what it was about. Those who planned to come need it, because the link alone does not tell them.
     """
     if not event.is_gone:
         return
@@ -167,9 +167,6 @@ def raise_if_gone(event: Event, *, is_involved: bool = False) -> None:
     else:
         # If a record is missing from its repository, any app may have deleted it.
         named, unnamed = EventReason.NAMED_EVENT_REMOVED_ELSEWHERE, EventReason.REMOVED_ELSEWHERE
-    was_public = (
-        named is EventReason.NAMED_EVENT_DELETED and event.visibility is Visibility.PUBLIC and not event.is_draft
-    )
-    if event.title and (is_involved or was_public):
+    if event.title and is_involved:
         raise Gone(named, title=event.title)
     raise Gone(unnamed)
