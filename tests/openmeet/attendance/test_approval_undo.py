@@ -203,8 +203,8 @@ async def test_answers_that_were_kept_apart_are_kept_apart_again(site: Site) -> 
             found = [await queries.find(reader, event.id, one.user_id) for one in (ben, cleo)]
         await browser.post(path, data={"act": "remove", "who": [one.id for one in found if one]})
         assert await pending(site, event, [ben, cleo]) == [None] * 2
-        for one in found:
-            await browser.post(f"{path}/restore", data={"who": one.id if one else ""})
+        for rejected in found:
+            await browser.post(f"{path}/restore", data={"who": rejected.id if rejected else ""})
     assert [one and one.pending_for for one in found] == [PendingFor.APART] * 2
     assert await pending(site, event, [ben, cleo]) == [PendingFor.APART] * 2
 

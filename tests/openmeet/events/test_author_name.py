@@ -70,7 +70,7 @@ async def test_a_draft_needs_no_name_until_it_is_published(site: Site) -> None:
 
 
 async def test_the_api_says_what_to_do_before_anything_is_published(site: Site) -> None:
-    """Events, series and groups need a name; a draft does not until it is published. The answer is a problem by RFC 9457."""
+    """Events, series and groups need a name; a draft does not until it is published."""
     event = {"title": "Supper", "startsLocal": "2026-07-04T18:00", "timeZone": "Europe/Berlin"}
     async with site.browser() as program:
         headers = await api_session(program, "nobody@example.org", "")
@@ -89,7 +89,9 @@ async def test_the_api_says_what_to_do_before_anything_is_published(site: Site) 
             assert one.json()["title"] == "NameNeeded"
             assert "Choose your name in your profile first" in one.json()["detail"]
         mine = await program.get("/api/me", headers=headers)
-        saved = await program.put("/api/me", json={"displayName": "Lena"}, headers={**headers, "if-match": mine.headers["etag"]})
+        saved = await program.put(
+            "/api/me", json={"displayName": "Lena"}, headers={**headers, "if-match": mine.headers["etag"]}
+        )
         assert saved.status_code == 200, saved.text
         assert (await program.post("/api/events", json=event, headers=headers)).status_code == 201
 

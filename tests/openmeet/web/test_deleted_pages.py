@@ -1,14 +1,16 @@
-"""Deleted series and groups: page, API, calendar file and feeds respond alike, and reveal nothing about private ones. A
-form of something that was deleted keeps what was typed.
+"""Deleted events, series and groups: page, API, calendar file and feeds respond alike, and reveal nothing about private
+ones. A form of something that was deleted keeps what was typed.
 """
 
 import pytest
 
+from openmeet.domain.attendance import invitations
+from openmeet.domain.events import actions as events
 from openmeet.domain.groups import actions, queries
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.users.model import Caller
 from tests.openmeet.series.test_pages import FORM, make
-from tests.openmeet.site_under_test import h1_of, inputs_of, sign_up, site_on
+from tests.openmeet.site_under_test import event_by, h1_of, inputs_of, person, sign_up, site_on
 from tests.openmeet.web.group_pages import NEW, made
 from tests.openmeet.web.test_pages import TYPED
 
@@ -126,3 +128,17 @@ async def test_an_edit_of_a_deleted_group_becomes_the_form_of_a_new_one(site, an
         answer = await other.post(f"{path}/settings", data=edit | {"name": "Go club"})
         assert answer.status_code == (410 if visibility == "public" else 404)
         assert "Go club" not in answer.text
+
+
+@pytest.mark.parametrize(("visibility", "before"), [("public", 200), ("private", 404)])
+async def test_guests_of_a_deleted_event_read_which_it_was(site, ana, visibility, before):
+    async with site.db.transaction() as tx:
+        host = await person(tx, "Hanna Host")
+        event = await event_by(tx, host, visibility=visibility)
+    assert (await ana.get(f"/events/{event.slug}")).status_code == before
+    async with site.db.transaction() as tx:
+        await invitations.invite(tx, host, event.slug, "ana@example.org")
+        await events.delete(tx, host, event.slug)
+    gone = await ana.get(f"/events/{event.slug}")
+    assert gone.status_code == 410
+    assert "The host deleted “Board games”." in gone.text
