@@ -33,8 +33,19 @@ def published(nsid: str) -> Path:
     return PUBLISHED / (nsid.replace(".", "/") + ".json")
 
 
-# Record types that people write but that are not among the collected Lexicons.
-UNCOLLECTED = {"chat.bsky.actor.declaration"}
+# Record types that people write but that are not among the collected Lexicons. Of all but the first,
+# ``tests/interop/parity`` compares what is valid with the reference PDS.
+UNCOLLECTED = {
+    "chat.bsky.actor.declaration",
+    "app.bsky.graph.referencelistoptout",
+    "com.germnetwork.declaration",
+    "site.standard.document",
+    "site.standard.graph.recommend",
+    "site.standard.graph.subscription",
+    "site.standard.publication",
+    "site.standard.theme.basic",
+    "site.standard.theme.color",
+}
 
 
 @needs("fixtures")

@@ -85,6 +85,104 @@ async def create_record(side: Side) -> None:
         await side.post(f"an unknown type, validate {validate}", f"{_REPO}.createRecord", sent, ben.access)
 
 
+_LIST = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.graph.list/3jzfcijpj2z2a"
+_RED = {"$type": "site.standard.theme.color#rgb", "r": 255, "g": 0, "b": 0}
+_THEME = dict.fromkeys(("background", "foreground", "accent", "accentForeground"), _RED)
+_BYTES = {"$bytes": "AAECAw"}
+
+# Valid records of types that the reference has from other apps, and changes that make them invalid, or not.
+OTHER_APPS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+    "app.bsky.graph.referencelistoptout": (
+        {"subject": _LIST, "createdAt": WHEN},
+        [{"subject": "nonsense"}, {"createdAt": "now"}, {"subject": None}, {"more": 1}],
+    ),
+    "com.germnetwork.declaration": (
+        {"version": "1.0.0", "currentKey": _BYTES},
+        [
+            {"version": "1.0"},
+            {"version": "1" * 15},
+            {"currentKey": "text"},
+            {"keyPackage": _BYTES, "continuityProofs": [_BYTES]},
+            {"continuityProofs": [_BYTES] * 1001},
+            {"continuityProofs": ["text"]},
+            {"messageMe": {"messageMeUrl": "https://example.org", "showButtonTo": "everyone"}},
+            {"messageMe": {"messageMeUrl": "", "showButtonTo": "everyone"}},
+            {"messageMe": {"messageMeUrl": "https://example.org", "showButtonTo": "x" * 101}},
+            {"messageMe": {"messageMeUrl": "https://example.org"}},
+        ],
+    ),
+    "site.standard.document": (
+        {"site": "https://example.org", "title": "a", "publishedAt": WHEN},
+        [
+            {"site": "nonsense"},
+            {"site": _LIST},
+            {"title": "x" * 501},
+            {"publishedAt": "now"},
+            {"updatedAt": WHEN, "path": "/a", "textContent": "b", "description": "c", "tags": ["d"]},
+            {"tags": ["x" * 129]},
+            {"description": "x" * 3001},
+            {"content": {"$type": "org.example.content", "n": 1}},
+            {"content": {"n": 1}},
+            {"links": {"$type": "org.example.links"}},
+            {"contributors": [{"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "displayName": "A", "role": "b"}]},
+            {"contributors": [{"displayName": "A"}]},
+            {"contributors": [{"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "role": "x" * 101}]},
+            {"labels": {"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": "a"}]}},
+            {"labels": {"$type": "com.atproto.label.defs#selfLabels", "values": "a"}},
+            {"bskyPostRef": {"uri": _LIST, "cid": NO_COMMIT}},
+            {"bskyPostRef": {"uri": _LIST}},
+        ],
+    ),
+    "site.standard.publication": (
+        {"url": "https://example.org", "name": "a"},
+        [
+            {"url": "nonsense"},
+            {"name": "x" * 501},
+            {"basicTheme": {"$type": "site.standard.theme.basic", **_THEME}},
+            {"basicTheme": _THEME},
+            {"preferences": {"showInDiscover": False}},
+            {"preferences": {}},
+            {"preferences": {"showInDiscover": 1}},
+        ],
+    ),
+    "site.standard.graph.recommend": ({"document": _LIST, "createdAt": WHEN}, [{"document": "a"}, {"createdAt": None}]),
+    "site.standard.graph.subscription": (
+        {"publication": _LIST},
+        [{"createdAt": WHEN}, {"createdAt": "now"}, {"publication": 1}],
+    ),
+    "site.standard.theme.basic": (
+        _THEME,
+        [
+            {"accent": {**_RED, "r": 256}},
+            {"accent": {**_RED, "g": -1}},
+            {"accent": {"r": 1, "g": 1, "b": 1}},
+            {"accent": {"$type": "org.example.colour"}},
+            {"accent": None},
+        ],
+    ),
+}
+
+
+async def other_apps(side: Side) -> None:
+    """Records of other apps whose types the reference knows, valid and invalid."""
+    eva, _ = await side.person("others")
+    for collection, (valid, changes) in OTHER_APPS.items():
+        for number, change in enumerate([{}, *changes]):
+            for validate in ({}, {"validate": True}):
+                record = {"$type": collection, **valid, **change}
+                body = {"repo": eva.did, "collection": collection, "record": record, **validate}
+                if collection.endswith("declaration"):
+                    body["rkey"] = "self"
+                await side.post(
+                    f"{collection} {number} {validate}",
+                    f"{_REPO}.putRecord",
+                    {"rkey": f"3jzfcijpj2z{'abcdefghijklmnopqrstuvwxyz'[number]}a", **body},
+                    eva.access,
+                )
+        body = {"repo": eva.did, "collection": collection, "rkey": "other", "record": {"$type": collection, **valid}}
+        await side.post(f"{collection} at another key", f"{_REPO}.createRecord", body, eva.access)
+
+
 async def record_keys(side: Side) -> None:
     """Record keys that are invalid, not allowed for a type, already used, or absent."""
     ben, _ = await side.person("ben")
@@ -344,6 +442,7 @@ async def blobs(side: Side) -> None:
 GROUPS = {
     "createRecord oddities": create_record,
     "record keys": record_keys,
+    "records of other apps": other_apps,
     "repositories and collections": repositories_and_collections,
     "swaps": swaps,
     "applyWrites oddities": apply_writes,
