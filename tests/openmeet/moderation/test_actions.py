@@ -92,18 +92,18 @@ async def test_of_two_concurrent_decisions_one_counts(db):
 async def test_reports_are_grouped_closed_by_an_action_and_reopened_by_its_undo(db):
     async with db.transaction() as tx:
         mo, ana, ben = [await person(tx, name) for name in ("Mo", "Ana", "Ben")]
-        await reports.put(tx, ana.user_id, EVENT, ReportReason.SPAM, "")
-        await reports.put(tx, ana.user_id, EVENT, ReportReason.HATE, "look at the text")
-        await reports.put(tx, ben.user_id, EVENT, ReportReason.SPAM, "")
-        (bundle,) = await reports.bundles(tx, after=None, limit=9)
-        assert (bundle.subject, bundle.number) == (EVENT, 2)
+        await reports.file(tx, ana.user_id, EVENT, ReportReason.SPAM, "")
+        await reports.file(tx, ana.user_id, EVENT, ReportReason.HATE, "look at the text")
+        await reports.file(tx, ben.user_id, EVENT, ReportReason.SPAM, "")
+        (reported,) = await reports.reported_subjects(tx, after=None, limit=9)
+        assert (reported.subject, reported.number) == (EVENT, 2)
         step = await actions.decide(tx, mo.user_id, EVENT, SubjectVisibility.HIDDEN, "hate")
-        assert await reports.bundles(tx, after=None, limit=9) == []
+        assert await reports.reported_subjects(tx, after=None, limit=9) == []
         assert [one.outcome for one in await reports.of_person(tx, ana.user_id, ALL_ROWS)] == [ReportOutcome.ACTED]
         # The subject was reported again in the meantime. That report stays open, and no second one is created.
-        await reports.put(tx, ben.user_id, EVENT, ReportReason.SPAM, "still")
+        await reports.file(tx, ben.user_id, EVENT, ReportReason.SPAM, "still")
         await actions.undo(tx, mo.user_id, step.act_id, "")
-        assert [bundle.number for bundle in await reports.bundles(tx, after=None, limit=9)] == [2]
+        assert [reported.number for reported in await reports.reported_subjects(tx, after=None, limit=9)] == [2]
         dismissed = await actions.dismiss(tx, mo.user_id, EVENT, "nothing wrong")
         with pytest.raises(Refused, match=ModerationReason.NOTHING_REPORTED):
             await actions.dismiss(tx, mo.user_id, EVENT, "")
@@ -118,7 +118,7 @@ async def test_a_person_has_one_open_report_per_subject(db):
 
     async def report(number):
         async with db.transaction() as tx:
-            await reports.put(tx, ana.user_id, EVENT, ReportReason.OTHER, str(number))
+            await reports.file(tx, ana.user_id, EVENT, ReportReason.OTHER, str(number))
 
     await asyncio.gather(*map(report, range(8)))
     async with db.reader() as reader:

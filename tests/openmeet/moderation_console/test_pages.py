@@ -248,7 +248,7 @@ async def test_the_api_shows_labels_and_their_labelers(site):
         assert one["labels"][0]["cid"] is None
         assert one["labels"][0]["expiresAt"] is None
         async with site.db.transaction() as tx:
-            await reports.put(tx, ana.user_id, Subject(ModeratedKind.EVENT, event.id), ReportReason.SPAM, "x")
+            await reports.file(tx, ana.user_id, Subject(ModeratedKind.EVENT, event.id), ReportReason.SPAM, "x")
         (entry,) = (await client.get("/api/moderation/queue", headers=mo)).json()["entries"]
         assert [label["value"] for label in entry["labels"]] == ["rude", "spam"]
         act = {"act": "hide", "thing": "did", "subjectId": did, "reason": "Spam."}

@@ -194,8 +194,11 @@ async def test_merged_people_block_everyone_that_either_blocked(db):
             (ana.user_id, ben.user_id),
             (cleo.user_id, ana.user_id),
         }
-        assert {one.subject.id for one in await reports.bundles(tx, after=None, limit=9)} == {event.id, ana.user_id}
-        assert [one.number for one in await reports.bundles(tx, after=None, limit=9)] == [1, 1]
+        assert {one.subject.id for one in await reports.reported_subjects(tx, after=None, limit=9)} == {
+            event.id,
+            ana.user_id,
+        }
+        assert [one.number for one in await reports.reported_subjects(tx, after=None, limit=9)] == [1, 1]
         columns = [
             ("user_blocks", "user_id"),
             ("user_blocks", "blocked_id"),

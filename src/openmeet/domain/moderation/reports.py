@@ -1,4 +1,4 @@
-"""Reports: at most one open report per user and subject, enforced by a constraint. SQL.
+"""SQL of reports. A user has at most one open report about a subject, which a constraint enforces.
 
 Visitors without an account can make any number. They can leave an address, to which the decision is sent.
 """
@@ -51,15 +51,15 @@ class ReportAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """Number of open reports about one subject, and when the first was filed."""
+class ReportedSubject:
+    """A subject with open reports: how many there are, and when the first was filed."""
 
     subject: Subject
     number: int
     since: Instant
 
 
-async def put(
+async def file(
     tx: Transaction, reporter_id: UserId | None, subject: Subject, reason: ReportReason, words: str
 ) -> AbuseReport:
     """File a report. If the user already has an open one about the subject, update it."""
@@ -83,8 +83,10 @@ async def put(
     return _report(row)
 
 
-async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: int) -> list[Bundle]:
-    """Subjects with open reports, the longest-waiting first."""
+async def reported_subjects(reader: Reader, *, after: tuple[Instant, str] | None, limit: int) -> list[ReportedSubject]:
+    """Subjects with open reports, the longest-waiting first. ``after``: ``since`` and the subject's id of the last one on
+    the previous page.
+    """
     clause = "" if after is None else "having (min(created_at), subject) > (:after_since, :after_subject)"
     values: dict[str, object] = {} if after is None else {"after_since": after[0], "after_subject": after[1]}
     rows = await reader.fetch(
@@ -96,7 +98,8 @@ async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: i
         **values,
     )
     return [
-        Bundle(Subject(ModeratedKind(row["thing"]), row["subject"]), int(row["number"]), row["since"]) for row in rows
+        ReportedSubject(Subject(ModeratedKind(row["thing"]), row["subject"]), int(row["number"]), row["since"])
+        for row in rows
     ]
 
 
@@ -133,6 +136,7 @@ async def of_person(reader: Reader, reporter_id: UserId, page: Page) -> list[Abu
 
 
 async def open_by(reader: Reader, reporter_id: UserId, subject: str) -> AbuseReport | None:
+    """The user's open report about a subject."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from reports where reporter_id = :reporter_id and subject = :subject and closed_at is null",
         reporter_id=reporter_id,
@@ -167,6 +171,7 @@ async def reopen(tx: Transaction, act_id: ActId) -> int:
 
 
 async def put_address(tx: Transaction, report_id: ReportId, email: str, language: str) -> None:
+    """Store where to send the decision about a visitor's report. ``language``: see ``ReportAddress``."""
     await tx.execute(
         "insert into report_addresses (report_id, email, language, created_at) values (:id, :email, :language, :now)",
         id=report_id,
@@ -177,6 +182,7 @@ async def put_address(tx: Transaction, report_id: ReportId, email: str, language
 
 
 async def address_of(reader: Reader, report_id: ReportId) -> ReportAddress | None:
+    """The address for a report; None if the visitor left none, or it was deleted."""
     row = await reader.fetch_one(
         f"select {_COLUMNS}, (select email from report_addresses where report_id = id) as email,"
         " (select language from report_addresses where report_id = id) as language from reports where id = :id",
@@ -194,8 +200,8 @@ async def closed_with_address(reader: Reader, act_id: ActId) -> list[ReportId]:
     return [ReportId(row["id"]) for row in rows]
 
 
-async def addressed_since(reader: Reader, email: str, since: Instant) -> int:
-    """Number of reports with this address since this time."""
+async def count_with_address(reader: Reader, email: str, since: Instant) -> int:
+    """How many reports were made with this address since this instant."""
     row = await reader.fetch_one(
         "select count(*) as number from report_addresses where email = :email and created_at > :since",
         email=email,

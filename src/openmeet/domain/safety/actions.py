@@ -38,7 +38,7 @@ async def report(
     reported = await subjects.by_address(tx, thing, address, caller.user_id)
     if reported.owner == caller.user_id:
         raise Refused(SafetyReason.OWN_CONTENT, name="OwnThing")
-    return await reports.put(tx, caller.user_id, reported.subject, reason, words)
+    return await reports.file(tx, caller.user_id, reported.subject, reason, words)
 
 
 async def report_as_visitor(
@@ -52,7 +52,7 @@ async def report_as_visitor(
     that would tell anybody who tries an address whether somebody reports things with it. Raises NotFound.
     """
     reported = await subjects.by_address(tx, thing, address, None)
-    made = await reports.put(tx, None, reported.subject, reason, words)
+    made = await reports.file(tx, None, reported.subject, reason, words)
     if email and await _takes_email(tx, email):
         await reports.put_address(tx, made.id, email, current().tag)
         await enqueue_email(tx, kind=reports.REPORT_RECEIVED_MAIL, person=made.id, subject_id=made.id)
@@ -63,7 +63,7 @@ async def _takes_email(tx: Transaction, email: str) -> bool:
     """Whether the limit per address allows another e-mail about a report. False also while another report takes one."""
     if not await take_turn(tx, f"report e-mail {email}"):
         return False
-    return await reports.addressed_since(tx, email, Instant(tx.now - DAY)) < REPORTS_PER_ADDRESS
+    return await reports.count_with_address(tx, email, Instant(tx.now - DAY)) < REPORTS_PER_ADDRESS
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:

@@ -203,10 +203,10 @@ async def show_queue(request: Request) -> Response:
     limit = limit_of(request, _PAGE, _MOST)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        bundles = await reports.bundles(
+        reported = await reports.reported_subjects(
             reader, after=position_of(request.query_params.get("cursor", "")), limit=limit + 1
         )
-        shown = [one.subject for one in bundles[:limit]]
+        shown = [one.subject for one in reported[:limit]]
         described = await subjects.described(reader, shown)
         stand = await visibility.statuses_of(reader, [subject.id for subject in shown])
         open_reports = await reports.open_about(reader, [subject.id for subject in shown])
@@ -226,7 +226,7 @@ async def show_queue(request: Request) -> Response:
         )
         for subject in shown
     ]
-    cursor = f"{bundles[limit - 1].since}:{bundles[limit - 1].subject.id}" if len(bundles) > limit else None
+    cursor = f"{reported[limit - 1].since}:{reported[limit - 1].subject.id}" if len(reported) > limit else None
     return json_response(ModerationQueue(entries, cursor))
 
 

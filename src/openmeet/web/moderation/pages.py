@@ -71,13 +71,13 @@ async def show_queue(request: Request) -> Response:
     """Reports grouped by subject, longest waiting first."""
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        bundles = await reports.bundles(
+        reported = await reports.reported_subjects(
             reader, after=position_of(request.query_params.get("after", "")), limit=PAGE + 1
         )
         context = await _tab_context(reader, "") | {
-            "cards": await view.subject_cards(reader, [one.subject for one in bundles[:PAGE]])
+            "cards": await view.subject_cards(reader, [one.subject for one in reported[:PAGE]])
         }
-    more = f"{PATH}?after={bundles[PAGE - 1].since}:{bundles[PAGE - 1].subject.id}" if len(bundles) > PAGE else ""
+    more = f"{PATH}?after={reported[PAGE - 1].since}:{reported[PAGE - 1].subject.id}" if len(reported) > PAGE else ""
     return page(request, "moderation/queue.html", {**context, "more": more})
 
 
