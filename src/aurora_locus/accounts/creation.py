@@ -20,7 +20,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import account_requests, email_confirmation, invites, queries, sessions, web_identities
 from aurora_locus.accounts.account_requests import AccountRequest, Awaits, CheckedAccountRequest, CreatedAccount
-from aurora_locus.accounts.identity_change import to_its_end
+from aurora_locus.accounts.identity_change import finish_even_if_cancelled
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import of_handle
@@ -68,7 +68,7 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
     checked = _CheckedAccount(
         did, handle, checked_request, password_hash, invite, awaits, signing, operation, request.note
     )
-    return CreatedAccount(did, handle, await to_its_end(_make(registry, checked)), awaits)
+    return CreatedAccount(did, handle, await finish_even_if_cancelled(_make(registry, checked)), awaits)
 
 
 @dataclass(frozen=True, slots=True)

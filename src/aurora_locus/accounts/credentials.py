@@ -23,7 +23,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.model import AccessToken, Account, GuessContext, RefreshToken, SessionScope
 from aurora_locus.accounts.operator_guesses import OWN_NAME, OperatorGuesses
-from aurora_locus.accounts.session_tokens import SessionTokenSigner, expired
+from aurora_locus.accounts.session_tokens import SessionTokenSigner, expired_token
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.repository.model import OF_THE_HOST, HostingStatus
 from aurora_locus.repository.repositories import Repositories
@@ -104,7 +104,7 @@ class CredentialReader:
                 case _:
                     raise NotSignedIn("Use a Bearer token here.", name="InvalidToken")
         elif access.expires_at <= now:
-            raise expired()
+            raise expired_token()
         return AccountSession(
             _require_usable(await self._account(access.did, now), access.issued_at, access.scope), access.scope
         )

@@ -10,7 +10,7 @@ from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did, is_plc
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
+from aurora_locus.accounts.identity_change import ChangeNote, finish_even_if_cancelled, submit_and_store
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop, localizable
@@ -61,7 +61,7 @@ def _ignore(_w: Writer, _before: str, _after: str) -> None:
     return
 
 
-async def rename(registry: Registry, did: Did, new_handle: str, note: Note = _ignore) -> None:
+async def rename(registry: Registry, did: Did, new_handle: str, note: ChangeNote = _ignore) -> None:
     """Give the account this handle. If it already has the handle, only announce it again. The network does not learn of
     an account that was never announced.
 
@@ -69,10 +69,10 @@ async def rename(registry: Registry, did: Did, new_handle: str, note: Note = _ig
     changes race.
     """
     handle = await require_own(registry, did, new_handle)
-    await to_its_end(_rename(registry, did, handle, note))
+    await finish_even_if_cancelled(_rename(registry, did, handle, note))
 
 
-async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> None:
+async def _rename(registry: Registry, did: Did, handle: Handle, note: ChangeNote) -> None:
     async with registry.renames.hold(did):
         account = await queries.require_account(registry.db, did)
         if account.handle != handle:
@@ -85,11 +85,11 @@ async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> N
             if is_plc(did)
             else None
         )
-        await carry_out(registry, did, operation, lambda: _store(registry, account, handle, operation, note))
+        await submit_and_store(registry, did, operation, lambda: _store(registry, account, handle, operation, note))
 
 
 async def _store(
-    registry: Registry, account: Account, handle: Handle, operation: PlcOperation | None, note: Note
+    registry: Registry, account: Account, handle: Handle, operation: PlcOperation | None, note: ChangeNote
 ) -> None:
     did = account.did
 

@@ -20,13 +20,14 @@ from groundwork.telemetry.logs import log
 
 T = TypeVar("T")
 
-# Called with the old and the new value, in the transaction that stores the change.
-Note = Callable[[Writer, str, str], None]
+# Writes the change into the audit log. Called with the old and the new value, in the transaction that stores the
+# change.
+ChangeNote = Callable[[Writer, str, str], None]
 
 
-async def to_its_end(change: Coroutine[None, None, T]) -> T:
-    """Run a change to its end, even if the client hangs up, because stopping halfway could leave directory and database
-    inconsistent. A failure that nobody can be told of any more is logged.
+async def finish_even_if_cancelled(change: Coroutine[None, None, T]) -> T:
+    """Run a change to its end even if the caller is cancelled because the client hung up. Stopping halfway could leave
+    the directory and the database inconsistent. A failure that nobody can be told of any more is logged.
     """
     changing = asyncio.create_task(change)
     try:
@@ -40,11 +41,11 @@ async def to_its_end(change: Coroutine[None, None, T]) -> T:
         raise
 
 
-async def carry_out(
+async def submit_and_store(
     registry: Registry, did: Did, operation: PlcOperation | None, store: Callable[[], Awaitable[None]]
 ) -> None:
     """Submit the PLC operation, then store the change with ``store``. ``operation`` is None if the directory is already
-    up to date.
+    up to date. Raises what ``submit`` of the directory and ``store`` raise.
     """
     if operation is None:
         await store()

@@ -10,7 +10,7 @@ from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import email_tokens, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict, require_token
-from aurora_locus.accounts.identity_change import to_its_end
+from aurora_locus.accounts.identity_change import finish_even_if_cancelled
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop
@@ -76,7 +76,7 @@ async def submit(registry: Registry, network: IdentityResolver, did: Did, operat
     would not work, and the directory's errors.
     """
     require_plc(did)
-    await to_its_end(_submit(registry, network, did, operation))
+    await finish_even_if_cancelled(_submit(registry, network, did, operation))
 
 
 async def _submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:

@@ -114,7 +114,7 @@ class SessionTokenSigner:
         if not isinstance(issued, int) or not isinstance(expires, int):
             raise _invalid()
         if now >= expires * SECOND:
-            raise expired()
+            raise expired_token()
         return Instant(issued * SECOND), Instant(expires * SECOND)
 
 
@@ -125,7 +125,7 @@ def _key(secret: bytes) -> OctKey:
         return OctKey.import_key(secret)
 
 
-def expired() -> NotSignedIn:
+def expired_token() -> NotSignedIn:
     """The error for an expired token."""
     return NotSignedIn("This token has expired. Refresh the session, or sign in again.", name="ExpiredToken")
 

@@ -11,7 +11,7 @@ from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import activation, queries
-from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
+from aurora_locus.accounts.identity_change import ChangeNote, finish_even_if_cancelled, submit_and_store
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_updates
@@ -32,7 +32,7 @@ _FIND_DUE = """
 _FORGET_DUE = "delete from signatures_due where did = :did"
 
 
-async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:
+async def change(registry: Registry, did: Did, key: K256PrivateKey, note: ChangeNote) -> None:
     """Change the key. Raises NotFound, RemoteFailed, and Refused if the DID is not a did:plc, the account is not
     active or is moving to another server, or the identity names another server.
     """
@@ -40,7 +40,7 @@ async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) 
         raise Refused(
             "Only the signing key of a did:plc can be changed here. This identity must be changed by its owner."
         )
-    await to_its_end(_change(registry, did, key, note))
+    await finish_even_if_cancelled(_change(registry, did, key, note))
 
 
 async def finish_commits(registry: Registry) -> int:
@@ -56,7 +56,7 @@ async def finish_commits(registry: Registry) -> int:
     return await each_alone("signatures", due, finish)
 
 
-async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:
+async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: ChangeNote) -> None:
     async with registry.renames.hold(did):
         async with registry.db.reader() as reader:
             account = await queries.find(reader, did)
@@ -75,7 +75,7 @@ async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note)
             )
         new = format_did_key(key.public)
         operation = await plc_updates.new_signing_key(registry.directory, registry.rotation_key, did, new)
-        await carry_out(registry, did, operation, lambda: _store(registry, account, key, operation, note))
+        await submit_and_store(registry, did, operation, lambda: _store(registry, account, key, operation, note))
         await _sign_again(registry, did)
 
 
@@ -85,7 +85,7 @@ async def _sign_again(registry: Registry, did: Did) -> None:
 
 
 async def _store(
-    registry: Registry, account: Account, key: K256PrivateKey, operation: PlcOperation | None, note: Note
+    registry: Registry, account: Account, key: K256PrivateKey, operation: PlcOperation | None, note: ChangeNote
 ) -> None:
     did, keys = account.did, registry.repositories.keys
     before = format_did_key((await keys.signing_key(did)).public)

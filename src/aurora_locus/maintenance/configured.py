@@ -8,7 +8,7 @@ from aurora_locus.keys import server_keys
 from aurora_locus.maintenance.backup import BackupSource
 from aurora_locus.maintenance.manifest import ROTATION_KEY, SEALING_KEYS, SESSION_SECRET
 from aurora_locus.maintenance.restore import RestoreTarget
-from aurora_locus.maintenance.vault import Vault, open_place, open_vault
+from aurora_locus.maintenance.vault import Vault, open_backup_store, open_vault
 from aurora_locus.settings import PdsSettings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import Bucket
@@ -57,7 +57,7 @@ async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> 
         settings.backup_s3_force_path_style,
         upload_timeout_seconds=600,
     )
-    return await open_vault(open_place(url, bucket), passphrase, new_salt=_salt(settings) if make else None)
+    return await open_vault(open_backup_store(url, bucket), passphrase, new_salt=_salt(settings) if make else None)
 
 
 def _salt(settings: PdsSettings) -> bytes:

@@ -41,12 +41,12 @@ async def read_manifest(vault: Vault, backup: str = "") -> Manifest:
     """Return the manifest of one backup, or of the newest. Raises NotFound, and Refused if it cannot be read or a newer
     program wrote it.
     """
-    ids = await vault.ids()
+    ids = await vault.backup_ids()
     if not ids or (backup and backup not in ids):
         raise NotFound("There is no such backup." if backup else "There is no complete backup in that place.")
     backup = backup or ids[-1]
     try:
-        manifest = msgspec.json.decode(await vault.whole(part_name(backup, MANIFEST)), type=Manifest)
+        manifest = msgspec.json.decode(await vault.read_whole(part_name(backup, MANIFEST)), type=Manifest)
     except CannotUnseal:
         raise Refused(f"The backup {backup} is damaged: its manifest cannot be decrypted. Use another one.") from None
     if manifest.version != VERSION:

@@ -157,7 +157,7 @@ async def prune(vault: Vault, older_than: Instant) -> tuple[int, int]:
 
     No backup may be running, because its blobs are not listed yet.
     """
-    complete = await vault.ids()
+    complete = await vault.backup_ids()
     names_to_keep = [name for name in complete if _made_at(name) >= older_than or name == complete[-1]]
     backup_names = {stored.key.split("/")[1] async for stored in vault.store.list("backups")}
     for name in sorted(backup_names - set(names_to_keep)):

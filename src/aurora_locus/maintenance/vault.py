@@ -7,7 +7,7 @@ uploaded once.
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -69,11 +69,11 @@ class Vault:
                 yield opened
         yield opening_stream.finish()
 
-    async def whole(self, name: str) -> bytes:
+    async def read_whole(self, name: str) -> bytes:
         """Read a short value into memory. Raises what ``read`` raises."""
         return b"".join([piece async for piece in self.read(name)])
 
-    async def ids(self) -> list[str]:
+    async def backup_ids(self) -> list[str]:
         """Return the ids of complete backups, oldest first."""
         names = [stored.key async for stored in self.store.list("backups")]
         return sorted(name.split("/")[1] for name in names if name.endswith(f"/{MANIFEST}"))
@@ -92,25 +92,16 @@ def part_name(backup: str, part: str) -> str:
     return f"backups/{backup}/{part}"
 
 
-def open_place(url: str, bucket: Bucket) -> BlobStore:
-    """Open the folder or bucket at a URL. ``bucket`` configures access to buckets. Raises InvalidInput."""
+def open_backup_store(url: str, bucket: Bucket) -> BlobStore:
+    """Open the folder or bucket at a URL. ``bucket`` has the access to buckets; its name and prefix are those of the URL.
+    Raises InvalidInput (``url``).
+    """
     try:
         if url.startswith(_BUCKET):
             parts = urlsplit(url)
             if not parts.netloc:
                 raise InvalidInput("url", "The place for backups must be a folder, or s3://bucket/folder.")
-            return open_bucket(
-                Bucket(
-                    parts.netloc,
-                    bucket.region,
-                    bucket.endpoint,
-                    bucket.access_key_id,
-                    bucket.secret_access_key,
-                    bucket.force_path_style,
-                    bucket.upload_timeout_seconds,
-                    parts.path.strip("/"),
-                )
-            )
+            return open_bucket(replace(bucket, name=parts.netloc, prefix=parts.path.strip("/")))
         if "://" in url and not url.startswith("file://"):
             raise InvalidInput("url", "The place for backups must be a folder, or s3://bucket/folder.")
         return open_folder(Path(url.removeprefix("file://")))

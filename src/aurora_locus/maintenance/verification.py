@@ -104,7 +104,7 @@ async def load_database(
 async def blob_digests(vault: Vault, manifest: Manifest) -> set[bytes]:
     """Return the digests of the blobs of a backup. Raises Refused if the list is damaged."""
     try:
-        text = await vault.whole(part_name(manifest.id, BLOBS))
+        text = await vault.read_whole(part_name(manifest.id, BLOBS))
     except CannotUnseal as error:
         raise Refused(f"The backup {manifest.id} is damaged: {error}.") from error
     digests = {text[start : start + DIGEST_BYTES] for start in range(0, len(text), DIGEST_BYTES)}

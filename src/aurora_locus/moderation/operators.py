@@ -46,7 +46,7 @@ class OperatorRow:
     created_at: Instant
 
 
-async def all_of(reader: Reader) -> list[OperatorRow]:
+async def all_operators(reader: Reader) -> list[OperatorRow]:
     """Return every operator, by name."""
     return [_from_row(row) for row in await reader.fetch(_ALL)]
 

@@ -48,7 +48,7 @@ class RefreshTokens:
         """
         match = _FORM.fullmatch(text)
         if match is None:
-            adopted = session_of_adopted(text)
+            adopted = session_id_of_reference_token(text)
             return None if adopted is None else RefreshTokenName(adopted, 0)
         name = f"{match['session']}-{match['generation']}"
         if not hmac.compare_digest(match["mac"], self._mac(name)):
@@ -59,7 +59,7 @@ class RefreshTokens:
         return base64url.encode(hmac.digest(self._secret, b"oauth refresh token " + name.encode(), sha256))
 
 
-def session_of_adopted(token: str) -> str | None:
+def session_id_of_reference_token(token: str) -> str | None:
     """Return the session id under which a refresh token of a reference PDS is imported; None for any other text."""
     if _OF_REFERENCE.fullmatch(token) is None:
         return None

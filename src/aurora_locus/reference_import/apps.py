@@ -15,7 +15,7 @@ from at_protocol.oauth.client_id import ClientId
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.oauth import sessions
 from aurora_locus.oauth.model import ClientBinding, OAuthSession
-from aurora_locus.oauth.refresh_tokens import session_of_adopted
+from aurora_locus.oauth.refresh_tokens import session_id_of_reference_token
 from aurora_locus.reference_import.instants import instant
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
@@ -38,7 +38,7 @@ def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
     """Return sessions that can be refreshed, with the expiry that they would have on the new server."""
     for row in db.execute(_TOKENS):
         binding = _binding(msgspec.json.decode(row["clientAuth"]))
-        session_id = session_of_adopted(row["currentRefreshToken"])
+        session_id = session_id_of_reference_token(row["currentRefreshToken"])
         parameters = msgspec.json.decode(row["parameters"])
         jkt, scope = parameters.get("dpop_jkt"), parameters.get("scope")
         if binding is None or session_id is None or not jkt or not scope:

@@ -82,7 +82,7 @@ def shown_once(request: Request, codes: list[str]) -> Response:
 
 def _confirmed(w: Writer, registry: Registry, did: Did, code: str) -> list[str]:
     had_factor = queries.are_set(w, did)
-    if not totp.take(w, registry.factor_keys, did, code, confirming=True):
+    if not totp.use_code(w, registry.factor_keys, did, code, confirming=True):
         raise InvalidForm(
             {"code": gettext_noop("This isn’t the code the app should show now. Is your phone’s clock right?")}
         )
@@ -104,8 +104,8 @@ async def _app_page(request: Request, form_state: FormState, above: str, *, stat
         "typed": form_state,
         # The SVG is safe: segno generates it from our own URL, in which the handle, the only user-supplied part, is
         # percent-encoded.
-        "picture": Markup(totp.picture(secret, account.handle, issuer)),  # noqa: S704
-        "address": totp.address(secret, account.handle, issuer),
+        "picture": Markup(totp.qr_code(secret, account.handle, issuer)),  # noqa: S704
+        "address": totp.uri(secret, account.handle, issuer),
         "secret": " ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
     }
     return page(request, "security_pages/app.html", context, status=status)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from aurora_locus.accounts.identity_change import to_its_end
+from aurora_locus.accounts.identity_change import finish_even_if_cancelled
 
 
 async def test_change_is_finished_although_it_is_cancelled_twice() -> None:
@@ -16,7 +16,7 @@ async def test_change_is_finished_although_it_is_cancelled_twice() -> None:
         await may_end.wait()
         has_ended.set()
 
-    request = asyncio.create_task(to_its_end(change()))
+    request = asyncio.create_task(finish_even_if_cancelled(change()))
     for _ in range(2):
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -34,7 +34,7 @@ async def test_failure_after_the_client_hung_up_is_logged() -> None:
         await may_end.wait()
         raise ValueError("the directory does not know this key")
 
-    request = asyncio.create_task(to_its_end(change()))
+    request = asyncio.create_task(finish_even_if_cancelled(change()))
     await asyncio.sleep(0)
     request.cancel()
     await asyncio.sleep(0)

@@ -9,7 +9,7 @@ import pytest
 
 from aurora_locus.maintenance import backup, history, integrity, verification
 from aurora_locus.maintenance.manifest import read_manifest
-from aurora_locus.maintenance.vault import DATABASE, open_place, open_vault, part_name
+from aurora_locus.maintenance.vault import DATABASE, open_backup_store, open_vault, part_name
 from aurora_locus.repository.repositories import Repositories
 from groundwork.blobstore.contract import put
 from groundwork.blobstore.disk import DiskBlobStore, DiskUpload
@@ -65,7 +65,7 @@ async def test_backup_during_writes_is_consistent(
     await asyncio.gather(*writing)
     assert all(counts), "no write happened during a backup"
     assert [state for state, _ in await states(db)] == ["done"] * 3
-    for name in await vault.ids():
+    for name in await vault.backup_ids():
         report = await verification.verify(
             vault, await read_manifest(vault, name), tmp_path / "proofs", backup.silently
         )
@@ -106,7 +106,7 @@ async def test_backup_is_encrypted(
 
 
 async def test_another_passphrase_is_refused_and_the_right_one_opens(tmp_path: Path):
-    store = open_place(str(tmp_path / "vault"), Bucket(""))
+    store = open_backup_store(str(tmp_path / "vault"), Bucket(""))
     with pytest.raises(NotFound, match="no backups"):
         await open_vault(store, "right horse")
     made = await open_vault(store, "right horse", new_salt=b"salt")
@@ -121,7 +121,7 @@ async def test_another_passphrase_is_refused_and_the_right_one_opens(tmp_path: P
 @pytest.mark.parametrize("url", ["ftp://somewhere/x", "s3://", "https://bucket.example/x"])
 def test_invalid_places_are_refused(url: str):
     with pytest.raises(InvalidInput, match="s3://bucket/folder"):
-        open_place(url, Bucket(""))
+        open_backup_store(url, Bucket(""))
 
 
 async def test_only_one_backup_runs_at_a_time(
@@ -155,7 +155,7 @@ async def test_unavailable_place_fails_the_backup_and_leaves_nothing(
             await backup.take(db, source, vault, clock)
         store.room = 5_000
         clock.turn(SECOND)
-    assert await vault.ids() == []
+    assert await vault.backup_ids() == []
     assert not [stored async for stored in vault.store.list("backups")]
     assert {state for state, _ in await states(db)} == {"failed"}
     async with db.reader() as reader:
@@ -163,7 +163,7 @@ async def test_unavailable_place_fails_the_backup_and_leaves_nothing(
         assert await reader.fetch("select * from blob_pins") == []
     store.room = 10_000_000
     made = await backup.take(db, source, vault, clock)
-    assert await vault.ids() == [made.id]
+    assert await vault.backup_ids() == [made.id]
 
 
 class _Filling(DiskBlobStore):
@@ -206,7 +206,7 @@ async def test_cancelled_backup_does_not_count(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await vault.ids() == [], stage
+        assert await vault.backup_ids() == [], stage
         assert not list((tmp_path / "scratch").iterdir()), stage
         clock.turn(SECOND)
     await backup.take(db, source, vault, clock)

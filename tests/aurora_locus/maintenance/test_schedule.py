@@ -73,11 +73,11 @@ async def test_scheduled_backups_are_made_daily_and_expire(
     clock.turn(HOUR)
     assert await look()
     vault = await configured.vault(settings)
-    assert len(await vault.ids()) == 2
+    assert len(await vault.backup_ids()) == 2
     assert len(await backup.known_blobs(vault)) == 1
     clock.turn(30 * DAY + SECOND)
     assert await look()
-    assert len(await vault.ids()) == 1
+    assert len(await vault.backup_ids()) == 1
     assert await backup.known_blobs(vault) == set()
     assert b'aurora_locus_backups_total{outcome="done"} 3.0' in metrics.exposition()
 
@@ -91,7 +91,7 @@ async def test_the_newest_backup_always_stays(
     made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
     await vault.write("backups/20200101T000000Z-aaaaaa/database", _once(b"half"))
     assert await schedule.prune(vault, Instant(clock.now() + 99 * DAY)) == (1, 0)
-    assert await vault.ids() == [made.id]
+    assert await vault.backup_ids() == [made.id]
     assert len(await backup.known_blobs(vault)) == 1
 
 
@@ -130,7 +130,7 @@ async def test_database_is_backed_up_before_a_migration(
     assert manifest.revision == before
     await migrate(place.url, SCHEMA, PACKAGE)
     await schedule.before_migrating(settings, lambda: open_store(settings), clock, version="test")
-    assert len(await (await configured.vault(settings)).ids()) == 1
+    assert len(await (await configured.vault(settings)).backup_ids()) == 1
 
 
 async def test_sqlite_file_is_copied_if_there_is_no_backup_place(tmp_path: Path, clock: HandClock, revise: Revise):

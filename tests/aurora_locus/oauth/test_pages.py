@@ -304,7 +304,7 @@ async def test_second_factor_is_required_in_the_flow(deployment: Deployment, ada
         secret = await totp.pending(reader, registry.factor_keys, did)
     assert secret is not None
     now = pyotp.TOTP(secret).at(deployment.clock.now() // SECOND)
-    assert await deployment.db.write(lambda w: totp.take(w, registry.factor_keys, did, now, confirming=True))
+    assert await deployment.db.write(lambda w: totp.use_code(w, registry.factor_keys, did, now, confirming=True))
     deployment.clock.turn(30 * SECOND)
     page = await sign_in(ada, await open_page(ada, app))
     assert heading_of(page) == "Confirm it’s you"

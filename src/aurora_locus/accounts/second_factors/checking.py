@@ -36,7 +36,7 @@ async def take_code(registry: Registry, did: Did, code: str) -> bool:
 
     def work(w: Writer) -> bool:
         if "".join(code.split()).isdigit():
-            return totp.take(w, registry.factor_keys, did, code)
+            return totp.use_code(w, registry.factor_keys, did, code)
         if recovery_codes.take(w, registry.factor_keys, did, code):
             return True
         return email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.SIGN_IN, code) is TokenVerdict.GOOD

@@ -33,7 +33,9 @@ _REMOVE = "delete from totp_secrets where did = :did"
 
 
 def begin(w: Writer, keys: FactorKeys, did: Did) -> None:
-    """Store a new secret, which is pending until its first code is entered. A confirmed secret is not replaced."""
+    """Store a new secret of an authenticator app, which is pending until its first code is entered. A confirmed secret is
+    not replaced.
+    """
     sealed_secret = keys.sealer.seal(pyotp.random_base32().encode("ascii"), purpose_of(did))
     w.execute(_BEGIN, did=did, sealed=sealed_secret, now=w.now)
 
@@ -44,7 +46,7 @@ async def pending(reader: Reader, keys: FactorKeys, did: Did) -> str | None:
     return None if row is None or row["confirmed_at"] is not None else _secret(keys, did, row["sealed"])
 
 
-def take(w: Writer, keys: FactorKeys, did: Did, code: str, *, confirming: bool = False) -> bool:
+def use_code(w: Writer, keys: FactorKeys, did: Did, code: str, *, confirming: bool = False) -> bool:
     """Use up a code. Return False if it is wrong. With ``confirming``, it must be the first code of the pending secret."""
     row = w.fetch_one(_FIND, did=did)
     if row is None or (row["confirmed_at"] is None) != confirming:
@@ -59,15 +61,15 @@ def remove(w: Writer, did: Did) -> None:
     w.execute(_REMOVE, did=did)
 
 
-def address(secret: str, handle: str, issuer: str) -> str:
+def uri(secret: str, handle: str, issuer: str) -> str:
     """Return the ``otpauth:`` URI that an authenticator app reads from the QR code."""
     return pyotp.TOTP(secret).provisioning_uri(name=handle, issuer_name=issuer)
 
 
-def picture(secret: str, handle: str, issuer: str) -> str:
+def qr_code(secret: str, handle: str, issuer: str) -> str:
     """Render the ``otpauth:`` URI as a QR code: SVG to embed in a page, without inline style."""
     out = io.BytesIO()
-    code = segno.make(address(secret, handle, issuer), micro=False)
+    code = segno.make(uri(secret, handle, issuer), micro=False)
     code.save(
         out, kind="svg", xmldecl=False, svgns=True, nl=False, omitsize=True, border=4, svgclass="qr", lineclass=None
     )

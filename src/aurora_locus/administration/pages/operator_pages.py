@@ -73,9 +73,9 @@ async def change(request: Request) -> Response:
 
 async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with registry_of(request).db.reader() as reader:
-        operators_by_role = await operators.all_of(reader)
+        registered = await operators.all_operators(reader)
     context = {
-        "known": operators_by_role,
+        "known": registered,
         "roles": [*OperatorRole],
         "typed": form_state,
     }

@@ -65,7 +65,7 @@ def show_or_verify(prove: str, source: str, settings_file: Path | None, *, as_js
 async def _read_all(vault: Vault) -> tuple[list[Manifest], list[str]]:
     """Return the manifests, oldest first, and a sentence for each backup whose manifest cannot be read."""
     manifests, damaged = [], []
-    for name in await vault.ids():
+    for name in await vault.backup_ids():
         try:
             manifests.append(await read_manifest(vault, name))
         except Refused as refused:

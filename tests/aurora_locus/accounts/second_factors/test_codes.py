@@ -27,7 +27,7 @@ async def set_up(deployment: Deployment, did) -> str:
         secret = await totp.pending(reader, registry.factor_keys, did)
     assert secret is not None
     assert await deployment.db.write(
-        lambda w: totp.take(w, registry.factor_keys, did, code(deployment, secret), confirming=True)
+        lambda w: totp.use_code(w, registry.factor_keys, did, code(deployment, secret), confirming=True)
     )
     deployment.clock.turn(STEP)
     return secret
@@ -49,7 +49,7 @@ async def test_secret_is_active_only_after_a_code_is_entered(deployment: Deploym
     keys = deployment.pds.registry.factor_keys
     await deployment.db.write(lambda w: totp.begin(w, keys, ada.did))
     assert (await sign_in(deployment)).status_code == 200
-    assert not await deployment.db.write(lambda w: totp.take(w, keys, ada.did, "000000", confirming=True))
+    assert not await deployment.db.write(lambda w: totp.use_code(w, keys, ada.did, "000000", confirming=True))
     assert (await sign_in(deployment)).status_code == 200
     await set_up(deployment, ada.did)
     refused = await sign_in(deployment)
