@@ -121,7 +121,8 @@ def context() -> dict[str, object]:
 
 def _sample_recurrence_form() -> recurrence_form.RecurrenceFormState:
     form = {"starts": "2026-11-26T19:00", "time_zone": _ZONE, "repeats": "FREQ=WEEKLY;BYDAY=TH"}
-    return recurrence_form.form_state(form, _NOW)
+    state = recurrence_form.form_state(form, _NOW)
+    return replace(state, clashes=["", "Choir", *[""] * (len(state.dates) - 2)])
 
 
 def _sample_calendar() -> dict[str, object]:

@@ -22,16 +22,16 @@ from openmeet.domain.page_paths import event_path
 from openmeet.recurrence import wall_time
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import author_name, flash, form_summaries, place_field
-from openmeet.web.events.hosting_pages import value_label
-from openmeet.web.events.new_pages import (
+from openmeet.web.events.form_page import (
     CONFIRMED_START,
     PUBLISH_LABEL,
     SCHEDULE_LABEL,
+    EventForm,
     form_page,
-    further_fields_in,
-    publish_first,
     require_confirmed_past_start,
 )
+from openmeet.web.events.form_summaries import current_value_label
+from openmeet.web.events.new_pages import further_fields_in, publish_first
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
@@ -123,7 +123,7 @@ def _comparable(stored: Mapping[str, str], typed: Mapping[str, str]) -> dict[str
 def _value_label(name: str, text: str) -> str:
     """A draft also keeps times that cannot be parsed."""
     try:
-        return value_label("starts" if name == "publish_at" else name, text)
+        return current_value_label("starts" if name == "publish_at" else name, text)
     except ValueError:
         return text
 
@@ -140,17 +140,16 @@ async def _draft_form_page(
     repeats = await recurrence_preview.form_state(request, form_state.values)
     async with database_of(request).reader() as reader:
         role = await event_access.role_of(reader, event, caller_of(request).user_id)
-    return form_page(
-        request,
-        form_state,
+    form = EventForm(
+        typed=form_state,
         event=event,
         notice=notice,
-        status=status,
         repeats=repeats,
         place_answer=place_answer,
         may_remove=permissions.may(role, EventPermission.DELETE),
         asks_name=await author_name.is_missing(request, caller_of(request)),
     )
+    return form_page(request, form, status=status)
 
 
 async def _save_draft(

@@ -3,6 +3,7 @@ needs approval”, which is later changed on the page with all settings of regis
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -17,7 +18,7 @@ _LONGEST: Final = 60
 # More than any limit has. Python reads no number of thousands of digits.
 _MOST_DIGITS: Final = 9
 
-_WHO: Final[Mapping[str, LazyText]] = {
+_VISIBILITIES: Final[Mapping[str, LazyText]] = {
     "public": lazy("public"),
     "unlisted": lazy("unlisted"),
     "private": lazy("private"),
@@ -54,7 +55,7 @@ _CHOICES: Final[Mapping[str, Mapping[str, LazyText]]] = {
     "mode": MODES,
     "online_url_audience": _AUDIENCES,
     "online_url_from": LINK_TIMES,
-    "visibility": _WHO,
+    "visibility": _VISIBILITIES,
     "place_audience": _AUDIENCES,
     "door_audience": _AUDIENCES,
     "access": {one.value: label for one, label in ACCESS_LABELS.items()},
@@ -79,6 +80,13 @@ def value_label(name: str, text: str) -> str:
         return countries.name_of(text)
     labels = _CHOICES.get(name)
     return text if labels is None else ", ".join(str(labels.get(one, one)) for one in text.split(","))
+
+
+def current_value_label(name: str, text: str) -> str:
+    """The current value of a field that somebody else has changed, as readable text. Dates are in the event's local
+    time.
+    """
+    return formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
 
 
 def zone_words(zone: str) -> str:
@@ -113,7 +121,7 @@ def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
         "places": _joined_parts(
             [
                 _limit_label(form.get("capacity", "")),
-                _WHO.get(form.get("visibility", ""), ""),
+                _VISIBILITIES.get(form.get("visibility", ""), ""),
                 gettext("by approval") if form.get(NEEDS_APPROVAL) else "",
             ]
         ),

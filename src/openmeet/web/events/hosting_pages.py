@@ -1,6 +1,5 @@
 """Hosts' actions on the event page: edit, cancel, reinstate, delete, admit attendees from the network."""
 
-from datetime import datetime
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -8,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, PreconditionFailed, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import capacity_change, event_hosting, queries
@@ -23,20 +23,20 @@ from openmeet.domain.events.record_changes import DeletedRecordChoice
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.page_paths import event_path
-from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
 from openmeet.outbox import publication_status, publication_withdrawals, publications
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.lower_limit import CONFIRMED_LIMITS, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
-from openmeet.web.events.new_pages import (
+from openmeet.web.events.form_page import (
     CONFIRMED_START,
     SAVE_LABEL,
+    EventForm,
     form_page,
-    new_page_instead,
-    publish_first,
     require_confirmed_past_start,
 )
+from openmeet.web.events.form_summaries import current_value_label
+from openmeet.web.events.new_pages import new_page_instead, publish_first
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.confirmation import confirmation_field
 from openmeet.web.site.layout import go, page
@@ -72,7 +72,7 @@ def routes() -> list[Route]:
 
 
 async def show_edit(request: Request) -> Response:
-    event, _ = await _hosted_event(request)
+    event = await _hosted_event(request)
     if event.is_draft:
         return go(f"{event_path(event.slug)}/draft")
     return await _edit_form_page(request, FormState(_form_values(event)), event)
@@ -90,7 +90,7 @@ async def save(request: Request) -> Response:
 
 
 async def _save(request: Request, form: dict[str, str]) -> Response:
-    event, _ = await _hosted_event(request)
+    event = await _hosted_event(request)
     submission = submission_of(form)
     revision = form.get("revision", "")
     if place_field.is_sent_to_fill_in(form):
@@ -120,7 +120,7 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
         shown |= confirmation_field(form, CONFIRMED_START, wrong) | confirmation_field(form, CONFIRMED_LIMITS, wrong)
         return await _edit_form_page(request, form_with_problems(shown, wrong), event, status=400)
     except PreconditionFailed:
-        newest, _ = await _hosted_event(request)
+        newest = await _hosted_event(request)
         return await _edit_form_page(request, _outdated(shown, newest), newest, status=409)
     flash = "date_saved" if event.place_in_series else "event_saved"
     if saved.revision == event.revision:
@@ -142,16 +142,17 @@ async def _edit_form_page(
     async with database_of(request).reader() as reader:
         role = await event_access.role_of(reader, event, caller_of(request).user_id)
     may_remove = permissions.may(role, EventPermission.DELETE)
-    return form_page(request, form_state, event=event, status=status, place_answer=place_answer, may_remove=may_remove)
+    form = EventForm(typed=form_state, event=event, place_answer=place_answer, may_remove=may_remove)
+    return form_page(request, form, status=status)
 
 
 async def show_cancel(request: Request) -> Response:
-    event, notified = await _hosted_event(request, EventPermission.CANCEL)
+    event, notified = await _hosted_event_and_notified(request, EventPermission.CANCEL)
     return _cancel_page(request, event, notified, FormState({"reason": event.status_reason}))
 
 
 async def cancel(request: Request) -> Response:
-    event, notified = await _hosted_event(request, EventPermission.CANCEL)
+    event, notified = await _hosted_event_and_notified(request, EventPermission.CANCEL)
     form = await read_form(request)
     try:
         reason = rules.check_reason(form.get("reason", ""))
@@ -182,7 +183,7 @@ async def reinstate(request: Request) -> Response:
 
 
 async def show_delete(request: Request) -> Response:
-    event, notified = await _hosted_event(request, EventPermission.DELETE)
+    event, notified = await _hosted_event_and_notified(request, EventPermission.DELETE)
     return page(request, "events/delete.html", {"event": event, "notified": notified, "typed": EMPTY})
 
 
@@ -201,7 +202,7 @@ async def make_draft(request: Request) -> Response:
 
 async def publish_again(request: Request) -> Response:
     """Retry a pending publication now and show the result."""
-    event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
+    event = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     if event.is_draft:
         raise Refused(EventReason.PUBLISH_FROM_FORM, name="Draft")
     async with database_of(request).transaction() as tx:
@@ -220,7 +221,7 @@ async def publish_again(request: Request) -> Response:
 
 async def retract_record(request: Request) -> Response:
     """Retract the event's record. The event stays, and the record stays deleted until the host publishes it again."""
-    event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
+    event = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     return go(event_path(event.slug), flash="taken_back")
@@ -246,7 +247,7 @@ async def ask_about_record(request: Request) -> Response:
     """After an edit that made the event less visible, ask whether to delete the record in the author's repository as
     well.
     """
-    event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
+    event = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
         return go(event_path(event.slug))
     return page(request, "events/delete_record.html", {"event": event})
@@ -254,7 +255,7 @@ async def ask_about_record(request: Request) -> Response:
 
 async def delete_record(request: Request) -> Response:
     """Delete the record. The event stays on this site for the people who may see it."""
-    event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
+    event = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await record_changes.withdraw_record_elsewhere(tx, caller_of(request), event.slug)
     return go(event_path(event.slug), flash="taken_back")
@@ -262,28 +263,32 @@ async def delete_record(request: Request) -> Response:
 
 def _outdated(shown: dict[str, str], newest: Event) -> FormState:
     problem = Markup(_CHANGED_MEANWHILE.filled(slug=quote(newest.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-    return outdated_form(shown, _form_values(newest), problem, label=value_label)
+    return outdated_form(shown, _form_values(newest), problem, label=current_value_label)
 
 
 def _form_values(event: Event) -> dict[str, str]:
     return {**values_of_event(event), "revision": str(event.revision)}
 
 
-def value_label(name: str, text: str) -> str:
-    """A field's value as readable text. Dates are in the event's local time."""
-    return formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
-
-
-async def _hosted_event(request: Request, act: EventPermission = EventPermission.EDIT) -> tuple[Event, int]:
-    """The event, which the caller must host, and the number of people that a change affects."""
-    caller = caller_of(request)
+async def _hosted_event(request: Request, act: EventPermission = EventPermission.EDIT) -> Event:
+    """The event, to which the caller may do this. Raises NotFound, Forbidden."""
     async with database_of(request).reader() as reader:
-        event = await event_access.require_visible(
-            reader, await by_slug(reader, event_slug_of(request)), caller.user_id
-        )
-        await event_access.require_editable(reader, event, caller.user_id, act)
+        return await _require_hosted(reader, request, act)
+
+
+async def _hosted_event_and_notified(request: Request, act: EventPermission) -> tuple[Event, int]:
+    """``_hosted_event``, and how many people are notified when the caller cancels or deletes it."""
+    async with database_of(request).reader() as reader:
+        event = await _require_hosted(reader, request, act)
         concerned = await people_to_notify(reader, event.id, NOTIFIED_STATUSES)
-    return event, len([user_id for user_id in concerned if user_id != caller.user_id])
+    return event, len([user_id for user_id in concerned if user_id != caller_of(request).user_id])
+
+
+async def _require_hosted(reader: Reader, request: Request, act: EventPermission) -> Event:
+    user_id = caller_of(request).user_id
+    event = await event_access.require_visible(reader, await by_slug(reader, event_slug_of(request)), user_id)
+    await event_access.require_editable(reader, event, user_id, act)
+    return event
 
 
 async def _deleted_event(request: Request) -> Event | None:

@@ -67,7 +67,7 @@ from openmeet.web.events.host_rows import host_rows
 from openmeet.web.events.link_preview import card_picture_of
 from openmeet.web.events.listing import CardList, EventCard, facts_of
 from openmeet.web.events.publication_view import answer_sync, event_sync
-from openmeet.web.events.series_context import Within, series_context_of
+from openmeet.web.events.series_context import SeriesContext, series_context_of
 from openmeet.web.events.view import EventPeople, EventViewer, RequestedReply, conflicts_of, paths_of_hosts
 from openmeet.web.media.pages import record_picture
 from openmeet.web.search import map_pages
@@ -193,7 +193,7 @@ async def _event_context(
             directions_url=str(context["directions_url"]),
             edit_path=_edit_path(event, series, context) if context["can_edit"] else "",
             group_path=group_path(viewer.group.slug) if viewer.group is not None else "",
-            next_path=series.behind.path if series is not None and series.behind is not None else "",
+            next_path=series.after.path if series is not None and series.after is not None else "",
             photos_path=photos.path if photos is not None and photos.sees_all else "",
         ),
         requested_reply=request.query_params.get("reply", ""),
@@ -367,7 +367,7 @@ async def _moved_context(reader: Reader, event: Event, viewer: UserId | None, st
     return {"moved": moved, "confirm_all_label": answer_texts.confirm_all_label(moved.count) if moved else ""}
 
 
-def _edit_path(event: Event, series: Within | None, context: Mapping[str, object]) -> str:
+def _edit_path(event: Event, series: SeriesContext | None, context: Mapping[str, object]) -> str:
     return series.edit_path if series is not None and context["is_host"] else f"{event_path(event.slug)}/edit"
 
 

@@ -1,4 +1,4 @@
-"""Series of an event, for the event's page."""
+"""What the page of an event says about its series: the rule, and links to the previous and next date."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ _AHEAD = 100 * 366 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Link to the previous or next date of the series."""
+    """Link to the previous or next date of the series. ``when``: see ``when_label``."""
 
     path: str
     when: str
@@ -29,8 +29,10 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
-    """The series that an event belongs to, for the event's page."""
+class SeriesContext:
+    """The series that an event belongs to. ``sentence`` says how it repeats. ``before`` and ``after`` are the dates
+    next to the event.
+    """
 
     title: str
     path: str
@@ -38,10 +40,10 @@ class Within:
     sentence: str
     has_feed: bool
     before: Neighbour | None
-    behind: Neighbour | None
+    after: Neighbour | None
 
 
-async def series_context_of(reader: Reader, event: Event, viewer: UserId | None) -> Within | None:
+async def series_context_of(reader: Reader, event: Event, viewer: UserId | None) -> SeriesContext | None:
     """The series of an event, with the neighbouring dates. None if it has none or the viewer may not see it."""
     series = await with_series(reader, event)
     if series is None or event.starts_at is None or event.place_in_series is None or series.deleted_at is not None:
@@ -50,25 +52,25 @@ async def series_context_of(reader: Reader, event: Event, viewer: UserId | None)
         return None
     before = await agenda.before(reader, series, viewer, event.starts_at)
     end = Instant(event.starts_at + _AHEAD)
-    behind = await agenda.between(reader, series, viewer, Instant(event.starts_at + 1), end, limit=1)
+    after = await agenda.between(reader, series, viewer, Instant(event.starts_at + 1), end, limit=1)
     path = series_path(series.slug)
-    return Within(
+    return SeriesContext(
         series.content.title,
         path,
         f"{path}/edit?date={event.place_in_series.original_date}",
         describe(series.timing.pattern),
         series.visibility is not Visibility.PRIVATE,
         _neighbour(series, before) if before else None,
-        _neighbour(series, behind[0]) if behind and behind[0].opens_at(reader.now) is None else None,
+        _neighbour(series, after[0]) if after and after[0].opens_at(reader.now) is None else None,
     )
 
 
 def _neighbour(series: Series, line: AgendaOccurrence) -> Neighbour:
-    return Neighbour(address_of(series, line), when_label(line), line.is_cancelled)
+    return Neighbour(date_path(series, line), when_label(line), line.is_cancelled)
 
 
-def address_of(series: Series, line: AgendaOccurrence) -> str:
-    """The URL of a date. For a date that is not stored yet, the page that creates it."""
+def date_path(series: Series, line: AgendaOccurrence) -> str:
+    """Path of a date's page. For a date that is not stored yet, of the page that creates it."""
     if line.event is not None:
         return event_path(line.event.slug)
     return f"{series_path(series.slug)}/dates/{line.original_date}"

@@ -30,15 +30,15 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.expansion import following
 from openmeet.recurrence.pattern import Pattern
 from openmeet.web.events import form_summaries, place_field
-from openmeet.web.events.form_summaries import LABELS
-from openmeet.web.events.hosting_pages import value_label
-from openmeet.web.events.new_pages import (
+from openmeet.web.events.form_page import (
     CONFIRMED_START,
     SCOPE_LABEL,
+    EventForm,
     form_page,
-    new_page_instead,
     require_confirmed_past_start,
 )
+from openmeet.web.events.form_summaries import LABELS, current_value_label
+from openmeet.web.events.new_pages import new_page_instead
 from openmeet.web.series import json_views, parse, recurrence_form, recurrence_preview
 from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.series.schemas import EditConsequences
@@ -154,7 +154,9 @@ async def _save(request: Request, form: dict[str, str]) -> Response:
             current = {**values_of_event(before), **versions}
             if edit.rewritten is not None:
                 current["repeats"] = describe(_rule_alone(series))
-            outdated = outdated_form(shown, current, _CHANGED_MEANWHILE, versions=tuple(versions), label=value_label)
+            outdated = outdated_form(
+                shown, current, _CHANGED_MEANWHILE, versions=tuple(versions), label=current_value_label
+            )
             return _edit_form_page(request, series, outdated, event, repeats, status=409)
         if not edit.changed and edit.rewritten is None:
             return go(series_path(series.slug), flash="event_unchanged")
@@ -185,8 +187,8 @@ async def _form_again(request: Request, shown: Mapping[str, str], place_answer: 
     async with database_of(request).reader() as reader:
         series = await agenda.editable(reader, series_slug_of(request), caller_of(request).user_id)
         event = await date_queries.date_of(reader, series.id, checked_name(shown.get("date", "")))
-    marks = await recurrence_preview.conflicts_in_form(request, shown, repeats.meaning, edited_series=series.id)
-    return _edit_form_page(request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer)
+    repeats = await recurrence_preview.with_conflicts(request, shown, repeats, edited_series=series.id)
+    return _edit_form_page(request, series, FormState(shown), event, repeats, place_answer=place_answer)
 
 
 async def _apply(
@@ -447,20 +449,16 @@ def _edit_form_page(
     repeats: RecurrenceFormState,
     *,
     status: int = 200,
-    marks: Sequence[str] = (),
     place_answer: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
-    path = series_path(series.slug)
-    return form_page(
-        request,
-        form_state,
+    form = EventForm(
+        typed=form_state,
         event=event,
-        status=status,
-        series_path=path,
+        series_path=series_path(series.slug),
         repeats=repeats,
-        clashes=marks,
         place_answer=place_answer,
     )
+    return form_page(request, form, status=status)
 
 
 async def _date(request: Request, reader: Reader, series: Series) -> str:

@@ -54,7 +54,7 @@ from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import answer_view, badges, feeds, new_links
 from openmeet.web.events.answer_view import AnswerBarView
 from openmeet.web.events.host_rows import host_rows
-from openmeet.web.events.series_context import address_of, when_label
+from openmeet.web.events.series_context import date_path, when_label
 from openmeet.web.events.view import category_links, paths_of_hosts
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
@@ -151,7 +151,7 @@ async def _dates_context(
         "soonest": soonest,
         "soonest_when": when_label(soonest) if soonest else "",
         "next_row": view.rows_of(series, [soonest], reader.now)[0] if soonest else None,
-        "soonest_path": address_of(series, soonest) if soonest else "",
+        "soonest_path": date_path(series, soonest) if soonest else "",
         "host_bar": await _host_bar(reader, series, soonest, viewer, bar_inputs),
         "is_going": own_status is AttendanceStatus.ATTENDING,
         "going": RsvpReply.GOING.value,

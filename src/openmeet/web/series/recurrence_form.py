@@ -5,7 +5,7 @@ Skipped dates are days and not times. This keeps them skipped if the start moves
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
@@ -87,7 +87,8 @@ def _weekdays(zone: str) -> tuple[tuple[str, str], ...]:
 @dataclass(frozen=True, slots=True)
 class RecurrenceFormState:
     """The state of the form. ``meaning``, ``sentence``, ``dates`` and ``notes`` are those of ``DatesAhead``, and empty
-    while there is no rule. ``skipped`` is the value of the field with skipped dates.
+    while there is no rule. ``skipped`` is the value of the field with skipped dates. ``clashes``: for each of ``dates``,
+    the title of an event of the viewer at the same time, or empty; empty if nobody looked for such events.
     """
 
     options: list[tuple[str, str | LazyText, str]]
@@ -98,6 +99,7 @@ class RecurrenceFormState:
     dates: list[DateAhead] = field(default_factory=list)
     notes: list[Why] = field(default_factory=list)
     skipped: str = ""
+    clashes: Sequence[str] = ()
     units: tuple[tuple[str, LazyText], ...] = UNITS
     template: str = "series/repeats.html"
 

@@ -3,6 +3,7 @@ worker processes and counted per client, because a rule can take a third of a se
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from urllib.parse import urlencode
@@ -22,7 +23,7 @@ from openmeet.domain.events.all_day import at_midnight
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import SeriesId, SeriesSlug, Timing
-from openmeet.domain.series.preview import RuleSummary, summary_of
+from openmeet.domain.series.preview import summary_of
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n.catalogue import current
 from openmeet.recurrence.errors import RuleRefused
@@ -67,36 +68,37 @@ async def timing_of(request: Request, form: Mapping[str, str], details: Details)
     return timing
 
 
-async def conflicts_in_form(
+async def with_conflicts(
     request: Request,
     form: Mapping[str, str],
-    meaning: RuleSummary | None,
+    state: RecurrenceFormState,
     *,
     edited_series: SeriesId | None = None,
     first_event: Event | None = None,
-) -> list[str]:
-    """The viewer's conflict at each date that a form previews, as text. Empty for dates without a conflict.
+) -> RecurrenceFormState:
+    """The state of the form with the viewer's conflicts at its dates.
 
     ``edited_series`` is the series that is edited. ``first_event`` is the event that becomes the first date.
     """
     caller = caller_or_none(request)
-    if caller is None or meaning is None:
-        return []
+    if caller is None or state.meaning is None:
+        return state
     length = _date_length(form) // timedelta(microseconds=1) or HOUR
-    times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
+    times = [Span(one.at, Instant(one.at + length)) for one in state.meaning.dates]
     async with database_of(request).reader() as reader:
         own_events = [] if first_event is None else [first_event]
         own_events += (
             [] if edited_series is None else [one.event for one in await date_queries.stored(reader, edited_series)]
         )
-        clashes = await conflicts(reader, caller.user_id, times)
+        entries = await conflicts(reader, caller.user_id, times)
     own_ids = {event.id for event in own_events}
     # A calendar feed that the viewer subscribes to may contain copies of these events.
     copies = {(event.title, event.starts_at) for event in own_events}
-    return [
+    clashes = [
         next((one.title for one in some if one.key not in own_ids and (one.title, one.starts_at) not in copies), "")
-        for some in clashes
+        for some in entries
     ]
+    return replace(state, clashes=clashes)
 
 
 def routes() -> list[Route]:
@@ -124,8 +126,8 @@ async def show(request: Request) -> Response:
             first = await event_queries.by_slug(reader, EventSlug(form.get("event", "")))
             series = await queries.by_slug(reader, SeriesSlug(form.get("series", "")))
         series_id = None if series is None else series.id
-    clashes = await conflicts_in_form(request, form, repeats.meaning, edited_series=series_id, first_event=first)
-    context = {"typed": FormState(form), "repeats": repeats, "clashes": clashes, "action": "", "dates_from": ""}
+    repeats = await with_conflicts(request, form, repeats, edited_series=series_id, first_event=first)
+    context = {"typed": FormState(form), "repeats": repeats, "action": "", "dates_from": ""}
     return page(request, "series/repeats.html", context)
 
 

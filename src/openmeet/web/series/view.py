@@ -27,7 +27,7 @@ from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.listing import STATUS_LABELS
-from openmeet.web.events.series_context import address_of
+from openmeet.web.events.series_context import date_path
 from openmeet.web.site.reader_zone import shown_zone, zone_of_dates
 
 # Dates so near that a month and a day are clear without the year.
@@ -191,7 +191,7 @@ def _row(
     return OccurrenceListItem(
         month=formatting.month(starts),
         day_number=str(starts.day),
-        path="" if line.opens_at(now) else address_of(series, line),
+        path="" if line.opens_at(now) else date_path(series, line),
         original_date=line.original_date,
         day=formatting.time_tag(details.starts_at, day),
         short_when=short_when,

@@ -19,7 +19,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso, iso_or_none
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.rule import format_rule
-from openmeet.web.events.series_context import address_of
+from openmeet.web.events.series_context import date_path
 from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.events import instant_in
 from openmeet.web.xrpc.resolve import series_at
@@ -77,7 +77,7 @@ def _occurrence(call: LexiconCall, series: Series, line: AgendaOccurrence, view:
         ends_at=iso_or_none(line.details.ends_at),
         title=line.details.content.title,
         status=status_of(line.event.status if line.event is not None else EventStatus.SCHEDULED),
-        url=f"{call.public_url}{address_of(series, line)}",
+        url=f"{call.public_url}{date_path(series, line)}",
         event=view,
     )
 
