@@ -54,31 +54,45 @@ async def begin(
     group: GroupOfEvent | None = None,
     copy_of: Event | None = None,
     picture: Picture | None = None,
-    cancel_reason: str | None = None,
-    status: EventStatus | None = None,
 ) -> Event:
     """Create a draft of the caller. ``more`` has form fields that do not belong to an event. Repeating a key updates
     the draft and returns it. Raises DraftChangedSince if a later form has changed the draft, and Refused
     (``KeyReused``) if an event was created with the key.
 
-    ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise. ``cancel_reason``
-    is the reason, possibly empty, of an event that was cancelled before its import; it will be cancelled when
-    published. ``status`` is the status of a re-imported event.
+    ``copy_of`` is the event whose picture, links and place it gets, unless the form says otherwise.
     """
     if submission_key:
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)
         if earlier is not None and earlier[0].is_draft:
             return await _begin_again(tx, caller, earlier[0], typed, more, picture)
-    new = replace(blank_event(tx.now, typed.title, caller.user_id), is_draft=True, is_held=True, group=group)
+    new = replace(_blank_draft(tx, caller, typed), group=group)
     if copy_of is not None:
         its = copy_of.content
         new = replace(new, content=replace(new.content, picture=its.picture, links=its.links, venue=its.venue))
     if picture is not None:
         new = replace(new, content=replace(new.content, picture=picture))
+    return await _insert(tx, new, typed, more, submission_key=submission_key)
+
+
+async def begin_imported(
+    tx: Transaction, caller: Caller, typed: rules.Submission, *, status: EventStatus | None, status_reason: str
+) -> Event:
+    """Create a draft from an imported event. ``status``: its status at its source; None for the usual one. A cancelled
+    event is published as cancelled, for ``status_reason``, which can be empty.
+    """
+    new = _blank_draft(tx, caller, typed)
     if status is not None:
-        new = replace(new, status=status)
-    if cancel_reason is not None:
-        new = replace(new, status=EventStatus.CANCELLED, status_reason=cancel_reason)
+        new = replace(new, status=status, status_reason=status_reason)
+    return await _insert(tx, new, typed, {})
+
+
+def _blank_draft(tx: Transaction, caller: Caller, typed: rules.Submission) -> Event:
+    return replace(blank_event(tx.now, typed.title, caller.user_id), is_draft=True, is_held=True)
+
+
+async def _insert(
+    tx: Transaction, new: Event, typed: rules.Submission, more: Mapping[str, str], *, submission_key: str | None = None
+) -> Event:
     event = _with_typed(new, typed)
     # A draft has no content to compare. With this digest, the same form sent later to create an event counts as
     # different.

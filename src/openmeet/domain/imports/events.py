@@ -18,7 +18,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Why, encode_explanation
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.events import drafts
-from openmeet.domain.events.model import Details
+from openmeet.domain.events.model import Details, EventStatus
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.series_dates import set_date_status
@@ -255,9 +255,9 @@ def _left_out(event: ImportedEvent, why: Why) -> str:
 async def _event(tx: Transaction, caller: Caller, imported: ImportedEvent) -> str:
     """Create the event or series and return its path."""
     if not imported.repeats:
-        cancel_reason = imported.reason if imported.is_cancelled else None
-        event = await drafts.begin(
-            tx, caller, imported.typed, {}, cancel_reason=cancel_reason, status=imported.named_status
+        status = EventStatus.CANCELLED if imported.is_cancelled else imported.named_status
+        event = await drafts.begin_imported(
+            tx, caller, imported.typed, status=status, status_reason=imported.reason if imported.is_cancelled else ""
         )
         return f"/events/{event.slug}"
     series = await _series(tx, caller, imported)

@@ -12,6 +12,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import EventId
+from openmeet.domain.legacy_import.model import OldEvent
 from openmeet.domain.notifications import fan_out
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
@@ -344,16 +345,14 @@ async def note_event_source(tx: Transaction, event_id: EventId, before: Imported
 async def set_series_source(
     tx: Transaction,
     series_id: SeriesId,
+    old: OldEvent,
     *,
-    slug: str | None = None,
-    split_from: SeriesId | None = None,
-    group_id: str | None = None,
-    matrix_room_id: str | None = None,
-    created_at: Instant | None = None,
-    external_id: str | None = None,
-    external_source: str | None = None,
+    split_from: SeriesId | None,
+    group_id: str | None,
 ) -> None:
-    """Set fields that an imported series had at its source. The slug is set only if no series has it."""
+    """Set the fields that an imported series had at its source as the event ``old``. The slug is set only if no series
+    has it. ``split_from`` and ``group_id`` are ids of imported rows.
+    """
     await tx.execute(
         """
         update event_series
@@ -365,13 +364,13 @@ async def set_series_source(
          where id = :id
         """,
         id=series_id,
-        slug=slug,
+        slug=old.slug or None,
         split_from=split_from,
         group_id=group_id,
-        matrix_room_id=matrix_room_id,
-        created_at=created_at,
-        external_id=external_id,
-        external_source=external_source,
+        matrix_room_id=old.matrix_room_id,
+        created_at=old.created_at,
+        external_id=old.source_id,
+        external_source=old.source_type,
     )
 
 

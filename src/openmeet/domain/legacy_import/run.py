@@ -158,13 +158,9 @@ class _Importer:
             await queries.set_series_source(
                 tx,
                 made.id,
-                slug=part.old.slug or None,
+                part.old,
                 split_from=None if part.after is None else SeriesId(done[part.after]),
                 group_id=self._groups.get(part.old.group_id or 0),
-                matrix_room_id=part.old.matrix_room_id,
-                created_at=part.old.created_at,
-                external_id=part.old.source_id,
-                external_source=part.old.source_type,
             )
             await queries.follow_all(tx, made.id, [self._people[one] for one in part.followers])
             await queries.note(tx, self._run_id, LegacyRowKind.SERIES, [(part.old.id, made.id)])
