@@ -36,11 +36,11 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
+from programs.demo.conversations import converse
 from programs.demo.gathering import Gathering, Happening
 from programs.demo.past import write_past
 from programs.demo.pictures import TownPictures
 from programs.demo.submissions import details_of
-from programs.demo.talk import converse
 from programs.demo.town import ABOUT, CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, REASONS, TOWN, ZONE, Club, gathering_of
 
 EVENTS: Final = 220
