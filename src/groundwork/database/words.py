@@ -7,6 +7,7 @@ stored a second time with the prefix ``t=``. Exact terms (a category, a tag) hav
 """
 
 import functools
+import re
 import unicodedata
 from collections.abc import Iterator
 
@@ -41,6 +42,8 @@ _UNSPACED = (
 _FIRST_UNSPACED = chr(_UNSPACED[0][0])
 # Variation selectors, which choose how the previous character is drawn.
 _VARIATIONS = range(0xFE00, 0xFE10)
+
+_ENCODED = re.compile(r"_([0-9a-f]+)_")
 
 
 # Zero-width (non-)joiners, which only decide how letters are drawn. Persian words are written with and without them.
@@ -163,3 +166,8 @@ def _is_unspaced(char: str) -> bool:
 
 def _form(word: str) -> str:
     return "".join(char if char.isascii() and char.isalnum() else f"_{ord(char):x}_" for char in word[:_MAX_WORD])
+
+
+def word_of_form(form: str) -> str:
+    """Return the folded word that is written in this form, without the prefixes of titles and exact terms."""
+    return _ENCODED.sub(lambda match: chr(int(match[1], 16)), form)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.database.transaction import Database, Reader
-from groundwork.database.words import query_terms
+from groundwork.database.words import query_terms, word_of_form
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import public_place
 from openmeet.domain.search import search, spelling
-from openmeet.domain.search.known_words import KnownNames, decoded, is_topic_word, known_names, topic_words
+from openmeet.domain.search.known_words import KnownNames, is_topic_word, known_names, topic_words
 from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.search.spelling import CorrectedWord
@@ -123,7 +123,7 @@ def _choices(
 def _with_related(names: KnownNames, query: SearchQuery) -> SearchQuery:
     related = []
     for form in query_terms(folded(" ".join(query.words))):
-        others = [one for word in names.titles.related(decoded(form)) for one in query_terms(word)]
+        others = [one for word in names.titles.related(word_of_form(form)) for one in query_terms(word)]
         if others:
             related.append((form, *others))
     return replace(query, related=tuple(related))

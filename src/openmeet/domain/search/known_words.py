@@ -26,6 +26,7 @@ from weakref import WeakKeyDictionary
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.recorded_reads import note_unrecorded
 from groundwork.database.transaction import Database, Reader
+from groundwork.database.words import word_of_form
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.groups.membership_queries import public_names
@@ -52,7 +53,6 @@ _NAMES_AT_ONCE: Final = 500
 _LEAST: Final = 3
 
 _WORDS = re.compile(r"\w+")
-_ENCODED = re.compile(r"_([0-9a-f]+)_")
 
 # Shorter words and stems are part of too many others.
 _LEAST_RELATED: Final = 4
@@ -231,7 +231,7 @@ def names_in(
     for title, indexed, series_id in events:
         if series_id is not None:
             series.setdefault(series_id, folded(title))
-        plain = {decoded(word) for word in indexed.split() if "=" not in word}
+        plain = {word_of_form(word) for word in indexed.split() if "=" not in word}
         of_title = _written_in(title, written)
         words.update(filter(spelling.is_word, plain | of_title))
         titles.update(filter(is_title_word, of_title))
@@ -263,11 +263,6 @@ def has_name(name: str, words: Sequence[str]) -> bool:
     )
 
 
-def decoded(form: str) -> str:
-    """The folded word of a form in ``groundwork.database.words``."""
-    return _ENCODED.sub(_letter, form)
-
-
 def _written_in(text: str, written: dict[str, str]) -> set[str]:
     """Return the words of a text, folded. Also adds their original spelling to ``written``."""
     written_words = {folded(word): word for word in _WORDS.findall(text)}
@@ -276,10 +271,6 @@ def _written_in(text: str, written: dict[str, str]) -> set[str]:
         if form not in written or word.islower():
             written[form] = word
     return set(written_words)
-
-
-def _letter(match: re.Match[str]) -> str:
-    return chr(int(match[1], 16))
 
 
 def index_titles(words: Counter[str]) -> TitleWords:
