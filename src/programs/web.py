@@ -34,7 +34,7 @@ from openmeet.web.series import recurrence_form
 from openmeet.web.site.chat_stream_feed import ChatStreamFeed
 from openmeet.web.site.page_streams import PageStreams
 from openmeet.web.site.services import Services
-from openmeet.web.site.tenant_routing import Hosts
+from openmeet.web.site.tenant_routing import SitesByHost
 from openmeet.web.xrpc.call import service_callers
 from programs.outbox_dispatcher import publisher
 from programs.platform import Installation, Platform, custodial_pds_of, open_installation
@@ -76,7 +76,7 @@ def serve_sites(settings_file: Path | None) -> None:
 
 
 @asynccontextmanager
-async def open_sites(installation: Installation) -> AsyncIterator[Hosts]:
+async def open_sites(installation: Installation) -> AsyncIterator[SitesByHost]:
     """Every community's site by its host name. Probes run until the block ends."""
     catalogue.read_all()
     # Communities share these workers, for jobs that people wait for: previews of forms, pictures, calendars.
@@ -90,7 +90,7 @@ async def open_sites(installation: Installation) -> AsyncIterator[Hosts]:
         places = Gazetteer(places_path(installation.default.settings))
         try:
             async with open_geocoder(installation.default, places) as geocoder:
-                yield Hosts(
+                yield SitesByHost(
                     {
                         one.tenant.name: await open_site(
                             one, health, chat_streams[one.tenant.name], page_streams[one.tenant.name], places, geocoder

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.http.application import Application
 from groundwork.telemetry.metrics import Metrics
-from openmeet.web.site.tenant_routing import Hosts, host_name
+from openmeet.web.site.tenant_routing import SitesByHost, host_name
 
 
 def site(name: str) -> Application:
@@ -19,7 +19,7 @@ def site(name: str) -> Application:
 
 
 def browser(*, proxies_name_tenant: bool = False) -> httpx.AsyncClient:
-    hosts = Hosts(
+    hosts = SitesByHost(
         {name: site(name) for name in ("default", "village")},
         {"meet.town.net": "default", "village.town.net": "village"},
         proxies_name_tenant=proxies_name_tenant,

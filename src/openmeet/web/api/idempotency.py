@@ -2,7 +2,7 @@
 
 The key, a digest of the request and the response are written in the same transaction as the effect of the request. If
 two equal requests arrive together, the second waits for the first and gets its response. This requires that a request
-makes no separate commits: while it runs, every transaction that it opens joins this one (``tenant_routing.join``).
+makes no separate commits: while it runs, every transaction that it opens joins this one (``tenant_routing.set_database``).
 Failures are not stored, because they had no effect. Responses are sealed, because some contain a token.
 """
 
@@ -25,7 +25,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.web.api.problem import ApiReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
-from openmeet.web.site.tenant_routing import database_of, join
+from openmeet.web.site.tenant_routing import database_of, set_database
 
 T = TypeVar("T")
 
@@ -127,7 +127,7 @@ async def once(request: Request, respond: Callable[[Request], Awaitable[Response
             if is_first is None:
                 return await _stored_answer(tx, request, user_id, key, digest)
             joined = _Joined(db, tx)
-            join(request, joined)
+            set_database(request, joined)
             response = await respond(request)
             if joined.has_failed or not 200 <= response.status_code < 300:  # this response had no effect
                 raise _GaveUp(response)  # noqa: TRY301  # leaving the block is what rolls back
@@ -141,7 +141,7 @@ async def once(request: Request, respond: Callable[[Request], Awaitable[Response
     except _GaveUp as without_effect:
         return without_effect.answer
     finally:
-        join(request, None)
+        set_database(request, None)
     return response
 
 

@@ -47,8 +47,8 @@ def database_of(connection: HTTPConnection) -> Database:
     return joined or tenant_of(connection).database
 
 
-def join(connection: HTTPConnection, database: Database | None) -> None:
-    """Make this the request's database. None restores the tenant's."""
+def set_database(connection: HTTPConnection, database: Database | None) -> None:
+    """Make ``database_of`` return this database for the rest of the request. None restores the tenant's."""
     connection.scope[_JOINED] = database
 
 
@@ -57,12 +57,12 @@ def workers_of(connection: HTTPConnection, user_id: str) -> ChargedPool:
 
     Raises Unavailable if the site was started without workers.
     """
-    return _pool_of(connection).charged_to(person(user_id), *_address_of(connection))
+    return _pool_of(connection).charged_to(person(user_id), *_quota_of_address(connection))
 
 
 def workers_of_anybody(connection: HTTPConnection) -> ChargedPool:
     """``workers_of`` for clients that may be anonymous."""
-    return _pool_of(connection).charged_to(*_address_of(connection))
+    return _pool_of(connection).charged_to(*_quota_of_address(connection))
 
 
 def _pool_of(connection: HTTPConnection) -> WorkerPool:
@@ -72,13 +72,13 @@ def _pool_of(connection: HTTPConnection) -> WorkerPool:
     return pool
 
 
-def _address_of(connection: HTTPConnection) -> tuple[QuotaHolder, ...]:
+def _quota_of_address(connection: HTTPConnection) -> tuple[QuotaHolder, ...]:
     address = client_address(connection)
     # Behind a proxy that is not configured, everyone would share one quota.
     return (QuotaHolder(f"address:{client_network(connection)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()
 
 
-class Hosts:
+class SitesByHost:
     """The sites of an installation as one ASGI application.
 
     ``sites`` maps tenant names, including that of the default site, to applications. ``names`` maps lower-case host
