@@ -81,7 +81,7 @@ CHORES: dict[str, Chore] = {
     "expired_drafts": Chore(3600, lambda platform: drafts.forget_expired_drafts(platform.db)),
     "scheduled_events": Chore(30, lambda platform: drafts.publish_due(platform.db)),
     "scheduled_messages": Chore(30, lambda platform: messages.send_due(platform.db)),
-    "chat_access": Chore(5, lambda platform: chat_readers.follow_changes(platform.db)),
+    "chat_access": Chore(5, lambda platform: chat_readers.apply_access_changes(platform.db)),
     "ended_chats": Chore(300, lambda platform: chat_rooms.archive_ended(platform.db)),
     "expired_chat": Chore(
         3600, lambda platform: forget_expired_messages(platform.db, platform.settings.chat_kept_days)

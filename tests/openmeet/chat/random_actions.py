@@ -319,7 +319,7 @@ class Play:
                     one.floor = None
                 elif one.floor is None:
                     one.floor = room.last_number if self.is_since_joining else self.history_floor
-        while await readers.follow_changes(self.db):
+        while await readers.apply_access_changes(self.db):
             pass
 
     async def compare(self) -> None:

@@ -208,11 +208,11 @@ async def test_a_suspended_account_keeps_its_marks_and_settings(db):
         await readers.mark_read(tx, ben, room.id, first.number)
         await readers.choose_notifications(tx, ben, room.id, NotificationLevel.ALL, None)
         await say(tx, ana, room, "Who has the key?")
-    await readers.follow_changes(db)
+    await readers.apply_access_changes(db)
     for before, after in ((SHOWN, HIDDEN), (HIDDEN, SHOWN)):
         async with db.transaction() as tx:
             await visibility.change(tx, Subject(ModeratedKind.DID, DID), before, after, reason="", by=ana.user_id)
-        await readers.follow_changes(db)
+        await readers.apply_access_changes(db)
     async with db.reader() as reader:
         reading = await readers.reading_of(reader, room.id, ben.user_id)
         assert (reading.read_number, reading.level) == (first.number, NotificationLevel.ALL)

@@ -36,7 +36,7 @@ async def test_joining_sets_the_read_marker_and_leaving_removes_it(db):
         await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
         await say(tx, ana, room, "Before")
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-    assert await readers.follow_changes(db) > 0
+    assert await readers.apply_access_changes(db) > 0
     async with db.transaction() as tx:
         await say(tx, ana, room, "After")
         found = await readers.reading_of(tx, room.id, ben.user_id)
@@ -44,8 +44,8 @@ async def test_joining_sets_the_read_marker_and_leaving_removes_it(db):
         _, _, first = await rooms.readable_room(tx, room.id, ben.user_id)
         assert found.entered_number == found.read_number == first > 0
         await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
-    await readers.follow_changes(db)
-    assert await readers.follow_changes(db) == 0
+    await readers.apply_access_changes(db)
+    assert await readers.apply_access_changes(db) == 0
     async with db.reader() as reader:
         assert await readers.reading_of(reader, room.id, ben.user_id) is None
 
@@ -55,7 +55,7 @@ async def test_only_what_people_wrote_counts_as_unread(db):
     async with db.transaction() as tx:
         ana, ben, event, room = await town(tx)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-    await readers.follow_changes(db)
+    await readers.apply_access_changes(db)
     async with db.transaction() as tx:
         await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
         assert await readers.unread_counts(tx, ben.user_id) == UnreadCounts(0, 0, 0)

@@ -56,12 +56,12 @@ class Scene:
 
     async def leave(self) -> None:
         await actions.begin(self.db, self.ben.user_id, GRACE)
-        await readers.follow_changes(self.db)
+        await readers.apply_access_changes(self.db)
 
     async def come_back(self) -> None:
         async with self.db.transaction() as tx:
             await open_session(tx, self.ben.user_id, SessionTransport.BROWSER)
-        await readers.follow_changes(self.db)
+        await readers.apply_access_changes(self.db)
 
     async def lines(self, viewer: Caller) -> list[tuple[str, str, bool]]:
         """Name, text and whether it was taken back, of each message."""

@@ -84,7 +84,7 @@ async def test_people_who_leave_the_site_lose_their_name_and_return_with_it(town
     await town.deliver()
     waiting = await town.say(town.ben, "With cake")
     await erasure.begin(town.db, town.ben.user_id, 14 * DAY)
-    await readers.follow_changes(town.db)
+    await readers.apply_access_changes(town.db)
     await town.deliver()
     assert [text for _, text in await town.seen()] == ["I come"]
     members = await town.bridge.bot.members(await town.matrix_room())
@@ -95,7 +95,7 @@ async def test_people_who_leave_the_site_lose_their_name_and_return_with_it(town
     assert town.bridge.names[speaker.localpart] == "Somebody who is leaving"
     async with town.db.transaction() as tx:
         await open_session(tx, town.ben.user_id, SessionTransport.BROWSER)
-    await readers.follow_changes(town.db)
+    await readers.apply_access_changes(town.db)
     await town.say(town.ben, "And tea")
     await town.deliver()
     assert await town.seen() == [("Ben", "I come"), ("Ben", "And tea")]

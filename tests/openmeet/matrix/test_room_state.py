@@ -36,7 +36,7 @@ async def state_of(town: MirroredTown, kind: str) -> list[dict[str, Any]]:
 
 async def follow(town: MirroredTown) -> None:
     """Run the task that follows changes, then the workers."""
-    await readers.follow_changes(town.db)
+    await readers.apply_access_changes(town.db)
     await town.deliver()
 
 

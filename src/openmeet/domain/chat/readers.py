@@ -221,9 +221,9 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
     return UnreadCounts(row["messages"], row["mentions"], row["rooms"]) if row else UnreadCounts(0, 0, 0)
 
 
-async def follow_changes(db: Database) -> int:
+async def apply_access_changes(db: Database) -> int:
     """Process changes that may affect access: people who joined get their row, people who left lose it. Return how many
-    changes.
+    changes were processed, at most 200.
     """
     async with db.reader() as reader:
         changes = await reader.fetch(
@@ -269,4 +269,5 @@ async def _follow(tx: Transaction, person: UserId) -> None:
 
 
 async def may_read(reader: Reader, room: RoomId, person: UserId) -> bool:
+    """Whether the person may read the room."""
     return await access(reader, room, person) >= Access.READ

@@ -51,7 +51,6 @@ async def search_room(
     """
     page = await _run_search(reader, viewer, query_params, room_page.time_zone, (room.id,))
     dates = await search.dates_with_messages(reader, room) if room.kind is RoomKind.SERIES else []
-    path, further = room_page.path, room_page.query
     writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
     # The authors of the results are always offered. So a selected person can still be selected if they have not written
     # recently.
@@ -63,11 +62,11 @@ async def search_room(
         "rows": [
             FoundMessage(
                 view.message_view(one, room, set(), zone=room_page.time_zone, now=reader.now, may_write=False),
-                _around_path(path, further, one.message.number),
+                _around_path(room_page.path, room_page.query, one.message.number),
             )
             for one in (page.messages if page else ())
         ],
-        "more": _next_page(path, further, query_params, page),
+        "more": _next_page(room_page.path, room_page.query, query_params, page),
         "is_asked": page is not None,
     }
 
@@ -109,22 +108,22 @@ def is_search(query_params: QueryParams) -> bool:
 
 
 def _found_among(row: view.MessageView, address: RoomAddress) -> FoundMessage:
-    path, _, further = address.path.partition("?")
-    return FoundMessage(row, _around_path(path, further, row.number), address.name)
+    path, _, room_query = address.path.partition("?")
+    return FoundMessage(row, _around_path(path, room_query, row.number), address.name)
 
 
 async def _run_search(
     reader: Reader, viewer: UserId, query_params: QueryParams, zone: str, rooms: tuple[RoomId, ...]
 ) -> ChatSearchPage | None:
     """Run the search. None if there is no condition, because a search without one would list everything."""
-    since, until = day_of(query_params.get("from", "")), day_of(query_params.get("to", ""))
+    since, until = period_of(query_params, zone)
     has = query_params.getlist("has")
     chat_search = ChatSearch(
         words=query_params.get("q", "").strip()[:_MAX_QUERY_LENGTH],
         rooms=rooms,
         person=UserId(query_params["person"]) if query_params.get("person") else None,
-        since=midnight(since, zone) if since else None,
-        until=end_of(until, zone) if until else None,
+        since=since,
+        until=until,
         about=query_params.get("date") or None,
         has_link=_LINK in has,
         has_picture=_PICTURE in has,
@@ -137,7 +136,7 @@ async def _run_search(
 
 
 def _form_context(query_params: QueryParams) -> dict[str, object]:
-    since, until = day_of(query_params.get("from", "")), day_of(query_params.get("to", ""))
+    since, until = _days_in(query_params)
     has = query_params.getlist("has")
     return {
         "named": None,
@@ -157,31 +156,41 @@ def _form_context(query_params: QueryParams) -> dict[str, object]:
     }
 
 
-def _around_path(path: str, further: str, number: int) -> str:
-    return _search_path(path, further, [("around", str(number))]) + f"#m{number}"
+def _around_path(path: str, room_query: str, number: int) -> str:
+    return _path_with(path, room_query, [("around", str(number))]) + f"#m{number}"
 
 
-def _next_page(path: str, further: str, query_params: QueryParams, search_page: ChatSearchPage | None) -> str:
+def _next_page(path: str, room_query: str, query_params: QueryParams, search_page: ChatSearchPage | None) -> str:
     cursor = search_cursor(search_page.after) if search_page is not None else None
     if cursor is None:
         return ""
     parameters = [
         (name, value) for name, value in query_params.multi_items() if name in _FIELDS and (value or name == "q")
     ]
-    return _search_path(path, further, [*parameters, ("cursor", cursor)])
+    return _path_with(path, room_query, [*parameters, ("cursor", cursor)])
 
 
-def _search_path(path: str, further: str, query: list[tuple[str, str]]) -> str:
-    return f"{path}?{further}{'&' if further else ''}{urlencode(query)}"
+def _path_with(path: str, room_query: str, parameters: list[tuple[str, str]]) -> str:
+    return f"{path}?{room_query}{'&' if room_query else ''}{urlencode(parameters)}"
 
 
-def day_of(text: str) -> date | None:
+def period_of(query_params: QueryParams, zone: str) -> tuple[Instant | None, Instant | None]:
+    """The start of the day ``from`` and the end of the day ``to`` in a time zone. None for a day that is missing or
+    invalid, and for the end of the calendar's last day.
+    """
+    first, last = _days_in(query_params)
+    return (
+        midnight(first, zone) if first else None,
+        midnight(last + timedelta(days=1), zone) if last and last != date.max else None,
+    )
+
+
+def _days_in(query_params: QueryParams) -> tuple[date | None, date | None]:
+    return _day_of(query_params.get("from", "")), _day_of(query_params.get("to", ""))
+
+
+def _day_of(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
         return None
-
-
-def end_of(day: date, zone: str) -> Instant | None:
-    """The start of the next day. None for the last day of the calendar."""
-    return None if day == date.max else midnight(day + timedelta(days=1), zone)

@@ -26,11 +26,10 @@ from openmeet.domain.series.dates import checked_name
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.reasons.messages import explain
-from openmeet.recurrence.wall_time import midnight
 from openmeet.web.chat import moderation_pages, people_pages, person_pages, room_pages, room_settings, view
 from openmeet.web.chat import write_form as chat_write_form
 from openmeet.web.chat.export_api import export_room
-from openmeet.web.chat.message_search import day_of, end_of, is_search, search_chats, search_room
+from openmeet.web.chat.message_search import is_search, period_of, search_chats, search_room
 from openmeet.web.chat.people_pages import room_facts
 from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, store_pictures
 from openmeet.web.chat.requests import ROOM_PLACE, spend_on_message, spend_on_opening
@@ -339,16 +338,15 @@ def _message_filter(request: Request, room_page: RoomPage, about: str | None) ->
         text = query_params.get(name, "")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else None
 
-    since, until = day_of(query_params.get("from", "")), day_of(query_params.get("to", ""))
-    zone = room_page.time_zone
+    since, until = period_of(query_params, room_page.time_zone)
     return MessageFilter(
         before=number("before"),
         after=number("after"),
         around=number("around"),
         about=about,
         person=UserId(query_params["person"]) if query_params.get("person") else None,
-        since=midnight(since, zone) if since else None,
-        until=end_of(until, zone) if until else None,
+        since=since,
+        until=until,
         pinned=query_params.get("pinned") == "yes",
     )
 
