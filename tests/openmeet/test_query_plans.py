@@ -23,7 +23,7 @@ from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.fan_out import fan_out_handler
 from openmeet.domain.notifications.model import WEEK_MAIL, Channel, NotificationTopic
-from openmeet.domain.notifications.notify import notify, set_channels
+from openmeet.domain.notifications.notify import Notice, notify, set_channels
 from openmeet.domain.notifications.tasks import enqueue_weeks
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates, date_queries, queries, tasks, undo
@@ -137,7 +137,7 @@ async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
     found = await dates_of(tx, series)
     await attendance.answer(tx, ben, found[0].slug, RsvpReply.GOING)
     await series_actions.follow(tx, ben, series.slug)
-    await notify(tx, event_kinds.EVENT_CHANGED, found[0].id, [ben.user_id], event_kinds.DatesChanged())
+    await notify(tx, event_kinds.EVENT_CHANGED, Notice([ben.user_id], found[0].id, 1, event_kinds.DatesChanged()))
     await tx.execute("update events set group_id = :id", id=group.id)
     someone = f"'u' || (i * {_SPREAD} % {PEOPLE} + 1)"
     some_event = f"'e' || (i * {_SPREAD} % {EVENTS} + 1)"

@@ -10,7 +10,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.model import NotificationTopic
-from openmeet.domain.notifications.notify import notify, set_channels
+from openmeet.domain.notifications.notify import Notice, notify, set_channels
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -115,7 +115,7 @@ async def test_a_crowd_is_reminded_in_several_transactions(db, clock, monkeypatc
 
     async def counting(tx, kind, subject_id, to, payload, *, revision, starts_at):
         sizes.append(len(to))
-        await notify(tx, kind, subject_id, to, payload, revision=revision, starts_at=starts_at)
+        await notify(tx, kind, Notice(to, subject_id, revision, payload, starts_at=starts_at))
 
     monkeypatch.setattr(tasks, "notify", counting)
     await remind(db)

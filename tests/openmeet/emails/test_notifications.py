@@ -412,7 +412,7 @@ async def test_new_dates_of_a_followed_series_are_one_e_mail(post, evening):
     async with post.db.transaction() as tx:
         date = await event_by(tx, ana, title="Chess")
         dates = event_kinds.DatesChanged(starts=When(date.starts_at, date.time_zone), more=2)
-        await notifications.notify(tx, event_kinds.NEW_DATE, date.id, [ben.user_id], dates)
+        await notifications.notify(tx, event_kinds.NEW_DATE, notifications.Notice([ben.user_id], date.id, 1, dates))
     post.site.clock.turn(30 * MINUTE)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", "New date: Chess, Sat 4 Jul")

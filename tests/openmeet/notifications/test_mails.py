@@ -37,7 +37,7 @@ async def close(db, mail_id):
 async def notify_all(db, who, kind, *, subject="tea", revision=1, payload=None, starts_at=None):
     async with db.transaction() as tx:
         to, payload = [one.user_id for one in who], payload or kind.payload()
-        await notify.notify(tx, kind, subject, to, payload, revision=revision, starts_at=starts_at)
+        await notify.notify(tx, kind, notify.Notice(to, subject, revision, payload, starts_at=starts_at))
 
 
 @pytest.fixture
@@ -164,7 +164,9 @@ async def test_shadow_accounts_and_people_without_an_address_get_no_mail(db):
     async with db.transaction() as tx:
         shadow = await users.create_shadow(tx)
         unreachable = await users.create_person(tx, display_name="Ben")
-        await notify.notify(tx, event_kinds.EVENT_CANCELLED, "tea", [shadow, unreachable], event_kinds.DatesChanged())
+        await notify.notify(
+            tx, event_kinds.EVENT_CANCELLED, notify.Notice([shadow, unreachable], "tea", 1, event_kinds.DatesChanged())
+        )
         assert await newest(tx, shadow, 10) == []
         assert [one.kind for one in await newest(tx, unreachable, 10)] == [event_kinds.EVENT_CANCELLED]
     assert await queued(db) == []
@@ -222,7 +224,9 @@ async def test_a_crowd_is_notified_in_batches(db, clock):
     async with db.transaction() as tx:
         to = [one.user_id for one in crowd]
         await notify.notify(
-            tx, event_kinds.EVENT_CANCELLED, "tea", to, event_kinds.DatesChanged(), starts_at=clock.now()
+            tx,
+            event_kinds.EVENT_CANCELLED,
+            notify.Notice(to, "tea", 1, event_kinds.DatesChanged(), starts_at=clock.now()),
         )
     assert len({(who, mail_id) for _, who, mail_id, _ in await queued(db)}) == 1005
 
@@ -242,7 +246,7 @@ async def test_all_new_dates_are_notified_once_together(db, ana, clock):
     async with db.transaction() as tx:
         for _ in range(2):
             dates = event_kinds.DatesChanged(starts=When(clock.now(), "UTC"), more=3)
-            await notify.notify(tx, event_kinds.NEW_DATE, "tea", [ana.user_id], dates)
+            await notify.notify(tx, event_kinds.NEW_DATE, notify.Notice([ana.user_id], "tea", 1, dates))
         (news,) = await newest(tx, ana.user_id, 10)
     assert (news.kind, news.payload.more) == (event_kinds.NEW_DATE, 3)  # type: ignore[attr-defined]  # the payload of its kind
     assert len(await queued(db)) == 1
@@ -302,7 +306,7 @@ async def test_every_kind_uses_the_channels_that_a_person_chose(db):
             payload = (
                 event_kinds.DatesChanged(is_near=True) if kind.payload is event_kinds.DatesChanged else kind.payload()
             )
-            await notify.notify(tx, kind, f"about {name}", [*by_id, shadow], payload)
+            await notify.notify(tx, kind, notify.Notice([*by_id, shadow], f"about {name}", 1, payload))
             rows = await tx.fetch(
                 "select user_id, is_shown, is_for_digest, mail_id from notifications where kind = :kind order by user_id",
                 kind=name,

@@ -75,7 +75,7 @@ def test_only_changes_of_time_and_place_are_mailed(payload, mailed):
     ],
 )
 def test_quiet_hours_delay_mail_until_they_end(hours, moment, leaves):
-    assert rules.after_quiet(hours, at(moment)) == at(leaves)
+    assert rules.after_quiet_hours(hours, at(moment)) == at(leaves)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_quiet_hours_delay_mail_until_they_end(hours, moment, leaves):
     ],
 )
 def test_quiet_hours_end_by_the_local_clock(hours, moment, leaves):
-    assert rules.after_quiet(hours, at(moment)) == at(leaves)
+    assert rules.after_quiet_hours(hours, at(moment)) == at(leaves)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_urgent_mail_is_sent_at_night_and_other_mail_after_half_an_hour():
     assert rules.mail_due_at(NIGHT, night, urgent=True) == night
     assert rules.mail_due_at(NIGHT, night, urgent=False) == at("2026-03-02T06:00")
     assert rules.mail_due_at(NIGHT, NOW, urgent=False) == NOW + 30 * MINUTE
-    message = rules.waits_for(event_kinds.HOST_MESSAGE, HostMessageReceived())
+    message = rules.bundling_delay(event_kinds.HOST_MESSAGE, HostMessageReceived())
     assert rules.mail_due_at(NIGHT, NOW, urgent=False, waits=message) == NOW
     assert rules.mail_due_at(NIGHT, night, urgent=False, waits=message) == at("2026-03-02T06:00")
 
@@ -168,7 +168,7 @@ def test_a_notification_goes_into_the_next_digest(zone, hour, day, moment):
     ],
 )
 def test_nothing_is_mailed_twice_nor_without_an_address(has_address, channels, channel):
-    assert rules.channel_of_mail(NotificationRecipient(UserId("a"), has_address, frozenset(channels), NIGHT)) is channel
+    assert rules.email_channel(NotificationRecipient(UserId("a"), has_address, frozenset(channels), NIGHT)) is channel
 
 
 FORM = {"time_zone": "Europe/Berlin", "quiet_from": "22:00", "quiet_until": "07:30", "digest_hour": "18"}

@@ -70,7 +70,7 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
         (event_kinds.NEW_DATE, made, made),
     ):
         for one in await preferences.addressees(reader, sorted(people), kind.topic):
-            if one.user_id in worth and rules.channel_of_mail(one) is not None:
+            if one.user_id in worth and rules.email_channel(one) is not None:
                 mailed.add(one.user_id)
             if one.user_id in mailed or Channel.IN_APP in one.channels:
                 notified.add(one.user_id)
@@ -207,7 +207,7 @@ async def effect_one_by_one(
     notified = mailed = 0
     by = series.changed_by or series.owner_id
     for one in await preferences.addressees(reader, sorted(concerned - {by}), kind.topic):
-        gets_mail = rules.channel_of_mail(one) is not None
+        gets_mail = rules.email_channel(one) is not None
         mailed += gets_mail
         notified += gets_mail or Channel.IN_APP in one.channels
     return AudienceSize(notified, mailed)

@@ -33,7 +33,9 @@ async def add_notifications(site, name):
             for revision in range(start, min(start + AT_ONCE, MANY)):
                 said = event_kinds.DatesChanged(is_at=f"room {revision}")
                 to = [UserId(row["id"])]
-                await notifications.notify(tx, event_kinds.EVENT_CHANGED, event.id, to, said, revision=revision + 2)
+                await notifications.notify(
+                    tx, event_kinds.EVENT_CHANGED, notifications.Notice(to, event.id, revision + 2, said)
+                )
 
 
 async def test_all_notifications_can_be_read_with_the_api(site):

@@ -63,7 +63,9 @@ async def announce_change(
     """
     about, starts_at = change_payload(before, event), earlier_start(before, event)
     hosts = [user_id for user_id in await hosts_of(tx, event) if user_id != by]
-    await notifications.notify(tx, kind, event.id, hosts, about, revision=event.revision, starts_at=starts_at)
+    await notifications.notify(
+        tx, kind, notifications.Notice(hosts, event.id, event.revision, about, starts_at=starts_at)
+    )
     notice = EventNotice(kind.name, event.revision, about, by, starts_at)
     await fan_out.start(tx, ATTENDEES, event, notice)
     await waitlist.fill(tx, await registration.event_with_settings(tx, event))

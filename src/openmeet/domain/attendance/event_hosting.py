@@ -167,7 +167,9 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
     sources = [caller.user_id]
     revision, starts_at = event.revision, event.starts_at
     await notifications.notify(
-        tx, event_kinds.MENTION, event.id, to, about, revision=revision, starts_at=starts_at, sources=sources
+        tx,
+        event_kinds.MENTION,
+        notifications.Notice(to, event.id, revision, about, starts_at=starts_at, sources=sources),
     )
 
 
@@ -184,7 +186,7 @@ async def _notify_attendees(
 ) -> Event:
     if before is None or before.revision != event.revision:
         await announce_change(tx, event, kind, by=caller.user_id, before=before)
-        await series_dates.enqueue_around(tx, event.slug)
+        await series_dates.enqueue_series_of(tx, event.slug)
         # If the series update also changed this date, its revision is newer now.
         return await by_id(tx, event.id) or event
     return event

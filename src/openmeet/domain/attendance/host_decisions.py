@@ -399,7 +399,7 @@ async def notify_people(
     for revision, to in by_revision.items():
         sources = [event.author_id, *([by] if by else [])]
         await notifications.notify(
-            tx, kind, event.id, to, payload, revision=revision, starts_at=event.starts_at, sources=sources
+            tx, kind, notifications.Notice(to, event.id, revision, payload, starts_at=event.starts_at, sources=sources)
         )
 
 

@@ -228,4 +228,4 @@ async def notify_of_foreign(tx: Transaction, event: Event) -> None:
     already_notified = {row["user_id"] for row in rows}
     to = [one for one in hosts if one not in already_notified]
     if to:
-        await notify(tx, event_kinds.FOREIGN_ANSWERS, event.id, to, Payload(), revision=day)
+        await notify(tx, event_kinds.FOREIGN_ANSWERS, Notice(to, event.id, day, Payload()))

@@ -18,7 +18,7 @@ from openmeet.domain.events.queries import by_id, due_for_removal, lock_for_upda
 from openmeet.domain.events.visibility import is_hidden
 from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.model import Payload
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.users.model import UserId
 
 # How long before the start a reminder is enqueued.
@@ -150,7 +150,7 @@ async def remove_past_events(db: Database) -> int:
                 return 0
             await event_actions.delete_locked(tx, event)
             await recheck_rsvp_records(tx, [event.id])
-            await series_dates.enqueue_around(tx, event.slug)
+            await series_dates.enqueue_series_of(tx, event.slug)
         return 1
 
     return await each_due(db, "past_events", next_events, remove)
@@ -193,7 +193,7 @@ async def _remind_next(tx: Transaction, event_id: EventId, after: UserId) -> lis
     )
     people = [UserId(row["user_id"]) for row in rows]
     starts_at = event.starts_at
-    await notify(tx, event_kinds.REMINDER, event_id, people, Payload(), revision=starts_at, starts_at=starts_at)
+    await notify(tx, event_kinds.REMINDER, Notice(people, event_id, starts_at, Payload(), starts_at=starts_at))
     return people
 
 

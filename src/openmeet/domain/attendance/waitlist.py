@@ -116,7 +116,7 @@ async def expire_offers(tx: Transaction, event: Event) -> int:
 
 
 async def events_with_expired_offers(reader: Reader) -> list[EventId]:
-    """Events with expired offers."""
+    """Ids of events with expired offers."""
     rows = await reader.fetch(
         "select distinct event_id from attendances where offered_until <= :now order by event_id", now=reader.now
     )
@@ -124,7 +124,7 @@ async def events_with_expired_offers(reader: Reader) -> list[EventId]:
 
 
 async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
-    """Upcoming dates of a series that have a waitlist."""
+    """Ids of the upcoming dates of a series that have a waitlist."""
     rows = await reader.fetch(
         "select e.id from events e where e.series_id = :series_id and e.deleted_at is null and e.over_at > :now"
         " and exists (select 1 from attendances a where a.event_id = e.id and a.status = 'waitlisted') order by e.id",
@@ -136,7 +136,7 @@ async def dates_with_waitlist(reader: Reader, series_id: str) -> list[EventId]:
 
 async def first_of_each_mode(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
     """The first party of each mode's waitlist that could ever fit."""
-    return seats.merged_by_number(await _by_mode(reader, event_id, limits, 1))
+    return (await _first_in_each(reader, {event_id: limits})).get(event_id, [])
 
 
 async def is_full_now(reader: Reader, with_settings: EventWithSettings) -> bool:
@@ -218,8 +218,8 @@ async def waiting(
     with_offered: bool = False,
     party_up_to: int | None = None,
 ) -> list[Attendance]:
-    """The waitlist in order, of one mode or of all. Parties that were offered a place are left out unless
-    ``with_offered``.
+    """The first ``limit`` parties of the waitlist in order, of one mode or of all. Parties that were offered a place are
+    left out unless ``with_offered``. ``party_up_to`` leaves out larger parties.
     """
     rows = await reader.fetch(
         f"""
@@ -324,4 +324,6 @@ async def _notify(tx: Transaction, event: Event, people: Sequence[Attendance], k
     for one in people:
         by_revision.setdefault(one.revision + 1, []).append(one.user_id)
     for revision, to in by_revision.items():
-        await notifications.notify(tx, kind, event.id, to, Payload(), revision=revision, starts_at=event.starts_at)
+        await notifications.notify(
+            tx, kind, notifications.Notice(to, event.id, revision, Payload(), starts_at=event.starts_at)
+        )

@@ -20,7 +20,7 @@ from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.notifications import chat_kinds
 from openmeet.domain.notifications.chat_kinds import ChatSanctioned
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
@@ -146,12 +146,7 @@ async def sanction(
     await note_act(tx, room, act, by=caller.user_id, about=person, reason=checked_reason, until=until)
     number = await log.append(tx, room, LogKind.ROOM)
     await notify(
-        tx,
-        chat_kinds.CHAT_SANCTIONED,
-        room,
-        [person],
-        ChatSanctioned(kind=kind.value, of_site=of_site),
-        revision=number,
+        tx, chat_kinds.CHAT_SANCTIONED, Notice([person], room, number, ChatSanctioned(kind=kind.value, of_site=of_site))
     )
     return Sanction(room, person, kind, until, checked_reason, caller.user_id, tx.now, of_site)
 
@@ -206,7 +201,7 @@ async def lift(
         act = ModerationAct.UNMUTED if one.kind is SanctionKind.MUTE else ModerationAct.UNBANNED
         await note_act(tx, room, act, by=caller.user_id, about=person, reason=reason.strip()[:MAX_REASON])
     number = await log.append(tx, room, LogKind.ROOM)
-    await notify(tx, chat_kinds.CHAT_LIFTED, room, [person], ChatSanctioned(of_site=of_site), revision=number)
+    await notify(tx, chat_kinds.CHAT_LIFTED, Notice([person], room, number, ChatSanctioned(of_site=of_site)))
 
 
 async def report(

@@ -23,7 +23,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import raise_if_blocked
 from openmeet.domain.notifications import event_kinds
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users import queries as user_queries
@@ -132,7 +132,7 @@ async def _notify_inviter(
     if not may(await event_access.role_of(tx, event, co_host.invited_by), EventPermission.SEE):
         return
     answer = event_kinds.CoHostAnswered(person_id=co_host.user_id, is_accepted=is_accepted, is_for_series=is_for_series)
-    await notify(tx, event_kinds.CO_HOST_ANSWERED, event.id, [co_host.invited_by], answer, revision=int(tx.now))
+    await notify(tx, event_kinds.CO_HOST_ANSWERED, Notice([co_host.invited_by], event.id, int(tx.now), answer))
 
 
 async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:

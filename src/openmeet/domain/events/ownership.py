@@ -23,7 +23,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import apply_to_new_host, raise_if_blocked
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HandOver
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publication_queries, publications, superseded_records
@@ -70,7 +70,7 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
         raise NotFound(EventReason.NO_SUCH_CO_HOST)
     await co_host_queries.offer(tx, event.id, co_host.id)
     about = HandOver(person_id=caller.user_id, step=EVENT)
-    await notify(tx, event_kinds.SERIES_OFFERED, event.id, [co_host.user_id], about, revision=int(tx.now))
+    await notify(tx, event_kinds.SERIES_OFFERED, Notice([co_host.user_id], event.id, int(tx.now), about))
     return co_host
 
 
@@ -88,7 +88,7 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     (after,) = await change(tx, [event], caller.user_id)
     await co_host_queries.put(tx, accepted_co_host(tx, event, before, by=caller.user_id))
     about = HandOver(person_id=caller.user_id, step=EVENT_TAKEN)
-    await notify(tx, event_kinds.SERIES_OFFERED, event.id, [before], about, revision=int(tx.now))
+    await notify(tx, event_kinds.SERIES_OFFERED, Notice([before], event.id, int(tx.now), about))
     return after
 
 
@@ -101,7 +101,7 @@ async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     await co_host_queries.offer(tx, event.id, None)
     if caller.user_id != event.author_id:
         about = HandOver(person_id=caller.user_id, step=EVENT_DECLINED)
-        await notify(tx, event_kinds.SERIES_OFFERED, event.id, [event.author_id], about, revision=int(tx.now))
+        await notify(tx, event_kinds.SERIES_OFFERED, Notice([event.author_id], event.id, int(tx.now), about))
 
 
 async def remove_person(tx: Transaction, user_id: UserId) -> None:
@@ -130,7 +130,7 @@ async def pass_to_heir(tx: Transaction, event: Event) -> bool:
     if heir is None:
         return False
     await change(tx, [event], heir)
-    await notify(tx, event_kinds.SERIES_OFFERED, event.id, [heir], HandOver(step=EVENT_INHERITED), revision=int(tx.now))
+    await notify(tx, event_kinds.SERIES_OFFERED, Notice([heir], event.id, int(tx.now), HandOver(step=EVENT_INHERITED)))
     return True
 
 
@@ -328,7 +328,7 @@ async def upcoming_single_events(reader: Reader, author_id: UserId) -> list[Even
     return [EventId(row["id"]) for row in rows]
 
 
-async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:
+async def require_approval_of_dates(tx: Transaction, series_id: str, by: UserId) -> None:
     """Mark upcoming dates of a locked series as awaiting the approval of their authors, except dates of ``by`` and
     those in their group's repository.
     """

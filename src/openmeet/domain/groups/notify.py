@@ -13,7 +13,7 @@ from openmeet.domain.groups.rules import GroupPermission, roles_with
 from openmeet.domain.notifications import group_kinds
 from openmeet.domain.notifications.group_kinds import RoleDecided, Succession
 from openmeet.domain.notifications.model import Payload
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.users.model import UserId
 
 # Kinds of ownership notifications; pages and e-mails contain the sentences.
@@ -37,14 +37,14 @@ async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
         tx, group.id, roles_with(GroupPermission.APPROVE), only_notified=True
     )
     about = Payload(person_id=asking.user_id, group_id=group.id)
-    await notify(tx, group_kinds.JOIN_REQUEST, asking.id, deciding, about, revision=asking.revision, bundle=group.id)
+    await notify(tx, group_kinds.JOIN_REQUEST, Notice(deciding, asking.id, asking.revision, about, bundle=group.id))
 
 
 async def of_decision(tx: Transaction, group: Group, membership: Membership) -> None:
     """Notify a requester of the decision."""
     about = RoleDecided(group_id=group.id, role=membership.role.value)
     to, revision = [membership.user_id], membership.revision
-    await notify(tx, group_kinds.JOIN_DECIDED, membership.id, to, about, revision=revision, bundle=group.id)
+    await notify(tx, group_kinds.JOIN_DECIDED, Notice(to, membership.id, revision, about, bundle=group.id))
 
 
 async def of_role(tx: Transaction, group: Group, membership: Membership, before: GroupRole) -> None:
@@ -52,7 +52,7 @@ async def of_role(tx: Transaction, group: Group, membership: Membership, before:
     by, role = membership.decided_by, membership.role.value
     about = RoleDecided(person_id=by, group_id=group.id, role=role, before=before.value)
     to, revision = [membership.user_id], membership.revision
-    await notify(tx, group_kinds.ROLE_CHANGED, membership.id, to, about, revision=revision, bundle=group.id)
+    await notify(tx, group_kinds.ROLE_CHANGED, Notice(to, membership.id, revision, about, bundle=group.id))
 
 
 async def of_ownership(
@@ -60,4 +60,4 @@ async def of_ownership(
 ) -> None:
     """Notify people of a step in a succession. ``group`` is the group after the step."""
     about = Succession(person_id=who, group_id=group.id, step=what)
-    await notify(tx, group_kinds.OWNERSHIP, group.id, to, about, revision=group.revision)
+    await notify(tx, group_kinds.OWNERSHIP, Notice(to, group.id, group.revision, about))

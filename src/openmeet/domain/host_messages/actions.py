@@ -201,7 +201,9 @@ async def _send(tx: Transaction, event: Event, message: HostMessage) -> bool:
         return False
     payload = event_kinds.HostMessageReceived(person_id=message.author_id, text=message.text)
     await notifications.notify(
-        tx, event_kinds.HOST_MESSAGE, event.id, to, payload, revision=message.number, starts_at=event.starts_at
+        tx,
+        event_kinds.HOST_MESSAGE,
+        notifications.Notice(to, event.id, message.number, payload, starts_at=event.starts_at),
     )
     log.info("message.sent", event_id=event.id, message=message.id, recipients=len(to))
     return True

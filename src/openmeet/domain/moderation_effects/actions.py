@@ -21,7 +21,7 @@ from openmeet.domain.moderation.actions import StatusChange
 from openmeet.domain.moderation.model import ActId, ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import event_kinds, group_kinds
 from openmeet.domain.notifications.model import Moderated
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.safety import subjects
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
@@ -171,7 +171,7 @@ async def _notify_host(tx: Transaction, event_id: EventId, step: StatusChange) -
         return
     about = Moderated(is_hidden=step.after is SubjectVisibility.HIDDEN, reason=step.reason)
     to, revision = [event.author_id], int(tx.now)
-    await notify(tx, event_kinds.MODERATED, event.id, to, about, revision=revision, starts_at=event.starts_at)
+    await notify(tx, event_kinds.MODERATED, Notice(to, event.id, revision, about, starts_at=event.starts_at))
 
 
 async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) -> None:
@@ -187,7 +187,7 @@ async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) 
     running = await membership_queries.ids_in_roles(
         tx, group.id, roles_with(GroupPermission.EDIT_GROUP), only_notified=False
     )
-    await notify(tx, group_kinds.GROUP_MODERATED, group.id, running, about, revision=int(tx.now))
+    await notify(tx, group_kinds.GROUP_MODERATED, Notice(running, group.id, int(tx.now), about))
 
 
 async def _notify_host_of_series(tx: Transaction, step: StatusChange) -> None:

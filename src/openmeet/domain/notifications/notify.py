@@ -24,7 +24,10 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Notice(Generic[P]):
-    """A notification about one subject for several users. For ``starts_at`` and ``bundle``, see ``notify``.
+    """A notification about one revision of a subject for several users.
+
+    ``starts_at``: when the event starts; if it was moved, the earlier time. E-mails about events in the near future are
+    sent at once. ``bundle``: the subject of the e-mail that this notification joins, if not its own.
 
     ``sources``: users and groups that it comes from, in addition to those in the payload. Recipients who block or mute
     a source, or are blocked by one, are skipped. If ``is_shown`` is False, it is sent only by e-mail, if it is still
@@ -54,25 +57,11 @@ class _RecipientChannel:
         return self.addressee.user_id, self.notice.subject_id, self.notice.revision
 
 
-async def notify(
-    tx: Transaction,
-    kind: NotificationKind[P],
-    subject_id: str,
-    to: Sequence[UserId],
-    payload: P,
-    *,
-    revision: int = 1,
-    starts_at: Instant | None = None,
-    bundle: str = "",
-    sources: Sequence[str] = (),
-) -> None:
-    """Notify each of these users once about this revision of the subject. Idempotent.
-
-    ``starts_at``: when the event starts; if it was moved, the earlier time. E-mails about events in the near future are
-    sent at once. ``bundle``: the subject of the e-mail that these notifications join, if not their own. ``sources``:
-    see ``Notice``. The caller holds the lock on the subject's row.
+async def notify(tx: Transaction, kind: NotificationKind[P], notice: Notice[P]) -> None:
+    """Notify each of these users once about this revision of the subject. Idempotent. The caller holds the lock on the
+    subject's row.
     """
-    await notify_each(tx, kind, [Notice(to, subject_id, revision, payload, starts_at, bundle, sources)])
+    await notify_each(tx, kind, [notice])
 
 
 async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Sequence[Notice[P]]) -> None:
@@ -152,12 +141,12 @@ async def _waiting(
             continue
         is_urgent = _is_urgent(kind, one.notice, now)
         due_at = rules.mail_due_at(
-            one.addressee.hours, now, urgent=is_urgent, waits=rules.waits_for(kind, one.notice.payload)
+            one.addressee.hours, now, urgent=is_urgent, waits=rules.bundling_delay(kind, one.notice.payload)
         )
         user_id, subject = one.addressee.user_id, one.notice.bundle or one.notice.subject_id
         if (user_id, subject) in last:
             rested = Instant(last[user_id, subject] + rules.mail_gap(kind, one.notice.payload))
-            due_at = max(due_at, rules.after_quiet(one.addressee.hours, rested))
+            due_at = max(due_at, rules.after_quiet_hours(one.addressee.hours, rested))
         if user_id not in waiting or due_at < waiting[user_id].due_at:
             waiting[user_id] = DueNotification(user_id, subject, due_at)
     return list(waiting.values())
@@ -173,10 +162,10 @@ async def notify_write(
     writes: list[SqlWrite] = []
     sources = rules.sources_of(kind, payload, ())
     for one, open_id, leaves_at in await emails.addressees_and_mails(tx, to, kind.topic, sources, subject_id):
-        channel = rules.channel_of_mail(one) if kind.is_mailed(payload) else None
+        channel = rules.email_channel(one) if kind.is_mailed(payload) else None
         mail_id = None
         if channel is not None:
-            due_at = rules.mail_due_at(one.hours, tx.now, urgent=False, waits=rules.waits_for(kind, payload))
+            due_at = rules.mail_due_at(one.hours, tx.now, urgent=False, waits=rules.bundling_delay(kind, payload))
             if channel is not Channel.EMAIL or open_id is None or leaves_at is None or leaves_at > due_at:
                 return None
             mail_id = open_id
@@ -213,7 +202,7 @@ async def reachable_among(reader: Reader, people: Sequence[UserId], kind: Notifi
     reachable = {
         one.user_id
         for one in await preferences.addressees(reader, people, kind.topic)
-        if Channel.IN_APP in one.channels or rules.channel_of_mail(one)
+        if Channel.IN_APP in one.channels or rules.email_channel(one)
     }
     return [one for one in people if one in reachable]
 
@@ -248,7 +237,7 @@ def _channel(
     kind: NotificationKind[Any], notice: Notice[Any], addressee: NotificationRecipient, now: Instant
 ) -> Channel | None:
     """How to e-mail the notice to a recipient. If the digest would come too late, it is sent at once."""
-    channel = rules.channel_of_mail(addressee)
+    channel = rules.email_channel(addressee)
     if channel is Channel.DIGEST:
         _, digest_at = rules.next_digest(addressee.hours, now)
         if rules.is_too_late_in(digest_at, kind, notice.starts_at, urgent=_is_urgent(kind, notice, now)):

@@ -25,7 +25,7 @@ BUNDLED_FOR = 30 * MINUTE
 UNDO_TIME = 2 * MINUTE
 
 # Delay of e-mails about chat messages. Anyone who reads a message before that gets no e-mail about it.
-TALK_WAITS_FOR = 10 * MINUTE
+CHAT_DELAY = 10 * MINUTE
 
 # Minimum time between a digest with a reminder and the start of the event.
 REMINDED_BEFORE = 2 * HOUR
@@ -40,7 +40,9 @@ _HOUR_AND_MINUTE = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
 def sources_of(kind: NotificationKind[P], payload: P, others: Sequence[str]) -> set[str]:
-    """The users and groups that a notification comes from and that a recipient may block or mute."""
+    """Ids of the users and groups that a notification comes from and that a recipient may block or mute. ``others``: those
+    that the payload does not name.
+    """
     if not kind.has_author:
         return set()
     source_ids = (payload.person_id, payload.group_id)
@@ -60,7 +62,7 @@ def is_urgent(kind: NotificationKind[Any], starts_at: Instant | None, now: Insta
             assert_never(kind.urgency)
 
 
-def channel_of_mail(addressee: NotificationRecipient) -> Channel | None:
+def email_channel(addressee: NotificationRecipient) -> Channel | None:
     """How the recipient gets e-mail: at once, in the digest, or not at all. If both are chosen, only at once, so
     nothing is sent twice.
     """
@@ -81,11 +83,11 @@ def is_too_late_in(digest_at: Instant, kind: NotificationKind[Any], starts_at: I
     return urgent and starts_at is not None and starts_at <= digest_at
 
 
-def waits_for(kind: NotificationKind[P], payload: P) -> int:
+def bundling_delay(kind: NotificationKind[P], payload: P) -> int:
     """How long to wait for more notifications to bundle, in microseconds."""
     if kind.awaits_decision(payload):
         return UNDO_TIME
-    return {Urgency.PROMPT: 0, Urgency.SOON: UNDO_TIME, Urgency.TALK: TALK_WAITS_FOR}.get(kind.urgency, BUNDLED_FOR)
+    return {Urgency.PROMPT: 0, Urgency.SOON: UNDO_TIME, Urgency.TALK: CHAT_DELAY}.get(kind.urgency, BUNDLED_FOR)
 
 
 def mail_gap(kind: NotificationKind[P], payload: P) -> int:
@@ -95,10 +97,10 @@ def mail_gap(kind: NotificationKind[P], payload: P) -> int:
 
 def mail_due_at(hours: DeliveryHours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:
     """When to send an e-mail. ``waits``: how long it may wait, in microseconds."""
-    return now if urgent else after_quiet(hours, Instant(now + waits))
+    return now if urgent else after_quiet_hours(hours, Instant(now + waits))
 
 
-def after_quiet(hours: DeliveryHours, at: Instant) -> Instant:
+def after_quiet_hours(hours: DeliveryHours, at: Instant) -> Instant:
     """Return the instant, or the end of the quiet hours that contain it."""
     if hours.quiet is None:
         return at
@@ -133,7 +135,7 @@ def monday_of(time_zone: str, now: Instant) -> date:
 
 
 def week_from(monday: date, time_zone: str) -> tuple[Instant, Instant]:
-    """The seven days that the weekly e-mail is about. It is due at their begin, unless quiet hours delay it."""
+    """The seven days that the weekly e-mail is about. It is due at their beginning, unless quiet hours delay it."""
     begins = datetime.combine(monday, WEEK_BEGINS_AT)
     return instant_of(begins, time_zone), instant_of(begins + timedelta(days=7), time_zone)
 

@@ -50,6 +50,6 @@ async def _enqueue_next(db: Database, time_zone: str, after: UserId) -> tuple[in
         people = await preferences.weekly_recipients(
             tx, time_zone, name, begins_at, after=after, limit=ENQUEUED_AT_ONCE
         )
-        mails = [(user_id, name, rules.after_quiet(hours, begins_at)) for user_id, hours in people]
+        mails = [(user_id, name, rules.after_quiet_hours(hours, begins_at)) for user_id, hours in people]
         await enqueue_emails(tx, WEEK_MAIL, mails)
         return len(people), people[-1][0] if len(people) == ENQUEUED_AT_ONCE else None

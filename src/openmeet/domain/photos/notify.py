@@ -39,7 +39,7 @@ async def announce(tx: Transaction, event: Event, photo: EventPhoto) -> None:
         return
     hosts = [one for one in await hosts_of(tx, event) if one != photo.user_id]
     about = PhotosAdded(person_id=photo.user_id, is_host=True)
-    await notify(tx, event_kinds.PHOTOS_ADDED, event.id, hosts, about, revision=day)
+    await notify(tx, event_kinds.PHOTOS_ADDED, Notice(hosts, event.id, day, about))
     await fan_out.start(tx, PHOTO_VIEWERS, event, PhotosNotice(photo.user_id, day))
 
 

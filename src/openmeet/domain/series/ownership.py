@@ -26,7 +26,7 @@ from openmeet.domain.groups.rules import GroupPermission, may, roles_with
 from openmeet.domain.moderation.blocks import apply_to_new_host, is_block_between_sql, raise_if_blocked
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import HandOver
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.series import date_queries, follower_queries, queries, save_series, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
@@ -97,7 +97,7 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
     subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
         about = HandOver(person_id=caller.user_id)
-        await notify(tx, event_kinds.SERIES_OFFERED, subject, [to], about, revision=int(tx.now))
+        await notify(tx, event_kinds.SERIES_OFFERED, Notice([to], subject, int(tx.now), about))
     return SeriesOffer(series.id, caller.user_id, to, tx.now)
 
 
@@ -170,7 +170,7 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
         about = HandOver(person_id=caller.user_id, step=SERIES_TAKEN)
-        await notify(tx, event_kinds.SERIES_OFFERED, subject, [before], about, revision=int(tx.now))
+        await notify(tx, event_kinds.SERIES_OFFERED, Notice([before], subject, int(tx.now), about))
     return saved
 
 
@@ -201,7 +201,7 @@ async def pass_to_heir(tx: Transaction, series_id: SeriesId, owner: UserId) -> b
     if date is None or heir is None:
         return False
     await _transfer(tx, series, heir)
-    await notify(tx, event_kinds.SERIES_OFFERED, date, [heir], HandOver(step=SERIES_INHERITED), revision=int(tx.now))
+    await notify(tx, event_kinds.SERIES_OFFERED, Notice([heir], date, int(tx.now), HandOver(step=SERIES_INHERITED)))
     return True
 
 
@@ -231,7 +231,7 @@ async def withdraw_offer(tx: Transaction, caller: Caller, series: Series) -> boo
     subject = await date_queries.any_date(tx, series.id)
     if caller.user_id == series_offer.to_id and subject is not None:
         about = HandOver(person_id=caller.user_id, step=SERIES_DECLINED)
-        await notify(tx, event_kinds.SERIES_OFFERED, subject, [series.owner_id], about, revision=int(tx.now))
+        await notify(tx, event_kinds.SERIES_OFFERED, Notice([series.owner_id], subject, int(tx.now), about))
     return True
 
 

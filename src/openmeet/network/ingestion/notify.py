@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import event_kinds
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.model import NotificationKind, Payload
-from openmeet.domain.notifications.notify import notify
+from openmeet.domain.notifications.notify import Notice, notify
 
 
 def is_news(before: Event, after: Event, now: Instant) -> bool:
@@ -53,7 +53,7 @@ async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
         return
     hosts = await hosts_of(tx, after)
     revision, starts_at = _named(after, rev).revision, after.starts_at
-    await notify(tx, event_kinds.RECORD_DELETED, after.id, hosts, Payload(), revision=revision, starts_at=starts_at)
+    await notify(tx, event_kinds.RECORD_DELETED, Notice(hosts, after.id, revision, Payload(), starts_at=starts_at))
 
 
 def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged] | None:
