@@ -139,7 +139,7 @@ async def test_a_job_applies_standing_rsvps_to_a_new_date_in_order(
     delivery changes nothing.
     """
     monkeypatch.setattr(standing_rsvps, "AT_ONCE", 3)
-    monkeypatch.setattr(standing_rsvps, "PIECE", 2)
+    monkeypatch.setattr(standing_rsvps, "BATCH", 2)
     async with practice_db.transaction() as tx:
         _, series = await begin(tx, capacity=4)
         people = [await person(tx, name) for name in ("Zoe", "Ben", "Cleo", "Dan", "Eve", "Fay", "Gus")]
@@ -167,7 +167,7 @@ async def test_a_handler_that_dies_still_notifies_everybody(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standing_rsvps, "AT_ONCE", 0)
-    monkeypatch.setattr(standing_rsvps, "PIECE", 2)
+    monkeypatch.setattr(standing_rsvps, "BATCH", 2)
     async with practice_db.transaction() as tx:
         _, series = await begin(tx)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan", "Eve", "Fay")]

@@ -169,14 +169,7 @@ async def leave_series(tx: Transaction, dates: Sequence[Event], *, by: UserId | 
     await _save_changed(tx, dates, left, by)
 
 
-async def let_wait(tx: Transaction, series_id: str, by: UserId) -> None:
-    """Make upcoming dates of other authors in a locked series await their approval, because the series part of their
-    records changed.
-    """
-    await ownership.let_dates_wait(tx, series_id, by)
-
-
-async def agree_to_dates(tx: Transaction, series_id: str, author_id: UserId) -> list[Event]:
+async def approve_dates(tx: Transaction, series_id: str, author_id: UserId) -> list[Event]:
     """Approve, as the author, other people's changes to one's dates of a locked series. Returns those dates."""
     waiting = [
         one
@@ -188,14 +181,14 @@ async def agree_to_dates(tx: Transaction, series_id: str, author_id: UserId) -> 
     return agreed
 
 
-async def set_records(tx: Transaction, dates: Sequence[Event], record: RecordSettings) -> list[Event]:
+async def set_record_settings(tx: Transaction, dates: Sequence[Event], record: RecordSettings) -> list[Event]:
     """Change the record settings of these locked dates. Returns the changed ones."""
     changed = [_next(tx, replace(one, record=record)) for one in dates if one.record != record]
     await _save_all(tx, changed)
     return changed
 
 
-async def invert_policy_publication(tx: Transaction, dates: Sequence[Event]) -> None:
+async def toggle_policy_publication(tx: Transaction, dates: Sequence[Event]) -> None:
     """Toggle, for each of these dates, whether the series' policy publishes it."""
     turned = [_next(tx, replace(one, is_published_by_policy=not one.is_published_by_policy)) for one in dates]
     await queries.save_policy(tx, turned)
@@ -291,7 +284,7 @@ async def more_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId
 # beginning.
 _UNDER_WAY: Final = 367 * DAY
 # More dates are not stored in advance. Dates that people opened one by one over a century are not included.
-_MOST_APART: Final = 1000
+_MAX_EXCEPTIONS: Final = 1000
 
 _COMING = """series_id = :series_id and starts_at > :since and deleted_at is null and removed_at is null
          and (over_at is null or over_at > :now)"""
@@ -326,7 +319,7 @@ async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
         since=tx.now - _UNDER_WAY,
         now=tx.now,
     )
-    await invert_policy_publication(tx, [event_of(row) for row in rows])
+    await toggle_policy_publication(tx, [event_of(row) for row in rows])
     if Flag.NATIVE_RECURRENCE in await switches(tx):
         # The rule in the series' record excludes dates that are cancelled, moved or have their own record.
         await recheck_published(tx, series_id)
@@ -347,10 +340,10 @@ async def recheck_published(tx: Transaction, series_id: str) -> None:
     )
 
 
-async def next_date(reader: Reader, series_id: str) -> str | None:
-    """The event of the next date that takes place. With some policies, its record represents the series."""
+async def next_date_id(reader: Reader, series_id: str) -> EventId | None:
+    """Id of the next date that takes place. With some policies, its record represents the series."""
     row = await reader.fetch_one(_NEXT, series_id=series_id, since=reader.now - _UNDER_WAY, now=reader.now)
-    return None if row is None else row["id"]
+    return None if row is None else EventId(row["id"])
 
 
 async def exception_dates(reader: Reader, series_id: str, *, since: str) -> list[str]:
@@ -362,7 +355,7 @@ async def exception_dates(reader: Reader, series_id: str, *, since: str) -> list
         " order by original_date limit :limit",
         series_id=series_id,
         since=since,
-        limit=_MOST_APART,
+        limit=_MAX_EXCEPTIONS,
     )
     places = [(one, one.place_in_series) for one in map(event_of, rows)]
     return [
@@ -379,7 +372,7 @@ async def exception_dates(reader: Reader, series_id: str, *, since: str) -> list
     ]
 
 
-async def enqueue_around(tx: Transaction, slug: str) -> None:
+async def enqueue_series_of(tx: Transaction, slug: str) -> None:
     """Call ``enqueue_by_policy`` for the series of an event, if it is a date of one. Used when only that date was
     changed.
     """

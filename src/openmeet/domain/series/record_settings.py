@@ -15,7 +15,7 @@ from openmeet.domain.events.model import Event, EventId, EventSlug, RecordSettin
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.queries import by_slug, lock_dates, several
-from openmeet.domain.events.series_dates import set_records
+from openmeet.domain.events.series_dates import set_record_settings
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import actions, queries, save_series
@@ -116,7 +116,7 @@ async def change_series(
         coming = [one for one in await lock_dates(tx, series.id) if not one.is_gone and not one.is_over(tx.now)]
         for one in coming:
             require_fitting_audience(one, record)
-        changed = await set_records(tx, coming, record)
+        changed = await set_record_settings(tx, coming, record)
         await recheck_rsvp_records(tx, [one.id for one in changed])
     await series_dates.enqueue_by_policy(tx, series.id)
     return await actions.reread(tx, series.id)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from groundwork.database.transaction import Transaction
-from openmeet.domain.events import series_dates
+from openmeet.domain.events import ownership, series_dates
 from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.merge_decisions.queries import EditOfRecord, settle_edited
@@ -39,9 +39,9 @@ async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Ser
     await _settle_merges(tx, before, saved)
     await _notify_webhooks(tx, saved)
     if saved.needs_author_approval and saved.changed_by is not None:
-        await series_dates.let_wait(tx, saved.id, saved.changed_by)
+        await ownership.require_approval_of_dates(tx, saved.id, saved.changed_by)
     elif after.needs_author_approval and not saved.needs_author_approval:
-        await series_dates.agree_to_dates(tx, saved.id, saved.owner_id)
+        await series_dates.approve_dates(tx, saved.id, saved.owner_id)
     return saved
 
 
@@ -49,7 +49,7 @@ async def approve_publication(tx: Transaction, series: Series) -> Series:
     """As the owner, approve publication of others' changes to the locked series and its dates."""
     if series.needs_author_approval:
         series = await save(tx, replace(series, changed_by=series.owner_id))
-    await series_dates.agree_to_dates(tx, series.id, series.owner_id)
+    await series_dates.approve_dates(tx, series.id, series.owner_id)
     return series
 
 
@@ -60,7 +60,7 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     await _settle_merges(tx, series, await queries.by_id(tx, series.id))
     await _notify_webhooks(tx, series)
     if awaits and series.changed_by is not None:
-        await series_dates.let_wait(tx, series.id, series.changed_by)
+        await ownership.require_approval_of_dates(tx, series.id, series.changed_by)
 
 
 async def _awaits_approval(tx: Transaction, series: Series) -> bool:

@@ -36,9 +36,10 @@ SERIES_ANSWERED_MAIL: Final = "series_answered"
 SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
 _GOING = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
-# Maximum RSVPs made when dates are stored, and per transaction of a handler. Each takes half a dozen statements.
+# RSVPs made at once when dates are stored; if there are more, a job makes all of them, in batches. Each takes half a
+# dozen statements.
 AT_ONCE = 40
-PIECE = 25
+BATCH = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ async def _answer_next(tx: Transaction, event_id: EventId, last: StandingRsvp | 
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None:
         return []
-    some = await follower_queries.standing_rsvps(tx, series.id, limit=PIECE, after=last, unanswered=event_id)
+    some = await follower_queries.standing_rsvps(tx, series.id, limit=BATCH, after=last, unanswered=event_id)
     await _answer_for(tx, event, some)
     return some
 

@@ -25,7 +25,7 @@ from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event, EventId, EventStatus
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
-from openmeet.domain.events.series_dates import agree_to_dates, delete_each, restore_dates, revise_dates
+from openmeet.domain.events.series_dates import approve_dates, delete_each, restore_dates, revise_dates
 from openmeet.domain.notifications import event_kinds, fan_out
 from openmeet.domain.notifications.event_kinds import DatesChanged
 from openmeet.domain.notifications.fan_out import FanOutId
@@ -257,7 +257,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     pairs = await _restore_dates(tx, restorable, series.changed_by)
     await revise_dates(tx, [_with_series_details(restored, event) for event in plan.staying], by=series.changed_by)
     if series.needs_author_approval and not restored.needs_author_approval:
-        await agree_to_dates(tx, restored.id, restored.owner_id)
+        await approve_dates(tx, restored.id, restored.owner_id)
     await _notify_of_undo(tx, series, restored, plan, pairs)
     await fill_freed_seats(tx, pairs)
     await note_undone(tx, plan.action.id)

@@ -313,7 +313,7 @@ async def _stands_for(reader: Reader, series: Series, event: Event) -> bool:
     if (
         event.place_in_series is None
         or event.starts_at is None
-        or event.id != await series_dates.next_date(reader, series.id)
+        or event.id != await series_dates.next_date_id(reader, series.id)
     ):
         return False
     original = original_of(event.place_in_series.original_date)
