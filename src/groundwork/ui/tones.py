@@ -8,9 +8,10 @@ from typing import Final
 
 from groundwork.ui.colours import rgb
 
-# Of each tone, the text colour on the paper and the background of an initial, as in the light scheme of ``tokens.css``.
-INKS: Final = (*("#0c4d43", "#842a13", "#34378a", "#7a2150", "#624505", "#174c74", "#7c2c36", "#23375c", "#34532a"),)
-WASHES: Final = (*("#dcf0ea", "#fde3d9", "#e5e6fa", "#f7e1ec", "#faecc4", "#dcecf6", "#fbe3dc", "#e0e6f1", "#e5efd5"),)
+# Each tone's text colour on the background of a page, and the background of its initials, as in the light scheme of
+# ``tokens.css``.
+INKS: Final = ("#0c4d43", "#842a13", "#34378a", "#7a2150", "#624505", "#174c74", "#7c2c36", "#23375c", "#34532a")
+WASHES: Final = ("#dcf0ea", "#fde3d9", "#e5e6fa", "#f7e1ec", "#faecc4", "#dcecf6", "#fbe3dc", "#e0e6f1", "#e5efd5")
 # The hues of the text colours, because those of the backgrounds hardly differ between coral and blush.
 _HUES: Final = tuple(colorsys.rgb_to_hsv(*rgb(ink))[0] for ink in INKS)
 

@@ -1,4 +1,4 @@
-"""Recent changes of an event's RSVPs, and people who come regularly; shown to hosts."""
+"""What hosts see of their events at a glance: recent changes of RSVPs, and who comes regularly."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from openmeet.domain.users.model import UserId
 
 # Quarter hours: in every time zone, midnight is the start of a quarter hour.
 QUARTER: Final = 15 * MINUTE
-# The number of latest events to consider. A regular is a person who came to most of them.
+# A regular came to at least this many of the host's latest events.
+REGULARS_CAME_TO: Final = 3
 LATEST_EVENTS: Final = 5
-LEAST_OF_REGULARS: Final = 3
 
 _ANSWERS: Final = "('attending', 'attended', 'interested', 'waitlisted', 'pending')"
 
@@ -125,7 +125,7 @@ async def past_attendance(
         """,
         wanted=[row["id"] for row in events],
         host=host,
-        least=LEAST_OF_REGULARS if people is None else 1,
+        least=REGULARS_CAME_TO if people is None else 1,
         limit=limit if people is None else len(people),
         **parameters,
     )

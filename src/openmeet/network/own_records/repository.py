@@ -39,9 +39,9 @@ from openmeet.network.repositories.clients import NetworkClients
 # The maximum page size that servers support.
 PAGE = 100
 # Sorts after every valid record key.
-_NO_KEY = "\x7f"
+_AFTER_ALL_KEYS = "\x7f"
 # Separates the last key of a page from the server's cursor. No key contains it.
-_BEHIND_THE_KEY = ","
+_KEY_SEPARATOR = ","
 
 
 class OwnRecordState(StrEnum):
@@ -98,7 +98,7 @@ async def list_page(
     RemoteSlow.
     """
     client = XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits)
-    below, _, cursor = after.partition(_BEHIND_THE_KEY)
+    below, _, cursor = after.partition(_KEY_SEPARATOR)
     if not _is_key(below):
         below, cursor = "", ""
     response = await client.query(
@@ -113,13 +113,13 @@ async def list_page(
     goes_on = isinstance(following, str) and bool(following) and bool(keys)
     # A deleted record can be placed only if the server lists keys in order, or if there is only one page.
     in_order = keys == sorted(keys, reverse=True)
-    between = (keys[-1] if goes_on else "", below if cursor else _NO_KEY)
+    between = (keys[-1] if goes_on else "", below if cursor else _AFTER_ALL_KEYS)
     records = await _known(
         db, identity, collection, at_server, between if in_order or not (goes_on or cursor) else None
     )
     if in_order:
         records.sort(key=lambda one: str(one.uri.rkey), reverse=True)
-    return OwnPage(tuple(records), f"{keys[-1]}{_BEHIND_THE_KEY}{following}" if goes_on else "")
+    return OwnPage(tuple(records), f"{keys[-1]}{_KEY_SEPARATOR}{following}" if goes_on else "")
 
 
 async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone: str) -> EditableEvent:
@@ -205,8 +205,8 @@ async def _known(
     listed: Mapping[AtUri, dict[str, object]],
     between: tuple[str, str] | None,
 ) -> list[OwnRecord]:
-    """Return the listed records, and deleted ones whose keys are ``uris_between`` the two given keys (None: no deleted
-    ones).
+    """Return the listed records, and those known here that are no longer listed although their keys lie between these
+    two (None: only the listed ones).
     """
     at_server = {str(uri): one for uri, one in listed.items()}
     async with db.reader() as reader:

@@ -154,17 +154,17 @@ async def check(request: Request) -> Response:
         raise InvalidInput("spans", CalendarReason.TIMES_OUT_OF_RANGE, most=MOST_SPANS)
     spans = [_span(one, number) for number, one in enumerate(body.spans)]
     async with database_of(request).reader() as reader:
-        apart = await queries.excluded_event(reader, body.event) if body.event else None
-        clashes = await conflicts(reader, caller.user_id, spans, exclude=apart)
+        excluded_event = await queries.excluded_event(reader, body.event) if body.event else None
+        clashes = await conflicts(reader, caller.user_id, spans, exclude=excluded_event)
     return json_response(ConflictsOutput([[_entry_output(entry) for entry in one] for one in clashes]))
 
 
 async def show_subscribed(request: Request) -> Response:
     caller, page = caller_of(request), pagination.paging(request)
     async with database_of(request).reader() as reader:
-        read = await queries.of_person(reader, caller.user_id, page)
-    addresses, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(SubscribedPage([_subscribed_output(one) for one in addresses], cursor))
+        calendars = await queries.of_person(reader, caller.user_id, page)
+    shown, cursor = page.cut(calendars, lambda one: (one.created_at, one.id))
+    return json_response(SubscribedPage([_subscribed_output(one) for one in shown], cursor))
 
 
 async def subscribe(request: Request) -> Response:
@@ -220,7 +220,7 @@ async def remove(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def read_again(request: Request) -> Response:
+async def refresh(request: Request) -> Response:
     caller = caller_of(request)
     await refresh_now(request, caller.user_id, _calendar_id(request))
     return await show_one(request)
@@ -393,7 +393,7 @@ OPERATIONS = (
         "/api/me/calendars/{id}/refresh",
         "refreshMyCalendar",
         "Refresh a calendar now, and return the result",
-        read_again,
+        refresh,
         {200: SubscribedOutput},
         failures=(404,),
         is_idempotent=True,

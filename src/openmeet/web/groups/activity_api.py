@@ -237,13 +237,13 @@ def _announcement_output(announcement: Announcement, name: str) -> AnnouncementO
 
 
 _GROUP = "/api/groups/{slug}"
-_FLASH = f"{_GROUP}/announcements"
+_ANNOUNCEMENTS = f"{_GROUP}/announcements"
 _DIDS = f"{_GROUP}/follows"
 
 OPERATIONS = (
     ApiOperation(
         "GET",
-        _FLASH,
+        _ANNOUNCEMENTS,
         "listAnnouncements",
         "Announcements of a group, for its members",
         list_announcements,
@@ -253,7 +253,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "POST",
-        _FLASH,
+        _ANNOUNCEMENTS,
         "announce",
         "Send an announcement to all members of a group",
         announce,
@@ -263,7 +263,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         "DELETE",
-        _FLASH + "/{announcement}",
+        _ANNOUNCEMENTS + "/{announcement}",
         "removeAnnouncement",
         "Delete an announcement",
         remove_announcement,
