@@ -1,4 +1,23 @@
-"""Lists of columns in the text of a statement."""
+"""Columns in the text of a statement: lists of them, and the authority of a URL in one, ``scheme://authority/…``.
+
+Rows of an authority are found by comparing it, independently of the collation. A range of URLs does not work: in most
+collations, the range of one authority includes URLs of others or misses some. The engines have different functions to
+split text. An index on the authority uses the same expression without the table's name.
+"""
+
+from typing import Final
+
+from groundwork.database.transaction import Engine
+
+ENGINES: Final[tuple[Engine, ...]] = ("sqlite", "postgresql")
+
+
+def authority_of(engine: Engine, column: str) -> str:
+    """Return the SQL expression for the part between the second and third slash. All URLs must have both."""
+    if engine == "postgresql":
+        return f"split_part({column}, '/', 3)"
+    behind = f"substr({column}, instr({column}, '://') + 3)"
+    return f"substr({behind}, 1, instr({behind}, '/') - 1)"
 
 
 def qualified(columns: str, table: str) -> str:

@@ -25,7 +25,6 @@ from asyncpg.pool import PoolConnectionProxy
 from groundwork.clock import Clock, Instant
 from groundwork.database import statements
 from groundwork.database.advisory_locks import AdvisoryLocks
-from groundwork.database.after_commit import run_calls
 from groundwork.database.batch import run_keyed, run_unkeyed
 from groundwork.database.connection_failures import CONNECTION_FAILURES, connection_failure
 from groundwork.database.plain import run_plain
@@ -50,6 +49,7 @@ from groundwork.database.transaction import (
     Writer,
     note_open_transaction,
     require_none_open,
+    run_after_commit,
 )
 from groundwork.errors import InvalidInput
 
@@ -348,7 +348,7 @@ class PostgresDatabase:
         try:
             if commit:
                 await _commit(connection)
-                run_calls(transaction.calls)
+                run_after_commit(transaction.calls)
             else:
                 # After a cancelled statement, the server's reply might never come, so the wait is limited.
                 await connection.execute("rollback", timeout=_ROLLBACK_SECONDS)

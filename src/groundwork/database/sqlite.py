@@ -14,8 +14,7 @@ from groundwork import private_file
 from groundwork.clock import Clock, Instant
 from groundwork.database.batch import run_unkeyed
 from groundwork.database.recorded_reads import recorded
-from groundwork.database.sqlite_readers import ReaderPool
-from groundwork.database.sqlite_short_reads import ShortReads
+from groundwork.database.sqlite_readers import ReaderPool, ShortReads
 from groundwork.database.sqlite_writer import (
     WAL_BOUND_BYTES,
     InteractiveTransaction,

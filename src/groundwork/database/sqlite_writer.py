@@ -27,8 +27,7 @@ from typing import Any, cast
 
 from groundwork.clock import Clock, Instant
 from groundwork.database import sqlite_connection as driver
-from groundwork.database.after_commit import run_calls
-from groundwork.database.transaction import DatabaseUnavailable, TransactionTooLong, Writer
+from groundwork.database.transaction import DatabaseUnavailable, TransactionTooLong, Writer, run_after_commit
 
 # A group ends when no member is waiting, or at these limits, because the first caller must not wait for a hundred
 # others.
@@ -345,7 +344,7 @@ def _finish_group(group: Iterable[_Outcome], failure: BaseException | None) -> N
     """Runs on the event loop: run the callbacks of a durable group in commit order, then resolve every member."""
     for member in group:
         if failure is None and member.failure is None:
-            run_calls(member.calls)
+            run_after_commit(member.calls)
     for member in group:
         group_failure = None if failure is None or failure is member.failure else _lost_with_its_group(failure)
         _resolve(member.done, member.value, group_failure or member.failure)

@@ -18,7 +18,8 @@ the engines evaluate differently: a comparison as a value is a boolean on one an
 SQLite only.
 """
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -238,3 +239,16 @@ def require_none_open(*, is_recorded: bool = False) -> None:
         note_unrecorded()
     if transaction_is_open():
         raise RuntimeError("only the open transaction may be awaited inside it")
+
+
+def run_after_commit(calls: Iterable[Callable[[], None]]) -> None:
+    """Run the callbacks of a durable commit in order on the event loop. For drivers. They must not raise, but if one does,
+    the others still run.
+    """
+    for call in calls:
+        try:
+            call()
+        except Exception as failure:  # noqa: BLE001 - an edge: logged, because the commit is durable
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a call after the commit raised", "exception": failure}
+            )

@@ -27,7 +27,7 @@ from groundwork.errors import (
     Why,
     kind_of,
 )
-from groundwork.http.json_names import json_name
+from groundwork.http.json_bodies import json_name
 
 Translations = Mapping[type[Exception], Callable[[Exception], Failure]]
 

@@ -3,6 +3,9 @@
 This includes duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, invalid UTF-8 and more than 128 nested levels
 (the limit is higher if one body contains several documents that each have their own limit). Schemas are msgspec types.
 The error for a value of the wrong type names the field.
+
+Names in our own JSON APIs are lowerCamelCase; in Python they have underscores. msgspec renames schemas
+(``rename="camel"``), and ``json_name`` a name that is a value, such as the field of a problem.
 """
 
 import json
@@ -26,6 +29,8 @@ MAX_DEPTH_OF_MANY = 512
 
 # msgspec ends its message with the place: "Expected `int`, got `str` - at `$.limit`"
 _WHERE = re.compile(r"^(?P<why>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
+
+_JOINT = re.compile(r"_([a-z0-9])")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -153,3 +158,10 @@ async def with_current_values(request: Request, body: S, now: Mapping[str, objec
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response. Dataclasses and msgspec structs can be passed as they are."""
     return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+def json_name(name: str) -> str:
+    """Return the name of a field in JSON: ``venue.postal_code`` becomes ``venue.postalCode``. Names without underscores
+    stay the same.
+    """
+    return _JOINT.sub(lambda found: found[1].upper(), name)

@@ -5,14 +5,28 @@ process that sends nothing.
 from pathlib import Path
 
 from groundwork.clock import Clock
-from groundwork.errors import Failure
-from groundwork.mail.contract import Mailer, Sender
+from groundwork.errors import Failure, Unavailable
+from groundwork.mail.contract import Mail, Mailer, Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.mail.nowhere import NoMailer
 from groundwork.mail.smtp import SmtpMailer, parse_smtp_url
 from groundwork.telemetry.logs import log
 
 FOLDER = "folder:"
+
+
+class NoMailer:
+    """The mailer of a process that sends nothing: an operator's command only enqueues e-mails, and the site sends them.
+    Sending raises Unavailable, so that no e-mail counts as sent.
+    """
+
+    async def send(self, mail: Mail) -> None:
+        raise Unavailable(f"No mail server is configured here. The mail with the id {mail.message_id} is not sent.")
+
+    async def check(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
 
 
 def open_mailer(url: str, sender: Sender, clock: Clock) -> Mailer:

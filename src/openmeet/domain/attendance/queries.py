@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.bulk import SqlWrite, fetch_each, insert_rows_sql
-from groundwork.database.columns import qualified
+from groundwork.database.columns import ENGINES, authority_of, qualified
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.invitation_queries import REMOVED_ADDRESS
 from openmeet.domain.attendance.model import (

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from groundwork.clock import Instant
-from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.bulk import fetch_each
+from groundwork.database.columns import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.errors import Explanation, Reason, decode_explanation, encode_explanation
 from openmeet.network.records import repository_state

@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
-from groundwork.http.json_bodies import json_response, read_json
-from groundwork.http.json_names import json_name
+from groundwork.http.json_bodies import json_name, json_response, read_json
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.merge_decisions.model import KeptDecision, MergeSide

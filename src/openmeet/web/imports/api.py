@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.errors import InvalidInput, NotFound, decode_explanation
-from groundwork.http.json_bodies import json_response, read_json
-from groundwork.http.json_names import json_name
+from groundwork.http.json_bodies import json_name, json_response, read_json
 from openmeet.domain.imports import events, people, queries
 from openmeet.domain.imports.events import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no

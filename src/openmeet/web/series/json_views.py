@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from groundwork.http.json_names import json_name
+from groundwork.http.json_bodies import json_name
 from openmeet.domain.attendance import capacity_change
 from openmeet.domain.events.content import shown as inputs_shown
 from openmeet.domain.events.content import visible

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.http.json_names import json_name
+from groundwork.http.json_bodies import json_name
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance.model import SEATED, Attendance, RsvpCounts
 from openmeet.domain.attendance.who_comes import counts_shown
