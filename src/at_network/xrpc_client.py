@@ -1,8 +1,8 @@
 """XRPC client.
 
-Failures are the types in ``groundwork.errors`` with the protocol's error name (``xrpc_failures``). ``Credentials``
-decide which secrets are sent. A call is repeated only if the server rejected the credentials and they have changed
-since, because then the server did nothing. Values are plain JSON. Decode records one by one with
+Failures are the types in ``groundwork.errors`` with the protocol's error name, which takes precedence over the status.
+``Credentials`` decide which secrets are sent. A call is repeated only if the server rejected the credentials and they
+have changed since, because then the server did nothing. Values are plain JSON. Decode records one by one with
 ``at_protocol.data.json_form``, so that one malformed record does not make the whole page unreadable.
 """
 
@@ -14,12 +14,25 @@ from urllib.parse import urlencode
 import msgspec
 
 from at_network.circuits import Circuits
-from at_network.pacing import Pace, Paces, pause_seconds, read_pace
-from at_network.xrpc_failures import failure_of
+from at_network.pacing import Pace, Paces, pause_seconds, read_pace, retry_after_seconds
 from at_protocol.xrpc.errors import ErrorBody, read_error
 from at_protocol.xrpc.parameters import Parameter, encode_parameters
 from groundwork.clock import SECOND, Clock, Instant
-from groundwork.errors import Failure, RemoteFailed, TooMany
+from groundwork.errors import (
+    Conflict,
+    Failure,
+    FailureReason,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    NotSignedIn,
+    Refused,
+    RemoteFailed,
+    RemoteSlow,
+    TooLarge,
+    TooMany,
+    with_stored_reason,
+)
 from groundwork.http.client import ANSWER_BYTES, TOTAL_SECONDS, AnswerTooLarge, HttpClient, HttpResponse, StreamedAnswer
 from groundwork.telemetry import tracing
 
@@ -37,6 +50,34 @@ _COSTS = {
 _MIN_BYTES = 64 * 1024
 
 Parameters = Mapping[str, "Parameter | None"]
+
+# XRPC servers answer 400 for these (HTTP API specification, "Error Responses"), so the status does not tell these cases
+# apart.
+_TOKEN_NAMES = frozenset(
+    {
+        "AuthMissing",
+        "AuthenticationRequired",
+        "AuthFactorTokenRequired",
+        "ExpiredToken",
+        "InvalidToken",
+        "invalid_token",
+    }
+)
+_ABSENT_NAMES = frozenset(
+    {
+        "AccountNotFound",
+        "BlobNotFound",
+        "BlockNotFound",
+        "DidNotFound",
+        "HandleNotFound",
+        "HeadNotFound",
+        "HostNotFound",
+        "LexiconNotFound",
+        "NotFound",
+        "RecordNotFound",
+        "RepoNotFound",
+    }
+)
 
 
 class Credentials(Protocol):
@@ -162,7 +203,7 @@ class XrpcClient:
                     body += piece
                     if len(body) >= _MIN_BYTES:
                         break
-                failure = failure_of(
+                failure = _failure_of(
                     self._host, response.status, read_error(response.status, body), response.headers, self._clock.now()
                 )
                 self._circuits.note(self.service, failure, account=self._account)
@@ -212,7 +253,7 @@ class XrpcClient:
                 self._circuits.note(self.service, None)
                 return response
             error = read_error(response.status, response.body)
-            failure = failure_of(self._host, response.status, error, response.headers, self._clock.now())
+            failure = _failure_of(self._host, response.status, error, response.headers, self._clock.now())
             self._circuits.note(self.service, failure, account=self._account)
             if isinstance(failure, TooMany):
                 self._wait(failure)
@@ -254,3 +295,40 @@ def _json_object(response: HttpResponse) -> dict[str, object]:
     if not isinstance(value, dict):
         raise RemoteFailed("The answer is not a JSON object.", status=response.status)
     return value
+
+
+def _failure_of(host: str, status: int, error: ErrorBody, headers: Mapping[str, str], now: Instant) -> Failure:
+    """Return the failure for an error response. It keeps the protocol's error name and the server's message."""
+    words = error.message or error.name
+    failure = _failure_by_status(f"{host} says: {words}", status, error.name, headers, now)
+    return with_stored_reason(failure, FailureReason.SERVER_SAID(host=host, words=words))
+
+
+def _failure_by_status(why: str, status: int, name: str, headers: Mapping[str, str], now: Instant) -> Failure:
+    if status == 401 or (status < 500 and name in _TOKEN_NAMES):
+        return NotSignedIn(why, name=name)
+    if status in {400, 404} and name in _ABSENT_NAMES:
+        return NotFound(why, name=name)
+    match status:
+        case 400 | 422:
+            if name == "InvalidSwap":
+                return Conflict(why, name=name)
+            return InvalidInput("", why, name=name) if name == "InvalidRequest" else Refused(why, name=name)
+        case 403:
+            return Forbidden(why, name=name)
+        case 404:
+            return NotFound(why, name=name)
+        case 409:
+            return Conflict(why, name=name)
+        case 413:
+            return TooLarge(why, name=name)
+        case 429:
+            return TooMany(why, after_seconds=retry_after_seconds(headers, now), name=name)
+        case 501:
+            return Refused(why, name=name)  # the specification forbids repeating such a call
+        case 504:
+            return RemoteSlow(why, name=name)
+        case _ if 400 <= status < 500:
+            return Refused(why, name=name)
+        case _:
+            return RemoteFailed(why, name=name, status=status)
