@@ -14,6 +14,7 @@ from openmeet.domain.groups import (
     administration,
     announcements,
     calendar_feeds,
+    followed_dids,
     ownership,
     publication_settings,
     queries,
@@ -71,7 +72,7 @@ async def add_examples(tx: Transaction, ana: Caller) -> dict[str, str]:
     await administration.invite_by_mail(
         tx, CODE_KEY, ana, group.slug, "somebody.with.a.very.long.address@subdomain.example.org"
     )
-    await administration.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+    await followed_dids.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     await ownership.offer(tx, ana, group.slug, ben.user_id)
     await calendar_feeds.renew(tx, CODE_KEY, group, await queries.find_member(tx, group.id, ana.user_id))
     empty = await group_by(tx, ana, name="Quiet readers", visibility="private")

@@ -21,7 +21,7 @@ from openmeet.domain.events.co_host_invitations import MAX_CO_HOSTS
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import MAX_CATEGORIES, MAX_LANGUAGES
 from openmeet.domain.events.vocabulary import MAX_TAGS, AccessFeature
-from openmeet.domain.groups import administration
+from openmeet.domain.groups import administration, followed_dids
 from openmeet.domain.host_messages import actions as messages
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
@@ -207,7 +207,7 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
             followed = await person(tx, f"Followed {number}")
             await event_by(tx, followed, title=f"Followed {number}")
             await profiles.follow(tx, host, followed.user_id)
-            await administration.follow(tx, host, groups[0].slug, f"did:plc:{'abc'[number] * 24}")
+            await followed_dids.follow(tx, host, groups[0].slug, f"did:plc:{'abc'[number] * 24}")
             await api_tokens.make(tx, host, api_tokens.check(name=f"Token {number}", scopes=["read"], days=""))
             await saved_searches.save(tx, host, {"q": f"jazz{number}"})
             await webhooks.register(

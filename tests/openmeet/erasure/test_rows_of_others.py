@@ -15,7 +15,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups import invitation_queries
+from openmeet.domain.groups import audit_log
 from openmeet.domain.groups.model import GroupDetails, GroupLogAction
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.actions import ask_for_code
@@ -42,7 +42,7 @@ async def test_references_in_logs_and_jobs_are_deleted(db: Database, tmp_path: P
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         await identities.link(tx, did, ana.user_id, handle="ana.example", pds_url="https://pds.example")
         choir = await groups.create(tx, ben, GroupDetails(name="Choir", time_zone="UTC"))
-        await invitation_queries.log(
+        await audit_log.add(
             tx, choir.id, ben.user_id, GroupLogAction.DID_FOLLOWED, by=ben.user_id, note=did, before=None, after=None
         )
         await ask_for_code(tx, "ana@example.org")

@@ -8,7 +8,15 @@ from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused, TooMany
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.groups import actions, administration, invitation_queries, membership_queries, queries
+from openmeet.domain.groups import (
+    actions,
+    administration,
+    audit_log,
+    followed_dids,
+    invitation_queries,
+    membership_queries,
+    queries,
+)
 from openmeet.domain.groups.model import INVITATION_MAIL, MAX_MAILS_A_DAY, GroupLogAction, GroupRole
 from openmeet.domain.groups.rules import invitation_in
 from openmeet.emails.groups import invitation_composer
@@ -43,7 +51,7 @@ async def stranger(db, name="Ben"):
 
 async def acts(db, group):
     async with db.reader() as reader:
-        return [line.act for line in reversed(await invitation_queries.logged(reader, group.id, limit=50))]
+        return [line.act for line in reversed(await audit_log.entries(reader, group.id, limit=50))]
 
 
 async def test_the_creator_owns_the_group(db):
@@ -353,14 +361,14 @@ async def test_followed_accounts(db):
     ana, group = await club(db)
     did = "did:plc:4hodhjl2kposuchzvpiviwps"
     async with db.transaction() as tx:
-        await administration.follow(tx, ana, group.slug, did)
-        await administration.follow(tx, ana, group.slug, did)
-        assert [one for one, _ in await invitation_queries.followed(tx, group.id)] == [did]
-        await administration.unfollow(tx, ana, group.slug, did)
-        assert await invitation_queries.followed(tx, group.id) == []
+        await followed_dids.follow(tx, ana, group.slug, did)
+        await followed_dids.follow(tx, ana, group.slug, did)
+        assert [one for one, _ in await followed_dids.of_group(tx, group.id)] == [did]
+        await followed_dids.unfollow(tx, ana, group.slug, did)
+        assert await followed_dids.of_group(tx, group.id) == []
     with pytest.raises(InvalidForm):
         async with db.transaction() as tx:
-            await administration.follow(tx, ana, group.slug, "not a did")
+            await followed_dids.follow(tx, ana, group.slug, "not a did")
 
 
 async def test_only_public_groups_choose_a_slug_and_none_is_reused(db):
@@ -392,11 +400,11 @@ async def test_the_log_has_every_action_and_no_address(db):
         link = await administration.invite_by_link(tx, ana, group.slug)
         await administration.revoke(tx, ana, group.slug, link.id)
         await administration.invite_by_mail(tx, KEY, ana, group.slug, "ben@example.org cleo@example.org")
-        await administration.follow(tx, ana, group.slug, DID)
-        await administration.unfollow(tx, ana, group.slug, DID)
-        await administration.unfollow(tx, ana, group.slug, DID)
-        lines = await invitation_queries.logged(tx, group.id, limit=50)
-        older = await invitation_queries.logged(tx, group.id, limit=2, before=lines[1].id)
+        await followed_dids.follow(tx, ana, group.slug, DID)
+        await followed_dids.unfollow(tx, ana, group.slug, DID)
+        await followed_dids.unfollow(tx, ana, group.slug, DID)
+        lines = await audit_log.entries(tx, group.id, limit=50)
+        older = await audit_log.entries(tx, group.id, limit=2, before=lines[1].id)
     assert [(line.act, line.note) for line in reversed(lines)] == [
         (GroupLogAction.CREATED, ""),
         (GroupLogAction.EDITED, ""),
@@ -413,12 +421,12 @@ async def test_following_a_did_enqueues_a_read(db):
     """A read of an unknown DID's repository is enqueued. An invalid DID is refused at the field."""
     ana, group = await club(db)
     async with db.transaction() as tx:
-        await administration.follow(tx, ana, group.slug, f" {DID} ")
-        await administration.follow(tx, ana, group.slug, DID)
+        await followed_dids.follow(tx, ana, group.slug, f" {DID} ")
+        await followed_dids.follow(tx, ana, group.slug, DID)
         queued = await tx.fetch("select kind, subject from outbox_jobs where kind = 'backfill' order by kind")
         assert [row["subject"] for row in queued] == [DID]
-        assert [one for one, _ in await invitation_queries.followed(tx, group.id)] == [DID]
+        assert [one for one, _ in await followed_dids.of_group(tx, group.id)] == [DID]
     for wrong in ("ana.example", "did:key:zabc", ""):
         with pytest.raises(InvalidForm):
             async with db.transaction() as tx:
-                await administration.follow(tx, ana, group.slug, wrong)
+                await followed_dids.follow(tx, ana, group.slug, wrong)

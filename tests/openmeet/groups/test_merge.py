@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.outbox import jobs
 from openmeet.domain.account_merge.reassignments import reassign_groups
-from openmeet.domain.groups import actions, administration, announcements, ownership, queries
+from openmeet.domain.groups import actions, administration, announcements, followed_dids, ownership, queries
 from openmeet.domain.groups.model import GroupRole
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import group_by, member, role
@@ -23,7 +23,7 @@ async def test_nothing_refers_to_the_merged_user(db, engine):
         own = await group_by(tx, old, name="Own")
         await announcements.announce(tx, old, own.slug, "Hello")
         await administration.invite_by_link(tx, old, own.slug)
-        await administration.follow(tx, old, own.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+        await followed_dids.follow(tx, old, own.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
         bens = await group_by(tx, ben, name="Of Ben")
         await actions.follow(tx, old, bens.slug)
         await actions.follow(tx, ana, bens.slug)

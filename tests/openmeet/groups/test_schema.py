@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import CheckViolated
-from openmeet.domain.groups import administration
+from openmeet.domain.groups import followed_dids
 from openmeet.domain.search import group_event_lists
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import person
@@ -70,7 +70,7 @@ async def test_lists_of_a_group_find_its_events_by_index(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        await administration.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
+        await followed_dids.follow(tx, ana, group.slug, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
         await tx.execute("set local enable_seqscan = off")
         asking = Explaining(tx)
         await group_event_lists.shown_in_group(asking, group.id, None, 30, member=ana.user_id)

@@ -7,7 +7,14 @@ import pytest
 
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from openmeet.domain.groups import actions, administration, invitation_queries, ownership, queries
+from openmeet.domain.groups import (
+    actions,
+    administration,
+    audit_log,
+    followed_dids,
+    ownership,
+    queries,
+)
 from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, GroupLogAction, GroupRole
 from openmeet.domain.groups.ownership import run_successions
 from openmeet.domain.groups.reasons import GroupReason
@@ -54,7 +61,7 @@ async def owner_of(db, group):
 
 async def acts(db, group):
     async with db.reader() as reader:
-        return [line.act for line in reversed(await invitation_queries.logged(reader, group.id, limit=90))]
+        return [line.act for line in reversed(await audit_log.entries(reader, group.id, limit=90))]
 
 
 async def letters(db):
@@ -355,9 +362,9 @@ async def test_a_deleted_repository_ends_ownership_only_without_another_sign_in(
         await identities.insert(
             tx, did, ana.user_id, IdentityKind.CONNECTED, handle="ana.example", pds_url="https://pds", is_default=True
         )
-        await administration.follow(tx, ana, group.slug, did)
+        await followed_dids.follow(tx, ana, group.slug, did)
         if not reachable:
             await tx.execute("update users set email = null where id = :id", id=ana.user_id)
         await erase_here(tx, [b"k" * 32], did)
-        assert await invitation_queries.followed(tx, group.id) == []
+        assert await followed_dids.of_group(tx, group.id) == []
     assert await owner_of(db, group) == (ana.user_id if reachable else ben.user_id)

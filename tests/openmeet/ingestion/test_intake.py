@@ -7,7 +7,7 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.events import event_records
-from openmeet.domain.groups import administration
+from openmeet.domain.groups import followed_dids
 from openmeet.domain.moderation import actions, policy, visibility
 from openmeet.domain.moderation.model import (
     ModeratedKind,
@@ -137,7 +137,7 @@ async def test_known_authors_do_not_wait(db, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        await administration.follow(tx, ana, group.slug, did_of(1))
+        await followed_dids.follow(tx, ana, group.slug, did_of(1))
         trusted = Subject(ModeratedKind.DID, did_of(2))
         await actions.decide(tx, ana.user_id, trusted, SubjectVisibility.TRUSTED, "")
     await receive(db, [event_of(number, "a", name=f"Of {number}") for number in (1, 2, 3, 4)])
@@ -151,7 +151,7 @@ async def test_authors_who_become_known_are_shown_at_once(db, clock):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        await administration.follow(tx, ana, group.slug, did_of(1))
+        await followed_dids.follow(tx, ana, group.slug, did_of(1))
     clock.turn(10 * MINUTE)
     assert (await intake.decide_due(db))["shown"] == 1
 

@@ -17,7 +17,7 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events.content import Content
 from openmeet.domain.groups import actions as group_actions
-from openmeet.domain.groups import administration, invitation_queries, publication_settings, queries
+from openmeet.domain.groups import administration, audit_log, publication_settings, queries
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, GroupSlug, JoinPolicy, Membership
 from openmeet.domain.groups.publication import Share
 from openmeet.domain.groups.rules import GroupPermission
@@ -270,11 +270,11 @@ async def test_roles_and_removal_of_the_groups_repository(db: Database):
     await take(db, deleted(said(ACCEPTED, 1, record), 3))
     assert (await member(db, group, ben)).role is GroupRole.LEFT
     async with db.reader() as reader:
-        lines = [(one.act, one.note) for one in await invitation_queries.logged(reader, group.id, limit=2)]
+        lines = [(one.act, one.note) for one in await audit_log.entries(reader, group.id, limit=2)]
         decided = await merge_decisions.of_records(reader, [ACCEPTED], ALL_ROWS)
     assert lines == [
-        (GroupLogAction.REMOVED, invitation_queries.IN_ANOTHER_APP),
-        (GroupLogAction.ROLE_CHANGED, invitation_queries.IN_ANOTHER_APP),
+        (GroupLogAction.REMOVED, audit_log.IN_ANOTHER_APP),
+        (GroupLogAction.ROLE_CHANGED, audit_log.IN_ANOTHER_APP),
     ]
     assert [(one.decision.field, one.decision.result) for one in decided] == [("role", MergeSide.OURS)]
 

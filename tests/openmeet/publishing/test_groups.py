@@ -9,7 +9,14 @@ from at_network.xrpc_client import XrpcClient
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_of_event import group_for
-from openmeet.domain.groups import actions, administration, invitation_queries, ownership, publication_settings, queries
+from openmeet.domain.groups import (
+    actions,
+    administration,
+    audit_log,
+    ownership,
+    publication_settings,
+    queries,
+)
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupVisibility, PromotionLevel
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
@@ -363,7 +370,7 @@ async def test_after_a_change_of_owner_the_record_links_to_the_new_one(
     ((_, theirs),) = (await records(deployment, ana, EVENT)).items()
     assert theirs[GROUP_LINK_KEY]["group"] == new
     async with deployment.db.reader() as reader:
-        log = await invitation_queries.logged(reader, group.id, limit=2)
+        log = await audit_log.entries(reader, group.id, limit=2)
     assert {(one.before, one.after) for one in log} == {(role, GroupRole.OWNER), (GroupRole.OWNER, GroupRole.ADMIN)}
     assert event.author_id == ana.user_id
 

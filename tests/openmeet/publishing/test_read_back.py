@@ -13,7 +13,7 @@ from at_network.xrpc_client import XrpcClient
 from groundwork.errors import decode_explanation
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.groups import administration, invitation_queries
+from openmeet.domain.groups import administration, audit_log
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, Membership, PromotionLevel
 from openmeet.domain.merge_decisions import queries as merge_decisions
@@ -137,8 +137,8 @@ async def test_an_edit_of_a_groups_record_changes_the_group(deployment: Deployme
     assert await deployment.record(uri) == theirs
     assert await decided(deployment, uri) == {}
     async with deployment.db.reader() as reader:
-        (line, *_) = await invitation_queries.logged(reader, group.id, limit=1)
-    assert (line.act, line.note) == (GroupLogAction.EDITED, invitation_queries.IN_ANOTHER_APP)
+        (line, *_) = await audit_log.entries(reader, group.id, limit=1)
+    assert (line.act, line.note) == (GroupLogAction.EDITED, audit_log.IN_ANOTHER_APP)
     await revise(deployment, ana, group, join_question="Why?")
     kept = await deployment.record(uri)
     assert (kept["location"], kept["com.example.color"], kept["criteria"]) == (place, "red", "Why?")
@@ -248,10 +248,10 @@ async def test_the_groups_repository_assigns_roles_and_removes_members(deploymen
     assert (await member(deployment, group, ben)).role is GroupRole.LEFT
     assert await records(deployment, ana, ACCEPTANCE) == await records(deployment, ben, MEMBERSHIP) == {}
     async with deployment.db.reader() as reader:
-        lines = [(one.act, one.after, one.note) for one in await invitation_queries.logged(reader, group.id, limit=2)]
+        lines = [(one.act, one.after, one.note) for one in await audit_log.entries(reader, group.id, limit=2)]
     assert lines == [
-        (GroupLogAction.REMOVED, GroupRole.LEFT, invitation_queries.IN_ANOTHER_APP),
-        (GroupLogAction.ROLE_CHANGED, GroupRole.ADMIN, invitation_queries.IN_ANOTHER_APP),
+        (GroupLogAction.REMOVED, GroupRole.LEFT, audit_log.IN_ANOTHER_APP),
+        (GroupLogAction.ROLE_CHANGED, GroupRole.ADMIN, audit_log.IN_ANOTHER_APP),
     ]
 
 

@@ -1,6 +1,6 @@
 """A group follows an account by its handle in other apps, whether or not this site knows the account."""
 
-from openmeet.domain.groups import invitation_queries
+from openmeet.domain.groups import followed_dids
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.sign_in.sign_in_site import SignInSite
@@ -24,4 +24,4 @@ async def test_an_unknown_account_is_followed_by_its_handle(site: SignInSite) ->
         assert unreachable.status_code == 502
         assert "We found no account with this name" not in unreachable.text
     async with site.db.reader() as reader:
-        assert [did for did, _ in await invitation_queries.followed(reader, group.id)] == [ben.did]
+        assert [did for did, _ in await followed_dids.of_group(reader, group.id)] == [ben.did]

@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.clock import HOUR, MINUTE, HandClock
 from openmeet.domain.events import unsolicited_lists
-from openmeet.domain.groups import administration
+from openmeet.domain.groups import followed_dids
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.identities.model import IdentityKind
@@ -47,7 +47,7 @@ async def network(tx) -> Caller:
     """Four authors: a user of this site, a member with a repository, one whom a group follows, and a stranger."""
     ana, cleo = await person(tx, "Ana"), await person(tx, "Cleo")
     group = await group_by(tx, ana)
-    await administration.follow(tx, ana, group.slug, FOLLOWED)
+    await followed_dids.follow(tx, ana, group.slug, FOLLOWED)
     await identities.insert(
         tx, OWN, cleo.user_id, IdentityKind.CONNECTED, handle="cleo.example", pds_url="", is_default=True
     )

@@ -9,7 +9,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.outbox.jobs import enqueue
 from openmeet.domain.account_merge.model import AccountMergeReason
-from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
+from openmeet.domain.groups import audit_log, calendar_feeds, membership_queries, queries
 from openmeet.domain.groups.model import BELOW_OWNER, GroupLogAction, GroupRole, Membership, roles_sql
 from openmeet.domain.groups.publication import record_holder_of
 from openmeet.domain.groups.rules import GroupPermission, roles_with
@@ -164,7 +164,7 @@ async def _merge(tx: Transaction, theirs: Membership, membership: Membership) ->
             await publication_moves.merge_subjects(tx, kind, [joined], await _record_holder(tx, kind, stays))
     if role is membership.role:
         return
-    await invitation_queries.log(
+    await audit_log.add(
         tx,
         membership.group_id,
         membership.user_id,

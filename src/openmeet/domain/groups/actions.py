@@ -16,7 +16,14 @@ from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFail
 from groundwork.outbox.jobs import enqueue
 from groundwork.uuid7 import new_id
 from openmeet.domain import slugs
-from openmeet.domain.groups import invitation_queries, membership_queries, notify, publication, queries, rules
+from openmeet.domain.groups import (
+    audit_log,
+    membership_queries,
+    notify,
+    publication,
+    queries,
+    rules,
+)
 from openmeet.domain.groups.model import (
     INSIDE,
     MAX_ADDRESS,
@@ -106,7 +113,7 @@ async def create_imported(
         return earlier
     membership = replace(queries.new_membership(tx.now, group.id, owner_id, GroupRole.OWNER), joined_at=tx.now)
     await queries.put_member(tx, membership)
-    await invitation_queries.log(
+    await audit_log.add(
         tx, group.id, owner_id, GroupLogAction.CREATED, by=owner_id, before=None, after=GroupRole.OWNER
     )
     await _notify_webhooks(tx, group)
@@ -188,8 +195,8 @@ async def change(tx: Transaction, before: Group, edited: Group, *, by: UserId, i
         values = partial(_record_value, before.details), partial(_record_value, after.details)
         await settle_edited(tx, [EditOfRecord(after.network.record_uri, *values)])
     await save(tx, after, publishes=not is_read)
-    await invitation_queries.log(
-        tx, after.id, by, GroupLogAction.EDITED, by=by, note=invitation_queries.IN_ANOTHER_APP if is_read else ""
+    await audit_log.add(
+        tx, after.id, by, GroupLogAction.EDITED, by=by, note=audit_log.IN_ANOTHER_APP if is_read else ""
     )
     return after
 
@@ -219,9 +226,7 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, slug_
     await queries.keep_slug(tx, group.slug, group.id)
     after = replace(group, slug=address, revision=group.revision + 1, updated_at=tx.now)
     await save(tx, after)
-    await invitation_queries.log(
-        tx, group.id, caller.user_id, GroupLogAction.ADDRESS_CHANGED, by=caller.user_id, note=address
-    )
+    await audit_log.add(tx, group.id, caller.user_id, GroupLogAction.ADDRESS_CHANGED, by=caller.user_id, note=address)
     return after
 
 
@@ -240,9 +245,7 @@ async def replace_link(
     fresh = GroupSlug(new_slug(group.details.name, otherwise="group"))
     after = replace(group, slug=fresh, revision=group.revision + 1, updated_at=tx.now)
     await save(tx, after)
-    await invitation_queries.log(
-        tx, group.id, caller.user_id, GroupLogAction.ADDRESS_CHANGED, by=caller.user_id, note=""
-    )
+    await audit_log.add(tx, group.id, caller.user_id, GroupLogAction.ADDRESS_CHANGED, by=caller.user_id, note="")
     return after
 
 
@@ -279,7 +282,7 @@ async def _show_picture(tx: Transaction, caller: Caller, before: Group, picture:
     network = replace(before.network, avatar_cid=None, picture_revision=revision)
     after = replace(before, picture=picture, network=network, revision=revision, updated_at=tx.now)
     await save(tx, after)
-    await invitation_queries.log(tx, after.id, caller.user_id, GroupLogAction.EDITED, by=caller.user_id)
+    await audit_log.add(tx, after.id, caller.user_id, GroupLogAction.EDITED, by=caller.user_id)
     return after
 
 
@@ -294,7 +297,7 @@ async def delete_locked(tx: Transaction, group: Group, *, by: UserId) -> Group:
     gone = replace(group, picture=None, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
     await save(tx, gone)
     await publication.enqueue_members(tx, group.id)
-    await invitation_queries.log(tx, group.id, by, GroupLogAction.DELETED, by=by)
+    await audit_log.add(tx, group.id, by, GroupLogAction.DELETED, by=by)
     return gone
 
 
@@ -358,7 +361,7 @@ async def put(
     """Store a membership of a locked group and write its log entry. ``before`` is None for a new membership."""
     saved = replace(membership, role=after, revision=membership.revision + (0 if before is None else 1))
     await queries.put_member(tx, saved)
-    await invitation_queries.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
+    await audit_log.add(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
     if after is GroupRole.BANNED:
         await membership_queries.end_following(tx, saved.group_id, saved.user_id)
     if after in INSIDE and before not in INSIDE:
@@ -379,7 +382,7 @@ async def _end_offer_to(tx: Transaction, left: Membership, *, by: UserId) -> Non
     if group is None or group.offer is None or group.offer.heir_id != left.user_id:
         return
     await queries.update(tx, replace(group, offer=None, revision=group.revision + 1, updated_at=tx.now))
-    await invitation_queries.log(tx, group.id, left.user_id, GroupLogAction.OFFER_ENDED, by=by)
+    await audit_log.add(tx, group.id, left.user_id, GroupLogAction.OFFER_ENDED, by=by)
 
 
 async def save(tx: Transaction, group: Group, *, publishes: bool = True) -> None:

@@ -1,25 +1,22 @@
-"""Group administration: requests, roles, removal and bans, invitations, followed DIDs."""
+"""Group administration: requests, roles, removal and bans, invitations."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeGuard
 
-from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
-from groundwork.outbox.jobs import enqueue
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
-from openmeet.domain.groups import invitation_queries, notify, queries, rules
+from openmeet.domain.groups import audit_log, invitation_queries, notify, queries, rules
 from openmeet.domain.groups.actions import lock_for, put
 from openmeet.domain.groups.model import (
     INSIDE,
     INVITATION_DAYS,
     INVITATION_LIFE,
     INVITATION_MAIL,
-    MAX_FOLLOWED,
     MAX_LINK_DAYS,
     MAX_MAILS_A_DAY,
     MAX_USES,
@@ -33,7 +30,6 @@ from openmeet.domain.groups.model import (
 )
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import queries as user_queries
@@ -41,7 +37,6 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import INVALID_LINK
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
-from openmeet.outbox.kinds import JobKind
 
 _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
 
@@ -156,7 +151,7 @@ async def invite_by_link(
     if problems:
         raise InvalidForm(problems)
     invitation = await _invite(tx, caller, group, email=None, uses=uses, life=days * DAY)
-    await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.LINK_MADE, by=caller.user_id)
+    await audit_log.add(tx, group.id, caller.user_id, GroupLogAction.LINK_MADE, by=caller.user_id)
     return invitation
 
 
@@ -231,9 +226,7 @@ async def invite_by_mail(
         await enqueue_email(tx, kind=INVITATION_MAIL, person=invitation.id, subject_id=invitation.id)
     if mails.fresh:
         count = str(len(mails.fresh))
-        await invitation_queries.log(
-            tx, group.id, caller.user_id, GroupLogAction.INVITED, by=caller.user_id, note=count
-        )
+        await audit_log.add(tx, group.id, caller.user_id, GroupLogAction.INVITED, by=caller.user_id, note=count)
     return mails
 
 
@@ -242,7 +235,7 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     if not await invitation_queries.revoke_invitation(tx, group.id, invitation_id):
         raise NotFound(GroupReason.NO_SUCH_INVITATION)
-    await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.INVITATION_REVOKED, by=caller.user_id)
+    await audit_log.add(tx, group.id, caller.user_id, GroupLogAction.INVITATION_REVOKED, by=caller.user_id)
 
 
 def invitation_of_token(key: SigningKey, token: str) -> InvitationId:
@@ -319,44 +312,6 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
         decided_at=tx.now,
     )
     return group, await put(tx, accepted, after, GroupLogAction.ACCEPTED, by=caller.user_id, before=before)
-
-
-async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Did:
-    """Follow a DID: its repository is read, and its public events appear in the group.
-
-    Raises NotFound, Forbidden, InvalidForm, Refused.
-    """
-    group, _ = await lock_for(tx, caller, slug, GroupPermission.FOLLOW)
-    try:
-        did = parse_did(text.strip())
-    except ValueError:
-        raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
-    if did.split(":")[1] not in {"plc", "web"}:
-        raise InvalidForm({"did": GroupReason.MALFORMED_DID})
-    followed = [did for did, _ in await invitation_queries.followed(tx, group.id)]
-    if did in followed:
-        return did
-    if len(followed) >= MAX_FOLLOWED:
-        raise Refused(GroupReason.FOLLOWS_TOO_MANY, most=MAX_FOLLOWED, name="FollowsEnough")
-    await invitation_queries.follow(tx, group.id, did, caller.user_id)
-    await person_for_did(tx, did)
-    await enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
-    await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.DID_FOLLOWED, by=caller.user_id, note=did)
-    return did
-
-
-async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -> None:
-    """Stop following a DID. Idempotent. Raises NotFound, Forbidden."""
-    group, _ = await lock_for(tx, caller, slug, GroupPermission.FOLLOW)
-    if await invitation_queries.unfollow(tx, group.id, did):
-        await invitation_queries.log(
-            tx, group.id, caller.user_id, GroupLogAction.DID_UNFOLLOWED, by=caller.user_id, note=did
-        )
-
-
-async def forget_did(tx: Transaction, did: str) -> None:
-    """Remove the DID of a deleted account from every group that follows it or has it as backup admin."""
-    await invitation_queries.forget_did(tx, did)
 
 
 async def _lock_outranked_member(

@@ -13,7 +13,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.uuid7 import new_id
-from openmeet.domain.groups import invitation_queries, membership_queries, queries
+from openmeet.domain.groups import audit_log, membership_queries, queries
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import (
     MAX_ANNOUNCEMENT,
@@ -85,7 +85,7 @@ async def announce(
         submission_key=submission_key,
         now=tx.now,
     )
-    await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.ANNOUNCED, by=caller.user_id)
+    await audit_log.add(tx, group.id, caller.user_id, GroupLogAction.ANNOUNCED, by=caller.user_id)
     await fan_out.start(tx, GROUP_MEMBERS, group, AnnouncementNotice(made.id))
     return made
 
@@ -103,9 +103,7 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_
     )
     if row is None:
         raise NotFound(GroupReason.NO_SUCH_ANNOUNCEMENT)
-    await invitation_queries.log(
-        tx, group.id, UserId(row["author_id"]), GroupLogAction.ANNOUNCEMENT_REMOVED, by=caller.user_id
-    )
+    await audit_log.add(tx, group.id, UserId(row["author_id"]), GroupLogAction.ANNOUNCEMENT_REMOVED, by=caller.user_id)
 
 
 async def newest(

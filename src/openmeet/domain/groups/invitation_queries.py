@@ -1,15 +1,12 @@
-"""SQL for invitations, the group log and followed DIDs."""
+"""SQL of invitations to groups."""
 
 from collections.abc import Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.uuid7 import new_id
 from openmeet.domain.groups.model import (
     INSIDE,
     GroupId,
-    GroupLogAction,
-    GroupLogEntry,
     GroupRole,
     Invitation,
     InvitationId,
@@ -19,13 +16,6 @@ from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 
 _INVITATION = "id, group_id, email, invited_by, uses, uses_left, expires_at, revoked_at, declined_at, created_at"
-LOGGED = "id, user_id, acted_by, act, role_before, role_after, created_at, note"
-
-
-# Note of log entries that the scheduler wrote. They do not count as activity of a person.
-BY_CLOCK = "by_clock"
-# Note of log entries for changes that another app made in the repository with the group's records.
-IN_ANOTHER_APP = "in_another_app"
 
 
 async def insert_invitation(tx: Transaction, invitation: Invitation) -> None:
@@ -141,83 +131,6 @@ async def is_member_or_banned(reader: Reader, group_id: GroupId, email: str) -> 
     return row is not None
 
 
-async def log(
-    tx: Transaction,
-    group_id: GroupId,
-    user_id: UserId,
-    act: GroupLogAction,
-    *,
-    by: UserId,
-    before: GroupRole | None = None,
-    after: GroupRole | None = None,
-    note: str = "",
-) -> None:
-    """Append a log entry: what was done, to whom and by whom."""
-    await tx.execute(
-        """
-        insert into group_roles_log (id, group_id, user_id, acted_by, act, role_before, role_after, note, created_at)
-        values (:id, :group_id, :user_id, :by, :act, :before, :after, :note, :now)
-        """,
-        id=new_id(tx.now),
-        group_id=group_id,
-        user_id=user_id,
-        by=by,
-        act=act.value,
-        before=before.value if before else None,
-        after=after.value if after else None,
-        note=note,
-        now=tx.now,
-    )
-
-
-async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str | None = None) -> list[GroupLogEntry]:
-    """Return log entries, newest first. ``before`` is the id of the last entry of the previous page."""
-    older = (
-        ""
-        if before is None
-        else " and (created_at, id) < (select created_at, id from group_roles_log where id = :before)"
-    )
-    rows = await reader.fetch(
-        f"select {LOGGED} from group_roles_log where group_id = :group_id{older} order by created_at desc, id desc"
-        " limit :limit",
-        group_id=group_id,
-        limit=limit,
-        **({} if before is None else {"before": before}),
-    )
-    return [logged_of(row) for row in rows]
-
-
-async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> bool:
-    """Show the public events of a DID in a group. Returns False if the group already follows it."""
-    made = await tx.execute(
-        "insert into group_follows (group_id, did, followed_by, created_at) values (:group_id, :did, :by, :now)"
-        " on conflict (group_id, did) do nothing",
-        group_id=group_id,
-        did=did,
-        by=by,
-        now=tx.now,
-    )
-    return made == 1
-
-
-async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
-    """Stop following a DID. Returns False if the group does not follow it."""
-    gone = await tx.execute(
-        "delete from group_follows where group_id = :group_id and did = :did", group_id=group_id, did=did
-    )
-    return gone == 1
-
-
-async def followed(reader: Reader, group_id: GroupId, page: Page = ALL_ROWS) -> list[tuple[str, Instant]]:
-    """Return the DIDs that the group follows, with the time at which it started to follow them, newest first."""
-    rows = await reader.fetch(
-        f"select did, created_at from group_follows where group_id = :group_id{page.clause('created_at', 'did')}",
-        group_id=group_id,
-        **page.values,
-    )
-    return [(row["did"], Instant(row["created_at"])) for row in rows]
-
-
 def _invitation_of(row: Row) -> Invitation:
     return Invitation(
         id=InvitationId(row["id"]),
@@ -231,22 +144,3 @@ def _invitation_of(row: Row) -> Invitation:
         declined_at=row["declined_at"],
         created_at=row["created_at"],
     )
-
-
-def logged_of(row: Row) -> GroupLogEntry:
-    """Parse a row with the columns of ``LOGGED``."""
-    return GroupLogEntry(
-        id=row["id"],
-        user_id=UserId(row["user_id"]),
-        acted_by=UserId(row["acted_by"]),
-        act=GroupLogAction(row["act"]),
-        before=GroupRole(row["role_before"]) if row["role_before"] else None,
-        after=GroupRole(row["role_after"]) if row["role_after"] else None,
-        created_at=row["created_at"],
-        note=row["note"],
-    )
-
-
-async def forget_did(tx: Transaction, did: str) -> None:
-    await tx.execute("delete from group_follows where did = :did", did=did)
-    await tx.execute("update groups set backup_admin_did = null where backup_admin_did = :did", did=did)

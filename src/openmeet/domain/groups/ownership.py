@@ -7,9 +7,8 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, Why
 from groundwork.isolation import each_with_backoff
-from openmeet.domain.groups import invitation_queries, membership_queries, notify, queries, rules
+from openmeet.domain.groups import audit_log, membership_queries, notify, queries, rules
 from openmeet.domain.groups.actions import delete_locked, lock_for, lock_visible
-from openmeet.domain.groups.invitation_queries import LOGGED, logged_of
 from openmeet.domain.groups.model import (
     BELOW_OWNER,
     INSIDE,
@@ -53,7 +52,7 @@ async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) ->
         return group
     after = replace(group, offer=GroupOffer(to, tx.now), revision=group.revision + 1, updated_at=tx.now)
     await queries.update(tx, after)
-    await invitation_queries.log(
+    await audit_log.add(
         tx, group.id, to, GroupLogAction.OWNERSHIP_OFFERED, by=caller.user_id, before=heir.role, after=heir.role
     )
     await notify.of_ownership(tx, after, [to], what="offered", who=caller.user_id)
@@ -69,7 +68,7 @@ async def end_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
         raise Forbidden(GroupReason.ONLY_PARTIES_END_OFFER)
     after = replace(group, offer=None, revision=group.revision + 1, updated_at=tx.now)
     await queries.update(tx, after)
-    await invitation_queries.log(tx, group.id, group.offer.heir_id, GroupLogAction.OFFER_ENDED, by=caller.user_id)
+    await audit_log.add(tx, group.id, group.offer.heir_id, GroupLogAction.OFFER_ENDED, by=caller.user_id)
     if caller.user_id != group.owner_id:
         await notify.of_ownership(tx, after, [group.owner_id], what="declined", who=caller.user_id)
     return after
@@ -118,9 +117,7 @@ async def arrange(
         return group
     after = replace(group, succession_plan=plan, revision=group.revision + 1, updated_at=tx.now)
     await queries.update(tx, after)
-    await invitation_queries.log(
-        tx, group.id, backup or caller.user_id, GroupLogAction.SUCCESSION_ARRANGED, by=caller.user_id
-    )
+    await audit_log.add(tx, group.id, backup or caller.user_id, GroupLogAction.SUCCESSION_ARRANGED, by=caller.user_id)
     if backup is not None and backup != group.succession_plan.backup_admin_id:
         await notify.of_ownership(tx, after, [backup], what="backup", who=caller.user_id)
     return after
@@ -192,7 +189,7 @@ async def start_when_due(tx: Transaction, group_id: GroupId) -> bool:
         return False
     if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.succession_plan.absence):
         return False
-    await _begin(tx, group, backup, member.role, note=invitation_queries.BY_CLOCK)
+    await _begin(tx, group, backup, member.role, note=audit_log.BY_CLOCK)
     return True
 
 
@@ -206,13 +203,13 @@ async def advance(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
         return None
     member = await queries.find_member(tx, group.id, succession.successor_id)
     if member is None or member.role not in INSIDE:
-        await _stop(tx, group, succession, by=succession.successor_id, note=invitation_queries.BY_CLOCK)
+        await _stop(tx, group, succession, by=succession.successor_id, note=audit_log.BY_CLOCK)
         return GroupLogAction.SUCCESSION_STOPPED
     if await last_seen(tx, group.owner_id) > succession.asked_at:
-        await _stop(tx, group, succession, by=group.owner_id, note=invitation_queries.BY_CLOCK)
+        await _stop(tx, group, succession, by=group.owner_id, note=audit_log.BY_CLOCK)
         return GroupLogAction.SUCCESSION_STOPPED
     if tx.now - succession.asked_at >= group.succession_plan.wait:
-        await _complete(tx, group, succession.successor_id, note=invitation_queries.BY_CLOCK)
+        await _complete(tx, group, succession.successor_id, note=audit_log.BY_CLOCK)
         return GroupLogAction.TAKEN_OVER
     if succession.reminded_at is None and tx.now - succession.asked_at >= group.succession_plan.wait - REMINDED_BEFORE:
         after = replace(group, succession=replace(succession, reminded_at=tx.now))
@@ -252,7 +249,7 @@ async def remove_from_group(tx: Transaction, group_id: GroupId, user_id: UserId)
     if membership.role in INSIDE or membership.role is GroupRole.PENDING:
         left = replace(membership, role=GroupRole.LEFT, answer="", revision=membership.revision + 1)
         await queries.put_member(tx, left)
-        await invitation_queries.log(
+        await audit_log.add(
             tx, group.id, user_id, GroupLogAction.LEFT, by=user_id, before=membership.role, after=GroupRole.LEFT
         )
 
@@ -275,7 +272,7 @@ async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:
 async def _begin(tx: Transaction, group: Group, successor: UserId, role: GroupRole, *, note: str = "") -> Group:
     after = replace(group, succession=GroupSuccession(successor, tx.now), revision=group.revision + 1)
     await queries.update(tx, after)
-    await invitation_queries.log(
+    await audit_log.add(
         tx, group.id, successor, GroupLogAction.SUCCESSION_ASKED, by=successor, before=role, after=role, note=note
     )
     await enqueue_email(tx, kind=SUCCESSION_MAIL, person=group.owner_id, subject_id=group.id, revision=after.revision)
@@ -286,9 +283,7 @@ async def _begin(tx: Transaction, group: Group, successor: UserId, role: GroupRo
 async def _stop(tx: Transaction, group: Group, succession: GroupSuccession, *, by: UserId, note: str = "") -> Group:
     after = replace(group, succession=None, revision=group.revision + 1)
     await queries.update(tx, after)
-    await invitation_queries.log(
-        tx, group.id, succession.successor_id, GroupLogAction.SUCCESSION_STOPPED, by=by, note=note
-    )
+    await audit_log.add(tx, group.id, succession.successor_id, GroupLogAction.SUCCESSION_STOPPED, by=by, note=note)
     recipient = succession.successor_id if by != succession.successor_id else group.owner_id
     await notify.of_ownership(tx, after, [recipient], what="stopped", who=by)
     return after
@@ -317,10 +312,8 @@ async def _change_owner(
     # Demote first, then promote, because the database allows only one owner at any moment.
     await queries.put_member(tx, replace(owner, role=GroupRole.ADMIN, revision=owner.revision + 1))
     await queries.put_member(tx, replace(heir, role=GroupRole.OWNER, revision=heir.revision + 1))
-    await invitation_queries.log(
-        tx, group.id, heir.user_id, act, by=by, before=heir.role, after=GroupRole.OWNER, note=note
-    )
-    await invitation_queries.log(
+    await audit_log.add(tx, group.id, heir.user_id, act, by=by, before=heir.role, after=GroupRole.OWNER, note=note)
+    await audit_log.add(
         tx, group.id, owner.user_id, act, by=by, before=GroupRole.OWNER, after=GroupRole.ADMIN, note=note
     )
     # The new owner need not trust the former owner's choice of backup admin, so only the waiting times are kept.
@@ -386,11 +379,11 @@ async def groups_in_succession(reader: Reader) -> list[GroupId]:
 async def last_change_of_owner(reader: Reader, group_id: GroupId) -> GroupLogEntry | None:
     """Return the previous owner's log entry if they lost the group to a take-over; None after a voluntary transfer."""
     row = await reader.fetch_one(
-        f"select {LOGGED} from group_roles_log where group_id = :group_id and role_before = '{GroupRole.OWNER}'"
+        f"select {audit_log.COLUMNS} from group_roles_log where group_id = :group_id and role_before = '{GroupRole.OWNER}'"
         f" and role_after <> '{GroupRole.OWNER}' order by created_at desc, id desc limit 1",
         group_id=group_id,
     )
-    entry = logged_of(row) if row else None
+    entry = audit_log.entry_of(row) if row else None
     return entry if entry is not None and entry.act is GroupLogAction.TAKEN_OVER else None
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.groups import invitation_queries, queries, record_queries, rules
+from openmeet.domain.groups import audit_log, queries, record_queries, rules
 from openmeet.domain.groups.actions import lock_for, lock_visible, put
 from openmeet.domain.groups.model import INSIDE, Group, GroupLogAction, GroupRole, GroupSlug, Membership
 from openmeet.domain.groups.publication import record_holder_of
@@ -69,9 +69,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
     )
     await move_records(tx, group, after)
     await identity_actions.grant_consent(tx, holder, handle=handle)
-    await invitation_queries.log(
-        tx, group.id, caller.user_id, GroupLogAction.ACCOUNT_OPENED, by=caller.user_id, note=handle
-    )
+    await audit_log.add(tx, group.id, caller.user_id, GroupLogAction.ACCOUNT_OPENED, by=caller.user_id, note=handle)
     return after
 
 

@@ -8,7 +8,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.events.series_dates import is_first_of_series
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_public
-from openmeet.domain.groups.invitation_queries import followed
+from openmeet.domain.groups import followed_dids
 from openmeet.domain.groups.model import INSIDE, GroupId, roles_sql
 from openmeet.domain.search.my_event_lists import EventCursor
 from openmeet.domain.users.model import UserId
@@ -61,7 +61,7 @@ async def followed_in_group(
     reader: Reader, group_id: GroupId, after: EventCursor | None, limit: int, *, once_per_series: bool = False
 ) -> list[Event]:
     """Upcoming public events of the DIDs that a group follows, ordered by start."""
-    dids = [did for did, _ in await followed(reader, group_id)]
+    dids = [did for did, _ in await followed_dids.of_group(reader, group_id)]
     if not dids:
         return []
     return await _coming(reader, group_id, _followed, after, limit, {"dids": dids}, once_per_series=once_per_series)
@@ -113,7 +113,7 @@ async def between_in_group(
         clauses.append("(series_id is null or series_id not in :besides)")
         more["besides"] = list(besides)
     own = await _events(reader, clauses, "starts_at, id", values | more)
-    dids = [did for did, _ in await followed(reader, group_id)]
+    dids = [did for did, _ in await followed_dids.of_group(reader, group_id)]
     if not dids:
         return own
     theirs = await _events(reader, [_followed("events"), *within], "starts_at, id", {**values, "dids": dids})

@@ -20,8 +20,7 @@ from openmeet.domain.attendance import group_hosting, rsvp_records
 from openmeet.domain.attendance.rsvp_records import erase_rsvps_to
 from openmeet.domain.events import event_records
 from openmeet.domain.events import ownership as events_ownership
-from openmeet.domain.groups import administration as groups
-from openmeet.domain.groups import membership_queries, ownership
+from openmeet.domain.groups import followed_dids, membership_queries, ownership
 from openmeet.domain.identities import actions as identity_actions
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.merge_decisions import queries as merge_decisions
@@ -108,7 +107,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await detection_queries.erase_from(tx, did)
     identity = await identity_queries.find(tx, did)
     await identity_actions.erase(tx, did)
-    await groups.forget_did(tx, did)
+    await followed_dids.forget_did(tx, did)
     await newcomers.forget(tx, did)
     await _forget_jobs(tx, did, revs)
     if identity is not None and await _cannot_sign_in(tx, identity.user_id, without=did):

@@ -14,7 +14,7 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.did import parse_did
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries
+from openmeet.domain.groups import actions, audit_log, notify, queries, record_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
 from openmeet.domain.groups.model import (
     INSIDE,
@@ -397,7 +397,7 @@ async def _put(
 ) -> Membership:
     by = record_holder_of(group)
     decided = replace(membership, decided_by=by, decided_at=tx.now)
-    saved = await actions.put(tx, decided, role, act, by=by, before=before, note=invitation_queries.IN_ANOTHER_APP)
+    saved = await actions.put(tx, decided, role, act, by=by, before=before, note=audit_log.IN_ANOTHER_APP)
     if act is GroupLogAction.ROLE_CHANGED and before is not None:
         await notify.of_role(tx, group, saved, before)
     elif act is GroupLogAction.APPROVED:

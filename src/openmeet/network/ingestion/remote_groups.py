@@ -21,7 +21,7 @@ from openmeet.domain.events import event_records
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.group_of_event import leave_network_group, set_network_group
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
-from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, rules
+from openmeet.domain.groups import actions, audit_log, notify, queries, record_queries, rules
 from openmeet.domain.groups.model import (
     BELOW_OWNER,
     INSIDE,
@@ -289,9 +289,7 @@ async def _put_inside(
     )
     await queries.put_member(tx, replace(after, revision=after.revision + (0 if current_membership is None else 1)))
     act = GroupLogAction.ACCEPTED if before not in INSIDE else GroupLogAction.ROLE_CHANGED
-    await invitation_queries.log(
-        tx, group.id, user_id, act, by=group.owner_id, before=before, after=by.role, note=by.uri
-    )
+    await audit_log.add(tx, group.id, user_id, act, by=group.owner_id, before=before, after=by.role, note=by.uri)
 
 
 async def _put_outside(tx: Transaction, membership: Membership, *, has_stated: bool) -> None:
@@ -301,7 +299,7 @@ async def _put_outside(tx: Transaction, membership: Membership, *, has_stated: b
     await queries.put_member(tx, after if has_stated else replace(after, statement_uri=None))
     act = GroupLogAction.LEFT if not has_stated else GroupLogAction.REMOVED
     before = membership.network_role or membership.role
-    await invitation_queries.log(
+    await audit_log.add(
         tx, membership.group_id, membership.user_id, act, by=membership.user_id, before=before, after=role
     )
 

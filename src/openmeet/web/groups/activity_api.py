@@ -6,7 +6,13 @@ from starlette.responses import Response
 
 from groundwork.database.transaction import Reader
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.groups import actions, administration, announcements, invitation_queries, rules
+from openmeet.domain.groups import (
+    actions,
+    announcements,
+    audit_log,
+    followed_dids,
+    rules,
+)
 from openmeet.domain.groups.model import Announcement, AnnouncementId, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
@@ -148,20 +154,20 @@ async def follow_did(request: Request) -> Response:
     caller = caller_of(request)
     did = (await read_json(request, DidInput)).did
     async with database_of(request).transaction() as tx:
-        await administration.follow(tx, caller, group_slug_of(request), did)
+        await followed_dids.follow(tx, caller, group_slug_of(request), did)
         group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
         return json_response(await _did_list(tx, group.id, ALL_ROWS))
 
 
 async def _did_list(reader: Reader, group_id: GroupId, page: Page) -> DidList:
-    follows, cursor = page.cut(await invitation_queries.followed(reader, group_id, page), lambda one: (one[1], one[0]))
+    follows, cursor = page.cut(await followed_dids.of_group(reader, group_id, page), lambda one: (one[1], one[0]))
     return DidList([did for did, _ in follows], cursor)
 
 
 async def unfollow_did(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await administration.unfollow(tx, caller, group_slug_of(request), request.path_params["did"])
+        await followed_dids.unfollow(tx, caller, group_slug_of(request), request.path_params["did"])
     return Response(status_code=204)
 
 
@@ -202,7 +208,7 @@ async def show_log(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, group_slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.SEE_LOG)
-        entries = await invitation_queries.logged(reader, group.id, limit=limit + 1, before=cursor or None)
+        entries = await audit_log.entries(reader, group.id, limit=limit + 1, before=cursor or None)
         names = await shown_names(reader, [user_id for one in entries for user_id in (one.user_id, one.acted_by)])
     lines = [
         GroupLogLine(

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, TooMany, kind_of
 from groundwork.http.forms import form_with_problems, read_form
 from openmeet.domain.groups import actions, announcements
-from openmeet.domain.groups.invitation_queries import BY_CLOCK, IN_ANOTHER_APP
+from openmeet.domain.groups.audit_log import BY_CLOCK, IN_ANOTHER_APP
 from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupLogEntry, GroupRole
 from openmeet.domain.page_paths import group_path
 from openmeet.domain.users.model import UserId

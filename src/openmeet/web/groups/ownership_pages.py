@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.groups import actions, invitation_queries, membership_queries, ownership, rules
+from openmeet.domain.groups import actions, audit_log, membership_queries, ownership, rules
 from openmeet.domain.groups.model import (
     LONGEST_ABSENCE,
     LONGEST_WAIT,
@@ -174,7 +174,7 @@ async def show_log(request: Request) -> Response:
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
-        entries = await invitation_queries.logged(reader, seen.group.id, limit=LINES + 1, before=before or None)
+        entries = await audit_log.entries(reader, seen.group.id, limit=LINES + 1, before=before or None)
         names = await shown_names(reader, [user_id for one in entries for user_id in (one.user_id, one.acted_by)])
     more = ""
     if len(entries) > LINES:

@@ -13,7 +13,7 @@ from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused, RemoteFailed, RemoteSlow
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, outdated_form, read_form
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
+from openmeet.domain.groups import actions, followed_dids, queries, rules
 from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
@@ -209,9 +209,9 @@ async def change_follows(request: Request) -> Response:
         did = "" if form.get("unfollow") else await _did_of(request, form.get("did", ""))
         async with database_of(request).transaction() as tx:
             if form.get("unfollow"):
-                await administration.unfollow(tx, caller, group_slug_of(request), form["unfollow"])
+                await followed_dids.unfollow(tx, caller, group_slug_of(request), form["unfollow"])
             else:
-                await administration.follow(tx, caller, group_slug_of(request), did)
+                await followed_dids.follow(tx, caller, group_slug_of(request), did)
             group, _ = await actions.visible(tx, group_slug_of(request), caller.user_id)
     except (InvalidForm, Refused) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
@@ -252,7 +252,7 @@ async def _followed_dids_page(request: Request, form_state: FormState, *, status
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-        dids = [did for did, _ in await invitation_queries.followed(reader, seen.group.id)]
+        dids = [did for did, _ in await followed_dids.of_group(reader, seen.group.id)]
         people = await of_people_with(reader, dids)
         identities = {str(one.did): one for identities in people.values() for one in identities}
         names = await shown_names(reader, [one.user_id for one in identities.values()])
